@@ -1,0 +1,21 @@
+/** One URL to fetch, as it was read from an input. */
+export interface Job {
+  /** Position among the jobs of the whole run, from 0. */
+  readonly index: number;
+  /** Where it was read: a file name, `-` for standard input, `arguments`, or `library`. */
+  readonly source: string;
+  /** Line in the source, from 1. */
+  readonly line: number;
+  /** Serialised `http:` or `https:` URL without user name and password; of an invalid job, what was read, made printable. */
+  readonly url: string;
+  /** Request method of this job alone, in upper case. */
+  readonly method?: string;
+  /** Request headers of this job alone, with lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Request body, sent as UTF-8. */
+  readonly body?: string;
+  /** A name given by the user, handed through to the record. */
+  readonly id?: string;
+  /** Why this job cannot be fetched. It still ends in a result: `FAIL invalid`. */
+  readonly invalid?: string;
+}

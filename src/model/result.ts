@@ -1,0 +1,47 @@
+import type { Failure } from './failure.ts';
+
+/** One hop that was answered with a redirect: the status and the URL that gave it. */
+export interface Redirect {
+  readonly status: number;
+  readonly url: string;
+}
+
+interface Outcome {
+  readonly index: number;
+  readonly source: string;
+  readonly line: number;
+  readonly id?: string;
+  /** The URL of the job. */
+  readonly url: string;
+  /** The URL that answered, when it is not `url`. */
+  readonly finalUrl?: string;
+  readonly method: string;
+  /** Status of the last answer, if there was one. */
+  readonly status?: number;
+  /** Attempts made, 0 when nothing was sent. Redirect hops are part of one attempt. */
+  readonly attempts: number;
+  readonly redirects: readonly Redirect[];
+  /** Length of the body in bytes after decoding, as far as it was read. */
+  readonly bytes: number;
+  /** The body was larger than the limit and was not read to its end. */
+  readonly truncated: boolean;
+  readonly contentType?: string;
+  /** Start of the last attempt, in ms since the epoch. */
+  readonly startedAt: number;
+  /** Length of the last attempt in ms, from its start to its last byte or its failure. */
+  readonly durationMs: number;
+  /** Time to the first byte of the answer in ms, from the start of the last attempt. */
+  readonly ttfbMs?: number;
+}
+
+export interface OkResult extends Outcome {
+  readonly ok: true;
+}
+
+export interface FailedResult extends Outcome {
+  readonly ok: false;
+  readonly failure: Failure;
+}
+
+/** What became of one job. A failed URL is a value; branch on `ok` and `failure.kind`. */
+export type Result = OkResult | FailedResult;
