@@ -1,0 +1,59 @@
+import { type Decoder, decoderFor, OverflowError } from './decoder.ts';
+
+export interface BodyOptions {
+  /** The body is not read any further than this many bytes, as they come or as they are decoded. */
+  readonly maxBytes: number;
+  /** Content-Encoding to undo. */
+  readonly contentEncoding?: string | undefined;
+}
+
+/** One body as it comes in: decoded, measured against the limit, and dropped. */
+export class Body {
+  readonly #maxBytes: number;
+  readonly #contentEncoding: string | undefined;
+  #decoder: Decoder | undefined;
+  #received = 0;
+  #bytes = 0;
+
+  constructor(options: BodyOptions) {
+    this.#maxBytes = options.maxBytes;
+    this.#contentEncoding = options.contentEncoding;
+  }
+
+  /** Decoded bytes, at most the limit. */
+  get bytes(): number {
+    return Math.min(this.#bytes, this.#maxBytes);
+  }
+
+  /** Whether the body is larger than the limit: the rest is not wanted. */
+  get isOverLimit(): boolean {
+    return this.#bytes > this.#maxBytes || this.#received > this.#maxBytes;
+  }
+
+  /** @throws DecodeError */
+  write(chunk: Buffer): void {
+    // Made with the first bytes: an answer to HEAD names a coding and has no body.
+    if (this.#received === 0 && this.#contentEncoding !== undefined) {
+      this.#decoder = decoderFor(this.#contentEncoding, this.#maxBytes);
+    }
+    this.#received += chunk.length;
+    const decoder = this.#decoder;
+    if (decoder === undefined) this.#bytes += chunk.length;
+    else this.#take(() => decoder.write(chunk));
+  }
+
+  /** @throws DecodeError */
+  end(): void {
+    const decoder = this.#decoder;
+    if (decoder !== undefined) this.#take(() => decoder.end());
+  }
+
+  #take(decode: () => readonly Buffer[]): void {
+    try {
+      for (const piece of decode()) this.#bytes += piece.length;
+    } catch (error) {
+      if (!(error instanceof OverflowError)) throw error;
+      this.#bytes = Number.POSITIVE_INFINITY;
+    }
+  }
+}

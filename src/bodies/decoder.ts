@@ -1,0 +1,143 @@
+import { BrotliDecompress, Gunzip, Inflate, InflateRaw } from 'minizlib';
+
+/** Undoes one content coding, piece by piece and synchronously. */
+export interface Decoder {
+  /** @throws DecodeError when the bytes are not what the coding says. */
+  write(chunk: Buffer): Buffer[];
+  /** What is left. @throws DecodeError when the encoded body has not come to its end. */
+  end(): Buffer[];
+}
+
+/** The body is not what its Content-Encoding says. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+  readonly code: string | undefined;
+
+  constructor(message: string, code: string | undefined) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What comes out of the coding is larger than wanted: a bomb, or just a large body. */
+export class OverflowError extends Error {
+  override readonly name = 'OverflowError';
+}
+
+/** The codings that fanout asks for. */
+export const ACCEPT_ENCODING = 'gzip, deflate, br';
+
+const MAX_CODINGS = 3;
+
+// A small piece of a bomb must not become a large piece of memory: this much goes in at once, and this much may come out.
+const PIECE_BYTES = 16 * 1024;
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The decoder for a Content-Encoding header; `undefined` when there is nothing to undo, or a coding that was not asked
+ * for, whose body is then taken as it is. One piece that gives more than `maxBytes` ends in an OverflowError.
+ */
+export function decoderFor(contentEncoding: string, maxBytes: number): Decoder | undefined {
+  const names = contentEncoding
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim());
+  const codings = names.filter((name) => name !== '' && name !== 'identity').reverse();
+  if (codings.length > MAX_CODINGS) return undefined;
+  const limits = { maxOutputLength: Math.min(maxBytes + 1, MAX_OUTPUT_BYTES) };
+  let decoder: Decoder | undefined;
+  for (const coding of codings) {
+    const next = decoderOf(coding, limits);
+    if (next === undefined) return undefined;
+    decoder = decoder === undefined ? next : chain(decoder, next);
+  }
+  return decoder;
+}
+
+/** Options of Node's zlib, which minizlib hands on. */
+interface Limits {
+  readonly maxOutputLength: number;
+}
+
+function decoderOf(coding: string, limits: Limits): Decoder | undefined {
+  switch (coding) {
+    case 'gzip':
+    case 'x-gzip':
+      return new ZlibDecoder(coding, new Gunzip(limits));
+    case 'br':
+      return new ZlibDecoder(coding, new BrotliDecompress(limits));
+    case 'deflate':
+      return new DeflateDecoder(limits);
+    default:
+      return undefined;
+  }
+}
+
+type ZlibStream = Gunzip | BrotliDecompress | Inflate | InflateRaw;
+
+class ZlibDecoder implements Decoder {
+  readonly #coding: string;
+  readonly #stream: ZlibStream;
+  #output: Buffer[] = [];
+  #error: (Error & { code?: string }) | undefined;
+
+  constructor(coding: string, stream: ZlibStream) {
+    this.#coding = coding;
+    this.#stream = stream;
+    stream.on('data', (chunk) => this.#output.push(chunk as Buffer)); // no encoding is set, so it gives buffers
+    stream.on('error', (error) => {
+      this.#error = error as Error; // minizlib emits nothing else here
+    });
+  }
+
+  write(chunk: Buffer): Buffer[] {
+    for (let at = 0; at < chunk.length && this.#error === undefined; at += PIECE_BYTES) {
+      this.#stream.write(chunk.subarray(at, at + PIECE_BYTES));
+    }
+    return this.#take();
+  }
+
+  end(): Buffer[] {
+    this.#stream.end();
+    this.#stream.close();
+    return this.#take();
+  }
+
+  #take(): Buffer[] {
+    if (this.#error !== undefined) {
+      if (this.#error.code === 'ERR_BUFFER_TOO_LARGE') throw new OverflowError(this.#error.message);
+      throw new DecodeError(`the ${this.#coding} body is broken: ${this.#error.message}`, this.#error.code);
+    }
+    const output = this.#output;
+    this.#output = [];
+    return output;
+  }
+}
+
+/** `deflate` is zlib by RFC 9110, and raw in the practice of some servers; the first byte tells which. */
+class DeflateDecoder implements Decoder {
+  readonly #limits: Limits;
+  #decoder: Decoder | undefined;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  write(chunk: Buffer): Buffer[] {
+    const isZlib = ((chunk[0] ?? 0) & 0x0f) === 8;
+    const limits = this.#limits;
+    this.#decoder ??= new ZlibDecoder('deflate', isZlib ? new Inflate(limits) : new InflateRaw(limits));
+    return this.#decoder.write(chunk);
+  }
+
+  end(): Buffer[] {
+    return this.#decoder?.end() ?? [];
+  }
+}
+
+function chain(first: Decoder, second: Decoder): Decoder {
+  return {
+    write: (chunk) => first.write(chunk).flatMap((piece) => second.write(piece)),
+    end: () => [...first.end().flatMap((piece) => second.write(piece)), ...second.end()],
+  };
+}

@@ -1,0 +1,129 @@
+import { backoffMs } from './hosts/backoff.ts';
+import { retryAfterMs } from './hosts/retry-after.ts';
+import type { Agent } from './http/agent.ts';
+import { type Answer, attempt, isIdempotent, type Reply } from './http/attempt.ts';
+import { isRedirect, nextHop } from './http/redirect.ts';
+import { failedResult, okResult, statusFailure, unsentResult } from './http/results.ts';
+import type { Task } from './http/task.ts';
+import type { Failure } from './model/failure.ts';
+import type { Result } from './model/result.ts';
+
+/** A set of status codes. */
+export interface StatusSet {
+  has(status: number): boolean;
+}
+
+export interface FetchPolicy {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  readonly maxRedirects: number;
+  readonly isDecoded: boolean;
+  readonly accept: StatusSet;
+  /** Attempts after the first one. */
+  readonly retries: number;
+  readonly retryStatuses: StatusSet;
+  readonly retriesNetworkFailures: boolean;
+  readonly retriesAllMethods: boolean;
+  /** A Retry-After beyond this ends in a failure at once. */
+  readonly maxRetryAfterMs: number;
+}
+
+export interface FetcherOptions {
+  readonly agent: Agent;
+  readonly policy: FetchPolicy;
+  /** Milliseconds since the epoch, on a clock that never goes back. */
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+/** What became of one hop: the result, or the task again at a later time, with the result if that time is not given. */
+export type Step =
+  | { readonly result: Result }
+  | { readonly again: Task; readonly at: number; readonly otherwise?: Result };
+
+/** Takes a task one hop further: sends it, and decides between result, next hop and next attempt. */
+export class Fetcher {
+  readonly #options: FetcherOptions;
+
+  constructor(options: FetcherOptions) {
+    this.#options = options;
+  }
+
+  async step(task: Task): Promise<Step> {
+    const { agent, policy, now } = this.#options;
+    const { job } = task;
+    if (job.invalid !== undefined) {
+      return { result: unsentResult(job, { kind: 'invalid', message: job.invalid }, now()) };
+    }
+    if (!task.isUnderWay) task.begin(now());
+    const reply = await attempt(task.hop, {
+      agent,
+      now,
+      timeoutMs: policy.timeoutMs - task.elapsedMs,
+      maxBytes: policy.maxBytes,
+      isDecoded: policy.isDecoded,
+    });
+    if (reply.ttfbMs !== undefined) task.ttfbMs = task.elapsedMs + reply.ttfbMs;
+    task.elapsedMs += reply.durationMs;
+    return this.#judge(task, reply);
+  }
+
+  #judge(task: Task, reply: Reply): Step {
+    const { accept, maxRedirects, retriesNetworkFailures } = this.#options.policy;
+    const { answer, failed } = reply;
+    if (failed !== undefined || answer === undefined) {
+      const failure = failed?.failure ?? { kind: 'internal', message: 'neither an answer nor a failure' };
+      const mayRetry = retriesNetworkFailures && failed?.isRetryable === true;
+      return mayRetry ? this.#retry(task, failure, answer) : { result: failedResult(task, failure, answer) };
+    }
+    const location = answer.headers.location;
+    if (maxRedirects > 0 && isRedirect(answer.status) && location !== undefined) {
+      return this.#redirect(task, answer, Array.isArray(location) ? (location[0] ?? '') : location);
+    }
+    if (accept.has(answer.status)) return { result: okResult(task, reply) };
+    if (task.hop.method === 'HEAD' && (answer.status === 405 || answer.status === 501)) {
+      task.repeatAs('GET');
+      return { again: task, at: 0 };
+    }
+    return this.#refuse(task, answer);
+  }
+
+  #redirect(task: Task, answer: Answer, location: string): Step {
+    const { maxRedirects } = this.#options.policy;
+    const fail = (message: string): Step => ({
+      result: failedResult(task, { kind: 'redirect', message }, answer),
+    });
+    if (task.redirects.length >= maxRedirects) return fail(`more than ${maxRedirects} redirects`);
+    const next = nextHop(task.hop, answer.status, location);
+    if ('refused' in next) return fail(next.refused);
+    task.follow(next, { status: answer.status, url: task.hop.url });
+    return { again: task, at: 0 };
+  }
+
+  /** The answer has an unwanted status. */
+  #refuse(task: Task, answer: Answer): Step {
+    const { maxRetryAfterMs, retryStatuses } = this.#options.policy;
+    const failure = statusFailure(answer);
+    if (!retryStatuses.has(answer.status)) return { result: failedResult(task, failure, answer) };
+    const waitMs = this.#wishedWaitMs(answer);
+    if (waitMs <= maxRetryAfterMs) return this.#retry(task, failure, answer, waitMs);
+    const message = `${failure.message}: the server asks to wait ${Math.ceil(waitMs / 1000)}s`;
+    return { result: failedResult(task, { ...failure, message }, answer) };
+  }
+
+  #wishedWaitMs(answer: Answer): number {
+    const header = answer.headers['retry-after'];
+    const isObeyed = (answer.status === 429 || answer.status === 503) && typeof header === 'string';
+    return isObeyed ? (retryAfterMs(header, this.#options.now()) ?? 0) : 0;
+  }
+
+  #retry(task: Task, failure: Failure, answer: Answer | undefined, minWaitMs = 0): Step {
+    const { policy, now, random } = this.#options;
+    const result = failedResult(task, failure, answer);
+    const mayRepeat = policy.retriesAllMethods || isIdempotent(task.first.method);
+    if (task.attempts > policy.retries || !mayRepeat) return { result };
+    const at = now() + Math.max(minWaitMs, backoffMs(task.attempts, random));
+    task.startOver();
+    return { again: task, at, otherwise: result };
+  }
+}

@@ -1,0 +1,163 @@
+import { Body } from '../bodies/body.ts';
+import type { DecodeError } from '../bodies/decoder.ts';
+import { originOf, pathOf } from '../model/url.ts';
+import type { Agent } from './agent.ts';
+import { AttemptError } from './attempt-error.ts';
+import { classify, type NetworkFailure } from './classify.ts';
+import type { Exchange, ExchangeHandler, ResponseHeaders } from './exchange.ts';
+import type { Hop } from './hop.ts';
+
+/** The answer to one hop, its body taken as far as it was wanted. */
+export interface Answer {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: ResponseHeaders;
+  readonly bytes: number;
+  readonly isTruncated: boolean;
+}
+
+/**
+ * What came of one hop: an answer, a failure, or both when it failed in the middle of the body.
+ * `ttfbMs` and `durationMs` count from the start of the hop.
+ */
+export interface Reply {
+  readonly answer: Answer | undefined;
+  readonly failed: NetworkFailure | undefined;
+  readonly ttfbMs: number | undefined;
+  readonly durationMs: number;
+}
+
+export interface AttemptOptions {
+  readonly agent: Agent;
+  readonly now: () => number;
+  /** Time left for this hop in ms. */
+  readonly timeoutMs: number;
+  /** Bytes of the body that are wanted, see `Body`. */
+  readonly maxBytes: number;
+  readonly isDecoded: boolean;
+}
+
+const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** Whether sending a request of this method twice does what sending it once does (RFC 9110, 9.2.2). */
+export function isIdempotent(method: string): boolean {
+  return SAFE_TO_REPEAT.has(method);
+}
+
+/** Sends one hop and takes its answer. Resolves always, and once. */
+export function attempt(hop: Hop, options: AttemptOptions): Promise<Reply> {
+  return new Promise((resolve) => {
+    new Attempt(hop, options, resolve).start();
+  });
+}
+
+class Attempt implements ExchangeHandler {
+  readonly #hop: Hop;
+  readonly #options: AttemptOptions;
+  readonly #resolve: (reply: Reply) => void;
+  readonly #startedAt: number;
+  #timer: NodeJS.Timeout | undefined;
+  #exchange: Exchange | undefined;
+  #ttfbMs: number | undefined;
+  #head: { status: number; statusText: string; headers: ResponseHeaders } | undefined;
+  #body: Body | undefined;
+  #isOver = false;
+
+  constructor(hop: Hop, options: AttemptOptions, resolve: (reply: Reply) => void) {
+    this.#hop = hop;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#startedAt = options.now();
+  }
+
+  start(): void {
+    const { url, method, headers, body } = this.#hop;
+    const { agent, timeoutMs } = this.#options;
+    const request = {
+      origin: originOf(url),
+      path: pathOf(url),
+      method: method as 'GET', // undici's type names the usual methods; it sends any token
+      headers,
+      body: body ?? null,
+      idempotent: isIdempotent(method),
+      reset: false, // undici closes the connection after a HEAD unless told not to
+    };
+    // A timer of the same duration for each attempt costs next to nothing: Node keeps them in one list.
+    this.#timer = setTimeout(expire, timeoutMs, this);
+    try {
+      this.#exchange = agent.dispatch(request, this);
+    } catch (error) {
+      this.onError(error as Error); // undici throws only its InvalidArgumentError here
+    }
+  }
+
+  expire(): void {
+    const message = `no complete answer within ${Math.round(this.#options.timeoutMs)}ms`;
+    this.#exchange?.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
+  }
+
+  onHead(status: number, headers: ResponseHeaders, statusText: string): void {
+    this.#ttfbMs = this.#options.now() - this.#startedAt;
+    this.#head = { status, headers, statusText };
+    const encoding = this.#options.isDecoded ? headers['content-encoding'] : undefined;
+    this.#body = new Body({
+      maxBytes: this.#options.maxBytes,
+      contentEncoding: Array.isArray(encoding) ? encoding.join(',') : encoding,
+    });
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#isOver || this.#body === undefined) return;
+    try {
+      this.#body.write(chunk);
+    } catch (error) {
+      return this.#abort(decodeFailure(error as DecodeError)); // `Body.write` throws nothing else
+    }
+    if (this.#body.isOverLimit)
+      this.#abort(new AttemptError('size', undefined, 'the body is larger than wanted'));
+  }
+
+  onEnd(): void {
+    try {
+      this.#body?.end();
+      this.#finish();
+    } catch (error) {
+      this.onError(decodeFailure(error as DecodeError)); // `Body.end` throws nothing else
+    }
+  }
+
+  onError(error: Error): void {
+    if (error instanceof AttemptError && error.kind === 'size') this.#finish();
+    else this.#finish(classify(error));
+  }
+
+  #abort(reason: AttemptError): void {
+    this.#exchange?.abort(reason);
+  }
+
+  #finish(failed?: NetworkFailure): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#resolve({
+      answer: this.#answer(),
+      failed,
+      ttfbMs: this.#ttfbMs,
+      durationMs: this.#options.now() - this.#startedAt,
+    });
+  }
+
+  #answer(): Answer | undefined {
+    if (this.#head === undefined || this.#body === undefined) return undefined;
+    const { status, statusText, headers } = this.#head;
+    return { status, statusText, headers, bytes: this.#body.bytes, isTruncated: this.#body.isOverLimit };
+  }
+}
+
+function expire(attempt: Attempt): void {
+  attempt.expire();
+}
+
+function decodeFailure(error: DecodeError): AttemptError {
+  return new AttemptError('protocol', error.code, error.message);
+}

@@ -1,0 +1,104 @@
+import net, { type Socket } from 'node:net';
+import tls, { type SecureContext } from 'node:tls';
+import { DialError } from './dial-error.ts';
+import type { Resolver } from './resolver.ts';
+
+/** Where to connect to, as undici says it: no brackets around an IPv6 address, an empty port for the default one. */
+export interface DialTarget {
+  readonly hostname: string;
+  readonly protocol: string;
+  readonly port: string;
+}
+
+export interface DialerOptions {
+  readonly resolver: Resolver;
+  /** Time in ms for name, connection and TLS together. */
+  readonly connectTimeoutMs: number;
+  /** PEM certificates trusted beside Node's own. */
+  readonly extraCa?: string;
+}
+
+/** Called once, with a connected socket or with an error. */
+export type Dialed = (error: Error | undefined, socket: Socket | undefined) => void;
+
+/** Makes connections: name → addresses → the first that answers → TLS. Never throws, and can be called off at any time. */
+export class Dialer {
+  readonly #options: DialerOptions;
+  #secureContext: SecureContext | undefined;
+
+  constructor(options: DialerOptions) {
+    this.#options = options;
+  }
+
+  /** Returns a function that calls the connection off; `dialed` then gets the reason. */
+  dial(target: DialTarget, dialed: Dialed): (reason: Error) => void {
+    const { connectTimeoutMs, resolver } = this.#options;
+    let socket: Socket | undefined;
+    let isSettled = false;
+    const settle = (error: Error | undefined) => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(timer);
+      if (error !== undefined) socket?.destroy();
+      dialed(error, error === undefined ? socket : undefined);
+    };
+    const timer = setTimeout(() => settle(connectTimeout(target, connectTimeoutMs)), connectTimeoutMs);
+    const tryAddress = (addresses: readonly string[], index: number) => {
+      const address = addresses[index];
+      if (isSettled || address === undefined) return;
+      socket = this.#open(target, address, (error) => {
+        if (error !== undefined && index + 1 < addresses.length) tryAddress(addresses, index + 1);
+        else settle(error);
+      });
+    };
+    resolver.resolve(target.hostname, (error, addresses) => {
+      if (error !== undefined) settle(error);
+      else tryAddress(addresses, 0);
+    });
+    return settle;
+  }
+
+  #open(target: DialTarget, address: string, opened: (error: Error | undefined) => void): Socket {
+    const isSecure = target.protocol === 'https:';
+    const port = Number(target.port) || (isSecure ? 443 : 80);
+    const socket = isSecure
+      ? tls.connect({ host: address, port, ...this.#tlsOptions(target.hostname) })
+      : net.connect({ host: address, port });
+    let hasConnected = false;
+    const failed = (error: Error & { code?: string }) => {
+      opened(new DialError(hasConnected ? 'tls' : 'connect', error.code, error.message));
+    };
+    socket.setNoDelay(true);
+    socket.on('error', failed);
+    socket.once('connect', () => {
+      hasConnected = true;
+    });
+    socket.once(isSecure ? 'secureConnect' : 'connect', () => {
+      socket.off('error', failed);
+      opened(undefined);
+    });
+    return socket;
+  }
+
+  #tlsOptions(hostname: string): tls.ConnectionOptions {
+    // One context for all: one for each connection costs more than the handshake.
+    this.#secureContext ??= tls.createSecureContext(trust(this.#options.extraCa));
+    return {
+      secureContext: this.#secureContext,
+      servername: net.isIP(hostname) === 0 ? hostname : '',
+      ALPNProtocols: ['http/1.1'],
+    };
+  }
+}
+
+function trust(extraCa: string | undefined): tls.SecureContextOptions {
+  return extraCa === undefined ? {} : { ca: [...tls.rootCertificates, extraCa] };
+}
+
+function connectTimeout(target: DialTarget, timeoutMs: number): DialError {
+  return new DialError(
+    'timeout',
+    'ERR_CONNECT_TIMEOUT',
+    `no connection to ${target.hostname} within ${timeoutMs}ms`,
+  );
+}

@@ -1,0 +1,30 @@
+import type { Job } from '../model/job.ts';
+
+/** What one hop sends. */
+export interface Hop {
+  readonly url: string;
+  readonly method: string;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer | undefined;
+}
+
+/** What is sent for a job that does not say otherwise. */
+export interface RequestDefaults {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer | undefined;
+}
+
+/** The first hop of a job: its own method, headers and body before the defaults. */
+export function firstHop(job: Job, defaults: RequestDefaults): Hop {
+  const { method, headers, body } = job;
+  if (method === undefined && headers === undefined && body === undefined)
+    return { ...defaults, url: job.url };
+  return {
+    url: job.url,
+    method: method ?? (body === undefined ? defaults.method : 'POST'),
+    headers: headers === undefined ? defaults.headers : { ...defaults.headers, ...headers },
+    body: body ?? defaults.body,
+  };
+}

@@ -1,0 +1,61 @@
+import type { Job } from '../model/job.ts';
+import type { Redirect } from '../model/result.ts';
+import { hostOf } from '../model/url.ts';
+import type { Hop } from './hop.ts';
+
+const NO_REDIRECTS: readonly Redirect[] = [];
+
+/** A job on its way: the hop that is sent next, and what has happened so far. Goes through the queue once for each hop. */
+export class Task {
+  readonly job: Job;
+  readonly first: Hop;
+  hop: Hop;
+  /** The lane it belongs to: the host of the next hop. */
+  lane: string;
+  attempts = 0;
+  redirects = NO_REDIRECTS;
+  /** Start of the present attempt in ms since the epoch, and the time its hops took so far. */
+  startedAt = 0;
+  elapsedMs = 0;
+  ttfbMs: number | undefined;
+  isUnderWay = false;
+
+  constructor(job: Job, first: Hop) {
+    this.job = job;
+    this.first = first;
+    this.hop = first;
+    this.lane = job.invalid === undefined ? hostOf(job.url) : '';
+  }
+
+  /** Begins another attempt, from the first hop on. */
+  begin(now: number): void {
+    this.attempts += 1;
+    this.startedAt = now;
+    this.elapsedMs = 0;
+    this.ttfbMs = undefined;
+    this.isUnderWay = true;
+  }
+
+  /** Goes on with another hop of the same attempt. */
+  follow(hop: Hop, redirect: Redirect): void {
+    this.redirects = [...this.redirects, redirect];
+    this.#aim(hop);
+  }
+
+  /** The same URL with another method, of the same attempt. */
+  repeatAs(method: string): void {
+    this.#aim({ ...this.hop, method });
+  }
+
+  /** The attempt has failed, and the next one starts from the beginning. */
+  startOver(): void {
+    this.isUnderWay = false;
+    this.redirects = NO_REDIRECTS;
+    this.#aim(this.first);
+  }
+
+  #aim(hop: Hop): void {
+    this.hop = hop;
+    this.lane = hostOf(hop.url);
+  }
+}

@@ -1,0 +1,48 @@
+/** A double-ended queue in a ring buffer: each operation is O(1) amortised, and memory shrinks as it empties. */
+export class Deque<T> {
+  #ring: (T | undefined)[] = new Array(8);
+  #head = 0;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds at the back. */
+  push(value: T): void {
+    if (this.#size === this.#ring.length) this.#resize(this.#size * 2);
+    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = value;
+    this.#size += 1;
+  }
+
+  /** Adds at the front. */
+  unshift(value: T): void {
+    if (this.#size === this.#ring.length) this.#resize(this.#size * 2);
+    this.#head = (this.#head - 1) & (this.#ring.length - 1);
+    this.#ring[this.#head] = value;
+    this.#size += 1;
+  }
+
+  /** Takes from the front; `undefined` when empty. */
+  shift(): T | undefined {
+    if (this.#size === 0) return undefined;
+    const value = this.#ring[this.#head];
+    this.#ring[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    this.#size -= 1;
+    if (this.#ring.length > 64 && this.#size < this.#ring.length / 4) this.#resize(this.#ring.length / 2);
+    return value;
+  }
+
+  /** Takes all, front first. */
+  *drain(): Generator<T> {
+    while (this.#size > 0) yield this.shift() as T; // size > 0, so the slot is filled
+  }
+
+  #resize(capacity: number): void {
+    const ring = new Array<T | undefined>(capacity);
+    for (let i = 0; i < this.#size; i++) ring[i] = this.#ring[(this.#head + i) & (this.#ring.length - 1)];
+    this.#ring = ring;
+    this.#head = 0;
+  }
+}
