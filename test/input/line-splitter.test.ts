@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { type Line, LineSplitter, MAX_LINE_BYTES } from '../../src/input/line-splitter.ts';
+
+function linesOf(chunks: readonly Buffer[], maxBytes?: number): Line[] {
+  const splitter = new LineSplitter(maxBytes);
+  return [...chunks.flatMap((chunk) => splitter.push(chunk)), ...splitter.end()];
+}
+
+function lines(text: string, maxBytes?: number): Line[] {
+  return linesOf([Buffer.from(text)], maxBytes);
+}
+
+describe('LineSplitter', () => {
+  it('gives the lines a chunk completes at once, and holds the rest', () => {
+    const splitter = new LineSplitter();
+    expect(splitter.push(Buffer.from('a\nb\nc'))).toEqual(['a', 'b']);
+    expect(splitter.push(Buffer.from('d'))).toEqual([]);
+    expect(splitter.push(Buffer.from('\n'))).toEqual(['cd']);
+    expect(splitter.end()).toEqual([]);
+  });
+
+  it('keeps empty lines, so that line numbers hold', () => {
+    expect(lines('\n\na\n\n')).toEqual(['', '', 'a', '']);
+  });
+
+  it('gives a last line that has no newline', () => {
+    expect(lines('a\nb')).toEqual(['a', 'b']);
+  });
+
+  it('gives no line for no bytes', () => {
+    expect(linesOf([])).toEqual([]);
+    expect(linesOf([Buffer.alloc(0)])).toEqual([]);
+  });
+
+  it('drops the \\r of a \\r\\n and of a last line, but no other', () => {
+    expect(lines('a\r\nb\rc\r\n\r\nd\r')).toEqual(['a', 'b\rc', '', 'd']);
+  });
+
+  it('drops a byte-order mark at the start alone', () => {
+    expect(lines('\ufeffa\n\ufeffb')).toEqual(['a', '\ufeffb']);
+  });
+
+  it('gives the same lines wherever the bytes are cut in two', () => {
+    const bytes = Buffer.from('\ufeffhttps://ä.example/€\r\n\n𝄞𝄞\nlast → line');
+    const whole = linesOf([bytes]);
+    expect(whole).toEqual(['https://ä.example/€', '', '𝄞𝄞', 'last → line']);
+    for (let at = 0; at <= bytes.length; at++) {
+      expect(linesOf([bytes.subarray(0, at), bytes.subarray(at)]), `cut at ${at}`).toEqual(whole);
+    }
+  });
+
+  it('gives the same lines for chunks of every size, with over-long lines among them', () => {
+    const text = ['short', 'x'.repeat(30), 'y'.repeat(10), '', 'ü'.repeat(6), 'end'].join('\n');
+    const whole = lines(text, 10);
+    expect(whole.map(shape)).toEqual(['short', 'long', 'y'.repeat(10), '', 'long', 'end']);
+    for (let size = 1; size <= text.length; size++) {
+      const bytes = Buffer.from(text);
+      const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+        bytes.subarray(at * size, (at + 1) * size),
+      );
+      expect(linesOf(chunks, 10).map(shape), `chunks of ${size}`).toEqual(whole.map(shape));
+    }
+  });
+
+  it('splits a chunk far longer than the limit into its lines', () => {
+    const many = Array.from({ length: 50_000 }, (_, at) => `https://example.com/${at}`);
+    expect(lines(many.join('\n'), 64)).toEqual(many);
+  });
+
+  it('puts U+FFFD where the bytes are not UTF-8', () => {
+    expect(linesOf([Buffer.from([0x61, 0xff, 0x62, 0x0a])])).toEqual(['a\ufffdb']);
+  });
+
+  it('copies what it holds, so that a chunk may be used again', () => {
+    const splitter = new LineSplitter();
+    const chunk = Buffer.from('abc');
+    splitter.push(chunk);
+    chunk.fill('x');
+    expect(splitter.end()).toEqual(['abc']);
+  });
+});
+
+describe('LineSplitter at its limit', () => {
+  it('reads a line of exactly 1 MiB', () => {
+    const line = 'x'.repeat(MAX_LINE_BYTES);
+    expect(MAX_LINE_BYTES).toBe(1_048_576);
+    expect(lines(`${line}\nnext\n`)).toEqual([line, 'next']);
+    expect(lines(line)).toEqual([line]);
+  });
+
+  it('keeps no more than the start of a line one byte over 1 MiB, and goes on with the next', () => {
+    const [long, next] = lines(`${'x'.repeat(MAX_LINE_BYTES + 1)}\nnext\n`);
+    expect(long).toEqual({ start: 'x'.repeat(4096) });
+    expect(next).toBe('next');
+  });
+
+  it('counts bytes, not characters', () => {
+    expect(lines('äääää', 10)).toEqual(['äääää']);
+    expect(lines('ääääää', 10)).toEqual([{ start: expect.any(String) }]);
+  });
+
+  it('reports an over-long last line without a newline', () => {
+    expect(lines(`a\n${'x'.repeat(11)}`, 10)).toEqual(['a', { start: 'x'.repeat(11) }]);
+  });
+
+  it('drops the byte-order mark of a long line', () => {
+    expect(lines(`\ufeff${'x'.repeat(11)}`, 10)).toEqual([{ start: expect.stringMatching(/^x+$/) }]);
+  });
+
+  it('reads a line of 1 MiB that comes byte by byte, copying each byte a few times at most', () => {
+    const splitter = new LineSplitter();
+    const byte = Buffer.from('x');
+    const before = process.memoryUsage().arrayBuffers;
+    for (let count = 0; count < MAX_LINE_BYTES; count++) splitter.push(byte);
+    const after = process.memoryUsage().arrayBuffers;
+    expect(after - before).toBeLessThan(8 * MAX_LINE_BYTES);
+    expect(splitter.push(Buffer.from('\n'))).toEqual(['x'.repeat(MAX_LINE_BYTES)]);
+  });
+
+  it('holds none of an endless line', () => {
+    const splitter = new LineSplitter();
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    splitter.push(chunk);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let count = 0; count < 4096; count++) splitter.push(chunk);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * MAX_LINE_BYTES);
+    expect(splitter.push(Buffer.from('\nnext\n'))).toEqual([{ start: 'x'.repeat(4096) }, 'next']);
+  });
+});
+
+// How much of a long line is kept differs with the chunks; that it is long does not.
+function shape(line: Line): string {
+  return typeof line === 'string' ? line : 'long';
+}
