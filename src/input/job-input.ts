@@ -1,0 +1,13 @@
+/** A job as an object: the form of a JSON line, and of an item handed to the library. */
+export interface JobInput {
+  /** An `http:` or `https:` URL. A user name and password in it become an `authorization` header. */
+  readonly url: string;
+  /** Request method; a standard one may be in any case. `CONNECT` is refused. */
+  readonly method?: string | undefined;
+  /** Request headers of this job alone; names in any case, values in latin1. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Request body, sent as UTF-8. */
+  readonly body?: string | undefined;
+  /** A name of your own, handed through to the record. */
+  readonly id?: string | undefined;
+}

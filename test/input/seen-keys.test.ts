@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { SeenKeys } from '../../src/input/seen-keys.ts';
+
+describe('SeenKeys', () => {
+  it('tells new texts from known ones', () => {
+    const seen = new SeenKeys();
+    expect(seen.add('a')).toBe(true);
+    expect(seen.add('b')).toBe(true);
+    expect(seen.add('a')).toBe(false);
+    expect(seen.add('')).toBe(true);
+    expect(seen.add('')).toBe(false);
+  });
+
+  it('knows 100,000 texts apart while it grows, and each of them afterwards', () => {
+    const seen = new SeenKeys();
+    const texts = Array.from({ length: 100_000 }, (_, at) => `GET\nhttps://example.com/${at}`);
+    expect(texts.filter((text) => !seen.add(text))).toEqual([]);
+    expect(texts.filter((text) => seen.add(text))).toEqual([]);
+    expect(seen.add('GET\nhttps://example.com/100000')).toBe(true);
+  });
+
+  it('keeps a few bytes of a text, however long it is', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const seen = new SeenKeys();
+    const tail = 'x'.repeat(1000);
+    for (let at = 0; at < 150_000; at++) seen.add(`https://example.com/${at}/${tail}`);
+    // Twice the 32 bytes that are kept at most, since the tables it grew out of may still be there.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(150_000 * 64);
+    expect(seen.add(`https://example.com/0/${tail}`)).toBe(false);
+  });
+});
