@@ -82,6 +82,7 @@ export class Lanes<J extends object> {
       return new Promise((accepted) => this.#putters.push({ key, job, accepted }));
     }
     this.#hold(key, job);
+    if (this.#takers.size > 0) this.#serve();
     return undefined;
   }
 
@@ -141,7 +142,6 @@ export class Lanes<J extends object> {
   #hold(key: string, job: J): void {
     this.#held += 1;
     this.#enqueue(key, job, 'last');
-    if (this.#takers.size > 0) this.#serve();
   }
 
   #enqueue(key: string, job: J, place: 'first' | 'last'): void {
@@ -196,6 +196,7 @@ export class Lanes<J extends object> {
     return job;
   }
 
+  /** Lets putters in. Gives no job to a worker: it runs while one is being chosen for the worker that is next. */
   #admit(): void {
     while (this.#putters.size > 0 && this.#held < this.#capacity) {
       const putter = this.#putters.shift();
