@@ -1,0 +1,56 @@
+/** A number of ms, or text with a unit: `500ms`, `10s`, `2m`, `1h`. */
+export type Duration = number | string;
+
+/** A number of bytes, or text with a unit: `64kb`, `10mb`, `1gb` (1kb is 1024 bytes). */
+export type Size = number | string;
+
+/** Status codes, ranges and classes: `404`, `'200-299,304'`, `['2xx', 304]`. */
+export type StatusList = number | string | readonly (number | string)[];
+
+/** The options of the library. All are optional and have the defaults of the program. */
+export interface FanoutOptions {
+  /** Fetch each distinct URL once and count the others as skipped. Default: false. */
+  readonly unique?: boolean | undefined;
+  /** Take a line without a scheme as a URL of this one. Default: such a line is invalid. */
+  readonly defaultScheme?: 'http' | 'https' | undefined;
+  /** Request method. Default: GET, or POST with `data`. */
+  readonly method?: string | undefined;
+  /** Send HEAD, and GET once more where the answer is 405 or 501. Excludes `data` and other methods. Default: false. */
+  readonly head?: boolean | undefined;
+  /** Headers of every request: an object of names and values, or lines such as `'Accept: text/html'`. */
+  readonly header?: Readonly<Record<string, string>> | readonly string[] | string | undefined;
+  /** Request body, as text; an `@` at its start has no meaning here. A form unless `header` has a content type. */
+  readonly data?: string | undefined;
+  /** The user-agent header; an empty one sends none. Default: `fanout/VERSION`. */
+  readonly userAgent?: string | undefined;
+  /** Redirects to follow, 0 or more; with 0 the redirect itself is judged by `accept`. Default: 10. */
+  readonly maxRedirects?: number | undefined;
+  /** Ask for compressed bodies and unpack them. Default: true. */
+  readonly decompress?: boolean | undefined;
+  /** Number of workers, 1 to 65535. Default: 32. */
+  readonly concurrency?: number | undefined;
+  /** Jobs held between the reader and the workers, at least 4 for each worker. Default: 1000, or as many as that. */
+  readonly queue?: number | undefined;
+  /** Time for one attempt, from its start to the last byte, above 0. Default: `30s`. */
+  readonly timeout?: Duration | undefined;
+  /** Time to connect, above 0. Default: `10s`. */
+  readonly connectTimeout?: Duration | undefined;
+  /** Attempts after the first one, 0 or more. Default: 2. */
+  readonly retries?: number | undefined;
+  /** Status codes worth another attempt, and `network` for failures to get an answer. Default: `408,425,429,500,502,503,504,network`. */
+  readonly retryOn?: StatusList | undefined;
+  /** Retry POST, PATCH and others too. Default: GET, HEAD, OPTIONS, PUT, DELETE and TRACE alone. */
+  readonly retryAllMethods?: boolean | undefined;
+  /** Longest wait that a Retry-After header may ask for. Default: `60s`. */
+  readonly maxRetryAfter?: Duration | undefined;
+  /** Time for the whole run, above 0, or `none`. Default: `none`. */
+  readonly deadline?: Duration | undefined;
+  /** Bytes of a body that are read at most, above 0, or `none`. Default: `10mb`. */
+  readonly maxSize?: Size | undefined;
+  /** Status codes that are OK, after redirects. Default: `200-299`. */
+  readonly accept?: StatusList | undefined;
+  /** Stop after the first failure. Default: false. */
+  readonly failFast?: boolean | undefined;
+  /** Stop after so many failures, 1 or more. Default: never. */
+  readonly maxFailures?: number | undefined;
+}

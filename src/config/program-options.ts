@@ -1,0 +1,30 @@
+import { deriveRunOptions } from './derive-run-options.ts';
+import { type ConfigFile, environmentLayer, fileLayer, flagLayer } from './layer.ts';
+import { type OutputOptions, outputOptions } from './output-options.ts';
+import { resolveOptions } from './resolve.ts';
+import { type RunOptions, runOptions } from './run-options.ts';
+import type { Environment } from './variables.ts';
+
+/** All options of `fanout fetch`. */
+export const programOptions = { ...runOptions, ...outputOptions };
+
+export type ProgramOptions = RunOptions & OutputOptions;
+
+/** Everything that was given to the program. Flags win over the environment, which wins over the file. */
+export interface ProgramLayers {
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Environment;
+  readonly file?: ConfigFile | undefined;
+}
+
+/** Resolves the options of the program; throws `UsageError`. `version` is named in the default user agent. */
+export function resolveProgramOptions(layers: ProgramLayers, version: string): ProgramOptions {
+  const { flags, environment, file } = layers;
+  const settled = resolveOptions(programOptions, [
+    flagLayer(programOptions, flags, environment),
+    environmentLayer(programOptions, environment),
+    ...(file === undefined ? [] : [fileLayer(programOptions, file, environment)]),
+  ]);
+  const { json, ...values } = { ...settled.values, ...deriveRunOptions(settled, version) };
+  return Object.freeze({ ...values, format: json ? 'jsonl' : values.format });
+}

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { statusSet } from '../../../src/config/parsers/status-set.ts';
+import { refused } from './refused.ts';
+
+const WISH = 'it must be a list of status codes from 100 to 999, such as 200-299,304 or 2xx';
+
+describe('statusSet', () => {
+  it('has both ends of a range and nothing beside them', () => {
+    const set = statusSet.parse('200-299,304');
+    expect([199, 200, 299, 300, 303, 304, 305].map((status) => set.has(status))).toEqual([
+      false,
+      true,
+      true,
+      false,
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  it('takes a class for its hundred codes', () => {
+    const set = statusSet.parse('4xx');
+    expect([399, 400, 499, 500].map((status) => set.has(status))).toEqual([false, true, true, false]);
+    expect(statusSet.parse('4XX').toString()).toBe('400-499');
+  });
+
+  it.each([
+    ['200-299,304,2xx', '200-299,304'],
+    ['304 , 200', '200,304'],
+    ['200,201,202', '200-202'],
+    ['250-350,2xx', '200-350'],
+    ['100-999,404', '100-999'],
+    [404, '404'],
+    [[404, '5xx'], '404,500-599'],
+  ])('prints %j as %s, which it reads back', (value, text) => {
+    const set = statusSet.parse(value);
+    expect(statusSet.print(set)).toBe(text);
+    expect(statusSet.parse(text).toString()).toBe(text);
+  });
+
+  it.each([
+    '',
+    ',',
+    '200,',
+    '99',
+    '1000',
+    '20',
+    '2x',
+    'xxx',
+    '0xx',
+    '200-',
+    '-299',
+    '200 - 299',
+    '2xx-3xx',
+    'ok',
+    [],
+    [null],
+    {},
+    null,
+    true,
+    20.5,
+  ])('refuses %j', (value) => {
+    expect(refused(statusSet, value)).toBe(WISH);
+  });
+
+  it('refuses a range that goes downwards and gives it the right way round', () => {
+    expect(refused(statusSet, '299-200')).toBe('the range must go upwards: 200-299');
+  });
+});

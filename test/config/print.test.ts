@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { printConfig } from '../../src/config/print.ts';
+import {
+  type ProgramOptions,
+  programOptions,
+  resolveProgramOptions,
+} from '../../src/config/program-options.ts';
+
+function resolve(flags: Record<string, unknown>): ProgramOptions {
+  return resolveProgramOptions({ flags, environment: {} }, '1.2.3');
+}
+
+function printed(flags: Record<string, unknown>, mask: boolean): Record<string, unknown> {
+  return JSON.parse(printConfig(programOptions, resolve(flags), { mask }));
+}
+
+const MANY = {
+  method: 'purge',
+  header: ['Authorization: Bearer s3cret', 'X-Price: $5', `X-Var: $$HOME \${ $\${A} $$$$`],
+  data: `$HOME $$ \${HOME}`,
+  userAgent: 'me $$',
+  decompress: false,
+  concurrency: '300',
+  timeout: '1.5s',
+  deadline: '90m',
+  maxSize: 'none',
+  accept: '304,2xx',
+  retryOn: 'network',
+  maxFailures: '3',
+  defaultScheme: 'https',
+  format: 'csv',
+  output: 'a $b',
+  progress: false,
+  failed: 'f.txt',
+};
+
+describe('printConfig()', () => {
+  it('writes human forms under keys in camel case', () => {
+    expect(printed({}, true)).toMatchObject({
+      timeout: '30s',
+      maxSize: '10mb',
+      accept: '200-299',
+      concurrency: 32,
+      decompress: true,
+      userAgent: 'fanout/1.2.3',
+    });
+  });
+
+  it('masks headers that can hold a secret, and no others', () => {
+    const names = [
+      'Authorization',
+      'Cookie',
+      'Proxy-Authorization',
+      'X-Auth-Token',
+      'My-Secret',
+      'X-API-Key',
+      'PASSWORD',
+    ];
+    const text = printConfig(
+      programOptions,
+      resolve({ header: [...names.map((name) => `${name}: s3cret`), 'Accept: text/html'] }),
+      { mask: true },
+    );
+    expect(text).not.toContain('s3cret');
+    expect(JSON.parse(text).header).toEqual([
+      ...names.map((name) => `${name.toLowerCase()}: ***`),
+      'accept: text/html',
+    ]);
+  });
+
+  it('shows only the length of data in bytes, and the name of a file', () => {
+    expect(printed({ data: 's3crét' }, true).data).toBe('*** (7 bytes)');
+    expect(printed({ data: '@body.json' }, true).data).toBe('@body.json');
+  });
+
+  it.each([[{}], [MANY], [{ head: true }], [{ json: true }], [{ data: '' }]])(
+    'gives a file that stands for the same options: %j',
+    (flags) => {
+      const before = resolve(flags);
+      const file = { path: 'saved.json', values: printed(flags, false) };
+      const after = resolveProgramOptions({ flags: {}, environment: {}, file }, 'other');
+      expect(printConfig(programOptions, after, { mask: false })).toBe(
+        printConfig(programOptions, before, { mask: false }),
+      );
+      expect([after.header, after.data, after.output, after.userAgent]).toEqual([
+        before.header,
+        before.data,
+        before.output,
+        before.userAgent,
+      ]);
+    },
+  );
+
+  it('gives a file that is accepted also with masks', () => {
+    const file = { path: 'saved.json', values: printed(MANY, true) };
+    expect(resolveProgramOptions({ flags: {}, environment: {}, file }, '1').concurrency).toBe(300);
+  });
+
+  it('leaves out what is for the command line alone', () => {
+    const keys = Object.keys(printed({ config: 'x', printConfig: true, json: true }, true));
+    expect(keys.filter((key) => ['config', 'printConfig', 'json'].includes(key))).toEqual([]);
+  });
+});

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import type { FanoutOptions } from '../../src/config/fanout-options.ts';
+import { readData } from '../../src/config/read-data.ts';
+import { type RequestTemplate, requestTemplate } from '../../src/config/request-template.ts';
+import { resolveRunOptions } from '../../src/config/resolve-run-options.ts';
+import { UsageError } from '../../src/model/errors.ts';
+
+function request(options: FanoutOptions, body?: Uint8Array): RequestTemplate {
+  return requestTemplate(resolveRunOptions(options, '1'), body);
+}
+
+describe('requestTemplate()', () => {
+  it('is a GET with a user agent by default', () => {
+    expect(request({})).toEqual({ method: 'GET', headers: { 'user-agent': 'fanout/1' } });
+  });
+
+  it('sends data as a form by POST', () => {
+    expect(request({ data: 'a=1' })).toEqual({
+      method: 'POST',
+      headers: { 'user-agent': 'fanout/1', 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'a=1',
+    });
+  });
+
+  it('sends empty data as an empty body', () => {
+    expect(request({ data: '' })).toMatchObject({ method: 'POST', body: '' });
+  });
+
+  it('leaves a content type that was given', () => {
+    expect(
+      request({ data: '{}', header: { 'Content-Type': 'application/json' } }).headers['content-type'],
+    ).toBe('application/json');
+    expect(request({ data: '{}', header: 'Content-Type:' }).headers['content-type']).toBe('');
+  });
+
+  it('sends the bytes of a file in place of the data', () => {
+    const bytes = Uint8Array.of(0, 255);
+    expect(request({ data: '@file', method: 'PUT' }, bytes)).toMatchObject({ method: 'PUT', body: bytes });
+  });
+
+  it('prefers a user-agent header, and sends none for an empty option', () => {
+    expect(request({ userAgent: 'option', header: 'User-Agent: header' }).headers).toEqual({
+      'user-agent': 'header',
+    });
+    expect(request({ userAgent: '' }).headers).toEqual({});
+  });
+
+  it('joins headers of one name, cookies with a semicolon', () => {
+    expect(
+      request({ userAgent: '', header: ['A: 1', 'Cookie: x=1', 'a: 2', 'cookie: y=2'] }).headers,
+    ).toEqual({
+      a: '1, 2',
+      cookie: 'x=1; y=2',
+    });
+  });
+
+  it('takes odd names for plain headers', () => {
+    const { headers } = request({ userAgent: '', header: '__proto__: x' });
+    expect(Object.entries(headers)).toEqual([['__proto__', 'x']]);
+  });
+});
+
+describe('readData()', () => {
+  const never = () => Promise.reject(new Error('not to be read'));
+
+  it('takes text as it is', async () => {
+    expect(await readData('a@b', never)).toBe('a@b');
+    expect(await readData('', never)).toBe('');
+  });
+
+  it('gives the bytes of the file after @', async () => {
+    const bytes = Uint8Array.of(13, 10, 0);
+    const read = async (path: string) => (path === 'dir/b.bin' ? bytes : Uint8Array.of());
+    expect(await readData('@dir/b.bin', read)).toBe(bytes);
+  });
+
+  it.each(['@', '@-'])('refuses %s', async (data) => {
+    await expect(readData(data, never)).rejects.toThrow(
+      new UsageError(`Cannot use "${data}" for --data: it must name a file after the @`),
+    );
+  });
+
+  it('tells why a file cannot be read', async () => {
+    await expect(readData('@a\n', () => Promise.reject(new Error('ENOENT: gone')))).rejects.toThrow(
+      new UsageError('Cannot read a\\u{a} for --data: ENOENT: gone'),
+    );
+  });
+});

@@ -1,0 +1,98 @@
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import type { FanoutOptions } from '../../src/config/fanout-options.ts';
+import { resolveRunOptions } from '../../src/config/resolve-run-options.ts';
+import type { RunOptions, runOptions } from '../../src/config/run-options.ts';
+import { UsageError } from '../../src/model/errors.ts';
+
+// What a caller without types can do.
+function refusal(options: object): string {
+  try {
+    resolveRunOptions(options, '1');
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+  throw new Error('taken');
+}
+
+describe('resolveRunOptions()', () => {
+  it('gives the defaults of the program', () => {
+    const { accept, retryOn, header, ...rest } = resolveRunOptions({}, '1.2.3');
+    expect([`${accept}`, `${retryOn.statuses}`, retryOn.network, header]).toEqual([
+      '200-299',
+      '408,425,429,500,502-504',
+      true,
+      [],
+    ]);
+    expect(rest).toEqual({
+      unique: false,
+      defaultScheme: undefined,
+      method: 'GET',
+      head: false,
+      data: undefined,
+      userAgent: 'fanout/1.2.3',
+      maxRedirects: 10,
+      decompress: true,
+      concurrency: 32,
+      queue: 1000,
+      timeout: 30_000,
+      connectTimeout: 10_000,
+      retries: 2,
+      retryAllMethods: false,
+      maxRetryAfter: 60_000,
+      deadline: undefined,
+      maxSize: 10_485_760,
+      failFast: false,
+      maxFailures: undefined,
+    });
+  });
+
+  it('takes numbers as ms and bytes, and text with units', () => {
+    const options = resolveRunOptions(
+      { timeout: 5, connectTimeout: '5s', maxSize: 5, accept: [404, '2xx'] },
+      '1',
+    );
+    expect([options.timeout, options.connectTimeout, options.maxSize, `${options.accept}`]).toEqual([
+      5,
+      5000,
+      5,
+      '200-299,404',
+    ]);
+  });
+
+  it('takes undefined for what is not given', () => {
+    expect(resolveRunOptions({ concurrency: undefined, head: undefined }, '1').concurrency).toBe(32);
+  });
+
+  it('puts no environment variable into a value', () => {
+    expect(resolveRunOptions({ header: { a: '$HOME $$' } }, '1').header).toEqual([
+      { name: 'a', value: '$HOME $$' },
+    ]);
+  });
+
+  it('refuses unknown keys and names a likely one', () => {
+    expect(refusal({ concurency: 3 })).toBe(
+      'Cannot use option concurency: there is no such option, did you mean concurrency?',
+    );
+    expect(refusal({ format: 'csv' })).toMatch(/^Cannot use option format: there is no such option/);
+  });
+
+  it('refuses bad values, also those of JavaScript alone', () => {
+    expect(refusal({ concurrency: 0 })).toBe(
+      'Cannot use 0 for option concurrency: it must be a whole number above 0',
+    );
+    expect(refusal({ retries: Number.NaN })).toMatch(/^Cannot use NaN for option retries/);
+    expect(refusal({ retries: () => 1 })).toMatch(/^Cannot use a function for option retries/);
+    expect(refusal({ retries: 1n })).toMatch(/^Cannot use a bigint for option retries/);
+    expect(refusal({ head: true, data: 'x' })).toBe(
+      'Cannot use option head with option data: give one of the two',
+    );
+  });
+
+  it('has an input type for each option of the table', () => {
+    expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<keyof typeof runOptions>();
+    expectTypeOf<keyof RunOptions>().toEqualTypeOf<keyof typeof runOptions>();
+    expectTypeOf<RunOptions['defaultScheme']>().toEqualTypeOf<'http' | 'https' | undefined>();
+    expectTypeOf<RunOptions['queue']>().toEqualTypeOf<number>();
+  });
+});

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import type { Table } from '../../src/config/option.ts';
+import { outputOptions } from '../../src/config/output-options.ts';
+import { programOptions } from '../../src/config/program-options.ts';
+import { runOptions } from '../../src/config/run-options.ts';
+
+const table: Table = programOptions;
+
+describe('the tables of options', () => {
+  it('have no key in common', () => {
+    expect(Object.keys(programOptions)).toHaveLength(
+      Object.keys(runOptions).length + Object.keys(outputOptions).length,
+    );
+  });
+
+  it.each(Object.entries(table))('%s is its long flag in camel case', (key, { flags }) => {
+    const [, name = ''] = /--(?:no-)?([\w-]+)/.exec(flags) ?? [];
+    expect(name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())).toBe(key);
+  });
+
+  it('give each short flag once', () => {
+    const short = Object.values(table).flatMap(({ flags }) => /^-\w/.exec(flags) ?? []);
+    expect(new Set(short).size).toBe(short.length);
+  });
+
+  it.each(Object.entries(table))('the parser of %s reads back the default that it prints', (_, entry) => {
+    if (entry.default === undefined) return;
+    const printed = entry.parser.print(entry.default);
+    expect(printed).toBeDefined();
+    expect(entry.parser.print(entry.parser.parse(printed))).toEqual(printed);
+  });
+});
