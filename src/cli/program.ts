@@ -48,7 +48,6 @@ export function buildProgram(world: ProgramWorld): Program {
   });
   return {
     async run(args) {
-      outcome.exitCode = 0;
       try {
         await root.parseAsync([...args], { from: 'user' });
         return outcome.exitCode;

@@ -4,7 +4,8 @@ import { didYouMean } from '../../src/config/did-you-mean.ts';
 describe('didYouMean()', () => {
   it('gives the candidate with the fewest changes', () => {
     expect(didYouMean('retris', ['retryOn', 'retries', 'unique'])).toBe('retries');
-    expect(didYouMean('hed', ['header', 'head'])).toBe('head');
+    expect(didYouMean('headd', ['head', 'header'])).toBe('head');
+    expect(didYouMean('headd', ['header', 'head'])).toBe('head');
   });
 
   it('takes no notice of case, dashes and underscores', () => {

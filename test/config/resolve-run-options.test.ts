@@ -64,6 +64,10 @@ describe('resolveRunOptions()', () => {
     expect(resolveRunOptions({ concurrency: undefined, head: undefined }, '1').concurrency).toBe(32);
   });
 
+  it('gives a frozen result', () => {
+    expect(Object.isFrozen(resolveRunOptions({}, '1'))).toBe(true);
+  });
+
   it('puts no environment variable into a value', () => {
     expect(resolveRunOptions({ header: { a: '$HOME $$' } }, '1').header).toEqual([
       { name: 'a', value: '$HOME $$' },
