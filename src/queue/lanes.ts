@@ -97,12 +97,12 @@ export class Lanes<J extends object> {
   /** The next job, at once when a lane may give one. */
   take(): J | undefined | Promise<J | undefined> {
     if (this.#takers.size === 0) {
-      const job = this.#select();
+      const job = this.#select(this.#clock.now());
       if (job !== undefined || this.#hasEnded()) return job;
     }
     return new Promise((resolve) => {
       this.#takers.push(resolve);
-      this.#setTimer();
+      this.#serve();
     });
   }
 
@@ -165,9 +165,8 @@ export class Lanes<J extends object> {
     this.#ready[lane.inFlight]?.append(lane);
   }
 
-  #select(): J | undefined {
+  #select(now: number): J | undefined {
     if (this.#held === 0) return undefined;
-    const now = this.#clock.now();
     this.#wake(now);
     if (this.#gate.openAt(now) > now) return undefined;
     for (const list of this.#ready) {
@@ -218,14 +217,19 @@ export class Lanes<J extends object> {
     }
   }
 
-  /** Gives jobs to the workers that wait, until there is none to give or nobody waits. */
+  /**
+   * Gives jobs to the workers that wait, until there is none to give or nobody waits. The clock is read once: a gate
+   * that opened between the last refusal and the setting of the timer would wake nobody.
+   */
   #serve(): void {
+    if (this.#takers.size === 0 && this.#timer === undefined) return;
+    const now = this.#clock.now();
     while (this.#takers.size > 0) {
-      const job = this.#select();
+      const job = this.#select(now);
       if (job === undefined && !this.#hasEnded()) break;
       this.#takers.shift()?.(job);
     }
-    if (this.#takers.size > 0 || this.#timer !== undefined) this.#setTimer();
+    this.#setTimer(now);
   }
 
   #hasEnded(): boolean {
@@ -233,22 +237,21 @@ export class Lanes<J extends object> {
   }
 
   /** Keeps one timer, for the earliest time at which a waiting worker may find a job. */
-  #setTimer(): void {
-    const at = this.#nextChance();
+  #setTimer(now: number): void {
+    const at = this.#nextChance(now);
     if (this.#timer?.at === at) return;
     this.#timer?.cancel();
     this.#timer = undefined;
     if (at === Number.POSITIVE_INFINITY) return;
-    const cancel = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
+    const cancel = this.#clock.after(at - now, () => {
       this.#timer = undefined;
       this.#serve();
     });
     this.#timer = { at, cancel };
   }
 
-  #nextChance(): number {
+  #nextChance(now: number): number {
     if (this.#takers.size === 0 || this.#held === 0) return Number.POSITIVE_INFINITY;
-    const now = this.#clock.now();
     const openAt = this.#gate.openAt(now);
     return openAt > now ? openAt : this.#waking.next;
   }

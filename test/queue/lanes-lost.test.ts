@@ -34,3 +34,28 @@ test('workers that wait longer get their jobs first, also when putters wait', as
   clock.turnTo(100);
   expect(await Promise.all(taken)).toEqual([job('1'), job('2'), job('3')]);
 });
+
+test('a worker that comes when the gate has opened, but the timer has not yet gone off, is not left waiting', async () => {
+  const clock = new FakeClock();
+  const lanes = new Lanes<Job>({ capacity: 9, clock, gate: gateUntil(100) });
+  lanes.put('a', job('1'));
+  lanes.put('a', job('2'));
+  const early = lanes.take();
+  clock.slipTo(101);
+  const late = lanes.take();
+  clock.turnTo(200);
+  expect(await early).toEqual(job('1'));
+  expect(await late).toEqual(job('2'));
+});
+
+test('a gate that opens between two looks at the clock wakes the worker', async () => {
+  const clock = new FakeClock();
+  const lanes = new Lanes<Job>({ capacity: 9, clock, gate: gateUntil(100) });
+  lanes.put('a', job('1'));
+  clock.slipTo(99.5);
+  clock.readingTakesMs = 0.4;
+  const taken = lanes.take();
+  clock.readingTakesMs = 0;
+  clock.turnTo(200);
+  expect(await taken).toEqual(job('1'));
+});
