@@ -21,6 +21,7 @@ export class Agent {
   readonly #idle = new Set<Connection>();
   readonly #idleByOrigin = new Map<string, Connection[]>();
   readonly #exchanges = new Set<Exchange>();
+  #abortReason: Error | undefined;
 
   constructor(options: AgentOptions) {
     this.#dialer = options.dialer;
@@ -35,7 +36,8 @@ export class Agent {
   dispatch(request: ExchangeRequest, handler: ExchangeHandler): Exchange {
     const exchange = new Exchange(this, request, handler);
     this.#exchanges.add(exchange);
-    exchange.start();
+    if (this.#abortReason === undefined) exchange.start();
+    else exchange.abort(this.#abortReason);
     return exchange;
   }
 
@@ -65,8 +67,9 @@ export class Agent {
     if (this.#idle.size > this.#maxIdle) this.#discardOldest();
   }
 
-  /** Aborts what is under way. */
+  /** Aborts what is under way and what is dispatched from now on. */
   abort(reason: Error): void {
+    this.#abortReason = reason;
     for (const exchange of this.#exchanges) exchange.abort(reason);
   }
 

@@ -44,6 +44,8 @@ export function isIdempotent(method: string): boolean {
   return SAFE_TO_REPEAT.has(method);
 }
 
+const OVER_LIMIT = new AttemptError('size', undefined, 'the body is larger than wanted');
+
 /** Sends one hop and takes its answer. Resolves always, and once. */
 export function attempt(hop: Hop, options: AttemptOptions): Promise<Reply> {
   return new Promise((resolve) => {
@@ -110,11 +112,10 @@ class Attempt implements ExchangeHandler {
     if (this.#isOver || this.#body === undefined) return;
     try {
       this.#body.write(chunk);
+      if (this.#body.isOverLimit) this.#exchange?.abort(OVER_LIMIT);
     } catch (error) {
-      return this.#abort(decodeFailure(error as DecodeError)); // `Body.write` throws nothing else
+      this.#exchange?.abort(decodeFailure(error as DecodeError)); // `Body.write` throws nothing else
     }
-    if (this.#body.isOverLimit)
-      this.#abort(new AttemptError('size', undefined, 'the body is larger than wanted'));
   }
 
   onEnd(): void {
@@ -127,12 +128,8 @@ class Attempt implements ExchangeHandler {
   }
 
   onError(error: Error): void {
-    if (error instanceof AttemptError && error.kind === 'size') this.#finish();
+    if (error === OVER_LIMIT) this.#finish();
     else this.#finish(classify(error));
-  }
-
-  #abort(reason: AttemptError): void {
-    this.#exchange?.abort(reason);
   }
 
   #finish(failed?: NetworkFailure): void {

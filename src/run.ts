@@ -1,0 +1,136 @@
+import type { RunOptions } from './config/run-options.ts';
+import { Engine } from './engine.ts';
+import { Fetcher } from './fetcher.ts';
+import { Agent } from './http/agent.ts';
+import { AttemptError } from './http/attempt-error.ts';
+import { Dialer } from './http/dialer.ts';
+import { firstHop, type RequestDefaults } from './http/hop.ts';
+import { Resolver } from './http/resolver.ts';
+import { failedResult } from './http/results.ts';
+import { Task } from './http/task.ts';
+import type { Job } from './model/job.ts';
+import type { Result } from './model/result.ts';
+import type { Clock } from './queue/clock.ts';
+import { Lanes } from './queue/lanes.ts';
+
+const MAX_IDLE_CONNECTIONS = 256;
+
+export interface RunParts {
+  readonly options: RunOptions;
+  readonly defaults: RequestDefaults;
+  readonly jobs: AsyncIterable<Iterable<Job>>;
+  /** Its `now` counts from the epoch. */
+  readonly clock: Clock;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+  /** Holds a job back before it enters the queue. */
+  readonly admit?: (job: Job) => Promise<void> | undefined;
+}
+
+/** One run over a list: the engine with the HTTP side as its work. What the program and the library have in common. */
+export class Run {
+  readonly #parts: RunParts;
+  readonly #agent: Agent;
+  readonly #engine: Engine<Task, Result>;
+  #failures = 0;
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+    const { options, clock, random, admit } = parts;
+    const resolver = new Resolver({ now: clock.now });
+    const dialer = new Dialer({ resolver, connectTimeoutMs: options.connectTimeout });
+    this.#agent = new Agent({ dialer, maxIdle: Math.max(MAX_IDLE_CONNECTIONS, options.concurrency) });
+    const fetcher = new Fetcher({ agent: this.#agent, policy: policyOf(options), now: clock.now, random });
+    this.#engine = new Engine<Task, Result>({
+      jobs: this.#tasks(),
+      lanes: new Lanes({ capacity: options.queue, clock }),
+      concurrency: options.concurrency,
+      laneOf: (task) => task.lane,
+      work: (task) => fetcher.step(task),
+      crashed: (task, error) => failedResult(task, { kind: 'internal', message: describe(error) }),
+      ...(admit === undefined ? undefined : { admit: (task) => admit(task.job) }),
+    });
+  }
+
+  /** Requests under way. */
+  get inFlight(): number {
+    return this.#agent.inFlight;
+  }
+
+  /** Jobs that were read and have no result, because the run was stopped. */
+  get notFetched(): number {
+    return this.#engine.notFetched;
+  }
+
+  /** The results as they come; to be iterated once. Leaving early aborts the run. */
+  async *results(): AsyncGenerator<Result, void, void> {
+    const { deadline } = this.#parts.options;
+    const cancelDeadline = deadline === undefined ? undefined : this.#endAfter(deadline);
+    try {
+      for await (const result of this.#engine.results()) {
+        if (!result.ok) this.#countFailure();
+        yield result;
+      }
+    } finally {
+      cancelDeadline?.();
+      this.#agent.destroy(new AttemptError('aborted', undefined, 'the run has ended'));
+    }
+  }
+
+  /** Reads and starts nothing more; what is under way is finished. */
+  stop(): void {
+    this.#engine.stop();
+  }
+
+  /** Stops, and ends what is under way: it fails with kind `aborted`. */
+  abort(message: string): void {
+    this.#end(new AttemptError('aborted', undefined, message));
+  }
+
+  #end(reason: AttemptError): void {
+    this.#engine.stop();
+    this.#agent.abort(reason);
+  }
+
+  #endAfter(deadlineMs: number): () => void {
+    const reason = new AttemptError(
+      'timeout',
+      'ERR_DEADLINE',
+      `the deadline of the run, ${deadlineMs}ms, has come`,
+    );
+    return this.#parts.clock.after(deadlineMs, () => this.#end(reason));
+  }
+
+  #countFailure(): void {
+    const { failFast, maxFailures } = this.#parts.options;
+    this.#failures += 1;
+    if (failFast || this.#failures === maxFailures) this.#engine.stop();
+  }
+
+  async *#tasks(): AsyncGenerator<Iterable<Task>> {
+    for await (const batch of this.#parts.jobs) yield tasksOf(batch, this.#parts.defaults);
+  }
+}
+
+function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<Task> {
+  for (const job of jobs) yield new Task(job, firstHop(job, defaults));
+}
+
+function policyOf(options: RunOptions) {
+  return {
+    timeoutMs: options.timeout,
+    maxBytes: options.maxSize,
+    maxRedirects: options.maxRedirects,
+    isDecoded: options.decompress,
+    accept: options.accept,
+    retries: options.retries,
+    retryStatuses: options.retryOn.statuses,
+    retriesNetworkFailures: options.retryOn.network,
+    retriesAllMethods: options.retryAllMethods,
+    maxRetryAfterMs: options.maxRetryAfter,
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
