@@ -1,0 +1,107 @@
+import { AccountingError } from './errors.ts';
+import type { FailureKind } from './failure.ts';
+import { HeavyHitters } from './heavy-hitters.ts';
+import { type Latency, LatencyHistogram } from './latency.ts';
+import type { FailedResult, Result } from './result.ts';
+import { hostOf } from './url.ts';
+
+const HOST_COUNTERS = 100;
+const WORST_HOSTS = 10;
+
+/** What became of a run, as plain data: also the object that `--summary json` writes. */
+export interface Summary {
+  /** Jobs read from the inputs. */
+  readonly read: number;
+  readonly ok: number;
+  readonly failed: number;
+  /** Left out on purpose, such as the second of two equal URLs. */
+  readonly skipped: number;
+  /** Read, but never asked for, because the run was stopped. */
+  readonly notFetched: number;
+  readonly wallMs: number;
+  /** Finished URLs, OK or failed, for each second of wall time. */
+  readonly urlsPerSecond: number;
+  readonly bytes: number;
+  /** Of the last attempt of each URL that was asked for; left out when none was. */
+  readonly latencyMs?: Latency;
+  readonly failuresByKind: Readonly<Partial<Record<FailureKind, number>>>;
+  /** The failures of kind `status` by their status code. */
+  readonly failuresByStatus: Readonly<Record<string, number>>;
+  readonly worstHosts: readonly FailingHost[];
+}
+
+/** A host with the most failures; the true number lies between `failures - overcount` and `failures`. */
+export interface FailingHost {
+  readonly host: string;
+  readonly failures: number;
+  readonly overcount: number;
+}
+
+/**
+ * Folds results into a `Summary`, in memory that depends on neither their number nor that of their hosts.
+ * `add()` counts `ok` and `failed`; the other counts belong to whoever reads the input and stops the run.
+ */
+export class SummaryFold {
+  read = 0;
+  ok = 0;
+  failed = 0;
+  skipped = 0;
+  notFetched = 0;
+  #bytes = 0;
+  readonly #latency = new LatencyHistogram();
+  readonly #kinds = new Map<FailureKind, number>();
+  readonly #statuses = new Map<number, number>();
+  readonly #hosts = new HeavyHitters(HOST_COUNTERS);
+
+  add(result: Result): void {
+    this.#bytes += result.bytes;
+    if (result.attempts > 0) this.#latency.record(result.durationMs);
+    if (result.ok) this.ok += 1;
+    else this.#addFailure(result);
+  }
+
+  /** The state so far, `wallMs` milliseconds after the run began. */
+  summary(wallMs: number): Summary {
+    const latencyMs = this.#latency.percentiles();
+    return {
+      read: this.read,
+      ok: this.ok,
+      failed: this.failed,
+      skipped: this.skipped,
+      notFetched: this.notFetched,
+      wallMs,
+      urlsPerSecond: wallMs > 0 ? ((this.ok + this.failed) * 1000) / wallMs : 0,
+      bytes: this.#bytes,
+      ...(latencyMs && { latencyMs }),
+      failuresByKind: Object.fromEntries(this.#kinds),
+      failuresByStatus: Object.fromEntries(this.#statuses),
+      worstHosts: this.#hosts
+        .top(WORST_HOSTS)
+        .map(({ key, count, overcount }) => ({ host: key, failures: count, overcount })),
+    };
+  }
+
+  #addFailure(result: FailedResult): void {
+    this.failed += 1;
+    const { kind } = result.failure;
+    this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
+    if (kind === 'status' && result.status !== undefined) {
+      this.#statuses.set(result.status, (this.#statuses.get(result.status) ?? 0) + 1);
+    }
+    // The URL of an invalid job is whatever was read, so it has no host to blame.
+    if (kind !== 'invalid') this.#hosts.add(hostOf(result.finalUrl ?? result.url));
+  }
+}
+
+/** Throws an AccountingError with all counts unless read = ok + failed + skipped + notFetched. */
+export function checkBalance(
+  counts: Pick<Summary, 'read' | 'ok' | 'failed' | 'skipped' | 'notFetched'>,
+): void {
+  const { read, ok, failed, skipped, notFetched } = counts;
+  const sum = ok + failed + skipped + notFetched;
+  if (read === sum) return;
+  throw new AccountingError(
+    `The counts do not add up, which is a bug in fanout: read ${read}, but ok ${ok} + failed ${failed}` +
+      ` + skipped ${skipped} + not fetched ${notFetched} = ${sum}`,
+  );
+}
