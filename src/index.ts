@@ -1,3 +1,71 @@
-export type { Failure, FailureKind } from './model/failure.ts';
-export type { Job } from './model/job.ts';
-export type { Redirect, Result } from './model/result.ts';
+import type { FanoutOptions as RunSettings } from './config/fanout-options.ts';
+import { requestTemplate } from './config/request-template.ts';
+import { resolveRunOptions } from './config/resolve-run-options.ts';
+import { type JobItem, jobsFrom } from './input/jobs-from.ts';
+import type { Result } from './model/result.ts';
+import { Run } from './run.ts';
+import { systemClock } from './system-clock.ts';
+import { packageVersion } from './version.ts';
+
+export type { Duration, Size, StatusList } from './config/fanout-options.ts';
+export type { JobInput } from './input/job-input.ts';
+export type { JobItem } from './input/jobs-from.ts';
+export { InputError, OutputError, UsageError } from './model/errors.ts';
+export { FAILURE_KINDS, type Failure, type FailureKind } from './model/failure.ts';
+export { encodeRecord } from './model/record.ts';
+export type { FailedResult, OkResult, Redirect, Result } from './model/result.ts';
+
+/** The options of `fanout()`. */
+export interface FanoutOptions extends RunSettings {
+  /** Aborts the run: what is under way is ended, and the loop over the results throws the reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Fetches URLs in bulk and gives each result as it finishes.
+ *
+ * - `urls` is read only as far as the queue has room, so it may be endless.
+ * - Every URL ends in exactly one result; a failed one is a value with `ok: false`, and nothing is thrown for it.
+ * - Leaving the loop ends everything that is under way.
+ *
+ *     for await (const result of fanout(['https://example.com/'], { concurrency: 8 })) {
+ *       console.log(result.ok, result.status, result.url);
+ *     }
+ *
+ * @throws UsageError at once, when an option is wrong
+ */
+export function fanout(
+  urls: Iterable<JobItem> | AsyncIterable<JobItem>,
+  options: FanoutOptions = {},
+): AsyncGenerator<Result, void, void> {
+  const { signal, ...settings } = options;
+  const resolved = resolveRunOptions(settings, packageVersion());
+  const { unique, defaultScheme, method } = resolved;
+  const reading = new AbortController();
+  const jobSettings = { unique, defaultScheme, defaultMethod: method, signal: reading.signal };
+  const run = new Run({
+    options: resolved,
+    defaults: requestTemplate(resolved),
+    jobs: jobsFrom(urls, jobSettings, { read: 0, skipped: 0 }),
+    clock: systemClock,
+    random: Math.random,
+    onStop: () => reading.abort(),
+  });
+  return untilAborted(run, signal);
+}
+
+async function* untilAborted(run: Run, signal: AbortSignal | undefined): AsyncGenerator<Result, void, void> {
+  const abort = () => run.abort('the signal of the caller was aborted');
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    for await (const result of run.results()) {
+      signal?.throwIfAborted();
+      yield result;
+    }
+    signal?.throwIfAborted();
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    run.stop();
+  }
+}

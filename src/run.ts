@@ -1,3 +1,4 @@
+import { ACCEPT_ENCODING } from './bodies/decoder.ts';
 import type { RunOptions } from './config/run-options.ts';
 import { Engine } from './engine.ts';
 import { Fetcher } from './fetcher.ts';
@@ -23,6 +24,10 @@ export interface RunParts {
   readonly clock: Clock;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
+  /** Called once, when the run is stopped before its end: nothing more is read. */
+  readonly onStop?: () => void;
+  /** Waited for between the last result and the end of the results, when all counts are final. */
+  readonly settle?: () => Promise<void>;
   /** Holds a job back before it enters the queue. */
   readonly admit?: (job: Job) => Promise<void> | undefined;
 }
@@ -30,12 +35,15 @@ export interface RunParts {
 /** One run over a list: the engine with the HTTP side as its work. What the program and the library have in common. */
 export class Run {
   readonly #parts: RunParts;
+  readonly #defaults: RequestDefaults;
   readonly #agent: Agent;
   readonly #engine: Engine<Task, Result>;
   #failures = 0;
+  #isStopped = false;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
+    this.#defaults = withCommonHeaders(parts.defaults, parts.options.decompress);
     const { options, clock, random, admit } = parts;
     const resolver = new Resolver({ now: clock.now });
     const dialer = new Dialer({ resolver, connectTimeoutMs: options.connectTimeout });
@@ -62,6 +70,11 @@ export class Run {
     return this.#engine.notFetched;
   }
 
+  /** Whether the run was ended before its list was. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   /** The results as they come; to be iterated once. Leaving early aborts the run. */
   async *results(): AsyncGenerator<Result, void, void> {
     const { deadline } = this.#parts.options;
@@ -71,6 +84,7 @@ export class Run {
         if (!result.ok) this.#countFailure();
         yield result;
       }
+      await this.#parts.settle?.();
     } finally {
       cancelDeadline?.();
       this.#agent.destroy(new AttemptError('aborted', undefined, 'the run has ended'));
@@ -79,7 +93,10 @@ export class Run {
 
   /** Reads and starts nothing more; what is under way is finished. */
   stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
     this.#engine.stop();
+    this.#parts.onStop?.();
   }
 
   /** Stops, and ends what is under way: it fails with kind `aborted`. */
@@ -88,7 +105,7 @@ export class Run {
   }
 
   #end(reason: AttemptError): void {
-    this.#engine.stop();
+    this.stop();
     this.#agent.abort(reason);
   }
 
@@ -104,16 +121,21 @@ export class Run {
   #countFailure(): void {
     const { failFast, maxFailures } = this.#parts.options;
     this.#failures += 1;
-    if (failFast || this.#failures === maxFailures) this.#engine.stop();
+    if (failFast || this.#failures === maxFailures) this.stop();
   }
 
   async *#tasks(): AsyncGenerator<Iterable<Task>> {
-    for await (const batch of this.#parts.jobs) yield tasksOf(batch, this.#parts.defaults);
+    for await (const batch of this.#parts.jobs) yield tasksOf(batch, this.#defaults);
   }
 }
 
 function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<Task> {
   for (const job of jobs) yield new Task(job, firstHop(job, defaults));
+}
+
+function withCommonHeaders(defaults: RequestDefaults, isDecoded: boolean): RequestDefaults {
+  const coding = isDecoded ? { 'accept-encoding': ACCEPT_ENCODING } : {};
+  return { ...defaults, headers: { accept: '*/*', ...coding, ...defaults.headers } };
 }
 
 function policyOf(options: RunOptions) {

@@ -1,4 +1,4 @@
-import { BrotliDecompress, Gunzip, Inflate, InflateRaw } from 'minizlib';
+import { BrotliDecompress, Gunzip, Inflate, InflateRaw, type ZlibOptions } from 'minizlib';
 
 /** Undoes one content coding, piece by piece and synchronously. */
 export interface Decoder {
@@ -44,7 +44,7 @@ export function decoderFor(contentEncoding: string, maxBytes: number): Decoder |
     .map((name) => name.trim());
   const codings = names.filter((name) => name !== '' && name !== 'identity').reverse();
   if (codings.length > MAX_CODINGS) return undefined;
-  const limits = { maxOutputLength: Math.min(maxBytes + 1, MAX_OUTPUT_BYTES) };
+  const limits: Limits = { maxOutputLength: Math.min(maxBytes + 1, MAX_OUTPUT_BYTES) };
   let decoder: Decoder | undefined;
   for (const coding of codings) {
     const next = decoderOf(coding, limits);
@@ -54,10 +54,8 @@ export function decoderFor(contentEncoding: string, maxBytes: number): Decoder |
   return decoder;
 }
 
-/** Options of Node's zlib, which minizlib hands on. */
-interface Limits {
-  readonly maxOutputLength: number;
-}
+/** An option of Node's zlib, which minizlib hands on and its types leave out. */
+type Limits = ZlibOptions & { readonly maxOutputLength: number };
 
 function decoderOf(coding: string, limits: Limits): Decoder | undefined {
   switch (coding) {

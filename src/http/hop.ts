@@ -6,14 +6,14 @@ export interface Hop {
   readonly method: string;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer | undefined;
+  readonly body?: string | Uint8Array | undefined;
 }
 
 /** What is sent for a job that does not say otherwise. */
 export interface RequestDefaults {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer | undefined;
+  readonly body?: string | Uint8Array | undefined;
 }
 
 /** The first hop of a job: its own method, headers and body before the defaults. */

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises';
+import { isatty } from 'node:tty';
+import { loadProgramOptions } from '../../config/load-program-options.ts';
+import { printConfig } from '../../config/print.ts';
+import { programOptions } from '../../config/program-options.ts';
+import { readData } from '../../config/read-data.ts';
+import { requestTemplate } from '../../config/request-template.ts';
+import { checkInputs } from '../../input/check-inputs.ts';
+import { EXIT } from '../exit-code.ts';
+import { FetchRun } from '../fetch-run.ts';
+import { inputsOf } from '../inputs-of.ts';
+
+export interface FetchArguments {
+  readonly inputs: readonly string[];
+  /** Flags that were given, by key, not yet parsed. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly process: NodeJS.Process;
+  readonly version: string;
+}
+
+/** `fanout fetch`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+export async function fetchCommand(args: FetchArguments): Promise<number> {
+  const { flags, process, version } = args;
+  const readText = (path: string) => readFile(path, 'utf8');
+  const options = await loadProgramOptions({ flags, environment: process.env, readText }, version);
+  if (options.printConfig) {
+    process.stdout.write(printConfig(programOptions, options, { mask: true }));
+    return EXIT.ok;
+  }
+  const inputs = inputsOf(args.inputs, isatty(0));
+  await checkInputs(inputs);
+  const body =
+    options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));
+  const fetch = new FetchRun({ options, process, inputs, template: requestTemplate(options, body) });
+  return options.dryRun ? fetch.dryRun() : fetch.run();
+}

@@ -1,0 +1,157 @@
+import { collect } from '../collect/collect.ts';
+import type { ProgramOptions } from '../config/program-options.ts';
+import type { RequestTemplate } from '../config/request-template.ts';
+import type { Input } from '../input/input.ts';
+import type { Tally } from '../input/job-maker.ts';
+import { readJobs } from '../input/read-jobs.ts';
+import { InputError } from '../model/errors.ts';
+import type { Job } from '../model/job.ts';
+import { checkBalance, type Summary, SummaryFold } from '../model/summary.ts';
+import { Run } from '../run.ts';
+import type { Progress } from '../sinks/bar-line.ts';
+import { LineWriter } from '../sinks/line-writer.ts';
+import { openStandardOutput } from '../sinks/output-stream.ts';
+import { systemClock } from '../system-clock.ts';
+import { countInputs } from './count-inputs.ts';
+import { dryRun } from './dry-run.ts';
+import { EXIT } from './exit-code.ts';
+import { type Outputs, openOutputs } from './outputs.ts';
+import { type SignalName, Signals } from './signals.ts';
+
+export interface FetchRunParts {
+  readonly options: ProgramOptions;
+  readonly process: NodeJS.Process;
+  readonly inputs: readonly Input[];
+  readonly template: RequestTemplate;
+}
+
+/** One run of `fanout fetch`: inputs, run and outputs put together. To be used once. */
+export class FetchRun {
+  readonly #parts: FetchRunParts;
+  readonly #tally: Tally = { read: 0, skipped: 0 };
+  readonly #fold = new SummaryFold();
+  /** Ends the reading of inputs, also of one that never says another word. */
+  readonly #reading = new AbortController();
+  /** Lets go of outputs, also of one that nobody reads. */
+  readonly #quitting = new AbortController();
+  #run: Run | undefined;
+  #total: number | undefined;
+  #isReaderGone = false;
+
+  constructor(parts: FetchRunParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes the jobs and fetches nothing. */
+  async dryRun(): Promise<number> {
+    const { process, template } = this.#parts;
+    const stream = openStandardOutput(1, process.stdout);
+    const output = new LineWriter(stream, { name: 'standard output', keepOpen: true });
+    output.closed.then(() => this.#reading.abort());
+    const invalid = await dryRun(this.#jobs(), template, output);
+    this.#checkNotEmpty(this.#tally.read);
+    return invalid > 0 ? EXIT.failed : EXIT.ok;
+  }
+
+  /** Fetches, and resolves to the exit code. */
+  async run(): Promise<number> {
+    // Each connection that ends makes errors whose stack traces nobody reads: a quarter of the cost of a new host.
+    Error.stackTraceLimit = 0;
+    const { options, process, inputs } = this.#parts;
+    const progress = () => this.#progress();
+    const outputs = await openOutputs({ options, process, progress, signal: this.#quitting.signal });
+    const run = this.#makeRun(outputs);
+    this.#run = run;
+    outputs.closed.then(() => this.#onReaderGone(run));
+    if (outputs.bar !== undefined) this.#countBeside(inputs);
+    const signals = this.#watchSignals(run);
+    try {
+      const summary = await collect(run.results(), outputs.sinks, this.#fold, systemClock.now);
+      checkBalance(summary);
+      return this.#exitCode(summary, signals.received);
+    } finally {
+      signals.close();
+      this.#reading.abort();
+    }
+  }
+
+  #makeRun({ window }: Outputs): Run {
+    const { options, template } = this.#parts;
+    return new Run({
+      options,
+      defaults: template,
+      jobs: this.#jobs(),
+      clock: systemClock,
+      random: Math.random,
+      onStop: () => {
+        this.#reading.abort();
+        window?.close();
+      },
+      settle: () => this.#settle(),
+      ...(window === undefined ? {} : { admit: (job: Job) => window.admit(job.index) }),
+    });
+  }
+
+  #jobs(): AsyncGenerator<Iterable<Job>> {
+    const { options, process, inputs } = this.#parts;
+    const { unique, defaultScheme, method } = options;
+    const signal = this.#reading.signal;
+    const reading = { unique, defaultScheme, defaultMethod: method, signal, stdin: process.stdin };
+    return readJobs(inputs, reading, this.#tally);
+  }
+
+  #watchSignals(run: Run): Signals {
+    const { process, options } = this.#parts;
+    return new Signals(process, {
+      stop: (name) => {
+        run.stop();
+        if (options.silent) return;
+        process.stderr.write(`\nfanout: ${name}: finishing what is under way; once more to stop at once\n`);
+      },
+      abort: (message) => run.abort(message),
+      quit: () => this.#quitting.abort(),
+    });
+  }
+
+  #onReaderGone(run: Run): void {
+    this.#isReaderGone = true;
+    run.abort('the reader of the results has gone away');
+    this.#quitting.abort();
+  }
+
+  #countBeside(inputs: readonly Input[]): void {
+    countInputs(inputs, this.#reading.signal).then((total) => {
+      this.#total = total;
+    });
+  }
+
+  #progress(): Progress {
+    const { ok, failed } = this.#fold;
+    const done = ok + failed + this.#tally.skipped;
+    return { done, total: this.#total, ok, failed, inFlight: this.#run?.inFlight ?? 0 };
+  }
+
+  /** Gives the fold the counts that no result carries. A stopped run counts what it has not read, where it can. */
+  async #settle(): Promise<void> {
+    const { read, skipped } = this.#tally;
+    const run = this.#run;
+    const isStopped = run?.isStopped === true && !this.#quitting.signal.aborted;
+    const total = isStopped ? await countInputs(this.#parts.inputs, this.#quitting.signal) : undefined;
+    const unread = Math.max(0, (total ?? read) - read);
+    Object.assign(this.#fold, { read: read + unread, skipped, notFetched: (run?.notFetched ?? 0) + unread });
+  }
+
+  #exitCode(summary: Summary, signal: SignalName | undefined): number {
+    if (signal !== undefined) return EXIT[signal];
+    if (this.#isReaderGone) return EXIT.ok;
+    this.#checkNotEmpty(summary.read);
+    return summary.failed > 0 || summary.notFetched > 0 ? EXIT.failed : EXIT.ok;
+  }
+
+  #checkNotEmpty(read: number): void {
+    if (read > 0 || this.#parts.options.allowEmpty) return;
+    throw new InputError(
+      'Cannot find any URL in the input: it must hold at least one; --allow-empty makes this no error',
+    );
+  }
+}

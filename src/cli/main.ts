@@ -1,0 +1,34 @@
+import { packageVersion } from '../version.ts';
+import { exitCodeOf } from './exit-code.ts';
+
+/**
+ * Runs the program and gives its exit code. What a command does not need is not loaded, since most runs are short.
+ * An error that is a bug is thrown, so that Node shows where it came from.
+ */
+export async function main(process: NodeJS.Process): Promise<number> {
+  const args = process.argv.slice(2);
+  const version = packageVersion();
+  if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const { buildProgram } = await import('./program.ts');
+  const program = buildProgram({
+    version,
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    columns: process.stdout.columns,
+    fetch: async (inputs, flags) => {
+      const { fetchCommand } = await import('./commands/fetch.ts');
+      return fetchCommand({ inputs, flags, process, version });
+    },
+  });
+  try {
+    return await program.run(args);
+  } catch (error) {
+    const code = exitCodeOf(error);
+    if (code === undefined) throw error;
+    process.stderr.write(`fanout: ${(error as Error).message}\n`); // one of our own errors
+    return code;
+  }
+}

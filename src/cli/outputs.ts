@@ -1,0 +1,105 @@
+import { isatty } from 'node:tty';
+import { OrderWindow } from '../collect/order-window.ts';
+import { ordered } from '../collect/ordered.ts';
+import type { Sink } from '../collect/sink.ts';
+import type { ProgramOptions } from '../config/program-options.ts';
+import type { Result } from '../model/result.ts';
+import type { Progress } from '../sinks/bar-line.ts';
+import { csvSink } from '../sinks/csv.ts';
+import { failedListSink } from '../sinks/failed-list.ts';
+import { jsonlSink } from '../sinks/jsonl.ts';
+import { type LineOutput, LineWriter } from '../sinks/line-writer.ts';
+import { openOutputFile, openStandardOutput } from '../sinks/output-stream.ts';
+import { ProgressBar } from '../sinks/progress.ts';
+import { quiet } from '../sinks/quiet.ts';
+import { summaryJsonSink } from '../sinks/summary-json.ts';
+import { summaryTextSink } from '../sinks/summary-text.ts';
+import { textSink } from '../sinks/text.ts';
+import { systemClock } from '../system-clock.ts';
+import { paintFor } from './paint-for.ts';
+
+export interface OutputParts {
+  readonly options: ProgramOptions;
+  readonly process: NodeJS.Process;
+  readonly progress: () => Progress;
+  /** Lets go of outputs that nobody reads. */
+  readonly signal: AbortSignal;
+}
+
+/** Where results and summary go. */
+export interface Outputs {
+  readonly sinks: readonly Sink[];
+  /** Holds the producer back under `--ordered`. */
+  readonly window: OrderWindow<Result> | undefined;
+  readonly bar: ProgressBar | undefined;
+  /** Fulfilled when the reader of the results has gone away. */
+  readonly closed: Promise<void>;
+}
+
+const NEVER = new Promise<void>(() => {});
+
+/** Opens every output that the options name. Throws an OutputError when one cannot be opened. */
+export async function openOutputs(parts: OutputParts): Promise<Outputs> {
+  const { options, process } = parts;
+  const bar = hasBar(parts) ? new ProgressBar(process.stderr, parts.progress, systemClock.now) : undefined;
+  const window = options.ordered ? new OrderWindow<Result>(options.queue + options.concurrency) : undefined;
+  const sinks: Sink[] = [];
+  const results = await openResults(parts, bar);
+  if (results !== undefined) sinks.push(resultSink(results, parts, window));
+  if (options.failed !== undefined) {
+    const output = new LineWriter(await openOutputFile(options.failed), { name: options.failed });
+    sinks.push(failedListSink(output, options.method));
+  }
+  if (bar !== undefined) sinks.push(bar);
+  if (!options.silent) sinks.push(summarySink(parts));
+  bar?.start();
+  return { sinks, window, bar, closed: results?.closed ?? NEVER };
+}
+
+function hasBar({ options, process }: OutputParts): boolean {
+  if (options.silent) return false;
+  return options.progress ?? (isatty(2) && !process.env.CI);
+}
+
+async function openResults(
+  parts: OutputParts,
+  bar: ProgressBar | undefined,
+): Promise<LineWriter | undefined> {
+  const { options, process, signal } = parts;
+  const { output } = options;
+  if (output !== undefined && output !== '-') {
+    return new LineWriter(await openOutputFile(output), { name: output, signal });
+  }
+  if (options.silent) return undefined;
+  // Lines on the terminal that shows the bar take its place for a moment.
+  const hooks = bar !== undefined && isatty(1) ? { beforeWrite: bar.clear, afterWrite: bar.redraw } : {};
+  const stream = isatty(1) ? process.stdout : openStandardOutput(1, process.stdout);
+  return new LineWriter(stream, { name: 'standard output', keepOpen: true, signal, ...hooks });
+}
+
+function resultSink(output: LineOutput, parts: OutputParts, window: OrderWindow<Result> | undefined): Sink {
+  const { options } = parts;
+  const formatted = formatSink(output, parts);
+  const filtered = options.quiet ? quiet(formatted) : formatted;
+  return window === undefined ? filtered : ordered(filtered, window);
+}
+
+function formatSink(output: LineOutput, { options, process }: OutputParts): Sink {
+  switch (options.format) {
+    case 'jsonl':
+      return jsonlSink(output);
+    case 'csv':
+      return csvSink(output);
+    case 'text':
+      return textSink(
+        output,
+        paintFor(options.color, options.output === undefined && isatty(1), process.env),
+      );
+  }
+}
+
+function summarySink({ options, process, signal }: OutputParts): Sink {
+  const output = new LineWriter(process.stderr, { name: 'standard error', keepOpen: true, signal });
+  if (options.summary === 'json') return summaryJsonSink(output);
+  return summaryTextSink(output, paintFor(options.color, isatty(2), process.env));
+}

@@ -1,0 +1,28 @@
+import { Chalk } from 'chalk';
+import { type Paint, plain } from '../sinks/paint.ts';
+
+/**
+ * The colours for a stream: `--color` first, then FORCE_COLOR and NO_COLOR, then whether it is a terminal.
+ * Chalk's own detection is not asked: it reads the arguments of the process and knows no NO_COLOR.
+ */
+export function paintFor(
+  when: 'auto' | 'always' | 'never',
+  isTerminal: boolean,
+  environment: Readonly<Record<string, string | undefined>>,
+): Paint {
+  if (!isColourful(when, isTerminal, environment)) return plain;
+  const chalk = new Chalk({ level: 1 });
+  return { ok: chalk.green, fail: chalk.red, warn: chalk.yellow, dim: chalk.dim, strong: chalk.bold };
+}
+
+function isColourful(
+  when: 'auto' | 'always' | 'never',
+  isTerminal: boolean,
+  environment: Readonly<Record<string, string | undefined>>,
+): boolean {
+  if (when !== 'auto') return when === 'always';
+  const { FORCE_COLOR: force, NO_COLOR: no, TERM: terminal } = environment;
+  if (force !== undefined && force !== '') return force !== '0' && force !== 'false';
+  if (no !== undefined && no !== '') return false;
+  return isTerminal && terminal !== 'dumb';
+}

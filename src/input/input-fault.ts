@@ -1,0 +1,37 @@
+import { InputError } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a directory',
+  EACCES: 'permission is denied',
+  EPERM: 'permission is denied',
+  ENXIO: 'it is a socket',
+};
+
+/** The error for an input that cannot be opened or read to its end: an `InputError` that says why. */
+export function inputFault(name: string, error: unknown): InputError {
+  if (error instanceof InputError) return error;
+  const code = codeOf(error);
+  if (code.startsWith('Z_')) {
+    return new InputError(
+      `Cannot unpack ${named(name)}: its gzip data is damaged or cut off (${code}); it must be a whole gzip file`,
+      { cause: error },
+    );
+  }
+  return new InputError(`Cannot read ${named(name)}: ${REASONS[code] ?? code}; ${WISH}`, { cause: error });
+}
+
+const WISH =
+  'an input must be a file of URLs, - for standard input, or a URL that starts with http:// or https://';
+
+/** An input's name as it stands in a message; `-` is standard input. */
+export function named(name: string): string {
+  return name === '-' ? 'standard input' : `"${printable(name, 200)}"`;
+}
+
+function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : String(error);
+}

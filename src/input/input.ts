@@ -1,0 +1,12 @@
+/** Where URLs come from: a file, standard input, or one URL given as an argument. */
+export type Input =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'stdin' }
+  | { readonly kind: 'url'; readonly url: string };
+
+/** What an `INPUT` argument means: `-` is standard input, `http://` or `https://` starts a URL, all else is a file. */
+export function classifyInput(argument: string): Input {
+  if (argument === '-') return { kind: 'stdin' };
+  if (/^https?:\/\//i.test(argument)) return { kind: 'url', url: argument };
+  return { kind: 'file', path: argument };
+}

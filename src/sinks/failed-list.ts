@@ -1,0 +1,27 @@
+import type { Sink } from '../collect/sink.ts';
+import type { FailedResult } from '../model/result.ts';
+import { escapeJson } from './escape-json.ts';
+import type { LineOutput } from './line-writer.ts';
+
+// A line of such a URL is read back as that URL: no white space to be trimmed, not empty, no comment, no JSON.
+const PLAIN_LINE = /^[^\s#{][\x21-\x7e]*$/;
+
+/**
+ * `--failed FILE`: the failed URLs as a list that `fanout fetch` reads back. A URL with an id, or with another
+ * method than the run's own, becomes a JSON job; headers, body and expectations of a job are not part of its
+ * result, so they are not in the list.
+ *
+ * @param runMethod the method of a job that names none
+ */
+export function failedListSink(output: LineOutput, runMethod = 'GET'): Sink {
+  return {
+    write: (result) => (result.ok ? undefined : output.write(`${listLine(result, runMethod)}\n`)),
+    end: () => output.end(),
+  };
+}
+
+function listLine({ url, method, id }: FailedResult, runMethod: string): string {
+  const ownMethod = method === runMethod ? undefined : method;
+  if (id === undefined && ownMethod === undefined && PLAIN_LINE.test(url)) return url;
+  return escapeJson(JSON.stringify({ url, method: ownMethod, id }));
+}
