@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { get } from '../origin/get.ts';
 import { refusedPort } from '../origin/hostile.ts';
 import { startOrigin } from '../origin/origin.ts';
+import { startProcess } from '../origin/run-cli.ts';
 import { LIST_PORTS, startDemoHosts } from './demo-hosts.ts';
 import { listForPorts } from './list-for-ports.ts';
 
@@ -36,3 +38,16 @@ test('the hosts take free ports when one of the wanted ports is taken', async ()
   expect(hosts.seen()).toEqual({ requests: 3, connections: 3 });
   await expect(get(`http://127.0.0.1:${ruin}/`)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });
+
+test('the demo shows each URL and the summary, and ends well because the failures are meant to be', async () => {
+  const cwd = fileURLToPath(new URL('../..', import.meta.url));
+  const run = startProcess(process.execPath, ['--import', 'tsx', 'test/demo/demo.ts'], {
+    cwd,
+    killAfterMs: 40_000,
+  });
+  const { code, stdout, stderr } = await run.done;
+  expect(stdout.match(/^(OK|FAIL) /gm)).toHaveLength(60);
+  expect(stderr).toContain('Done: 50 succeeded, 10 failed');
+  expect(stdout).toContain('Exit code 1: at least one URL failed.');
+  expect(code).toBe(0);
+}, 45_000);
