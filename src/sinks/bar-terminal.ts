@@ -49,7 +49,7 @@ export class BarTerminal {
 
   // cli-progress calls these as well. Without the cursor hidden or wrapping off, a killed run leaves a sane terminal.
   cursorSave(): void {}
-  cursorRestore(): void { this.#stream.write('\x1b8') }
+  cursorRestore(): void {}
   cursorTo(): void {}
   clearRight(): void {}
 }
