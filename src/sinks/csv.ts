@@ -21,7 +21,7 @@ export function csvSink(output: LineOutput): Sink {
       return output.write(lines);
     },
     async end() {
-      if (header !== '') await output.write(header);
+      await output.write(header);
       await output.end();
     },
   };

@@ -109,7 +109,7 @@ export class LineWriter {
   readonly #written = (error?: Error | null): void => {
     this.#writing = false;
     if (error) this.#fail(error);
-    else if (this.#pending.length >= BATCH || this.#waiting.length > 0) this.#flush();
+    else if (this.#pending.length >= BATCH) this.#flush();
     else if (this.#pending !== '') this.#schedule();
     this.#wake();
   };

@@ -6,7 +6,6 @@ import { formatDuration } from './format-duration.ts';
 import type { LineOutput } from './line-writer.ts';
 import type { Paint } from './paint.ts';
 
-const NOT_PLAIN = /[^\x20-\x7e]/;
 const NOT_PLAIN_OR_SPACE = /[^\x21-\x7e]/;
 
 /** `--format text`: one line for each result, as `CLI.md` shows it. */
@@ -40,7 +39,7 @@ function failDetails(result: FailedResult, paint: Paint): string {
   const { message } = result.failure;
   const time = formatDuration(result.durationMs);
   if (message === '') return paint.dim(time) + notes(result, paint);
-  return `${paint.dim(time.padEnd(4))}  ${messageText(message)}${notes(result, paint)}`;
+  return `${paint.dim(time.padEnd(4))}  ${printable(message)}${notes(result, paint)}`;
 }
 
 function failureColumn({ failure, status }: FailedResult): string {
@@ -59,8 +58,4 @@ function urlColumn(url: string): string {
   if (url === '') return '-';
   if (!NOT_PLAIN_OR_SPACE.test(url)) return url;
   return printable(url, Number.POSITIVE_INFINITY).replace(/\s/g, (space) => encodeURIComponent(space));
-}
-
-function messageText(message: string): string {
-  return NOT_PLAIN.test(message) || message.length > 2000 ? printable(message) : message;
 }
