@@ -80,7 +80,7 @@ export class Fetcher {
     if (maxRedirects > 0 && isRedirect(answer.status) && location !== undefined) {
       return this.#redirect(task, answer, Array.isArray(location) ? (location[0] ?? '') : location);
     }
-    if (accept.has(answer.status)) return { result: okResult(task, reply) };
+    if (accept.has(answer.status)) return { result: okResult(task, answer) };
     if (task.hop.method === 'HEAD' && (answer.status === 405 || answer.status === 501)) {
       task.repeatAs('GET');
       return { again: task, at: 0 };
@@ -120,7 +120,7 @@ export class Fetcher {
   #retry(task: Task, failure: Failure, answer: Answer | undefined, minWaitMs = 0): Step {
     const { policy, now, random } = this.#options;
     const result = failedResult(task, failure, answer);
-    const mayRepeat = policy.retriesAllMethods || isIdempotent(task.first.method);
+    const mayRepeat = policy.retriesAllMethods || isIdempotent(task.method);
     if (task.attempts > policy.retries || !mayRepeat) return { result };
     const at = now() + Math.max(minWaitMs, backoffMs(task.attempts, random));
     task.startOver();

@@ -5,7 +5,7 @@ import { Fetcher } from './fetcher.ts';
 import { Agent } from './http/agent.ts';
 import { AttemptError } from './http/attempt-error.ts';
 import { Dialer } from './http/dialer.ts';
-import { firstHop, type RequestDefaults } from './http/hop.ts';
+import type { RequestDefaults } from './http/hop.ts';
 import { Resolver } from './http/resolver.ts';
 import { failedResult } from './http/results.ts';
 import { Task } from './http/task.ts';
@@ -130,7 +130,7 @@ export class Run {
 }
 
 function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<Task> {
-  for (const job of jobs) yield new Task(job, firstHop(job, defaults));
+  for (const job of jobs) yield new Task(job, defaults);
 }
 
 function withCommonHeaders(defaults: RequestDefaults, isDecoded: boolean): RequestDefaults {

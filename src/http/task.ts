@@ -1,15 +1,15 @@
 import type { Job } from '../model/job.ts';
 import type { Redirect } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
-import type { Hop } from './hop.ts';
+import { firstHop, type Hop, type RequestDefaults } from './hop.ts';
 
 const NO_REDIRECTS: readonly Redirect[] = [];
 
 /** A job on its way: the hop that is sent next, and what has happened so far. Goes through the queue once for each hop. */
 export class Task {
   readonly job: Job;
-  readonly first: Hop;
-  hop: Hop;
+  readonly #defaults: RequestDefaults;
+  #hop: Hop | undefined;
   /** The lane it belongs to: the host of the next hop. */
   lane: string;
   attempts = 0;
@@ -17,14 +17,24 @@ export class Task {
   /** Start of the present attempt in ms since the epoch, and the time its hops took so far. */
   startedAt = 0;
   elapsedMs = 0;
-  ttfbMs: number | undefined;
+  ttfbMs: number | undefined = undefined;
   isUnderWay = false;
 
-  constructor(job: Job, first: Hop) {
+  constructor(job: Job, defaults: RequestDefaults) {
     this.job = job;
-    this.first = first;
-    this.hop = first;
+    this.#defaults = defaults;
     this.lane = job.invalid === undefined ? hostOf(job.url) : '';
+  }
+
+  /** What is sent next. Made when it is asked for: thousands of tasks wait in the queue. */
+  get hop(): Hop {
+    this.#hop ??= firstHop(this.job, this.#defaults);
+    return this.#hop;
+  }
+
+  /** The method of the first hop. */
+  get method(): string {
+    return this.job.method ?? firstHop(this.job, this.#defaults).method;
   }
 
   /** Begins another attempt, from the first hop on. */
@@ -51,11 +61,12 @@ export class Task {
   startOver(): void {
     this.isUnderWay = false;
     this.redirects = NO_REDIRECTS;
-    this.#aim(this.first);
+    this.#hop = undefined;
+    this.lane = hostOf(this.job.url);
   }
 
   #aim(hop: Hop): void {
-    this.hop = hop;
+    this.#hop = hop;
     this.lane = hostOf(hop.url);
   }
 }

@@ -10,14 +10,14 @@ interface Outcome {
   readonly index: number;
   readonly source: string;
   readonly line: number;
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** The URL of the job. */
   readonly url: string;
   /** The URL that answered, when it is not `url`. */
-  readonly finalUrl?: string;
+  readonly finalUrl?: string | undefined;
   readonly method: string;
   /** Status of the last answer, if there was one. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Attempts made, 0 when nothing was sent. Redirect hops are part of one attempt. */
   readonly attempts: number;
   readonly redirects: readonly Redirect[];
@@ -25,17 +25,18 @@ interface Outcome {
   readonly bytes: number;
   /** The body was larger than the limit and was not read to its end. */
   readonly truncated: boolean;
-  readonly contentType?: string;
+  readonly contentType?: string | undefined;
   /** Start of the last attempt, in ms since the epoch. */
   readonly startedAt: number;
   /** Length of the last attempt in ms, from its start to its last byte or its failure. */
   readonly durationMs: number;
   /** Time to the first byte of the answer in ms, from the start of the last attempt. */
-  readonly ttfbMs?: number;
+  readonly ttfbMs?: number | undefined;
 }
 
 export interface OkResult extends Outcome {
   readonly ok: true;
+  readonly failure?: undefined;
 }
 
 export interface FailedResult extends Outcome {
