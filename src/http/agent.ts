@@ -1,11 +1,19 @@
 import { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
 import { Exchange, type ExchangeHandler, type ExchangeRequest } from './exchange.ts';
+import { IdleList } from './idle-list.ts';
 
 export interface AgentOptions {
   readonly dialer: Dialer;
   /** Connections kept open without a request, over all origins. */
   readonly maxIdle: number;
+}
+
+/** The connections to one origin. */
+interface Origin {
+  /** The one that was used last is the last. */
+  readonly idle: Connection[];
+  open: number;
 }
 
 /**
@@ -17,10 +25,9 @@ export interface AgentOptions {
 export class Agent {
   readonly #dialer: Dialer;
   readonly #maxIdle: number;
-  /** Idle connections, the one that has been idle longest first. */
-  readonly #idle = new Set<Connection>();
-  readonly #idleByOrigin = new Map<string, Connection[]>();
-  readonly #exchanges = new Set<Exchange>();
+  readonly #origins = new Map<string, Origin>();
+  readonly #connections = new Set<Connection>();
+  readonly #idle = new IdleList<Connection>();
   #abortReason: Error | undefined;
 
   constructor(options: AgentOptions) {
@@ -30,12 +37,11 @@ export class Agent {
 
   /** Exchanges under way. */
   get inFlight(): number {
-    return this.#exchanges.size;
+    return this.#connections.size - this.#idle.size;
   }
 
   dispatch(request: ExchangeRequest, handler: ExchangeHandler): Exchange {
     const exchange = new Exchange(this, request, handler);
-    this.#exchanges.add(exchange);
     if (this.#abortReason === undefined) exchange.start();
     else exchange.abort(this.#abortReason);
     return exchange;
@@ -43,51 +49,62 @@ export class Agent {
 
   /** The idle connection that was used last, so that the others can grow old, or else a new one. */
   takeConnection(origin: string): Connection {
-    const idle = this.#idleByOrigin.get(origin);
-    const connection = idle?.pop();
-    if (idle?.length === 0) this.#idleByOrigin.delete(origin);
+    const connection = this.#origins.get(origin)?.idle.pop();
     if (connection === undefined) return this.newConnection(origin);
-    this.#idle.delete(connection);
+    this.#idle.remove(connection);
     connection.isReused = true;
     return connection;
   }
 
   newConnection(origin: string): Connection {
-    return new Connection(origin, this.#dialer);
+    const connection = new Connection(origin, this.#dialer);
+    this.#connections.add(connection);
+    const known = this.#origins.get(origin);
+    if (known === undefined) this.#origins.set(origin, { idle: [], open: 1 });
+    else known.open += 1;
+    return connection;
   }
 
-  /** An exchange is over; its connection is kept for another one unless it was discarded. */
-  release(exchange: Exchange, connection: Connection): void {
-    this.#exchanges.delete(exchange);
-    if (connection.isDiscarded) return;
-    const idle = this.#idleByOrigin.get(connection.origin);
-    if (idle === undefined) this.#idleByOrigin.set(connection.origin, [connection]);
-    else idle.push(connection);
+  /** The exchange on a connection is over, and the connection kept for another one. */
+  release(connection: Connection): void {
+    connection.exchange = undefined;
+    this.#origins.get(connection.origin)?.idle.push(connection);
     this.#idle.add(connection);
-    if (this.#idle.size > this.#maxIdle) this.#discardOldest();
+    const { oldest } = this.#idle;
+    if (this.#idle.size <= this.#maxIdle || oldest === undefined) return;
+    this.#removeIdle(oldest);
+    this.discard(oldest, new Error('too many idle connections'));
+  }
+
+  /** Closes a connection for good, whatever it does. */
+  discard(connection: Connection, reason: Error): void {
+    connection.exchange = undefined;
+    connection.destroy(reason);
+    this.#connections.delete(connection);
+    const origin = this.#origins.get(connection.origin);
+    if (origin === undefined) return;
+    origin.open -= 1;
+    if (origin.open === 0) this.#origins.delete(connection.origin);
   }
 
   /** Aborts what is under way and what is dispatched from now on. */
   abort(reason: Error): void {
     this.#abortReason = reason;
-    for (const exchange of this.#exchanges) exchange.abort(reason);
+    for (const connection of this.#connections) connection.exchange?.abort(reason);
   }
 
   /** Aborts what is under way and closes every connection. */
   destroy(reason: Error): void {
     this.abort(reason);
-    for (const connection of this.#idle) connection.discard(reason);
-    this.#idle.clear();
-    this.#idleByOrigin.clear();
+    for (let oldest = this.#idle.oldest; oldest !== undefined; oldest = this.#idle.oldest) {
+      this.#removeIdle(oldest);
+      this.discard(oldest, reason);
+    }
   }
 
-  #discardOldest(): void {
-    const [oldest] = this.#idle;
-    if (oldest === undefined) return;
-    this.#idle.delete(oldest);
-    const idle = this.#idleByOrigin.get(oldest.origin);
-    idle?.splice(idle.indexOf(oldest), 1);
-    if (idle?.length === 0) this.#idleByOrigin.delete(oldest.origin);
-    oldest.discard(new Error('too many idle connections'));
+  #removeIdle(connection: Connection): void {
+    this.#idle.remove(connection);
+    const idle = this.#origins.get(connection.origin)?.idle;
+    idle?.splice(idle.indexOf(connection), 1);
   }
 }

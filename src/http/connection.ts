@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import Client from 'undici/lib/dispatcher/client.js';
 import type { Dialer } from './dialer.ts';
+import type { Exchange } from './exchange.ts';
+import type { IdleNode } from './idle-list.ts';
 
 // One request at a time on each connection, HTTP/1.1, and no timers of undici's: its half-second ticks cost more than
 // the one deadline that each attempt has.
@@ -15,12 +17,15 @@ const CLIENT_OPTIONS = {
 } as const;
 
 /** One connection slot to one origin: an undici `Client` that is used by one exchange at a time. */
-export class Connection {
+export class Connection implements IdleNode<Connection> {
   readonly origin: string;
   readonly client: Client;
   /** Whether the socket has carried an exchange before the present one. */
   isReused = false;
-  isDiscarded = false;
+  /** The exchange under way. */
+  exchange: Exchange | undefined = undefined;
+  older: Connection | undefined = undefined;
+  newer: Connection | undefined = undefined;
   #cancelDial: ((reason: Error) => void) | undefined;
 
   constructor(origin: string, dialer: Dialer) {
@@ -38,9 +43,7 @@ export class Connection {
   }
 
   /** Ends whatever it does, also a connect under way, and is not to be used again. */
-  discard(reason: Error): void {
-    if (this.isDiscarded) return;
-    this.isDiscarded = true;
+  destroy(reason: Error): void {
     this.#cancelDial?.(reason);
     // A client that is only aborted opens a new connection for nothing (undici 7, nodejs/undici#5845).
     this.client.destroy(reason).catch(() => {});

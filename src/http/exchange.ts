@@ -38,6 +38,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#request = request;
     this.#handler = handler;
     this.#connection = agent.takeConnection(request.origin);
+    this.#connection.exchange = this;
   }
 
   start(): void {
@@ -71,7 +72,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#agent.release(this, this.#connection);
+    this.#agent.release(this.#connection);
     this.#handler.onEnd();
   }
 
@@ -84,8 +85,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #fail(error: Error): void {
     this.#isOver = true;
-    this.#connection.discard(error);
-    this.#agent.release(this, this.#connection);
+    this.#agent.discard(this.#connection, error);
     this.#handler.onError(error);
   }
 
@@ -101,8 +101,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #startAfresh(error: Error): void {
-    this.#connection.discard(error);
+    this.#agent.discard(this.#connection, error);
     this.#connection = this.#agent.newConnection(this.#request.origin);
+    this.#connection.exchange = this;
     this.#connection.client.dispatch(this.#request, this);
   }
 }

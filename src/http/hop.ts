@@ -19,8 +19,9 @@ export interface RequestDefaults {
 /** The first hop of a job: its own method, headers and body before the defaults. */
 export function firstHop(job: Job, defaults: RequestDefaults): Hop {
   const { method, headers, body } = job;
-  if (method === undefined && headers === undefined && body === undefined)
-    return { ...defaults, url: job.url };
+  if (method === undefined && headers === undefined && body === undefined) {
+    return { url: job.url, method: defaults.method, headers: defaults.headers, body: defaults.body };
+  }
   return {
     url: job.url,
     method: method ?? (body === undefined ? defaults.method : 'POST'),
