@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { inputFault } from './input-fault.ts';
 
 const openFd = promisify(open);
+const closeFd = promisify(close);
 
 /** How much of a file is read, and given out, at once. */
 export const CHUNK_BYTES = 64 * 1024;
@@ -30,16 +31,17 @@ export async function openFile(path: string, signal?: AbortSignal): Promise<Read
 // Reading an idle pipe as a file holds a thread, and so the process, until somebody writes; a socket is polled.
 async function openPipe(path: string, signal?: AbortSignal): Promise<Readable> {
   if (signal?.aborted) return Readable.from([]);
-  // Opening one waits for its writer and cannot be cancelled, so on an abort we come as the writer ourselves.
+  // Opening one waits for its writer and cannot be cancelled, so on an abort we come as the writer ourselves. Opened for both
+  // ways, since that succeeds whether the other opening has begun or not.
+  let released: Promise<number> | undefined;
   const release = (): void => {
-    open(path, constants.O_WRONLY | constants.O_NONBLOCK, (error, fd) => {
-      if (error === null) close(fd);
-    });
+    released = openFd(path, constants.O_RDWR | constants.O_NONBLOCK);
   };
   signal?.addEventListener('abort', release, { once: true });
   try {
     return new Socket({ fd: await openFd(path, 'r'), readable: true, writable: false });
   } finally {
     signal?.removeEventListener('abort', release);
+    if (released !== undefined) await closeFd(await released);
   }
 }

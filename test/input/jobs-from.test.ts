@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import type { JobOptions, Tally } from '../../src/input/job-maker.ts';
+import { type JobItem, jobsFrom } from '../../src/input/jobs-from.ts';
+import { UsageError } from '../../src/model/errors.ts';
+import type { Job } from '../../src/model/job.ts';
+
+const newTally = (): Tally => ({ read: 0, skipped: 0 });
+
+async function jobsOf(
+  items: Iterable<JobItem> | AsyncIterable<JobItem>,
+  options: JobOptions = {},
+  tally = newTally(),
+): Promise<Job[]> {
+  const jobs: Job[] = [];
+  for await (const batch of jobsFrom(items, options, tally)) jobs.push(...batch);
+  return jobs;
+}
+
+async function* later<T>(items: readonly T[]): AsyncGenerator<T, void, undefined> {
+  for (const item of items) yield item;
+}
+
+// JavaScript may hand in anything.
+const anything = (items: unknown): Iterable<JobItem> => items as Iterable<JobItem>;
+
+describe('jobsFrom()', () => {
+  const items: JobItem[] = [
+    'http://a',
+    '',
+    '# note',
+    ' http://b/ ',
+    new URL('http://u:p@c/'),
+    { url: 'http://d', method: 'post', headers: { X: 'y' }, body: 'text', id: 'mine' },
+    '{"url":"http://e/"}',
+    'nope',
+  ];
+  const jobs = [
+    { index: 0, source: 'library', line: 1, url: 'http://a/' },
+    { index: 1, source: 'library', line: 4, url: 'http://b/' },
+    { index: 2, source: 'library', line: 5, url: 'http://c/', headers: { authorization: 'Basic dTpw' } },
+    {
+      index: 3,
+      source: 'library',
+      line: 6,
+      url: 'http://d/',
+      method: 'POST',
+      headers: { x: 'y' },
+      body: 'text',
+      id: 'mine',
+    },
+    { index: 4, source: 'library', line: 7, url: 'http://e/' },
+    { index: 5, source: 'library', line: 8, url: 'nope', invalid: expect.any(String) },
+  ];
+
+  it('reads a list', async () => {
+    const tally = newTally();
+    expect(await jobsOf(items, {}, tally)).toEqual(jobs);
+    expect(tally).toEqual({ read: 6, skipped: 0 });
+  });
+
+  it('reads an asynchronous iterable', async () => {
+    const tally = newTally();
+    expect(await jobsOf(later(items), {}, tally)).toEqual(jobs);
+    expect(tally).toEqual({ read: 6, skipped: 0 });
+  });
+
+  it('reads a set, and takes a key that is undefined for one that is not there', async () => {
+    const item = { url: 'http://a/', method: undefined, headers: undefined, body: undefined, id: undefined };
+    expect(await jobsOf(new Set([item]))).toEqual([
+      { index: 0, source: 'library', line: 1, url: 'http://a/' },
+    ]);
+  });
+
+  it('obeys unique and the default scheme', async () => {
+    const tally = newTally();
+    const twice = ['a.example', { url: 'https://a.example/' }, 'http://a.example/'];
+    const found = await jobsOf(twice, { unique: true, defaultScheme: 'https' }, tally);
+    expect(found.map((job) => job.url)).toEqual(['https://a.example/', 'http://a.example/']);
+    expect(tally).toEqual({ read: 3, skipped: 1 });
+  });
+
+  it('refuses a string that holds several lines, as one bad job', async () => {
+    expect(await jobsOf(['http://a/\nhttp://b/'])).toMatchObject([
+      { url: 'http://a/%20http://b/', invalid: expect.any(String) },
+    ]);
+  });
+
+  it.each([
+    [null, 'Cannot use null as a job'],
+    [undefined, 'Cannot use undefined as a job'],
+    [7, 'Cannot use a number as a job'],
+    [['http://a/'], 'Cannot use an array as a job'],
+    [() => 'http://a/', 'Cannot use a function as a job'],
+    [{}, 'Cannot use an object as a job: it must have a "url"'],
+    [{ url: 'http://a/', retries: 1 }, 'Cannot use the key "retries"'],
+  ])('gives a bad job for the item %j', async (item, reason) => {
+    const found = await jobsOf(anything([item, 'http://b/']));
+    expect(found).toMatchObject([
+      { line: 1, invalid: expect.stringContaining(reason) },
+      { line: 2, url: 'http://b/' },
+    ]);
+  });
+
+  it.each(['http://a/', 7, null, undefined, {}, () => {}])('refuses %j, which is no list', async (list) => {
+    const reading = jobsOf(anything(list));
+    await expect(reading).rejects.toThrow(UsageError);
+    await expect(reading).rejects.toThrow('they must come as a list');
+  });
+});
+
+describe('jobsFrom() on demand', () => {
+  it('asks a generator for an item when its job is asked for, and closes it', async () => {
+    let asked = 0;
+    let closed = false;
+    function* endless(): Generator<string> {
+      try {
+        for (;;) yield `http://a/${asked++}`;
+      } finally {
+        closed = true;
+      }
+    }
+    const tally = newTally();
+    const { value: batch } = await jobsFrom(endless(), {}, tally).next();
+    expect(asked).toBe(0);
+    for (const job of batch ?? []) if (job.index === 2) break;
+    expect(asked).toBe(3);
+    expect(tally.read).toBe(3);
+    expect(closed).toBe(true);
+  });
+
+  it('asks an asynchronous generator for one item at a time, and closes it', async () => {
+    let asked = 0;
+    let closed = false;
+    async function* endless(): AsyncGenerator<string> {
+      try {
+        for (;;) yield `http://a/${asked++}`;
+      } finally {
+        closed = true;
+      }
+    }
+    const batches = jobsFrom(endless(), {}, newTally());
+    expect([...((await batches.next()).value ?? [])]).toHaveLength(1);
+    expect(asked).toBe(1);
+    await batches.return();
+    expect(asked).toBe(1);
+    expect(closed).toBe(true);
+  });
+
+  it('ends while it waits for an item when the signal is aborted', async () => {
+    const run = new AbortController();
+    async function* stuck(): AsyncGenerator<string> {
+      await new Promise(() => {});
+      yield 'http://a/';
+    }
+    const next = jobsFrom(stuck(), { signal: run.signal }, newTally()).next();
+    run.abort();
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
+  it('passes on what an iterable throws', async () => {
+    async function* failing(): AsyncGenerator<string> {
+      yield 'http://a/';
+      throw new Error('no more');
+    }
+    await expect(jobsOf(failing())).rejects.toThrow('no more');
+  });
+});
