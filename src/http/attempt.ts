@@ -3,7 +3,7 @@ import type { DecodeError } from '../bodies/decoder.ts';
 import { originOf, pathOf } from '../model/url.ts';
 import type { Agent } from './agent.ts';
 import { AttemptError } from './attempt-error.ts';
-import { classify, type NetworkFailure } from './classify.ts';
+import { classify, type NetworkFailure, type Progress } from './classify.ts';
 import type { Exchange, ExchangeHandler, ResponseHeaders } from './exchange.ts';
 import type { Hop } from './hop.ts';
 
@@ -129,7 +129,12 @@ class Attempt implements ExchangeHandler {
 
   onError(error: Error): void {
     if (error === OVER_LIMIT) this.#finish();
-    else this.#finish(classify(error));
+    else this.#finish(classify(error, this.#progress()));
+  }
+
+  /** A request that may be repeated was repeated on a fresh connection when a kept one failed, see `Exchange`. */
+  #progress(): Progress {
+    return { hasHead: this.#head !== undefined, isFresh: isIdempotent(this.#hop.method) };
   }
 
   #finish(failed?: NetworkFailure): void {

@@ -1,7 +1,7 @@
 import type { Failure, FailureKind } from '../model/failure.ts';
-import { printable } from '../model/printable.ts';
 import { AttemptError } from './attempt-error.ts';
 import { DialError } from './dial-error.ts';
+import { explain } from './explain.ts';
 
 /** A failure of the network, and whether another attempt may end better. */
 export interface NetworkFailure {
@@ -9,24 +9,63 @@ export interface NetworkFailure {
   readonly isRetryable: boolean;
 }
 
+/** How far the exchange came before the error. */
+export interface Progress {
+  readonly hasHead: boolean;
+  /** Whether the connection has carried nothing but this exchange, as far as is known. */
+  readonly isFresh: boolean;
+}
+
+/** An error of Node, of undici or of ours, with what they add to it. */
+type ReportedError = Error & {
+  readonly code?: string | undefined;
+  /** Of undici's HTTPParserError: what the parser could not read. */
+  readonly data?: string | undefined;
+  /** Of undici's SocketError. */
+  readonly socket?: { readonly bytesRead?: number } | undefined;
+};
+
 interface Rule {
   readonly kind: FailureKind;
   readonly isRetryable: boolean;
   readonly message?: string;
 }
 
+const CUT_OFF: Rule = {
+  kind: 'reset',
+  isRetryable: true,
+  message: 'the connection ended before the body was complete',
+};
+const NO_ANSWER: Rule = {
+  kind: 'reset',
+  isRetryable: true,
+  message: 'the server closed the connection without an answer',
+};
+// Among what undici reports this way is a head that broke off, for which another attempt may help.
+const NO_FINAL_ANSWER: Rule = {
+  kind: 'protocol',
+  isRetryable: true,
+  message: 'what the server sent is no whole answer, or one that was not asked for',
+};
+const BROKEN_HEAD: Rule = {
+  kind: 'protocol',
+  isRetryable: false,
+  message: 'the headers of the answer are malformed',
+};
+
 // By the code of the library that reported the error. What is not named here is told apart by its phase (`DialError`)
 // or is a bug (`internal`).
 const RULES: Readonly<Record<string, Rule>> = {
-  UND_ERR_SOCKET: { kind: 'reset', isRetryable: true },
   ECONNRESET: { kind: 'reset', isRetryable: true, message: 'connection reset by the server' },
   EPIPE: { kind: 'reset', isRetryable: true, message: 'connection closed by the server' },
+  EPROTO: { kind: 'tls', isRetryable: true },
   ETIMEDOUT: { kind: 'timeout', isRetryable: true },
   EHOSTUNREACH: { kind: 'connect', isRetryable: true },
   ENETUNREACH: { kind: 'connect', isRetryable: true },
   ENETDOWN: { kind: 'connect', isRetryable: true },
   UND_ERR_HEADERS_OVERFLOW: { kind: 'protocol', isRetryable: false, message: 'headers over 64 KiB' },
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { kind: 'protocol', isRetryable: true },
+  // undici asserts what its parser lets through, such as a status below 100.
+  ERR_ASSERTION: { kind: 'protocol', isRetryable: false, message: 'the answer is not valid HTTP' },
 };
 
 const FINAL_DNS_CODES: ReadonlySet<string | undefined> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME']);
@@ -34,15 +73,29 @@ const FINAL_DNS_CODES: ReadonlySet<string | undefined> = new Set(['ENOTFOUND', '
 // What OpenSSL and Node say of a certificate that does not hold; a broken handshake is another matter.
 const CERTIFICATE_CODE = /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA/;
 
-/** Says what an error of an attempt means for its URL. Decides by class, code and name, never by the message. */
-export function classify(error: Error & { readonly code?: string | undefined }): NetworkFailure {
+/** Says what an error of an attempt means for its URL. Decides by class, code and progress, never by the message. */
+export function classify(error: ReportedError, progress: Progress): NetworkFailure {
   if (error instanceof DialError || error instanceof AttemptError) {
-    return failed(error.kind, error, isRetryablePhase(error.kind, error.code));
+    return failed(error, { kind: error.kind, isRetryable: isRetryablePhase(error.kind, error.code) });
   }
-  if (error.name === 'HTTPParserError') return failed('protocol', error, isCutOff(error));
-  const rule = error.code === undefined ? undefined : RULES[error.code];
-  if (rule === undefined) return failed('internal', error, false);
-  return failed(rule.kind, error, rule.isRetryable, rule.message);
+  return failed(error, ruleFor(error, progress) ?? { kind: 'internal', isRetryable: false });
+}
+
+function ruleFor(error: ReportedError, { hasHead, isFresh }: Progress): Rule | undefined {
+  const { code = '' } = error;
+  if (error.name === 'HTTPParserError') {
+    // At the end of the stream there is nothing that the parser could not read.
+    return hasHead && error.data === '' ? CUT_OFF : { kind: 'protocol', isRetryable: false };
+  }
+  // undici says this of every answer with a Content-Length that it cannot read to the end.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return hasHead ? CUT_OFF : BROKEN_HEAD;
+  if (code === 'UND_ERR_SOCKET') {
+    if (hasHead) return CUT_OFF;
+    return isFresh && (error.socket?.bytesRead ?? 0) > 0 ? NO_FINAL_ANSWER : NO_ANSWER;
+  }
+  // An alert that comes after the handshake, such as one that asks for a client certificate.
+  if (code.startsWith('ERR_SSL_')) return { kind: 'tls', isRetryable: true };
+  return RULES[code];
 }
 
 function isRetryablePhase(kind: FailureKind, code: string | undefined): boolean {
@@ -60,17 +113,7 @@ function isRetryablePhase(kind: FailureKind, code: string | undefined): boolean 
   }
 }
 
-/** llhttp's name for a connection that ended in the middle of an answer: the body may be whole next time. */
-function isCutOff(error: Error & { readonly code?: string | undefined }): boolean {
-  return error.code === 'HPE_INVALID_EOF_STATE';
-}
-
-function failed(
-  kind: FailureKind,
-  error: Error & { readonly code?: string | undefined },
-  isRetryable: boolean,
-  message = error.message,
-): NetworkFailure {
+function failed(error: ReportedError, { kind, isRetryable, message }: Rule): NetworkFailure {
   const code = error.code === undefined ? {} : { code: error.code };
-  return { failure: { kind, ...code, message: printable(message || kind) }, isRetryable };
+  return { failure: { kind, ...code, message: message ?? explain(error) }, isRetryable };
 }

@@ -1,6 +1,7 @@
 import net, { type Socket } from 'node:net';
 import tls, { type SecureContext } from 'node:tls';
 import { DialError } from './dial-error.ts';
+import { explain } from './explain.ts';
 import type { Resolver } from './resolver.ts';
 
 /** Where to connect to, as undici says it: no brackets around an IPv6 address, an empty port for the default one. */
@@ -66,7 +67,7 @@ export class Dialer {
       : net.connect({ host: address, port });
     let hasConnected = false;
     const failed = (error: Error & { code?: string }) => {
-      opened(new DialError(hasConnected ? 'tls' : 'connect', error.code, error.message));
+      opened(hasConnected ? tlsError(error) : new DialError('connect', error.code, explain(error)));
     };
     socket.setNoDelay(true);
     socket.on('error', failed);
@@ -93,6 +94,12 @@ export class Dialer {
 
 function trust(extraCa: string | undefined): tls.SecureContextOptions {
   return extraCa === undefined ? {} : { ca: [...tls.rootCertificates, extraCa] };
+}
+
+function tlsError(error: Error & { code?: string }): DialError {
+  const isReset = error.code === 'ECONNRESET';
+  const message = isReset ? 'the server ended the connection during the TLS handshake' : explain(error);
+  return new DialError('tls', error.code, message);
 }
 
 function connectTimeout(target: DialTarget, timeoutMs: number): DialError {

@@ -1,9 +1,17 @@
+import { printable } from '../model/printable.ts';
 import { originOf } from '../model/url.ts';
 import type { Hop } from './hop.ts';
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-const SECRETS = ['authorization', 'cookie', 'proxy-authorization'];
-const BODY_HEADERS = ['content-type', 'content-encoding', 'content-language', 'content-location'];
+// `host` is no secret, but names the origin that is left.
+const BOUND_TO_ORIGIN = ['authorization', 'cookie', 'proxy-authorization', 'host'];
+const BODY_HEADERS = [
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-location',
+];
 
 /** Whether a status asks to go to its Location. */
 export function isRedirect(status: number): boolean {
@@ -16,14 +24,15 @@ export function isRedirect(status: number): boolean {
  * Answers with a reason when the Location cannot be followed.
  */
 export function nextHop(hop: Hop, status: number, location: string): Hop | { readonly refused: string } {
+  if (location.trim() === '') return { refused: 'the Location is empty' };
   const target = resolveLocation(hop.url, location);
-  if (target === undefined) return { refused: 'the Location is no URL' };
+  if (target === undefined) return { refused: `the Location "${printable(location, 200)}" is no URL` };
   if (target.protocol !== 'http:' && target.protocol !== 'https:') {
     return { refused: `the Location leads to "${target.protocol}"` };
   }
   const url = withFragmentOf(hop.url, target);
   const becomesGet = (status === 303 && hop.method !== 'HEAD') || (status < 303 && hop.method === 'POST');
-  const kept = originOf(url) === originOf(hop.url) ? hop.headers : without(hop.headers, SECRETS);
+  const kept = originOf(url) === originOf(hop.url) ? hop.headers : without(hop.headers, BOUND_TO_ORIGIN);
   if (!becomesGet) return { ...hop, url, headers: kept };
   return { url, method: 'GET', headers: without(kept, BODY_HEADERS) };
 }
@@ -40,7 +49,8 @@ function withFragmentOf(from: string, target: URL): string {
   target.username = '';
   target.password = '';
   const fragment = from.indexOf('#');
-  if (target.hash === '' && fragment !== -1) target.hash = from.slice(fragment);
+  // A bare `#` is a fragment, too, though `hash` does not show it.
+  if (fragment !== -1 && !target.href.includes('#')) target.hash = from.slice(fragment);
   return target.href;
 }
 

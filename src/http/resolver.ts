@@ -2,6 +2,7 @@ import dns from 'node:dns';
 import net from 'node:net';
 import pLimit from 'p-limit';
 import { DialError } from './dial-error.ts';
+import { explain } from './explain.ts';
 
 /** Calls back with the addresses of a name, at least one, or with the error; at once when it knows them. */
 export type Resolved = (error: Error | undefined, addresses: readonly string[]) => void;
@@ -12,6 +13,8 @@ export type LookUp = (hostname: string) => Promise<readonly string[]>;
 export interface ResolverOptions {
   readonly now: () => number;
   readonly lookUp?: LookUp;
+  /** Names remembered, above 0 (100,000). */
+  readonly maxEntries?: number;
 }
 
 interface Entry {
@@ -31,7 +34,7 @@ export class Resolver {
   readonly #waiting = new Map<string, Resolved[]>();
 
   constructor(options: ResolverOptions) {
-    this.#options = { lookUp: systemLookUp, ...options };
+    this.#options = { lookUp: systemLookUp, maxEntries: MAX_ENTRIES, ...options };
   }
 
   resolve(hostname: string, resolved: Resolved): void {
@@ -47,9 +50,10 @@ export class Resolver {
     }
     this.#waiting.set(hostname, [resolved]);
     this.#limit(this.#options.lookUp, hostname).then(
-      (addresses) => this.#settle(hostname, undefined, addresses),
+      (addresses) =>
+        this.#settle(hostname, addresses.length === 0 ? noAddress(hostname) : undefined, addresses),
       (error: Error & { code?: string }) => {
-        this.#settle(hostname, new DialError('dns', error.code, error.message), []);
+        this.#settle(hostname, new DialError('dns', error.code, explain(error)), []);
       },
     );
   }
@@ -69,10 +73,14 @@ export class Resolver {
   #remember(hostname: string, addresses: readonly string[]): void {
     this.#known.delete(hostname);
     this.#known.set(hostname, { addresses, expiresAt: this.#options.now() + TTL_MS });
-    if (this.#known.size <= MAX_ENTRIES) return;
+    if (this.#known.size <= this.#options.maxEntries) return;
     const oldest = this.#known.keys().next();
     if (oldest.done !== true) this.#known.delete(oldest.value);
   }
+}
+
+function noAddress(hostname: string): DialError {
+  return new DialError('dns', 'ENODATA', `${hostname} has no address`);
 }
 
 async function systemLookUp(hostname: string): Promise<readonly string[]> {
