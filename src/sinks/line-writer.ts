@@ -5,6 +5,9 @@ import { outputError } from './output-error.ts';
 /** Length of a batch, in UTF-16 units: enough that the cost of a write is nothing beside that of its lines. */
 const BATCH = 64 * 1024;
 
+/** How long lines are gathered: nobody sees it, and a write for each turn of the event loop costs as much as a URL. */
+const GATHER_MS = 4;
+
 // EPIPE of a pipe, ECONNRESET of a socket, EOF of a pipe on Windows.
 const READER_GONE = new Set(['EPIPE', 'ECONNRESET', 'EOF']);
 
@@ -15,16 +18,22 @@ export interface LineWriterOptions {
   readonly keepOpen?: boolean;
   /** Stops at once: what waits is let go, what is not yet written is dropped. */
   readonly signal?: AbortSignal;
+  /** When a batch that is not full goes out; a few ms after its first line if left out. */
+  readonly later?: (flush: () => void) => void;
   /** Called right before and after each write, to take a progress bar off the same terminal. */
   readonly beforeWrite?: () => void;
   readonly afterWrite?: () => void;
+}
+
+function gather(flush: () => void): void {
+  setTimeout(flush, GATHER_MS);
 }
 
 /** All that a sink needs of a `LineWriter`. */
 export type LineOutput = Pick<LineWriter, 'write' | 'end'>;
 
 /**
- * Joins many lines into few writes: a batch goes out when it is full or at the end of the turn of the event loop.
+ * Joins many lines into few writes: a batch goes out when it is full, or a few ms after its first line.
  * - Each write is whole lines, and one is under way at a time; the next batch is gathered meanwhile.
  * - A reader that has gone away (EPIPE) is no error: `closed` is fulfilled, and what comes is dropped.
  * - Any other trouble is an OutputError, thrown by the next `write()` and by `end()`.
@@ -86,7 +95,8 @@ export class LineWriter {
   #schedule(): void {
     if (this.#scheduled || this.#writing) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const { later = gather } = this.#options;
+    later(() => {
       this.#scheduled = false;
       if (!this.#writing) this.#flush();
     });
