@@ -20,7 +20,13 @@ export interface EngineOptions<J extends object, R extends object> {
   /** The result of a job whose `work` threw: a bug, which costs that job alone. */
   readonly crashed: (job: J, error: unknown) => R;
   /** Waited for before a job enters the queue, to hold the reader back. */
-  readonly admit?: (job: J) => Promise<void> | undefined;
+  readonly admit?: ((job: J) => Promise<void> | undefined) | undefined;
+  /** Told of each result as soon as it is known, before it waits for its turn to be taken. */
+  readonly onResult?: (result: R) => void;
+  /** Waited for after the last result, before the results end. */
+  readonly settle?: () => Promise<void>;
+  /** Called when all is over, also after an error or a consumer that left early. */
+  readonly onEnd?: () => void;
 }
 
 /**
@@ -53,7 +59,7 @@ export class Engine<J extends object, R extends object> {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#notFetched += this.#options.lanes.clear();
+    this.#notFetched += this.#options.lanes.clear().length;
     this.#options.lanes.close();
     this.#source.return?.()?.catch(() => {}); // An error while letting go of an input no longer matters.
   }
@@ -77,10 +83,12 @@ export class Engine<J extends object, R extends object> {
       await working;
       // A stopped run does not wait for an input that may never give another line.
       if (!this.#stopping || !this.#reading) await producing;
+      await this.#options.settle?.();
       if (this.#sourceError !== undefined) throw this.#sourceError.error;
     } finally {
       this.stop();
       this.#results.abort(new Error('Nobody takes the results any more'));
+      this.#options.onEnd?.();
     }
   }
 
@@ -89,7 +97,9 @@ export class Engine<J extends object, R extends object> {
     try {
       for (let batch = await this.#read(); batch !== undefined; batch = await this.#read()) {
         for (const job of batch) {
-          await this.#put(job);
+          // A promise for each job that waits for nothing would cost more than the rest of its way to the queue.
+          const room = this.#options.admit === undefined ? this.#put(job) : this.#admit(job);
+          if (room !== undefined) await room;
           if (this.#stopping) return;
         }
       }
@@ -107,30 +117,34 @@ export class Engine<J extends object, R extends object> {
     return next.done === true || this.#stopping ? undefined : next.value;
   }
 
-  async #put(job: J): Promise<void> {
-    const { admit, laneOf, lanes } = this.#options;
-    const admitted = admit?.(job);
-    if (admitted !== undefined) await admitted;
-    if (this.#stopping) this.#notFetched += 1;
-    else await lanes.put(laneOf(job), job);
+  async #admit(job: J): Promise<void> {
+    await this.#options.admit?.(job);
+    await this.#put(job);
+  }
+
+  #put(job: J): Promise<void> | undefined {
+    if (!this.#stopping) return this.#options.lanes.put(this.#options.laneOf(job), job);
+    this.#notFetched += 1;
+    return undefined;
   }
 
   async #process(job: J): Promise<void> {
-    const { lanes, laneOf } = this.#options;
+    const { lanes, laneOf, work, crashed, onResult } = this.#options;
     const lane = laneOf(job);
-    const outcome = await this.#work(job);
-    if ('again' in outcome) lanes.again(laneOf(outcome.again), outcome.again, outcome.at);
-    lanes.done(lane);
-    if ('result' in outcome) await this.#results.send(outcome.result);
-  }
-
-  async #work(job: J): Promise<Outcome<J, R>> {
+    let outcome: Outcome<J, R>;
     try {
-      const outcome = await this.#options.work(job);
-      const isRefused = this.#stopping && 'again' in outcome && outcome.otherwise !== undefined;
-      return isRefused ? { result: outcome.otherwise } : outcome;
+      outcome = await work(job);
     } catch (error) {
-      return { result: this.#options.crashed(job, error) };
+      outcome = { result: crashed(job, error) };
     }
+    const result = 'result' in outcome ? outcome.result : this.#stopping ? outcome.otherwise : undefined;
+    if ('again' in outcome && result === undefined) {
+      lanes.again(laneOf(outcome.again), outcome.again, outcome.at);
+    }
+    lanes.done(lane);
+    if (result === undefined) return;
+    onResult?.(result);
+    const taken = this.#results.send(result);
+    if (taken !== undefined) await taken;
   }
 }

@@ -49,23 +49,25 @@ export class Fetcher {
     this.#options = options;
   }
 
-  async step(task: Task): Promise<Step> {
+  step(task: Task): Promise<Step> {
     const { agent, policy, now } = this.#options;
     const { job } = task;
     if (job.invalid !== undefined) {
-      return { result: unsentResult(job, { kind: 'invalid', message: job.invalid }, now()) };
+      const failure: Failure = { kind: 'invalid', message: job.invalid };
+      return Promise.resolve({ result: unsentResult(job, failure, now()) });
     }
     if (!task.isUnderWay) task.begin(now());
-    const reply = await attempt(task.hop, {
+    return attempt(task.hop, {
       agent,
       now,
       timeoutMs: policy.timeoutMs - task.elapsedMs,
       maxBytes: policy.maxBytes,
       isDecoded: policy.isDecoded,
+    }).then((reply) => {
+      if (reply.ttfbMs !== undefined) task.ttfbMs = task.elapsedMs + reply.ttfbMs;
+      task.elapsedMs += reply.durationMs;
+      return this.#judge(task, reply);
     });
-    if (reply.ttfbMs !== undefined) task.ttfbMs = task.elapsedMs + reply.ttfbMs;
-    task.elapsedMs += reply.durationMs;
-    return this.#judge(task, reply);
   }
 
   #judge(task: Task, reply: Reply): Step {

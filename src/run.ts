@@ -38,6 +38,7 @@ export class Run {
   readonly #defaults: RequestDefaults;
   readonly #agent: Agent;
   readonly #engine: Engine<Task, Result>;
+  #cancelDeadline: (() => void) | undefined;
   #failures = 0;
   #isStopped = false;
 
@@ -56,7 +57,10 @@ export class Run {
       laneOf: (task) => task.lane,
       work: (task) => fetcher.step(task),
       crashed: (task, error) => failedResult(task, { kind: 'internal', message: describe(error) }),
-      ...(admit === undefined ? undefined : { admit: (task) => admit(task.job) }),
+      admit: admit === undefined ? undefined : (task) => admit(task.job),
+      onResult: (result) => this.#watchFailures(result),
+      settle: async () => parts.settle?.(),
+      onEnd: () => this.#close(),
     });
   }
 
@@ -76,19 +80,10 @@ export class Run {
   }
 
   /** The results as they come; to be iterated once. Leaving early aborts the run. */
-  async *results(): AsyncGenerator<Result, void, void> {
+  results(): AsyncGenerator<Result, void, void> {
     const { deadline } = this.#parts.options;
-    const cancelDeadline = deadline === undefined ? undefined : this.#endAfter(deadline);
-    try {
-      for await (const result of this.#engine.results()) {
-        if (!result.ok) this.#countFailure();
-        yield result;
-      }
-      await this.#parts.settle?.();
-    } finally {
-      cancelDeadline?.();
-      this.#agent.destroy(new AttemptError('aborted', undefined, 'the run has ended'));
-    }
+    if (deadline !== undefined) this.#cancelDeadline = this.#endAfter(deadline);
+    return this.#engine.results();
   }
 
   /** Reads and starts nothing more; what is under way is finished. */
@@ -118,10 +113,16 @@ export class Run {
     return this.#parts.clock.after(deadlineMs, () => this.#end(reason));
   }
 
-  #countFailure(): void {
+  #watchFailures(result: Result): void {
+    if (result.ok) return;
     const { failFast, maxFailures } = this.#parts.options;
     this.#failures += 1;
     if (failFast || this.#failures === maxFailures) this.stop();
+  }
+
+  #close(): void {
+    this.#cancelDeadline?.();
+    this.#agent.destroy(new AttemptError('aborted', undefined, 'the run has ended'));
   }
 
   async *#tasks(): AsyncGenerator<Iterable<Task>> {
