@@ -1,7 +1,7 @@
-import { type Decoder, decoderFor, OverflowError } from './decoder.ts';
+import { type Decoder, decoderFor, ENCODING_OVERHEAD_BYTES, OverflowError } from './decoder.ts';
 
 export interface BodyOptions {
-  /** The body is not read any further than this many bytes, as they come or as they are decoded. */
+  /** The body is not read any further than this many bytes, decoded. */
   readonly maxBytes: number;
   /** Content-Encoding to undo. */
   readonly contentEncoding?: string | undefined;
@@ -27,7 +27,8 @@ export class Body {
 
   /** Whether the body is larger than the limit: the rest is not wanted. */
   get isOverLimit(): boolean {
-    return this.#bytes > this.#maxBytes || this.#received > this.#maxBytes;
+    // A body that decodes to nothing must come to an end, too.
+    return this.#bytes > this.#maxBytes || this.#received > this.#maxBytes + ENCODING_OVERHEAD_BYTES;
   }
 
   /** @throws DecodeError */

@@ -33,6 +33,9 @@ const MAX_CODINGS = 3;
 const PIECE_BYTES = 16 * 1024;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
+/** By how much an encoded body may be larger than the decoded one. */
+export const ENCODING_OVERHEAD_BYTES = 64 * 1024;
+
 /**
  * The decoder for a Content-Encoding header; `undefined` when there is nothing to undo, or a coding that was not asked
  * for, whose body is then taken as it is. One piece that gives more than `maxBytes` ends in an OverflowError.
@@ -44,10 +47,12 @@ export function decoderFor(contentEncoding: string, maxBytes: number): Decoder |
     .map((name) => name.trim());
   const codings = names.filter((name) => name !== '' && name !== 'identity').reverse();
   if (codings.length > MAX_CODINGS) return undefined;
-  const limits: Limits = { maxOutputLength: Math.min(maxBytes + 1, MAX_OUTPUT_BYTES) };
   let decoder: Decoder | undefined;
-  for (const coding of codings) {
-    const next = decoderOf(coding, limits);
+  for (const [index, coding] of codings.entries()) {
+    const isLast = index === codings.length - 1;
+    const wantedBytes = maxBytes + (isLast ? 1 : ENCODING_OVERHEAD_BYTES);
+    // An object for each: minizlib writes into it, and what it writes for brotli makes gzip overlook a missing end.
+    const next = decoderOf(coding, { maxOutputLength: Math.min(wantedBytes, MAX_OUTPUT_BYTES) });
     if (next === undefined) return undefined;
     decoder = decoder === undefined ? next : chain(decoder, next);
   }

@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { Body } from '../../src/bodies/body.ts';
+import { DecodeError } from '../../src/bodies/decoder.ts';
+import { filler } from '../origin/filler.ts';
+
+const TEXT = filler(100_000);
+const gzip = (bytes: Buffer) => gzipSync(bytes);
+
+/** Takes bytes in pieces, as a socket gives them, until the body has enough. */
+function take(bytes: Buffer, contentEncoding?: string, { maxBytes = 1e6, pieceBytes = 1000 } = {}) {
+  const body = new Body({ maxBytes, contentEncoding });
+  let consumed = 0;
+  while (consumed < bytes.length && !body.isOverLimit) {
+    body.write(bytes.subarray(consumed, consumed + pieceBytes));
+    consumed += pieceBytes;
+  }
+  if (!body.isOverLimit) body.end();
+  return { bytes: body.bytes, isOverLimit: body.isOverLimit, consumed: Math.min(consumed, bytes.length) };
+}
+
+test.each([
+  ['gzip', gzip(TEXT)],
+  ['x-gzip', gzip(TEXT)],
+  ['GZip', gzip(TEXT)],
+  ['br', brotliCompressSync(TEXT)],
+  ['deflate', deflateSync(TEXT)],
+  ['deflate', deflateRawSync(TEXT)],
+  ['identity', TEXT],
+  ['', TEXT],
+  [' , ', TEXT],
+  ['gzip, br', brotliCompressSync(gzip(TEXT))],
+  ['identity, deflate ,gzip', gzip(deflateSync(TEXT))],
+  ['gzip', Buffer.concat([gzip(TEXT.subarray(0, 40_000)), gzip(TEXT.subarray(40_000))])],
+])('a body in "%s" is measured decoded, in pieces of any size', (coding, bytes) => {
+  for (const pieceBytes of [1, 7, 1000, 1e6]) {
+    const { bytes: length, isOverLimit } = take(bytes, coding, { pieceBytes });
+    expect([length, isOverLimit], `in pieces of ${pieceBytes} bytes`).toEqual([TEXT.length, false]);
+  }
+});
+
+test.each(['zstd', 'compress', 'gzip, dcb', 'gzip;q=1', 'gzip, gzip, gzip, gzip'])(
+  'a body in "%s", which was not asked for, is taken as it is',
+  (coding) => {
+    expect(take(filler(5000), coding)).toMatchObject({ bytes: 5000, isOverLimit: false });
+  },
+);
+
+test.each([undefined, 'gzip', 'br', 'deflate', 'gzip, br'])('an empty body in %s is empty', (coding) => {
+  expect(take(Buffer.alloc(0), coding)).toMatchObject({ bytes: 0, isOverLimit: false });
+});
+
+test.each([
+  ['gzip', gzip(TEXT).subarray(0, -9)],
+  ['gzip', gzip(TEXT).subarray(0, 5)],
+  ['gzip', Buffer.concat([gzip(TEXT), gzip(TEXT).subarray(0, 50)])],
+  ['br', brotliCompressSync(TEXT).subarray(0, -3)],
+  ['deflate', deflateSync(TEXT).subarray(0, -6)],
+  ['deflate', deflateRawSync(TEXT).subarray(0, -3)],
+  ['gzip, br', brotliCompressSync(gzip(TEXT).subarray(0, -9))],
+  ['gzip, br', brotliCompressSync(gzip(TEXT)).subarray(0, -3)],
+  ['gzip', TEXT],
+  ['gzip', Buffer.concat([gzip(TEXT).subarray(0, -8), Buffer.alloc(8)])],
+  ['br', randomBytes(64).fill(0xff)],
+  ['deflate', Buffer.concat([Buffer.from([0x78, 0x9c]), TEXT])],
+])('a cut or broken %s body is a DecodeError that names the coding (%#)', (coding, bytes) => {
+  const decode = () => take(bytes, coding);
+  expect(decode).toThrow(DecodeError);
+  expect(decode).toThrow(/^the (gzip|br|deflate) body is broken: \S/);
+});
+
+test.each([
+  ['plain', undefined, (bytes: Buffer) => bytes],
+  ['gzip', 'gzip', gzip],
+  ['brotli', 'br', (bytes: Buffer) => brotliCompressSync(bytes)],
+  ['stacked', 'gzip, br', (bytes: Buffer) => brotliCompressSync(gzip(bytes))],
+])('a %s body of exactly the limit is whole, and one byte more is too much', (_name, coding, encode) => {
+  for (const maxBytes of [1, 1000, 70_000]) {
+    const noise = randomBytes(maxBytes + 1); // does not shrink: its encoded form is larger than the limit
+    const options = { maxBytes };
+    expect(take(encode(noise.subarray(1)), coding, options), `exactly ${maxBytes}`).toMatchObject({
+      bytes: maxBytes,
+      isOverLimit: false,
+    });
+    expect(take(encode(noise), coding, options), `over ${maxBytes} by one`).toMatchObject({
+      bytes: maxBytes,
+      isOverLimit: true,
+    });
+  }
+});
+
+test('a limit of 0 takes an empty body alone', () => {
+  expect(take(Buffer.alloc(0), undefined, { maxBytes: 0 }).isOverLimit).toBe(false);
+  expect(take(gzip(Buffer.alloc(0)), 'gzip', { maxBytes: 0 })).toMatchObject({
+    bytes: 0,
+    isOverLimit: false,
+  });
+  expect(take(Buffer.from('x'), undefined, { maxBytes: 0 }).isOverLimit).toBe(true);
+});
+
+test.each([
+  ['gzip', gzipSync(Buffer.alloc(100_000_000))],
+  ['br', brotliCompressSync(Buffer.alloc(100_000_000), { params: { 1: 3 } })],
+  ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(100_000_000)))],
+])('a %s bomb is not decoded far beyond the limit', (coding, bomb) => {
+  const before = process.memoryUsage.rss();
+  const { bytes, isOverLimit, consumed } = take(bomb, coding, { maxBytes: 10_000, pieceBytes: 1e6 });
+  expect([bytes, isOverLimit]).toEqual([10_000, true]);
+  expect(consumed).toBeLessThanOrEqual(bomb.length);
+  expect(process.memoryUsage.rss() - before, 'growth of memory').toBeLessThan(40e6);
+});
+
+test('an encoded body that never decodes to anything comes to an end', () => {
+  const nothing = gzip(Buffer.alloc(0));
+  const endless = Buffer.concat(Array.from({ length: 20_000 }, () => nothing));
+  const { bytes, isOverLimit, consumed } = take(endless, 'gzip', { maxBytes: 1000 });
+  expect([bytes, isOverLimit]).toEqual([0, true]);
+  expect(consumed).toBeLessThan(endless.length / 2);
+});
