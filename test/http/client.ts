@@ -1,0 +1,46 @@
+import { onTestFinished } from 'vitest';
+import { Agent } from '../../src/http/agent.ts';
+import { type AttemptOptions, attempt, type Reply } from '../../src/http/attempt.ts';
+import { Dialer } from '../../src/http/dialer.ts';
+import type { Hop } from '../../src/http/hop.ts';
+import { type LookUp, Resolver } from '../../src/http/resolver.ts';
+import { caPem } from '../origin/tls.ts';
+
+export interface ClientOptions {
+  readonly lookUp?: LookUp;
+  readonly connectTimeoutMs?: number;
+  readonly maxIdle?: number;
+}
+
+/** The HTTP side as a test uses it: an agent that trusts the test CA, and one hop after the other. */
+export interface Client {
+  readonly agent: Agent;
+  send(url: string, hop?: Partial<Hop>, options?: Partial<AttemptOptions>): Promise<Reply>;
+}
+
+/** A client whose connections are closed when the test has finished. */
+export async function startClient(options: ClientOptions = {}): Promise<Client> {
+  const now = () => performance.now();
+  const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100 } = options;
+  const resolver = new Resolver(lookUp === undefined ? { now } : { now, lookUp });
+  const agent = new Agent({
+    dialer: new Dialer({ resolver, connectTimeoutMs, extraCa: await caPem() }),
+    maxIdle,
+  });
+  onTestFinished(() => agent.destroy(new Error('the test has finished')));
+  return {
+    agent,
+    send: (url, hop, attemptOptions) =>
+      attempt(
+        { url: new URL(url).href, method: 'GET', headers: {}, ...hop },
+        { agent, now, timeoutMs: 10_000, maxBytes: 1e6, isDecoded: true, ...attemptOptions },
+      ),
+  };
+}
+
+/** The server, which is closed when the test has finished. */
+export async function running<T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+  const server = await starting;
+  onTestFinished(() => server.close());
+  return server;
+}

@@ -1,0 +1,191 @@
+import { expect, onTestFinished, test } from 'vitest';
+import type { Reply } from '../../src/http/attempt.ts';
+import type { FailureKind } from '../../src/model/failure.ts';
+import * as hostile from '../origin/hostile.ts';
+import { startRawServer } from '../origin/raw-server.ts';
+import * as tls from '../origin/tls.ts';
+import { running, startClient } from './client.ts';
+
+const servers = { ...hostile };
+
+const RETRYABLE = true;
+const FINAL = false;
+const CUT_OFF = 'the connection ended before the body was complete';
+const MALFORMED = 'the headers of the answer are malformed';
+const NOT_HTTP = /^Response does not match the HTTP\/1.1 protocol \(\w.*\)$/;
+const NO_CERTIFICATE = 'the server closed the connection without an answer';
+const TIME_IS_UP = /^no complete answer within 150ms$/;
+
+interface Server {
+  readonly url: string;
+  close?(): Promise<void>;
+}
+
+async function replyOf(starting: Promise<Server>, timeoutMs: number): Promise<Reply> {
+  const server = await starting;
+  onTestFinished(() => server.close?.());
+  const { send } = await startClient();
+  return send(server.url, {}, { timeoutMs });
+}
+
+/** Checks the kind, whether it may be tried again, the message, and that this is one line a person can read. */
+function expectFailure(reply: Reply, kind: FailureKind, isRetryable: boolean, message: string | RegExp) {
+  expect(reply.failed?.failure).toMatchObject({
+    kind,
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
+  });
+  expect(reply.failed?.failure.message, 'the message is one readable line').toMatch(/^[\x20-\x7e]{5,200}$/);
+  expect(reply.failed?.isRetryable, 'whether it may be tried again').toBe(isRetryable);
+}
+
+test.each<[keyof typeof servers, FailureKind, boolean, string | RegExp]>([
+  ['refusedPort', 'connect', RETRYABLE, /^connect ECONNREFUSED 127\.0\.0\.1:\d+$/],
+  ['resetBeforeAnswer', 'reset', RETRYABLE, 'connection reset by the server'],
+  ['closeWithoutAnswer', 'reset', RETRYABLE, 'the server closed the connection without an answer'],
+  ['unsolicitedUpgrade', 'protocol', RETRYABLE, /not asked for$/],
+  ['continueFirst', 'protocol', RETRYABLE, /not asked for$/], // undici refuses what RFC 9110 (15.2) allows
+  ['sshBanner', 'protocol', FINAL, NOT_HTTP],
+  ['binaryGarbage', 'protocol', FINAL, NOT_HTTP],
+  ['http09Body', 'protocol', FINAL, NOT_HTTP],
+  ['http12StatusLine', 'protocol', FINAL, NOT_HTTP],
+  ['lowerCaseProtocol', 'protocol', FINAL, NOT_HTTP],
+  ['status1000', 'protocol', FINAL, NOT_HTTP],
+  ['status99', 'protocol', FINAL, NOT_HTTP],
+  ['status099', 'protocol', FINAL, 'the answer is not valid HTTP'],
+  ['bareLf', 'protocol', FINAL, NOT_HTTP],
+  ['controlLocation', 'protocol', FINAL, NOT_HTTP],
+  ['escapeLocation', 'protocol', FINAL, NOT_HTTP],
+  ['badContentLength', 'protocol', FINAL, NOT_HTTP],
+  ['negativeContentLength', 'protocol', FINAL, NOT_HTTP],
+  ['oversizedHeader', 'protocol', FINAL, 'headers over 64 KiB'],
+  ['endlessHeader', 'protocol', FINAL, 'headers over 64 KiB'],
+  ['bareCr', 'protocol', FINAL, MALFORMED],
+  ['nulInHeader', 'protocol', FINAL, MALFORMED],
+  ['foldedHeader', 'protocol', FINAL, MALFORMED],
+  ['spaceBeforeColon', 'protocol', FINAL, MALFORMED],
+  ['headerWithoutColon', 'protocol', FINAL, MALFORMED],
+  ['escapeInContentType', 'protocol', FINAL, MALFORMED],
+  ['duplicateContentLength', 'protocol', FINAL, MALFORMED],
+  ['mismatchingContentLength', 'protocol', FINAL, MALFORMED],
+  ['lengthAndChunked', 'protocol', FINAL, MALFORMED],
+])('%s without an answer is %s (retryable: %s)', async (name, kind, isRetryable, message) => {
+  const reply = await replyOf(servers[name](), 10_000);
+  expectFailure(reply, kind, isRetryable, message);
+  expect(reply.answer, 'there is no answer').toBeUndefined();
+});
+
+test.each<[keyof typeof servers, FailureKind, boolean, string | RegExp, number]>([
+  ['truncatedBody', 'reset', RETRYABLE, CUT_OFF, 400],
+  ['truncatedChunk', 'reset', RETRYABLE, CUT_OFF, 5],
+  ['missingLastChunk', 'reset', RETRYABLE, CUT_OFF, 5],
+  ['resetInBody', 'reset', RETRYABLE, 'connection reset by the server', 1000],
+  ['badChunkSize', 'protocol', FINAL, NOT_HTTP, 5],
+  ['hugeChunkSize', 'protocol', FINAL, NOT_HTTP, 0],
+])('%s within the body is %s (retryable: %s), with the status of the answer', async (...row) => {
+  const [name, kind, isRetryable, message, bytes] = row;
+  const reply = await replyOf(servers[name](), 10_000);
+  expectFailure(reply, kind, isRetryable, message);
+  expect(reply.answer).toMatchObject({ status: 200, bytes });
+});
+
+test.each([
+  ['Content-Length: 1000', 'hello'],
+  ['Transfer-Encoding: chunked', '10\r\nhello'],
+  ['Transfer-Encoding: chunked', '5\r\nhello\r\n'],
+])('a body cut off after "Connection: close" with %s is a reset, too', async (header, body) => {
+  const bytes = `HTTP/1.1 200 OK\r\nConnection: close\r\n${header}\r\n\r\n${body}`;
+  const server = startRawServer({ onRequest: ({ socket }) => socket.end(bytes) });
+  const reply = await replyOf(server, 10_000);
+  expectFailure(reply, 'reset', RETRYABLE, CUT_OFF);
+  expect(reply.answer).toMatchObject({ status: 200, bytes: 5 });
+});
+
+test('a connection that is reset as soon as it is made fails while connecting or at the first write', async () => {
+  const reply = await replyOf(hostile.resetOnAccept(), 10_000);
+  expect(reply.failed?.failure.kind).toMatch(/^(connect|reset)$/);
+  expect(reply.failed?.isRetryable).toBe(true);
+});
+
+test.each(['hangAfterAccept', 'dripHead', 'dripBody'] as const)(
+  '%s is a timeout, and its socket is closed',
+  async (name) => {
+    const server = await running(servers[name]());
+    const { send, agent } = await startClient();
+    const reply = await send(server.url, {}, { timeoutMs: 150 });
+    expectFailure(reply, 'timeout', RETRYABLE, TIME_IS_UP);
+    expect(reply.failed?.failure.code).toBe('ERR_TIMEOUT');
+    await server.ended.reached(1);
+    expect([server.accepted.count, agent.inFlight]).toEqual([1, 0]);
+  },
+);
+
+test.each<[keyof typeof servers, number, number]>([
+  ['noContentWithLength', 204, 0],
+  ['noContentWithBody', 204, 0],
+  ['notModifiedWithLength', 304, 0],
+  ['notModifiedWithLengthAndClose', 304, 0],
+  ['earlyHintsFirst', 200, 2],
+  ['processingFirst', 200, 2],
+  ['http10WithoutLength', 200, 5],
+  ['http11WithoutLength', 200, 5],
+  ['http09StatusLine', 200, 2],
+  ['noReason', 200, 2],
+  ['status999', 999, 2],
+  ['largeHeader', 200, 2],
+  ['utf8Header', 200, 2],
+  ['utf8Reason', 404, 2],
+  ['escapeInReason', 404, 2],
+  ['trailers', 200, 5],
+  ['extraBytes', 200, 5],
+  ['secondAnswer', 200, 5],
+  ['closeAfterAnswer', 200, 2],
+  ['finAfterLargeBody', 200, 256 * 1024],
+])('%s is an answer of status %i with %i bytes', async (name, status, bytes) => {
+  const { failed, answer } = await replyOf(servers[name](), 10_000);
+  expect(failed).toBeUndefined();
+  expect(answer).toMatchObject({ status, bytes, isTruncated: false });
+});
+
+test.each<[keyof typeof tls, FailureKind, boolean, string | RegExp, RegExp]>([
+  ['startExpired', 'tls', FINAL, 'certificate has expired', /^CERT_HAS_EXPIRED$/],
+  ['startNotYetValid', 'tls', FINAL, 'certificate is not yet valid', /^CERT_NOT_YET_VALID$/],
+  ['startSelfSigned', 'tls', FINAL, 'self-signed certificate', /^DEPTH_ZERO_SELF_SIGNED_CERT$/],
+  ['startWrongHost', 'tls', FINAL, /does not match certificate's altnames/, /^ERR_TLS_CERT_ALTNAME_INVALID$/],
+  ['startPlainBehindHttps', 'tls', RETRYABLE, /^[\w ]+ \(is this a plain HTTP port\?\)$/, /^ERR_SSL_/],
+  ['startGarbageHandshake', 'tls', RETRYABLE, /^[\w ]+ \(is this a plain HTTP port\?\)$/, /^ERR_SSL_/],
+  ['startOldTls', 'tls', RETRYABLE, /^[\w ]*(version|protocol)[\w ]*$/, /^ERR_SSL_/],
+  ['startResetHandshake', 'tls', RETRYABLE, /ended the connection during the TLS handshake$/, /^ECONNRESET$/],
+  [
+    'startClosedHandshake',
+    'tls',
+    RETRYABLE,
+    /ended the connection during the TLS handshake$/,
+    /^ECONNRESET$/,
+  ],
+  ['startTlsBehindHttp', 'reset', RETRYABLE, NO_CERTIFICATE, /^UND_ERR_SOCKET$/],
+])('%s is %s (retryable: %s)', async (name, kind, isRetryable, message, code) => {
+  const starters = { ...tls, caPem: () => Promise.reject(new Error('no server')) };
+  const reply = await replyOf(starters[name](), 10_000);
+  expectFailure(reply, kind, isRetryable, message);
+  expect(reply.failed?.failure.code).toMatch(code);
+  expect(reply.answer).toBeUndefined();
+});
+
+test('a server that wants a client certificate gives no answer without one', async () => {
+  const { failed } = await replyOf(tls.startMutualTls(), 10_000);
+  expect(failed?.failure.kind).toMatch(/^(tls|reset)$/); // with TLS 1.3 it says so after the handshake, or hangs up
+  expect(failed?.failure.message).toMatch(/^[\x20-\x7e]{5,80}$/);
+});
+
+test.each([
+  ['the deadline of the attempt', { timeoutMs: 150 }, {}, 'ERR_TIMEOUT'],
+  ['the connect timeout', {}, { connectTimeoutMs: 150 }, 'ERR_CONNECT_TIMEOUT'],
+])('%s ends a stalled TLS handshake and closes the socket', async (_name, options, clientOptions, code) => {
+  const server = await running(tls.startStalledHandshake());
+  const { send } = await startClient(clientOptions);
+  const { failed } = await send(server.url, {}, options);
+  expect(failed).toMatchObject({ failure: { kind: 'timeout', code }, isRetryable: true });
+  expect(failed?.failure.message).toMatch(/ within 150ms$/);
+  await server.ended.reached(1);
+  expect(server.accepted.count).toBe(1);
+});

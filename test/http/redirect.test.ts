@@ -1,0 +1,158 @@
+import { expect, test } from 'vitest';
+import type { Hop } from '../../src/http/hop.ts';
+import { isRedirect, nextHop } from '../../src/http/redirect.ts';
+
+const HERE = 'http://a.test/dir/page?q=1';
+const BODY_HEADERS = { 'content-type': 'text/plain', 'content-language': 'en', 'content-length': '4' };
+
+function hop(part: Partial<Hop> = {}): Hop {
+  return { url: HERE, method: 'GET', headers: {}, ...part };
+}
+
+function follow(from: Hop, location: string, status = 302): Hop {
+  const next = nextHop(from, status, location);
+  if ('refused' in next) throw new Error(`The redirect to ${location} was refused: ${next.refused}`);
+  return next;
+}
+
+test.each([
+  [301, true],
+  [302, true],
+  [303, true],
+  [307, true],
+  [308, true],
+  [200, false],
+  [300, false],
+  [304, false],
+  [305, false],
+  [306, false],
+  [309, false],
+])('isRedirect(%i) is %s', (status, expected) => {
+  expect(isRedirect(status)).toBe(expected);
+});
+
+test.each([
+  [301, 'GET', 'GET'],
+  [301, 'HEAD', 'HEAD'],
+  [301, 'POST', 'GET'],
+  [301, 'PUT', 'PUT'],
+  [302, 'GET', 'GET'],
+  [302, 'HEAD', 'HEAD'],
+  [302, 'POST', 'GET'],
+  [302, 'PUT', 'PUT'],
+  [303, 'GET', 'GET'],
+  [303, 'HEAD', 'HEAD'],
+  [303, 'POST', 'GET'],
+  [303, 'PUT', 'GET'],
+  [303, 'DELETE', 'GET'],
+  [307, 'GET', 'GET'],
+  [307, 'HEAD', 'HEAD'],
+  [307, 'POST', 'POST'],
+  [307, 'PUT', 'PUT'],
+  [308, 'POST', 'POST'],
+  [308, 'PUT', 'PUT'],
+  [308, 'PATCH', 'PATCH'],
+])('%i after %s asks with %s', (status, method, expected) => {
+  const from = hop({ method, body: 'text', headers: { ...BODY_HEADERS, accept: '*/*' } });
+  const next = follow(from, '/next', status);
+  expect(next.method).toBe(expected);
+  if (expected === method && !(status === 303 && method === 'GET')) {
+    expect([next.body, next.headers], 'body and headers are kept').toEqual(['text', from.headers]);
+  } else {
+    expect([next.body, next.headers], 'the body and what describes it is dropped').toEqual([
+      undefined,
+      { accept: '*/*' },
+    ]);
+  }
+});
+
+const SECRETS = { authorization: 'Basic x', cookie: 'a=b', 'proxy-authorization': 'Basic y', host: 'a.test' };
+
+test.each([
+  ['the same origin', 'http://a.test/x', true],
+  ['the same origin, with its default port', 'http://a.test:80/x', true],
+  ['the same origin, in capitals', 'HTTP://A.TEST/x', true],
+  ['the same origin, by a path', '/x', true],
+  ['another host', 'http://b.test/x', false],
+  ['a subdomain', 'http://www.a.test/x', false],
+  ['a name that begins alike', 'http://a.test.evil.test/x', false],
+  ['a name in the credentials', 'http://a.test@b.test/x', false],
+  ['another port', 'http://a.test:8080/x', false],
+  ['another scheme', 'https://a.test/x', false],
+  ['another host, without its scheme', '//b.test/x', false],
+  ['another host, with backslashes', '\\\\b.test/x', false],
+])('to %s', (_name, location, areKept) => {
+  const headers = { ...SECRETS, 'x-api-key': 'k', accept: '*/*' };
+  const next = follow(hop({ headers }), location, 307);
+  expect(next.headers).toEqual(areKept ? headers : { 'x-api-key': 'k', accept: '*/*' });
+});
+
+test('secrets do not come back when a later hop returns to the first origin', () => {
+  const away = follow(hop({ headers: SECRETS }), 'http://b.test/');
+  expect(follow(away, HERE).headers).toEqual({});
+});
+
+test('the hop that is redirected stays as it was', () => {
+  const from = Object.freeze(
+    hop({ method: 'POST', body: 'x', headers: Object.freeze({ ...SECRETS, ...BODY_HEADERS }) }),
+  );
+  follow(from, 'http://b.test/');
+  expect(from.headers).toEqual({ ...SECRETS, ...BODY_HEADERS });
+});
+
+const latin1 = (text: string) => Buffer.from(text).toString('latin1');
+
+test.each([
+  ['next', 'http://a.test/dir/next'],
+  ['../up', 'http://a.test/up'],
+  ['../../../up', 'http://a.test/up'],
+  ['?z', 'http://a.test/dir/page?z'],
+  ['//b.test/x', 'http://b.test/x'],
+  ['https://b.test', 'https://b.test/'],
+  ['b.test/x', 'http://a.test/dir/b.test/x'],
+  ['\\x\\y', 'http://a.test/x/y'],
+  ['http:/x', 'http://a.test/x'],
+  [' \t/x \t', 'http://a.test/x'],
+  ['/a b', 'http://a.test/a%20b'],
+  ['/a\tb', 'http://a.test/ab'],
+  ['/%2e%2e/x', 'http://a.test/x'],
+  [latin1('/café'), 'http://a.test/caf%C3%A9'],
+  ['/caf\u00e9', 'http://a.test/caf%C3%A9'],
+  [latin1('http://bücher.test/'), 'http://xn--bcher-kva.test/'],
+  ['http://user:hunter2@b.test/x', 'http://b.test/x'],
+  ['http://user@a.test/x', 'http://a.test/x'],
+  [`/${'l'.repeat(20_000)}`, `http://a.test/${'l'.repeat(20_000)}`],
+  ['http://[::1]:8080/x', 'http://[::1]:8080/x'],
+])('Location "%.40s" leads to %.60s', (location, url) => {
+  expect(follow(hop(), location).url).toBe(url);
+});
+
+test.each([
+  ['#old', '/x', '#old'],
+  ['#old', '/x#new', '#new'],
+  ['#old', '/x#', '#'],
+  ['#old', '#new', '#new'],
+  ['', '/x', ''],
+  ['', '/x#new', '#new'],
+  ['#old', 'http://b.test/', '#old'],
+])('a URL with fragment "%s", redirected to %s, ends in "%s"', (before, location, after) => {
+  const { url } = follow(hop({ url: HERE + before }), location);
+  expect(url.includes('#') ? url.slice(url.indexOf('#')) : '').toBe(after);
+});
+
+test.each([
+  ['javascript:alert(1)', 'the Location leads to "javascript:"'],
+  ['ftp://a.test/', 'the Location leads to "ftp:"'],
+  ['file:///etc/passwd', 'the Location leads to "file:"'],
+  ['data:text/plain,x', 'the Location leads to "data:"'],
+  ['mailto:x@a.test', 'the Location leads to "mailto:"'],
+  ['a.test:80', 'the Location leads to "a.test:"'],
+  ['http://', 'the Location "http://" is no URL'],
+  ['http://a.test:99999/', 'the Location "http://a.test:99999/" is no URL'],
+  ['http://a b/', 'the Location "http://a b/" is no URL'],
+  ['http://\u001b[31m/', 'the Location "http://\\u{1b}[31m/" is no URL'],
+  ['', 'the Location is empty'],
+  ['  ', 'the Location is empty'],
+])('Location "%s" is refused: %s', (location, refused) => {
+  expect(nextHop(hop(), 302, location)).toEqual({ refused });
+});
