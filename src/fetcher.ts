@@ -24,6 +24,8 @@ export interface FetchPolicy {
   readonly retryStatuses: StatusSet;
   readonly retriesNetworkFailures: boolean;
   readonly retriesAllMethods: boolean;
+  /** Whether a HEAD that is answered with 405 or 501 is followed by a GET. */
+  readonly headFallsBack: boolean;
   /** A Retry-After beyond this ends in a failure at once. */
   readonly maxRetryAfterMs: number;
 }
@@ -60,7 +62,8 @@ export class Fetcher {
     return attempt(task.hop, {
       agent,
       now,
-      timeoutMs: policy.timeoutMs - task.elapsedMs,
+      timeoutMs: policy.timeoutMs,
+      elapsedMs: task.elapsedMs,
       maxBytes: policy.maxBytes,
       isDecoded: policy.isDecoded,
     }).then((reply) => {
@@ -71,7 +74,7 @@ export class Fetcher {
   }
 
   #judge(task: Task, reply: Reply): Step {
-    const { accept, maxRedirects, retriesNetworkFailures } = this.#options.policy;
+    const { accept, headFallsBack, maxRedirects, retriesNetworkFailures } = this.#options.policy;
     const { answer, failed } = reply;
     if (failed !== undefined || answer === undefined) {
       const failure = failed?.failure ?? { kind: 'internal', message: 'neither an answer nor a failure' };
@@ -83,7 +86,7 @@ export class Fetcher {
       return this.#redirect(task, answer, Array.isArray(location) ? (location[0] ?? '') : location);
     }
     if (accept.has(answer.status)) return { result: okResult(task, answer) };
-    if (task.hop.method === 'HEAD' && (answer.status === 405 || answer.status === 501)) {
+    if (headFallsBack && task.hop.method === 'HEAD' && (answer.status === 405 || answer.status === 501)) {
       task.repeatAs('GET');
       return { again: task, at: 0 };
     }

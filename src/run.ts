@@ -150,6 +150,7 @@ function policyOf(options: RunOptions) {
     retryStatuses: options.retryOn.statuses,
     retriesNetworkFailures: options.retryOn.network,
     retriesAllMethods: options.retryAllMethods,
+    headFallsBack: options.head,
     maxRetryAfterMs: options.maxRetryAfter,
   };
 }

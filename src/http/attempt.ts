@@ -30,8 +30,10 @@ export interface Reply {
 export interface AttemptOptions {
   readonly agent: Agent;
   readonly now: () => number;
-  /** Time left for this hop in ms. */
+  /** Time in ms for the attempt, all its hops together. */
   readonly timeoutMs: number;
+  /** Time in ms that the hops before this one took. */
+  readonly elapsedMs: number;
   /** Bytes of the body that are wanted, see `Body`. */
   readonly maxBytes: number;
   readonly isDecoded: boolean;
@@ -74,7 +76,7 @@ class Attempt implements ExchangeHandler {
 
   start(): void {
     const { url, method, headers, body } = this.#hop;
-    const { agent, timeoutMs } = this.#options;
+    const { agent, timeoutMs, elapsedMs } = this.#options;
     const request = {
       origin: originOf(url),
       path: pathOf(url),
@@ -85,7 +87,7 @@ class Attempt implements ExchangeHandler {
       reset: false, // undici closes the connection after a HEAD unless told not to
     };
     // A timer of the same duration for each attempt costs next to nothing: Node keeps them in one list.
-    this.#timer = setTimeout(expire, timeoutMs, this);
+    this.#timer = setTimeout(expire, timeoutMs - elapsedMs, this);
     try {
       this.#exchange = agent.dispatch(request, this);
     } catch (error) {
@@ -94,7 +96,7 @@ class Attempt implements ExchangeHandler {
   }
 
   expire(): void {
-    const message = `no complete answer within ${Math.round(this.#options.timeoutMs)}ms`;
+    const message = `no complete answer within ${this.#options.timeoutMs}ms`;
     this.#exchange?.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
   }
 

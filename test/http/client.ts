@@ -33,7 +33,7 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
     send: (url, hop, attemptOptions) =>
       attempt(
         { url: new URL(url).href, method: 'GET', headers: {}, ...hop },
-        { agent, now, timeoutMs: 10_000, maxBytes: 1e6, isDecoded: true, ...attemptOptions },
+        { agent, now, timeoutMs: 10_000, elapsedMs: 0, maxBytes: 1e6, isDecoded: true, ...attemptOptions },
       ),
   };
 }
