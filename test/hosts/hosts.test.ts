@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import type { Observation } from '../../src/hosts/host.ts';
+import { Hosts, type HostsOptions } from '../../src/hosts/hosts.ts';
+
+const ANSWER: Observation = { kind: 'answer' };
+const NEVER = Number.POSITIVE_INFINITY;
+
+function hosts(options: Partial<HostsOptions> = {}): Hosts {
+  return new Hosts({ perHost: 64, perMs: NEVER, totalPerMs: NEVER, breaker: 5, ...options });
+}
+
+function pushedBack(waitMs: number): Observation {
+  return { kind: 'push-back', waitMs };
+}
+
+test('a host is closed while as many requests are under way as its limit says', () => {
+  const table = hosts({ perHost: 2 });
+  table.taken('a', 0);
+  table.taken('a', 0);
+  expect(table.laneOpenAt('a', 1)).toBe(0);
+  expect(table.laneOpenAt('a', 2)).toBe(NEVER);
+  expect(table.laneOpenAt('b', 0)).toBe(0);
+});
+
+test('Retry-After pauses the host that said it, and no other', () => {
+  const table = hosts();
+  table.taken('a', 0);
+  table.taken('a', 0);
+  table.observe('a', pushedBack(5000), 0, 100);
+  table.observe('a', pushedBack(1000), 0, 100);
+  expect(table.laneOpenAt('a', 0)).toBe(5100);
+  expect(table.laneOpenAt('b', 0)).toBe(0);
+});
+
+test('timeouts halve the limit as push-backs do', () => {
+  const table = hosts({ perHost: 4, breaker: 0 });
+  table.taken('a', 0);
+  table.observe('a', { kind: 'failure', isTimeout: true, error: 'slow' }, 0, 1);
+  expect(table.laneOpenAt('a', 1)).toBe(0);
+  expect(table.laneOpenAt('a', 2)).toBe(NEVER);
+});
+
+test('a host that is down gives its reason, and its lane is open so that what is left can fail', () => {
+  const table = hosts({ breaker: 1 });
+  for (const now of [0, 1000, 3000, 7000]) {
+    expect(table.downReason('a')).toBe(undefined);
+    table.taken('a', now);
+    table.observe('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now);
+  }
+  expect(table.downReason('a')).toBe('refused');
+  expect(table.laneOpenAt('a', 0)).toBe(0);
+});
+
+test('the rate of a host closes its lane alone, the total rate closes all', () => {
+  const table = hosts({ perMs: 1 / 1000, totalPerMs: 1 / 500 });
+  table.taken('a', 0);
+  expect(table.laneOpenAt('a', 0)).toBe(990);
+  expect(table.laneOpenAt('b', 0)).toBe(0);
+  expect(table.openAt()).toBe(490);
+});
+
+test('a host is forgotten when nothing is under way and nothing about it is worth knowing', () => {
+  const table = hosts();
+  for (let i = 0; i < 1000; i++) {
+    table.taken(`host${i}`, i);
+    table.observe(`host${i}`, ANSWER, i, i);
+  }
+  expect(table.size).toBe(0);
+  table.taken('busy', 0);
+  table.taken('busy', 0);
+  table.observe('busy', ANSWER, 0, 1);
+  table.taken('paused', 0);
+  table.observe('paused', pushedBack(60_000), 0, 1);
+  expect(table.size).toBe(2);
+});
+
+test('memory of hosts is bounded: the oldest goes when 100,000 are known, one worth knowing last', () => {
+  const table = hosts({ perMs: 1 / 1000 });
+  table.taken('precious', 0);
+  table.observe('precious', pushedBack(3_600_000), 0, 0);
+  for (let i = 0; i < 100_010; i++) {
+    table.taken(`host${i}`, i);
+    table.observe(`host${i}`, ANSWER, i, i);
+  }
+  expect(table.size).toBeLessThanOrEqual(100_000);
+  expect(table.laneOpenAt('precious', 0)).toBe(3_600_000);
+});

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { Limit } from '../../src/hosts/limit.ts';
+
+function succeed(limit: Limit, times: number): void {
+  for (let i = 0; i < times; i++) limit.succeed();
+}
+
+test('Limit starts with ten requests at once, or with fewer where fewer are allowed', () => {
+  expect(new Limit(64).current).toBe(10);
+  expect(new Limit(3).current).toBe(3);
+});
+
+test('Limit doubles with each full round of successes until the host first pushes back', () => {
+  const limit = new Limit(64);
+  succeed(limit, 9);
+  expect(limit.current).toBe(10);
+  succeed(limit, 1);
+  expect(limit.current).toBe(20);
+  succeed(limit, 20 + 40);
+  expect(limit.current).toBe(64);
+});
+
+test('Limit is halved by a push-back, down to 1', () => {
+  const limit = new Limit(10);
+  const seen = [1, 2, 3, 4, 5].map((time) => {
+    limit.pushBack(time, time);
+    return limit.current;
+  });
+  expect(seen).toEqual([5, 2, 1, 1, 1]);
+});
+
+test('Limit is halved once by a whole round that is pushed back', () => {
+  const limit = new Limit(10);
+  for (let i = 0; i < 10; i++) limit.pushBack(0, 100 + i);
+  expect(limit.current).toBe(5);
+  limit.pushBack(105, 200);
+  expect(limit.current).toBe(2);
+});
+
+test('Limit grows by one for each full round of successes after a push-back', () => {
+  const limit = new Limit(10);
+  limit.pushBack(0, 1);
+  succeed(limit, 4);
+  expect(limit.current).toBe(5);
+  succeed(limit, 1);
+  expect(limit.current).toBe(6);
+  succeed(limit, 6);
+  expect(limit.current).toBe(7);
+});
+
+test('Limit counts a round anew after a push-back', () => {
+  const limit = new Limit(10);
+  succeed(limit, 9);
+  limit.pushBack(0, 1);
+  succeed(limit, 4);
+  expect(limit.current).toBe(5);
+});
+
+test('Limit is lowered from the first push-back until it is back at its maximum', () => {
+  const limit = new Limit(2);
+  expect(limit.isLowered).toBe(false);
+  limit.pushBack(0, 1);
+  expect(limit.isLowered).toBe(true);
+  succeed(limit, 1);
+  expect(limit.current).toBe(2);
+  expect(limit.isLowered).toBe(false);
+});
