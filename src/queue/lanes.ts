@@ -1,20 +1,8 @@
+import { Alarm } from './alarm.ts';
 import type { Clock } from './clock.ts';
 import { Deque } from './deque.ts';
-import { Lane, LaneList } from './lane.ts';
-import { WakeHeap } from './wake-heap.ts';
-
-/** Says when a lane may give a job. Asked each time before a job is taken, so what it says may change at any time. */
-export interface Gate {
-  /** Time from which any lane may give its next job; at or before `now` means at once. */
-  openAt(now: number): number;
-  /** The same for one lane; Infinity means not before one of its jobs is done. */
-  laneOpenAt(key: string, inFlight: number, now: number): number;
-  /** A job of the lane was taken. */
-  taken(key: string, now: number): void;
-}
-
-/** The gate that lets everything through. */
-export const OPEN_GATE: Gate = { openAt: () => 0, laneOpenAt: () => 0, taken: () => {} };
+import { type Gate, OPEN_GATE } from './gate.ts';
+import { Schedule } from './schedule.ts';
 
 export interface LanesOptions {
   /** How many jobs are held before `put` waits. */
@@ -23,12 +11,9 @@ export interface LanesOptions {
   readonly gate?: Gate;
 }
 
-interface Parked<J> {
+interface Putter<J> {
   readonly key: string;
   readonly job: J;
-}
-
-interface Putter<J> extends Parked<J> {
   readonly accepted: () => void;
 }
 
@@ -47,57 +32,56 @@ interface Putter<J> extends Parked<J> {
 export class Lanes<J extends object> {
   readonly #capacity: number;
   readonly #clock: Clock;
-  readonly #gate: Gate;
-  readonly #lanes = new Map<string, Lane<J>>();
-  /** Lanes that may have a job to give, by how many of their jobs are under way. */
-  readonly #ready: LaneList<J>[] = [];
-  readonly #waking = new WakeHeap<Parked<J> | Lane<J>>();
+  readonly #schedule: Schedule<J>;
+  readonly #alarm: Alarm;
   readonly #takers = new Deque<(job: J | undefined) => void>();
   readonly #putters = new Deque<Putter<J>>();
-  #held = 0;
-  #inFlight = 0;
   #closed = false;
-  #timer: { at: number; cancel: () => void } | undefined;
 
+  /** @throws RangeError when the capacity is not a whole number above 0. */
   constructor(options: LanesOptions) {
-    this.#capacity = options.capacity;
-    this.#clock = options.clock;
-    this.#gate = options.gate ?? OPEN_GATE;
+    const { capacity, clock, gate = OPEN_GATE } = options;
+    if (!Number.isInteger(capacity) || capacity < 1) {
+      throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
+    }
+    this.#capacity = capacity;
+    this.#clock = clock;
+    this.#schedule = new Schedule(gate);
+    this.#alarm = new Alarm(clock, () => this.#serve());
   }
 
   /** Jobs held, parked ones included, without those under way. */
   get size(): number {
-    return this.#held;
+    return this.#schedule.size;
   }
 
   /** Jobs taken and not yet done. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#schedule.inFlight;
   }
 
   /** Returns nothing when the job was taken in at once, or a promise that waits for room. */
   put(key: string, job: J): Promise<void> | undefined {
     if (this.#closed) throw new Error('Cannot put a job: the queue is closed');
-    if (this.#held >= this.#capacity) {
+    if (this.size >= this.#capacity) {
       return new Promise((accepted) => this.#putters.push({ key, job, accepted }));
     }
-    this.#hold(key, job);
-    if (this.#takers.size > 0) this.#serve();
+    this.#schedule.append(key, job);
+    this.#serve();
     return undefined;
   }
 
   /** Puts a taken job back at the head of the lane `key`, to be taken again at `at` or later. */
   again(key: string, job: J, at: number): void {
-    this.#held += 1;
-    if (at <= this.#clock.now()) this.#enqueue(key, job, 'first');
-    else this.#waking.push(at, { key, job });
+    if (at <= this.#clock.now()) this.#schedule.prepend(key, job);
+    else this.#schedule.park(key, job, at);
     this.#serve();
   }
 
   /** The next job, at once when a lane may give one. */
   take(): J | undefined | Promise<J | undefined> {
     if (this.#takers.size === 0) {
-      const job = this.#select(this.#clock.now());
+      const job = this.#next(this.#clock.now());
       if (job !== undefined || this.#hasEnded()) return job;
     }
     return new Promise((resolve) => {
@@ -108,12 +92,7 @@ export class Lanes<J extends object> {
 
   /** A job that was taken from the lane `key` is no longer under way. */
   done(key: string): void {
-    const lane = this.#lanes.get(key);
-    if (lane === undefined || lane.inFlight === 0) throw new Error(`No job of lane "${key}" is under way`);
-    this.#inFlight -= 1;
-    lane.list?.remove(lane);
-    lane.inFlight -= 1;
-    this.#list(lane);
+    this.#schedule.done(key);
     this.#serve();
   }
 
@@ -123,136 +102,50 @@ export class Lanes<J extends object> {
     this.#serve();
   }
 
-  /** Throws away every job that is held or waits to be put, and says how many there were. */
-  clear(): number {
-    const count = this.#held + this.#putters.size;
-    this.#waking.clear();
-    for (const lane of this.#lanes.values()) {
-      for (const _ of lane.jobs.drain());
-      lane.list?.remove(lane);
-      lane.wakeAt = Number.POSITIVE_INFINITY;
-      if (lane.inFlight === 0) this.#lanes.delete(lane.key);
+  /** Throws away every job that is held or waits to be put, and returns them in no order. */
+  clear(): J[] {
+    const jobs = this.#schedule.clear();
+    for (const { job, accepted } of this.#putters.drain()) {
+      jobs.push(job);
+      accepted();
     }
-    this.#held = 0;
-    for (const putter of this.#putters.drain()) putter.accepted();
     this.#serve();
-    return count;
+    return jobs;
   }
 
-  #hold(key: string, job: J): void {
-    this.#held += 1;
-    this.#enqueue(key, job, 'last');
-  }
-
-  #enqueue(key: string, job: J, place: 'first' | 'last'): void {
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) {
-      lane = new Lane(key);
-      this.#lanes.set(key, lane);
-    }
-    if (place === 'first') lane.jobs.unshift(job);
-    else lane.jobs.push(job);
-    if (lane.list === undefined && lane.wakeAt === Number.POSITIVE_INFINITY) this.#list(lane);
-  }
-
-  /** Makes a lane that has jobs selectable, and forgets one that has nothing left. */
-  #list(lane: Lane<J>): void {
-    if (lane.jobs.size === 0) {
-      if (lane.inFlight === 0) this.#lanes.delete(lane.key);
-      return;
-    }
-    while (this.#ready.length <= lane.inFlight) this.#ready.push(new LaneList());
-    this.#ready[lane.inFlight]?.append(lane);
-  }
-
-  #select(now: number): J | undefined {
-    if (this.#held === 0) return undefined;
-    this.#wake(now);
-    if (this.#gate.openAt(now) > now) return undefined;
-    for (const list of this.#ready) {
-      for (let lane = list.first; lane !== undefined; lane = list.first) {
-        const openAt = this.#gate.laneOpenAt(lane.key, lane.inFlight, now);
-        if (openAt <= now) return this.#takeFrom(lane, now);
-        list.remove(lane);
-        if (openAt < lane.wakeAt) {
-          lane.wakeAt = openAt;
-          this.#waking.push(openAt, lane);
-        }
-      }
-    }
-    return undefined;
-  }
-
-  #takeFrom(lane: Lane<J>, now: number): J | undefined {
-    const job = lane.jobs.shift();
-    this.#held -= 1;
-    this.#inFlight += 1;
-    this.#gate.taken(lane.key, now);
-    lane.list?.remove(lane);
-    lane.inFlight += 1;
-    this.#list(lane);
-    this.#admit();
+  #next(now: number): J | undefined {
+    const job = this.#schedule.take(now);
+    if (job !== undefined) this.#admit();
     return job;
   }
 
   /** Lets putters in. Gives no job to a worker: it runs while one is being chosen for the worker that is next. */
   #admit(): void {
-    while (this.#putters.size > 0 && this.#held < this.#capacity) {
+    while (this.#putters.size > 0 && this.size < this.#capacity) {
       const putter = this.#putters.shift();
       if (putter === undefined) return;
-      this.#hold(putter.key, putter.job);
+      this.#schedule.append(putter.key, putter.job);
       putter.accepted();
-    }
-  }
-
-  /** Brings back what is due: parked jobs to the head of their lane, waiting lanes to the ready ones. */
-  #wake(now: number): void {
-    for (let due = this.#waking.popDue(now); due !== undefined; due = this.#waking.popDue(now)) {
-      if (!(due instanceof Lane)) {
-        this.#enqueue(due.key, due.job, 'first');
-      } else if (due.wakeAt <= now) {
-        due.wakeAt = Number.POSITIVE_INFINITY;
-        if (due.list === undefined && this.#lanes.get(due.key) === due) this.#list(due);
-      }
     }
   }
 
   /**
    * Gives jobs to the workers that wait, until there is none to give or nobody waits. The clock is read once: a gate
-   * that opened between the last refusal and the setting of the timer would wake nobody.
+   * that opened between the last refusal and the setting of the alarm would wake nobody.
    */
   #serve(): void {
-    if (this.#takers.size === 0 && this.#timer === undefined) return;
+    if (this.#takers.size === 0) return;
     const now = this.#clock.now();
     while (this.#takers.size > 0) {
-      const job = this.#select(now);
+      const job = this.#next(now);
       if (job === undefined && !this.#hasEnded()) break;
       this.#takers.shift()?.(job);
     }
-    this.#setTimer(now);
+    const isAnyoneWaiting = this.#takers.size > 0;
+    this.#alarm.set(isAnyoneWaiting ? this.#schedule.nextChance(now) : Number.POSITIVE_INFINITY, now);
   }
 
   #hasEnded(): boolean {
-    return this.#closed && this.#held === 0 && this.#inFlight === 0 && this.#putters.size === 0;
-  }
-
-  /** Keeps one timer, for the earliest time at which a waiting worker may find a job. */
-  #setTimer(now: number): void {
-    const at = this.#nextChance(now);
-    if (this.#timer?.at === at) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    if (at === Number.POSITIVE_INFINITY) return;
-    const cancel = this.#clock.after(at - now, () => {
-      this.#timer = undefined;
-      this.#serve();
-    });
-    this.#timer = { at, cancel };
-  }
-
-  #nextChance(now: number): number {
-    if (this.#takers.size === 0 || this.#held === 0) return Number.POSITIVE_INFINITY;
-    const openAt = this.#gate.openAt(now);
-    return openAt > now ? openAt : this.#waking.next;
+    return this.#closed && this.size === 0 && this.inFlight === 0 && this.#putters.size === 0;
   }
 }

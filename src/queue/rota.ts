@@ -1,13 +1,13 @@
 import { type Lane, LaneList } from './lane.ts';
 
-/** The lanes that may have a job to give: those with the fewest jobs under way first, of those the longest added. */
+/** The lanes whose turn may come: those with the fewest jobs under way first, and of those the one added first. */
 export class Rota<J> {
   /** By the number of jobs under way. */
   readonly #lists: LaneList<J>[] = [];
-  /** No list before this one has a lane. */
+  /** No list before this one holds a lane; kept so that a host with a thousand jobs under way costs no thousand looks. */
   #lowest = 0;
 
-  /** The lane whose turn it is. O(1), but for empty lists that are skipped once after a lane was added before them. */
+  /** The lane whose turn it is. */
   get first(): Lane<J> | undefined {
     for (; this.#lowest < this.#lists.length; this.#lowest += 1) {
       const lane = this.#lists[this.#lowest]?.first;

@@ -40,8 +40,9 @@ export class WakeHeap<T> {
     return top.value;
   }
 
-  clear(): void {
-    this.#entries.length = 0;
+  /** Takes all, in no order. */
+  drain(): T[] {
+    return this.#entries.splice(0).map((entry) => entry.value);
   }
 
   #sink(entry: Entry<T>): void {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Gate, Lanes, OPEN_GATE } from '../../src/queue/lanes.ts';
+import { type Gate, OPEN_GATE } from '../../src/queue/gate.ts';
+import { Lanes } from '../../src/queue/lanes.ts';
 import { FakeClock } from './fake-clock.ts';
 
 // Each of these once lost a job or a wake-up.
