@@ -1,0 +1,167 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, test } from 'vitest';
+import { BIN, runCli, startCli, startProcess } from '../origin/run-cli.ts';
+import { hasPty, startPty } from '../origin/run-pty.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+
+test('every URL is OK: 0', async () => {
+  const origin = await anOrigin();
+  const { code, stdout } = await runCli(['fetch'], { stdin: urls(origin, '/ok', 100).join('\n') });
+  expect([code, stdout.match(/^OK /gm)?.length]).toEqual([0, 100]);
+});
+
+describe('one failure among many: 1', () => {
+  it.each([
+    ['first', 0],
+    ['in the middle', 1000],
+    ['last', 1999],
+  ])('%s of 2,000', async (_, place) => {
+    const origin = await anOrigin();
+    const list = urls(origin, '/ok', 2000).with(place, `${origin.url}/status/404`);
+    const { code, stdout, stderr } = await runCli(['fetch', '-c', '8'], { stdin: list.join('\n') });
+    expect(stdout.match(/^FAIL .*$/gm)).toEqual([expect.stringContaining(' 404 ')]);
+    expect(stderr).toContain('\nDone: 1999 succeeded, 1 failed\n');
+    expect([code, origin.requests]).toEqual([1, 2000]);
+  });
+
+  it.each([
+    ['first', ['/status/404', '/ok']],
+    ['last', ['/ok', '/status/404']],
+    ['alone', ['/status/404']],
+  ])('%s in a short list', async (_, paths) => {
+    const origin = await anOrigin();
+    const { code } = await runCli(['fetch', ...paths.map((path) => origin.url + path)]);
+    expect(code).toBe(1);
+  });
+
+  it('after retries that all fail', async () => {
+    const origin = await anOrigin();
+    const { code, stdout } = await runCli(['fetch', '--retries', '1', `${origin.url}/status/503`]);
+    expect([code, origin.hits('/status/503')]).toEqual([1, 2]);
+    expect(stdout).toContain('(2 attempts)');
+  });
+
+  it('that a retry mends is none: 0', async () => {
+    const origin = await anOrigin();
+    const { code, stdout } = await runCli(['fetch', `${origin.url}/flaky/a/1`]);
+    expect([code, origin.requests]).toEqual([0, 2]);
+    expect(stdout).toMatch(/^OK {4}200 .*\(2 attempts\)\n$/);
+  });
+
+  it('that is an invalid line', async () => {
+    expect(await runCli(['fetch'], { stdin: 'nonsense\n' })).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^FAIL {2}invalid {2}nonsense /),
+    });
+  });
+});
+
+describe('wrong usage: 2, with nothing on standard output', () => {
+  it.each<[string, readonly string[], RegExp]>([
+    [
+      'an unknown flag',
+      ['fetch', '--concurency', '3'],
+      /there is no such option, did you mean --concurrency\?/,
+    ],
+    [
+      'a bad value',
+      ['fetch', '-c', '0', 'http://127.0.0.1/'],
+      /^fanout: Cannot use "0" for (-c, )?--concurrency: it must be /,
+    ],
+    ['a missing file', ['fetch', 'not-there.txt'], /^fanout: Cannot read "?not-there\.txt"?: /],
+    ['a directory', ['fetch', '.'], /^fanout: Cannot read "?\."?: .*directory/],
+    ['an empty list', ['fetch'], /^fanout: Cannot find any URL in the input: .*--allow-empty/m],
+    ['no command', [], /^fanout: Cannot tell what to do/],
+    [
+      'a missing body file',
+      ['fetch', '-d', '@not-there', 'http://127.0.0.1/'],
+      /^fanout: Cannot .*not-there/,
+    ],
+    ['a missing variable', ['fetch', '-H', 'a: $NOT_THERE', 'http://127.0.0.1/'], /^fanout: .*NOT_THERE/],
+  ])('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('a file that is missing beside one that is there: nothing is fetched', async () => {
+    const origin = await anOrigin();
+    const { code } = await runCli(['fetch', `${origin.url}/ok`, join(await tempDir(), 'gone.txt')]);
+    expect([code, origin.requests]).toEqual([2, 0]);
+  });
+
+  it('a list of blank lines and comments', async () => {
+    expect((await runCli(['fetch'], { stdin: '\n# none\n\r\n' })).code).toBe(2);
+  });
+
+  it('an empty list is no error with --allow-empty', async () => {
+    const { code, stderr } = await runCli(['fetch', '--allow-empty']);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('Done: 0 succeeded, 0 failed')]);
+  });
+
+  it('no input at a terminal', async () => {
+    expect(hasPty, '`script` of util-linux lends the terminal').toBe(true);
+    const { code, stdout } = await startPty(['fetch']).done;
+    expect(code).toBe(2);
+    expect(stdout).toContain('Cannot read URLs from a terminal: name a file, as in "fanout fetch urls.txt"');
+  });
+});
+
+describe('an output that cannot be written: 3', () => {
+  it.each(['--output', '--failed'])(
+    '%s in a directory that is missing, before anything is fetched',
+    async (flag) => {
+      const origin = await anOrigin();
+      const path = join(await tempDir(), 'none', 'out.txt');
+      const { code, stderr } = await runCli(['fetch', flag, path, `${origin.url}/ok`]);
+      expect([code, origin.requests]).toEqual([3, 0]);
+      expect(stderr).toMatch(/^fanout: Cannot write .*out\.txt/);
+    },
+  );
+
+  it('--output that is a directory', async () => {
+    const path = join(await tempDir(), 'directory');
+    await mkdir(path);
+    expect((await runCli(['fetch', '-o', path, 'http://127.0.0.1:9/'])).code).toBe(3);
+  });
+
+  it.each(['--output', '--failed'])('%s on a disk that is full', async (flag) => {
+    const origin = await anOrigin();
+    const { code, stderr } = await runCli(['fetch', flag, '/dev/full', `${origin.url}/status/404`]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/^fanout: Cannot write .*\/dev\/full.*space/m)]);
+  });
+
+  it('standard output on a disk that is full, without fetching the whole list', async () => {
+    const origin = await anOrigin();
+    const list = await aFile(urls(origin, '/ok', 20_000));
+    const command = `exec "${process.execPath}" "${BIN}" fetch --json "${list}" > /dev/full`;
+    const { code, stderr } = await startProcess('/bin/sh', ['-c', command]).done;
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(/^fanout: Cannot write .*standard output.*space/m),
+    ]);
+    expect(origin.requests).toBeLessThan(20_000);
+  });
+});
+
+describe('--deadline', () => {
+  it('ends a run against a server that hangs: 1', async () => {
+    const origin = await anOrigin();
+    const list = await aFile(urls(origin, '/hang', 50));
+    const { code, stdout, stderr } = await runCli(['fetch', '-c', '4', '--deadline', '500ms', list]);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(4);
+    for (const line of lines)
+      expect(line).toMatch(/^FAIL {2}timeout {2}http\S+ .* the deadline of the run, /);
+    expect(stderr).toContain('Done: 0 succeeded, 4 failed, 46 not fetched\n');
+    expect([code, origin.requests]).toEqual([1, 4]);
+  });
+
+  it('also ends a run whose standard input never gives a line', async () => {
+    const run = startCli(['fetch', '--deadline', '300ms'], { stdin: 'open' });
+    expect((await run.done).code).toBe(2);
+  });
+});

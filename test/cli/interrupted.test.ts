@@ -1,0 +1,84 @@
+import { describe, expect, it, test } from 'vitest';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+
+describe.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s', (signal, exitCode) => {
+  it(`finishes what is under way, counts the rest as not fetched, and ends with ${exitCode}`, async () => {
+    const origin = await anOrigin();
+    const list = await aFile(urls(origin, '/gate/a', 5000));
+    const run = startCli(['fetch', '-c', '3', list]);
+    await origin.waiting('a', 3);
+    run.child.kill(signal);
+    await run.stderr.sees(`fanout: ${signal}: finishing what is under way`);
+    origin.open('a');
+    const { code, stdout, stderr } = await run.done;
+    expect([code, origin.requests, stdout.match(/^OK {4}200 /gm)?.length]).toEqual([exitCode, 3, 3]);
+    expect(stderr).toContain('Done: 3 succeeded, 0 failed, 4997 not fetched\n');
+  });
+
+  it('ends a run that waits for a standard input without end', async () => {
+    const origin = await anOrigin();
+    const run = startCli(['fetch'], { stdin: 'open' });
+    run.child.stdin?.write(`${origin.url}/ok\n`);
+    await run.stdout.sees('/ok');
+    run.child.kill(signal);
+    expect(await run.done).toMatchObject({
+      code: exitCode,
+      stderr: expect.stringContaining('Done: 1 succeeded'),
+    });
+  });
+
+  it('a second time ends what is under way at once', async () => {
+    const origin = await anOrigin();
+    const run = startCli(['fetch', '-c', '2', ...urls(origin, '/hang', 3)]);
+    await origin.waiting('hang', 2);
+    run.child.kill(signal);
+    await run.stderr.sees('once more to stop at once');
+    run.child.kill(signal);
+    expect((await run.done).code).toBe(exitCode);
+    await origin.abandoned('hang', 2);
+  });
+});
+
+test('a URL that waits for its retry is not waited for', async () => {
+  const origin = await anOrigin();
+  const run = startCli([
+    'fetch',
+    '-c',
+    '2',
+    `${origin.url}/flaky/a/9?retry-after=50`,
+    `${origin.url}/gate/a`,
+  ]);
+  await origin.received(2);
+  await origin.waiting('a');
+  run.child.kill('SIGINT');
+  await run.stderr.sees('finishing');
+  origin.open('a');
+  const { code, stderr } = await run.done;
+  expect([code, stderr]).toEqual([
+    130,
+    expect.stringMatching(/Done: 1 succeeded, (1 failed|0 failed, 1 not fetched)\n/),
+  ]);
+});
+
+test('a second signal ends a program whose results nobody reads', async () => {
+  const origin = await anOrigin();
+  const id = 'long'.repeat(1000);
+  const list = await aFile(urls(origin, '/ok', 3000).map((url) => JSON.stringify({ url, id })));
+  const run = startCli(['fetch', '--json', '--queue', '16', '-c', '4', list]);
+  run.child.stdout?.pause();
+  await origin.received(20);
+  // Another run takes the time in which this one would have gone on, if it could.
+  const other = await anOrigin();
+  await runCli(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
+  expect(origin.requests).toBeLessThan(1000);
+  run.child.kill('SIGINT');
+  await run.stderr.sees('finishing');
+  run.child.kill('SIGINT');
+  const code = await new Promise((resolve) => run.child.once('exit', resolve));
+  run.child.stdout?.resume();
+  expect(code).toBe(130);
+});

@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { describe, expect, it, test } from 'vitest';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+
+describe('a reader that goes away after the first line', () => {
+  it.each([
+    ['a file', []],
+    ['--ordered', ['--ordered']],
+    ['--json', ['--json']],
+  ])('ends the run quietly with 0: %s', async (_, flags) => {
+    const origin = await anOrigin();
+    const list = await aFile(urls(origin, '/ok', 20_000));
+    const run = startCli(['fetch', '-c', '4', ...flags, list]);
+    run.child.stdout?.once('data', () => run.child.stdout?.destroy());
+    const { code, stderr } = await run.done;
+    expect(stderr).not.toMatch(/EPIPE|Error|^\s+at /m);
+    expect(code).toBe(0);
+    expect(origin.requests).toBeLessThan(20_000);
+  });
+
+  it('ends a run whose standard input goes on for ever', async () => {
+    const origin = await anOrigin();
+    const run = startCli(['fetch'], { stdin: 'open' });
+    run.child.stdin?.write(`${origin.url}/ok?1\n`);
+    await run.stdout.sees('/ok?1');
+    run.child.stdout?.destroy();
+    run.child.stdin?.write(`${origin.url}/ok?2\n${origin.url}/ok?3\n`);
+    expect((await run.done).code).toBe(0);
+  });
+
+  it('is 0 under --dry-run too', async () => {
+    const list = await aFile(Array.from({ length: 50_000 }, (_, index) => `http://127.0.0.1:9/${index}`));
+    const run = startCli(['fetch', '--dry-run', list]);
+    run.child.stdout?.once('data', () => run.child.stdout?.destroy());
+    expect(await run.done).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+test('a reader that does not read slows the workers down, and gets every line once it does', async () => {
+  const origin = await anOrigin();
+  const id = 'long'.repeat(1000);
+  const list = await aFile(urls(origin, '/ok', 3000).map((url) => JSON.stringify({ url, id })));
+  const run = startCli(['fetch', '--json', '--queue', '16', '-c', '4', list]);
+  run.child.stdout?.pause();
+  await origin.received(20);
+  // Another run takes the time in which this one would have gone on, if it could.
+  const other = await anOrigin();
+  await runCli(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
+  expect(origin.requests).toBeLessThan(1000);
+  run.child.stdout?.resume();
+  const { code, stdout } = await run.done;
+  const indexes = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).index);
+  expect([code, new Set(indexes).size, indexes.length]).toEqual([0, 3000, 3000]);
+});
+
+describe('the process ends by itself', () => {
+  it('although the origin keeps its connections open', async () => {
+    const origin = await anOrigin();
+    expect((await runCli(['fetch', '-c', '8', ...urls(origin, '/ok', 50)])).code).toBe(0);
+    await origin.disconnected(origin.connections);
+  });
+
+  it('when standard input has ended, however long ago its last line came', async () => {
+    const origin = await anOrigin();
+    const run = startCli(['fetch', '-'], { stdin: 'open' });
+    run.child.stdin?.write(`${origin.url}/ok\n`);
+    await run.stdout.sees('OK');
+    run.child.stdin?.end();
+    expect((await run.done).code).toBe(0);
+  });
+
+  it('under --fail-fast although standard input stays open', async () => {
+    const origin = await anOrigin();
+    const run = startCli(['fetch', '--fail-fast'], { stdin: 'open' });
+    run.child.stdin?.write(`${origin.url}/status/404\n`);
+    expect(await run.done).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('0 succeeded, 1 failed'),
+    });
+  });
+
+  it('although standard input stays open when only a URL was asked for', async () => {
+    const origin = await anOrigin();
+    const run = startCli(['fetch', `${origin.url}/ok`], { stdin: 'open' });
+    const [code] = await once(run.child, 'exit');
+    expect(code).toBe(0);
+  });
+});

@@ -1,0 +1,61 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type SignalSource, Signals } from '../../src/cli/signals.ts';
+
+describe('Signals', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function watch(): { source: SignalSource & EventEmitter; calls: string[]; signals: Signals } {
+    const source = new EventEmitter();
+    const calls: string[] = [];
+    const signals = new Signals(source, {
+      stop: (name) => calls.push(`stop ${name}`),
+      abort: (message) => calls.push(`abort ${message}`),
+      quit: () => calls.push('quit'),
+    });
+    return { source, calls, signals };
+  }
+
+  it('stops at the first signal and names it', () => {
+    const { source, calls, signals } = watch();
+    expect(signals.received).toBeUndefined();
+    source.emit('SIGTERM', 'SIGTERM');
+    expect([calls, signals.received]).toEqual([['stop SIGTERM'], 'SIGTERM']);
+  });
+
+  it('aborts 10 seconds after the first signal, and not earlier', () => {
+    const { source, calls } = watch();
+    source.emit('SIGINT', 'SIGINT');
+    vi.advanceTimersByTime(9_999);
+    expect(calls).toEqual(['stop SIGINT']);
+    vi.advanceTimersByTime(1);
+    expect(calls).toEqual(['stop SIGINT', 'abort not finished 10s after SIGINT']);
+  });
+
+  it('lets go of outputs that nobody reads when the time is up', () => {
+    const { source, calls } = watch();
+    source.emit('SIGINT', 'SIGINT');
+    vi.advanceTimersByTime(10_000);
+    expect(calls).not.toContain('quit');
+    vi.advanceTimersByTime(1_000);
+    expect(calls.at(-1)).toBe('quit');
+  });
+
+  it('quits at once at a second signal, whichever it is, and keeps the name of the first', () => {
+    const { source, calls, signals } = watch();
+    source.emit('SIGINT', 'SIGINT');
+    source.emit('SIGTERM', 'SIGTERM');
+    expect(calls).toEqual(['stop SIGINT', 'abort ended by a second signal, SIGTERM', 'quit']);
+    expect(signals.received).toBe('SIGINT');
+  });
+
+  it('leaves neither timer nor listener when it is closed', () => {
+    const { source, calls, signals } = watch();
+    source.emit('SIGINT', 'SIGINT');
+    signals.close();
+    expect([source.eventNames(), vi.getTimerCount()]).toEqual([[], 0]);
+    vi.advanceTimersByTime(60_000);
+    expect(calls).toEqual(['stop SIGINT']);
+  });
+});
