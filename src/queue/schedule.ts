@@ -37,6 +37,11 @@ export class Schedule<J extends object> {
     return this.#inFlight;
   }
 
+  /** Lanes known: those with a job to give or under way, however many there were. */
+  get laneCount(): number {
+    return this.#lanes.size;
+  }
+
   /** Adds a job at the end of the lane `key`. */
   append(key: string, job: J): void {
     this.#size += 1;
