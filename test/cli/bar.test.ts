@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from '../origin/run-cli.ts';
+import { hasPty, startPty } from '../origin/run-pty.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+
+const ESC = '\u001b';
+
+/** What stands on each line of a screen that understands `\r`, `\n` and the erasing of a line. */
+function screen(text: string): string[] {
+  return text.split('\n').map((line) => {
+    let shown = '';
+    for (const part of line.replace(/\r$/, '').split('\r')) {
+      const erased = part.replace(/^.*\u001b\[[02]?[JK]/s, '');
+      const plain = erased.replace(/\u001b\[[?0-9;]*[A-Za-z]/g, '');
+      shown = erased === part ? plain + shown.slice(plain.length) : plain;
+    }
+    return shown;
+  });
+}
+
+describe('the bar', () => {
+  beforeAll(() => expect(hasPty, '`script` of util-linux lends the terminal').toBe(true));
+
+  it('shows counts and total on a terminal, and leaves whole lines and no bar behind', async () => {
+    const origin = await anOrigin();
+    const list = await aFile([
+      `${origin.url}/gate/a`,
+      ...urls(origin, '/ok', 200),
+      `${origin.url}/status/404`,
+    ]);
+    const run = startPty(['fetch', '-c', '4', list], { columns: 160 });
+    await run.stdout.sees(/\b201\/202 .*OK 200 {2}FAIL 1 .*1 in flight/);
+    origin.open('a');
+    const { code, stdout } = await run.done;
+    const lines = screen(stdout);
+    expect(code).toBe(1);
+    expect(lines.filter((line) => /^OK {4}200 {2}http:\S+ {2}\d+B \S+$/.test(line))).toHaveLength(201);
+    expect(lines.filter((line) => /^FAIL {2}404 {2}http:\S+ .*Not Found$/.test(line))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('in flight'))).toEqual([]);
+    expect(lines).toContain('Done: 201 succeeded, 1 failed');
+  });
+
+  it('stays on standard error when standard output is a file', async () => {
+    const origin = await anOrigin();
+    const stdoutTo = join(await tempDir(), 'out.txt');
+    const run = startPty(['fetch', `${origin.url}/gate/a`], { stdoutTo });
+    await run.stdout.sees('1 in flight');
+    origin.open('a');
+    expect((await run.done).code).toBe(0);
+    expect(await readFile(stdoutTo, 'utf8')).toMatch(/^OK {4}200 {2}[ -~]+\n$/);
+  });
+
+  it.each<[string, readonly string[], Record<string, string>]>([
+    ['with CI=1', [], { CI: '1' }],
+    ['with --no-progress', ['--no-progress'], {}],
+    ['with --silent', ['--silent'], {}],
+  ])('is absent on a terminal %s', async (_, flags, env) => {
+    const origin = await anOrigin();
+    const { stdout } = await startPty(['fetch', ...flags, ...urls(origin, '/ok', 3)], { env }).done;
+    expect(stdout).not.toMatch(/in flight|\u001b\[\??\d*[lhK]/);
+  });
+
+  it('is absent in a pipe', async () => {
+    const origin = await anOrigin();
+    const { stdout, stderr } = await runCli(['fetch', `${origin.url}/ok`]);
+    expect(stdout + stderr).not.toMatch(/in flight|\u001b/);
+  });
+
+  it('is plain lines in a pipe with --progress', async () => {
+    const origin = await anOrigin();
+    const { stdout, stderr } = await runCli(['fetch', '--progress', `${origin.url}/ok`]);
+    expect(stderr).toMatch(/^.*in flight$/m);
+    expect(stdout + stderr).not.toContain(ESC);
+  });
+
+  it('colours a terminal, unless NO_COLOR says not to', async () => {
+    const origin = await anOrigin();
+    const args = ['fetch', '--no-progress', `${origin.url}/ok`];
+    expect((await startPty(args).done).stdout).toContain(`${ESC}[32mOK`);
+    expect((await startPty(args, { env: { NO_COLOR: '1' } }).done).stdout).not.toContain(ESC);
+    expect((await startPty(args, { env: { TERM: 'dumb' } }).done).stdout).not.toContain(ESC);
+  });
+});
