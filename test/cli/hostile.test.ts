@@ -1,7 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import * as hostile from '../origin/hostile.ts';
+import {
+  binaryGarbage,
+  controlLocation,
+  credentialsLocation,
+  escapeInContentType,
+  escapeInReason,
+  escapeLocation,
+  sshBanner,
+  utf8Reason,
+} from '../origin/hostile.ts';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { anOrigin } from './an-origin.ts';
@@ -34,15 +43,15 @@ describe.each(FORMATS)('--format %s', (format) => {
   });
 
   it.each([
-    'escapeInReason',
-    'utf8Reason',
-    'escapeInContentType',
-    'escapeLocation',
-    'controlLocation',
-    'binaryGarbage',
-    'sshBanner',
-  ] as const)('writes no escape sequence of a server: %s', async (name) => {
-    const server = await hostile[name]();
+    ['a reason phrase', escapeInReason],
+    ['a reason phrase in UTF-8', utf8Reason],
+    ['a content type', escapeInContentType],
+    ['an escape in a redirect', escapeLocation],
+    ['a control character in a redirect', controlLocation],
+    ['bytes that are no text', binaryGarbage],
+    ['another protocol', sshBanner],
+  ])('writes no escape sequence of a server: %s', async (_, start) => {
+    const server = await start();
     onTestFinished(() => server.close());
     expect(await written(format, server.url, ['--timeout', '2s'])).not.toMatch(OBEYED);
   });
@@ -68,7 +77,7 @@ describe.each(FORMATS)('--format %s', (format) => {
   });
 
   it('writes no password that a server put into a redirect', async () => {
-    const server = await hostile.credentialsLocation();
+    const server = await credentialsLocation();
     onTestFinished(() => server.close());
     expect(await written(format, server.url)).not.toContain('hunter2');
   });
