@@ -1,6 +1,6 @@
 import { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
-import { Exchange, type ExchangeHandler, type ExchangeRequest } from './exchange.ts';
+import { type ConnectionSource, Exchange, type ExchangeHandler, type ExchangeRequest } from './exchange.ts';
 import { IdleList } from './idle-list.ts';
 
 export interface AgentOptions {
@@ -22,7 +22,7 @@ interface Origin {
  * It has no queue: every `dispatch` starts at once, on an idle connection or on a new one, and how many there are is
  * for the caller to say.
  */
-export class Agent {
+export class Agent implements ConnectionSource {
   readonly #dialer: Dialer;
   readonly #maxIdle: number;
   readonly #origins = new Map<string, Origin>();

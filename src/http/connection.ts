@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import Client from 'undici/lib/dispatcher/client.js';
 import type { Dialer } from './dialer.ts';
-import type { Exchange } from './exchange.ts';
 import type { IdleNode } from './idle-list.ts';
 
 // One request at a time on each connection, HTTP/1.1, and no timers of undici's: its half-second ticks cost more than
@@ -23,7 +22,7 @@ export class Connection implements IdleNode<Connection> {
   /** Whether the socket has carried an exchange before the present one. */
   isReused = false;
   /** The exchange under way. */
-  exchange: Exchange | undefined = undefined;
+  exchange: { abort(reason: Error): void } | undefined = undefined;
   older: Connection | undefined = undefined;
   newer: Connection | undefined = undefined;
   #cancelDial: ((reason: Error) => void) | undefined;

@@ -1,5 +1,4 @@
 import type { Dispatcher } from 'undici';
-import type { Agent } from './agent.ts';
 import type { Connection } from './connection.ts';
 
 /** Response headers by lower-case name; bytes as latin1; a list where a name came more than once. */
@@ -16,6 +15,17 @@ export interface ExchangeHandler {
 /** One request as undici takes it, already checked: undici throws on one that it cannot send. */
 export type ExchangeRequest = Dispatcher.DispatchOptions & { readonly origin: string };
 
+/** Where an exchange gets its connection, and where it gives it back. */
+export interface ConnectionSource {
+  /** A kept connection, or else a new one. */
+  takeConnection(origin: string): Connection;
+  newConnection(origin: string): Connection;
+  /** The exchange is over; the connection may be kept. */
+  release(connection: Connection): void;
+  /** The connection is of no more use. */
+  discard(connection: Connection, reason: Error): void;
+}
+
 /**
  * One request and its answer on one connection.
  *
@@ -24,7 +34,7 @@ export type ExchangeRequest = Dispatcher.DispatchOptions & { readonly origin: st
  * another answer would be.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
-  readonly #agent: Agent;
+  readonly #agent: ConnectionSource;
   readonly #request: ExchangeRequest;
   readonly #handler: ExchangeHandler;
   #connection: Connection;
@@ -33,7 +43,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #hasData = false;
   #isOver = false;
 
-  constructor(agent: Agent, request: ExchangeRequest, handler: ExchangeHandler) {
+  constructor(agent: ConnectionSource, request: ExchangeRequest, handler: ExchangeHandler) {
     this.#agent = agent;
     this.#request = request;
     this.#handler = handler;
