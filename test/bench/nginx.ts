@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** An nginx with one worker and a file of 1,000 bytes, fast enough not to be what is measured. */
+export interface Nginx {
+  /** Of the file; any query may be added. */
+  readonly url: string;
+  /** Requests served so far. */
+  requests(): Promise<number>;
+  close(): Promise<void>;
+}
+
+const BODY_BYTES = 1_000;
+const START_LIMIT_MS = 5_000;
+
+/** Starts nginx in a directory of its own, on a free port of 127.0.0.1. */
+export async function startNginx(): Promise<Nginx> {
+  const dir = await mkdtemp(join(tmpdir(), 'fanout-bench-nginx-'));
+  await chmod(dir, 0o755); // the worker of an nginx that root starts is another user
+  const port = await freePort();
+  await mkdir(join(dir, 'www'));
+  await writeFile(join(dir, 'www', 'file'), 'x'.repeat(BODY_BYTES), { mode: 0o644 });
+  await writeFile(join(dir, 'nginx.conf'), configuration(dir, port));
+  const child = spawn('nginx', ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', join(dir, 'error.log')], {
+    stdio: 'inherit',
+  });
+  const closed = once(child, 'close');
+  const nginx: Nginx = {
+    url: `http://127.0.0.1:${port}/file`,
+    // less the request that asks
+    requests: async () => (await countOf(`http://127.0.0.1:${port}/count`)) - 1,
+    close: async () => {
+      child.kill('SIGTERM');
+      await closed;
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  try {
+    await untilItAnswers(nginx);
+  } catch (error) {
+    await nginx.close();
+    throw error;
+  }
+  return nginx;
+}
+
+/** A port of 127.0.0.1 that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === 'string') throw new Error('no port was given');
+  return address.port;
+}
+
+async function untilItAnswers(nginx: Nginx): Promise<void> {
+  const end = performance.now() + START_LIMIT_MS;
+  for (;;) {
+    try {
+      await nginx.requests();
+      return;
+    } catch (error) {
+      if (performance.now() > end) throw new Error('nginx does not answer', { cause: error });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+/** The third number of the line below `server accepts handled requests`. */
+async function countOf(url: string): Promise<number> {
+  const response = await fetch(url, { headers: { connection: 'close' } });
+  const count = /^ \d+ \d+ (\d+) $/m.exec(await response.text())?.[1];
+  if (count === undefined) throw new Error('nginx does not tell how many requests it served');
+  return Number(count);
+}
+
+function configuration(dir: string, port: number): string {
+  return `
+daemon off;
+worker_processes 1;
+pid ${dir}/pid;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  default_type text/plain;
+  keepalive_requests 1000000000;
+  open_file_cache max=10;
+  client_body_temp_path ${dir}/body;
+  proxy_temp_path ${dir}/proxy;
+  fastcgi_temp_path ${dir}/fastcgi;
+  uwsgi_temp_path ${dir}/uwsgi;
+  scgi_temp_path ${dir}/scgi;
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    root ${dir}/www;
+    location = /count { stub_status; }
+  }
+}
+`;
+}
