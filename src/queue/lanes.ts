@@ -145,7 +145,8 @@ export class Lanes<J extends object> {
     this.#alarm.set(isAnyoneWaiting ? this.#schedule.nextChance(now) : Number.POSITIVE_INFINITY, now);
   }
 
+  /** Nobody can be waiting to put when nothing is held. */
   #hasEnded(): boolean {
-    return this.#closed && this.size === 0 && this.inFlight === 0 && this.#putters.size === 0;
+    return this.#closed && this.size === 0 && this.inFlight === 0;
   }
 }

@@ -42,6 +42,11 @@ export class Schedule<J extends object> {
     return this.#lanes.size;
   }
 
+  /** Times waited for: one for each parked job and, if it has named one, for a lane; after an early opening one more. */
+  get timeCount(): number {
+    return this.#waking.size;
+  }
+
   /** Adds a job at the end of the lane `key`. */
   append(key: string, job: J): void {
     this.#size += 1;

@@ -90,6 +90,65 @@ describe('Schedule forgets', () => {
   });
 });
 
+describe('Schedule keeps', () => {
+  test('one time for a lane that gets a thousand jobs while it is closed', () => {
+    const { schedule, gate } = scheduleOf();
+    gate.laneOpenFrom.set('a', 50);
+    for (let count = 0; count < 1_000; count += 1) {
+      schedule.append('a', job);
+      schedule.take(0);
+    }
+    expect(schedule.timeCount).toBe(1);
+    expect(schedule.take(50)).toBe(job);
+    expect(schedule.timeCount).toBe(0);
+  });
+
+  test('no time for a lane at its limit', () => {
+    const { schedule, gate } = scheduleOf();
+    gate.limit = 0;
+    for (let count = 0; count < 1_000; count += 1) {
+      schedule.append('a', job);
+      schedule.take(0);
+    }
+    expect(schedule.timeCount).toBe(0);
+  });
+
+  test('the later time alone once the earlier one has come and gone', () => {
+    const { schedule, gate } = scheduleOf('a');
+    gate.laneOpenFrom.set('a', 100);
+    schedule.take(0);
+    gate.laneOpenFrom.set('a', 50);
+    schedule.append('a', job);
+    schedule.take(0);
+    gate.laneOpenFrom.set('a', 200);
+    schedule.take(50);
+    const asked = gate.laneAsked;
+    expect(schedule.take(100)).toBeUndefined();
+    expect(gate.laneAsked).toBe(asked);
+    expect(schedule.nextChance(100)).toBe(200);
+  });
+
+  test.each([
+    ['that is forgotten', true],
+    ['whose jobs are all under way', false],
+  ])('the time of a lane %s, and does nothing when it has come', (_, isDone) => {
+    const { schedule, gate } = scheduleOf('a');
+    gate.laneOpenFrom.set('a', 100);
+    schedule.take(0);
+    gate.laneOpenFrom.clear();
+    schedule.prepend('a', job);
+    schedule.take(0);
+    schedule.take(0);
+    if (isDone) for (const key of ['a', 'a']) schedule.done(key);
+    expect(schedule.timeCount).toBe(1);
+    schedule.park('b', job, 150);
+    expect(schedule.take(100)).toBeUndefined();
+    expect(schedule.size).toBe(1);
+    expect(schedule.take(150)).toBe(job);
+    expect(schedule.timeCount).toBe(0);
+  });
+});
+
 describe('Schedule.nextChance()', () => {
   test('is Infinity when nothing is held', () => {
     const { schedule, gate } = scheduleOf();
