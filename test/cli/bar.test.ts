@@ -8,14 +8,18 @@ import { aFile, anOrigin, urls } from './an-origin.ts';
 
 const ESC = '\u001b';
 
-/** What stands on each line of a screen that understands `\r`, `\n` and the erasing of a line. */
+/** What stands on each line of a screen, which knows `\r`, `\n` and the erasing of the rest of a line. */
 function screen(text: string): string[] {
   return text.split('\n').map((line) => {
     let shown = '';
-    for (const part of line.replace(/\r$/, '').split('\r')) {
-      const erased = part.replace(/^.*\u001b\[[02]?[JK]/s, '');
-      const plain = erased.replace(/\u001b\[[?0-9;]*[A-Za-z]/g, '');
-      shown = erased === part ? plain + shown.slice(plain.length) : plain;
+    let column = 0;
+    for (const [token] of line.matchAll(/\r|\u001b\[[?0-9;]*[A-Za-z]|[^\r\u001b]+/g)) {
+      if (token === '\r') column = 0;
+      else if (token === `${ESC}[K`) shown = shown.slice(0, column);
+      else if (!token.startsWith(ESC)) {
+        shown = shown.slice(0, column) + token + shown.slice(column + token.length);
+        column += token.length;
+      }
     }
     return shown;
   });
