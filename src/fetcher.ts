@@ -1,4 +1,5 @@
 import { backoffMs } from './hosts/backoff.ts';
+import type { Hosts } from './hosts/hosts.ts';
 import { retryAfterMs } from './hosts/retry-after.ts';
 import type { Agent } from './http/agent.ts';
 import { type Answer, attempt, isIdempotent, type Reply } from './http/attempt.ts';
@@ -7,6 +8,7 @@ import { failedResult, okResult, statusFailure, unsentResult } from './http/resu
 import type { Task } from './http/task.ts';
 import type { Failure } from './model/failure.ts';
 import type { Result } from './model/result.ts';
+import { observationOf } from './observation-of.ts';
 
 /** A set of status codes. */
 export interface StatusSet {
@@ -32,6 +34,7 @@ export interface FetchPolicy {
 
 export interface FetcherOptions {
   readonly agent: Agent;
+  readonly hosts: Hosts;
   readonly policy: FetchPolicy;
   /** Milliseconds since the epoch, on a clock that never goes back. */
   readonly now: () => number;
@@ -52,13 +55,16 @@ export class Fetcher {
   }
 
   step(task: Task): Promise<Step> {
-    const { agent, policy, now } = this.#options;
+    const { agent, hosts, policy, now } = this.#options;
     const { job } = task;
     if (job.invalid !== undefined) {
       const failure: Failure = { kind: 'invalid', message: job.invalid };
       return Promise.resolve({ result: unsentResult(job, failure, now()) });
     }
-    if (!task.isUnderWay) task.begin(now());
+    const down = hosts.downReason(task.lane);
+    if (down !== undefined) return Promise.resolve({ result: this.#giveUp(task, down) });
+    const startedAt = now();
+    if (!task.isUnderWay) task.begin(startedAt);
     return attempt(task.hop, {
       agent,
       now,
@@ -69,8 +75,21 @@ export class Fetcher {
     }).then((reply) => {
       if (reply.ttfbMs !== undefined) task.ttfbMs = task.elapsedMs + reply.ttfbMs;
       task.elapsedMs += reply.durationMs;
+      const waitMs = this.#wishedWaitMs(reply.answer);
+      const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;
+      hosts.observe(task.lane, observationOf(reply, pauseMs), startedAt, startedAt + reply.durationMs);
       return this.#judge(task, reply);
     });
+  }
+
+  /** The host of the task is down: it fails without being sent. */
+  #giveUp(task: Task, reason: string): Result {
+    const { hosts, now } = this.#options;
+    hosts.observe(task.lane, { kind: 'nothing' }, now(), now());
+    if (task.attempts === 0) task.startedAt = now();
+    const made = task.attempts === 1 ? '1 attempt was made' : `${task.attempts} attempts were made`;
+    const message = `${task.lane} is down, ${made}; the last error was: ${reason}`;
+    return failedResult(task, { kind: 'circuit', message });
   }
 
   #judge(task: Task, reply: Reply): Step {
@@ -116,8 +135,9 @@ export class Fetcher {
     return { result: failedResult(task, { ...failure, message }, answer) };
   }
 
-  #wishedWaitMs(answer: Answer): number {
-    const header = answer.headers['retry-after'];
+  #wishedWaitMs(answer: Answer | undefined): number {
+    const header = answer?.headers['retry-after'];
+    if (answer === undefined || header === undefined) return 0;
     const isObeyed = (answer.status === 429 || answer.status === 503) && typeof header === 'string';
     return isObeyed ? (retryAfterMs(header, this.#options.now()) ?? 0) : 0;
   }

@@ -2,6 +2,7 @@ import { ACCEPT_ENCODING } from './bodies/decoder.ts';
 import type { RunOptions } from './config/run-options.ts';
 import { Engine } from './engine.ts';
 import { Fetcher } from './fetcher.ts';
+import { Hosts } from './hosts/hosts.ts';
 import { Agent } from './http/agent.ts';
 import { AttemptError } from './http/attempt-error.ts';
 import { Dialer } from './http/dialer.ts';
@@ -49,10 +50,17 @@ export class Run {
     const resolver = new Resolver({ now: clock.now });
     const dialer = new Dialer({ resolver, connectTimeoutMs: options.connectTimeout });
     this.#agent = new Agent({ dialer, maxIdle: Math.max(MAX_IDLE_CONNECTIONS, options.concurrency) });
-    const fetcher = new Fetcher({ agent: this.#agent, policy: policyOf(options), now: clock.now, random });
+    const hosts = new Hosts({
+      perHost: options.perHost ?? options.concurrency,
+      perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,
+      totalPerMs: options.rate?.perMs ?? Number.POSITIVE_INFINITY,
+      breaker: options.breaker,
+    });
+    const policy = policyOf(options);
+    const fetcher = new Fetcher({ agent: this.#agent, hosts, policy, now: clock.now, random });
     this.#engine = new Engine<Task, Result>({
       jobs: this.#tasks(),
-      lanes: new Lanes({ capacity: options.queue, clock }),
+      lanes: new Lanes({ capacity: options.queue, clock, gate: hosts }),
       concurrency: options.concurrency,
       laneOf: (task) => task.lane,
       work: (task) => fetcher.step(task),

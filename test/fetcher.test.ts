@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Fetcher, type FetchPolicy } from '../src/fetcher.ts';
+import { Hosts, type HostsOptions } from '../src/hosts/hosts.ts';
 import type { RequestDefaults } from '../src/http/hop.ts';
 import { Task } from '../src/http/task.ts';
 import type { Job } from '../src/model/job.ts';
@@ -26,20 +27,32 @@ const POLICY: FetchPolicy = {
   maxRetryAfterMs: 60_000,
 };
 
+function hosts(options: Partial<HostsOptions> = {}): Hosts {
+  const unlimited = Number.POSITIVE_INFINITY;
+  return new Hosts({ perHost: 64, perMs: unlimited, totalPerMs: unlimited, breaker: 0, ...options });
+}
+
 interface Setting {
   readonly policy?: Partial<FetchPolicy>;
   readonly job?: Partial<Job>;
   readonly defaults?: Partial<RequestDefaults>;
+  readonly table?: Hosts;
   /** What each jitter comes out as, from 0 to 1. */
   readonly chance?: number;
 }
 
 /** A fetcher on a clock that stands still unless the test moves it, and one task for it. */
-async function start(url: string, { policy, job, defaults, chance = 0.5 }: Setting = {}) {
+async function start(url: string, { policy, job, defaults, table = hosts(), chance = 0.5 }: Setting = {}) {
   const { agent } = await startClient();
   const clock = { nowMs: NOW };
   const now = () => clock.nowMs;
-  const fetcher = new Fetcher({ agent, policy: { ...POLICY, ...policy }, now, random: () => chance });
+  const fetcher = new Fetcher({
+    agent,
+    hosts: table,
+    policy: { ...POLICY, ...policy },
+    now,
+    random: () => chance,
+  });
   const whole = { index: 0, source: 'list', line: 1, url: new URL(url).href, ...job };
   const task = new Task(whole, { method: 'GET', headers: {}, ...defaults });
   /** Steps until there is a result; `waits` are the times in ms that the task was to wait. */
@@ -361,7 +374,7 @@ test('between two hops nothing is under way and an abort opens no connection', a
   const origin = await running(startOrigin());
   const { agent } = await startClient();
   onTestFinished(() => agent.destroy(new Error('over')));
-  const fetcher = new Fetcher({ agent, policy: POLICY, now: () => NOW, random: () => 0 });
+  const fetcher = new Fetcher({ hosts: hosts(), agent, policy: POLICY, now: () => NOW, random: () => 0 });
   const task = new Task(
     { index: 0, source: 'list', line: 1, url: `${origin.url}/redirect/1` },
     { method: 'GET', headers: {} },
@@ -372,4 +385,48 @@ test('between two hops nothing is under way and an abort opens no connection', a
   expect(await fetcher.step(task)).toHaveProperty('result.ok', false);
   await origin.disconnected(1);
   expect([origin.connections, origin.requests]).toEqual([1, 1]);
+});
+
+test.each([
+  ['429 with Retry-After', '/flaky/slow/9?status=429&retry-after=7', 7000],
+  ['503 with Retry-After', '/flaky/pause/9?status=503&retry-after=7', 7000],
+  ['a Retry-After that is too long', '/flaky/long/9?status=503&retry-after=900', 0],
+])('%s pauses the whole host, as far as it is obeyed', async (_, path, pauseMs) => {
+  const origin = await running(startOrigin());
+  const table = hosts();
+  const { fetcher, task } = await start(`${origin.url}${path}`, { table });
+  table.taken(task.lane, NOW);
+  await fetcher.step(task);
+  expect(Math.max(0, table.laneOpenAt(task.lane, 0) - NOW)).toBe(pauseMs);
+});
+
+test('a host that cannot be connected to is parked, and then down: what is left for it fails unsent', async () => {
+  const refused = await hostile.refusedPort();
+  const table = hosts({ breaker: 1 });
+  const policy = { retries: 0 };
+  const { fetcher, task, clock } = await start(refused.url, { table, policy });
+  for (const parkMs of [1000, 2000, 4000]) {
+    table.taken(task.lane, clock.nowMs);
+    await fetcher.step(task);
+    expect(table.laneOpenAt(task.lane, 0)).toBe(clock.nowMs + parkMs);
+    clock.nowMs += parkMs;
+    task.startOver();
+  }
+  table.taken(task.lane, clock.nowMs);
+  await fetcher.step(task);
+  const left = new Task(
+    { index: 1, source: 'list', line: 2, url: refused.url },
+    { method: 'GET', headers: {} },
+  );
+  table.taken(left.lane, clock.nowMs);
+  expect(await fetcher.step(left)).toMatchObject({
+    result: {
+      ok: false,
+      attempts: 0,
+      failure: {
+        kind: 'circuit',
+        message: expect.stringMatching(/is down, 0 attempts were made; .*ECONNREFUSED/),
+      },
+    },
+  });
 });

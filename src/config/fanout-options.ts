@@ -29,6 +29,14 @@ export interface FanoutOptions {
   readonly decompress?: boolean | undefined;
   /** Number of workers, 1 to 65535. Default: 32. */
   readonly concurrency?: number | undefined;
+  /** Requests under way to one host at most. Default: no cap below `concurrency`. */
+  readonly perHost?: number | undefined;
+  /** Requests started over all hosts: `10/s`, `30/m`, `500/h`; a number is one for each second. Default: no limit. */
+  readonly rate?: number | string | undefined;
+  /** Requests started to one host, as `rate`. Default: no limit. */
+  readonly hostRate?: number | string | undefined;
+  /** Failures in a row to connect or to answer in time until a host is parked; 0 never parks it. Default: 5. */
+  readonly breaker?: number | undefined;
   /** Jobs held between the reader and the workers, at least 4 for each worker. Default: 1000, or as many as that. */
   readonly queue?: number | undefined;
   /** Time for one attempt, from its start to the last byte, above 0. Default: `30s`. */

@@ -1,97 +1,54 @@
 import { option, type Resolved } from './option.ts';
 import { boolean } from './parsers/boolean.ts';
 import { duration } from './parsers/duration.ts';
-import { type Header, headers } from './parsers/header.ts';
-import { headerValue } from './parsers/header-value.ts';
-import { method } from './parsers/method.ts';
-import { oneOf } from './parsers/one-of.ts';
 import { orNone } from './parsers/or-none.ts';
+import { rate } from './parsers/rate.ts';
 import { retryOn } from './parsers/retry-on.ts';
 import { size } from './parsers/size.ts';
 import { statusSet } from './parsers/status-set.ts';
-import { secretText } from './parsers/text.ts';
 import { wholeNumber } from './parsers/whole-number.ts';
-import { maskData, maskHeaders } from './secrets.ts';
-
-const NO_HEADERS: readonly Header[] = Object.freeze([]);
+import { requestOptions } from './request-options.ts';
 
 /** The options of a run, which the program and the library share. */
 export const runOptions = {
-  unique: option({
-    flags: '--unique',
-    group: 'Lines',
-    parser: boolean,
-    default: false,
-    help: 'fetch each distinct URL once and count the others as skipped',
-  }),
-  defaultScheme: option({
-    flags: '--default-scheme <scheme>',
-    group: 'Lines',
-    parser: oneOf(['http', 'https']),
-    default: undefined,
-    help: 'take a line without a scheme, such as example.com/x, as a URL of this one: http or https',
-  }),
-  method: option({
-    flags: '-X, --method <method>',
-    group: 'Request',
-    parser: method,
-    default: undefined,
-    defaultText: 'GET, or POST with --data',
-    help: 'request method',
-  }),
-  head: option({
-    flags: '-I, --head',
-    group: 'Request',
-    parser: boolean,
-    default: false,
-    help: 'send HEAD, and GET once more where the answer is 405 or 501',
-  }),
-  header: option({
-    flags: '-H, --header <line>',
-    group: 'Request',
-    parser: headers,
-    default: NO_HEADERS,
-    help: "send this header, 'Name: value', with every request; $NAME is taken from the environment and $$ is a $ (repeatable)",
-    repeatable: true,
-    expands: true,
-    mask: maskHeaders,
-  }),
-  data: option({
-    flags: '-d, --data <text|@file>',
-    group: 'Request',
-    parser: secretText,
-    default: undefined,
-    help: 'send this text, or what the file holds, as the body; it is a form unless a content-type header says otherwise',
-    mask: maskData,
-  }),
-  userAgent: option({
-    flags: '-A, --user-agent <text>',
-    group: 'Request',
-    parser: headerValue,
-    default: undefined,
-    defaultText: 'fanout/VERSION',
-    help: 'send this user-agent header; none when it is empty',
-  }),
-  maxRedirects: option({
-    flags: '--max-redirects <n>',
-    group: 'Request',
-    parser: wholeNumber({ min: 0 }),
-    default: 10,
-    help: 'follow so many redirects; with 0 the redirect itself is judged by --accept',
-  }),
-  decompress: option({
-    flags: '--no-decompress',
-    group: 'Request',
-    parser: boolean,
-    default: true,
-    help: 'take bodies as they are sent, and ask for no compression',
-  }),
+  ...requestOptions,
   concurrency: option({
     flags: '-c, --concurrency <n>',
     group: 'Workers',
     parser: wholeNumber({ min: 1, max: 65_535 }),
     default: 32,
     help: 'number of workers',
+  }),
+  perHost: option({
+    flags: '--per-host <n>',
+    group: 'Workers',
+    parser: wholeNumber({ min: 1 }),
+    default: undefined,
+    defaultText: 'no cap below --concurrency',
+    help: 'so many requests under way to one host at most',
+  }),
+  rate: option({
+    flags: '--rate <n[/s|/m|/h]>',
+    group: 'Workers',
+    parser: rate,
+    default: undefined,
+    defaultText: 'none',
+    help: 'start no more requests than this over all hosts: 10/s, 30/m, 500/h',
+  }),
+  hostRate: option({
+    flags: '--host-rate <n[/s|/m|/h]>',
+    group: 'Workers',
+    parser: rate,
+    default: undefined,
+    defaultText: 'none',
+    help: 'start no more requests than this to one host',
+  }),
+  breaker: option({
+    flags: '--breaker <n>',
+    group: 'Workers',
+    parser: wholeNumber({ min: 0 }),
+    default: 5,
+    help: 'park a host after so many failures in a row to connect or to answer in time; 0 never does',
   }),
   queue: option({
     flags: '--queue <n>',

@@ -6,6 +6,9 @@ export interface HostsOptions extends HostRules {
   readonly totalPerMs: number;
 }
 
+/** The lane of jobs that are not sent anywhere. */
+export const NOWHERE = '';
+
 /** Hosts that are remembered at most. */
 const MAX_HOSTS = 100_000;
 
@@ -41,13 +44,15 @@ export class Hosts {
 
   /** A job of the lane was taken. Each is followed by one `observe`. */
   taken(key: string, now: number): void {
-    this.#pace.taken(now);
+    if (key === NOWHERE) return;
     let host = this.#hosts.get(key);
     if (host === undefined) {
       host = new Host(this.#options);
       this.#hosts.set(key, host);
       if (this.#hosts.size > MAX_HOSTS) this.#forgetOldest(now);
     }
+    // What is left for a host that is down is not sent, so it costs the rate of the others nothing.
+    if (host.downReason === undefined) this.#pace.taken(now);
     host.taken(now);
   }
 

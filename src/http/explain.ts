@@ -6,6 +6,9 @@ const HINTS: Readonly<Record<string, string>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ' (is this a plain HTTP port?)',
 };
 
+// Newer versions of Node tell the user of a program how to run Node.
+const NODE_ADVICE = /; if the root CA is installed locally.*$/;
+
 /**
  * One printable line for people that says what an error is: never empty, and without the internals of OpenSSL, whose
  * own word for it stands in `reason`.
@@ -15,7 +18,7 @@ export function explain(error: Error & { readonly code?: string | undefined }): 
   if ('reason' in error && typeof error.reason === 'string' && code.startsWith('ERR_SSL_')) {
     return printable(`${error.reason}${HINTS[code] ?? ''}`);
   }
-  return printable(error.message || partsOf(error) || code || error.name);
+  return printable(error.message.replace(NODE_ADVICE, '') || partsOf(error) || code || error.name);
 }
 
 /** An AggregateError has no message of its own. */

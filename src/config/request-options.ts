@@ -1,0 +1,84 @@
+import { option } from './option.ts';
+import { boolean } from './parsers/boolean.ts';
+import { type Header, headers } from './parsers/header.ts';
+import { headerValue } from './parsers/header-value.ts';
+import { method } from './parsers/method.ts';
+import { oneOf } from './parsers/one-of.ts';
+import { secretText } from './parsers/text.ts';
+import { wholeNumber } from './parsers/whole-number.ts';
+import { maskData, maskHeaders } from './secrets.ts';
+
+const NO_HEADERS: readonly Header[] = Object.freeze([]);
+
+/** What is read from the lines, and what is sent for them: part of `runOptions`. */
+export const requestOptions = {
+  unique: option({
+    flags: '--unique',
+    group: 'Lines',
+    parser: boolean,
+    default: false,
+    help: 'fetch each distinct URL once and count the others as skipped',
+  }),
+  defaultScheme: option({
+    flags: '--default-scheme <scheme>',
+    group: 'Lines',
+    parser: oneOf(['http', 'https']),
+    default: undefined,
+    help: 'take a line without a scheme, such as example.com/x, as a URL of this one: http or https',
+  }),
+  method: option({
+    flags: '-X, --method <method>',
+    group: 'Request',
+    parser: method,
+    default: undefined,
+    defaultText: 'GET, or POST with --data',
+    help: 'request method',
+  }),
+  head: option({
+    flags: '-I, --head',
+    group: 'Request',
+    parser: boolean,
+    default: false,
+    help: 'send HEAD, and GET once more where the answer is 405 or 501',
+  }),
+  header: option({
+    flags: '-H, --header <line>',
+    group: 'Request',
+    parser: headers,
+    default: NO_HEADERS,
+    help: "send this header, 'Name: value', with every request; $NAME is taken from the environment and $$ is a $ (repeatable)",
+    repeatable: true,
+    expands: true,
+    mask: maskHeaders,
+  }),
+  data: option({
+    flags: '-d, --data <text|@file>',
+    group: 'Request',
+    parser: secretText,
+    default: undefined,
+    help: 'send this text, or what the file holds, as the body; it is a form unless a content-type header says otherwise',
+    mask: maskData,
+  }),
+  userAgent: option({
+    flags: '-A, --user-agent <text>',
+    group: 'Request',
+    parser: headerValue,
+    default: undefined,
+    defaultText: 'fanout/VERSION',
+    help: 'send this user-agent header; none when it is empty',
+  }),
+  maxRedirects: option({
+    flags: '--max-redirects <n>',
+    group: 'Request',
+    parser: wholeNumber({ min: 0 }),
+    default: 10,
+    help: 'follow so many redirects; with 0 the redirect itself is judged by --accept',
+  }),
+  decompress: option({
+    flags: '--no-decompress',
+    group: 'Request',
+    parser: boolean,
+    default: true,
+    help: 'take bodies as they are sent, and ask for no compression',
+  }),
+};
