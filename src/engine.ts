@@ -4,11 +4,15 @@ import type { Lanes } from './queue/lanes.ts';
 
 /**
  * What became of a taken job: a result, or the same work again, in the lane it now belongs to, at `at` or later.
- * `otherwise` is the result if the run is being stopped and nothing new is to be started.
+ * `otherwise` is the result if the run is stopped before that.
  */
-export type Outcome<J, R> =
-  | { readonly result: R }
-  | { readonly again: J; readonly at: number; readonly otherwise?: R };
+export type Outcome<J, R> = { readonly result: R } | Repetition<J, R>;
+
+interface Repetition<J, R> {
+  readonly again: J;
+  readonly at: number;
+  readonly otherwise?: R;
+}
 
 export interface EngineOptions<J extends object, R extends object> {
   /** Batches of jobs. The next batch is asked for, and a batch is walked on, only when the queue has room. */
@@ -39,9 +43,14 @@ export class Engine<J extends object, R extends object> {
   readonly #options: EngineOptions<J, R>;
   readonly #results: Channel<R>;
   readonly #source: AsyncIterator<Iterable<J>>;
-  #reading = false;
+  /** The results of jobs that are to come again, should the run be stopped before. */
+  readonly #otherwise = new Map<J, R>();
+  /** Those of them that a stop has made results. */
+  readonly #refused: R[] = [];
   #stopping = false;
-  #notFetched = 0;
+  #notStarted = 0;
+  /** Whether there is a job that was read and has not entered the queue. */
+  #isOneOutside = false;
   #sourceError: { error: unknown } | undefined;
 
   constructor(options: EngineOptions<J, R>) {
@@ -52,25 +61,27 @@ export class Engine<J extends object, R extends object> {
 
   /** Jobs that were read and will have no result, because the run was stopped. */
   get notFetched(): number {
-    return this.#notFetched;
+    return this.#notStarted + (this.#stopping && this.#isOneOutside ? 1 : 0);
   }
 
   /** Stops reading and starting; what is under way is finished. */
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#notFetched += this.#options.lanes.clear().length;
+    for (const job of this.#options.lanes.clear()) {
+      const otherwise = this.#otherwise.get(job);
+      if (otherwise === undefined) this.#notStarted += 1;
+      else this.#refused.push(otherwise);
+    }
+    this.#otherwise.clear();
     this.#options.lanes.close();
     this.#source.return?.()?.catch(() => {}); // An error while letting go of an input no longer matters.
   }
 
   /** Runs it all; to be iterated once. Leaving early stops the run and throws later results away. */
   async *results(): AsyncGenerator<R, void, void> {
-    const { concurrency, lanes } = this.#options;
     const producing = this.#produce();
-    const working = runWorkers(concurrency, lanes, (job) => this.#process(job)).finally(() =>
-      this.#results.close(),
-    );
+    const working = this.#workAll().finally(() => this.#results.close());
     working.catch(() => {}); // Awaited below; a consumer that leaves early must not turn it into a crash.
     try {
       for (
@@ -81,8 +92,8 @@ export class Engine<J extends object, R extends object> {
         yield result;
       }
       await working;
-      // A stopped run does not wait for an input that may never give another line.
-      if (!this.#stopping || !this.#reading) await producing;
+      // A stopped run waits neither for an input that may never give another line nor for an admission.
+      if (!this.#stopping) await producing;
       await this.#options.settle?.();
       if (this.#sourceError !== undefined) throw this.#sourceError.error;
     } finally {
@@ -95,11 +106,11 @@ export class Engine<J extends object, R extends object> {
   /** Reads until the source ends or the run is stopped. Never rejects. */
   async #produce(): Promise<void> {
     try {
-      for (let batch = await this.#read(); batch !== undefined; batch = await this.#read()) {
-        for (const job of batch) {
-          // A promise for each job that waits for nothing would cost more than the rest of its way to the queue.
-          const room = this.#options.admit === undefined ? this.#put(job) : this.#admit(job);
-          if (room !== undefined) await room;
+      for (let next = await this.#source.next(); next.done !== true; next = await this.#source.next()) {
+        if (this.#stopping) return;
+        for (const job of next.value) {
+          const entered = this.#enter(job);
+          if (entered !== undefined) await entered;
           if (this.#stopping) return;
         }
       }
@@ -110,41 +121,55 @@ export class Engine<J extends object, R extends object> {
     }
   }
 
-  async #read(): Promise<Iterable<J> | undefined> {
-    this.#reading = true;
-    const next = await this.#source.next();
-    this.#reading = false;
-    return next.done === true || this.#stopping ? undefined : next.value;
-  }
-
-  async #admit(job: J): Promise<void> {
-    await this.#options.admit?.(job);
-    await this.#put(job);
+  /** Returns nothing when the job is in the queue at once: a promise would cost more than the rest of its way there. */
+  #enter(job: J): Promise<void> | undefined {
+    this.#isOneOutside = true;
+    const admitted = this.#options.admit?.(job);
+    return admitted === undefined ? this.#put(job) : admitted.then(() => this.#put(job));
   }
 
   #put(job: J): Promise<void> | undefined {
-    if (!this.#stopping) return this.#options.lanes.put(this.#options.laneOf(job), job);
-    this.#notFetched += 1;
-    return undefined;
+    const lane = this.#options.laneOf(job);
+    if (this.#stopping) return undefined;
+    this.#isOneOutside = false;
+    return this.#options.lanes.put(lane, job);
+  }
+
+  async #workAll(): Promise<void> {
+    const { concurrency, lanes } = this.#options;
+    await runWorkers(concurrency, lanes, (job) => this.#process(job));
+    for (const result of this.#refused) await this.#give(result);
   }
 
   async #process(job: J): Promise<void> {
-    const { lanes, laneOf, work, crashed, onResult } = this.#options;
+    const { lanes, laneOf, work, crashed } = this.#options;
     const lane = laneOf(job);
+    this.#otherwise.delete(job);
     let outcome: Outcome<J, R>;
     try {
       outcome = await work(job);
     } catch (error) {
       outcome = { result: crashed(job, error) };
     }
-    const result = 'result' in outcome ? outcome.result : this.#stopping ? outcome.otherwise : undefined;
-    if ('again' in outcome && result === undefined) {
-      lanes.again(laneOf(outcome.again), outcome.again, outcome.at);
-    }
+    const result = 'result' in outcome ? outcome.result : this.#repeat(outcome);
     lanes.done(lane);
-    if (result === undefined) return;
-    onResult?.(result);
-    const taken = this.#results.send(result);
-    if (taken !== undefined) await taken;
+    const given = result === undefined ? undefined : this.#give(result);
+    if (given !== undefined) await given;
+  }
+
+  /** Puts a job back; returns its result instead when the run is being stopped and it has one. */
+  #repeat({ again, at, otherwise }: Repetition<J, R>): R | undefined {
+    if (otherwise !== undefined) {
+      if (this.#stopping) return otherwise;
+      this.#otherwise.set(again, otherwise);
+    }
+    const { lanes, laneOf } = this.#options;
+    lanes.again(laneOf(again), again, at);
+    return undefined;
+  }
+
+  #give(result: R): Promise<void> | undefined {
+    this.#options.onResult?.(result);
+    return this.#results.send(result);
   }
 }

@@ -1,0 +1,67 @@
+export interface TestJob {
+  readonly id: number;
+  readonly lane: string;
+}
+
+type Next = IteratorResult<Iterable<TestJob>, undefined>;
+
+/** A source of jobs in the hands of the test: it counts what is pulled from it, and waits when it has nothing. */
+export class JobSource implements AsyncIterable<Iterable<TestJob>> {
+  /** Jobs pulled so far. */
+  pulled = 0;
+  /** How often a batch was asked for. */
+  asked = 0;
+  /** How often it was told that no more is wanted. */
+  returned = 0;
+  #waiting: { resolve: (next: Next) => void; reject: (error: unknown) => void } | undefined;
+  readonly #ready: (() => Promise<Next>)[] = [];
+
+  /** Gives a batch of jobs, all in one lane. */
+  give(count: number, lane = 'a'): this {
+    return this.giveEach(Array.from({ length: count }, () => lane));
+  }
+
+  /** Gives a batch of jobs in these lanes. */
+  giveEach(lanes: Iterable<string>): this {
+    const batch = this.#batch(lanes);
+    return this.#add(async () => ({ done: false, value: batch }));
+  }
+
+  end(): this {
+    return this.#add(async () => ({ done: true, value: undefined }));
+  }
+
+  fail(error: unknown): this {
+    return this.#add(() => Promise.reject(error));
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Iterable<TestJob>, undefined> {
+    return {
+      next: () => {
+        this.asked += 1;
+        return (
+          this.#ready.shift()?.() ?? new Promise((resolve, reject) => (this.#waiting = { resolve, reject }))
+        );
+      },
+      return: async () => {
+        this.returned += 1;
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  *#batch(lanes: Iterable<string>): Generator<TestJob> {
+    for (const lane of lanes) {
+      this.pulled += 1;
+      yield { id: this.pulled, lane };
+    }
+  }
+
+  #add(next: () => Promise<Next>): this {
+    const { resolve, reject } = this.#waiting ?? {};
+    this.#waiting = undefined;
+    if (resolve === undefined) this.#ready.push(next);
+    else next().then(resolve, reject);
+    return this;
+  }
+}
