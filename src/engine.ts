@@ -73,7 +73,6 @@ export class Engine<J extends object, R extends object> {
       if (otherwise === undefined) this.#notStarted += 1;
       else this.#refused.push(otherwise);
     }
-    this.#otherwise.clear();
     this.#options.lanes.close();
     this.#source.return?.()?.catch(() => {}); // An error while letting go of an input no longer matters.
   }

@@ -79,4 +79,18 @@ describe('Engine.stop() and jobs that come again', () => {
     expect(await all).toEqual([{ id: 1, text: 'ok' }]);
     expectToAddUp(run);
   });
+
+  test('a job that waits without another result is counted, whatever it would have been before', async () => {
+    const run = new TestRun();
+    run.source.give(1).end();
+    const all = run.takeAll();
+    await allReactions();
+    const job = run.started[0] ?? { id: 0, lane: '' };
+    await run.end({ again: job, at: 0, ...otherwise(1) });
+    await run.end({ again: job, at: 50 });
+    run.engine.stop();
+    expect(await all).toEqual([]);
+    expect(run.engine.notFetched).toBe(1);
+    expectToAddUp(run);
+  });
 });
