@@ -14,6 +14,7 @@ export { InputError, OutputError, UsageError } from './model/errors.ts';
 export { FAILURE_KINDS, type Failure, type FailureKind } from './model/failure.ts';
 export { encodeRecord } from './model/record.ts';
 export type { FailedResult, OkResult, Redirect, Result } from './model/result.ts';
+export { type Settled, WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 
 /** The options of `fanout()`. */
 export interface FanoutOptions extends RunSettings {
