@@ -6,6 +6,7 @@ import { programOptions } from '../../config/program-options.ts';
 import { readData } from '../../config/read-data.ts';
 import { requestTemplate } from '../../config/request-template.ts';
 import { checkInputs } from '../../input/check-inputs.ts';
+import { checkOutputs } from '../check-outputs.ts';
 import { EXIT } from '../exit-code.ts';
 import { FetchRun } from '../fetch-run.ts';
 import { inputsOf } from '../inputs-of.ts';
@@ -29,6 +30,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   }
   const inputs = inputsOf(args.inputs, isatty(0));
   await checkInputs(inputs);
+  await checkOutputs(inputs, { '--output': options.output, '--failed': options.failed });
   const body =
     options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));
   const fetch = new FetchRun({ options, process, inputs, template: requestTemplate(options, body) });

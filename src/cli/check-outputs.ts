@@ -1,0 +1,36 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Input } from '../input/input.ts';
+import { UsageError } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
+
+/** Files that are to be written, by the flag that names them. */
+export type OutputFiles = Readonly<Record<string, string | undefined>>;
+
+/** Throws a `UsageError` when an output is an input or another output: opening it would empty the other one. */
+export async function checkOutputs(inputs: readonly Input[], outputs: OutputFiles): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const input of inputs) {
+    const identity = input.kind === 'file' ? await identityOf(input.path) : undefined;
+    if (identity !== undefined) taken.set(identity, 'it is one of the inputs');
+  }
+  for (const [flag, path] of Object.entries(outputs)) {
+    if (path === undefined || path === '-') continue;
+    const identity = await identityOf(path);
+    const use = taken.get(identity ?? resolve(path));
+    if (use !== undefined) {
+      throw new UsageError(`Cannot use "${printable(path)}" for ${flag}: ${use}; it must be another file`);
+    }
+    taken.set(identity ?? resolve(path), `it is the file of ${flag}`);
+  }
+}
+
+/** The same for all names of one regular file; `undefined` of what does not exist or is a pipe, terminal or device. */
+async function identityOf(path: string): Promise<string | undefined> {
+  try {
+    const found = await stat(path);
+    return found.isFile() ? `${found.dev}:${found.ino}` : undefined;
+  } catch {
+    return undefined; // opening it says what is wrong
+  }
+}
