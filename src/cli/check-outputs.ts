@@ -17,20 +17,21 @@ export async function checkOutputs(inputs: readonly Input[], outputs: OutputFile
   for (const [flag, path] of Object.entries(outputs)) {
     if (path === undefined || path === '-') continue;
     const identity = await identityOf(path);
-    const use = taken.get(identity ?? resolve(path));
+    if (identity === undefined) continue;
+    const use = taken.get(identity);
     if (use !== undefined) {
       throw new UsageError(`Cannot use "${printable(path)}" for ${flag}: ${use}; it must be another file`);
     }
-    taken.set(identity ?? resolve(path), `it is the file of ${flag}`);
+    taken.set(identity, `it is the file of ${flag}`);
   }
 }
 
-/** The same for all names of one regular file; `undefined` of what does not exist or is a pipe, terminal or device. */
+/** The same for all names of one file, also of one that does not exist yet; `undefined` of a pipe, terminal or device. */
 async function identityOf(path: string): Promise<string | undefined> {
   try {
     const found = await stat(path);
     return found.isFile() ? `${found.dev}:${found.ino}` : undefined;
   } catch {
-    return undefined; // opening it says what is wrong
+    return resolve(path); // if there is more wrong with it, opening it says what
   }
 }
