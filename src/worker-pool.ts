@@ -36,16 +36,19 @@ export class WorkerPool<J, R> {
   readonly #results: Channel<Settled<J, R>>;
   readonly #aborting = new AbortController();
   readonly #working: Promise<void>;
+  #isClosed = false;
   #isTaken = false;
   #stopListening = (): void => {};
 
   /** @throws TypeError or RangeError when an option is wrong. */
   constructor({ concurrency, queueSize, work, signal }: WorkerPoolOptions<J, R>) {
-    if (!Number.isInteger(concurrency) || concurrency < 1) {
-      throw new RangeError(`Cannot use "${concurrency}" for concurrency: it must be a whole number above 0`);
-    }
+    checkCount('concurrency', concurrency);
+    checkCount('queueSize', queueSize);
     if (typeof work !== 'function') {
       throw new TypeError(`Cannot use "${typeof work}" for work: it must be a function`);
+    }
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError(`Cannot use "${typeof signal}" for signal: it must be an AbortSignal`);
     }
     this.#work = work;
     this.#jobs = new Channel(queueSize);
@@ -60,17 +63,26 @@ export class WorkerPool<J, R> {
 
   /** Waits while the queue is full. Rejects after `close`, and with the reason after an abort. */
   async submit(job: J): Promise<void> {
+    if (this.#isClosed && !this.#aborting.signal.aborted) {
+      throw new Error('Cannot submit a job: the pool is closed');
+    }
     await this.#jobs.send({ job });
   }
 
   /** No more jobs will be submitted. Those that were, also by a `submit` that still waits, are worked on. */
   close(): void {
+    this.#isClosed = true;
     this.#jobs.close();
   }
 
   /**
-   * The results as they come; to be asked for once. Ends when the pool was closed and the last worker is done; throws
-   * the reason of an abort after the workers that were busy have ended. Leaving it early aborts the pool.
+   * The results as they come; to be asked for once.
+   * - Ends when the pool was closed and the last worker is done.
+   * - At most `concurrency` results wait to be taken; after that the workers wait, and then `submit` does. Nothing is
+   *   lost, but a program that submits everything first and looks for results then stands still.
+   * - Leaving early aborts the pool: what is queued is dropped, `submit` rejects, and the signal of the work is aborted.
+   * - An abort does the same, drops the results not yet taken too, and its reason is thrown after the workers that were
+   *   busy have ended. When all work is done, an abort changes nothing.
    *
    * @throws Error when it is asked for a second time
    */
@@ -107,6 +119,8 @@ export class WorkerPool<J, R> {
   }
 
   async #process(job: J): Promise<void> {
+    // The pool may have been aborted between the giving of the job and this.
+    if (this.#aborting.signal.aborted) return;
     const result = await this.#settle(job);
     if (this.#aborting.signal.aborted) return;
     // An abort lets a worker go that waits here: its result is not wanted any more.
@@ -133,4 +147,9 @@ export class WorkerPool<J, R> {
     this.#jobs.abort(reason);
     this.#results.abort(reason);
   }
+}
+
+function checkCount(name: string, count: number): void {
+  if (Number.isInteger(count) && count > 0) return;
+  throw new RangeError(`Cannot use "${count}" for ${name}: it must be a whole number above 0`);
 }
