@@ -9,14 +9,14 @@ export async function main(process: NodeJS.Process): Promise<number> {
   const args = process.argv.slice(2);
   const version = packageVersion();
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-    process.stdout.write(`${version}\n`);
+    write(process.stdout, `${version}\n`);
     return 0;
   }
   const { buildProgram } = await import('./program.ts');
   const program = buildProgram({
     version,
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
+    out: (text) => write(process.stdout, text),
+    err: (text) => write(process.stderr, text),
     columns: process.stdout.columns,
     fetch: async (inputs, flags) => {
       const { fetchCommand } = await import('./commands/fetch.ts');
@@ -28,7 +28,13 @@ export async function main(process: NodeJS.Process): Promise<number> {
   } catch (error) {
     const code = exitCodeOf(error);
     if (code === undefined) throw error;
-    process.stderr.write(`fanout: ${(error as Error).message}\n`); // one of our own errors
+    write(process.stderr, `fanout: ${(error as Error).message}\n`); // one of our own errors
     return code;
   }
+}
+
+/** Writes a text whose reader may have seen enough, as in `fanout --help | head`. */
+function write(stream: NodeJS.WriteStream, text: string): void {
+  stream.on('error', () => {});
+  stream.write(text);
 }

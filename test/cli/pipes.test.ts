@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
@@ -90,3 +92,21 @@ describe('the process ends by itself', () => {
     expect(code).toBe(0);
   });
 });
+
+test.each([['--help'], ['fetch', '--help'], ['fetch', '--print-config']])(
+  '%s %s into a pipe that nobody reads ends quietly',
+  async (...args) => {
+    const { code, stderr } = await runShell(`node "$BIN" ${args.join(' ')} | true; exit "\${PIPESTATUS[0]}"`);
+    expect([code, stderr]).toEqual([0, '']);
+  },
+);
+
+function runShell(script: string): Promise<{ code: number | null; stderr: string }> {
+  const BIN = fileURLToPath(new URL('../../bin/fanout.js', import.meta.url));
+  const child = spawn('bash', ['-c', script], { env: { ...process.env, BIN }, timeout: 10_000 });
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stderr })));
+}
