@@ -10,6 +10,7 @@ import { checkOutputs } from '../check-outputs.ts';
 import { EXIT } from '../exit-code.ts';
 import { FetchRun } from '../fetch-run.ts';
 import { inputsOf } from '../inputs-of.ts';
+import { writeText } from '../write-text.ts';
 
 export interface FetchArguments {
   readonly inputs: readonly string[];
@@ -25,7 +26,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   const readText = (path: string) => readFile(path, 'utf8');
   const options = await loadProgramOptions({ flags, environment: process.env, readText }, version);
   if (options.printConfig) {
-    process.stdout.write(printConfig(programOptions, options, { mask: true }));
+    writeText(process.stdout, printConfig(programOptions, options, { mask: true }));
     return EXIT.ok;
   }
   const inputs = inputsOf(args.inputs, isatty(0));
