@@ -28,7 +28,9 @@ async function bench(): Promise<number> {
     if (only.has('start')) rows.push(...(await measureStart({ ...world, rounds: START_ROUNDS })));
     if (only.has('fetch')) rows.push(...(await measureFetch({ ...world, urls, rounds })));
     if (only.has('memory')) rows.push(...(await measureMemory({ ...world, isLong })));
-    console.log(`\nNode ${process.version}, ${cpus().length} cores, best of ${rounds} rounds\n`);
+    console.log(
+      `\nNode ${process.version}, ${cpus().length} cores; wall times and rates are the best of ${rounds} rounds, start-up of ${START_ROUNDS}\n`,
+    );
     console.log(renderRows(rows, settings.format));
     return rows.every((row) => isMet(row) !== false && row.missing === undefined) ? 0 : 1;
   } finally {
