@@ -55,6 +55,7 @@ export class Run {
       perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,
       totalPerMs: options.rate?.perMs ?? Number.POSITIVE_INFINITY,
       breaker: options.breaker,
+      window: options.queue + options.concurrency,
     });
     const policy = policyOf(options);
     const fetcher = new Fetcher({ agent: this.#agent, hosts, policy, now: clock.now, random });

@@ -29,7 +29,14 @@ const POLICY: FetchPolicy = {
 
 function hosts(options: Partial<HostsOptions> = {}): Hosts {
   const unlimited = Number.POSITIVE_INFINITY;
-  return new Hosts({ perHost: 64, perMs: unlimited, totalPerMs: unlimited, breaker: 0, ...options });
+  return new Hosts({
+    perHost: 64,
+    perMs: unlimited,
+    totalPerMs: unlimited,
+    breaker: 0,
+    window: 100,
+    ...options,
+  });
 }
 
 interface Setting {

@@ -31,6 +31,11 @@ export class Breaker {
     return this.#state.name === 'down';
   }
 
+  /** Whether it holds anything back. */
+  get isOpen(): boolean {
+    return this.#state.name !== 'closed';
+  }
+
   /** Whether there is nothing to remember. */
   get isQuiet(): boolean {
     return this.#state === CLOSED;

@@ -41,11 +41,11 @@ export class Host {
     return this.#breaker.isDown ? this.#breaker.lastError : undefined;
   }
 
-  /** Whether something is under way, or forgetting it would change what is sent to it. */
-  isMemorable(now: number): boolean {
-    if (this.#underWay > 0) return true;
+  /** What would be lost by forgetting it: a count of failures is little, what changes what is sent to it is much. */
+  worth(now: number): 'nothing' | 'little' | 'much' {
     const isWaiting = this.#pausedUntil > now || this.#pace.openAt > now;
-    return isWaiting || this.#limit.isLowered || !this.#breaker.isQuiet;
+    if (this.#underWay > 0 || isWaiting || this.#limit.isLowered || this.#breaker.isOpen) return 'much';
+    return this.#breaker.isQuiet ? 'nothing' : 'little';
   }
 
   /** When its next job may go; see `Gate.laneOpenAt`. A host that is down is open: what is left for it fails at once. */

@@ -4,6 +4,8 @@ import { Pace } from './pace.ts';
 export interface HostsOptions extends HostRules {
   /** Requests for each ms over all hosts; Infinity for no limit. */
   readonly totalPerMs: number;
+  /** Jobs that the queue holds: a count of failures is kept at least as long as jobs of its host may wait there. */
+  readonly window: number;
 }
 
 /** The lane of jobs that are not sent anywhere. */
@@ -15,14 +17,17 @@ const MAX_HOSTS = 100_000;
 /**
  * What is known of each host, and the gate of the queue: it says when the next job of a host may go.
  *
- * Memory is bounded: a host is forgotten as soon as nothing is under way for it and nothing about it is worth knowing;
- * of the others the 100,000 that were asked last are kept.
+ * Memory is bounded: a host is forgotten as soon as nothing is under way for it and nothing about it is worth knowing.
+ * Of those with failures that have not opened their breaker, as many are kept as the queue holds jobs; of those with a
+ * limit, a pause or an open breaker 100,000. The ones that were asked longest ago go first.
  */
 export class Hosts {
   readonly #options: HostsOptions;
   readonly #pace: Pace;
-  /** The one that was asked longest ago first. */
+  /** Hosts that are asked or hold something back, in the order in which they came to be. */
   readonly #hosts = new Map<string, Host>();
+  /** Idle hosts with a few failures, the one that was asked longest ago first. */
+  readonly #suspects = new Map<string, Host>();
 
   constructor(options: HostsOptions) {
     this.#options = options;
@@ -31,7 +36,7 @@ export class Hosts {
 
   /** Hosts remembered. */
   get size(): number {
-    return this.#hosts.size;
+    return this.#hosts.size + this.#suspects.size;
   }
 
   openAt(): number {
@@ -45,12 +50,7 @@ export class Hosts {
   /** A job of the lane was taken. Each is followed by one `observe`. */
   taken(key: string, now: number): void {
     if (key === NOWHERE) return;
-    let host = this.#hosts.get(key);
-    if (host === undefined) {
-      host = new Host(this.#options);
-      this.#hosts.set(key, host);
-      if (this.#hosts.size > MAX_HOSTS) this.#forgetOldest(now);
-    }
+    const host = this.#hosts.get(key) ?? this.#add(key, now);
     // What is left for a host that is down is not sent, so it costs the rate of the others nothing.
     if (host.downReason === undefined) this.#pace.taken(now);
     host.taken(now);
@@ -61,7 +61,12 @@ export class Hosts {
     const host = this.#hosts.get(key);
     if (host === undefined) return;
     host.observe(observation, startedAt, now);
-    if (!host.isMemorable(now)) this.#hosts.delete(key);
+    const worth = host.worth(now);
+    if (worth === 'much') return;
+    this.#hosts.delete(key);
+    if (worth === 'nothing') return;
+    this.#suspects.set(key, host);
+    if (this.#suspects.size > this.#options.window) dropFirst(this.#suspects);
   }
 
   /** Why nothing more is sent to a host; `undefined` while something is. */
@@ -69,18 +74,31 @@ export class Hosts {
     return this.#hosts.get(key)?.downReason;
   }
 
-  /** Drops the oldest one that is not worth knowing, looking at a few; if all are, the oldest. */
-  #forgetOldest(now: number): void {
-    let oldest: string | undefined;
+  #add(key: string, now: number): Host {
+    const host = this.#suspects.get(key) ?? new Host(this.#options);
+    this.#suspects.delete(key);
+    this.#hosts.set(key, host);
+    if (this.#hosts.size > MAX_HOSTS) this.#forgetOne(now);
+    return host;
+  }
+
+  /** Looks at the oldest few for one that is not worth knowing any more; if all are, the oldest goes. */
+  #forgetOne(now: number): void {
     let looks = 0;
     for (const [key, host] of this.#hosts) {
-      oldest ??= key;
-      if (!host.isMemorable(now)) {
-        oldest = key;
-        break;
+      if (host.worth(now) !== 'much') {
+        this.#hosts.delete(key);
+        return;
       }
       if (++looks === 16) break;
     }
-    if (oldest !== undefined) this.#hosts.delete(oldest);
+    dropFirst(this.#hosts);
+  }
+}
+
+function dropFirst(map: Map<string, unknown>): void {
+  for (const key of map.keys()) {
+    map.delete(key);
+    return;
   }
 }

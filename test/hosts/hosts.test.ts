@@ -6,7 +6,7 @@ const ANSWER: Observation = { kind: 'answer' };
 const NEVER = Number.POSITIVE_INFINITY;
 
 function hosts(options: Partial<HostsOptions> = {}): Hosts {
-  return new Hosts({ perHost: 64, perMs: NEVER, totalPerMs: NEVER, breaker: 5, ...options });
+  return new Hosts({ perHost: 64, perMs: NEVER, totalPerMs: NEVER, breaker: 5, window: 100, ...options });
 }
 
 function pushedBack(waitMs: number): Observation {
@@ -84,4 +84,22 @@ test('memory of hosts is bounded: the oldest goes when 100,000 are known, one wo
   }
   expect(table.size).toBeLessThanOrEqual(100_000);
   expect(table.laneOpenAt('precious', 0)).toBe(3_600_000);
+});
+
+test('failures below the threshold are remembered as long as the queue may hold jobs of the host', () => {
+  const refused: Observation = { kind: 'failure', isTimeout: false, error: 'refused' };
+  const table = hosts({ breaker: 2, window: 100 });
+  const fail = (key: string) => {
+    table.taken(key, 0);
+    table.observe(key, refused, 0, 0);
+  };
+  fail('first');
+  for (let i = 0; i < 99; i++) fail(`host${i}`);
+  expect(table.size).toBe(100);
+  fail('first');
+  expect(table.laneOpenAt('first', 0)).toBe(1000);
+  for (let i = 0; i < 1000; i++) fail(`other${i}`);
+  expect(table.size).toBe(101);
+  fail('host0');
+  expect(table.laneOpenAt('host0', 0)).toBe(0);
 });
