@@ -169,7 +169,7 @@ describe('WorkerPool', () => {
   });
 
   it('does not keep the process alive when it is never closed', () => {
-    const file = fileURLToPath(new URL('../dist/worker-pool.js', import.meta.url));
+    const file = fileURLToPath(new URL('../dist/index.js', import.meta.url));
     const script = `
       const { WorkerPool } = await import(${JSON.stringify(file)});
       const pool = new WorkerPool({ concurrency: 2, queueSize: 2, work: (job) => job });

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { packageVersion } from '../version.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { writeText } from './write-text.ts';
@@ -13,6 +14,9 @@ export async function main(process: NodeJS.Process): Promise<number> {
     writeText(process.stdout, `${version}\n`);
     return 0;
   }
+  // undici's parser is so large that V8 would optimise it, in the background, for the first few answers already, and the
+  // process could not end before that is done: a third of the time of a short run. Long runs are optimised soon enough.
+  setFlagsFromString('--wasm-tiering-budget=100000000');
   const { buildProgram } = await import('./program.ts');
   const program = buildProgram({
     version,

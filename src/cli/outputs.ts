@@ -10,7 +10,7 @@ import { failedListSink } from '../sinks/failed-list.ts';
 import { jsonlSink } from '../sinks/jsonl.ts';
 import { type LineOutput, LineWriter } from '../sinks/line-writer.ts';
 import { openOutputFile, openStandardOutput } from '../sinks/output-stream.ts';
-import { ProgressBar } from '../sinks/progress.ts';
+import type { ProgressBar } from '../sinks/progress.ts';
 import { quiet } from '../sinks/quiet.ts';
 import { summaryJsonSink } from '../sinks/summary-json.ts';
 import { summaryTextSink } from '../sinks/summary-text.ts';
@@ -40,20 +40,26 @@ const NEVER = new Promise<void>(() => {});
 
 /** Opens every output that the options name. Throws an OutputError when one cannot be opened. */
 export async function openOutputs(parts: OutputParts): Promise<Outputs> {
-  const { options, process } = parts;
-  const bar = hasBar(parts) ? new ProgressBar(process.stderr, parts.progress, systemClock.now) : undefined;
+  const { options } = parts;
+  const bar = hasBar(parts) ? await makeBar(parts) : undefined;
   const window = options.ordered ? new OrderWindow<Result>(options.queue + options.concurrency) : undefined;
   const sinks: Sink[] = [];
   const results = await openResults(parts, bar);
-  if (results !== undefined) sinks.push(resultSink(results, parts, window));
+  if (results !== undefined) sinks.push(await resultSink(results, parts, window));
   if (options.failed !== undefined) {
     const output = new LineWriter(await openOutputFile(options.failed), { name: options.failed });
     sinks.push(failedListSink(output, options.method));
   }
   if (bar !== undefined) sinks.push(bar);
-  if (!options.silent) sinks.push(summarySink(parts));
+  if (!options.silent) sinks.push(await summarySink(parts));
   bar?.start();
   return { sinks, window, bar, closed: results?.closed ?? NEVER };
+}
+
+/** The bar and its library are loaded on use: most runs in scripts have none. */
+async function makeBar({ process, progress }: OutputParts): Promise<ProgressBar> {
+  const { ProgressBar } = await import('../sinks/progress.ts');
+  return new ProgressBar(process.stderr, progress, systemClock.now);
 }
 
 function hasBar({ options, process }: OutputParts): boolean {
@@ -77,14 +83,18 @@ async function openResults(
   return new LineWriter(stream, { name: 'standard output', keepOpen: true, signal, ...hooks });
 }
 
-function resultSink(output: LineOutput, parts: OutputParts, window: OrderWindow<Result> | undefined): Sink {
+async function resultSink(
+  output: LineOutput,
+  parts: OutputParts,
+  window: OrderWindow<Result> | undefined,
+): Promise<Sink> {
   const { options } = parts;
-  const formatted = formatSink(output, parts);
+  const formatted = await formatSink(output, parts);
   const filtered = options.quiet ? quiet(formatted) : formatted;
   return window === undefined ? filtered : ordered(filtered, window);
 }
 
-function formatSink(output: LineOutput, { options, process }: OutputParts): Sink {
+async function formatSink(output: LineOutput, { options, process }: OutputParts): Promise<Sink> {
   switch (options.format) {
     case 'jsonl':
       return jsonlSink(output);
@@ -93,13 +103,13 @@ function formatSink(output: LineOutput, { options, process }: OutputParts): Sink
     case 'text':
       return textSink(
         output,
-        paintFor(options.color, options.output === undefined && isatty(1), process.env),
+        await paintFor(options.color, options.output === undefined && isatty(1), process.env),
       );
   }
 }
 
-function summarySink({ options, process, signal }: OutputParts): Sink {
+async function summarySink({ options, process, signal }: OutputParts): Promise<Sink> {
   const output = new LineWriter(process.stderr, { name: 'standard error', keepOpen: true, signal });
   if (options.summary === 'json') return summaryJsonSink(output);
-  return summaryTextSink(output, paintFor(options.color, isatty(2), process.env));
+  return summaryTextSink(output, await paintFor(options.color, isatty(2), process.env));
 }

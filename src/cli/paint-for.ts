@@ -1,16 +1,16 @@
-import { Chalk } from 'chalk';
 import { type Paint, plain } from '../sinks/paint.ts';
 
 /**
  * The colours for a stream: `--color` first, then FORCE_COLOR and NO_COLOR, then whether it is a terminal.
- * Chalk's own detection is not asked: it reads the arguments of the process and knows no NO_COLOR.
+ * Chalk's own detection is not asked: it reads the arguments of the process and knows no NO_COLOR. It is loaded on use.
  */
-export function paintFor(
+export async function paintFor(
   when: 'auto' | 'always' | 'never',
   isTerminal: boolean,
   environment: Readonly<Record<string, string | undefined>>,
-): Paint {
+): Promise<Paint> {
   if (!isColourful(when, isTerminal, environment)) return plain;
+  const { Chalk } = await import('chalk');
   const chalk = new Chalk({ level: 1 });
   return { ok: chalk.green, fail: chalk.red, warn: chalk.yellow, dim: chalk.dim, strong: chalk.bold };
 }

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import type { PeerCertificate } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
 import { clientCertificate, serverCertificate, testCa } from './certificates.ts';
 import { get } from './get.ts';
@@ -19,10 +20,22 @@ async function trusting(url: string) {
   return get(`${url}/ok`, { ca: await tls.caPem() });
 }
 
-test.each(['127.0.0.1', '::1'])('startHttps() is trusted by who trusts the CA, at %s', async (host) => {
-  const origin = await start(tls.startHttps({ host }));
+test('startHttps() is trusted by who trusts the CA', async () => {
+  const origin = await start(tls.startHttps());
   expect(origin.url).toMatch(/^https:/);
   expect((await trusting(origin.url)).text).toBe('ok\n');
+});
+
+test('startHttps() has a certificate for ::1, too', async () => {
+  const origin = await start(tls.startHttps({ host: '::1' }));
+  // Node 22.23 compares "::1." with the names, which no certificate has: the names are looked at here instead.
+  let names: string | undefined;
+  const checkServerIdentity = (_: string, { subjectaltname }: PeerCertificate) => {
+    names = subjectaltname;
+    return undefined;
+  };
+  await get(`${origin.url}/ok`, { ca: await tls.caPem(), checkServerIdentity });
+  expect(names).toContain('IP Address:0:0:0:0:0:0:0:1');
 });
 
 test('startHttps() is good for localhost, too', async () => {
