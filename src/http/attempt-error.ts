@@ -1,14 +1,6 @@
-import type { FailureKind } from '../model/failure.ts';
+import { KnownError } from './known-error.ts';
 
 /** fanout itself ended an attempt: the time was up, the run is being ended, or what came breaks a rule of ours. */
-export class AttemptError extends Error {
+export class AttemptError extends KnownError {
   override readonly name = 'AttemptError';
-  readonly kind: FailureKind;
-  readonly code: string | undefined;
-
-  constructor(kind: FailureKind, code: string | undefined, message: string) {
-    super(message);
-    this.kind = kind;
-    this.code = code;
-  }
 }

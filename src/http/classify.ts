@@ -1,7 +1,6 @@
 import type { Failure, FailureKind } from '../model/failure.ts';
-import { AttemptError } from './attempt-error.ts';
-import { DialError } from './dial-error.ts';
 import { explain } from './explain.ts';
+import { KnownError } from './known-error.ts';
 
 /** A failure of the network, and whether another attempt may end better. */
 export interface NetworkFailure {
@@ -75,7 +74,7 @@ const CERTIFICATE_CODE = /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVA
 
 /** Says what an error of an attempt means for its URL. Decides by class, code and progress, never by the message. */
 export function classify(error: ReportedError, progress: Progress): NetworkFailure {
-  if (error instanceof DialError || error instanceof AttemptError) {
+  if (error instanceof KnownError) {
     return failed(error, { kind: error.kind, isRetryable: isRetryablePhase(error.kind, error.code) });
   }
   return failed(error, ruleFor(error, progress) ?? { kind: 'internal', isRetryable: false });
