@@ -1,3 +1,5 @@
+import { editDistance } from '../model/edit-distance.ts';
+
 /**
  * The candidate that was probably meant: the one with the fewest letters changed, if these are a third of the word
  * at most. Case, dashes and underscores do not count.
@@ -21,18 +23,4 @@ export function didYouMean(word: string, candidates: readonly string[]): string 
 
 function plainOf(word: string): string {
   return word.toLowerCase().replace(/[-_]/g, '');
-}
-
-// Levenshtein's, row by row.
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swapped = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swapped));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -16,6 +16,11 @@ export interface RequestDefaults {
   readonly body?: string | Uint8Array | undefined;
 }
 
+/** The method of a job's first hop: its own, POST for a body of its own, or the default. */
+export function firstMethod({ method, body }: Job, defaults: RequestDefaults): string {
+  return method ?? (body === undefined ? defaults.method : 'POST');
+}
+
 /** The first hop of a job: its own method, headers and body before the defaults. */
 export function firstHop(job: Job, defaults: RequestDefaults): Hop {
   const { method, headers, body } = job;
@@ -24,7 +29,7 @@ export function firstHop(job: Job, defaults: RequestDefaults): Hop {
   }
   return {
     url: job.url,
-    method: method ?? (body === undefined ? defaults.method : 'POST'),
+    method: firstMethod(job, defaults),
     headers: headers === undefined ? defaults.headers : { ...defaults.headers, ...headers },
     body: body ?? defaults.body,
   };

@@ -1,7 +1,7 @@
 import type { Job } from '../model/job.ts';
 import type { Redirect } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
-import { firstHop, type Hop, type RequestDefaults } from './hop.ts';
+import { firstHop, firstMethod, type Hop, type RequestDefaults } from './hop.ts';
 
 const NO_REDIRECTS: readonly Redirect[] = [];
 
@@ -34,7 +34,7 @@ export class Task {
 
   /** The method of the first hop. */
   get method(): string {
-    return this.job.method ?? firstHop(this.job, this.#defaults).method;
+    return firstMethod(this.job, this.#defaults);
   }
 
   /** Begins another attempt, from the first hop on. */

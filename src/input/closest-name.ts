@@ -1,3 +1,5 @@
+import { editDistance } from '../model/edit-distance.ts';
+
 const MAX_EDITS = 2;
 const MAX_LENGTH = 20;
 
@@ -15,18 +17,4 @@ export function closestName(word: string, names: readonly string[]): string | un
     }
   }
   return best;
-}
-
-// Levenshtein's distance, one row of its table at a time.
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (const [line, letter] of [...from].entries()) {
-    const next = [line + 1];
-    for (let column = 1; column <= to.length; column++) {
-      const replaced = (row[column - 1] ?? 0) + (letter === to[column - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

@@ -1,8 +1,9 @@
 import type { Job } from '../model/job.ts';
+import { sentMethod } from '../model/request-rules.ts';
 import { closestName } from './closest-name.ts';
 import type { JobInput } from './job-input.ts';
 import { parseUrl, type Scheme } from './parse-url.ts';
-import { headersFault, methodFault, sentHeaders, sentMethod } from './request-fields.ts';
+import { headersFault, methodFault, sentHeaders } from './request-fields.ts';
 import { excerpt, shownUrl } from './shown-url.ts';
 
 /** What a line says of its job; where it was read is added later. */

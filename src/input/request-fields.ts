@@ -1,23 +1,12 @@
+import { isToken, OWNED_HEADERS } from '../model/request-rules.ts';
 import { excerpt } from './shown-url.ts';
 
-// RFC 9110, section 5.6.2: a token.
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // What a header can carry: latin1 without control characters, save the tab.
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-const STANDARD_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']);
-const OWNED_HEADERS = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'keep-alive',
-  'transfer-encoding',
-  'upgrade',
-]);
-
 /** Why a value is no request method, or `undefined` when it is one. */
 export function methodFault(method: string): string | undefined {
-  if (!TOKEN.test(method)) {
+  if (!isToken(method)) {
     return `Cannot use "${excerpt(method)}" as a method: it must be one word such as GET or POST`;
   }
   if (method.toUpperCase() === 'CONNECT') {
@@ -26,19 +15,13 @@ export function methodFault(method: string): string | undefined {
   return undefined;
 }
 
-/** A method as it is sent: upper case when it is a standard one, otherwise as it was written. */
-export function sentMethod(method: string): string {
-  const upper = method.toUpperCase();
-  return STANDARD_METHODS.has(upper) ? upper : method;
-}
-
 /** Why an object cannot be the headers of a request, or `undefined` when it can. Values are never named: they may be secret. */
 export function headersFault(headers: object): string | undefined {
   const seen = new Set<string>();
   for (const [given, value] of Object.entries(headers)) {
     const name = given.toLowerCase();
     const fault = `Cannot use the header "${excerpt(given)}"`;
-    if (!TOKEN.test(given)) return `${fault}: its name must be one word of letters, digits and dashes`;
+    if (!isToken(given)) return `${fault}: its name must be one word of letters, digits and dashes`;
     if (OWNED_HEADERS.has(name)) return `${fault}: fanout sets it, a job must not`;
     if (seen.has(name)) return `${fault}: it must be given once`;
     if (typeof value !== 'string') return `${fault}: its value must be a string`;

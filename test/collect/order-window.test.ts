@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type Indexed, OrderWindow } from '../../src/collect/order-window.ts';
-import { randomFrom } from '../model/random.ts';
+import { seededRandom } from '../seeded-random.ts';
 
 function takeAll(window: OrderWindow<Indexed>): number[] {
   const taken: number[] = [];
@@ -102,7 +102,7 @@ test.each([
 
 /** A producer and `workers` that finish their jobs in random order; gives the order of what came out. */
 async function simulate(count: number, size: number, seed: number, isSkipped: (index: number) => boolean) {
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   const window = new OrderWindow<Indexed>(size);
   const underWay: number[] = [];
   const out: number[] = [];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { headersFault, methodFault, sentHeaders, sentMethod } from '../../src/input/request-fields.ts';
+import { headersFault, methodFault, sentHeaders } from '../../src/input/request-fields.ts';
+import { sentMethod } from '../../src/model/request-rules.ts';
 
 describe('methodFault()', () => {
   it.each(['GET', 'get', 'PROPFIND', 'x-my_method!'])('has nothing against %s', (method) => {

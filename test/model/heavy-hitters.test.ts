@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { HeavyHitters } from '../../src/model/heavy-hitters.ts';
-import { randomFrom } from './random.ts';
+import { seededRandom } from '../seeded-random.ts';
 
 function counted(keys: Iterable<string>, capacity: number): HeavyHitters {
   const hitters = new HeavyHitters(capacity);
@@ -10,7 +10,7 @@ function counted(keys: Iterable<string>, capacity: number): HeavyHitters {
 
 /** Each of five keys makes 4 % of the stream; the rest are keys seen once. */
 function noisyStream(length: number): string[] {
-  const random = randomFrom(3);
+  const random = seededRandom(3);
   return Array.from({ length }, (_, index) =>
     random() < 0.2 ? `often-${Math.floor(random() * 5)}` : `once-${index}`,
   );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Deque } from '../../src/queue/deque.ts';
-import { seededRandom } from './seeded-random.ts';
+import { seededRandom } from '../seeded-random.ts';
 
 function dequeOf<T>(...values: T[]): Deque<T> {
   const deque = new Deque<T>();

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { runWorkers } from '../../src/pool/run-workers.ts';
 import { Lanes } from '../../src/queue/lanes.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeGate } from './fake-gate.ts';
-import { seededRandom } from './seeded-random.ts';
 
 const JOBS = 100_000;
 const LANES = 10_000;

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { Lanes } from '../../src/queue/lanes.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LanesModel, type ModelJob, type ModelRules } from './lanes-model.ts';
-import { seededRandom } from './seeded-random.ts';
 
 const STEPS = 1_500;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { WakeHeap } from '../../src/queue/wake-heap.ts';
-import { seededRandom } from './seeded-random.ts';
+import { seededRandom } from '../seeded-random.ts';
 
 function popAll<T>(heap: WakeHeap<T>, now: number): T[] {
   const due: T[] = [];

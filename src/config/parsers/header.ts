@@ -1,24 +1,14 @@
 import { printable } from '../../model/printable.ts';
+import { isToken, OWNED_HEADERS } from '../../model/request-rules.ts';
 import { BadValue } from '../bad-value.ts';
 import type { Parser } from '../parser.ts';
 import { headerValue } from './header-value.ts';
-import { isToken } from './token.ts';
 
 /** One request header; the name is in lower case. */
 export interface Header {
   readonly name: string;
   readonly value: string;
 }
-
-// They describe the connection or the length of the message, which only the sender of the message knows.
-const OWNED = new Set([
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-  'upgrade',
-  'expect',
-  'content-length',
-]);
 
 /**
  * Request headers: one line `Name: value`, a list of lines, or an object of names and values. `Name:` sends the
@@ -47,7 +37,7 @@ function parseHeader(name: string, value: unknown): Header {
   if (!isToken(name))
     throw new BadValue('the name of a header must be letters, digits and dashes, as in "Name: value"');
   const lower = name.toLowerCase();
-  if (OWNED.has(lower))
+  if (OWNED_HEADERS.has(lower))
     throw new BadValue(`it must not be ${lower}, which is set for each connection and body`);
   return Object.freeze({ name: lower, value: headerValue.parse(value) });
 }

@@ -1,8 +1,6 @@
+import { isToken, sentMethod } from '../../model/request-rules.ts';
 import { BadValue } from '../bad-value.ts';
 import type { Parser } from '../parser.ts';
-import { isToken } from './token.ts';
-
-const STANDARD = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']);
 
 /**
  * Request methods (RFC 9110, section 9). Standard ones are put in upper case; others are kept as they are,
@@ -13,10 +11,9 @@ export const method: Parser<string> = {
     if (typeof value !== 'string' || !isToken(value)) {
       throw new BadValue('it must be a request method such as GET, HEAD or POST');
     }
-    const upper = value.toUpperCase();
-    if (upper === 'CONNECT')
+    if (value.toUpperCase() === 'CONNECT')
       throw new BadValue('it must not be CONNECT, which asks for a tunnel and not for a URL');
-    return STANDARD.has(upper) ? upper : value;
+    return sentMethod(value);
   },
   print: (value) => value,
 };
