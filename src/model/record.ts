@@ -24,7 +24,11 @@ export function encodeRecord(result: Result): string {
     startedAt: new Date(result.startedAt).toISOString(),
     durationMs: tenths(result.durationMs),
     ttfbMs: result.ttfbMs === undefined ? undefined : tenths(result.ttfbMs),
-    failure: result.ok ? undefined : result.failure,
+    body: result.body,
+    failure: result.failure,
+    warning: result.warning,
+    baseline: result.baseline,
+    badRuns: result.badRuns,
   });
 }
 

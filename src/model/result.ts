@@ -6,6 +6,23 @@ export interface Redirect {
   readonly url: string;
 }
 
+/** What was kept of a body: a file, or the body itself. */
+export interface KeptBody {
+  /** Relative to the directory that bodies are saved in, with `/` between its parts. */
+  readonly path?: string | undefined;
+  /** Length as it is kept. */
+  readonly bytes: number;
+  /** In lower-case hex, of the bytes as they are kept. */
+  readonly sha256?: string | undefined;
+  /** The body itself, when it is text. */
+  readonly text?: string | undefined;
+  /** The body itself, when it is not. */
+  readonly base64?: string | undefined;
+}
+
+/** How a result stands to the run that the baseline was made of. */
+export type BaselineVerdict = 'new' | 'known' | 'mended';
+
 interface Outcome {
   readonly index: number;
   readonly source: string;
@@ -32,15 +49,22 @@ interface Outcome {
   readonly durationMs: number;
   /** Time to the first byte of the answer in ms, from the start of the last attempt. */
   readonly ttfbMs?: number | undefined;
+  readonly body?: KeptBody | undefined;
+  readonly baseline?: BaselineVerdict | undefined;
+  /** Bad runs in a row, this one counted, when they are counted and not yet enough to fail the run. */
+  readonly badRuns?: number | undefined;
 }
 
 export interface OkResult extends Outcome {
   readonly ok: true;
+  /** What would be a failure if the options did not let it pass. */
+  readonly warning?: Failure | undefined;
   readonly failure?: undefined;
 }
 
 export interface FailedResult extends Outcome {
   readonly ok: false;
+  readonly warning?: undefined;
   readonly failure: Failure;
 }
 
