@@ -9,6 +9,7 @@ import { Dialer } from './http/dialer.ts';
 import type { RequestDefaults } from './http/hop.ts';
 import { Resolver } from './http/resolver.ts';
 import { failedResult } from './http/results.ts';
+import { Secure } from './http/secure.ts';
 import { Task } from './http/task.ts';
 import type { Job } from './model/job.ts';
 import type { Result } from './model/result.ts';
@@ -48,7 +49,11 @@ export class Run {
     this.#defaults = withCommonHeaders(parts.defaults, parts.options.decompress);
     const { options, clock, random, admit } = parts;
     const resolver = new Resolver({ now: clock.now });
-    const dialer = new Dialer({ resolver, connectTimeoutMs: options.connectTimeout });
+    const dialer = new Dialer({
+      resolver,
+      secure: new Secure(),
+      connectTimeoutMs: options.connectTimeout,
+    });
     this.#agent = new Agent({ dialer, maxIdle: Math.max(MAX_IDLE_CONNECTIONS, options.concurrency) });
     const hosts = new Hosts({
       perHost: options.perHost ?? options.concurrency,

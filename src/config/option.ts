@@ -7,6 +7,8 @@ export const GROUPS = [
   'Workers',
   'Time, retries, size',
   'What counts as OK',
+  'Network',
+  'Bodies',
   'Output',
   'Reports',
   'Configuration',

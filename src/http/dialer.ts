@@ -1,8 +1,8 @@
 import net, { type Socket } from 'node:net';
-import tls, { type SecureContext } from 'node:tls';
 import { DialError } from './dial-error.ts';
 import { explain } from './explain.ts';
 import type { Resolver } from './resolver.ts';
+import type { Secure } from './secure.ts';
 
 /** Where to connect to, as undici says it: no brackets around an IPv6 address, an empty port for the default one. */
 export interface DialTarget {
@@ -15,8 +15,9 @@ export interface DialerOptions {
   readonly resolver: Resolver;
   /** Time in ms for name, connection and TLS together. */
   readonly connectTimeoutMs: number;
-  /** PEM certificates trusted beside Node's own. */
-  readonly extraCa?: string;
+  readonly secure: Secure;
+  /** Says why an address must not be connected to; `undefined` lets it pass. */
+  readonly refuse?: ((address: string) => string | undefined) | undefined;
 }
 
 /** Called once, with a connected socket or with an error. */
@@ -25,7 +26,6 @@ export type Dialed = (error: Error | undefined, socket: Socket | undefined) => v
 /** Makes connections: name → addresses → the first that answers → TLS. Never throws, and can be called off at any time. */
 export class Dialer {
   readonly #options: DialerOptions;
-  #secureContext: SecureContext | undefined;
 
   constructor(options: DialerOptions) {
     this.#options = options;
@@ -47,12 +47,15 @@ export class Dialer {
     const tryAddress = (addresses: readonly string[], index: number) => {
       const address = addresses[index];
       if (isSettled || address === undefined) return;
-      socket = this.#open(target, address, (error) => {
+      const opened = (error: Error | undefined) => {
         if (error !== undefined && index + 1 < addresses.length) tryAddress(addresses, index + 1);
         else settle(error);
-      });
+      };
+      const refusal = this.#options.refuse?.(address);
+      if (refusal === undefined) socket = this.#open(target, address, opened);
+      else opened(new DialError('denied', undefined, refusal));
     };
-    resolver.resolve(target.hostname, (error, addresses) => {
+    resolver.resolve(target.hostname, portOf(target), (error, addresses) => {
       if (error !== undefined) settle(error);
       else tryAddress(addresses, 0);
     });
@@ -61,9 +64,9 @@ export class Dialer {
 
   #open(target: DialTarget, address: string, opened: (error: Error | undefined) => void): Socket {
     const isSecure = target.protocol === 'https:';
-    const port = Number(target.port) || (isSecure ? 443 : 80);
+    const port = portOf(target);
     const socket = isSecure
-      ? tls.connect({ host: address, port, ...this.#tlsOptions(target.hostname) })
+      ? this.#options.secure.connect({ address, port }, target.hostname)
       : net.connect({ host: address, port });
     let hasConnected = false;
     const failed = (error: Error & { code?: string }) => {
@@ -80,20 +83,10 @@ export class Dialer {
     });
     return socket;
   }
-
-  #tlsOptions(hostname: string): tls.ConnectionOptions {
-    // One context for all: one for each connection costs more than the handshake.
-    this.#secureContext ??= tls.createSecureContext(trust(this.#options.extraCa));
-    return {
-      secureContext: this.#secureContext,
-      servername: net.isIP(hostname) === 0 ? hostname : '',
-      ALPNProtocols: ['http/1.1'],
-    };
-  }
 }
 
-function trust(extraCa: string | undefined): tls.SecureContextOptions {
-  return extraCa === undefined ? {} : { ca: [...tls.rootCertificates, extraCa] };
+function portOf({ port, protocol }: DialTarget): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
 
 function tlsError(error: Error & { code?: string }): DialError {

@@ -37,7 +37,7 @@ export class Resolver {
     this.#options = { lookUp: systemLookUp, maxEntries: MAX_ENTRIES, ...options };
   }
 
-  resolve(hostname: string, resolved: Resolved): void {
+  resolve(hostname: string, _port: number, resolved: Resolved): void {
     const known = net.isIP(hostname) === 0 ? this.#recall(hostname) : [hostname];
     if (known !== undefined) {
       resolved(undefined, known);

@@ -4,6 +4,7 @@ import { type AttemptOptions, attempt, type Reply } from '../../src/http/attempt
 import { Dialer } from '../../src/http/dialer.ts';
 import type { Hop } from '../../src/http/hop.ts';
 import { type LookUp, Resolver } from '../../src/http/resolver.ts';
+import { Secure } from '../../src/http/secure.ts';
 import { caPem } from '../origin/tls.ts';
 
 export interface ClientOptions {
@@ -24,7 +25,7 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
   const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100 } = options;
   const resolver = new Resolver(lookUp === undefined ? { now } : { now, lookUp });
   const agent = new Agent({
-    dialer: new Dialer({ resolver, connectTimeoutMs, extraCa: await caPem() }),
+    dialer: new Dialer({ resolver, connectTimeoutMs, secure: new Secure({ extraCa: await caPem() }) }),
     maxIdle,
   });
   onTestFinished(() => agent.destroy(new Error('the test has finished')));

@@ -19,7 +19,7 @@ function startResolver(lookUp: LookUp = async () => ['192.0.2.1'], options: Part
   });
   const resolve = (name: string): Promise<readonly string[]> =>
     new Promise((done, fail) => {
-      resolver.resolve(name, (error, addresses) => (error === undefined ? done(addresses) : fail(error)));
+      resolver.resolve(name, 80, (error, addresses) => (error === undefined ? done(addresses) : fail(error)));
     });
   return { asked, clock, resolver, resolve };
 }
@@ -40,7 +40,7 @@ test('an answer is known for a minute, and given at once', async () => {
   await resolve('a.test');
   clock.nowMs += TTL_MS - 1;
   let known: readonly string[] = [];
-  resolver.resolve('a.test', (_, addresses) => {
+  resolver.resolve('a.test', 80, (_, addresses) => {
     known = addresses;
   });
   expect(known, 'the answer comes before resolve() returns').toEqual(['192.0.2.1']);
