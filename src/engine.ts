@@ -25,8 +25,10 @@ export interface EngineOptions<J extends object, R extends object> {
   readonly crashed: (job: J, error: unknown) => R;
   /** Waited for before a job enters the queue, to hold the reader back. */
   readonly admit?: ((job: J) => Promise<void> | undefined) | undefined;
-  /** Told of each result as soon as it is known, before it waits for its turn to be taken. */
-  readonly onResult?: (result: R) => void;
+  /** The result of a job that needs no work, such as one from an earlier run; it never enters the lanes. */
+  readonly known?: ((job: J) => R | undefined) | undefined;
+  /** Given each result as soon as it is there, before it waits for its turn to be taken; what it returns is the result. */
+  readonly finish?: ((result: R) => R) | undefined;
   /** Waited for after the last result, before the results end. */
   readonly settle?: () => Promise<void>;
   /** Called when all is over, also after an error or a consumer that left early. */
@@ -131,7 +133,8 @@ export class Engine<J extends object, R extends object> {
     const lane = this.#options.laneOf(job);
     if (this.#stopping) return undefined;
     this.#isOneOutside = false;
-    return this.#options.lanes.put(lane, job);
+    const known = this.#options.known?.(job);
+    return known === undefined ? this.#options.lanes.put(lane, job) : this.#give(known);
   }
 
   async #workAll(): Promise<void> {
@@ -168,7 +171,6 @@ export class Engine<J extends object, R extends object> {
   }
 
   #give(result: R): Promise<void> | undefined {
-    this.#options.onResult?.(result);
-    return this.#results.send(result);
+    return this.#results.send(this.#options.finish?.(result) ?? result);
   }
 }

@@ -13,6 +13,7 @@ import { Secure } from './http/secure.ts';
 import { Task } from './http/task.ts';
 import type { Job } from './model/job.ts';
 import type { Result } from './model/result.ts';
+import { failsRun } from './model/verdict.ts';
 import type { Clock } from './queue/clock.ts';
 import { Lanes } from './queue/lanes.ts';
 
@@ -30,6 +31,8 @@ export interface RunParts {
   readonly onStop?: () => void;
   /** Waited for between the last result and the end of the results, when all counts are final. */
   readonly settle?: () => Promise<void>;
+  /** Adds to each result what earlier runs say of its URL, once for each. */
+  readonly judge?: (result: Result) => Result;
   /** Holds a job back before it enters the queue. */
   readonly admit?: (job: Job) => Promise<void> | undefined;
 }
@@ -72,7 +75,7 @@ export class Run {
       work: (task) => fetcher.step(task),
       crashed: (task, error) => failedResult(task, { kind: 'internal', message: describe(error) }),
       admit: admit === undefined ? undefined : (task) => admit(task.job),
-      onResult: (result) => this.#watchFailures(result),
+      finish: (result) => this.#finish(result),
       settle: async () => parts.settle?.(),
       onEnd: () => this.#close(),
     });
@@ -127,11 +130,14 @@ export class Run {
     return this.#parts.clock.after(deadlineMs, () => this.#end(reason));
   }
 
-  #watchFailures(result: Result): void {
-    if (result.ok) return;
+  /** The result as it stands after the judgement of the caller; stops the run when that is one failure too many. */
+  #finish(result: Result): Result {
+    const judged = this.#parts.judge?.(result) ?? result;
+    if (!failsRun(judged)) return judged;
     const { failFast, maxFailures } = this.#parts.options;
     this.#failures += 1;
     if (failFast || this.#failures === maxFailures) this.stop();
+    return judged;
   }
 
   #close(): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { allReactions } from '../queue/watch.ts';
-import { ids, idsTo, type TestResult, TestRun } from './test-run.ts';
+import { expectToAddUp, ids, idsTo, type TestResult, TestRun } from './test-run.ts';
 
 describe('Engine gives one result for each job', () => {
   test('when there are more jobs than workers and than room in the queue', async () => {
@@ -135,16 +135,46 @@ describe('A job that comes again', () => {
   });
 });
 
+describe('A job whose result is known', () => {
+  const known = ({ id }: { id: number }) => (id % 2 === 0 ? { id, text: 'known' } : undefined);
+
+  test('needs no worker, and the others are worked on as ever', async () => {
+    const run = new TestRun({ known });
+    run.source.give(9).end();
+    const all = run.takeAll();
+    await run.endAll();
+    expect(ids(await all)).toEqual(idsTo(9));
+    expect(ids(run.started)).toEqual([1, 3, 5, 7, 9]);
+    expect(run.taken.filter(({ text }) => text === 'known')).toHaveLength(4);
+    expectToAddUp(run);
+  });
+
+  test('waits for whoever takes the results', async () => {
+    const run = new TestRun({ known: ({ id }) => ({ id, text: 'known' }) });
+    run.source.give(100).end();
+    const results = run.engine.results();
+    await results.next();
+    await allReactions();
+    expect(run.source.pulled).toBeLessThan(10);
+    await results.return();
+  });
+});
+
 describe('Engine tells', () => {
-  test('of each result before it is taken', async () => {
+  test('of each result before it is taken, and takes what it is told for the result', async () => {
     const told: TestResult[] = [];
-    const run = new TestRun({ onResult: (result) => told.push(result) });
+    const run = new TestRun({
+      finish: (result) => {
+        told.push(result);
+        return { ...result, text: `${result.text}, finished` };
+      },
+    });
     run.source.give(2).end();
     const results = run.engine.results();
     const first = results.next();
     await run.endAll();
     expect(ids(told)).toEqual([1, 2]);
-    expect((await first).value).toEqual({ id: 1, text: 'ok' });
+    expect((await first).value).toEqual({ id: 1, text: 'ok, finished' });
     await results.return();
   });
 

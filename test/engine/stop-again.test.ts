@@ -23,7 +23,12 @@ describe('Engine.stop() and jobs that come again', () => {
 
   test('a job that waits for its next attempt has the result it has otherwise, after those under way', async () => {
     const told: number[] = [];
-    const run = new TestRun({ onResult: (result) => told.push(result.id) });
+    const run = new TestRun({
+      finish: (result) => {
+        told.push(result.id);
+        return result;
+      },
+    });
     run.source.give(9).end();
     const all = run.takeAll();
     await allReactions();

@@ -104,12 +104,30 @@ describe('Engine.stop() ends a run', () => {
   });
 
   test('from within the telling of a result', async () => {
-    const run: TestRun = new TestRun({ onResult: () => run.engine.stop() });
+    const run: TestRun = new TestRun({
+      finish: (result) => {
+        run.engine.stop();
+        return result;
+      },
+    });
     run.source.give(9).end();
     const all = run.takeAll();
     await run.endAll();
     expect(ids(await all)).toEqual([1, 2]);
     expectToAddUp(run);
+  });
+
+  test('while results that need no work wait for their turn', async () => {
+    const run = new TestRun({ known: ({ id }) => ({ id, text: 'known' }) });
+    run.source.give(9).end();
+    const results = run.engine.results();
+    const first = await results.next();
+    await allReactions();
+    run.engine.stop();
+    const rest: unknown[] = [];
+    for await (const result of results) rest.push(result);
+    expect(first.value).toEqual({ id: 1, text: 'known' });
+    expect(1 + rest.length + run.engine.notFetched).toBe(run.source.pulled);
   });
 
   test('from within the source, as it gives a job', async () => {
