@@ -1,9 +1,10 @@
-// C0, DEL and C1 controls, line separators, and the marks that reorder text on a screen.
+// C0, DEL and C1 controls, line separators, the marks that reorder text on a screen, and `##[`, which starts a command
+// anywhere in a line that the runner of GitHub Actions reads (actions/runner, ActionCommand.cs).
 const UNPRINTABLE =
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|#(?=#\[)/g;
 
 // Most text is plain ASCII, and then there is nothing to do.
-const UNPRINTABLE_OR_WIDE = /[^\x20-\x7e]/;
+const UNPRINTABLE_OR_WIDE = /[^\x20-\x7e]|##\[/;
 
 /**
  * Makes text from outside harmless to a terminal and to anything that reads lines: control characters and

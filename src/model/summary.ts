@@ -2,8 +2,9 @@ import { AccountingError } from './errors.ts';
 import type { FailureKind } from './failure.ts';
 import { HeavyHitters } from './heavy-hitters.ts';
 import { type Latency, LatencyHistogram } from './latency.ts';
-import type { FailedResult, Result } from './result.ts';
+import type { FailedResult, OkResult, Result } from './result.ts';
 import { hostOf } from './url.ts';
+import { failsRun } from './verdict.ts';
 
 const HOST_COUNTERS = 100;
 const WORST_HOSTS = 10;
@@ -13,7 +14,17 @@ export interface Summary {
   /** Jobs read from the inputs. */
   readonly read: number;
   readonly ok: number;
+  /** Those that are OK with a warning: a part of `ok`. */
+  readonly warned: number;
+  /** Those that the baseline has as failed and that are OK now: a part of `ok`. */
+  readonly mended: number;
   readonly failed: number;
+  /** Failures that the baseline knows: a part of `failed`. */
+  readonly known: number;
+  /** Failures that the baseline does not know: a part of `failed`, 0 without a baseline. */
+  readonly new: number;
+  /** Failures that are not known and have not come often enough yet to fail the run: a part of `failed`. */
+  readonly flaky: number;
   /** Left out on purpose, such as the second of two equal URLs. */
   readonly skipped: number;
   /** Read, but never asked for, because the run was stopped. */
@@ -39,12 +50,17 @@ export interface FailingHost {
 
 /**
  * Folds results into a `Summary`, in memory that depends on neither their number nor that of their hosts.
- * `add()` counts `ok` and `failed`; the other counts belong to whoever reads the input and stops the run.
+ * `add()` counts `ok`, `failed` and their parts; the other counts belong to whoever reads the input and stops the run.
  */
 export class SummaryFold {
   read = 0;
   ok = 0;
   failed = 0;
+  warned = 0;
+  mended = 0;
+  known = 0;
+  new = 0;
+  flaky = 0;
   skipped = 0;
   notFetched = 0;
   #bytes = 0;
@@ -56,7 +72,7 @@ export class SummaryFold {
   add(result: Result): void {
     this.#bytes += result.bytes;
     if (result.attempts > 0) this.#latency.record(result.durationMs);
-    if (result.ok) this.ok += 1;
+    if (result.ok) this.#addOk(result);
     else this.#addFailure(result);
   }
 
@@ -66,7 +82,12 @@ export class SummaryFold {
     return {
       read: this.read,
       ok: this.ok,
+      warned: this.warned,
+      mended: this.mended,
       failed: this.failed,
+      known: this.known,
+      new: this.new,
+      flaky: this.flaky,
       skipped: this.skipped,
       notFetched: this.notFetched,
       wallMs,
@@ -81,8 +102,17 @@ export class SummaryFold {
     };
   }
 
+  #addOk({ warning, baseline }: OkResult): void {
+    this.ok += 1;
+    if (warning !== undefined) this.warned += 1;
+    if (baseline === 'mended') this.mended += 1;
+  }
+
   #addFailure(result: FailedResult): void {
     this.failed += 1;
+    if (result.baseline === 'known') this.known += 1;
+    else if (!failsRun(result)) this.flaky += 1;
+    if (result.baseline === 'new') this.new += 1;
     const { kind } = result.failure;
     this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
     if (kind === 'status' && result.status !== undefined) {

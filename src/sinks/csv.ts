@@ -1,17 +1,21 @@
 import type { Sink } from '../collect/sink.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
+import { verdictOf } from '../model/verdict.ts';
 import type { LineOutput } from './line-writer.ts';
 
 const COLUMNS =
   'index,source,line,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
-  'startedAt,durationMs,ttfbMs,kind,code,message';
+  'startedAt,durationMs,ttfbMs,kind,code,message,verdict,baseline,badRuns';
 
-const NOT_PLAIN = /^[=+\-@]|[",]|[^\x20-\x7e]/;
+const NOT_PLAIN = /^[=+\-@]|[",]|[^\x20-\x7e]|##\[/;
 // The full-width forms start a formula too, in the spreadsheets of the locales that use them.
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
-/** `--format csv`: a header line, then one line for each result with the keys of the record; `redirects` is their number. */
+/**
+ * `--format csv`: a header line, then one line for each result with the keys of the record. `redirects` is their number;
+ * kind, code and message are those of the failure or the warning.
+ */
 export function csvSink(output: LineOutput): Sink {
   let header = `${COLUMNS}\n`;
   return {
@@ -28,14 +32,15 @@ export function csvSink(output: LineOutput): Sink {
 }
 
 function csvLine(result: Result): string {
-  const failure = result.ok ? undefined : result.failure;
+  const trouble = result.failure ?? result.warning;
   return (
     `${result.index},${cell(result.source)},${result.line},${cell(result.id)},${cell(result.url)},` +
     `${cell(result.finalUrl)},${cell(result.method)},${result.ok},${result.status ?? ''},${result.attempts},` +
     `${result.redirects.length},${result.bytes},${result.truncated},${cell(result.contentType)},` +
     `${new Date(result.startedAt).toISOString()},${tenths(result.durationMs)},` +
     `${result.ttfbMs === undefined ? '' : tenths(result.ttfbMs)},` +
-    `${cell(failure?.kind)},${cell(failure?.code)},${cell(failure?.message)}`
+    `${cell(trouble?.kind)},${cell(trouble?.code)},${cell(trouble?.message)},` +
+    `${verdictOf(result)},${result.baseline ?? ''},${result.badRuns ?? ''}`
   );
 }
 

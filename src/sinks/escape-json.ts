@@ -1,6 +1,6 @@
 // What `printable()` escapes, apart from the C0 controls, which JSON.stringify has escaped already.
-const UNPRINTABLE = /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
-const NOT_PLAIN = /[^\x20-\x7e]/;
+const UNPRINTABLE = /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|#(?=#\[)/g;
+const NOT_PLAIN = /[^\x20-\x7e]|##\[/;
 
 /**
  * Makes one line of JSON, as JSON.stringify gives it, harmless to a terminal: DEL, C1 controls, line separators

@@ -12,6 +12,7 @@ test.each([
   ['a one-character CSI', '\u009b2J', '\\u{9b}2J'],
   ['a line separator', 'a\u2028b', 'a\\u{2028}b'],
   ['marks that turn the direction', 'a\u202eb\u2066c\u061cd', 'a\\u{202e}b\\u{2066}c\\u{61c}d'],
+  ['a command of the runner of GitHub Actions', 'a###[error]b', 'a#\\u{23}#[error]b'],
   ['a byte-order mark', '\ufeffa', '\\u{feff}a'],
 ])('printable() escapes %s', (_name, text, shown) => {
   expect(printable(text)).toBe(shown);

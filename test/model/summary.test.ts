@@ -14,7 +14,12 @@ test('the summary of nothing is zero, without a latency', () => {
   expect(summaryOf([], 0)).toEqual({
     read: 0,
     ok: 0,
+    warned: 0,
+    mended: 0,
     failed: 0,
+    known: 0,
+    new: 0,
+    flaky: 0,
     skipped: 0,
     notFetched: 0,
     wallMs: 0,
@@ -29,6 +34,24 @@ test('the summary of nothing is zero, without a latency', () => {
 test('it counts verdicts, bytes and speed', () => {
   const results = [okResult({ bytes: 10 }), okResult({ bytes: 5 }), failedResult('dns')];
   expect(summaryOf(results, 1500)).toMatchObject({ ok: 2, failed: 1, bytes: 15, urlsPerSecond: 2 });
+});
+
+test('it counts warnings and what is known of other runs as parts of OK and failed', () => {
+  const warning = { kind: 'blocked', message: 'go away' } as const;
+  const results = [
+    okResult(),
+    okResult({ warning }),
+    okResult({ warning, baseline: 'mended' }),
+    failedResult('dns'),
+    failedResult('dns', { baseline: 'new' }),
+    failedResult('dns', { baseline: 'new', badRuns: 1 }),
+    failedResult('dns', { baseline: 'known' }),
+    failedResult('dns', { baseline: 'known', badRuns: 1 }),
+  ];
+  expect(summaryOf(results)).toMatchObject({
+    ...{ ok: 3, warned: 2, mended: 1 },
+    ...{ failed: 5, known: 2, new: 2, flaky: 1 },
+  });
 });
 
 test('it hands through the counts that only the reader of the input knows', () => {

@@ -8,7 +8,7 @@ import { hostileResults, UNPRINTABLE } from './hostile.ts';
 
 const HEADER =
   'index,source,line,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
-  'startedAt,durationMs,ttfbMs,kind,code,message';
+  'startedAt,durationMs,ttfbMs,kind,code,message,verdict,baseline,badRuns';
 
 function csvOf(...results: Result[]): string {
   const output = new CollectedLines();
@@ -32,9 +32,21 @@ function cell(column: string, result: Result): string | undefined {
 test('csvSink() writes a header and a line for each result', () => {
   expect(csvOf(okResult({ ttfbMs: 30.25 }), failedResult('dns', { index: 1, line: 2 }))).toBe(
     `${HEADER}\n` +
-      '0,urls.txt,1,,https://example.com/1,,GET,true,200,1,0,1234,false,,2026-01-01T00:00:00.000Z,34,30.3,,,\n' +
-      '1,urls.txt,2,,https://example.com/1,,GET,false,,1,0,0,false,,2026-01-01T00:00:00.000Z,34,,dns,,a dns failure\n',
+      '0,urls.txt,1,,https://example.com/1,,GET,true,200,1,0,1234,false,,2026-01-01T00:00:00.000Z,34,30.3,,,,OK,,\n' +
+      '1,urls.txt,2,,https://example.com/1,,GET,false,,1,0,0,false,,2026-01-01T00:00:00.000Z,34,,dns,,a dns failure,FAIL,,\n',
   );
+});
+
+test('a warning and what is known of other runs have cells of their own', () => {
+  const warned = okResult({ warning: { kind: 'blocked', message: 'go away' }, baseline: 'mended' });
+  const known = failedResult('dns', { baseline: 'known', badRuns: 2 });
+  const columns = ['ok', 'verdict', 'kind', 'message', 'baseline', 'badRuns'];
+  expect(columns.map((column) => cell(column, warned))).toEqual([
+    ...['true', 'WARN', 'blocked', 'go away', 'mended', ''],
+  ]);
+  expect(columns.map((column) => cell(column, known))).toEqual([
+    ...['false', 'FAIL', 'dns', 'a dns failure', 'known', '2'],
+  ]);
 });
 
 test('the header of a run without results is written all the same', async () => {
@@ -77,11 +89,11 @@ test.each([
     expect(cell(column, result)).toBe(shown);
 });
 
-test.each(hostileResults)('a hostile result is one printable line of twenty cells: %#', (result) => {
+test.each(hostileResults)('a hostile result is one printable line with all its cells: %#', (result) => {
   const [, line = '', ...rest] = csvOf(result).split('\n');
   expect(rest).toEqual(['']);
   expect(line).not.toMatch(UNPRINTABLE);
-  expect(cells(line)).toHaveLength(20);
+  expect(cells(line)).toHaveLength(23);
 });
 
 test('a long URL is whole', () => {

@@ -40,3 +40,9 @@ test('escapeJson() escapes all that printable() does', () => {
 test('escapeJson() leaves other languages readable', () => {
   expect(escapeJson('"見つかりません é"')).toBe('"見つかりません é"');
 });
+
+test('escapeJson() leaves no command of the runner of GitHub Actions, and no value changes', () => {
+  const json = escapeJson(JSON.stringify('###[error]x'));
+  expect(json).not.toContain('##[');
+  expect(JSON.parse(json)).toBe('###[error]x');
+});

@@ -10,7 +10,12 @@ import { HOSTILE, UNPRINTABLE } from './hostile.ts';
 const good: Summary = {
   read: 2,
   ok: 2,
+  warned: 0,
+  mended: 0,
   failed: 0,
+  known: 0,
+  new: 0,
+  flaky: 0,
   skipped: 0,
   notFetched: 0,
   wallMs: 500,
@@ -60,6 +65,15 @@ test('the summary of a bad run says what failed and where', () => {
       '  latency   p50 34ms, p90 120ms, p99 1.24s\n' +
       '  failures  404 (100), dns (40), 500 (22), timeout (20), status (1)\n' +
       '  hosts     a.example (90), b.example:8443 (12+)\n',
+  );
+});
+
+test('the summary tells warned, mended, new, known and flaky where there are any', () => {
+  expect(textOf({ ok: 9, warned: 2, mended: 1, failed: 6, new: 1, known: 3, flaky: 2 })).toContain(
+    '\nDone: 9 succeeded (2 warned, 1 mended), 6 failed (1 new, 3 known, 2 flaky)\n',
+  );
+  expect(textOf({ ok: 9, mended: 1, failed: 3, known: 3 })).toContain(
+    '\nDone: 9 succeeded (1 mended), 3 failed (3 known)\n',
   );
 });
 

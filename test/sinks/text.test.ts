@@ -50,6 +50,31 @@ test('a FAIL tells its attempts after the message', () => {
   expect(line(result)).toBe('FAIL  timeout  https://example.com/1  34ms  no answer (3 attempts)\n');
 });
 
+test('a WARN shows what would be its failure', () => {
+  const warning = { kind: 'blocked', message: 'the answer is a challenge' } as const;
+  expect(line(okResult({ status: 403, warning }))).toBe(
+    'WARN  blocked  https://example.com/1  34ms  the answer is a challenge\n',
+  );
+});
+
+test.each([
+  ['known', failedResult('dns', { baseline: 'known' }), 'a dns failure (known)'],
+  ['new', failedResult('dns', { baseline: 'new', attempts: 3 }), 'a dns failure (3 attempts, new)'],
+  ['flaky', failedResult('dns', { badRuns: 2 }), 'a dns failure (bad run 2)'],
+  ['mended', okResult({ baseline: 'mended' }), '1.2kB 34ms (mended)'],
+])('what is %s is called so', (_, result, end) => {
+  expect(line(result).endsWith(` ${end}\n`)).toBe(true);
+});
+
+test('a command of the runner of GitHub Actions is none any more', () => {
+  const command = '##[add-mask]x';
+  const results = [
+    okResult({ url: `https://x/${command}` }),
+    failed('dns', `https://x/${command}`, 1, command),
+  ];
+  expect(results.map(line).join('')).not.toContain('##[');
+});
+
 test('a FAIL without a message ends with its time', () => {
   expect(line(failed('status', 'https://example.com/', 3, '', 404))).toBe(
     'FAIL  404  https://example.com/  3ms\n',
