@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { OutputError } from '../model/errors.ts';
-import { outputError } from './output-error.ts';
+import { outputError } from '../model/output-error.ts';
 
 /** Length of a batch, in UTF-16 units: enough that the cost of a write is nothing beside that of its lines. */
 const BATCH = 64 * 1024;

@@ -2,7 +2,7 @@ import { createWriteStream, fstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import { outputError } from './output-error.ts';
+import { outputError } from '../model/output-error.ts';
 
 /** Creates or empties a file for `--output`. Throws an OutputError before anything is fetched, not after. */
 export async function openOutputFile(path: string): Promise<Writable> {

@@ -1,5 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
-import { OutputError } from '../model/errors.ts';
+import { OutputError } from './errors.ts';
 
 /** `Cannot write to "results.jsonl": no space left on device`. */
 export function outputError(name: string, cause: unknown): OutputError {
