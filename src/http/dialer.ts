@@ -1,4 +1,5 @@
 import net, { type Socket } from 'node:net';
+import { type AddressPolicy, allowedOf } from './address-policy.ts';
 import { DialError } from './dial-error.ts';
 import { explain } from './explain.ts';
 import type { Resolver } from './resolver.ts';
@@ -16,8 +17,8 @@ export interface DialerOptions {
   /** Time in ms for name, connection and TLS together. */
   readonly connectTimeoutMs: number;
   readonly secure: Secure;
-  /** Says why an address must not be connected to; `undefined` lets it pass. */
-  readonly refuse?: ((address: string) => string | undefined) | undefined;
+  /** Asked for each address that is about to be connected to, whatever name led there. */
+  readonly refuse?: AddressPolicy | undefined;
 }
 
 /** Called once, with a connected socket or with an error. */
@@ -33,7 +34,7 @@ export class Dialer {
 
   /** Returns a function that calls the connection off; `dialed` then gets the reason. */
   dial(target: DialTarget, dialed: Dialed): (reason: Error) => void {
-    const { connectTimeoutMs, resolver } = this.#options;
+    const { connectTimeoutMs, refuse, resolver } = this.#options;
     let socket: Socket | undefined;
     let isSettled = false;
     const settle = (error: Error | undefined) => {
@@ -51,13 +52,12 @@ export class Dialer {
         if (error !== undefined && index + 1 < addresses.length) tryAddress(addresses, index + 1);
         else settle(error);
       };
-      const refusal = this.#options.refuse?.(address);
-      if (refusal === undefined) socket = this.#open(target, address, opened);
-      else opened(new DialError('denied', undefined, refusal));
+      socket = this.#open(target, address, opened);
     };
     resolver.resolve(target.hostname, portOf(target), (error, addresses) => {
-      if (error !== undefined) settle(error);
-      else tryAddress(addresses, 0);
+      const allowed = error ?? allowedOf(addresses, refuse);
+      if (allowed instanceof Error) settle(allowed);
+      else tryAddress(allowed, 0);
     });
     return settle;
   }

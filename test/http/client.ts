@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import type { AddressPolicy } from '../../src/http/address-policy.ts';
 import { Agent } from '../../src/http/agent.ts';
 import { type AttemptOptions, attempt, type Reply } from '../../src/http/attempt.ts';
 import { Dialer } from '../../src/http/dialer.ts';
@@ -11,6 +12,7 @@ export interface ClientOptions {
   readonly lookUp?: LookUp;
   readonly connectTimeoutMs?: number;
   readonly maxIdle?: number;
+  readonly refuse?: AddressPolicy;
 }
 
 /** The HTTP side as a test uses it: an agent that trusts the test CA, and one hop after the other. */
@@ -22,10 +24,15 @@ export interface Client {
 /** A client whose connections are closed when the test has finished. */
 export async function startClient(options: ClientOptions = {}): Promise<Client> {
   const now = () => performance.now();
-  const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100 } = options;
+  const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, refuse } = options;
   const resolver = new Resolver(lookUp === undefined ? { now } : { now, lookUp });
   const agent = new Agent({
-    dialer: new Dialer({ resolver, connectTimeoutMs, secure: new Secure({ extraCa: await caPem() }) }),
+    dialer: new Dialer({
+      resolver,
+      connectTimeoutMs,
+      secure: new Secure({ extraCa: await caPem() }),
+      refuse,
+    }),
     maxIdle,
   });
   onTestFinished(() => agent.destroy(new Error('the test has finished')));
