@@ -15,6 +15,7 @@ import { systemClock } from '../system-clock.ts';
 import { countInputs } from './count-inputs.ts';
 import { dryRun } from './dry-run.ts';
 import { EXIT } from './exit-code.ts';
+import { type Judgement, openJudgement } from './open-judgement.ts';
 import { type Outputs, openOutputs } from './outputs.ts';
 import { type SignalName, Signals } from './signals.ts';
 
@@ -59,14 +60,16 @@ export class FetchRun {
     Error.stackTraceLimit = 0;
     const { options, process, inputs } = this.#parts;
     const progress = () => this.#progress();
+    const judgement = await openJudgement(options, () => this.#run?.isStopped === false);
     const outputs = await openOutputs({ options, process, progress, signal: this.#quitting.signal });
-    const run = this.#makeRun(outputs);
+    const run = this.#makeRun(outputs, judgement);
     this.#run = run;
     outputs.closed.then(() => this.#onReaderGone(run));
     if (outputs.bar !== undefined) this.#countBeside(inputs);
     const signals = this.#watchSignals(run);
+    const sinks = [...judgement.sinks, ...outputs.sinks];
     try {
-      const summary = await collect(run.results(), outputs.sinks, this.#fold, systemClock.now);
+      const summary = await collect(run.results(), sinks, this.#fold, systemClock.now);
       checkBalance(summary);
       return this.#exitCode(summary, signals.received);
     } finally {
@@ -75,7 +78,7 @@ export class FetchRun {
     }
   }
 
-  #makeRun({ window }: Outputs): Run {
+  #makeRun({ window }: Outputs, { judge }: Judgement): Run {
     const { options, template } = this.#parts;
     return new Run({
       options,
@@ -83,6 +86,7 @@ export class FetchRun {
       jobs: this.#jobs(),
       clock: systemClock,
       random: Math.random,
+      judge,
       onStop: () => {
         this.#reading.abort();
         window?.close();
@@ -145,7 +149,8 @@ export class FetchRun {
     if (signal !== undefined) return EXIT[signal];
     if (this.#isReaderGone) return EXIT.ok;
     this.#checkNotEmpty(summary.read);
-    return summary.failed > 0 || summary.notFetched > 0 ? EXIT.failed : EXIT.ok;
+    const breaking = summary.failed - summary.known - summary.flaky;
+    return breaking > 0 || summary.notFetched > 0 ? EXIT.failed : EXIT.ok;
   }
 
   #checkNotEmpty(read: number): void {

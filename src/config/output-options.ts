@@ -1,3 +1,4 @@
+import { judgementOptions } from './judgement-options.ts';
 import { option, type Resolved } from './option.ts';
 import { boolean } from './parsers/boolean.ts';
 import { oneOf } from './parsers/one-of.ts';
@@ -83,6 +84,7 @@ export const outputOptions = {
     default: undefined,
     help: 'write the failed URLs to this file, as a list that fanout fetch reads',
   }),
+  ...judgementOptions,
   config: option({
     flags: '--config <file>',
     group: 'Configuration',

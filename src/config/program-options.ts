@@ -1,7 +1,8 @@
+import { UsageError } from '../model/errors.ts';
 import { deriveRunOptions } from './derive-run-options.ts';
 import { type ConfigFile, environmentLayer, fileLayer, flagLayer } from './layer.ts';
 import { type OutputOptions, outputOptions } from './output-options.ts';
-import { resolveOptions } from './resolve.ts';
+import { resolveOptions, type Settled } from './resolve.ts';
 import { type RunOptions, runOptions } from './run-options.ts';
 import type { Environment } from './variables.ts';
 
@@ -25,6 +26,24 @@ export function resolveProgramOptions(layers: ProgramLayers, version: string): P
     environmentLayer(programOptions, environment),
     ...(file === undefined ? [] : [fileLayer(programOptions, file, environment)]),
   ]);
+  requirePartners(settled);
   const { json, ...values } = { ...settled.values, ...deriveRunOptions(settled, version) };
   return Object.freeze({ ...values, format: json ? 'jsonl' : values.format });
+}
+
+// What makes no sense without another option: the option, and what it needs.
+const PARTNERS: Readonly<Record<string, 'baseline' | 'flakyAfter' | 'state'>> = {
+  updateBaseline: 'baseline',
+  flakyAfter: 'state',
+  state: 'flakyAfter',
+};
+
+function requirePartners({ values, places }: Settled<typeof programOptions>): void {
+  const held = new Map<string, unknown>(Object.entries(values));
+  for (const [key, partner] of Object.entries(PARTNERS)) {
+    // A `false` in a file asks for nothing.
+    if (!held.get(key) || held.get(partner) !== undefined) continue;
+    const flag = /--[\w-]+/.exec(programOptions[partner].flags)?.[0];
+    throw new UsageError(`Cannot use ${places.get(key)} alone: it needs ${flag}, too`);
+  }
 }

@@ -20,7 +20,8 @@ export function failedListSink(output: LineOutput, runMethod = 'GET'): Sink {
   };
 }
 
-function listLine({ url, method, id }: FailedResult, runMethod: string): string {
+/** One line of such a list, without its newline. */
+export function listLine({ url, method, id }: FailedResult, runMethod: string): string {
   const ownMethod = method === runMethod ? undefined : method;
   if (id === undefined && ownMethod === undefined && PLAIN_LINE.test(url)) return url;
   return escapeJson(JSON.stringify({ url, method: ownMethod, id }));

@@ -31,7 +31,12 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   }
   const inputs = inputsOf(args.inputs, isatty(0));
   await checkInputs(inputs);
-  await checkOutputs(inputs, { '--output': options.output, '--failed': options.failed });
+  await checkOutputs(inputs, {
+    '--output': options.output,
+    '--failed': options.failed,
+    '--baseline': options.baseline,
+    '--state': options.state,
+  });
   const body =
     options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));
   const fetch = new FetchRun({ options, process, inputs, template: requestTemplate(options, body) });

@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { Baseline } from '../collect/baseline.ts';
+import { type Line, LineSplitter } from '../input/line-splitter.ts';
+import { openFile } from '../input/open-file.ts';
+import { jobText, parseLine } from '../input/parse-line.ts';
+import { readChunks } from '../input/read-chunks.ts';
+import { decodeRecord } from '../model/decode-record.ts';
+import { InputError } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
+
+/** A baseline as it was read. */
+export interface BaselineFile {
+  readonly baseline: Baseline;
+  /** Whether it is a list of URLs, and no JSONL result. */
+  readonly isList: boolean;
+}
+
+// A record may hold a whole body.
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Reads a baseline: of a JSONL result the failures, of a list every URL.
+ * `mayBeMissing`: a file that does not exist is an empty baseline. Throws an `InputError` when it cannot be read or a record is damaged.
+ */
+export async function readBaseline(
+  path: string,
+  { mayBeMissing }: { readonly mayBeMissing: boolean },
+): Promise<BaselineFile> {
+  const baseline = new Baseline();
+  if (mayBeMissing && !existsSync(path)) return { baseline, isList: false };
+  const splitter = new LineSplitter(MAX_RECORD_BYTES);
+  let line = 0;
+  let records = 0;
+  let urls = 0;
+  const take = (text: Line): void => {
+    line += 1;
+    if (typeof text !== 'string') throw damaged(path, line, 'it is too long');
+    if (text.startsWith('{"v":')) {
+      records += 1;
+      const record = decodeRecord(text);
+      if ('broken' in record) throw damaged(path, line, record.broken);
+      if (!record.ok) baseline.add(record);
+    } else if (jobText(text) !== undefined) {
+      urls += 1;
+      baseline.add(parseLine(text.trim()));
+    }
+  };
+  for await (const chunk of readChunks(await openFile(path), path)) splitter.push(chunk).forEach(take);
+  splitter.end().forEach(take);
+  return { baseline, isList: records === 0 && urls > 0 };
+}
+
+function damaged(path: string, line: number, reason: string): InputError {
+  return new InputError(`Cannot read ${printable(path)}:${line} as a result record: ${reason}`);
+}

@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { runCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aFile, anOrigin } from './an-origin.ts';
+
+describe('--baseline', () => {
+  it('lets known failures pass, names mended URLs, and fails the run for a new failure alone', async () => {
+    const origin = await anOrigin();
+    const [ok, broken, fresh] = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/status/410`];
+    const baseline = await aFile([broken, ok], 'baseline.txt');
+    const known = await runCli(['fetch', '--baseline', baseline, ok, broken]);
+    expect(known.code).toBe(0);
+    expect(known.stdout).toMatch(/^OK .*mended/m);
+    expect(known.stdout).toMatch(/^FAIL .*known/m);
+    const broke = await runCli(['fetch', '--json', '--baseline', baseline, ok, broken, fresh]);
+    expect(broke.code).toBe(1);
+    const records = broke.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(Object.fromEntries(records.map(({ url, baseline }) => [url, baseline]))).toEqual({
+      [ok]: 'mended',
+      [broken]: 'known',
+      [fresh]: 'new',
+    });
+  });
+
+  it('reads a JSONL result, in which what was OK is no known failure', async () => {
+    const origin = await anOrigin();
+    const flaky = `${origin.url}/flaky/a/1`;
+    const args = ['fetch', '--json', '--retries', '0', `${origin.url}/ok`, flaky];
+    const first = await runCli(args);
+    const baseline = await aFile([first.stdout.trim()], 'baseline.jsonl');
+    const { code, stdout } = await runCli([...args, `${origin.url}/status/404`, '--baseline', baseline]);
+    expect(code).toBe(1);
+    expect(stdout.match(/"baseline":"\w+"/g)?.sort()).toEqual(['"baseline":"mended"', '"baseline":"new"']);
+  });
+
+  it('does not stop for a known failure with --fail-fast', async () => {
+    const origin = await anOrigin();
+    const broken = Array.from({ length: 50 }, (_, index) => `${origin.url}/status/404?${index}`);
+    const baseline = await aFile(broken, 'baseline.txt');
+    const list = [...broken, `${origin.url}/ok`].join('\n');
+    const { code, stderr } = await runCli(['fetch', '--fail-fast', '--baseline', baseline], { stdin: list });
+    expect(code).toBe(0);
+    expect(stderr).toContain('Done: 1 succeeded, 50 failed');
+  });
+
+  it.each([
+    ['that does not exist', 'missing.jsonl', /Cannot read .*missing\.jsonl.*no such file/],
+    ['with a damaged record', undefined, /Cannot read .*:1 as a result record: it is not JSON/],
+  ])('a file %s is an error before the first request', async (_, name, message) => {
+    const origin = await anOrigin();
+    const path = name === undefined ? await aFile(['{"v":1,'], 'b.jsonl') : join(await tempDir(), name);
+    const { code, stderr } = await runCli(['fetch', '--baseline', path, `${origin.url}/ok`]);
+    expect([code, origin.requests]).toEqual([2, 0]);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('--update-baseline', () => {
+  it('makes the file, and the next run knows its failures', async () => {
+    const origin = await anOrigin();
+    const path = join(await tempDir(), 'baseline.jsonl');
+    const args = ['fetch', '--baseline', path, `${origin.url}/ok`, `${origin.url}/status/404`];
+    expect((await runCli([...args, '--update-baseline'])).code).toBe(1);
+    expect((await readFile(path, 'utf8')).trim().split('\n')).toEqual([
+      expect.stringContaining(`"url":"${origin.url}/status/404"`),
+    ]);
+    expect((await runCli(args)).code).toBe(0);
+    expect(existsSync(`${path}.part`)).toBe(false);
+  });
+
+  it('keeps a list a list, without what is mended', async () => {
+    const origin = await anOrigin();
+    const baseline = await aFile([`${origin.url}/ok`, `${origin.url}/status/404`], 'baseline.txt');
+    const list = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/status/410`];
+    await runCli(['fetch', '--baseline', baseline, '--update-baseline', ...list]);
+    expect((await readFile(baseline, 'utf8')).trim().split('\n').sort()).toEqual(list.slice(1).sort());
+  });
+
+  it('leaves the file alone when the run is cut short', async () => {
+    const origin = await anOrigin();
+    const baseline = await aFile([`${origin.url}/old`], 'baseline.txt');
+    const list = Array.from({ length: 200 }, (_, index) => `${origin.url}/status/404?${index}`).join('\n');
+    const flags = ['--baseline', baseline, '--update-baseline', '--fail-fast', '-c', '1'];
+    expect((await runCli(['fetch', ...flags], { stdin: list })).code).toBe(1);
+    expect(await readFile(baseline, 'utf8')).toBe(`${origin.url}/old\n`);
+    expect(existsSync(`${baseline}.part`)).toBe(false);
+  });
+
+  it('needs --baseline', async () => {
+    const { code, stderr } = await runCli(['fetch', '--update-baseline', 'http://127.0.0.1/']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Cannot use --update-baseline alone: it needs --baseline, too');
+  });
+});
+
+describe('--flaky-after', () => {
+  it('fails the run only after so many bad runs in a row', async () => {
+    const origin = await anOrigin();
+    const state = join(await tempDir(), 'state.jsonl');
+    const args = ['fetch', '--flaky-after', '3', '--state', state, `${origin.url}/status/404`];
+    const codes = [];
+    for (let run = 0; run < 4; run += 1) codes.push((await runCli(args)).code);
+    expect(codes).toEqual([0, 0, 1, 1]);
+    expect(await readFile(state, 'utf8')).toBe(
+      `{"method":"GET","url":"${origin.url}/status/404","badRuns":4}\n`,
+    );
+  });
+
+  it('starts anew after a good run', async () => {
+    const origin = await anOrigin();
+    const state = await aFile(
+      [JSON.stringify({ method: 'GET', url: `${origin.url}/ok`, badRuns: 2 })],
+      'state.jsonl',
+    );
+    const flags = ['--flaky-after', '3', '--state', state];
+    expect((await runCli(['fetch', ...flags, `${origin.url}/ok`])).code).toBe(0);
+    expect(await readFile(state, 'utf8')).toBe('');
+  });
+
+  it.each([
+    [['--flaky-after', '2'], '--flaky-after alone: it needs --state, too'],
+    [['--state', 'x'], '--state alone: it needs --flaky-after, too'],
+  ])('%s alone is wrong usage', async (flags, message) => {
+    const { code, stderr } = await runCli(['fetch', ...flags, 'http://127.0.0.1/']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  it('a state that is none is an error before the first request', async () => {
+    const origin = await anOrigin();
+    const state = await aFile(['{"url":"x"}'], 'state.jsonl');
+    const flags = ['--flaky-after', '2', '--state', state];
+    const { code, stderr } = await runCli(['fetch', ...flags, `${origin.url}/ok`]);
+    expect([code, origin.requests]).toEqual([2, 0]);
+    expect(stderr).toMatch(/Cannot read .*state\.jsonl:1 as a line of --state/);
+  });
+});
