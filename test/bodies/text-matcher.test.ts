@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_MATCH_LENGTH, TextMatcher, type TextRules } from '../../src/bodies/text-matcher.ts';
+
+interface Search extends Partial<TextRules> {
+  readonly contentType?: string;
+  /** Bytes in each chunk; all in one if left out. */
+  readonly cut?: number;
+}
+
+/** What a matcher says of a body. */
+function search(
+  body: string | Uint8Array,
+  { contentType, cut = Number.POSITIVE_INFINITY, ...rules }: Search,
+) {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  const matcher = new TextMatcher({ contains: [], notContains: [], matches: [], ...rules }, contentType);
+  for (let at = 0; at < bytes.length; at += cut)
+    matcher.write(bytes.subarray(at, Math.min(at + cut, bytes.length)));
+  return matcher.end();
+}
+
+const LONG = 'x'.repeat(3 * MAX_MATCH_LENGTH);
+
+describe('TextMatcher', () => {
+  it.each([1, 2, 3, 5, 1000])('finds what lies across the borders of chunks of %i bytes', (cut) => {
+    const rules = { contains: ['grüße 👋 welt'], matches: [/w.lt\b/], cut };
+    expect(search('viele grüße 👋 welt!', rules)).toBeUndefined();
+    expect(search('viele grüße, welt!', rules)).toBe('the body does not contain "grüße 👋 welt"');
+    expect(search('ein wort', { notContains: ['ein w'], cut })).toBe('the body contains "ein w"');
+    expect(search('ein wort', { matches: [/^wort/], cut })).toBe('the body does not match "^wort"');
+  });
+
+  it('says which of several rules is broken', () => {
+    const rules = { contains: ['a', 'b'], matches: [/c/, /d/], notContains: ['e', 'f'] };
+    expect(search('abcd', rules)).toBeUndefined();
+    expect(search('acd', rules)).toBe('the body does not contain "b"');
+    expect(search('abc', rules)).toBe('the body does not match "d"');
+    expect(search('abcdf', rules)).toBe('the body contains "f"');
+  });
+
+  it.each([
+    ['iso-8859-1', Buffer.from('grüße', 'latin1')],
+    ['UTF-16LE', Buffer.from('grüße', 'utf16le')],
+    ['"utf-8"', Buffer.from('\ufeffgrüße')],
+  ])('reads the charset %s', (charset, body) => {
+    const contentType = `text/html; Charset=${charset}`;
+    expect(search(body, { contains: ['grüße'], matches: [/^gr/], contentType, cut: 1 })).toBeUndefined();
+  });
+
+  it('takes an unknown charset, and none, for UTF-8', () => {
+    expect(
+      search('grüße', { contains: ['grüße'], contentType: 'text/html; charset=klingon' }),
+    ).toBeUndefined();
+    expect(search('grüße', { contains: ['grüße'] })).toBeUndefined();
+  });
+
+  it('is not stopped by bytes that are no text', () => {
+    expect(search(Buffer.from([0xff, 0x00, 0x61, 0xe2, 0x82]), { contains: ['a'] })).toBeUndefined();
+  });
+
+  it.each([0, MAX_MATCH_LENGTH - 3, MAX_MATCH_LENGTH, 2 * MAX_MATCH_LENGTH - 3, LONG.length])(
+    'finds a text that begins %i units into a long body',
+    (at) => {
+      const body = `${LONG.slice(0, at)}needle${LONG.slice(at)}`;
+      for (const cut of [4093, 1 << 20]) {
+        expect(search(body, { contains: ['needle'], matches: [/ne+dle/], cut })).toBeUndefined();
+        expect(search(body, { notContains: ['needle'], cut })).toBe('the body contains "needle"');
+      }
+    },
+  );
+
+  it('finds the longest text that may be asked for, wherever it begins', () => {
+    const needle = `<${'n'.repeat(MAX_MATCH_LENGTH - 2)}>`;
+    for (const at of [0, 1, 1000, MAX_MATCH_LENGTH, MAX_MATCH_LENGTH + 1]) {
+      const body = `${LONG.slice(0, at)}${needle}${LONG}`;
+      expect(search(body, { contains: [needle], cut: 5000 })).toBeUndefined();
+    }
+  });
+
+  it('takes ^ and $ for the borders of the body, not for those of a window', () => {
+    expect(search(`a${LONG}b`, { matches: [/^ax/, /xb$/], cut: 4096 })).toBeUndefined();
+    expect(search(`a${LONG}b`, { matches: [/^x/], cut: 4096 })).toBe('the body does not match "^x"');
+    expect(search(`a${LONG}b`, { matches: [/x$/], cut: 4096 })).toBe('the body does not match "x$"');
+  });
+
+  it('judges an empty body', () => {
+    expect(search('', { contains: ['a'] })).toBe('the body does not contain "a"');
+    expect(search('', { notContains: ['a'], matches: [/^$/] })).toBeUndefined();
+  });
+
+  it('can use one regular expression for many bodies at a time', () => {
+    const matches = [/needle/g];
+    const [first, second] = [0, 1].map(
+      () => new TextMatcher({ contains: [], notContains: [], matches }, undefined),
+    );
+    first?.write(Buffer.from('xxxxneedle'));
+    second?.write(Buffer.from('needle'));
+    expect([first?.end(), second?.end()]).toEqual([undefined, undefined]);
+  });
+});
