@@ -2,12 +2,12 @@ import { getSystemErrorMap } from 'node:util';
 import { OutputError } from './errors.ts';
 
 /** `Cannot write to "results.jsonl": no space left on device`. */
-export function outputError(name: string, cause: unknown): OutputError {
-  return new OutputError(`Cannot write to ${JSON.stringify(name)}: ${reason(cause)}`, { cause });
+export function outputError(name: string, cause: unknown, action = 'write to'): OutputError {
+  return new OutputError(`Cannot ${action} ${JSON.stringify(name)}: ${systemReason(cause)}`, { cause });
 }
 
 /** The words of the system alone, without the code, the call and the path that Node adds. */
-function reason(cause: unknown): string {
+export function systemReason(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const errno = 'errno' in cause && typeof cause.errno === 'number' ? cause.errno : 0;
   return getSystemErrorMap().get(errno)?.[1] ?? cause.message;

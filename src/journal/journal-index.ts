@@ -1,0 +1,142 @@
+const SHARDS = 256;
+const FIRST_SLOTS = 16;
+const WORDS = 3;
+const MAX_LOAD = 0.8;
+const GROWTH = 1.5;
+
+const READ = 0x8000_0000;
+const OK = 0x4000_0000;
+const PLACE = 0x3fff_ffff;
+
+/** Places are numbers below this. */
+export const MAX_PLACE = PLACE;
+
+/** What is known of a job that has just been read. */
+export interface Known {
+  /** How many jobs with the same key were read before it. */
+  readonly n: number;
+  /** Where its newest record is, or `undefined` when it has none. */
+  readonly place: number | undefined;
+  /** Whether that record is of a success. */
+  readonly isOk: boolean;
+}
+
+/**
+ * What the journal knows of each job, without the records: 15 to 23 bytes for each pair of a key and an occurrence.
+ * Of a key its 64 bits are kept, so among m pairs two are taken for one with a chance of m² / 2⁶⁵ at most: 3e-6 for
+ * ten million. Whoever looks up the record must see whether it is the one he means.
+ */
+export class JournalIndex {
+  // Many small tables, since growing one of ten million entries at once would hold up the run for a second.
+  readonly #shards = Array.from({ length: SHARDS }, () => new Table());
+
+  /** Makes room for so many pairs at once, so that loading them moves none. */
+  reserve(pairs: number): void {
+    const slots = Math.ceil(pairs / SHARDS / MAX_LOAD) + FIRST_SLOTS;
+    for (const shard of this.#shards) shard.growTo(slots);
+  }
+
+  /** Remembers the newest record of an occurrence; the words are its key. */
+  put(
+    first: number,
+    second: number,
+    n: number,
+    record: { readonly place: number; readonly isOk: boolean },
+  ): void {
+    this.#update(first, second, n, READ, (record.isOk ? OK : 0) | (record.place + 1));
+  }
+
+  /** Counts a job as read, and tells what is known of it. */
+  read(key: string): Known {
+    const first = Number.parseInt(key.slice(0, 8), 16);
+    const second = Number.parseInt(key.slice(8), 16);
+    const n = this.#occurrence(first, second);
+    const state = this.#update(first, second, n, OK | PLACE, READ);
+    const place = state & PLACE;
+    return { n, place: place === 0 ? undefined : place - 1, isOk: (state & OK) !== 0 };
+  }
+
+  // The first occurrence that was not read yet. All before it were, so it is searched for in steps that double.
+  #occurrence(first: number, second: number): number {
+    if (!this.#isRead(first, second, 0)) return 0;
+    let read = 0;
+    let unread = 1;
+    while (this.#isRead(first, second, unread)) {
+      read = unread;
+      unread *= 2;
+    }
+    while (unread - read > 1) {
+      const middle = (read + unread) >>> 1;
+      if (this.#isRead(first, second, middle)) read = middle;
+      else unread = middle;
+    }
+    return unread;
+  }
+
+  #isRead(first: number, second: number, n: number): boolean {
+    const [a, b] = [wordOf(first, n, 0x85eb_ca6b), wordOf(second, n, 0x9e37_79b1)];
+    return ((this.#shards[a >>> 24]?.get(a || 1, b) ?? 0) & READ) !== 0;
+  }
+
+  #update(first: number, second: number, n: number, kept: number, added: number): number {
+    const [a, b] = [wordOf(first, n, 0x85eb_ca6b), wordOf(second, n, 0x9e37_79b1)];
+    return this.#shards[a >>> 24]?.update(a || 1, b, kept, added) ?? 0;
+  }
+}
+
+// Each occurrence has words of its own, spread over all shards.
+function wordOf(word: number, n: number, odd: number): number {
+  return n === 0 ? word : (word ^ Math.imul(n, odd)) >>> 0;
+}
+
+// Open addressing with linear probing. A first word of 0 marks an empty slot, so no entry has one. The third is the state.
+class Table {
+  #slots = FIRST_SLOTS;
+  #words = new Uint32Array(FIRST_SLOTS * WORDS);
+  #size = 0;
+
+  get(first: number, second: number): number {
+    return this.#words[this.#find(first, second) + 2] ?? 0;
+  }
+
+  // Keeps some bits of the state, adds others, and returns the new one.
+  update(first: number, second: number, kept: number, added: number): number {
+    let at = this.#find(first, second);
+    if (this.#words[at] === 0) {
+      if (this.#size >= this.#slots * MAX_LOAD) {
+        this.growTo(Math.ceil(this.#slots * GROWTH));
+        at = this.#find(first, second);
+      }
+      this.#words[at] = first;
+      this.#words[at + 1] = second;
+      this.#size++;
+    }
+    const state = (((this.#words[at + 2] ?? 0) & kept) | added) >>> 0;
+    this.#words[at + 2] = state;
+    return state;
+  }
+
+  growTo(slots: number): void {
+    if (slots <= this.#slots) return;
+    const old = this.#words;
+    this.#slots = slots;
+    this.#words = new Uint32Array(slots * WORDS);
+    for (let from = 0; from < old.length; from += WORDS) {
+      if (old[from] === 0) continue;
+      const to = this.#find(old[from] ?? 0, old[from + 1] ?? 0);
+      for (let word = 0; word < WORDS; word++) this.#words[to + word] = old[from + word] ?? 0;
+    }
+  }
+
+  // The place of the entry, or of the empty slot where it belongs.
+  #find(first: number, second: number): number {
+    const words = this.#words;
+    const length = words.length;
+    let at = Math.floor((second * this.#slots) / 0x1_0000_0000) * WORDS;
+    while (words[at] !== 0 && (words[at] !== first || words[at + 1] !== second)) {
+      at += WORDS;
+      if (at === length) at = 0;
+    }
+    return at;
+  }
+}

@@ -1,0 +1,85 @@
+import { crc32 } from 'node:zlib';
+import { encodeRecord } from '../model/record.ts';
+import type { Result } from '../model/result.ts';
+import type { Identity } from './identity.ts';
+
+/** The first line of a journal, which tells it from every other file. */
+export const HEADER = '{"fanout":"journal","v":1}\n';
+
+/** What the first line of every version begins with. */
+export const HEADER_START = '{"fanout":"journal","v":';
+
+/** A newline, as a byte. */
+export const NEWLINE = 0x0a;
+
+// {"crc":"01234567","key":"0123456789abcdef","ok":1,"n":0,"record":{…}}
+const CRC_AT = 8;
+const CHECKED_FROM = 18;
+const KEY_AT = 25;
+const KEY_END = 41;
+const OK_AT = 48;
+const N_AT = 54;
+const SHORTEST = 70;
+const RECORD = ',"record":';
+const ONE = 0x31;
+
+// The value of a byte as a digit in lower-case hex, 16 when it is none.
+const HEX = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(byte));
+  return digit === -1 ? 16 : digit;
+});
+
+/** What the index needs of a line. `first` and `second` are the key as two words of 32 bits. */
+export interface Entry {
+  first: number;
+  second: number;
+  n: number;
+  isOk: boolean;
+}
+
+/**
+ * One line of a journal, newline included. All that the index needs stands at fixed places before the record, and the
+ * checksum covers every byte behind itself, so a reader verifies a line without parsing its JSON.
+ */
+export function encodeLine({ key, n }: Identity, result: Result): string {
+  const checked = `"key":"${key}","ok":${result.ok ? 1 : 0},"n":${n}${RECORD}${encodeRecord(result)}}`;
+  const crc = (crc32(checked) + 0x1_0000_0000).toString(16).slice(1);
+  return `{"crc":"${crc}",${checked}\n`;
+}
+
+/** Reads the line between two places of a chunk, its newline left out, into `entry`; false when the line is damaged. */
+export function readEntry(chunk: Buffer, start: number, end: number, entry: Entry): boolean {
+  if (end - start < SHORTEST) return false;
+  if (crc32(chunk.subarray(start + CHECKED_FROM, end)) !== hexWord(chunk, start + CRC_AT)) return false;
+  entry.first = hexWord(chunk, start + KEY_AT);
+  entry.second = hexWord(chunk, start + KEY_AT + 8);
+  entry.isOk = chunk[start + OK_AT] === ONE;
+  entry.n = decimal(chunk, start + N_AT);
+  return true;
+}
+
+/** The text of the record in a line, its newline left out; `undefined` when the line belongs to another identity. */
+export function recordOf(line: string, { key, n }: Identity): string | undefined {
+  const number = `${n}${RECORD}`;
+  const isMine = line.slice(KEY_AT, KEY_END) === key && line.startsWith(number, N_AT);
+  return isMine ? line.slice(N_AT + number.length, -1) : undefined;
+}
+
+function hexWord(bytes: Buffer, at: number): number {
+  let word = 0;
+  for (let place = at; place < at + 8; place++) {
+    const digit = HEX[bytes[place] ?? 0] ?? 16;
+    if (digit === 16) return -1; // no checksum and no key has this value
+    word = word * 16 + digit;
+  }
+  return word;
+}
+
+function decimal(bytes: Buffer, at: number): number {
+  let value = 0;
+  for (let place = at; ; place++) {
+    const digit = (bytes[place] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) return value;
+    value = value * 10 + digit;
+  }
+}

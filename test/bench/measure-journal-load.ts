@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { KeyMaker } from '../../src/journal/identity.ts';
+import { Journal } from '../../src/journal/journal.ts';
+import { encodeLine, HEADER } from '../../src/journal/journal-line.ts';
+import type { OkResult } from '../../src/model/result.ts';
+import { systemClock } from '../../src/system-clock.ts';
+import type { Row } from './row.ts';
+import { runProcess } from './run-process.ts';
+
+export interface JournalLoadBench {
+  /** How many records the journal has. */
+  readonly records: number;
+  log(text: string): void;
+}
+
+interface Load {
+  readonly loadMs: number;
+  readonly recallUs: number;
+  readonly rssBytes: number;
+  readonly idleBytes: number;
+}
+
+const TARGET_RECORDS = 10_000_000;
+const LIMIT_MS = 600_000;
+const BATCH = 1000;
+const RECALLS = 200_000;
+const THIS = fileURLToPath(import.meta.url);
+
+/** How long a journal takes to load, and the memory of its index; the targets are those of ten million records. */
+export async function measureJournalLoad(bench: JournalLoadBench): Promise<Row[]> {
+  const { records, log } = bench;
+  const dir = await mkdtemp(join(tmpdir(), 'fanout-journal-'));
+  try {
+    const path = join(dir, 'journal.jsonl');
+    const bytes = await writeJournal(path, records);
+    log(`journal of ${records} records, ${(bytes / 1e9).toFixed(2)}GB: written`);
+    const command = [process.execPath, '--import', 'tsx', THIS, path] as const;
+    const report = await runProcess(command, { limitMs: LIMIT_MS });
+    if (report.exitCode !== 0) throw new Error(`Cannot load the journal: ${report.stderr}`);
+    const load = JSON.parse(report.stdout) as Load; // printed below
+    return rowsOf(load, report.peakRssBytes - load.idleBytes, records);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function rowsOf(load: Load, peakBytes: number, records: number): Row[] {
+  const share = records / TARGET_RECORDS;
+  const what = `journal of ${records.toLocaleString('en')} records`;
+  const [seconds, megabytes] = [load.loadMs / 1000, peakBytes / 1e6];
+  return [
+    {
+      what: `${what}: load`,
+      figure: `${seconds.toFixed(1)}s`,
+      value: seconds,
+      target: { is: 'at most', value: 15 * share, unit: 's' },
+    },
+    {
+      what: `${what}: memory above idle`,
+      figure: `${megabytes.toFixed(0)}MB`,
+      value: megabytes,
+      target: { is: 'at most', value: 250 * share, unit: 'MB' },
+    },
+    { what: `${what}: recall of one`, figure: `${load.recallUs.toFixed(1)}us` },
+  ];
+}
+
+async function writeJournal(path: string, records: number): Promise<number> {
+  const keys = new KeyMaker();
+  const file = createWriteStream(path);
+  let text = HEADER;
+  for (let index = 0; index < records; index++) {
+    const url = urlOf(index);
+    text += encodeLine({ key: keys.keyOf('GET', url, undefined), n: 0 }, resultOf(index, url));
+    if (index % BATCH !== 0) continue;
+    if (!file.write(text)) await once(file, 'drain');
+    text = '';
+  }
+  file.end(text);
+  await once(file, 'close');
+  return file.bytesWritten;
+}
+
+function urlOf(index: number): string {
+  return `https://www.example.com/some/directory/page-${index}.html?session=${index}`;
+}
+
+function resultOf(index: number, url: string): OkResult {
+  return {
+    index,
+    source: 'urls.txt',
+    line: index + 1,
+    url,
+    method: 'GET',
+    ok: true,
+    status: 200,
+    attempts: 1,
+    redirects: [],
+    bytes: 12_345,
+    truncated: false,
+    contentType: 'text/html; charset=utf-8',
+    startedAt: 1_767_225_600_000 + index,
+    durationMs: 34.1,
+    ttfbMs: 30.2,
+  };
+}
+
+/** The process that is measured: it loads the journal and recalls a part of it. */
+async function load(path: string): Promise<Load> {
+  const idleBytes = process.memoryUsage.rss();
+  const warn = (message: string) => console.error(message);
+  const options = { keepFailed: false, warn, after: systemClock.after, processes: process };
+  const started = performance.now();
+  const journal = await Journal.open(path, options);
+  const loaded = performance.now();
+  const recalls = Math.min(RECALLS, journal.records);
+  for (let index = 0; index < recalls; index++) {
+    const job = { index, source: 'urls.txt', line: index + 1, url: urlOf(index) };
+    if (journal.recall(job, 'GET', undefined) === undefined) throw new Error(`record ${index} is not there`);
+  }
+  const recallUs = ((performance.now() - loaded) * 1000) / recalls;
+  await journal.end();
+  return { loadMs: loaded - started, recallUs, rssBytes: process.memoryUsage.rss(), idleBytes };
+}
+
+if (process.argv[1] === THIS) console.log(JSON.stringify(await load(process.argv[2] ?? '')));
