@@ -7,7 +7,8 @@ import { Agent } from './http/agent.ts';
 import { AttemptError } from './http/attempt-error.ts';
 import { Dialer } from './http/dialer.ts';
 import type { RequestDefaults } from './http/hop.ts';
-import { Resolver } from './http/resolver.ts';
+import { openResolver } from './http/open-resolver.ts';
+import type { Resolver } from './http/resolver.ts';
 import { failedResult } from './http/results.ts';
 import { Secure } from './http/secure.ts';
 import { Task } from './http/task.ts';
@@ -29,6 +30,8 @@ export interface RunParts {
   readonly random: () => number;
   /** Called once, when the run is stopped before its end: nothing more is read. */
   readonly onStop?: () => void;
+  /** Told, in one line for people, what concerns the whole run. */
+  readonly warn?: (message: string) => void;
   /** Waited for between the last result and the end of the results, when all counts are final. */
   readonly settle?: () => Promise<void>;
   /** Adds to each result what earlier runs say of its URL, once for each. */
@@ -42,6 +45,7 @@ export class Run {
   readonly #parts: RunParts;
   readonly #defaults: RequestDefaults;
   readonly #agent: Agent;
+  readonly #resolver: Resolver;
   readonly #engine: Engine<Task, Result>;
   #cancelDeadline: (() => void) | undefined;
   #failures = 0;
@@ -51,9 +55,17 @@ export class Run {
     this.#parts = parts;
     this.#defaults = withCommonHeaders(parts.defaults, parts.options.decompress);
     const { options, clock, random, admit } = parts;
-    const resolver = new Resolver({ now: clock.now });
+    this.#resolver = openResolver({
+      overrides: [],
+      servers: [],
+      family: undefined,
+      concurrency: options.concurrency,
+      timeoutMs: options.connectTimeout,
+      now: clock.now,
+      warn: (message) => parts.warn?.(message),
+    });
     const dialer = new Dialer({
-      resolver,
+      resolver: this.#resolver,
       secure: new Secure(),
       connectTimeoutMs: options.connectTimeout,
     });
@@ -143,6 +155,7 @@ export class Run {
   #close(): void {
     this.#cancelDeadline?.();
     this.#agent.destroy(new AttemptError('aborted', undefined, 'the run has ended'));
+    this.#resolver.close();
   }
 
   async *#tasks(): AsyncGenerator<Iterable<Task>> {

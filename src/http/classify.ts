@@ -1,4 +1,5 @@
 import type { Failure, FailureKind } from '../model/failure.ts';
+import { isFinalDnsCode } from './dns-failure.ts';
 import { explain } from './explain.ts';
 import { KnownError } from './known-error.ts';
 
@@ -67,8 +68,6 @@ const RULES: Readonly<Record<string, Rule>> = {
   ERR_ASSERTION: { kind: 'protocol', isRetryable: false, message: 'the answer is not valid HTTP' },
 };
 
-const FINAL_DNS_CODES: ReadonlySet<string | undefined> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME']);
-
 // What OpenSSL and Node say of a certificate that does not hold; a broken handshake is another matter.
 const CERTIFICATE_CODE = /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA/;
 
@@ -100,7 +99,7 @@ function ruleFor(error: ReportedError, { hasHead, isFresh }: Progress): Rule | u
 function isRetryablePhase(kind: FailureKind, code: string | undefined): boolean {
   switch (kind) {
     case 'dns':
-      return !FINAL_DNS_CODES.has(code);
+      return !isFinalDnsCode(code);
     case 'tls':
       return code === undefined || !CERTIFICATE_CODE.test(code);
     case 'connect':

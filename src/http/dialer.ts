@@ -14,7 +14,7 @@ export interface DialTarget {
 
 export interface DialerOptions {
   readonly resolver: Resolver;
-  /** Time in ms for name, connection and TLS together. */
+  /** Time in ms for connection and TLS together. The look-up before it has a time of its own, see `Resolver`. */
   readonly connectTimeoutMs: number;
   readonly secure: Secure;
   /** Asked for each address that is about to be connected to, whatever name led there. */
@@ -36,6 +36,7 @@ export class Dialer {
   dial(target: DialTarget, dialed: Dialed): (reason: Error) => void {
     const { connectTimeoutMs, refuse, resolver } = this.#options;
     let socket: Socket | undefined;
+    let timer: NodeJS.Timeout | undefined;
     let isSettled = false;
     const settle = (error: Error | undefined) => {
       if (isSettled) return;
@@ -44,7 +45,6 @@ export class Dialer {
       if (error !== undefined) socket?.destroy();
       dialed(error, error === undefined ? socket : undefined);
     };
-    const timer = setTimeout(() => settle(connectTimeout(target, connectTimeoutMs)), connectTimeoutMs);
     const tryAddress = (addresses: readonly string[], index: number) => {
       const address = addresses[index];
       if (isSettled || address === undefined) return;
@@ -55,9 +55,14 @@ export class Dialer {
       socket = this.#open(target, address, opened);
     };
     resolver.resolve(target.hostname, portOf(target), (error, addresses) => {
+      if (isSettled) return;
       const allowed = error ?? allowedOf(addresses, refuse);
-      if (allowed instanceof Error) settle(allowed);
-      else tryAddress(allowed, 0);
+      if (allowed instanceof Error) {
+        settle(allowed);
+        return;
+      }
+      timer = setTimeout(() => settle(connectTimeout(target, connectTimeoutMs)), connectTimeoutMs);
+      tryAddress(allowed, 0);
     });
     return settle;
   }

@@ -4,12 +4,14 @@ import { Agent } from '../../src/http/agent.ts';
 import { type AttemptOptions, attempt, type Reply } from '../../src/http/attempt.ts';
 import { Dialer } from '../../src/http/dialer.ts';
 import type { Hop } from '../../src/http/hop.ts';
-import { type LookUp, Resolver } from '../../src/http/resolver.ts';
+import { openResolver } from '../../src/http/open-resolver.ts';
+import { Resolver } from '../../src/http/resolver.ts';
 import { Secure } from '../../src/http/secure.ts';
 import { caPem } from '../origin/tls.ts';
 
 export interface ClientOptions {
-  readonly lookUp?: LookUp;
+  /** The addresses of a name, in place of DNS. */
+  readonly lookUp?: (hostname: string) => Promise<readonly string[]>;
   readonly connectTimeoutMs?: number;
   readonly maxIdle?: number;
   readonly refuse?: AddressPolicy;
@@ -25,7 +27,7 @@ export interface Client {
 export async function startClient(options: ClientOptions = {}): Promise<Client> {
   const now = () => performance.now();
   const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, refuse } = options;
-  const resolver = new Resolver(lookUp === undefined ? { now } : { now, lookUp });
+  const resolver = lookUp === undefined ? systemResolver(now) : fakeResolver(now, lookUp);
   const agent = new Agent({
     dialer: new Dialer({
       resolver,
@@ -44,6 +46,18 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
         { agent, now, timeoutMs: 10_000, elapsedMs: 0, maxBytes: 1e6, isDecoded: true, ...attemptOptions },
       ),
   };
+}
+
+function systemResolver(now: () => number): Resolver {
+  const dns = { overrides: [], servers: [], family: undefined, concurrency: 32, timeoutMs: 10_000 };
+  return openResolver({ ...dns, now, warn: () => {} });
+}
+
+function fakeResolver(now: () => number, lookUp: NonNullable<ClientOptions['lookUp']>): Resolver {
+  return new Resolver({
+    now,
+    lookUp: async (hostname) => ({ addresses: await lookUp(hostname), ttlMs: 60_000 }),
+  });
 }
 
 /** The server, which is closed when the test has finished. */
