@@ -1,0 +1,35 @@
+import { UsageError } from '../model/errors.ts';
+import type { ProxyServer, ProxySettings } from '../model/proxy.ts';
+import { BadValue } from './bad-value.ts';
+import { proxy } from './parsers/proxy.ts';
+import type { Environment } from './variables.ts';
+
+/**
+ * The proxies that hold, or `undefined` for none: the one of `--proxy`, or else what the environment says, as curl reads
+ * it. `null` uses none, whatever the environment says; `NO_PROXY` holds for both. An empty variable is not set.
+ * Throws a `UsageError` when a variable is wrong, but for one that another variable hides.
+ */
+export function proxySettings(
+  given: ProxyServer | null | undefined,
+  environment: Environment,
+): ProxySettings | undefined {
+  const bypass = environment.no_proxy || environment.NO_PROXY || '';
+  if (given === null) return undefined;
+  if (given !== undefined) return { http: given, https: given, bypass };
+  // Under CGI, HTTP_PROXY is the header `Proxy` of whoever sends a request (CVE-2016-5385, httpoxy).
+  const upper = environment.REQUEST_METHOD === undefined ? ['HTTP_PROXY'] : [];
+  const http = firstOf(['http_proxy', ...upper, 'all_proxy', 'ALL_PROXY'], environment);
+  const https = firstOf(['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'], environment);
+  return http === undefined && https === undefined ? undefined : { http, https, bypass };
+}
+
+function firstOf(names: readonly string[], environment: Environment): ProxyServer | undefined {
+  const name = names.find((one) => environment[one]?.trim());
+  if (name === undefined) return undefined;
+  try {
+    return proxy.parse(environment[name]) ?? undefined;
+  } catch (error) {
+    if (!(error instanceof BadValue)) throw error;
+    throw new UsageError(`Cannot use the value for ${name}: ${error.message}`);
+  }
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { maskProxy, proxy } from '../../../src/config/parsers/proxy.ts';
+import { refused } from './refused.ts';
+
+describe('proxy', () => {
+  it.each([
+    ['http://127.0.0.1:3128', { isSecure: false, hostname: '127.0.0.1', port: 3128 }],
+    ['proxy.test:3128', { isSecure: false, hostname: 'proxy.test', port: 3128 }],
+    [' HTTPS://Proxy.Test/ ', { isSecure: true, hostname: 'proxy.test', port: 443 }],
+    ['proxy.test', { isSecure: false, hostname: 'proxy.test', port: 1080 }],
+    ['http://proxy.test:80/', { isSecure: false, hostname: 'proxy.test', port: 80 }],
+    ['https://proxy.test:443', { isSecure: true, hostname: 'proxy.test', port: 443 }],
+    ['http://proxy.test:', { isSecure: false, hostname: 'proxy.test', port: 1080 }],
+    ['[::1]', { isSecure: false, hostname: '::1', port: 1080 }],
+    ['https://[0:0::1]:99', { isSecure: true, hostname: '::1', port: 99 }],
+    ['0x7f.1:1', { isSecure: false, hostname: '127.0.0.1', port: 1 }],
+    ['münchen.test:65535', { isSecure: false, hostname: 'xn--mnchen-3ya.test', port: 65_535 }],
+  ])('reads %j', (text, server) => {
+    expect(proxy.parse(text)).toEqual(server);
+  });
+
+  it.each([
+    ['me:s3cret@p:1', 'me', 's3cret'],
+    ['http://me@p:1', 'me', ''],
+    ['http://:s3cret@p:1', '', 's3cret'],
+    ['http://m%40e:s%3A3%25:c@p:1', 'm@e', 's:3%:c'],
+    ['http://me:a#b/c?d@e@p:1', 'me', 'a#b/c?d@e'],
+  ])('takes the credentials of %j', (text, user, password) => {
+    expect(proxy.parse(text)).toMatchObject({ hostname: 'p', port: 1, credentials: { user, password } });
+  });
+
+  it('takes no text for no proxy at all', () => {
+    expect([proxy.parse(''), proxy.print(null), maskProxy(null)]).toEqual([null, '', '']);
+  });
+
+  it.each(['http://p:1', 'https://[::1]:443', 'http://m%40e:%25%3A%23@p:80', 'http://me:@p:80'])(
+    'prints %j as it reads it',
+    (text) => {
+      expect(proxy.print(proxy.parse(text))).toBe(text);
+    },
+  );
+
+  it('masks credentials, and what is masked can be read again', () => {
+    const masked = maskProxy(proxy.parse('me:s3cret@[::1]:3128'));
+    expect(masked).toBe('http://***@[::1]:3128');
+    expect(maskProxy(proxy.parse(masked))).toBe(masked);
+    expect(maskProxy(proxy.parse('p:1'))).toBe('http://p:1');
+  });
+
+  it.each([
+    ' ',
+    'http://',
+    'http:///',
+    'ftp://p:1',
+    'http//p',
+    'http://me:s3cret',
+    'http://p:1/path',
+    'http://p:1?q',
+    'http://p:1#f',
+    'http://p:80\\',
+    'http://p q:1',
+    'http://p:3\n1',
+    'http://[::1',
+    'http://[1.2.3.4]:1',
+    'http://1.2.3.256:1',
+    'http://a:b:1',
+    'http://@',
+    'http://p:123456',
+    3128,
+    null,
+    ['http://p:1'],
+  ])('refuses %j', (value) => {
+    expect(refused(proxy, value)).toBe('it must look like http://[user:password@]host[:port]');
+  });
+
+  it.each(['p:0', 'p:65536'])('refuses the port of %j', (text) => {
+    expect(refused(proxy, text)).toBe('its port must be from 1 to 65535');
+  });
+
+  it.each(['socks5://me:s3cret@p:1', 'SOCKS4a://p:1', 'socks5h://p', 'socks://p'])('refuses %j', (text) => {
+    expect(refused(proxy, text)).toBe('it must be an http:// or https:// proxy; SOCKS is not known');
+  });
+
+  it.each(['http://me:100%@p:1', 'http://%E9:x@p:1'])('refuses the credentials of %j', (text) => {
+    expect(refused(proxy, text)).toBe('a % in its user name or password must be written as %25');
+  });
+
+  it('shows nothing of a refused value', () => {
+    expect(proxy.show?.('ftp://me:s3cret@p')).toBe('the value');
+  });
+});
