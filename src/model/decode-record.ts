@@ -30,7 +30,8 @@ export function decodeRecord(line: string): Result | { readonly broken: string }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
-const isMs = (value: unknown): boolean => typeof value === 'number' && value >= 0;
+const isStatus = (value: unknown): boolean => isCount(value) && Number(value) <= 999;
+const isMs = (value: unknown): boolean => Number.isFinite(value) && Number(value) >= 0;
 const isFlag = (value: unknown): boolean => typeof value === 'boolean';
 
 function optional(isRight: (value: unknown) => boolean): (value: unknown) => boolean {
@@ -46,7 +47,7 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   finalUrl: optional(isText),
   method: isText,
   ok: isFlag,
-  status: optional(isCount),
+  status: optional(isStatus),
   attempts: isCount,
   redirects: (value) => Array.isArray(value) && value.every(isRedirect),
   bytes: isCount,
@@ -67,7 +68,7 @@ function isFields(value: unknown): value is Fields {
 }
 
 function isRedirect(value: unknown): boolean {
-  return isFields(value) && isCount(value.status) && isText(value.url);
+  return isFields(value) && isStatus(value.status) && isText(value.url);
 }
 
 function isFailure(value: unknown): value is Failure {

@@ -1,6 +1,7 @@
 import type { Sink } from '../collect/sink.ts';
 import { printable } from '../model/printable.ts';
 import type { FailingHost, Summary } from '../model/summary.ts';
+import { failedText, succeededText } from './count-text.ts';
 import { formatBytes } from './format-bytes.ts';
 import { formatDuration } from './format-duration.ts';
 import type { LineOutput } from './line-writer.ts';
@@ -38,24 +39,11 @@ export function summaryText(summary: Summary, paint: Paint): string {
 }
 
 function doneLine(summary: Summary, paint: Paint): string {
-  const parts = [
-    paint.ok(`${summary.ok} succeeded`) +
-      inBrackets([count(summary.warned, 'warned'), count(summary.mended, 'mended')]),
-    (summary.failed > 0 ? paint.fail(`${summary.failed} failed`) : '0 failed') +
-      inBrackets([count(summary.new, 'new'), count(summary.known, 'known'), count(summary.flaky, 'flaky')]),
-  ];
+  const failed = failedText(summary);
+  const parts = [paint.ok(succeededText(summary)), summary.failed > 0 ? paint.fail(failed) : failed];
   if (summary.skipped > 0) parts.push(`${summary.skipped} skipped`);
   if (summary.notFetched > 0) parts.push(paint.warn(`${summary.notFetched} not fetched`));
   return `${paint.strong('Done:')} ${parts.join(', ')}`;
-}
-
-function count(number: number, name: string): string {
-  return number > 0 ? `${number} ${name}` : '';
-}
-
-function inBrackets(parts: readonly string[]): string {
-  const shown = parts.filter((part) => part !== '').join(', ');
-  return shown === '' ? '' : ` (${shown})`;
 }
 
 /** Named as in the second column of the results: the status where the kind is `status`. Most first. */
