@@ -118,7 +118,7 @@ export class Fetcher {
       result: failedResult(task, { kind: 'redirect', message }, answer),
     });
     if (task.redirects.length >= maxRedirects) return fail(`more than ${maxRedirects} redirects`);
-    const next = nextHop(task.hop, answer.status, location);
+    const next = nextHop(task.hop, answer.status, location, task.hostHeaders);
     if ('refused' in next) return fail(next.refused);
     task.follow(next, { status: answer.status, url: task.hop.url });
     return { again: task, at: 0 };

@@ -19,6 +19,17 @@ export interface FanoutOptions {
   readonly head?: boolean | undefined;
   /** Headers of every request: an object of names and values, or lines such as `'Accept: text/html'`. */
   readonly header?: Readonly<Record<string, string>> | readonly string[] | string | undefined;
+  /**
+   * Headers for one host alone: an object that has for each host what `header` takes, or lines such as
+   * `'api.example.com X-Key: value'`. A host without a port stands for all of its ports.
+   */
+  readonly headerFor?:
+    | Readonly<Record<string, Readonly<Record<string, string>> | readonly string[] | string>>
+    | readonly string[]
+    | string
+    | undefined;
+  /** Credentials, `NAME:PASSWORD`, for URLs that have none of their own. */
+  readonly user?: string | undefined;
   /** Request body, as text; an `@` at its start has no meaning here. A form unless `header` has a content type. */
   readonly data?: string | undefined;
   /** The user-agent header; an empty one sends none. Default: `fanout/VERSION`. */
@@ -57,8 +68,32 @@ export interface FanoutOptions {
   readonly maxSize?: Size | undefined;
   /** Status codes that are OK, after redirects. Default: `200-299`. */
   readonly accept?: StatusList | undefined;
+  /** Texts that the body must have in it. */
+  readonly contains?: string | readonly string[] | undefined;
+  /** Regular expressions, as text, that the body must match somewhere. */
+  readonly matches?: string | readonly string[] | undefined;
+  /** Texts that the body must not have in it. */
+  readonly notContains?: string | readonly string[] | undefined;
+  /** Headers that the answer must have: `Name: value`, or `Name:` for any value. */
+  readonly expectHeader?: string | readonly string[] | undefined;
+  /** An attempt that takes longer than this is a failure. Default: no limit but `timeout`. */
+  readonly maxTime?: Duration | undefined;
+  /** What an answer is that tells robots to go away. Default: `fail`. */
+  readonly blocked?: 'fail' | 'warn' | 'ok' | undefined;
+  /** Go through this proxy, `http://[user:password@]host:port` or `https://`. Default: none. */
+  readonly proxy?: string | undefined;
   /** Stop after the first failure. Default: false. */
   readonly failFast?: boolean | undefined;
   /** Stop after so many failures, 1 or more. Default: never. */
   readonly maxFailures?: number | undefined;
+  /** Addresses to connect to, whatever DNS says, as `'example.com:443:127.0.0.1'`; `*` is any host. Default: none. */
+  readonly resolve?: string | readonly string[] | undefined;
+  /** Name servers to ask, as `'127.0.0.1:5353'` or `'[::1]'`. Default: those of the system. */
+  readonly dnsServer?: string | readonly string[] | undefined;
+  /** Connect to IPv4 addresses alone. Excludes `ipv6`. Default: false. */
+  readonly ipv4?: boolean | undefined;
+  /** Connect to IPv6 addresses alone. Excludes `ipv4`. Default: false. */
+  readonly ipv6?: boolean | undefined;
+  /** Refuse to connect to addresses that are private, loopback, link-local or otherwise special. Default: false. */
+  readonly denyPrivate?: boolean | undefined;
 }

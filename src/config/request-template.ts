@@ -1,4 +1,5 @@
 import type { Header } from './parsers/header.ts';
+import type { HostHeader } from './parsers/host-header.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** What every request of a run begins with; a job may change each part of it. */
@@ -7,6 +8,8 @@ export interface RequestTemplate {
   /** Values by lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
+  /** Headers for one host alone, by host or by host and port. Left out when there are none. */
+  readonly hostHeaders?: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
 /**
@@ -14,17 +17,36 @@ export interface RequestTemplate {
  * - `body` is what `readData` gave; without it, `data` is sent as text.
  * - A body is a form unless a content-type header was given.
  * - A user-agent header wins over `userAgent`; an empty `userAgent` sends none.
+ * - An authorization header wins over `user`.
  * - A header that was given several times is sent as one, joined as RFC 9110, section 5.3, says.
  */
 export function requestTemplate(
-  options: Pick<RunOptions, 'method' | 'header' | 'data' | 'userAgent'>,
+  options: Pick<RunOptions, 'method' | 'header' | 'headerFor' | 'user' | 'data' | 'userAgent'>,
   body: string | Uint8Array | undefined = options.data,
 ): RequestTemplate {
   const headers = joinHeaders(options.header);
   if (options.userAgent !== '') headers['user-agent'] ??= options.userAgent;
-  if (body === undefined) return { method: options.method, headers };
+  if (options.user !== undefined) headers.authorization ??= basic(options.user);
+  const request = { method: options.method, headers, ...byHost(options.headerFor) };
+  if (body === undefined) return request;
   headers['content-type'] ??= 'application/x-www-form-urlencoded';
-  return { method: options.method, headers, body };
+  return { ...request, body };
+}
+
+/** The value of an authorization header (RFC 7617), in UTF-8 as browsers and curl have it. */
+function basic(user: string): string {
+  return `Basic ${Buffer.from(user).toString('base64')}`;
+}
+
+function byHost(list: readonly HostHeader[]): Pick<RequestTemplate, 'hostHeaders'> {
+  if (list.length === 0) return {};
+  const lists = new Map<string, HostHeader[]>();
+  for (const entry of list) {
+    const before = lists.get(entry.host);
+    if (before === undefined) lists.set(entry.host, [entry]);
+    else before.push(entry);
+  }
+  return { hostHeaders: new Map([...lists].map(([host, entries]) => [host, joinHeaders(entries)])) };
 }
 
 function joinHeaders(list: readonly Header[]): Record<string, string> {

@@ -1,3 +1,6 @@
+import { accessOptions } from './access-options.ts';
+import { expectOptions } from './expect-options.ts';
+import { dnsOptions } from './dns-options.ts';
 import { option, type Resolved } from './option.ts';
 import { boolean } from './parsers/boolean.ts';
 import { duration } from './parsers/duration.ts';
@@ -7,11 +10,14 @@ import { retryOn } from './parsers/retry-on.ts';
 import { size } from './parsers/size.ts';
 import { statusSet } from './parsers/status-set.ts';
 import { wholeNumber } from './parsers/whole-number.ts';
+import { proxyOptions } from './proxy-options.ts';
 import { requestOptions } from './request-options.ts';
 
 /** The options of a run, which the program and the library share. */
 export const runOptions = {
   ...requestOptions,
+  ...dnsOptions,
+  ...accessOptions,
   concurrency: option({
     flags: '-c, --concurrency <n>',
     group: 'Workers',
@@ -116,6 +122,8 @@ export const runOptions = {
     default: 10 * 1024 ** 2,
     help: 'read no more of a body than this (64kb, 10mb, 1gb, none; 1kb is 1024 bytes)',
   }),
+  ...expectOptions,
+  ...proxyOptions,
   accept: option({
     flags: '--accept <list>',
     group: 'What counts as OK',

@@ -1,13 +1,49 @@
 import type { Header } from './parsers/header.ts';
+import type { HostHeader } from './parsers/host-header.ts';
 
-const SECRET_NAME = /^(?:authorization|cookie|proxy-authorization)$|token|secret|key|password/;
+const MASK = '***';
 
-/** Headers as lines, where those whose name says that they hold a secret have `***` for a value. */
-export function maskHeaders(list: readonly Header[]): readonly string[] {
-  return list.map(({ name, value }) => `${name}: ${SECRET_NAME.test(name) ? '***' : value}`);
+// What may be shown is listed, and not what may not: services keep their keys in headers of any name.
+const HARMLESS: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-charset',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'dnt',
+  'if-modified-since',
+  'pragma',
+  'range',
+  'upgrade-insecure-requests',
+  'user-agent',
+  'x-requested-with',
+]);
+
+/**
+ * Headers as lines, with `***` for every value that can be a secret: all but those of a few well-known names, where
+ * these are not known to be secret all the same.
+ */
+export function maskHeaders(
+  list: readonly Header[],
+  isSecret: (name: string) => boolean = () => false,
+): readonly string[] {
+  return list.map(({ name, value }) => `${name}: ${HARMLESS.has(name) && !isSecret(name) ? value : MASK}`);
+}
+
+/** Headers for one host each, as lines with `***` for every value. */
+export function maskHostHeaders(list: readonly HostHeader[]): readonly string[] {
+  return list.map(({ host, name }) => `${host} ${name}: ${MASK}`);
+}
+
+/** Credentials of which nothing is left: the name alone can be a key, too. */
+export function maskCredentials(): string {
+  return `${MASK}:${MASK}`;
 }
 
 /** The length of a request body in place of it; a file is named. */
 export function maskData(data: string): string {
-  return data.startsWith('@') ? data : `*** (${Buffer.byteLength(data)} bytes)`;
+  return data.startsWith('@') ? data : `${MASK} (${Buffer.byteLength(data)} bytes)`;
 }

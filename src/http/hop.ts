@@ -1,19 +1,27 @@
 import type { Job } from '../model/job.ts';
+import { type HostHeaders, headersFor } from './host-headers.ts';
+
+type Headers = Readonly<Record<string, string>>;
 
 /** What one hop sends. */
 export interface Hop {
   readonly url: string;
   readonly method: string;
   /** By lower-case name. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
   readonly body?: string | Uint8Array | undefined;
+  /** `headers` without those that are for this host alone; left out where there are none of these. */
+  readonly portable?: Headers;
+  /** A hop before this one was encrypted, and this one is not. */
+  readonly isDowngraded?: boolean;
 }
 
 /** What is sent for a job that does not say otherwise. */
 export interface RequestDefaults {
   readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
   readonly body?: string | Uint8Array | undefined;
+  readonly hostHeaders?: HostHeaders | undefined;
 }
 
 /** The method of a job's first hop: its own, POST for a body of its own, or the default. */
@@ -21,8 +29,15 @@ export function firstMethod({ method, body }: Job, defaults: RequestDefaults): s
   return method ?? (body === undefined ? defaults.method : 'POST');
 }
 
-/** The first hop of a job: its own method, headers and body before the defaults. */
+/** The first hop of a job: its own method, headers and body before those for its host, and these before the defaults. */
 export function firstHop(job: Job, defaults: RequestDefaults): Hop {
+  const hop = plainHop(job, defaults);
+  const own = headersFor(defaults.hostHeaders, job.url);
+  if (own === undefined) return hop;
+  return { ...hop, headers: { ...defaults.headers, ...own, ...job.headers }, portable: hop.headers };
+}
+
+function plainHop(job: Job, defaults: RequestDefaults): Hop {
   const { method, headers, body } = job;
   if (method === undefined && headers === undefined && body === undefined) {
     return { url: job.url, method: defaults.method, headers: defaults.headers, body: defaults.body };

@@ -1,6 +1,7 @@
 import { printable } from '../model/printable.ts';
 import { originOf } from '../model/url.ts';
 import type { Hop } from './hop.ts';
+import { type HostHeaders, headersFor } from './host-headers.ts';
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 // `host` is no secret, but names the origin that is left.
@@ -21,20 +22,42 @@ export function isRedirect(status: number): boolean {
 /**
  * Where a redirect leads, with what RFC 9110 (15.4) and the Fetch standard make of method, body and headers: 303, and
  * 301 and 302 after POST, become GET without a body; secrets stay behind when the origin is left.
+ * Headers for one host stay behind, too; those for the new one are added, unless the way there leads from https to http.
  * Answers with a reason when the Location cannot be followed.
  */
-export function nextHop(hop: Hop, status: number, location: string): Hop | { readonly refused: string } {
+export function nextHop(
+  hop: Hop,
+  status: number,
+  location: string,
+  hostHeaders?: HostHeaders,
+): Hop | { readonly refused: string } {
   if (location.trim() === '') return { refused: 'the Location is empty' };
   const target = resolveLocation(hop.url, location);
-  if (target === undefined) return { refused: `the Location "${printable(location, 200)}" is no URL` };
+  if (target === undefined) return { refused: `the Location "${shown(location)}" is no URL` };
   if (target.protocol !== 'http:' && target.protocol !== 'https:') {
     return { refused: `the Location leads to "${target.protocol}"` };
   }
   const url = withFragmentOf(hop.url, target);
+  const moved = originOf(url) === originOf(hop.url) ? { ...hop, url } : leave(hop, url, hostHeaders);
   const becomesGet = (status === 303 && hop.method !== 'HEAD') || (status < 303 && hop.method === 'POST');
-  const kept = originOf(url) === originOf(hop.url) ? hop.headers : without(hop.headers, BOUND_TO_ORIGIN);
-  if (!becomesGet) return { ...hop, url, headers: kept };
-  return { url, method: 'GET', headers: without(kept, BODY_HEADERS) };
+  return becomesGet ? asGet(moved) : moved;
+}
+
+/** The hop at another origin: without what is meant for the one that is left, and with what is meant for the new one. */
+function leave(hop: Hop, url: string, hostHeaders: HostHeaders | undefined): Hop {
+  const { method, body } = hop;
+  const wasEncrypted = hop.isDowngraded === true || hop.url.startsWith('https:');
+  const isDowngraded = wasEncrypted && url.startsWith('http:');
+  const portable = without(hop.portable ?? hop.headers, BOUND_TO_ORIGIN);
+  const own = isDowngraded ? undefined : headersFor(hostHeaders, url);
+  if (own === undefined) return { url, method, body, headers: portable, isDowngraded };
+  return { url, method, body, headers: { ...portable, ...own }, portable, isDowngraded };
+}
+
+function asGet(hop: Hop): Hop {
+  const portable = hop.portable === undefined ? {} : { portable: without(hop.portable, BODY_HEADERS) };
+  const headers = without(hop.headers, BODY_HEADERS);
+  return { ...hop, method: 'GET', body: undefined, headers, ...portable };
 }
 
 /** Servers send bytes: a Location outside ASCII is UTF-8 in practice, which arrives here as latin1. */
@@ -43,6 +66,12 @@ function resolveLocation(base: string, location: string): URL | undefined {
   const decoded = bytes.toString('utf8');
   const text = decoded.includes('\ufffd') ? location : decoded;
   return URL.canParse(text, base) ? new URL(text, base) : undefined;
+}
+
+/** A Location without the credentials that may stand in it. */
+function shown(location: string): string {
+  const at = location.lastIndexOf('@');
+  return printable(at === -1 ? location : `***${location.slice(at)}`, 200);
 }
 
 function withFragmentOf(from: string, target: URL): string {

@@ -2,6 +2,7 @@ import type { Job } from '../model/job.ts';
 import type { Redirect } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
 import { firstHop, firstMethod, type Hop, type RequestDefaults } from './hop.ts';
+import type { HostHeaders } from './host-headers.ts';
 
 const NO_REDIRECTS: readonly Redirect[] = [];
 
@@ -35,6 +36,11 @@ export class Task {
   /** The method of the first hop. */
   get method(): string {
     return firstMethod(this.job, this.#defaults);
+  }
+
+  /** Headers for one host alone, for the hops to come. */
+  get hostHeaders(): HostHeaders | undefined {
+    return this.#defaults.hostHeaders;
   }
 
   /** Begins another attempt, from the first hop on. */

@@ -17,6 +17,8 @@ function printed(flags: Record<string, unknown>, mask: boolean): Record<string, 
 const MANY = {
   method: 'purge',
   header: ['Authorization: Bearer s3cret', 'X-Price: $5', `X-Var: $$HOME \${ $\${A} $$$$`],
+  headerFor: ['a.test X-Key: $$HOME', '[::1]:81 Cookie: a=$'],
+  user: 'me:pa$$$$word$',
   data: `$HOME $$ \${HOME}`,
   userAgent: 'me $$',
   decompress: false,
@@ -46,7 +48,7 @@ describe('printConfig()', () => {
     });
   });
 
-  it('masks headers that can hold a secret, and no others', () => {
+  it('masks headers that can hold a secret, and shows those that are known to hold none', () => {
     const names = [
       'Authorization',
       'Cookie',
@@ -55,6 +57,8 @@ describe('printConfig()', () => {
       'My-Secret',
       'X-API-Key',
       'PASSWORD',
+      'X-Session',
+      'Referer',
     ];
     const text = printConfig(
       programOptions,
@@ -66,6 +70,14 @@ describe('printConfig()', () => {
       ...names.map((name) => `${name.toLowerCase()}: ***`),
       'accept: text/html',
     ]);
+  });
+
+  it('masks credentials, and every header that is for one host alone', () => {
+    const flags = { user: 's3cret:s3cret', headerFor: ['a.test:81 X-Key: s3cret', '[::1] Accept: s3cret'] };
+    expect(printed(flags, true)).toMatchObject({
+      user: '***:***',
+      headerFor: ['a.test:81 x-key: ***', '[::1] accept: ***'],
+    });
   });
 
   it('shows only the length of data in bytes, and the name of a file', () => {
@@ -82,8 +94,10 @@ describe('printConfig()', () => {
       expect(printConfig(programOptions, after, { mask: false })).toBe(
         printConfig(programOptions, before, { mask: false }),
       );
-      expect([after.header, after.data, after.output, after.userAgent]).toEqual([
+      expect([after.header, after.headerFor, after.user, after.data, after.output, after.userAgent]).toEqual([
         before.header,
+        before.headerFor,
+        before.user,
         before.data,
         before.output,
         before.userAgent,

@@ -54,6 +54,35 @@ describe('requestTemplate()', () => {
     });
   });
 
+  it('logs in with the credentials in UTF-8, unless an authorization header was given', () => {
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+    expect(request({ user: 'mé:p:w' }).headers.authorization).toBe(basic('mé:p:w'));
+    expect(request({ user: ':' }).headers.authorization).toBe('Basic Og==');
+    expect(request({ user: 'me:pw', header: 'Authorization: mine' }).headers.authorization).toBe('mine');
+  });
+
+  it('sorts the headers for one host by host, and joins those of one name', () => {
+    const { headers, hostHeaders } = request({
+      userAgent: '',
+      headerFor: [
+        'a.test A: 1',
+        'b.test A: 2',
+        'A.TEST a: 3',
+        'a.test:81 B: 4',
+        'a.test Cookie: x=1',
+        'a.test cookie: y=2',
+      ],
+    });
+    expect([headers, hostHeaders]).toEqual([
+      {},
+      new Map([
+        ['a.test', { a: '1, 3', cookie: 'x=1; y=2' }],
+        ['b.test', { a: '2' }],
+        ['a.test:81', { b: '4' }],
+      ]),
+    ]);
+  });
+
   it('takes odd names for plain headers', () => {
     const { headers } = request({ userAgent: '', header: '__proto__: x' });
     expect(Object.entries(headers)).toEqual([['__proto__', 'x']]);

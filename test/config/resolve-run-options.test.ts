@@ -33,6 +33,9 @@ describe('resolveRunOptions()', () => {
       userAgent: 'fanout/1.2.3',
       maxRedirects: 10,
       decompress: true,
+      headerFor: [],
+      user: undefined,
+      denyPrivate: false,
       concurrency: 32,
       perHost: undefined,
       rate: undefined,
@@ -46,6 +49,7 @@ describe('resolveRunOptions()', () => {
       maxRetryAfter: 60_000,
       deadline: undefined,
       maxSize: 10_485_760,
+      proxy: undefined,
       failFast: false,
       maxFailures: undefined,
     });

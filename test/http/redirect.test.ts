@@ -100,6 +100,65 @@ test('the hop that is redirected stays as it was', () => {
   expect(from.headers).toEqual({ ...SECRETS, ...BODY_HEADERS });
 });
 
+const FOR_HOSTS = new Map([
+  ['a.test', { 'x-key': 'a' }],
+  ['b.test', { 'x-key': 'b', authorization: 'for b' }],
+  ['b.test:8080', { 'x-port': '8080' }],
+]);
+
+/** What is sent at the end of these redirects, which start with what is for `a.test` beside what is for every host. */
+function sentAfter(from: string, ...locations: readonly string[]): Hop {
+  const portable = { accept: '*/*', 'x-key': 'any', authorization: 'any' };
+  const first = hop({ url: from, headers: { ...portable, 'x-key': 'a' }, portable });
+  return locations.reduce((before, location) => {
+    const next = nextHop(before, 307, location, FOR_HOSTS);
+    if ('refused' in next) throw new Error(next.refused);
+    return next;
+  }, first);
+}
+
+const TO_ANY = { accept: '*/*', 'x-key': 'any' };
+const TO_A = { accept: '*/*', 'x-key': 'a' };
+const TO_B = { accept: '*/*', 'x-key': 'b', authorization: 'for b' };
+
+test.each([
+  ['stay within the origin', 'http://a.test/', ['/x', '/y'], { ...TO_A, authorization: 'any' }],
+  ['do not go to another host', 'http://a.test/', ['http://c.test/'], TO_ANY],
+  ['do not go to a subdomain', 'http://a.test/', ['http://www.a.test/'], TO_ANY],
+  ['do not come back after another host', 'http://a.test/', ['http://c.test/', '/x'], TO_ANY],
+  ['give way to those of the new host', 'http://a.test/', ['http://b.test/'], TO_B],
+  [
+    'give way to those of the new port',
+    'http://a.test/',
+    ['http://b.test:8080/'],
+    { ...TO_B, 'x-port': '8080' },
+  ],
+  ['end with the port they are for', 'http://a.test/', ['http://b.test:8080/', 'http://b.test/'], TO_B],
+  ['go to other ports of the host', 'http://a.test/', ['http://a.test:81/'], TO_A],
+  ['are there again when the way leads back', 'http://a.test/', ['http://c.test/', 'http://a.test/'], TO_A],
+  ['go from http to https', 'http://a.test/', ['https://a.test/'], TO_A],
+  ['do not go from https to http', 'https://a.test/', ['http://a.test/'], TO_ANY],
+  ['do not go from https to http at another host', 'https://a.test/', ['http://b.test/'], TO_ANY],
+  ['do not go on by http once it was https', 'https://a.test/', ['http://c.test/', 'http://a.test/'], TO_ANY],
+  [
+    'do not go on within http once it was https',
+    'https://a.test/',
+    ['http://c.test/', '/x', 'http://a.test/'],
+    TO_ANY,
+  ],
+  ['go to https after http', 'https://a.test/', ['http://c.test/', 'https://a.test/'], TO_A],
+])('headers for one host %s', (_name, from, locations, headers) => {
+  expect(sentAfter(from, ...locations).headers).toEqual(headers);
+});
+
+test('headers for one host that describe the body go with the body', () => {
+  const portable = { accept: '*/*', 'content-type': 'any' };
+  const from = hop({ method: 'POST', body: 'x', headers: { ...portable, 'content-type': 'own' }, portable });
+  const next = follow(from, '/x', 303);
+  expect([next.headers, next.portable]).toEqual([{ accept: '*/*' }, { accept: '*/*' }]);
+  expect(follow(next, 'http://c.test/').headers).toEqual({ accept: '*/*' });
+});
+
 const latin1 = (text: string) => Buffer.from(text).toString('latin1');
 
 test.each([
@@ -148,6 +207,8 @@ test.each([
   ['mailto:x@a.test', 'the Location leads to "mailto:"'],
   ['a.test:80', 'the Location leads to "a.test:"'],
   ['http://', 'the Location "http://" is no URL'],
+  ['http://me:hunter2@a.test:99999/', 'the Location "***@a.test:99999/" is no URL'],
+  ['http://me:hunt@er2@a b/', 'the Location "***@a b/" is no URL'],
   ['http://a.test:99999/', 'the Location "http://a.test:99999/" is no URL'],
   ['http://a b/', 'the Location "http://a b/" is no URL'],
   ['http://\u001b[31m/', 'the Location "http://\\u{1b}[31m/" is no URL'],

@@ -42,8 +42,8 @@ function parseHeader(name: string, value: unknown): Header {
   return Object.freeze({ name: lower, value: headerValue.parse(value) });
 }
 
-// The name alone: what stands behind it may be a secret.
+// The name alone: what stands behind it may be a secret. With nothing behind it, it may be the secret itself.
 function shown(line: unknown): string {
-  const [, name] = typeof line === 'string' ? (/^([^\s:]{1,64}[:\s])/.exec(line) ?? []) : [];
+  const [, name] = typeof line === 'string' ? (/^([^\s:]{1,64}[:\s])\s*\S/.exec(line) ?? []) : [];
   return name === undefined ? 'the value' : `"${printable(name.trimEnd())} ***"`;
 }

@@ -70,6 +70,7 @@ describe('headers', () => {
     ['Authorization: Bearer s3cret\n', '"Authorization: ***"'],
     ['Authorization Bearer s3cret', '"Authorization ***"'],
     ['s3cret', 'the value'],
+    ['s3cret \n', 'the value'],
     [{ a: 's3cret\n' }, 'the value'],
     [['Good: s3cret', 'Cookie s3cret'], '"Good: ***", "Cookie ***"'],
     ['\u001b[31m: s3cret', '"\\u{1b}[31m: ***"'],

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { firstHop } from '../../src/http/hop.ts';
+import { headersFor } from '../../src/http/host-headers.ts';
+import type { Job } from '../../src/model/job.ts';
+
+const TABLE = new Map([
+  ['a.test', { x: 'any port' }],
+  ['a.test:443', { x: '443', y: '443' }],
+  ['a.test:8080', { x: '8080' }],
+  ['b.test:80', { x: 'b' }],
+  ['[::1]', { x: 'six' }],
+  ['[::1]:8080', { y: 'six, 8080' }],
+]);
+
+test.each([
+  ['http://a.test/', { x: 'any port' }],
+  ['http://a.test:81/a:443/', { x: 'any port' }],
+  ['http://a.test:443/', { x: '443', y: '443' }],
+  ['https://a.test/', { x: '443', y: '443' }],
+  ['https://a.test:444/', { x: 'any port' }],
+  ['http://a.test:8080/', { x: '8080' }],
+  ['http://b.test/', { x: 'b' }],
+  ['https://b.test/', undefined],
+  ['http://b.test:8080/', undefined],
+  ['http://[::1]/', { x: 'six' }],
+  ['http://[::1]:8080/', { x: 'six', y: 'six, 8080' }],
+  ['http://c.test/', undefined],
+  ['http://www.a.test/', undefined],
+  ['http://a.test.evil.test/', undefined],
+  ['http://c.test/a.test', undefined],
+])('the headers for %s are %j', (url, expected) => {
+  expect(headersFor(TABLE, url)).toEqual(expected);
+});
+
+describe('firstHop()', () => {
+  const defaults = {
+    method: 'GET',
+    headers: { accept: '*/*', 'x-key': 'default', 'x-job': 'default' },
+    hostHeaders: new Map([['a.test', { 'x-key': 'host', 'x-job': 'host', 'x-own': 'host' }]]),
+  };
+  const job = (part: Partial<Job>): Job => ({
+    index: 0,
+    source: 'list',
+    line: 1,
+    url: 'http://a.test/',
+    ...part,
+  });
+
+  test('puts those of the host before the defaults, and those of the job before both', () => {
+    expect(firstHop(job({ headers: { 'x-job': 'job' } }), defaults)).toEqual({
+      url: 'http://a.test/',
+      method: 'GET',
+      headers: { accept: '*/*', 'x-key': 'host', 'x-job': 'job', 'x-own': 'host' },
+      portable: { accept: '*/*', 'x-key': 'default', 'x-job': 'job' },
+    });
+  });
+
+  test('makes nothing new for another host', () => {
+    const hop = firstHop(job({ url: 'http://b.test/' }), defaults);
+    expect(hop.headers).toBe(defaults.headers);
+    expect(hop.portable).toBeUndefined();
+  });
+});
