@@ -1,3 +1,4 @@
+import { parseExpectation } from './config/expectation.ts';
 import type { FanoutOptions as RunSettings } from './config/fanout-options.ts';
 import { requestTemplate } from './config/request-template.ts';
 import { resolveRunOptions } from './config/resolve-run-options.ts';
@@ -43,7 +44,13 @@ export function fanout(
   const resolved = resolveRunOptions(settings, packageVersion());
   const { unique, defaultScheme, method } = resolved;
   const reading = new AbortController();
-  const jobSettings = { unique, defaultScheme, defaultMethod: method, signal: reading.signal };
+  const jobSettings = {
+    unique,
+    defaultScheme,
+    parseExpectation,
+    defaultMethod: method,
+    signal: reading.signal,
+  };
   const run = new Run({
     options: resolved,
     defaults: requestTemplate(resolved),

@@ -1,3 +1,4 @@
+import { TextDecoder } from 'node:util';
 import { printable } from '../model/printable.ts';
 
 /** What must, and must not, be in a body. */

@@ -1,4 +1,5 @@
 import { collect } from '../collect/collect.ts';
+import { parseExpectation } from '../config/expectation.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { RequestTemplate } from '../config/request-template.ts';
 import type { Input } from '../input/input.ts';
@@ -78,7 +79,7 @@ export class FetchRun {
     }
   }
 
-  #makeRun({ window }: Outputs, { judge }: Judgement): Run {
+  #makeRun({ window, bar }: Outputs, { judge }: Judgement): Run {
     const { options, template } = this.#parts;
     return new Run({
       options,
@@ -91,6 +92,7 @@ export class FetchRun {
         this.#reading.abort();
         window?.close();
       },
+      warn: (message) => this.#warn(`${bar === undefined ? '' : '\n'}fanout: ${message}\n`),
       settle: () => this.#settle(),
       ...(window === undefined ? {} : { admit: (job: Job) => window.admit(job.index) }),
     });
@@ -100,8 +102,14 @@ export class FetchRun {
     const { options, process, inputs } = this.#parts;
     const { unique, defaultScheme, method } = options;
     const signal = this.#reading.signal;
-    const reading = { unique, defaultScheme, defaultMethod: method, signal, stdin: process.stdin };
+    const syntax = { defaultScheme, parseExpectation };
+    const reading = { ...syntax, unique, defaultMethod: method, signal, stdin: process.stdin };
     return readJobs(inputs, reading, this.#tally);
+  }
+
+  #warn(text: string): void {
+    const { options, process } = this.#parts;
+    if (!options.silent) process.stderr.write(text);
   }
 
   #watchSignals(run: Run): Signals {

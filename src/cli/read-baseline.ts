@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { Baseline } from '../collect/baseline.ts';
+import { parseExpectation } from '../config/expectation.ts';
 import { type Line, LineSplitter } from '../input/line-splitter.ts';
 import { openFile } from '../input/open-file.ts';
 import { jobText, parseLine } from '../input/parse-line.ts';
@@ -42,7 +43,7 @@ export async function readBaseline(
       if (!record.ok) baseline.add(record);
     } else if (jobText(text) !== undefined) {
       urls += 1;
-      baseline.add(parseLine(text.trim()));
+      baseline.add(parseLine(text.trim(), { parseExpectation }));
     }
   };
   for await (const chunk of readChunks(await openFile(path), path)) splitter.push(chunk).forEach(take);

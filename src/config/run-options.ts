@@ -1,6 +1,6 @@
 import { accessOptions } from './access-options.ts';
-import { expectOptions } from './expect-options.ts';
 import { dnsOptions } from './dns-options.ts';
+import { expectOptions } from './expect-options.ts';
 import { option, type Resolved } from './option.ts';
 import { boolean } from './parsers/boolean.ts';
 import { duration } from './parsers/duration.ts';

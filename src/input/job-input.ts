@@ -8,6 +8,20 @@ export interface JobInput {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Request body, sent as UTF-8. */
   readonly body?: string | undefined;
+  /**
+   * What its answer must be to count as OK: `status` (in place of the run's), `contains`, `notContains`, `matches`,
+   * `header` (`Name: value`) and `maxTime`. A redirect is not followed when `status` names its status.
+   */
+  readonly expect?:
+    | {
+        readonly status?: number | string | readonly (number | string)[] | undefined;
+        readonly contains?: string | readonly string[] | undefined;
+        readonly notContains?: string | readonly string[] | undefined;
+        readonly matches?: string | readonly string[] | undefined;
+        readonly header?: string | readonly string[] | undefined;
+        readonly maxTime?: number | string | undefined;
+      }
+    | undefined;
   /** A name of your own, handed through to the record. */
   readonly id?: string | undefined;
 }

@@ -1,17 +1,14 @@
 import type { Job } from '../model/job.ts';
 import type { Line } from './line-splitter.ts';
-import type { JobFields } from './parse-job-input.ts';
+import type { JobFields, JobSyntax } from './parse-job-input.ts';
 import { isComment, jobText, parseLine } from './parse-line.ts';
-import type { Scheme } from './parse-url.ts';
 import { SeenKeys } from './seen-keys.ts';
 import { excerpt, shownUrl } from './shown-url.ts';
 
 /** How lines become jobs. */
-export interface JobOptions {
+export interface JobOptions extends JobSyntax {
   /** Skip a job whose method, URL, body and credentials were there before. */
   readonly unique?: boolean | undefined;
-  /** Put before a URL that has no scheme. */
-  readonly defaultScheme?: Scheme | undefined;
   /** The method of a job that names none, for `unique` alone. `GET` if left out. */
   readonly defaultMethod?: string | undefined;
   /** Ends the reading, even while it waits for input. What was read by then is still given out. */
@@ -53,7 +50,7 @@ export class JobMaker {
     }
     const text = jobText(line);
     if (text === undefined) return undefined;
-    return this.jobFrom(parseLine(text, this.#options.defaultScheme), source, number);
+    return this.jobFrom(parseLine(text, this.#options), source, number);
   }
 
   /** Counts what was read; `undefined` when `unique` leaves it out. */

@@ -2,8 +2,7 @@ import { UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { JobInput } from './job-input.ts';
 import { JobMaker, type JobOptions, type Tally } from './job-maker.ts';
-import { type JobFields, parseJobInput, typeName } from './parse-job-input.ts';
-import type { Scheme } from './parse-url.ts';
+import { type JobFields, type JobSyntax, parseJobInput, typeName } from './parse-job-input.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** What the library takes for a job: a line (a URL, or a JSON job as text), a URL object, or a job as an object. */
@@ -25,11 +24,11 @@ export async function* jobsFrom(
   if (isAsync(items)) {
     let line = 1;
     for await (const item of untilAborted(items, options.signal)) {
-      yield jobsOf([item], line++, maker, options.defaultScheme);
+      yield jobsOf([item], line++, maker, options);
     }
   } else {
     refuseOther(items);
-    yield jobsOf(items, 1, maker, options.defaultScheme);
+    yield jobsOf(items, 1, maker, options);
   }
 }
 
@@ -38,7 +37,7 @@ function* jobsOf(
   items: Iterable<unknown>,
   firstLine: number,
   maker: JobMaker,
-  defaultScheme: Scheme | undefined,
+  syntax: JobSyntax,
 ): Generator<Job, void, undefined> {
   let line = firstLine;
   for (const item of items) {
@@ -46,15 +45,15 @@ function* jobsOf(
     const job =
       typeof text === 'string'
         ? maker.jobOf(text, 'library', line)
-        : maker.jobFrom(fieldsOf(text, defaultScheme), 'library', line);
+        : maker.jobFrom(fieldsOf(text, syntax), 'library', line);
     line++;
     if (job !== undefined) yield job;
   }
 }
 
-function fieldsOf(item: unknown, defaultScheme: Scheme | undefined): JobFields {
+function fieldsOf(item: unknown, syntax: JobSyntax): JobFields {
   if (typeof item === 'object' && item !== null && !Array.isArray(item)) {
-    return parseJobInput(item, '', defaultScheme);
+    return parseJobInput(item, '', syntax);
   }
   return {
     url: '-',

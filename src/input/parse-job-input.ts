@@ -1,3 +1,4 @@
+import type { Expectation, ParseExpectation } from '../model/expectation.ts';
 import type { Job } from '../model/job.ts';
 import { sentMethod } from '../model/request-rules.ts';
 import { closestName } from './closest-name.ts';
@@ -12,19 +13,38 @@ export type JobFields = Omit<Job, 'index' | 'source' | 'line'>;
 type Fields = Readonly<Record<string, unknown>>;
 
 const STRING_KEYS = ['method', 'body', 'id'];
-const KEYS = ['url', 'method', 'headers', 'body', 'id'];
+const KEYS = ['url', 'method', 'headers', 'body', 'id', 'expect'];
+
+/** What turns text and objects into jobs. */
+export interface JobSyntax {
+  /** Put before a URL that has no scheme. */
+  readonly defaultScheme?: Scheme | undefined;
+  /** Reads the `expect` of a job; without it there must be none. */
+  readonly parseExpectation?: ParseExpectation | undefined;
+}
 
 /** Checks every key and value of an object as a `JobInput`. `raw` is the text it was read from, shown when it has no URL. */
-export function parseJobInput(input: object, raw: string, defaultScheme?: Scheme): JobFields {
+export function parseJobInput(input: object, raw: string, syntax: JobSyntax = {}): JobFields {
   const fields: Fields = { ...input };
   const { url, id } = fields;
   if (typeof url !== 'string') return invalidFields(shownUrl(raw), id, urlTypeFault(url, raw));
-  const fault = keyFault(fields) ?? typeFault(fields) ?? requestFault(fields);
-  const parsed = parseUrl(url.trim(), defaultScheme);
+  const expectation = expectationOf(fields, syntax);
+  const fault = keyFault(fields) ?? typeFault(fields) ?? requestFault(fields) ?? faultOf(expectation);
+  const parsed = parseUrl(url.trim(), syntax.defaultScheme);
   if ('invalid' in parsed) return invalidFields(shownUrl(url), id, fault ?? parsed.invalid);
   if (fault !== undefined) return invalidFields(parsed.url, id, fault);
   // Every key and type was checked, which the compiler cannot follow: `fields` is a `JobInput`.
-  return jobFields(fields as unknown as JobInput, parsed.url, parsed.authorization);
+  const job = jobFields(fields as unknown as JobInput, parsed.url, parsed.authorization);
+  return expectation === undefined || 'fault' in expectation ? job : { ...job, expect: expectation };
+}
+
+function expectationOf(fields: Fields, syntax: JobSyntax): ReturnType<ParseExpectation> | undefined {
+  if (fields.expect === undefined) return undefined;
+  return syntax.parseExpectation?.(fields.expect) ?? { fault: 'Cannot use "expect" here' };
+}
+
+function faultOf(expectation: Expectation | { readonly fault: string } | undefined): string | undefined {
+  return expectation !== undefined && 'fault' in expectation ? expectation.fault : undefined;
 }
 
 function invalidFields(url: string, id: unknown, invalid: string): JobFields {

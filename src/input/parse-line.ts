@@ -1,5 +1,5 @@
-import { type JobFields, parseJobInput } from './parse-job-input.ts';
-import { parseUrl, type Scheme } from './parse-url.ts';
+import { type JobFields, type JobSyntax, parseJobInput } from './parse-job-input.ts';
+import { parseUrl } from './parse-url.ts';
 import { excerpt, shownUrl } from './shown-url.ts';
 
 /** The text of a job line without the white space around it, or `undefined` for a blank line or a comment. */
@@ -14,15 +14,15 @@ export function isComment(start: string): boolean {
 }
 
 /** Reads a trimmed line, a URL or a JSON job. Never throws: what cannot be fetched has `invalid`, the reason. */
-export function parseLine(text: string, defaultScheme?: Scheme): JobFields {
-  if (text.startsWith('{')) return parseJsonLine(text, defaultScheme);
-  const parsed = parseUrl(text, defaultScheme);
+export function parseLine(text: string, syntax: JobSyntax = {}): JobFields {
+  if (text.startsWith('{')) return parseJsonLine(text, syntax);
+  const parsed = parseUrl(text, syntax.defaultScheme);
   if ('invalid' in parsed) return { url: shownUrl(text), invalid: parsed.invalid };
   const { url, authorization } = parsed;
   return authorization === undefined ? { url } : { url, headers: { authorization } };
 }
 
-function parseJsonLine(text: string, defaultScheme?: Scheme): JobFields {
+function parseJsonLine(text: string, syntax: JobSyntax): JobFields {
   let input: unknown;
   try {
     input = JSON.parse(text);
@@ -34,5 +34,5 @@ function parseJsonLine(text: string, defaultScheme?: Scheme): JobFields {
     };
   }
   // Only an object starts with `{`, which the compiler cannot know.
-  return parseJobInput(input as object, text, defaultScheme);
+  return parseJobInput(input as object, text, syntax);
 }

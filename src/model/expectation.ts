@@ -17,6 +17,9 @@ export interface Expectation {
   readonly maxTimeMs?: number | undefined;
 }
 
+/** Reads what a user wrote as an expectation, or says what is wrong with it. */
+export type ParseExpectation = (value: unknown) => Expectation | { readonly fault: string };
+
 /** Both at once; what the second says of status and time wins. */
 export function bothExpectations(first: Expectation, second: Expectation | undefined): Expectation {
   if (second === undefined) return first;

@@ -1,3 +1,5 @@
+import type { Expectation } from './expectation.ts';
+
 /** One URL to fetch, as it was read from an input. */
 export interface Job {
   /** Position among the jobs of the whole run, from 0. */
@@ -14,6 +16,8 @@ export interface Job {
   readonly headers?: Readonly<Record<string, string>>;
   /** Request body, sent as UTF-8. */
   readonly body?: string;
+  /** What its answer must be, beside what the run expects of every answer. */
+  readonly expect?: Expectation;
   /** A name given by the user, handed through to the record. */
   readonly id?: string;
   /** Why this job cannot be fetched. It still ends in a result: `FAIL invalid`. */

@@ -53,8 +53,10 @@ describe('parseLine()', () => {
   });
 
   it('puts the default scheme before a URL that has none', () => {
-    expect(parseLine('example.com', 'https')).toEqual({ url: 'https://example.com/' });
-    expect(parseLine('{"url":"example.com"}', 'http')).toEqual({ url: 'http://example.com/' });
+    expect(parseLine('example.com', { defaultScheme: 'https' })).toEqual({ url: 'https://example.com/' });
+    expect(parseLine('{"url":"example.com"}', { defaultScheme: 'http' })).toEqual({
+      url: 'http://example.com/',
+    });
   });
 });
 
@@ -138,8 +140,7 @@ describe('parseLine() of a JSON job', () => {
     ['metod', 'did you mean "method"?'],
     ['URL', 'did you mean "url"?'],
     ['header', 'did you mean "headers"?'],
-    ['save', 'a job has url, method, headers, body, id'],
-    ['expect', 'a job has url, method, headers, body, id'],
+    ['later', 'a job has url, method, headers, body, id, expect'],
     ['', 'a job has url'],
   ])('refuses the key %j', (key, wish) => {
     expect(parseLine(json({ url: 'http://h/', [key]: 'x' }))).toEqual({
@@ -175,5 +176,23 @@ describe('parseLine() of a JSON job', () => {
   it('refuses JSON that is too deep for the parser or for anything else', () => {
     expect(parseLine(`{"url":${'['.repeat(500_000)}`)).toEqual(invalid('JSON'));
     expect(parseLine(`{"url":${'['.repeat(400_000)}${']'.repeat(400_000)}}`)).toEqual(invalid('Cannot'));
+  });
+});
+
+describe('the "expect" of a JSON job', () => {
+  const line = '{"url":"http://h/","expect":{"contains":"a"}}';
+
+  it('is what it is read as', () => {
+    const expected = { contains: ['a'], notContains: [], matches: [], headers: [] };
+    expect(parseLine(line, { parseExpectation: () => expected })).toEqual({
+      url: 'http://h/',
+      expect: expected,
+    });
+  });
+
+  it('makes the job invalid when it cannot be read', () => {
+    const syntax = { parseExpectation: () => ({ fault: 'Cannot use it' }) };
+    expect(parseLine(line, syntax)).toEqual({ url: 'http://h/', invalid: 'Cannot use it' });
+    expect(parseLine(line).invalid).toBe('Cannot use "expect" here');
   });
 });
