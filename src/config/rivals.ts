@@ -16,6 +16,7 @@ const RIVALS: readonly Rivals[] = [
   { keys: ['head', 'method'], agree: (head, method) => head === false || method === 'HEAD' },
   { keys: ['head', 'data'], agree: (head) => head === false },
   { keys: ['json', 'format'], agree: (json, format) => json === false || format === 'jsonl' },
+  { keys: ['ipv4', 'ipv6'], agree: (ipv4, ipv6) => ipv4 === false || ipv6 === false },
 ];
 
 /** Throws a `UsageError` when two options that were given in the same place cannot hold together. */
