@@ -56,9 +56,9 @@ export class Run {
     this.#defaults = withCommonHeaders(parts.defaults, parts.options.decompress);
     const { options, clock, random, admit } = parts;
     this.#resolver = openResolver({
-      overrides: [],
-      servers: [],
-      family: undefined,
+      overrides: options.resolve,
+      servers: options.dnsServer,
+      family: familyOf(options),
       concurrency: options.concurrency,
       timeoutMs: options.connectTimeout,
       now: clock.now,
@@ -170,6 +170,11 @@ function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<Tas
 function withCommonHeaders(defaults: RequestDefaults, isDecoded: boolean): RequestDefaults {
   const coding = isDecoded ? { 'accept-encoding': ACCEPT_ENCODING } : {};
   return { ...defaults, headers: { accept: '*/*', ...coding, ...defaults.headers } };
+}
+
+function familyOf({ ipv4, ipv6 }: RunOptions): 4 | 6 | undefined {
+  if (ipv4) return 4;
+  return ipv6 ? 6 : undefined;
 }
 
 function policyOf(options: RunOptions) {
