@@ -2,6 +2,7 @@ import { parseExpectation } from './config/expectation.ts';
 import type { FanoutOptions as RunSettings } from './config/fanout-options.ts';
 import { requestTemplate } from './config/request-template.ts';
 import { resolveRunOptions } from './config/resolve-run-options.ts';
+import { tlsMaterialIn } from './config/tls-material.ts';
 import { type JobItem, jobsFrom } from './input/jobs-from.ts';
 import type { Result } from './model/result.ts';
 import { Run } from './run.ts';
@@ -54,6 +55,7 @@ export function fanout(
   const run = new Run({
     options: resolved,
     defaults: requestTemplate(resolved),
+    tls: tlsMaterialIn(resolved),
     jobs: jobsFrom(urls, jobSettings, { read: 0, skipped: 0 }),
     clock: systemClock,
     random: Math.random,

@@ -1,5 +1,6 @@
 import { ACCEPT_ENCODING } from './bodies/decoder.ts';
 import type { RunOptions } from './config/run-options.ts';
+import type { TlsMaterial } from './config/tls-material.ts';
 import { Engine } from './engine.ts';
 import { Fetcher } from './fetcher.ts';
 import { Hosts } from './hosts/hosts.ts';
@@ -23,6 +24,7 @@ const MAX_IDLE_CONNECTIONS = 256;
 export interface RunParts {
   readonly options: RunOptions;
   readonly defaults: RequestDefaults;
+  readonly tls: TlsMaterial;
   readonly jobs: AsyncIterable<Iterable<Job>>;
   /** Its `now` counts from the epoch. */
   readonly clock: Clock;
@@ -66,7 +68,7 @@ export class Run {
     });
     const dialer = new Dialer({
       resolver: this.#resolver,
-      secure: new Secure(),
+      secure: new Secure({ ...parts.tls, insecure: options.insecure, http2: options.http2 }),
       connectTimeoutMs: options.connectTimeout,
     });
     this.#agent = new Agent({ dialer, maxIdle: Math.max(MAX_IDLE_CONNECTIONS, options.concurrency) });

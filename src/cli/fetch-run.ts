@@ -2,6 +2,7 @@ import { collect } from '../collect/collect.ts';
 import { parseExpectation } from '../config/expectation.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { RequestTemplate } from '../config/request-template.ts';
+import type { TlsMaterial } from '../config/tls-material.ts';
 import type { Input } from '../input/input.ts';
 import type { Tally } from '../input/job-maker.ts';
 import { readJobs } from '../input/read-jobs.ts';
@@ -25,6 +26,7 @@ export interface FetchRunParts {
   readonly process: NodeJS.Process;
   readonly inputs: readonly Input[];
   readonly template: RequestTemplate;
+  readonly tls: TlsMaterial;
 }
 
 /** One run of `fanout fetch`: inputs, run and outputs put together. To be used once. */
@@ -80,10 +82,11 @@ export class FetchRun {
   }
 
   #makeRun({ window, bar }: Outputs, { judge }: Judgement): Run {
-    const { options, template } = this.#parts;
+    const { options, template, tls } = this.#parts;
     return new Run({
       options,
       defaults: template,
+      tls,
       jobs: this.#jobs(),
       clock: systemClock,
       random: Math.random,

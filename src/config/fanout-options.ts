@@ -82,6 +82,16 @@ export interface FanoutOptions {
   readonly blocked?: 'fail' | 'warn' | 'ok' | undefined;
   /** Go through this proxy, `http://[user:password@]host:port` or `https://`. Default: none. */
   readonly proxy?: string | undefined;
+  /** Speak HTTP/2 with https servers that offer it. Default: false. */
+  readonly http2?: boolean | undefined;
+  /** Accept any certificate of a server. Default: false. */
+  readonly insecure?: boolean | undefined;
+  /** Certificates to trust in place of Node's own: the PEM text itself, and not the name of a file. */
+  readonly cacert?: string | undefined;
+  /** A certificate for servers that ask for one: the PEM text itself. */
+  readonly cert?: string | undefined;
+  /** The private key of `cert`: the PEM text itself, without a passphrase. Default: the key in `cert`. */
+  readonly key?: string | undefined;
   /** Stop after the first failure. Default: false. */
   readonly failFast?: boolean | undefined;
   /** Stop after so many failures, 1 or more. Default: never. */

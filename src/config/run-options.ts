@@ -12,6 +12,7 @@ import { statusSet } from './parsers/status-set.ts';
 import { wholeNumber } from './parsers/whole-number.ts';
 import { proxyOptions } from './proxy-options.ts';
 import { requestOptions } from './request-options.ts';
+import { tlsOptions } from './tls-options.ts';
 
 /** The options of a run, which the program and the library share. */
 export const runOptions = {
@@ -124,6 +125,7 @@ export const runOptions = {
   }),
   ...expectOptions,
   ...proxyOptions,
+  ...tlsOptions,
   accept: option({
     flags: '--accept <list>',
     group: 'What counts as OK',

@@ -2,8 +2,15 @@ import net from 'node:net';
 import tls, { type SecureContext, type TLSSocket } from 'node:tls';
 
 export interface SecureOptions {
-  /** PEM certificates trusted beside Node's own. */
-  readonly extraCa?: string | undefined;
+  /** Certificates in PEM that are trusted in place of Node's own, as roots or by themselves. */
+  readonly ca?: string | undefined;
+  /** A certificate in PEM for servers that ask for one, and its key. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Whether any certificate of a server will do. */
+  readonly insecure?: boolean;
+  /** Whether HTTP/2 is offered to servers; `alpnProtocol` of the socket then says what was agreed on. */
+  readonly http2?: boolean;
 }
 
 /** Where a TLS connection goes: to an address, or over a socket that is connected already. */
@@ -12,24 +19,29 @@ export type SecureVia = { readonly address: string; readonly port: number } | { 
 /** Makes TLS connections, all with one context: one for each connection costs more than the handshake. */
 export class Secure {
   readonly #options: SecureOptions;
+  readonly #protocols: string[];
   #context: SecureContext | undefined;
 
   constructor(options: SecureOptions = {}) {
     this.#options = options;
+    this.#protocols = options.http2 === true ? ['h2', 'http/1.1'] : ['http/1.1'];
   }
 
   /** Starts the handshake with the server that is called `hostname`; the socket says `secureConnect` or `error`. */
   connect(via: SecureVia, hostname: string): TLSSocket {
-    this.#context ??= tls.createSecureContext(trust(this.#options.extraCa));
+    const { ca, cert, key, insecure } = this.#options;
+    // What is trusted is trusted wherever it stands in the chain, as with curl: also a certificate of a server itself.
+    const trust = ca === undefined ? {} : { ca, allowPartialTrustChain: true };
+    this.#context ??= tls.createSecureContext({ ...trust, cert, key });
     return tls.connect({
       ...('socket' in via ? via : { host: via.address, port: via.port }),
       secureContext: this.#context,
-      servername: net.isIP(hostname) === 0 ? hostname : '',
-      ALPNProtocols: ['http/1.1'],
+      // A name is sent without the dot of the root, and an address not at all (RFC 6066, 3).
+      servername: net.isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
+      // Node would check for the address that is connected to, or for `localhost`, where there is no name.
+      checkServerIdentity: (_, certificate) => tls.checkServerIdentity(hostname, certificate),
+      rejectUnauthorized: insecure !== true,
+      ALPNProtocols: this.#protocols,
     });
   }
-}
-
-function trust(extraCa: string | undefined): tls.SecureContextOptions {
-  return extraCa === undefined ? {} : { ca: [...tls.rootCertificates, extraCa] };
 }

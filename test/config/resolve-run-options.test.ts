@@ -54,6 +54,11 @@ describe('resolveRunOptions()', () => {
       deadline: undefined,
       maxSize: 10_485_760,
       proxy: undefined,
+      http2: false,
+      insecure: false,
+      cacert: undefined,
+      cert: undefined,
+      key: undefined,
       failFast: false,
       maxFailures: undefined,
     });

@@ -6,7 +6,7 @@ import { Dialer } from '../../src/http/dialer.ts';
 import type { Hop } from '../../src/http/hop.ts';
 import { openResolver } from '../../src/http/open-resolver.ts';
 import { Resolver } from '../../src/http/resolver.ts';
-import { Secure } from '../../src/http/secure.ts';
+import { Secure, type SecureOptions } from '../../src/http/secure.ts';
 import { caPem } from '../origin/tls.ts';
 
 export interface ClientOptions {
@@ -15,6 +15,8 @@ export interface ClientOptions {
   readonly connectTimeoutMs?: number;
   readonly maxIdle?: number;
   readonly refuse?: AddressPolicy;
+  /** How TLS connections are made, beside the CA that is trusted. */
+  readonly secure?: SecureOptions;
 }
 
 /** The HTTP side as a test uses it: an agent that trusts the test CA, and one hop after the other. */
@@ -32,7 +34,7 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
     dialer: new Dialer({
       resolver,
       connectTimeoutMs,
-      secure: new Secure({ extraCa: await caPem() }),
+      secure: new Secure({ ca: await caPem(), ...options.secure }),
       refuse,
     }),
     maxIdle,

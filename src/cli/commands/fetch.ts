@@ -4,6 +4,7 @@ import { loadProgramOptions } from '../../config/load-program-options.ts';
 import { printConfig } from '../../config/print.ts';
 import { programOptions } from '../../config/program-options.ts';
 import { readData } from '../../config/read-data.ts';
+import { readTlsFiles } from '../../config/read-tls-files.ts';
 import { requestTemplate } from '../../config/request-template.ts';
 import { checkInputs } from '../../input/check-inputs.ts';
 import { checkOutputs } from '../check-outputs.ts';
@@ -39,6 +40,8 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   });
   const body =
     options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));
-  const fetch = new FetchRun({ options, process, inputs, template: requestTemplate(options, body) });
+  const tls = await readTlsFiles(options, readText);
+  const template = requestTemplate(options, body);
+  const fetch = new FetchRun({ options, process, inputs, template, tls });
   return options.dryRun ? fetch.dryRun() : fetch.run();
 }
