@@ -1,30 +1,35 @@
 import net, { type Socket } from 'node:net';
 import { type AddressPolicy, allowedOf } from './address-policy.ts';
 import { DialError } from './dial-error.ts';
+import { type DialTarget, portOf } from './dial-target.ts';
 import { explain } from './explain.ts';
+import { unreachableProxy } from './proxy-failure.ts';
+import type { ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
 import type { Resolver } from './resolver.ts';
 import type { Secure } from './secure.ts';
-
-/** Where to connect to, as undici says it: no brackets around an IPv6 address, an empty port for the default one. */
-export interface DialTarget {
-  readonly hostname: string;
-  readonly protocol: string;
-  readonly port: string;
-}
+import { openTunnel } from './tunnel.ts';
 
 export interface DialerOptions {
   readonly resolver: Resolver;
-  /** Time in ms for connection and TLS together. The look-up before it has a time of its own, see `Resolver`. */
+  /**
+   * Time in ms for connection, tunnel and TLS together. The look-up before it has a time of its own, see `Resolver`.
+   */
   readonly connectTimeoutMs: number;
   readonly secure: Secure;
   /** Asked for each address that is about to be connected to, whatever name led there. */
   readonly refuse?: AddressPolicy | undefined;
+  readonly proxies?: ProxyRoutes | undefined;
+  /** For TLS with a proxy itself (`secure`). */
+  readonly secureProxy?: Secure | undefined;
 }
 
 /** Called once, with a connected socket or with an error. */
 export type Dialed = (error: Error | undefined, socket: Socket | undefined) => void;
 
-/** Makes connections: name → addresses → the first that answers → TLS. Never throws, and can be called off at any time. */
+/**
+ * Makes connections: name → addresses → the first that answers → tunnel through a proxy → TLS. Never throws, and can be
+ * called off at any time.
+ */
 export class Dialer {
   readonly #options: DialerOptions;
 
@@ -34,76 +39,146 @@ export class Dialer {
 
   /** Returns a function that calls the connection off; `dialed` then gets the reason. */
   dial(target: DialTarget, dialed: Dialed): (reason: Error) => void {
-    const { connectTimeoutMs, refuse, resolver } = this.#options;
-    let socket: Socket | undefined;
-    let timer: NodeJS.Timeout | undefined;
-    let isSettled = false;
-    const settle = (error: Error | undefined) => {
-      if (isSettled) return;
-      isSettled = true;
-      clearTimeout(timer);
-      if (error !== undefined) socket?.destroy();
-      dialed(error, error === undefined ? socket : undefined);
-    };
-    const tryAddress = (addresses: readonly string[], index: number) => {
-      const address = addresses[index];
-      if (isSettled || address === undefined) return;
-      const opened = (error: Error | undefined) => {
-        if (error !== undefined && index + 1 < addresses.length) tryAddress(addresses, index + 1);
-        else settle(error);
-      };
-      socket = this.#open(target, address, opened);
-    };
-    resolver.resolve(target.hostname, portOf(target), (error, addresses) => {
-      if (isSettled) return;
-      const allowed = error ?? allowedOf(addresses, refuse);
-      if (allowed instanceof Error) {
-        settle(allowed);
-        return;
-      }
-      timer = setTimeout(() => settle(connectTimeout(target, connectTimeoutMs)), connectTimeoutMs);
-      tryAddress(allowed, 0);
-    });
-    return settle;
-  }
-
-  #open(target: DialTarget, address: string, opened: (error: Error | undefined) => void): Socket {
-    const isSecure = target.protocol === 'https:';
-    const port = portOf(target);
-    const socket = isSecure
-      ? this.#options.secure.connect({ address, port }, target.hostname)
-      : net.connect({ host: address, port });
-    let hasConnected = false;
-    const failed = (error: Error & { code?: string }) => {
-      opened(hasConnected ? tlsError(error) : new DialError('connect', error.code, explain(error)));
-    };
-    socket.setNoDelay(true);
-    socket.on('error', failed);
-    socket.once('connect', () => {
-      hasConnected = true;
-    });
-    socket.once(isSecure ? 'secureConnect' : 'connect', () => {
-      socket.off('error', failed);
-      opened(undefined);
-    });
-    return socket;
+    const dial = new Dial(this.#options, target, dialed);
+    dial.start();
+    return (reason) => dial.end(reason);
   }
 }
 
-function portOf({ port, protocol }: DialTarget): number {
-  return Number(port) || (protocol === 'https:' ? 443 : 80);
+/** What is connected to directly: the target, or a proxy. */
+interface Peer {
+  readonly hostname: string;
+  readonly port: number;
+  readonly isSecure: boolean;
+}
+
+/** One connection in the making. */
+class Dial {
+  readonly #options: DialerOptions;
+  readonly #target: DialTarget;
+  readonly #dialed: Dialed;
+  /** The proxy that is asked for a tunnel. */
+  readonly #tunnel: ProxyRoute | undefined;
+  /** The proxy that is connected to: that one, or the target itself. */
+  readonly #proxy: ProxyRoute | undefined;
+  #socket: Socket | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(options: DialerOptions, target: DialTarget, dialed: Dialed) {
+    this.#options = options;
+    this.#target = target;
+    this.#dialed = dialed;
+    this.#tunnel = options.proxies?.tunnel(target);
+    this.#proxy = this.#tunnel ?? options.proxies?.itself(target);
+  }
+
+  start(): void {
+    const { connectTimeoutMs, refuse, resolver } = this.#options;
+    const peer = this.#proxy?.server ?? peerOf(this.#target);
+    resolver.resolve(peer.hostname, peer.port, (error, addresses) => {
+      if (this.#isOver) return;
+      const allowed = error ?? allowedOf(addresses, refuse);
+      if (allowed instanceof Error) {
+        this.#fail(allowed);
+        return;
+      }
+      this.#timer = setTimeout(expire, connectTimeoutMs, this);
+      this.#try(peer, allowed, 0);
+    });
+  }
+
+  /** Ends it with the socket that is connected by now, or with an error. */
+  end(error?: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    if (error !== undefined) this.#socket?.destroy();
+    this.#dialed(error, error === undefined ? this.#socket : undefined);
+  }
+
+  expire(): void {
+    const { hostname } = this.#target;
+    const way = this.#tunnel === undefined ? '' : ` through the proxy ${this.#tunnel.name}`;
+    const goal = this.#proxy === this.#tunnel ? hostname : `the proxy ${this.#proxy?.name}`;
+    const message = `no connection to ${goal}${way} within ${this.#options.connectTimeoutMs}ms`;
+    this.end(new DialError('timeout', 'ERR_CONNECT_TIMEOUT', message));
+  }
+
+  #try(peer: Peer, addresses: readonly string[], index: number): void {
+    const address = addresses[index];
+    if (this.#isOver || address === undefined) return;
+    const { secure, secureProxy = secure } = this.#options;
+    const { hostname, port, isSecure } = peer;
+    const tls = this.#proxy === undefined ? secure : secureProxy;
+    const socket = isSecure ? tls.connect({ address, port }, hostname) : net.connect({ host: address, port });
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    whenOpen(socket, { isSecure, isConnected: false }, (error) => {
+      if (error === undefined) this.#opened(socket);
+      else if (index + 1 < addresses.length) this.#try(peer, addresses, index + 1);
+      else this.#fail(error);
+    });
+  }
+
+  /** The peer could not be reached. */
+  #fail(error: Error): void {
+    this.end(this.#proxy === undefined ? error : unreachableProxy(this.#proxy, error));
+  }
+
+  #opened(socket: Socket): void {
+    if (this.#tunnel === undefined) {
+      this.end();
+      return;
+    }
+    openTunnel(socket, this.#tunnel, this.#target, (error) => {
+      if (error !== undefined || this.#isOver) this.end(error);
+      else this.#secure(socket);
+    });
+  }
+
+  #secure(tunnel: Socket): void {
+    tunnel.on('error', () => {}); // the TLS socket over it says the same
+    this.#socket = this.#options.secure.connect({ socket: tunnel }, this.#target.hostname);
+    whenOpen(this.#socket, { isSecure: true, isConnected: true }, (error) => this.end(error));
+  }
+}
+
+function peerOf(target: DialTarget): Peer {
+  return { hostname: target.hostname, port: portOf(target), isSecure: target.protocol === 'https:' };
+}
+
+function expire(dial: Dial): void {
+  dial.expire();
+}
+
+interface Phase {
+  readonly isSecure: boolean;
+  readonly isConnected: boolean;
+}
+
+/** Calls back when the socket can carry a request, or cannot be made to. */
+function whenOpen(
+  socket: Socket,
+  { isSecure, isConnected }: Phase,
+  opened: (error: Error | undefined) => void,
+): void {
+  let hasConnected = isConnected;
+  const failed = (error: Error & { code?: string }) => {
+    opened(hasConnected ? tlsError(error) : new DialError('connect', error.code, explain(error)));
+  };
+  socket.on('error', failed);
+  socket.once('connect', () => {
+    hasConnected = true;
+  });
+  socket.once(isSecure ? 'secureConnect' : 'connect', () => {
+    socket.off('error', failed);
+    opened(undefined);
+  });
 }
 
 function tlsError(error: Error & { code?: string }): DialError {
   const isReset = error.code === 'ECONNRESET';
   const message = isReset ? 'the server ended the connection during the TLS handshake' : explain(error);
   return new DialError('tls', error.code, message);
-}
-
-function connectTimeout(target: DialTarget, timeoutMs: number): DialError {
-  return new DialError(
-    'timeout',
-    'ERR_CONNECT_TIMEOUT',
-    `no connection to ${target.hostname} within ${timeoutMs}ms`,
-  );
 }
