@@ -1,5 +1,6 @@
 import { InputError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
+import { excerpt } from './shown-url.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -26,9 +27,10 @@ export function inputFault(name: string, error: unknown): InputError {
 const WISH =
   'an input must be a file of URLs, - for standard input, or a URL that starts with http:// or https://';
 
-/** An input's name as it stands in a message; `-` is standard input. */
+/** An input's name as it stands in a message; `-` is standard input. What looks like a URL may hold a password. */
 export function named(name: string): string {
-  return name === '-' ? 'standard input' : `"${printable(name, 200)}"`;
+  if (name === '-') return 'standard input';
+  return `"${name.includes('://') ? excerpt(name) : printable(name, 200)}"`;
 }
 
 function codeOf(error: unknown): string {

@@ -41,6 +41,12 @@ describe('checkInputs()', () => {
     await expect(checkInputs([file('no\u001bfile')])).rejects.toThrow('Cannot read "no\\u{1b}file"');
   });
 
+  it('shows no password of a URL that is taken for a file', async () => {
+    await expect(checkInputs([file('ftp://me:s3cret@host/')])).rejects.toThrow(
+      'Cannot read "ftp://***@host/"',
+    );
+  });
+
   it.skipIf(process.getuid?.() === 0)('refuses a file that may not be read', async () => {
     const at = await tempDir();
     await writeFile(at('secret.txt'), '');
