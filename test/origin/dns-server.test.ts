@@ -113,3 +113,22 @@ test('the server listens on ::1 when asked, and closes twice', async () => {
   expect(await resolver.resolve4('a.test')).toEqual(['127.0.0.1']);
   await Promise.all([server.close(), server.close()]);
 });
+
+test('a truncated answer comes whole over TCP', async () => {
+  const a = Array.from({ length: 200 }, (_, i) => `127.0.1.${i}`);
+  const { server, resolver } = await start({ 'long.test': { a, truncated: true } }, { tcp: true });
+  expect(await resolver.resolve4('long.test')).toEqual(a);
+  expect(server.queriesFor('long.test')).toBe(2);
+});
+
+test('the first queries are dropped, and AAAA has answers of its own, when asked', async () => {
+  const { server, resolver } = await start(
+    { 'a.test': { a: ['127.0.0.1'], drops: 1, forAaaa: { fail: 'servfail' } } },
+    {},
+    50,
+  );
+  await expect(resolver.resolve4('a.test')).rejects.toMatchObject({ code: 'ETIMEOUT' });
+  expect(await resolver.resolve4('a.test')).toEqual(['127.0.0.1']);
+  await expect(resolver.resolve6('a.test')).rejects.toMatchObject({ code: 'ESERVFAIL' });
+  expect(server.queriesFor('a.test', 'AAAA')).toBe(1);
+});

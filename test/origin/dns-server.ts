@@ -1,8 +1,10 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import { type Answer, decode, encode, type Packet, type Question } from 'dns-packet';
+import { startDnsOverTcp } from './dns-over-tcp.ts';
 
 const RCODES = { ok: 0, servfail: 2, nxdomain: 3, refused: 5 } as const;
+const TRUNCATED = 0x0200;
 const MAX_ALIASES = 8;
 
 /** What the server says about one name. A name without a zone entry is NXDOMAIN. */
@@ -14,6 +16,12 @@ export interface DnsEntry {
   readonly fail?: Exclude<keyof typeof RCODES, 'ok'>;
   /** Never answer. */
   readonly silent?: boolean;
+  /** Leave so many of the first queries without an answer (0). */
+  readonly drops?: number;
+  /** What is said about AAAA, where it is something else. */
+  readonly forAaaa?: DnsEntry;
+  /** Say over UDP that the answer is too long; over TCP it comes whole. */
+  readonly truncated?: boolean;
   /** Answer after this time (0). */
   readonly latencyMs?: number;
   /** Time to live of the records in seconds (60). */
@@ -25,9 +33,11 @@ export interface DnsOptions {
   readonly port?: number;
   /** Names that are not in the zone. */
   readonly fallback?: DnsEntry;
+  /** Also answer over TCP, on the same port. */
+  readonly tcp?: boolean;
 }
 
-/** A UDP name server for tests. */
+/** A name server for tests, over UDP. */
 export interface DnsServer {
   readonly host: string;
   readonly port: number;
@@ -51,32 +61,42 @@ export async function startDnsServer(
   const asked: { readonly name: string; readonly type: string }[] = [];
   const timers = new Set<NodeJS.Timeout>();
   const socket = createSocket(options.host?.includes(':') ? 'udp6' : 'udp4');
-  const lookUp = (name: string): DnsEntry =>
-    entries.get(name.toLowerCase()) ?? options.fallback ?? { fail: 'nxdomain' };
+  const lookUp = (name: string, type: string): DnsEntry => {
+    const entry = entries.get(name.toLowerCase()) ?? options.fallback ?? { fail: 'nxdomain' };
+    return (type === 'AAAA' ? entry.forAaaa : undefined) ?? entry;
+  };
+  const queriesFor = (name: string, type?: string) =>
+    asked.filter((query) => query.name === name.toLowerCase() && (type ?? query.type) === query.type).length;
 
-  socket.on('message', (message: Buffer, peer: RemoteInfo) => {
+  const answer = (message: Buffer, isUdp: boolean, send: (reply: Buffer) => void) => {
     const query = tryDecode(message);
     const question = query?.questions?.[0];
     if (query === undefined || question === undefined) return;
     asked.push({ name: question.name.toLowerCase(), type: question.type });
-    const entry = lookUp(question.name);
-    if (entry.silent) return;
+    const entry = lookUp(question.name, question.type);
+    const { silent, drops } = entry;
+    if (silent || (drops && queriesFor(question.name, question.type) <= drops)) return;
+    const isCut = isUdp && entry.truncated === true;
     const reply = encode({
       type: 'response',
       id: query.id ?? 0,
-      flags: 0x0180 | RCODES[entry.fail ?? 'ok'], // recursion desired and available
+      flags: 0x0180 | (isCut ? TRUNCATED : 0) | RCODES[entry.fail ?? 'ok'], // recursion desired and available
       questions: [question],
-      answers: entry.fail ? [] : answers(question, lookUp),
+      answers: entry.fail || isCut ? [] : answers(question, lookUp),
     });
     const timer = setTimeout(() => {
       timers.delete(timer);
-      socket.send(reply, peer.port, peer.address);
+      send(reply);
     }, entry.latencyMs ?? 0);
     timers.add(timer);
+  };
+  socket.on('message', (message: Buffer, peer: RemoteInfo) => {
+    answer(message, true, (reply) => socket.send(reply, peer.port, peer.address));
   });
   socket.bind(options.port ?? 0, options.host ?? '127.0.0.1');
   await once(socket, 'listening');
   const { address, port } = socket.address();
+  const tcp = options.tcp ? await startDnsOverTcp({ host: address, port }, answer) : undefined;
   let closed: Promise<void> | undefined;
   return {
     host: address,
@@ -85,12 +105,11 @@ export async function startDnsServer(
     get queries() {
       return asked.length;
     },
-    queriesFor: (name, type) =>
-      asked.filter((query) => query.name === name.toLowerCase() && (type ?? query.type) === query.type)
-        .length,
+    queriesFor,
     set: (name, entry) => void entries.set(name.toLowerCase(), entry),
     close: () => {
       for (const timer of timers) clearTimeout(timer);
+      tcp?.close();
       closed ??= new Promise((resolve) => socket.close(() => resolve()));
       return closed;
     },
@@ -107,11 +126,11 @@ function tryDecode(message: Buffer): Packet | undefined {
 }
 
 /** The records for a question, with every alias on the way, as a recursive server gives them. */
-function answers(question: Question, lookUp: (name: string) => DnsEntry): Answer[] {
+function answers(question: Question, lookUp: (name: string, type: string) => DnsEntry): Answer[] {
   const found: Answer[] = [];
   let name = question.name;
   for (let aliases = 0; aliases < MAX_ALIASES; aliases++) {
-    const entry = lookUp(name);
+    const entry = lookUp(name, question.type);
     const ttl = entry.ttlSeconds ?? 60;
     if (entry.cname === undefined) {
       for (const data of entry.a ?? []) if (question.type === 'A') found.push({ type: 'A', name, ttl, data });
