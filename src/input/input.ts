@@ -10,3 +10,15 @@ export function classifyInput(argument: string): Input {
   if (/^https?:\/\//i.test(argument)) return { kind: 'url', url: argument };
   return { kind: 'file', path: argument };
 }
+
+/** What an input is called in a record and in a message: its path or URL, or `-`. */
+export function inputName(input: Input): string {
+  switch (input.kind) {
+    case 'file':
+      return input.path;
+    case 'stdin':
+      return '-';
+    case 'url':
+      return input.url;
+  }
+}

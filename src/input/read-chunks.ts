@@ -11,15 +11,22 @@ type Chunks = AsyncGenerator<Buffer, void, undefined>;
  * - Ends early, without an error, when the signal is aborted, even while it waits for bytes.
  * - The source is destroyed at the end, whatever the end is, so that it keeps no file open and no process alive.
  * - Throws an `InputError` that names the input when it cannot be read or unpacked.
+ *
+ * @param mustBeGzip refuse what is not; by the name if left out
  */
-export async function* readChunks(source: Readable, name: string, signal?: AbortSignal): Chunks {
+export async function* readChunks(
+  source: Readable,
+  name: string,
+  signal?: AbortSignal,
+  mustBeGzip = /\.gz$/i.test(name),
+): Chunks {
   const stop = (): void => void source.destroy();
   signal?.addEventListener('abort', stop, { once: true });
   try {
     if (signal?.aborted) return;
     const chunks = source[Symbol.asyncIterator]();
     const head = await firstBytes(chunks);
-    refuseOtherFormats(head, name);
+    refuseOtherFormats(head, name, mustBeGzip);
     const all = joined(head, chunks);
     yield* isGzip(head) ? gunzipped(all) : all;
   } catch (error) {
@@ -58,8 +65,8 @@ function isGzip(head: Buffer): boolean {
   return head[0] === 0x1f && head[1] === 0x8b;
 }
 
-function refuseOtherFormats(head: Buffer, name: string): void {
-  if (/\.gz$/i.test(name) && !isGzip(head)) {
+function refuseOtherFormats(head: Buffer, name: string, mustBeGzip: boolean): void {
+  if (mustBeGzip && !isGzip(head)) {
     throw new InputError(
       `Cannot unpack ${named(name)}: it does not start as gzip data does; it must be a gzip file`,
     );

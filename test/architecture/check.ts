@@ -33,6 +33,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   undici: ['http'],
   'p-limit': ['http'],
   minizlib: ['bodies'],
+  sax: ['input'],
 };
 
 /** The parts of the world that are handed in. */

@@ -1,0 +1,141 @@
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { classifyInput } from '../../src/input/input.ts';
+import { readSitemaps } from '../../src/input/read-sitemaps.ts';
+import { InputError } from '../../src/model/errors.ts';
+import type { Job } from '../../src/model/job.ts';
+
+const NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"';
+
+function sitemap(...locs: readonly string[]): string {
+  const urls = locs.map((loc) => `<url>\n<loc>${loc}</loc>\n</url>`);
+  return `<?xml version="1.0"?>\n<urlset ${NAMESPACE}>\n${urls.join('\n')}\n</urlset>\n`;
+}
+
+function index(...locs: readonly string[]): string {
+  return `<sitemapindex ${NAMESPACE}>${locs.map((loc) => `<sitemap><loc>${loc}</loc></sitemap>`).join('')}</sitemapindex>`;
+}
+
+interface World {
+  readonly stdin?: string | Uint8Array;
+  /** Bytes in each chunk of standard input. */
+  readonly cut?: number;
+  /** What there is to be fetched, by its URL. */
+  readonly web?: Readonly<Record<string, string | Uint8Array>>;
+  readonly unique?: boolean;
+}
+
+/** Reads what is given as INPUT, standard input by default. */
+async function read({ stdin = '', cut = 1e9, web = {}, unique = false }: World, input = '-') {
+  const bytes = Buffer.from(stdin);
+  const pieces = Array.from({ length: Math.ceil(bytes.length / cut) }, (_, at) =>
+    bytes.subarray(at * cut, (at + 1) * cut),
+  );
+  const fetched: string[] = [];
+  const fetchDocument = async (url: string) => {
+    fetched.push(url);
+    const document = web[url];
+    if (document === undefined) throw new InputError(`Cannot read ${url}: 404 Not Found`);
+    return Buffer.from(document);
+  };
+  const tally = { read: 0, skipped: 0 };
+  const options = { stdin: Readable.from(pieces), fetchDocument, unique };
+  const jobs: Job[] = [];
+  for await (const batch of readSitemaps([classifyInput(input)], options, tally)) jobs.push(...batch);
+  return { jobs, urls: jobs.map(({ url }) => url), tally, fetched };
+}
+
+describe('readSitemaps()', () => {
+  it.each([1, 7, 1e9])('gives the URLs of a sitemap with their lines, in chunks of %i bytes', async (cut) => {
+    const { jobs, tally } = await read({ stdin: sitemap('http://h/1', ' http://h/ü?a=1&amp;b=2 '), cut });
+    expect(jobs).toEqual([
+      { index: 0, source: '-', line: 4, url: 'http://h/1' },
+      { index: 1, source: '-', line: 7, url: 'http://h/%C3%BC?a=1&b=2' },
+    ]);
+    expect(tally).toEqual({ read: 2, skipped: 0 });
+  });
+
+  it('reads only the <loc> of pages, with any prefix and in CDATA', async () => {
+    const stdin =
+      '<s:urlset><s:url><s:loc><![CDATA[http://h/1?a&b]]></s:loc><image:image><image:loc>http://h/i.png</image:loc>' +
+      '</image:image><s:lastmod>2026-01-01</s:lastmod></s:url></s:urlset>';
+    expect((await read({ stdin })).urls).toEqual(['http://h/1?a&b']);
+  });
+
+  it('unpacks gzip, whatever it is called', async () => {
+    const packed = gzipSync(sitemap('http://h/1'));
+    const plain = sitemap('http://h/2');
+    const web = { 'http://h/a.xml.gz': packed, 'http://h/b.xml.gz': plain };
+    expect((await read({ stdin: packed })).urls).toEqual(['http://h/1']);
+    expect((await read({ web }, 'http://h/a.xml.gz')).urls).toEqual(['http://h/1']);
+    expect((await read({ web }, 'http://h/b.xml.gz')).urls).toEqual(['http://h/2']);
+  });
+
+  it('fetches the sitemaps that an index names, each once', async () => {
+    const web = {
+      'http://h/index.xml': index('http://h/a.xml', 'http://h/b.xml', 'http://h/a.xml', 'http://h/index.xml'),
+      'http://h/a.xml': sitemap('http://h/1'),
+      'http://h/b.xml': sitemap('http://h/2'),
+    };
+    const { jobs, fetched } = await read({ web }, 'http://h/index.xml');
+    expect(jobs.map(({ url, source }) => [url, source])).toEqual([
+      ['http://h/1', 'http://h/a.xml'],
+      ['http://h/2', 'http://h/b.xml'],
+    ]);
+    expect(fetched).toEqual(['http://h/index.xml', 'http://h/a.xml', 'http://h/b.xml']);
+  });
+
+  it('makes an invalid job of a sitemap in an index that cannot be read, and goes on', async () => {
+    const web = { 'http://h/b.xml': sitemap('http://h/2'), 'http://h/c.xml': '<html></html>' };
+    const stdin = index('http://h/a.xml', 'ftp://h/x', 'http://h/c.xml', 'http://h/b.xml');
+    const { jobs } = await read({ stdin, web });
+    expect(jobs.map(({ url, invalid }) => [url, invalid])).toEqual([
+      ['http://h/a.xml', 'Cannot read http://h/a.xml: 404 Not Found'],
+      ['ftp://h/x', expect.stringContaining('http')],
+      ['http://h/c.xml', expect.stringContaining('it begins with <html>')],
+      ['http://h/2', undefined],
+    ]);
+  });
+
+  it('goes no deeper than three levels of indexes', async () => {
+    const web = Object.fromEntries(
+      [1, 2, 3, 4, 5].map((level) => [`http://h/${level}.xml`, index(`http://h/${level + 1}.xml`)]),
+    );
+    const { jobs, fetched } = await read({ web }, 'http://h/1.xml');
+    expect(jobs.map(({ invalid }) => invalid)).toEqual([expect.stringContaining('3 levels deep')]);
+    expect(fetched).toHaveLength(3);
+  });
+
+  it('skips what was there before with unique', async () => {
+    const { urls, tally } = await read({ stdin: sitemap('http://h/1', 'http://h/1'), unique: true });
+    expect([urls, tally]).toEqual([['http://h/1'], { read: 2, skipped: 1 }]);
+  });
+
+  it('makes an invalid job of a <loc> that is no URL', async () => {
+    const { jobs } = await read({ stdin: sitemap('nonsense', '') });
+    expect(jobs.map(({ invalid }) => invalid)).toEqual([expect.any(String), expect.any(String)]);
+  });
+
+  it.each([
+    ['a list of URLs', 'http://h/1\nhttp://h/2\n', /as a sitemap: .*line 1/],
+    ['nothing', '', /as a sitemap/],
+    ['a page', '<!doctype html><html>', /it begins with <html>/],
+    ['what is cut off', sitemap('http://h/1').slice(0, -20), /as a sitemap/],
+    [
+      'entities of its own',
+      '<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><urlset><url><loc>&b;</loc></url></urlset>',
+      /as a sitemap: Invalid character entity/,
+    ],
+    ['a long <loc>', sitemap(`http://h/${'x'.repeat(2 ** 21)}`), /over 1 MiB/],
+  ])('refuses %s', async (_, stdin, message) => {
+    await expect(read({ stdin })).rejects.toThrow(message);
+    await expect(read({ stdin })).rejects.toBeInstanceOf(InputError);
+  });
+
+  it('refuses an input that cannot be fetched', async () => {
+    await expect(read({}, 'http://h/none.xml')).rejects.toThrow(
+      'Cannot read http://h/none.xml: 404 Not Found',
+    );
+  });
+});
