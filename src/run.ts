@@ -1,39 +1,25 @@
 import { ACCEPT_ENCODING } from './bodies/decoder.ts';
-import type { RunOptions } from './config/run-options.ts';
-import type { TlsMaterial } from './config/tls-material.ts';
+import { policyOf } from './config/fetch-policy.ts';
 import { Engine } from './engine.ts';
 import { Fetcher } from './fetcher.ts';
 import { Hosts } from './hosts/hosts.ts';
-import { Agent } from './http/agent.ts';
 import { AttemptError } from './http/attempt-error.ts';
-import { Dialer } from './http/dialer.ts';
 import type { RequestDefaults } from './http/hop.ts';
-import { openResolver } from './http/open-resolver.ts';
-import type { Resolver } from './http/resolver.ts';
 import { failedResult } from './http/results.ts';
-import { Secure } from './http/secure.ts';
 import { Task } from './http/task.ts';
 import type { Job } from './model/job.ts';
 import type { Result } from './model/result.ts';
 import { failsRun } from './model/verdict.ts';
-import type { Clock } from './queue/clock.ts';
+import { type Network, type NetworkParts, openNetwork } from './open-network.ts';
 import { Lanes } from './queue/lanes.ts';
 
-const MAX_IDLE_CONNECTIONS = 256;
-
-export interface RunParts {
-  readonly options: RunOptions;
+export interface RunParts extends NetworkParts {
   readonly defaults: RequestDefaults;
-  readonly tls: TlsMaterial;
   readonly jobs: AsyncIterable<Iterable<Job>>;
-  /** Its `now` counts from the epoch. */
-  readonly clock: Clock;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
   /** Called once, when the run is stopped before its end: nothing more is read. */
   readonly onStop?: () => void;
-  /** Told, in one line for people, what concerns the whole run. */
-  readonly warn?: (message: string) => void;
   /** Waited for between the last result and the end of the results, when all counts are final. */
   readonly settle?: () => Promise<void>;
   /** Adds to each result what earlier runs say of its URL, once for each. */
@@ -46,8 +32,7 @@ export interface RunParts {
 export class Run {
   readonly #parts: RunParts;
   readonly #defaults: RequestDefaults;
-  readonly #agent: Agent;
-  readonly #resolver: Resolver;
+  readonly #network: Network;
   readonly #engine: Engine<Task, Result>;
   #cancelDeadline: (() => void) | undefined;
   #failures = 0;
@@ -57,21 +42,8 @@ export class Run {
     this.#parts = parts;
     this.#defaults = withCommonHeaders(parts.defaults, parts.options.decompress);
     const { options, clock, random, admit } = parts;
-    this.#resolver = openResolver({
-      overrides: options.resolve,
-      servers: options.dnsServer,
-      family: familyOf(options),
-      concurrency: options.concurrency,
-      timeoutMs: options.connectTimeout,
-      now: clock.now,
-      warn: (message) => parts.warn?.(message),
-    });
-    const dialer = new Dialer({
-      resolver: this.#resolver,
-      secure: new Secure({ ...parts.tls, insecure: options.insecure, http2: options.http2 }),
-      connectTimeoutMs: options.connectTimeout,
-    });
-    this.#agent = new Agent({ dialer, maxIdle: Math.max(MAX_IDLE_CONNECTIONS, options.concurrency) });
+    const network = openNetwork(parts);
+    this.#network = network;
     const hosts = new Hosts({
       perHost: options.perHost ?? options.concurrency,
       perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,
@@ -80,7 +52,14 @@ export class Run {
       window: options.queue + options.concurrency,
     });
     const policy = policyOf(options);
-    const fetcher = new Fetcher({ agent: this.#agent, hosts, policy, now: clock.now, random });
+    const fetcher = new Fetcher({
+      agent: network.agent,
+      hosts,
+      policy,
+      proxies: network.proxies,
+      now: clock.now,
+      random,
+    });
     this.#engine = new Engine<Task, Result>({
       jobs: this.#tasks(),
       lanes: new Lanes({ capacity: options.queue, clock, gate: hosts }),
@@ -97,7 +76,7 @@ export class Run {
 
   /** Requests under way. */
   get inFlight(): number {
-    return this.#agent.inFlight;
+    return this.#network.agent.inFlight;
   }
 
   /** Jobs that were read and have no result, because the run was stopped. */
@@ -132,7 +111,7 @@ export class Run {
 
   #end(reason: AttemptError): void {
     this.stop();
-    this.#agent.abort(reason);
+    this.#network.agent.abort(reason);
   }
 
   #endAfter(deadlineMs: number): () => void {
@@ -156,8 +135,7 @@ export class Run {
 
   #close(): void {
     this.#cancelDeadline?.();
-    this.#agent.destroy(new AttemptError('aborted', undefined, 'the run has ended'));
-    this.#resolver.close();
+    this.#network.close(new AttemptError('aborted', undefined, 'the run has ended'));
   }
 
   async *#tasks(): AsyncGenerator<Iterable<Task>> {
@@ -172,27 +150,6 @@ function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<Tas
 function withCommonHeaders(defaults: RequestDefaults, isDecoded: boolean): RequestDefaults {
   const coding = isDecoded ? { 'accept-encoding': ACCEPT_ENCODING } : {};
   return { ...defaults, headers: { accept: '*/*', ...coding, ...defaults.headers } };
-}
-
-function familyOf({ ipv4, ipv6 }: RunOptions): 4 | 6 | undefined {
-  if (ipv4) return 4;
-  return ipv6 ? 6 : undefined;
-}
-
-function policyOf(options: RunOptions) {
-  return {
-    timeoutMs: options.timeout,
-    maxBytes: options.maxSize,
-    maxRedirects: options.maxRedirects,
-    isDecoded: options.decompress,
-    accept: options.accept,
-    retries: options.retries,
-    retryStatuses: options.retryOn.statuses,
-    retriesNetworkFailures: options.retryOn.network,
-    retriesAllMethods: options.retryAllMethods,
-    headFallsBack: options.head,
-    maxRetryAfterMs: options.maxRetryAfter,
-  };
 }
 
 function describe(error: unknown): string {

@@ -23,7 +23,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** These may import everything but `cli`, and nothing but `cli` and each other may import them. */
-const COMPOSERS = ['run.ts', 'index.ts'];
+const COMPOSERS = ['open-network.ts', 'run.ts', 'index.ts'];
 
 /** Which rooms may import a package. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {

@@ -1,0 +1,18 @@
+import type { RunOptions } from './run-options.ts';
+
+/** What the options say of each fetch: how long, how often, and which answers will do. */
+export function policyOf(options: RunOptions) {
+  return {
+    timeoutMs: options.timeout,
+    maxBytes: options.maxSize,
+    maxRedirects: options.maxRedirects,
+    isDecoded: options.decompress,
+    accept: options.accept,
+    retries: options.retries,
+    retryStatuses: options.retryOn.statuses,
+    retriesNetworkFailures: options.retryOn.network,
+    retriesAllMethods: options.retryAllMethods,
+    headFallsBack: options.head,
+    maxRetryAfterMs: options.maxRetryAfter,
+  };
+}
