@@ -20,6 +20,8 @@ export interface Job {
   readonly expect?: Expectation;
   /** A name given by the user, handed through to the record. */
   readonly id?: string;
+  /** The name of the file that the body is saved in, relative to the directory for bodies. */
+  readonly save?: string;
   /** Why this job cannot be fetched. It still ends in a result: `FAIL invalid`. */
   readonly invalid?: string;
 }

@@ -1,0 +1,61 @@
+/** Bytes of one part of a name: common file systems take 255, and what is written beside a file needs a suffix. */
+export const MAX_FILE_NAME_BYTES = 240;
+
+/** Bytes of a whole name: macOS takes 1024, the directory that it is in included. */
+export const MAX_NAME_BYTES = 700;
+
+// What Windows or exFAT refuse, control characters, and characters that cannot be seen, which HFS+ passes over.
+const FORBIDDEN = /[<>:"|?*\\/\p{C}\u2028\u2029]/u;
+
+// Windows takes these for devices, also before an extension.
+const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$|clock\$) *(?=\.|$)/i;
+
+// Windows drops dots and spaces at the end; some tools drop spaces at the start.
+const EDGES = /^ +|[. ]+$/;
+
+/** What a body that is not yet whole is called, and what is kept beside it. */
+const UNFINISHED = /\.part(?:\.json)?$/i;
+
+const ALL_FORBIDDEN = new RegExp(FORBIDDEN, 'gu');
+const ALL_EDGES = new RegExp(EDGES, 'g');
+
+// Most parts.
+const PLAIN = /^[0-9A-Za-z_-]{1,100}(?:\.[0-9A-Za-z_-]{1,100}){0,3}$/;
+
+// More than is ever kept of a part, and little enough for expressions that look twice.
+const MAX_START = 900;
+const MAX_END = 100;
+
+/** Makes one part of a name such that every common file system takes it, save that it may still be too long. */
+export function safePart(text: string): string {
+  if (PLAIN.test(text) && !DEVICE.test(text) && !UNFINISHED.test(text)) return text;
+  const ends = text.length > MAX_START + MAX_END ? text.slice(0, MAX_START) + text.slice(-MAX_END) : text;
+  const safe = ends
+    .normalize('NFC')
+    .replace(ALL_FORBIDDEN, '_')
+    .replace(ALL_EDGES, (edge) => '_'.repeat(edge.length))
+    .replace(DEVICE, '$&_')
+    .replace(UNFINISHED, '$&_');
+  return safe === '' ? '_' : safe;
+}
+
+/** Why this cannot be the name of a file below a directory, or `undefined` when it can, on every common file system. */
+export function fileNameFault(name: string): string | undefined {
+  if (name === '') return 'it must not be empty';
+  if (name.startsWith('/') || /^[a-z]:/i.test(name))
+    return 'it must be relative to the directory of --save-dir';
+  for (const part of name.split('/')) {
+    if (part === '..' || part === '.') return 'it must not hold the parts "." and ".."';
+    if (part === '') return 'it must name a file, with one "/" between its parts';
+    if (Buffer.byteLength(part) > MAX_FILE_NAME_BYTES) {
+      return `no part of it may be longer than ${MAX_FILE_NAME_BYTES} bytes`;
+    }
+    if (FORBIDDEN.test(part)) return 'it must hold none of < > : " | ? * \\ and no invisible characters';
+    if (DEVICE.test(part)) return 'it must not be the name of a device on Windows, such as CON or NUL';
+    if (UNFINISHED.test(part)) return 'it must not end in .part or .part.json, as unfinished bodies do';
+    if (EDGES.test(part)) return 'no part of it may start with a space, or end in a space or a dot';
+  }
+  if (name !== name.normalize('NFC')) return 'its letters must be in the composed form, Unicode NFC';
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) return `it must be ${MAX_NAME_BYTES} bytes long at most`;
+  return undefined;
+}

@@ -1,0 +1,176 @@
+import { describe, expect, it, test } from 'vitest';
+import { NameMaker } from '../../src/bodies/name-maker.ts';
+import { nameTemplate } from '../../src/config/parsers/name-template.ts';
+import type { Job } from '../../src/model/job.ts';
+import { aJob } from './a-job.ts';
+
+function nameOf(url: string, template = '{host}{path}', fields: Partial<Job> = {}): string {
+  const maker = new NameMaker({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
+  return maker.nameOf(aJob(url, fields), 200);
+}
+
+const MARKED = /~[0-9a-f]{20}/;
+
+describe('the name of a URL', () => {
+  it.each([
+    ['https://example.com/docs/guide.html', 'example.com/docs/guide.html'],
+    ['https://example.com/', 'example.com/index.html'],
+    ['https://example.com/docs/', 'example.com/docs/index.html'],
+    ['http://example.com/a.txt', 'example.com_80/a.txt'],
+    ['http://127.0.0.1:8080/x.txt', '127.0.0.1_8080/x.txt'],
+    ['https://example.com:8443/x.txt', 'example.com_8443s/x.txt'],
+    ['https://[::1]/x.txt', '[--1]/x.txt'],
+    ['https://example.com/annual%20report.pdf', 'example.com/annual report.pdf'],
+    ['https://example.com/.well-known/security.txt', 'example.com/.well-known/security.txt'],
+    ['https://example.com/(a)+[b]=!@$.js', 'example.com/(a)+[b]=!@$.js'],
+  ])('%s is readable: %s', (url, name) => {
+    expect(nameOf(url)).toBe(name);
+  });
+
+  it.each([
+    ['https://example.com/docs', 'example.com/docs.body'],
+    ['https://example.com/docs/guide', 'example.com/docs/guide.body'],
+    ['https://example.com/v1.2/a.js', 'example.com/v1.2.d/a.js'],
+    ['https://example.com/v1.2', 'example.com/v1.2'],
+    ['https://example.com/conf.d/a.js', 'example.com/conf.d.d/a.js'],
+    ['https://example.com/conf.d', 'example.com/conf.d.body'],
+    ['https://example.com/.profile', 'example.com/.profile.body'],
+  ])('%s is a file beside which there may be a directory: %s', (url, name) => {
+    expect(nameOf(url)).toBe(name);
+  });
+
+  it.each([
+    ['a query', 'https://example.com/a.html?b=1', 'example.com/a~HASH.html'],
+    ['an empty query', 'https://example.com/a.html?', 'example.com/a~HASH.html'],
+    ['a fragment', 'https://example.com/a.html#b', 'example.com/a~HASH.html'],
+    ['a capital letter', 'https://example.com/README.md', 'example.com/README~HASH.md'],
+    ['a capital letter in a directory', 'https://example.com/Docs/a.md', 'example.com/Docs/a~HASH.md'],
+    ['a page that is the index', 'https://example.com/index.html', 'example.com/index~HASH.html'],
+    ['a name made of ours', 'https://example.com/docs.body', 'example.com/docs~HASH.body'],
+    ['an empty part', 'https://example.com/a//b.html', 'example.com/a/_/b~HASH.html'],
+    ['a letter outside ASCII', 'https://example.com/%C3%A9.html', 'example.com/é~HASH.html'],
+    ['letters that are not composed', 'https://example.com/e%CC%81.html', 'example.com/é~HASH.html'],
+    ['bytes that are no UTF-8', 'https://example.com/%FF.html', 'example.com/%FF~HASH.html'],
+    ['what stays encoded', 'https://example.com/100%2525.html', 'example.com/100%25~HASH.html'],
+    ['a character that is encoded without need', 'https://example.com/%61.html', 'example.com/a~HASH.html'],
+    ['a name that looks shortened', 'https://example.com/longna~1.txt', 'example.com/longna~1~HASH.txt'],
+    ['the name of a device', 'https://example.com/aux.c', 'example.com/aux_~HASH.c'],
+    ['the name of a device as directory', 'https://example.com/con/a.c', 'example.com/con_/a~HASH.c'],
+    ['the name of a device as host', 'https://nul/a.c', 'nul_/a~HASH.c'],
+    ['a dot at the end', 'https://example.com/a./b.', 'example.com/a_/b_~HASH.body'],
+    ['a space at the end', 'https://example.com/a%20', 'example.com/a_~HASH.body'],
+    ['the suffix of an unfinished body', 'https://example.com/a.part', 'example.com/a~HASH.part_'],
+    ['a host that ends like a port', 'https://a_80/x.c', 'a_80/x~HASH.c'],
+  ])('has a mark for %s', (_what, url, name) => {
+    expect(nameOf(url).replace(MARKED, '~HASH')).toBe(name);
+  });
+
+  it.each([
+    ['..%2f..%2fetc%2fpasswd', '.._.._etc_passwd'],
+    ['..%5c..%5cboot.ini', '.._.._boot.ini'],
+    ['%2e%2e/%2e%2e/x.c', 'x.c'],
+    ['.%252e/x.c', '.%2e/x.c'],
+    ['a%00b.c', 'a_b.c'],
+    ['a%0a%1b%5b2Jb.c', 'a__[2Jb.c'],
+    ['C:%5Cx.c', 'C__x.c'],
+    ['a%3Cb%3E%3A%22%7C%3F*.c', 'a_b______.c'],
+    ['%E2%80%AEgpj.exe', '_gpj.exe'],
+    ['%E2%80%8B.c', '_.c'],
+    ['%F3%BF%BF%BF.c', '_.c'],
+  ])('does not lead out of the directory and shows nothing unseen: %s', (path, name) => {
+    const file = nameOf(`https://h.example/${path}`);
+    expect(file.replace(MARKED, '')).toBe(`h.example/${name}`);
+  });
+
+  it('is the same in each run', () => {
+    expect(nameOf('https://example.com/a?b=1')).toBe('example.com/a~6cb547ac73ee23b7a158.body');
+  });
+
+  it('tells jobs apart by method, body, headers and user, and not by a password', () => {
+    const basic = (text: string) => ({ headers: { authorization: `Basic ${btoa(text)}` } });
+    const jobs: Partial<Job>[] = [
+      {},
+      { method: 'PUT' },
+      { method: 'PATCH' },
+      { body: '' },
+      { body: 'a' },
+      { headers: { accept: 'a' } },
+      { headers: { accept: 'b' } },
+      { headers: { x: 'a' } },
+      basic('me:secret'),
+      basic('you:secret'),
+    ];
+    const names = jobs.map((fields) => nameOf('https://example.com/a.c', undefined, fields));
+    expect(new Set(names).size).toBe(jobs.length);
+    expect(nameOf('https://example.com/a.c', undefined, basic('me:other'))).toBe(names[8]);
+    expect(nameOf('https://example.com/a.c', undefined, { headers: { cookie: 'a' } })).toBe(names[0]);
+    expect(nameOf('https://example.com/a.c', undefined, { method: 'GET' })).toBe(names[0]);
+    expect(nameOf('https://example.com/a.c', undefined, { headers: { y: 'b', x: 'a' } })).toBe(
+      nameOf('https://example.com/a.c', undefined, { headers: { x: 'a', y: 'b' } }),
+    );
+  });
+
+  it('is what the job says in save', () => {
+    expect(nameOf('https://example.com/a.c', '{index}', { save: 'Mine/a.c' })).toBe('Mine/a.c');
+  });
+});
+
+describe('a template', () => {
+  const fields = { index: 7, id: 'my id' };
+
+  it.each([
+    ['{index}{ext}', '7.gz'],
+    ['{index}0', '70'],
+    ['page-{index}.html', 'page-7.html'],
+    ['{index}{path}', '7/a/b.tar.gz'],
+    ['{id}-{index}', 'my id-7'],
+    ['{index}-{id}-{hash}', '7-my id-HASH'],
+    ['{hash}{ext}', 'HASH.gz'],
+    ['{status}/{host}{path}', '200/example.com/a/b.tar.gz'],
+    ['{host}/files{path}', 'example.com/files/a/b.tar.gz'],
+    ['{host}/{path}', 'example.com/a/b.tar.gz'],
+    ['{host}{path}-{status}.txt', 'example.com/a/b.tar.gz-200.txt'],
+    ['{id}/{host}{path}', 'my id/example.com/a/b.tar.gz'],
+    ['{host}{path}{query}', 'example.com/a/b.tar.gz'],
+  ])('%s tells URLs apart without a mark: %s', (template, name) => {
+    const made = nameOf('https://example.com/a/b.tar.gz', template, fields);
+    expect(made.replace(/[0-9a-f]{20}/, 'HASH')).toBe(name);
+  });
+
+  it.each([
+    ['{path}', 'a/b.tar~HASH.gz'],
+    ['{host}', 'example~HASH.com'],
+    ['{id}.html', 'my id~HASH.html'],
+    ['{host}{index}', 'example~HASH.com7'],
+    ['{index}{host}', '7example~HASH.com'],
+    ['{path}{index}', 'a/b.tar~HASH.gz7'],
+    ['same.html', 'same~HASH.html'],
+    ['{id}{host}{path}', 'my idexample.com/a/b.tar~HASH.gz'],
+    ['{query}.html', '.html~HASH'],
+  ])('%s has a mark, since it leaves out something or runs it together: %s', (template, name) => {
+    const made = nameOf('https://example.com/a/b.tar.gz', template, fields);
+    expect(made.replace(MARKED, '~HASH')).toBe(name);
+  });
+});
+
+test('no part and no name is too long, and the end of a long name stays', () => {
+  const long = 'x'.repeat(3000);
+  const deep = 'dir/'.repeat(1000);
+  const wide = '%F0%9F%98%80'.repeat(500);
+  for (const path of [
+    long,
+    `${long}.html`,
+    `a/${long}/b.html`,
+    `${deep}b.html`,
+    wide,
+    `${wide}/${wide}.html`,
+  ]) {
+    const name = nameOf(`https://example.com/${path}`);
+    expect(name).toMatch(MARKED);
+    expect(Buffer.byteLength(name)).toBeLessThanOrEqual(700);
+    for (const part of name.split('/')) expect(Buffer.byteLength(part)).toBeLessThanOrEqual(240);
+    expect(name).not.toContain('\ufffd');
+    if (path.endsWith('.html')) expect(name).toMatch(/\.html$/);
+  }
+  expect(nameOf('https://example.com/a', '{id}/{index}', { id: long })).toMatch(/^x{100}\/0~[0-9a-f]{20}$/);
+});
