@@ -4,7 +4,7 @@ import { Hosts, type HostsOptions } from '../src/hosts/hosts.ts';
 import type { RequestDefaults } from '../src/http/hop.ts';
 import { Task } from '../src/http/task.ts';
 import type { Job } from '../src/model/job.ts';
-import { running, startClient } from './http/client.ts';
+import { type ClientOptions, running, startClient } from './http/client.ts';
 import * as hostile from './origin/hostile.ts';
 import { startOrigin } from './origin/origin.ts';
 import { startRawServer } from './origin/raw-server.ts';
@@ -44,13 +44,17 @@ interface Setting {
   readonly job?: Partial<Job>;
   readonly defaults?: Partial<RequestDefaults>;
   readonly table?: Hosts;
+  readonly client?: ClientOptions;
   /** What each jitter comes out as, from 0 to 1. */
   readonly chance?: number;
 }
 
 /** A fetcher on a clock that stands still unless the test moves it, and one task for it. */
-async function start(url: string, { policy, job, defaults, table = hosts(), chance = 0.5 }: Setting = {}) {
-  const { agent } = await startClient();
+async function start(
+  url: string,
+  { policy, job, defaults, table = hosts(), client = {}, chance = 0.5 }: Setting = {},
+) {
+  const { agent } = await startClient(client);
   const clock = { nowMs: NOW };
   const now = () => clock.nowMs;
   const fetcher = new Fetcher({
@@ -436,4 +440,24 @@ test('a host that cannot be connected to is parked, and then down: what is left 
       },
     },
   });
+});
+
+test('a redirect to an address that is refused is denied, once, and nothing is sent there', async () => {
+  const inner = await running(startOrigin());
+  const open = await running(startOrigin({ host: '127.0.0.2' }));
+  const target = `${inner.url}/ok`;
+  const url = `${open.url}/redirect-to?url=${encodeURIComponent(target)}`;
+  const refuse = (address: string) => (address === '127.0.0.2' ? undefined : `${address} is private`);
+  const { finish } = await start(url, { client: { refuse } });
+  const { result, waits } = await finish();
+  expect([result, waits]).toMatchObject([
+    {
+      finalUrl: target,
+      attempts: 1,
+      redirects: [{ status: 302, url }],
+      failure: { kind: 'denied', message: '127.0.0.1 is private' },
+    },
+    [],
+  ]);
+  expect([open.requests, inner.connections]).toEqual([1, 0]);
 });

@@ -8,8 +8,8 @@ const PLAIN_LINE = /^[^\s#{][\x21-\x7e]*$/;
 
 /**
  * `--failed FILE`: the failed URLs as a list that `fanout fetch` reads back. A URL with an id, or with another
- * method than the run's own, becomes a JSON job; headers, body and expectations of a job are not part of its
- * result, so they are not in the list.
+ * method than the run's own, becomes a JSON job; credentials, headers, body and expectations of a job are not
+ * part of its result, so they are not in the list: the first two may be secret, and `--user` and `--header-for` give them again.
  *
  * @param runMethod the method of a job that names none
  */
