@@ -3,6 +3,7 @@ import type { Hosts } from './hosts/hosts.ts';
 import { retryAfterMs } from './hosts/retry-after.ts';
 import type { Agent } from './http/agent.ts';
 import { type Answer, attempt, isIdempotent, type Reply } from './http/attempt.ts';
+import type { ProxyRoutes } from './http/proxy-routes.ts';
 import { isRedirect, nextHop } from './http/redirect.ts';
 import { failedResult, okResult, statusFailure, unsentResult } from './http/results.ts';
 import type { Task } from './http/task.ts';
@@ -36,6 +37,7 @@ export interface FetcherOptions {
   readonly agent: Agent;
   readonly hosts: Hosts;
   readonly policy: FetchPolicy;
+  readonly proxies?: ProxyRoutes | undefined;
   /** Milliseconds since the epoch, on a clock that never goes back. */
   readonly now: () => number;
   readonly random: () => number;
@@ -55,7 +57,7 @@ export class Fetcher {
   }
 
   step(task: Task): Promise<Step> {
-    const { agent, hosts, policy, now } = this.#options;
+    const { agent, hosts, policy, proxies, now } = this.#options;
     const { job } = task;
     if (job.invalid !== undefined) {
       const failure: Failure = { kind: 'invalid', message: job.invalid };
@@ -72,6 +74,7 @@ export class Fetcher {
       elapsedMs: task.elapsedMs,
       maxBytes: policy.maxBytes,
       isDecoded: policy.isDecoded,
+      proxies,
     }).then((reply) => {
       if (reply.ttfbMs !== undefined) task.ttfbMs = task.elapsedMs + reply.ttfbMs;
       task.elapsedMs += reply.durationMs;

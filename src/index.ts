@@ -1,5 +1,6 @@
 import { parseExpectation } from './config/expectation.ts';
 import type { FanoutOptions as RunSettings } from './config/fanout-options.ts';
+import { proxySettings } from './config/proxy-settings.ts';
 import { requestTemplate } from './config/request-template.ts';
 import { resolveRunOptions } from './config/resolve-run-options.ts';
 import { tlsMaterialIn } from './config/tls-material.ts';
@@ -22,6 +23,8 @@ export { type Settled, WorkerPool, type WorkerPoolOptions } from './worker-pool.
 export interface FanoutOptions extends RunSettings {
   /** Aborts the run: what is under way is ended, and the loop over the results throws the reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Where HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read, such as `process.env`. Default: nowhere. */
+  readonly proxyEnvironment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**
@@ -41,7 +44,7 @@ export function fanout(
   urls: Iterable<JobItem> | AsyncIterable<JobItem>,
   options: FanoutOptions = {},
 ): AsyncGenerator<Result, void, void> {
-  const { signal, ...settings } = options;
+  const { signal, proxyEnvironment = {}, ...settings } = options;
   const resolved = resolveRunOptions(settings, packageVersion());
   const { unique, defaultScheme, method } = resolved;
   const reading = new AbortController();
@@ -56,6 +59,7 @@ export function fanout(
     options: resolved,
     defaults: requestTemplate(resolved),
     tls: tlsMaterialIn(resolved),
+    proxies: proxySettings(resolved, proxyEnvironment),
     jobs: jobsFrom(urls, jobSettings, { read: 0, skipped: 0 }),
     clock: systemClock,
     random: Math.random,

@@ -8,6 +8,7 @@ import type { Tally } from '../input/job-maker.ts';
 import { readJobs } from '../input/read-jobs.ts';
 import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
+import type { ProxySettings } from '../model/proxy.ts';
 import { checkBalance, type Summary, SummaryFold } from '../model/summary.ts';
 import { Run } from '../run.ts';
 import type { Progress } from '../sinks/bar-line.ts';
@@ -27,6 +28,7 @@ export interface FetchRunParts {
   readonly inputs: readonly Input[];
   readonly template: RequestTemplate;
   readonly tls: TlsMaterial;
+  readonly proxies: ProxySettings | undefined;
 }
 
 /** One run of `fanout fetch`: inputs, run and outputs put together. To be used once. */
@@ -82,11 +84,12 @@ export class FetchRun {
   }
 
   #makeRun({ window, bar }: Outputs, { judge }: Judgement): Run {
-    const { options, template, tls } = this.#parts;
+    const { options, template, tls, proxies } = this.#parts;
     return new Run({
       options,
       defaults: template,
       tls,
+      proxies,
       jobs: this.#jobs(),
       clock: systemClock,
       random: Math.random,

@@ -16,7 +16,6 @@ import { summaryJsonSink } from '../sinks/summary-json.ts';
 import { summaryTextSink } from '../sinks/summary-text.ts';
 import { textSink } from '../sinks/text.ts';
 import { systemClock } from '../system-clock.ts';
-import { openReports } from './open-reports.ts';
 import { paintFor } from './paint-for.ts';
 
 export interface OutputParts {
@@ -51,7 +50,6 @@ export async function openOutputs(parts: OutputParts): Promise<Outputs> {
     const output = new LineWriter(await openOutputFile(options.failed), { name: options.failed });
     sinks.push(failedListSink(output, options.method));
   }
-  sinks.push(...(await openReports(options, parts.process)));
   if (bar !== undefined) sinks.push(bar);
   if (!options.silent) sinks.push(await summarySink(parts));
   bar?.start();

@@ -2,6 +2,7 @@ import { UsageError } from '../model/errors.ts';
 import type { ProxyServer, ProxySettings } from '../model/proxy.ts';
 import { BadValue } from './bad-value.ts';
 import { proxy } from './parsers/proxy.ts';
+import type { RunOptions } from './run-options.ts';
 import type { Environment } from './variables.ts';
 
 /**
@@ -10,17 +11,23 @@ import type { Environment } from './variables.ts';
  * Throws a `UsageError` when a variable is wrong, but for one that another variable hides.
  */
 export function proxySettings(
-  given: ProxyServer | null | undefined,
+  options: Pick<RunOptions, 'proxy' | 'denyPrivate'>,
   environment: Environment,
 ): ProxySettings | undefined {
-  const bypass = environment.no_proxy || environment.NO_PROXY || '';
+  const { proxy: given, denyPrivate } = options;
   if (given === null) return undefined;
-  if (given !== undefined) return { http: given, https: given, bypass };
   // Under CGI, HTTP_PROXY is the header `Proxy` of whoever sends a request (CVE-2016-5385, httpoxy).
   const upper = environment.REQUEST_METHOD === undefined ? ['HTTP_PROXY'] : [];
-  const http = firstOf(['http_proxy', ...upper, 'all_proxy', 'ALL_PROXY'], environment);
-  const https = firstOf(['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'], environment);
-  return http === undefined && https === undefined ? undefined : { http, https, bypass };
+  const http = given ?? firstOf(['http_proxy', ...upper, 'all_proxy', 'ALL_PROXY'], environment);
+  const https = given ?? firstOf(['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'], environment);
+  if (http === undefined && https === undefined) return undefined;
+  if (denyPrivate) {
+    throw new UsageError(
+      `Cannot use a proxy${given === undefined ? ' of the environment' : ''} with --deny-private: ` +
+        "only the proxy knows to which address it connects; --proxy '' uses none",
+    );
+  }
+  return { http, https, bypass: environment.no_proxy || environment.NO_PROXY || '' };
 }
 
 function firstOf(names: readonly string[], environment: Environment): ProxyServer | undefined {

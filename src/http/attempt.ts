@@ -6,6 +6,9 @@ import { AttemptError } from './attempt-error.ts';
 import { classify, type NetworkFailure, type Progress } from './classify.ts';
 import type { Exchange, ExchangeHandler, ResponseHeaders } from './exchange.ts';
 import type { Hop } from './hop.ts';
+import { refusedByProxy } from './proxy-failure.ts';
+import { absoluteTarget, forwardedFailure, forwardedHeaders } from './proxy-forward.ts';
+import type { ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
 
 /** The answer to one hop, its body taken as far as it was wanted. */
 export interface Answer {
@@ -37,6 +40,7 @@ export interface AttemptOptions {
   /** Bytes of the body that are wanted, see `Body`. */
   readonly maxBytes: number;
   readonly isDecoded: boolean;
+  readonly proxies?: ProxyRoutes | undefined;
 }
 
 const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
@@ -60,6 +64,8 @@ class Attempt implements ExchangeHandler {
   readonly #options: AttemptOptions;
   readonly #resolve: (reply: Reply) => void;
   readonly #startedAt: number;
+  /** The proxy that the request is sent to. */
+  readonly #proxy: ProxyRoute | undefined;
   #timer: NodeJS.Timeout | undefined;
   #exchange: Exchange | undefined;
   #ttfbMs: number | undefined;
@@ -72,16 +78,18 @@ class Attempt implements ExchangeHandler {
     this.#options = options;
     this.#resolve = resolve;
     this.#startedAt = options.now();
+    this.#proxy = options.proxies?.forward(hop.url);
   }
 
   start(): void {
     const { url, method, headers, body } = this.#hop;
     const { agent, timeoutMs, elapsedMs } = this.#options;
+    const proxy = this.#proxy;
     const request = {
-      origin: originOf(url),
-      path: pathOf(url),
+      origin: proxy === undefined ? originOf(url) : proxy.origin,
+      path: proxy === undefined ? pathOf(url) : absoluteTarget(url),
       method: method as 'GET', // undici's type names the usual methods; it sends any token
-      headers,
+      headers: proxy === undefined ? headers : forwardedHeaders(headers, url, proxy),
       body: body ?? null,
       idempotent: isIdempotent(method),
       reset: false, // undici closes the connection after a HEAD unless told not to
@@ -101,6 +109,10 @@ class Attempt implements ExchangeHandler {
   }
 
   onHead(status: number, headers: ResponseHeaders, statusText: string): void {
+    if (status === 407 && this.#proxy !== undefined) {
+      this.#exchange?.abort(refusedByProxy(this.#proxy, 'request', status, statusText));
+      return;
+    }
     this.#ttfbMs = this.#options.now() - this.#startedAt;
     this.#head = { status, headers, statusText };
     const encoding = this.#options.isDecoded ? headers['content-encoding'] : undefined;
@@ -130,8 +142,12 @@ class Attempt implements ExchangeHandler {
   }
 
   onError(error: Error): void {
-    if (error === OVER_LIMIT) this.#finish();
-    else this.#finish(classify(error, this.#progress()));
+    if (error === OVER_LIMIT) {
+      this.#finish();
+      return;
+    }
+    const failed = classify(error, this.#progress());
+    this.#finish(this.#proxy === undefined ? failed : forwardedFailure(failed, error, this.#proxy));
   }
 
   /** A request that may be repeated was repeated on a fresh connection when a kept one failed, see `Exchange`. */

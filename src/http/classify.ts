@@ -2,6 +2,7 @@ import type { Failure, FailureKind } from '../model/failure.ts';
 import { isFinalDnsCode } from './dns-failure.ts';
 import { explain } from './explain.ts';
 import { KnownError } from './known-error.ts';
+import { PROXY_AUTHENTICATION } from './proxy-failure.ts';
 
 /** A failure of the network, and whether another attempt may end better. */
 export interface NetworkFailure {
@@ -103,6 +104,7 @@ function isRetryablePhase(kind: FailureKind, code: string | undefined): boolean 
     case 'tls':
       return code === undefined || !CERTIFICATE_CODE.test(code);
     case 'connect':
+      return code !== PROXY_AUTHENTICATION;
     case 'timeout':
     case 'reset':
       return true;

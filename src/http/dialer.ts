@@ -3,7 +3,7 @@ import { type AddressPolicy, allowedOf } from './address-policy.ts';
 import { DialError } from './dial-error.ts';
 import { type DialTarget, portOf } from './dial-target.ts';
 import { explain } from './explain.ts';
-import { unreachableProxy } from './proxy-failure.ts';
+import { throughProxy, unreachableProxy } from './proxy-failure.ts';
 import type { ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
 import type { Resolver } from './resolver.ts';
 import type { Secure } from './secure.ts';
@@ -127,20 +127,23 @@ class Dial {
   }
 
   #opened(socket: Socket): void {
-    if (this.#tunnel === undefined) {
+    const proxy = this.#tunnel;
+    if (proxy === undefined) {
       this.end();
       return;
     }
-    openTunnel(socket, this.#tunnel, this.#target, (error) => {
+    openTunnel(socket, proxy, this.#target, (error) => {
       if (error !== undefined || this.#isOver) this.end(error);
-      else this.#secure(socket);
+      else this.#secure(socket, proxy);
     });
   }
 
-  #secure(tunnel: Socket): void {
+  #secure(tunnel: Socket, proxy: ProxyRoute): void {
     tunnel.on('error', () => {}); // the TLS socket over it says the same
     this.#socket = this.#options.secure.connect({ socket: tunnel }, this.#target.hostname);
-    whenOpen(this.#socket, { isSecure: true, isConnected: true }, (error) => this.end(error));
+    whenOpen(this.#socket, { isSecure: true, isConnected: true }, (error) => {
+      this.end(error && new DialError(error.kind, error.code, throughProxy(error.message, proxy)));
+    });
   }
 }
 
@@ -161,7 +164,7 @@ interface Phase {
 function whenOpen(
   socket: Socket,
   { isSecure, isConnected }: Phase,
-  opened: (error: Error | undefined) => void,
+  opened: (error: DialError | undefined) => void,
 ): void {
   let hasConnected = isConnected;
   const failed = (error: Error & { code?: string }) => {

@@ -28,3 +28,8 @@ export function unreachableProxy({ name }: ProxyRoute, error: Error): Error {
   const kind = error.kind === 'dns' ? 'connect' : error.kind;
   return new DialError(kind, error.code, `the proxy ${name} cannot be reached: ${error.message}`);
 }
+
+/** Adds the proxy to what went wrong behind it, or with it. */
+export function throughProxy(message: string, { name }: ProxyRoute): string {
+  return `${message} (through the proxy ${name})`;
+}

@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import { loadProgramOptions } from '../../config/load-program-options.ts';
 import { printConfig } from '../../config/print.ts';
 import { programOptions } from '../../config/program-options.ts';
+import { proxySettings } from '../../config/proxy-settings.ts';
 import { readData } from '../../config/read-data.ts';
 import { readTlsFiles } from '../../config/read-tls-files.ts';
 import { requestTemplate } from '../../config/request-template.ts';
@@ -30,6 +31,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
     writeText(process.stdout, printConfig(programOptions, options, { mask: true }));
     return EXIT.ok;
   }
+  const proxies = proxySettings(options, process.env);
   const inputs = inputsOf(args.inputs, isatty(0));
   await checkInputs(inputs);
   await checkOutputs(inputs, {
@@ -37,12 +39,11 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
     '--failed': options.failed,
     '--baseline': options.baseline,
     '--state': options.state,
-    ...Object.fromEntries(options.report?.map(({ kind, file }) => [`--report ${kind}=${file}`, file]) ?? []),
   });
   const body =
     options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));
   const tls = await readTlsFiles(options, readText);
   const template = requestTemplate(options, body);
-  const fetch = new FetchRun({ options, process, inputs, template, tls });
+  const fetch = new FetchRun({ options, process, inputs, template, tls, proxies });
   return options.dryRun ? fetch.dryRun() : fetch.run();
 }
