@@ -1,3 +1,5 @@
+import { parseLine } from './parse-line.ts';
+
 /** Where URLs come from: a file, standard input, or one URL given as an argument. */
 export type Input =
   | { readonly kind: 'file'; readonly path: string }
@@ -11,7 +13,7 @@ export function classifyInput(argument: string): Input {
   return { kind: 'file', path: argument };
 }
 
-/** What an input is called in a record and in a message: its path or URL, or `-`. */
+/** What an input is called in a record and in a message: its path, its URL without user and password, or `-`. */
 export function inputName(input: Input): string {
   switch (input.kind) {
     case 'file':
@@ -19,6 +21,6 @@ export function inputName(input: Input): string {
     case 'stdin':
       return '-';
     case 'url':
-      return input.url;
+      return parseLine(input.url).url;
   }
 }

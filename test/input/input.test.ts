@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { classifyInput } from '../../src/input/input.ts';
+import { classifyInput, inputName } from '../../src/input/input.ts';
 
 it('classifyInput() takes a dash for standard input', () => {
   expect(classifyInput('-')).toEqual({ kind: 'stdin' });
@@ -18,3 +18,13 @@ it.each(['urls.txt', '/dev/stdin', 'http', 'http:/x', 'ftp://x', './-', '', 'exa
     expect(classifyInput(path)).toEqual({ kind: 'file', path });
   },
 );
+
+it.each([
+  ['-', '-'],
+  ['dir/urls.txt', 'dir/urls.txt'],
+  ['https://example.com/sitemap.xml', 'https://example.com/sitemap.xml'],
+  ['https://me:s3cret@example.com/sitemap.xml', 'https://example.com/sitemap.xml'],
+  ['https://me:s3cret@example.com:99999/', 'https://***@example.com:99999/'],
+])('inputName() of %s is %s, without a password', (argument, name) => {
+  expect(inputName(classifyInput(argument))).toBe(name);
+});
