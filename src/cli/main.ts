@@ -27,6 +27,14 @@ export async function main(process: NodeJS.Process): Promise<number> {
       const { fetchCommand } = await import('./commands/fetch.ts');
       return fetchCommand({ inputs, flags, process, version });
     },
+    report: async (names, flags) => {
+      const { reportCommand } = await import('./commands/report.ts');
+      return reportCommand({ names, flags, process });
+    },
+    diff: async (names, flags) => {
+      const { diffCommand } = await import('./commands/diff.ts');
+      return diffCommand({ names, flags, process });
+    },
   });
   try {
     return await program.run(args);

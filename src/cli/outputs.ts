@@ -16,6 +16,7 @@ import { summaryJsonSink } from '../sinks/summary-json.ts';
 import { summaryTextSink } from '../sinks/summary-text.ts';
 import { textSink } from '../sinks/text.ts';
 import { systemClock } from '../system-clock.ts';
+import { openReports } from './open-reports.ts';
 import { paintFor } from './paint-for.ts';
 
 export interface OutputParts {
@@ -50,6 +51,7 @@ export async function openOutputs(parts: OutputParts): Promise<Outputs> {
     const output = new LineWriter(await openOutputFile(options.failed), { name: options.failed });
     sinks.push(failedListSink(output, options.method));
   }
+  sinks.push(...(await openReports(options, parts.process)));
   if (bar !== undefined) sinks.push(bar);
   if (!options.silent) sinks.push(await summarySink(parts));
   bar?.start();

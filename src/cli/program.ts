@@ -1,12 +1,20 @@
 import { Command, CommanderError, Option } from 'commander';
-import { GROUPS } from '../config/option.ts';
-import { programOptions } from '../config/program-options.ts';
 import { UsageError } from '../model/errors.ts';
 import { addTable } from './add-table.ts';
+import { COMMANDS, type CommandSpec, FETCH_EXAMPLES } from './command-specs.ts';
 import { usageMessage } from './usage-message.ts';
 
-/** What the program needs of the world around it. */
-export interface ProgramWorld {
+/**
+ * Runs a command and gives the exit code. `flags` has only what was really given, by key and not yet parsed; a
+ * `UsageError` counts as wrong usage.
+ */
+export type RunCommand = (
+  operands: readonly string[],
+  flags: Readonly<Record<string, unknown>>,
+) => Promise<number>;
+
+/** What the program needs of the world around it: among it, each command by its name. */
+export interface ProgramWorld extends Readonly<Record<CommandSpec['name'], RunCommand>> {
   readonly version: string;
   /** Takes help and the version. */
   out(text: string): void;
@@ -14,11 +22,6 @@ export interface ProgramWorld {
   err(text: string): void;
   /** Width of the terminal in characters; 80 if it is not known. */
   readonly columns?: number | undefined;
-  /**
-   * Runs `fanout fetch` and gives the exit code. `flags` has only what was really given, by key and not yet
-   * parsed; a `UsageError` counts as wrong usage.
-   */
-  fetch(inputs: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number>;
 }
 
 export interface Program {
@@ -29,23 +32,15 @@ export interface Program {
   run(args: readonly string[]): Promise<number>;
 }
 
-const EXAMPLES = `
-Examples:
-  fanout fetch urls.txt                               fetch what the file lists
-  fanout fetch urls.txt --json > results.jsonl        one JSON record for each URL
-  cat urls.txt | fanout fetch -I -c 100 -q            check links, show those that fail
-  fanout fetch urls.txt.gz --failed again.txt         keep the failed URLs as a new list
-  fanout fetch urls.txt -H 'Authorization: $TOKEN'    a secret from the environment`;
-
-const HINT = 'See fanout --help and fanout fetch --help.';
-
 /** Builds the command line of fanout from the tables of options. */
 export function buildProgram(world: ProgramWorld): Program {
   const outcome = { exitCode: 0 };
   const root = buildRoot(world);
-  const fetch = addFetch(root, async (inputs, flags) => {
-    outcome.exitCode = await world.fetch(inputs, flags);
-  });
+  for (const spec of COMMANDS) {
+    addCommand(root, spec, async (operands, flags) => {
+      outcome.exitCode = await world[spec.name](operands, flags);
+    });
+  }
   return {
     async run(args) {
       try {
@@ -53,8 +48,7 @@ export function buildProgram(world: ProgramWorld): Program {
         return outcome.exitCode;
       } catch (error) {
         if (error instanceof CommanderError && error.exitCode === 0) return 0;
-        if (error instanceof CommanderError)
-          world.err(`fanout: ${usageMessage(error, root, fetch)}\n${HINT}\n`);
+        if (error instanceof CommanderError) world.err(`fanout: ${usageMessage(error, root)}\n`);
         else if (error instanceof UsageError) world.err(`fanout: ${error.message}\n`);
         else throw error;
         return 2;
@@ -83,26 +77,25 @@ function buildRoot({ version, out, columns }: ProgramWorld): Command {
       // Otherwise a `-V` after `fetch` would be taken here, also where it is the value of a flag.
       .enablePositionalOptions()
       .showSuggestionAfterError()
-      .addHelpText('after', EXAMPLES)
+      .addHelpText('after', FETCH_EXAMPLES)
   );
 }
 
-function addFetch(
+function addCommand(
   root: Command,
-  run: (inputs: readonly string[], flags: Readonly<Record<string, unknown>>) => Promise<void>,
-): Command {
-  const fetch = root
-    .command('fetch')
-    .summary('fetch every URL of the inputs')
-    .description('Fetches every URL of the inputs and writes one result for each, as they finish.')
-    .argument(
-      '[inputs...]',
-      'files of URLs (also .gz), - for standard input, or URLs; standard input if there is none',
-    )
-    .addHelpOption(new Option('-h, --help', 'show this help').helpGroup(`${GROUPS[GROUPS.length - 1]}:`))
-    .addHelpText('after', EXAMPLES);
-  addTable(fetch, programOptions);
-  return fetch.action((inputs: string[]) => run(inputs, givenFlags(fetch)));
+  spec: CommandSpec,
+  run: (operands: readonly string[], flags: Readonly<Record<string, unknown>>) => Promise<void>,
+): void {
+  const command = root
+    .command(spec.name)
+    .summary(spec.summary)
+    .description(spec.description)
+    .addHelpOption(new Option('-h, --help', 'show this help').helpGroup(`${spec.helpGroup}:`))
+    .addHelpText('after', spec.examples);
+  for (const [name, help] of spec.operands) command.argument(name, help);
+  addTable(command, spec.options);
+  // commander hands on one argument for each operand; `args` has them one after the other, also where the last one repeats.
+  command.action(() => run(command.args, givenFlags(command)));
 }
 
 // commander sets some keys by itself, such as the opposite of a `--no-` flag.

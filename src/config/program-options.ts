@@ -2,14 +2,15 @@ import { UsageError } from '../model/errors.ts';
 import { deriveRunOptions } from './derive-run-options.ts';
 import { type ConfigFile, environmentLayer, fileLayer, flagLayer } from './layer.ts';
 import { type OutputOptions, outputOptions } from './output-options.ts';
+import { type ReportOptions, reportOptions } from './report-options.ts';
 import { resolveOptions, type Settled } from './resolve.ts';
 import { type RunOptions, runOptions } from './run-options.ts';
 import type { Environment } from './variables.ts';
 
 /** All options of `fanout fetch`. */
-export const programOptions = { ...runOptions, ...outputOptions };
+export const programOptions = { ...runOptions, ...outputOptions, ...reportOptions };
 
-export type ProgramOptions = RunOptions & OutputOptions;
+export type ProgramOptions = RunOptions & OutputOptions & ReportOptions;
 
 /** Everything that was given to the program. Flags win over the environment, which wins over the file. */
 export interface ProgramLayers {

@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
-import { LineWriter } from './line-writer.ts';
 import { outputError } from '../model/output-error.ts';
+import { LineWriter } from './line-writer.ts';
 import { openOutputFile } from './output-stream.ts';
 
 /** A file of lines that is written beside its place and takes it when it is whole, so that it is never half old and half new. */

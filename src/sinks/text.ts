@@ -8,8 +8,7 @@ import { formatBytes } from './format-bytes.ts';
 import { formatDuration } from './format-duration.ts';
 import type { LineOutput } from './line-writer.ts';
 import type { Paint } from './paint.ts';
-
-const NOT_PLAIN_OR_SPACE = /[^\x21-\x7e]|##\[/;
+import { urlColumn } from './url-column.ts';
 
 /** `--format text`: one line for each result, as `CLI.md` shows it. */
 export function textSink(output: LineOutput, paint: Paint): Sink {
@@ -53,11 +52,4 @@ function notes(result: Result, paint: Paint): string {
   if (truncated) all.unshift('truncated');
   if (attempts > 1) all.unshift(`${attempts} attempts`);
   return ` ${paint.warn(`(${all.join(', ')})`)}`;
-}
-
-/** A serialised URL is printable ASCII already; what an invalid line held is made so, spaces as `%20`. */
-function urlColumn(url: string): string {
-  if (url === '') return '-';
-  if (!NOT_PLAIN_OR_SPACE.test(url)) return url;
-  return printable(url, Number.POSITIVE_INFINITY).replace(/\s/g, (space) => encodeURIComponent(space));
 }

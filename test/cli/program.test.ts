@@ -49,6 +49,8 @@ describe('fanout fetch', () => {
       out: () => {},
       err: () => {},
       fetch: async (inputs, flags) => calls.push([inputs, flags]),
+      report: async () => 0,
+      diff: async () => 0,
     });
     expect([
       await program.run(['fetch', '-H', 'a: 1']),

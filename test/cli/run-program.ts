@@ -1,6 +1,4 @@
-import { buildProgram } from '../../src/cli/program.ts';
-
-type Fetch = Parameters<typeof buildProgram>[0]['fetch'];
+import { buildProgram, type RunCommand } from '../../src/cli/program.ts';
 
 /** What a run gave, and what the command was called with. */
 export interface Outcome {
@@ -10,14 +8,18 @@ export interface Outcome {
   readonly calls: readonly (readonly [readonly string[], Readonly<Record<string, unknown>>])[];
 }
 
-/** Runs the program with these arguments and a `fetch` that is faked. */
+/** Runs the program with these arguments and with commands that are faked. */
 export async function run(
   args: readonly string[],
-  fetch: Fetch = async () => 0,
+  fake: RunCommand = async () => 0,
   columns?: number,
 ): Promise<Outcome> {
   const written = { out: '', err: '' };
   const calls: (readonly [readonly string[], Readonly<Record<string, unknown>>])[] = [];
+  const command: RunCommand = (operands, flags) => {
+    calls.push([operands, flags]);
+    return fake(operands, flags);
+  };
   const program = buildProgram({
     version: '1.2.3',
     out: (text) => {
@@ -27,10 +29,9 @@ export async function run(
       written.err += text;
     },
     columns,
-    fetch: (inputs, flags) => {
-      calls.push([inputs, flags]);
-      return fetch(inputs, flags);
-    },
+    fetch: command,
+    report: command,
+    diff: command,
   });
   return { exitCode: await program.run(args), ...written, calls };
 }

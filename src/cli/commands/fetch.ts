@@ -39,6 +39,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
     '--failed': options.failed,
     '--baseline': options.baseline,
     '--state': options.state,
+    ...Object.fromEntries(options.report?.map(({ kind, file }) => [`--report ${kind}=${file}`, file]) ?? []),
   });
   const body =
     options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));

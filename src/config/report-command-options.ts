@@ -1,0 +1,36 @@
+import { REPORT_KINDS } from '../model/report-kind.ts';
+import { option, type Resolved } from './option.ts';
+import { outputOptions } from './output-options.ts';
+import { boolean } from './parsers/boolean.ts';
+import { oneOf } from './parsers/one-of.ts';
+import { fileName } from './parsers/text.ts';
+
+const FORMATS = ['text', ...REPORT_KINDS] as const;
+
+/** The options of `fanout report`. */
+export const reportCommandOptions = {
+  format: option({
+    flags: '--format <format>',
+    group: 'Output',
+    parser: oneOf(FORMATS),
+    default: 'text',
+    help: 'write text, junit, json, markdown, html or csv',
+  }),
+  output: option({
+    flags: '-o, --output <file>',
+    group: 'Output',
+    parser: fileName,
+    default: undefined,
+    help: 'write to this file and not to standard output',
+  }),
+  quiet: option({
+    flags: '-q, --quiet',
+    group: 'Output',
+    parser: boolean,
+    default: false,
+    help: 'leave out of the text what is OK',
+  }),
+  color: outputOptions.color,
+};
+
+export type ReportCommandOptions = Resolved<typeof reportCommandOptions>;

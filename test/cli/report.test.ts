@@ -1,0 +1,210 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it, test } from 'vitest';
+import { REPORT_KINDS } from '../../src/model/report-kind.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { EVERY_WAY, failures } from '../sinks/reports/report-of.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+import { lines, recordFile } from './records.ts';
+
+test.each(REPORT_KINDS)('fanout report makes the same %s as --report did during the run', async (kind) => {
+  const origin = await anOrigin();
+  const directory = await tempDir();
+  const [results, during] = [join(directory, 'results.jsonl'), join(directory, 'report')];
+  const list = [...urls(origin, '/ok', 5), `${origin.url}/status/404`, `${origin.url}/redirect/1`, 'no url'];
+  const fetched = await runCli([
+    ...['fetch', await aFile(list), '--json', '-o', results, '--report', `${kind}=${during}`],
+  ]);
+  expect(fetched.code).toBe(1);
+  const { code, stdout, stderr } = await runCli(['report', results, '--format', kind]);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(steady(stdout)).toBe(steady(await readFile(during, 'utf8')));
+  expect(stdout).toContain('/status/404');
+});
+
+/** A record has durations to a tenth of a millisecond, the run itself knows them better. */
+function steady(report: string): string {
+  return report.replace(
+    /\d+(\.\d+)?(?=ms)|(?<="(time|p\d\d|x|y|width|height|points|d)"?[=:]"?)[\d.]+|\d+\.\d{3,}/g,
+    'N',
+  );
+}
+
+describe('fanout report', () => {
+  it('writes text with a summary unless told otherwise', async () => {
+    const file = await recordFile([okResult(), failedResult('dns', { baseline: 'known' })]);
+    const { code, stdout, stderr } = await runCli(['report', file]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(
+      /^OK {4}200 .*\nFAIL {2}dns .* a dns failure \(known\)\n\nDone: 1 succeeded, 1 failed \(1 known\)\n {2}time .*\n/,
+    );
+  });
+
+  it('leaves out what is OK with -q, but no warning and nothing that was mended', async () => {
+    const { stdout } = await runCli(['report', '-q', await recordFile(EVERY_WAY)]);
+    const verdicts = stdout
+      .split('\n\n')[0]
+      ?.split('\n')
+      .map((line) => line.split(/\s+/)[0]);
+    expect(verdicts).toEqual(['WARN', 'OK', 'FAIL', 'FAIL', 'FAIL', 'FAIL']);
+  });
+
+  it('merges files, also packed ones, and standard input', async () => {
+    const packed = await aFile(gzipSync(`${lines(failures(2)).join('\n')}\n`), 'results.jsonl.gz');
+    const plain = await recordFile([okResult()]);
+    const { stdout } = await runCli(['report', packed, '-', plain, '--format', 'json'], {
+      stdin: `${lines([failedResult('tls')]).join('\n')}`,
+    });
+    expect(JSON.parse(stdout).summary).toMatchObject({
+      results: 4,
+      ok: 1,
+      failuresByKind: { status: 2, tls: 1 },
+    });
+  });
+
+  it('reads standard input when no file is named', async () => {
+    const { code, stdout } = await runCli(['report', '--format', 'markdown'], {
+      stdin: lines([okResult()])[0] ?? '',
+    });
+    expect([code, stdout.split('\n')[0]]).toEqual([0, '## ✅ The URL is OK']);
+  });
+
+  it('writes to a file with -o, and nothing to standard output', async () => {
+    const report = join(await tempDir(), 'report.xml');
+    const { stdout } = await runCli([
+      'report',
+      await recordFile(EVERY_WAY),
+      '--format',
+      'junit',
+      '-o',
+      report,
+    ]);
+    expect(stdout).toBe('');
+    expect(await readFile(report, 'utf8')).toMatch(/^<\?xml[\s\S]*<\/testsuites>\n$/);
+  });
+
+  it('names damaged lines by file and line, reports the others, and ends with 2', async () => {
+    const [good = ''] = lines([okResult()]);
+    const file = await aFile([good, '{"v":1,', '', '[]', good.replace('"v":1', '"v":9'), good]);
+    const { code, stdout, stderr } = await runCli(['report', file, '--format', 'json']);
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout).summary.results).toBe(2);
+    expect(stderr.split('\n')).toEqual([
+      `fanout: ${file}:2 is no result record: it is not JSON`,
+      `fanout: ${file}:4 is no result record: it is no JSON object`,
+      `fanout: ${file}:5 is no result record: its "v" is not 1`,
+      '',
+    ]);
+  });
+
+  it('names ten damaged lines of many', async () => {
+    const { code, stderr } = await runCli(['report'], { stdin: 'nothing\n'.repeat(5000) });
+    expect(code).toBe(2);
+    expect(stderr.split('\n')).toHaveLength(12);
+    expect(stderr).toContain('fanout: standard input:10 is no result record: it is not JSON\n');
+    expect(stderr).toContain('fanout: 4990 more lines are no result records\n');
+  });
+
+  it.each<[string, readonly string[], string]>([
+    [
+      'a missing file',
+      ['report', 'nope.jsonl'],
+      'Cannot read "nope.jsonl": there is no such file; it must be a file of results',
+    ],
+    ['a directory', ['report', '.'], 'Cannot read ".": it is a directory; it must be'],
+    [
+      'a format that is none',
+      ['report', '-', '--format', 'xml'],
+      'for --format: it must be one of text, junit, json, markdown, html, csv',
+    ],
+    ['standard input twice', ['report', '-', '-'], 'Cannot read standard input twice'],
+    [
+      'an option of fetch',
+      ['report', '--concurrency', '3'],
+      'there is no such option\nSee fanout --help and fanout report --help.\n',
+    ],
+  ])('ends with 2 at %s', async (_, args, message) => {
+    const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+
+  it('does not write over what it reads', async () => {
+    const file = await recordFile([okResult()]);
+    const { code, stderr } = await runCli(['report', file, '-o', file]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('for --output: it is one of the inputs')]);
+    expect((await readFile(file, 'utf8')).length).toBeGreaterThan(0);
+  });
+
+  it('ends with 3 when the report cannot be written', async () => {
+    const { code, stderr } = await runCli([
+      'report',
+      await recordFile([okResult()]),
+      '-o',
+      '/nonexistent/report',
+    ]);
+    expect([code, stderr]).toEqual([
+      3,
+      'fanout: Cannot write to "/nonexistent/report": no such file or directory\n',
+    ]);
+  });
+
+  it('ends quietly when its reader has seen enough', async () => {
+    const run = startCli(['report', await recordFile(failures(50_000))]);
+    run.child.stdout?.once('data', () => run.child.stdout?.destroy());
+    expect(await run.done).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it.each(['text', 'junit', 'json', 'markdown', 'html'])(
+    'makes %s of many results in little memory',
+    async (format) => {
+      const many = await recordFile(failures(60_000, `${'x'.repeat(200)}.example`));
+      const { code } = await runCli(['report', many, '--format', format, '-o', '/dev/null'], {
+        nodeFlags: ['--max-old-space-size=24', '--max-semi-space-size=1'],
+      });
+      expect(code).toBe(0);
+    },
+  );
+});
+
+describe('--report', () => {
+  it('is given once for each report, and beside the results', async () => {
+    const origin = await anOrigin();
+    const directory = await tempDir();
+    const files = REPORT_KINDS.map((kind) => `${kind}=${join(directory, kind)}`);
+    const { code, stdout } = await runCli([
+      ...['fetch', `${origin.url}/ok`],
+      ...files.flatMap((file) => ['--report', file]),
+    ]);
+    expect([code, stdout.slice(0, 2)]).toEqual([0, 'OK']);
+    for (const kind of REPORT_KINDS) expect(await readFile(join(directory, kind), 'utf8')).toContain('1');
+  });
+
+  it('is written under --silent, too', async () => {
+    const report = join(await tempDir(), 'report.md');
+    const origin = await anOrigin();
+    const silent = await runCli(['fetch', '--silent', `${origin.url}/ok`, '--report', `markdown=${report}`]);
+    expect(silent).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(await readFile(report, 'utf8')).toContain('The URL is OK');
+  });
+
+  it('may not be an input or another output', async () => {
+    const list = await aFile(['http://127.0.0.1:9/']);
+    const same = await runCli(['fetch', list, '--report', `json=${list}`]);
+    expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('it is one of the inputs')]);
+    const twice = await runCli(['fetch', list, '--report', `json=${list}.x`, '--report', `csv=${list}.x`]);
+    expect([twice.code, twice.stderr]).toEqual([
+      2,
+      expect.stringContaining(`it is the file of --report json=${list}.x`),
+    ]);
+  });
+
+  it('that cannot be written ends the run with 3 before anything is fetched', async () => {
+    const origin = await anOrigin();
+    const { code } = await runCli(['fetch', `${origin.url}/ok`, '--report', 'junit=/nonexistent/report.xml']);
+    expect([code, origin.requests]).toEqual([3, 0]);
+  });
+});
