@@ -35,7 +35,7 @@ describe('wrong usage', () => {
   });
 
   it('makes what was typed printable', async () => {
-    expect((await run(['a\u001b[31m\nb'])).err).toContain('Cannot run "a\\u{1b}[31m\\u{a}b"');
+    expect((await run(['a\u001b[31m\nb'])).err).toContain('Cannot run "a\\u{1b}[31m b"');
     expect((await run(['fetch', '--a\u001b[31m'])).err).toContain('Cannot use --a\\u{1b}[31m: there');
     for (const word of ['x\u0007\n', '-\u0007', '--\u0007\n=x', '--\n(Did you mean']) {
       const { err } = await run(['fetch', word, '--nope']);
@@ -46,5 +46,17 @@ describe('wrong usage', () => {
   it('shows nothing of what stands behind a =', async () => {
     expect((await run(['fetch', '--headr=Cookie: s3cret'])).err).not.toContain('s3cret');
     expect((await run(['--headr=Cookie: s3cret'])).err).not.toContain('s3cret');
+  });
+
+  it('shows nothing of what stands right behind a single letter', async () => {
+    expect((await run(['fetch', '-Ume:s3cret'])).err).toMatch(
+      /^fanout: Cannot use -U: there is no such option\n/,
+    );
+  });
+
+  it('shows no password of a URL that is given for a command', async () => {
+    const { err } = await run(['http://me:s3cret@a.test/']);
+    expect(err).toContain('type "fanout fetch http://***@a.test/"');
+    expect(err).not.toContain('s3cret');
   });
 });

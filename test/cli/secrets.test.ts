@@ -1,0 +1,205 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { running } from '../http/client.ts';
+import { type RawServer, startRawServer } from '../origin/raw-server.ts';
+import { type CliOptions, runCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { startSelfSigned } from '../origin/tls.ts';
+import { anOrigin } from './an-origin.ts';
+import { revealed } from './revealed.ts';
+
+/** Every secret of these tests begins like this, and goes on with the place it was given in. */
+const MARK = 'Mark1ng';
+const ENV = {
+  ENV_HEADER: `${MARK}-env-header`,
+  ENV_HOST_HEADER: `${MARK}-env-host-header`,
+  ENV_USER: `${MARK}-env-user`,
+  ENV_FILE: `${MARK}-env-file`,
+};
+const FLAGS = [
+  ...['-u', `me:${MARK}-user-$ENV_USER`],
+  ...['-H', `Cookie: sid=${MARK}-cookie`],
+  ...['-H', `Proxy-Authorization: ${MARK}-proxy-authorization`],
+  ...['-H', 'X-Session: $ENV_HEADER'],
+  ...['--header-for', `127.0.0.1 X-Api-Key: ${MARK}-host-header`],
+  ...['--header-for', '127.0.0.1 Accept-Language: $ENV_HOST_HEADER'],
+];
+const CONFIG = {
+  proxy: '',
+  data: `pin=${MARK}-data-$ENV_FILE`,
+  method: 'GET',
+};
+
+let cwd = '';
+
+async function folder(): Promise<string> {
+  const path = await tempDir();
+  await writeFile(join(path, 'fanout.config.json'), JSON.stringify(CONFIG));
+  return path;
+}
+
+function redirecting(location: string): Promise<RawServer> {
+  const head = `HTTP/1.1 302 Found\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`;
+  return startRawServer({ onRequest: ({ socket }) => void socket.end(head) });
+}
+
+/** A list with a secret in every place of a line, which ends in every way in which a URL can end here. */
+async function secretLines(): Promise<readonly string[]> {
+  const [a, b] = [await anOrigin(), await anOrigin({ host: '127.0.0.2' })];
+  const selfSigned = await running(startSelfSigned());
+  const elsewhere = await running(redirecting(`http://you:${MARK}-away@${b.host}:${b.port}/status/404`));
+  const nowhere = await running(redirecting(`http://you:${MARK}-location@a b/`));
+  const garbage = await running(
+    startRawServer({ onRequest: ({ socket }) => void socket.end('SSH-2.0-x\r\n') }),
+  );
+  const mute = await running(startRawServer({ onRequest: () => {} }));
+  const login = (url: string, place: string) => url.replace('//', `//${MARK}-name:${MARK}-${place}@`);
+  const job = (url: string, more: object = {}) =>
+    JSON.stringify({
+      url,
+      headers: { Authorization: `${MARK}-job-auth`, 'X-Job': `${MARK}-job-header` },
+      body: `${MARK}-job-body`,
+      ...more,
+    });
+  return [
+    login(`${a.url}/ok`, 'ok'),
+    login(`${b.url}/status/404`, 'status'),
+    login(`${b.url}/status/404`, 'pl%61in%2d'),
+    login(elsewhere.url, 'redirect'),
+    login(nowhere.url, 'location'),
+    login(garbage.url, 'protocol'),
+    login(mute.url, 'timeout'),
+    login(selfSigned.url, 'certificate'),
+    login(a.url.replace('http:', 'https:'), 'tls'),
+    login('http://127.0.0.1:9/', 'refused'),
+    job(login(`${a.url}/ok`, 'job')),
+    job(`${b.url}/status/404`, { method: 'POST', id: 'job' }),
+    job(elsewhere.url),
+    job(login('http://127.0.0.1:9/', 'job-refused')),
+    job(`${a.url}/ok`, { nope: 1 }),
+    job(`${a.url}/ok`, { headers: { 'X-Job': `${MARK}-job-break\n` } }),
+    job(`${a.url}/ok`, { headers: { 'X-Job': [`${MARK}-job-list`] } }),
+    job('http://host:99999/'),
+    job(`${a.url}/ok`).slice(0, -1),
+    login('http://host:99999/', 'port'),
+    login('http://ho st/', 'space'),
+    login('ftp://host/', 'scheme'),
+    `me:${MARK}-no-scheme@host/`,
+  ];
+}
+
+/** Runs the program with all of the secrets; resolves to all that it has written. */
+async function written(args: readonly string[], options: CliOptions = {}) {
+  const failed = join(cwd, 'failed.txt');
+  const all = ['fetch', ...FLAGS, '--failed', failed, '--retries', '0', '--timeout', '1s', ...args];
+  const { code, stdout, stderr } = await runCli(all, { cwd, env: ENV, ...options });
+  const list = await readFile(failed, 'utf8').catch(() => '');
+  return { code, stdout, stderr, list, all: stdout + stderr + list };
+}
+
+describe('revealed()', () => {
+  const secret = `${MARK}-x`;
+
+  it.each([
+    ['as it is', secret],
+    ['in other case', secret.toUpperCase()],
+    ['encoded for a URL', `a=%4d%61${secret.slice(2)}`],
+    ['in credentials', Buffer.from(`me:${secret}`).toString('base64')],
+    ['in base64 at any offset', Buffer.from(`m:${secret}`).toString('base64url')],
+    ['in JSON', JSON.stringify({ a: `\u0001${secret}` })],
+  ])('finds a mark %s', (_, text) => {
+    expect(revealed(`before ${text} after`, MARK)).not.toEqual([]);
+  });
+
+  it('finds none where there is none', () => {
+    expect(revealed(`FAIL 404 http://host/ ${Buffer.from('nothing').toString('base64')} %zz`, MARK)).toEqual(
+      [],
+    );
+  });
+});
+
+describe('no secret is written', () => {
+  it.each([
+    ['text', ['--format', 'text']],
+    ['JSON Lines', ['--format', 'jsonl', '--summary', 'json']],
+    ['CSV', ['--format', 'csv']],
+    ['text, when every address is refused', ['--deny-private']],
+    ['text in colour, in the order of the list', ['--color', 'always', '--ordered']],
+  ])('as %s', async (_, flags) => {
+    cwd = await folder();
+    const lines = await secretLines();
+    const { code, stdout, list, stderr, all } = await written(flags, { stdin: lines.join('\n') });
+    expect(code).toBe(1);
+    expect(stdout.trimEnd().split('\n').length, stderr).toBeGreaterThanOrEqual(lines.length);
+    expect(list.split('\n').length).toBeGreaterThan(15);
+    expect(revealed(all, MARK)).toEqual([]);
+  });
+
+  it('by --print-config, which shows that they are there', async () => {
+    cwd = await folder();
+    const { code, stdout, all } = await written(['--print-config']);
+    expect([code, JSON.parse(stdout)]).toMatchObject([
+      0,
+      {
+        user: '***:***',
+        header: ['cookie: ***', 'proxy-authorization: ***', 'x-session: ***'],
+        headerFor: ['127.0.0.1 x-api-key: ***', '127.0.0.1 accept-language: ***'],
+      },
+    ]);
+    expect(revealed(all, MARK)).toEqual([]);
+  });
+
+  it('by --dry-run, which shows for each job the names of the headers', async () => {
+    cwd = await folder();
+    const lines = await secretLines();
+    const { code, stdout, all } = await written(['--dry-run'], { stdin: lines.join('\n') });
+    const jobs = stdout.trimEnd().split('\n');
+    expect([code, jobs.length]).toEqual([1, lines.length]);
+    expect(JSON.parse(jobs[0] ?? '').headers).toEqual(
+      expect.arrayContaining(['authorization: ***', 'cookie: ***', 'x-api-key: ***', 'accept-language: ***']),
+    );
+    expect(revealed(all, MARK)).toEqual([]);
+  });
+
+  it.each<[string, readonly string[], Readonly<Record<string, string>>?, unknown?]>([
+    ['credentials without a colon', ['-u', MARK]],
+    ['credentials with a line break', ['-u', `me:${MARK}\n`]],
+    ['credentials beside a variable that is missing', ['-u', `${MARK}:$MISSING`]],
+    ['credentials in a variable', ['-u', '$SECRET'], { SECRET: MARK }],
+    ['credentials in the environment', [], { FANOUT_USER: MARK }],
+    ['credentials in the file', [], {}, { user: MARK }],
+    ['a header without a colon', ['-H', `Authorization ${MARK}`]],
+    ['a header that is the value alone', ['-H', MARK]],
+    ['a header that cannot be sent', ['-H', 'X-Key: $SECRET'], { SECRET: `${MARK}€` }],
+    ['a header in the environment', [], { FANOUT_HEADER: `X-Key ${MARK}` }],
+    ['a header in the file', [], {}, { header: { 'x-key': [MARK] } }],
+    ['a header for no host', ['--header-for', `X-Key: ${MARK}`]],
+    ['a header for a URL', ['--header-for', `http://me:${MARK}@a.test X-Key: 1`]],
+    ['a header for a host without a colon', ['--header-for', `a.test X-Key ${MARK}`]],
+    ['a header for a host with a line break', ['--header-for', `a.test X-Key: ${MARK}\n${MARK}`]],
+    ['a header for a host in the file', [], {}, { headerFor: { 'a b': { 'x-key': MARK } } }],
+    ['a body beside --head', ['-I', '-d', MARK]],
+    ['a body in the file', [], {}, { data: [MARK] }],
+    ['a proxy', ['--proxy', `nope://me:${MARK}@host`]],
+    ['a flag that is mistyped', [`--headr=X-Key: ${MARK}`]],
+    ['a letter that is mistyped', [`-Ume:${MARK}`]],
+    ['a file that is no JSON', [], {}, `{"user": "me:${MARK}"`],
+    ['a key of the file that is unknown', [], {}, { usr: `me:${MARK}` }],
+    ['a URL in place of a file', [`ftp://me:${MARK}@host/`]],
+  ])('when it is wrong: %s', async (_, args, env = {}, config) => {
+    cwd = await tempDir();
+    if (config !== undefined) {
+      const text = typeof config === 'string' ? config : JSON.stringify(config);
+      await writeFile(join(cwd, 'fanout.config.json'), text);
+    }
+    const { code, stdout, stderr } = await runCli(['fetch', ...args, 'http://127.0.0.1:9/'], { cwd, env });
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^fanout: Cannot /)]);
+    expect(revealed(stderr, MARK)).toEqual([]);
+  });
+
+  it('when a URL stands in place of the command', async () => {
+    const { code, stderr } = await runCli([`http://me:${MARK}@host/`]);
+    expect([code, revealed(stderr, MARK)]).toEqual([2, []]);
+  });
+});
