@@ -42,8 +42,9 @@ export class NameSource {
   async lookUp(hostname: string): Promise<DnsAnswer> {
     const { family, readHosts, trouble } = this.#options;
     this.#hosts ??= readHosts();
-    const fixed = (await this.#hosts).get(hostname) ?? reserved(hostname);
-    if (fixed !== undefined) return fixedAnswer(hostname, fixed, family);
+    const fixed = [...((await this.#hosts).get(hostname) ?? []), ...reserved(hostname)];
+    if (fixed.length > 0) return fixedAnswer(hostname, fixed, family);
+    if (isInvalid(hostname)) throw dnsFailure(hostname, 'ENOTFOUND');
     try {
       const answer = await this.#ask(hostname);
       trouble.ended(hostname, undefined);
@@ -89,14 +90,16 @@ export class NameSource {
   }
 }
 
-function reserved(hostname: string): readonly string[] | undefined {
-  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return LOOPBACK;
-  return hostname === 'invalid' || hostname.endsWith('.invalid') ? [] : undefined;
+function reserved(hostname: string): readonly string[] {
+  return hostname === 'localhost' || hostname.endsWith('.localhost') ? LOOPBACK : [];
+}
+
+function isInvalid(hostname: string): boolean {
+  return hostname === 'invalid' || hostname.endsWith('.invalid');
 }
 
 function fixedAnswer(hostname: string, fixed: readonly string[], family: Family | undefined): DnsAnswer {
-  if (fixed.length === 0) throw dnsFailure(hostname, 'ENOTFOUND');
-  const addresses = ofFamily(fixed, family);
+  const addresses = ofFamily([...new Set(fixed)], family);
   if (addresses.length === 0 && family !== undefined) throw otherFamily(hostname, family);
   return { addresses, ttlMs: HOSTS_TTL_MS };
 }

@@ -63,10 +63,10 @@ test('a name is asked of the name servers', async () => {
 
 test('a name of the hosts file is not asked for, and the file is read once', async () => {
   const { addresses, asked, hostsRead } = start({
-    hosts: { 'a.test': ['192.0.2.9', '::9'], localhost: ['::9'] },
+    hosts: { 'a.test': ['192.0.2.9', '::9'] },
   });
   expect(await addresses('a.test')).toEqual(['192.0.2.9', '::9']);
-  expect(await addresses('localhost')).toEqual(['::9']);
+  expect(await addresses('a.test')).toEqual(['192.0.2.9', '::9']);
   expect([asked, hostsRead()]).toEqual([[], 1]);
 });
 
@@ -74,6 +74,11 @@ test.each(['localhost', 'app.localhost', 'a.b.localhost'])('%s is this machine',
   const { addresses, asked } = start();
   expect(await addresses(name)).toEqual(['127.0.0.1', '::1']);
   expect(asked).toEqual([]);
+});
+
+test('localhost has both addresses of this machine, those of the hosts file first', async () => {
+  const { addresses } = start({ hosts: { localhost: ['192.0.2.9', '::1'] } });
+  expect(await addresses('localhost')).toEqual(['192.0.2.9', '::1', '127.0.0.1']);
 });
 
 test.each(['nope.invalid', 'invalid'])('%s is nothing, without being asked for', async (name) => {

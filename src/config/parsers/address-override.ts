@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { BadValue } from '../bad-value.ts';
 import type { Parser } from '../parser.ts';
-import { linesOf } from './lines-of.ts';
+import { linesOf, showLines } from './lines-of.ts';
 
 /** The addresses to connect to for a host and a port. */
 export interface AddressOverride {
@@ -18,6 +18,7 @@ const PARTS = /^(\*|\[[^[\]]+\]|[^\s:/?#@[\]\\]+):(\d{1,5}):(.+)$/;
 /** `HOST:PORT:ADDRESS[,ADDRESS]...` as curl takes it: one line, or a list of lines. */
 export const addressOverrides: Parser<readonly AddressOverride[]> = {
   parse: (value) => Object.freeze(linesOf(value, WISH).map(parseLine)),
+  show: showLines,
   print: (list) =>
     list.map(
       ({ host, port, addresses }) => `${bracketed(host)}:${port}:${addresses.map(bracketed).join(',')}`,

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { BadValue } from '../bad-value.ts';
 import type { Parser } from '../parser.ts';
-import { linesOf } from './lines-of.ts';
+import { linesOf, showLines } from './lines-of.ts';
 
 const WISH =
   'it must be an IPv4 or IPv6 address, with a port if it is not 53, as in 127.0.0.1:5353 or [::1]:5353';
@@ -9,6 +9,7 @@ const WISH =
 /** Name servers, `ADDRESS` or `ADDRESS:PORT`, in the form that Node takes: one, or a list. */
 export const nameServers: Parser<readonly string[]> = {
   parse: (value) => Object.freeze(linesOf(value, WISH).map(parseOne)),
+  show: showLines,
   print: (list) => list,
 };
 

@@ -68,4 +68,11 @@ describe('addressOverrides', () => {
     const lines = ['example.com:443:127.0.0.1,[::1]', '[::1]:80:[::2]', '*:80:127.0.0.1'];
     expect(addressOverrides.print(addressOverrides.parse(lines))).toEqual(lines);
   });
+
+  it('shows what it refuses, line by line', () => {
+    expect(addressOverrides.show?.(['a', '\u001b[31m', 1])).toBe(
+      '"a", "\\u{1b}[31m", a value that is no text',
+    );
+    expect(addressOverrides.show?.('a')).toBe('"a"');
+  });
 });

@@ -45,4 +45,9 @@ describe('nameServers', () => {
     const servers = ['127.0.0.1:5353', '[::1]', '[::1]:5353'];
     expect(nameServers.print(nameServers.parse(servers))).toEqual(servers);
   });
+
+  it('shows what it refuses, line by line', () => {
+    expect(nameServers.show?.(['a', '\u001b[31m', 1])).toBe('"a", "\\u{1b}[31m", a value that is no text');
+    expect(nameServers.show?.('a')).toBe('"a"');
+  });
 });
