@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { running } from '../http/client.ts';
@@ -16,6 +16,8 @@ const ENV = {
   ENV_HOST_HEADER: `${MARK}-env-host-header`,
   ENV_USER: `${MARK}-env-user`,
   ENV_FILE: `${MARK}-env-file`,
+  GITHUB_ACTIONS: 'true',
+  GITHUB_STEP_SUMMARY: 'summary.md',
 };
 const FLAGS = [
   ...['-u', `me:${MARK}-user-$ENV_USER`],
@@ -25,6 +27,7 @@ const FLAGS = [
   ...['--header-for', `127.0.0.1 X-Api-Key: ${MARK}-host-header`],
   ...['--header-for', '127.0.0.1 Accept-Language: $ENV_HOST_HEADER'],
 ];
+const CONFIG_NAME = 'fanout.config.json';
 const CONFIG = {
   proxy: '',
   data: `pin=${MARK}-data-$ENV_FILE`,
@@ -35,7 +38,7 @@ let cwd = '';
 
 async function folder(): Promise<string> {
   const path = await tempDir();
-  await writeFile(join(path, 'fanout.config.json'), JSON.stringify(CONFIG));
+  await writeFile(join(path, CONFIG_NAME), JSON.stringify(CONFIG));
   return path;
 }
 
@@ -89,13 +92,27 @@ async function secretLines(): Promise<readonly string[]> {
   ];
 }
 
-/** Runs the program with all of the secrets; resolves to all that it has written. */
+/** Every flag that makes the program write a file. */
+const FILES = [
+  ...['--failed', 'failed.txt'],
+  ...['--baseline', 'baseline.jsonl', '--update-baseline'],
+  ...['--flaky-after', '1', '--state', 'state.json'],
+  ...['junit', 'json', 'markdown', 'csv'].flatMap((kind) => ['--report', `${kind}=report.${kind}`]),
+];
+
+/** Runs the program with all of the secrets; resolves to all that it has written, to streams and to files. */
 async function written(args: readonly string[], options: CliOptions = {}) {
-  const failed = join(cwd, 'failed.txt');
-  const all = ['fetch', ...FLAGS, '--failed', failed, '--retries', '0', '--timeout', '1s', ...args];
+  const all = ['fetch', ...FLAGS, ...FILES, '--retries', '0', '--timeout', '1s', ...args];
+  await writeFile(join(cwd, 'baseline.jsonl'), '');
   const { code, stdout, stderr } = await runCli(all, { cwd, env: ENV, ...options });
-  const list = await readFile(failed, 'utf8').catch(() => '');
-  return { code, stdout, stderr, list, all: stdout + stderr + list };
+  const names = (await readdir(cwd)).filter((name) => name !== CONFIG_NAME);
+  const files = await Promise.all(names.map((name) => readFile(join(cwd, name), 'utf8')));
+  return { code, stdout, stderr, files: new Map(names.map((name, index) => [name, files[index] ?? ''])) };
+}
+
+/** What shows a secret in the output of a run. */
+function leaks({ stdout, stderr, files }: Awaited<ReturnType<typeof written>>): readonly string[] {
+  return [stdout, stderr, ...files.values()].flatMap((text) => revealed(text, MARK));
 }
 
 describe('revealed()', () => {
@@ -129,17 +146,23 @@ describe('no secret is written', () => {
   ])('as %s', async (_, flags) => {
     cwd = await folder();
     const lines = await secretLines();
-    const { code, stdout, list, stderr, all } = await written(flags, { stdin: lines.join('\n') });
-    expect(code).toBe(1);
-    expect(stdout.trimEnd().split('\n').length, stderr).toBeGreaterThanOrEqual(lines.length);
-    expect(list.split('\n').length).toBeGreaterThan(15);
-    expect(revealed(all, MARK)).toEqual([]);
+    const run = await written(flags, { stdin: lines.join('\n') });
+    expect([run.code, [...run.files.keys()].sort()]).toEqual([
+      1,
+      [
+        ...['baseline.jsonl', 'failed.txt', 'report.csv', 'report.json', 'report.junit', 'report.markdown'],
+        ...['state.json', 'summary.md'],
+      ],
+    ]);
+    for (const text of [run.stdout, ...run.files.values()])
+      expect(text.split('\n').length).toBeGreaterThan(15);
+    expect(leaks(run)).toEqual([]);
   });
 
   it('by --print-config, which shows that they are there', async () => {
     cwd = await folder();
-    const { code, stdout, all } = await written(['--print-config']);
-    expect([code, JSON.parse(stdout)]).toMatchObject([
+    const run = await written(['--print-config']);
+    expect([run.code, JSON.parse(run.stdout)]).toMatchObject([
       0,
       {
         user: '***:***',
@@ -147,19 +170,19 @@ describe('no secret is written', () => {
         headerFor: ['127.0.0.1 x-api-key: ***', '127.0.0.1 accept-language: ***'],
       },
     ]);
-    expect(revealed(all, MARK)).toEqual([]);
+    expect(leaks(run)).toEqual([]);
   });
 
   it('by --dry-run, which shows for each job the names of the headers', async () => {
     cwd = await folder();
     const lines = await secretLines();
-    const { code, stdout, all } = await written(['--dry-run'], { stdin: lines.join('\n') });
-    const jobs = stdout.trimEnd().split('\n');
-    expect([code, jobs.length]).toEqual([1, lines.length]);
+    const run = await written(['--dry-run'], { stdin: lines.join('\n') });
+    const jobs = run.stdout.trimEnd().split('\n');
+    expect([run.code, jobs.length]).toEqual([1, lines.length]);
     expect(JSON.parse(jobs[0] ?? '').headers).toEqual(
       expect.arrayContaining(['authorization: ***', 'cookie: ***', 'x-api-key: ***', 'accept-language: ***']),
     );
-    expect(revealed(all, MARK)).toEqual([]);
+    expect(leaks(run)).toEqual([]);
   });
 
   it.each<[string, readonly string[], Readonly<Record<string, string>>?, unknown?]>([
@@ -191,7 +214,7 @@ describe('no secret is written', () => {
     cwd = await tempDir();
     if (config !== undefined) {
       const text = typeof config === 'string' ? config : JSON.stringify(config);
-      await writeFile(join(cwd, 'fanout.config.json'), text);
+      await writeFile(join(cwd, CONFIG_NAME), text);
     }
     const { code, stdout, stderr } = await runCli(['fetch', ...args, 'http://127.0.0.1:9/'], { cwd, env });
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^fanout: Cannot /)]);
