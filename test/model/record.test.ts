@@ -44,3 +44,18 @@ test('encodeRecord() is one line whatever a server sent', () => {
   expect(line).not.toMatch(/[\r\n\0]/);
   expect(JSON.parse(line).contentType).toBe('a\r\nb\u0000"\ud800');
 });
+
+test('encodeRecord() writes times of any second as Date does, one after the other', () => {
+  for (const startedAt of [0, 999, 1000, 1_767_225_600_000.7, 1_767_225_599_999.9, 1_767_225_600_012, 1]) {
+    const written = JSON.parse(encodeRecord(okResult({ startedAt }))).startedAt;
+    expect(written).toBe(new Date(startedAt).toISOString());
+  }
+});
+
+test('encodeRecord() escapes whatever character JSON cannot hold as it is, in each key', () => {
+  for (let code = 0; code < 300; code += 1) {
+    const text = `a${String.fromCharCode(code)}z`;
+    const keys = { source: text, id: text, url: text, finalUrl: text, method: text, contentType: text };
+    expect(JSON.parse(encodeRecord(okResult(keys)))).toMatchObject(keys);
+  }
+});
