@@ -135,7 +135,7 @@ export class Journal implements Sink {
     if (this.#options.confirm?.(result) === false) return undefined;
     const { index, source, line, id } = job;
     // What the baseline of that run said is not what that of this one says.
-    return { ...result, index, source, line, id, baseline: undefined, badRuns: undefined };
+    return { ...result, index, source, line, id, baseline: undefined, badRuns: undefined, isResumed: true };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { JournalIndex } from './journal-index.ts';
 import { type Entry, HEADER, NEWLINE, readEntry } from './journal-line.ts';
+import { StagedEntries } from './staged-entries.ts';
 
 const CHUNK = 4 * 1024 * 1024;
 const MAX_WARNINGS = 5;
@@ -27,71 +28,75 @@ export async function loadJournal(
 ): Promise<Loaded> {
   const { size } = await file.stat();
   const lines = new Lines(index, warn);
-  let chunk = Buffer.allocUnsafe(CHUNK);
-  let filled = 0;
-  for (;;) {
-    if (filled === chunk.length) chunk = Buffer.concat([chunk], 2 * filled); // a line that is longer than the chunk
-    const { bytesRead } = await file.read(chunk, filled, chunk.length - filled, lines.end + filled);
+  const chunks = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)] as const;
+  let position = HEADER.length;
+  let reading = file.read(chunks[0], 0, CHUNK, position);
+  for (let turn = 1; ; turn ^= 1) {
+    const { buffer, bytesRead } = await reading;
     if (bytesRead === 0) break;
-    const isFirst = lines.end === HEADER.length;
-    const used = lines.take(chunk, filled, filled + bytesRead);
-    if (isFirst && used > 0) index.reserve((lines.records * size) / used);
-    chunk.copyWithin(0, used, filled + bytesRead);
-    filled += bytesRead - used;
+    position += bytesRead;
+    reading = file.read(chunks[turn] ?? chunks[0], 0, CHUNK, position); // while the other one is taken
+    const isFirst = lines.records === 0;
+    lines.take(buffer.subarray(0, bytesRead));
+    if (isFirst) index.reserve((lines.records * size) / lines.end);
   }
   lines.close();
   return { end: lines.end, records: lines.records };
 }
 
 class Lines {
+  /** Where the last line ends that was taken. */
   end = HEADER.length;
   records = 0;
-  readonly #index: JournalIndex;
+  readonly #staged: StagedEntries;
   readonly #warn: (message: string) => void;
   readonly #entry: Entry = { first: 0, second: 0, n: 0, isOk: false };
-  readonly #record = { place: 0, isOk: false };
+  /** The start of a line whose end is still to come. */
+  #begun = Buffer.alloc(0);
   #number = 1;
   #damaged = 0;
 
   constructor(index: JournalIndex, warn: (message: string) => void) {
-    this.#index = index;
+    this.#staged = new StagedEntries(index);
     this.#warn = warn;
   }
 
-  /** Takes the lines that end between two places of a chunk; returns how much of the chunk is done with. */
-  take(chunk: Buffer, from: number, to: number): number {
+  take(bytes: Buffer): void {
     let start = 0;
-    for (
-      let end = chunk.indexOf(NEWLINE, from);
-      end !== -1 && end < to;
-      end = chunk.indexOf(NEWLINE, start)
-    ) {
-      this.#number++;
-      if (readEntry(chunk, start, end, this.#entry)) this.#put(this.end + start);
-      else this.#report();
+    let end = bytes.indexOf(NEWLINE);
+    if (this.#begun.length > 0 && end !== -1) {
+      const line = Buffer.concat([this.#begun, bytes.subarray(0, end)]);
+      this.#line(line, 0, line.length);
+      this.#begun = Buffer.alloc(0);
       start = end + 1;
+      end = bytes.indexOf(NEWLINE, start);
     }
-    this.end += start;
-    return start;
+    while (end !== -1) {
+      this.#line(bytes, start, end);
+      start = end + 1;
+      end = bytes.indexOf(NEWLINE, start);
+    }
+    this.#begun = Buffer.concat([this.#begun, bytes.subarray(start)]);
   }
 
   close(): void {
+    this.#staged.flush();
     const more = this.#damaged - MAX_WARNINGS;
     if (more > 0) this.#warn(`and ${more} more damaged ${more === 1 ? 'line' : 'lines'}`);
   }
 
-  #put(position: number): void {
-    const { first, second, n, isOk } = this.#entry;
-    this.#record.place = placeOf(position);
-    this.#record.isOk = isOk;
-    this.#index.put(first, second, n, this.#record);
-    this.records++;
-  }
-
-  #report(): void {
-    this.#damaged++;
-    if (this.#damaged <= MAX_WARNINGS)
-      this.#warn(`line ${this.#number} is damaged, its URL is fetched again`);
+  #line(bytes: Buffer, start: number, end: number): void {
+    this.#number++;
+    if (readEntry(bytes, start, end, this.#entry)) {
+      this.#staged.add(this.#entry, placeOf(this.end));
+      this.records++;
+    } else {
+      this.#damaged++;
+      if (this.#damaged <= MAX_WARNINGS) {
+        this.#warn(`line ${this.#number} is damaged, its URL is fetched again`);
+      }
+    }
+    this.end += end - start + 1;
   }
 }
 
