@@ -41,6 +41,8 @@ export interface AttemptOptions {
   readonly maxBytes: number;
   readonly isDecoded: boolean;
   readonly proxies?: ProxyRoutes | undefined;
+  /** Whether the connection is closed after it, since no other request waits for it. */
+  readonly isLast?: boolean;
 }
 
 const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
@@ -90,9 +92,12 @@ class Attempt implements ExchangeHandler {
       path: proxy === undefined ? pathOf(url) : absoluteTarget(url),
       method: method as 'GET', // undici's type names the usual methods; it sends any token
       headers: proxy === undefined ? headers : forwardedHeaders(headers, url, proxy),
+      // undici would otherwise go by the host header, and connect to an https:// proxy anew for each host.
+      servername: proxy?.server.hostname,
       body: body ?? null,
       idempotent: isIdempotent(method),
-      reset: false, // undici closes the connection after a HEAD unless told not to
+      // undici closes the connection after a HEAD unless told not to. The one to a proxy serves other hosts, too.
+      reset: this.#options.isLast === true && proxy === undefined,
     };
     // A timer of the same duration for each attempt costs next to nothing: Node keeps them in one list.
     this.#timer = setTimeout(expire, timeoutMs - elapsedMs, this);

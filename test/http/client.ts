@@ -5,6 +5,7 @@ import { type AttemptOptions, attempt, type Reply } from '../../src/http/attempt
 import { Dialer } from '../../src/http/dialer.ts';
 import type { Hop } from '../../src/http/hop.ts';
 import { openResolver } from '../../src/http/open-resolver.ts';
+import type { ProxyRoutes } from '../../src/http/proxy-routes.ts';
 import { Resolver } from '../../src/http/resolver.ts';
 import { Secure, type SecureOptions } from '../../src/http/secure.ts';
 import { caPem } from '../origin/tls.ts';
@@ -17,6 +18,7 @@ export interface ClientOptions {
   readonly refuse?: AddressPolicy;
   /** How TLS connections are made, beside the CA that is trusted. */
   readonly secure?: SecureOptions;
+  readonly proxies?: ProxyRoutes;
 }
 
 /** The HTTP side as a test uses it: an agent that trusts the test CA, and one hop after the other. */
@@ -28,7 +30,7 @@ export interface Client {
 /** A client whose connections are closed when the test has finished. */
 export async function startClient(options: ClientOptions = {}): Promise<Client> {
   const now = () => performance.now();
-  const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, refuse } = options;
+  const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, refuse, proxies } = options;
   const resolver = lookUp === undefined ? systemResolver(now) : fakeResolver(now, lookUp);
   const agent = new Agent({
     dialer: new Dialer({
@@ -36,6 +38,8 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
       connectTimeoutMs,
       secure: new Secure({ ca: await caPem(), ...options.secure }),
       refuse,
+      proxies,
+      secureProxy: new Secure({ ca: await caPem() }),
     }),
     maxIdle,
   });
@@ -45,7 +49,10 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
     send: (url, hop, attemptOptions) =>
       attempt(
         { url: new URL(url).href, method: 'GET', headers: {}, ...hop },
-        { agent, now, timeoutMs: 10_000, elapsedMs: 0, maxBytes: 1e6, isDecoded: true, ...attemptOptions },
+        {
+          ...{ agent, now, timeoutMs: 10_000, elapsedMs: 0, maxBytes: 1e6, isDecoded: true, proxies },
+          ...attemptOptions,
+        },
       ),
   };
 }
