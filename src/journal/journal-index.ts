@@ -43,22 +43,25 @@ export class JournalIndex {
     n: number,
     record: { readonly place: number; readonly isOk: boolean },
   ): void {
-    this.#update(first, second, n, READ, (record.isOk ? OK : 0) | (record.place + 1));
+    this.#update(first, second, n, (record.isOk ? OK : 0) | (record.place + 1));
   }
 
   /** Counts a job as read, and tells what is known of it. */
   read(key: string): Known {
     const first = Number.parseInt(key.slice(0, 8), 16);
     const second = Number.parseInt(key.slice(8), 16);
-    const n = this.#occurrence(first, second);
-    const state = this.#update(first, second, n, OK | PLACE, READ);
+    let n = 0;
+    let state = this.#update(first, second, n, READ);
+    if ((state & READ) !== 0) {
+      n = this.#firstUnread(first, second);
+      state = this.#update(first, second, n, READ);
+    }
     const place = state & PLACE;
     return { n, place: place === 0 ? undefined : place - 1, isOk: (state & OK) !== 0 };
   }
 
-  // The first occurrence that was not read yet. All before it were, so it is searched for in steps that double.
-  #occurrence(first: number, second: number): number {
-    if (!this.#isRead(first, second, 0)) return 0;
+  // All occurrences before the one that is looked for were read, so it is searched for in steps that double.
+  #firstUnread(first: number, second: number): number {
     let read = 0;
     let unread = 1;
     while (this.#isRead(first, second, unread)) {
@@ -74,18 +77,18 @@ export class JournalIndex {
   }
 
   #isRead(first: number, second: number, n: number): boolean {
-    const [a, b] = [wordOf(first, n, 0x85eb_ca6b), wordOf(second, n, 0x9e37_79b1)];
-    return ((this.#shards[a >>> 24]?.get(a || 1, b) ?? 0) & READ) !== 0;
+    return (this.#update(first, second, n, 0) & READ) !== 0;
   }
 
-  #update(first: number, second: number, n: number, kept: number, added: number): number {
-    const [a, b] = [wordOf(first, n, 0x85eb_ca6b), wordOf(second, n, 0x9e37_79b1)];
-    return this.#shards[a >>> 24]?.update(a || 1, b, kept, added) ?? 0;
+  // Returns the state before. What is added is the mark of a reading, a record, or nothing.
+  #update(first: number, second: number, n: number, added: number): number {
+    const spread = spreadOf(first, n, 0x85eb_ca6b);
+    return this.#shards[spread >>> 24]?.update(spread || 1, spreadOf(second, n, 0x9e37_79b1), added) ?? 0;
   }
 }
 
 // Each occurrence has words of its own, spread over all shards.
-function wordOf(word: number, n: number, odd: number): number {
+function spreadOf(word: number, n: number, odd: number): number {
   return n === 0 ? word : (word ^ Math.imul(n, odd)) >>> 0;
 }
 
@@ -95,14 +98,11 @@ class Table {
   #words = new Uint32Array(FIRST_SLOTS * WORDS);
   #size = 0;
 
-  get(first: number, second: number): number {
-    return this.#words[this.#find(first, second) + 2] ?? 0;
-  }
-
-  // Keeps some bits of the state, adds others, and returns the new one.
-  update(first: number, second: number, kept: number, added: number): number {
+  // Returns the state before.
+  update(first: number, second: number, added: number): number {
     let at = this.#find(first, second);
     if (this.#words[at] === 0) {
+      if (added === 0) return 0;
       if (this.#size >= this.#slots * MAX_LOAD) {
         this.growTo(Math.ceil(this.#slots * GROWTH));
         at = this.#find(first, second);
@@ -111,9 +111,9 @@ class Table {
       this.#words[at + 1] = second;
       this.#size++;
     }
-    const state = (((this.#words[at + 2] ?? 0) & kept) | added) >>> 0;
-    this.#words[at + 2] = state;
-    return state;
+    const before = this.#words[at + 2] ?? 0;
+    this.#words[at + 2] = (added & PLACE) === 0 ? before | added : added;
+    return before;
   }
 
   growTo(slots: number): void {

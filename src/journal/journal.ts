@@ -134,8 +134,8 @@ export class Journal implements Sink {
     if ('broken' in result || result.url !== job.url) return undefined;
     if (this.#options.confirm?.(result) === false) return undefined;
     const { index, source, line, id } = job;
-    // What the baseline of that run said is not what that of this one says.
-    return { ...result, index, source, line, id, baseline: undefined, badRuns: undefined, isResumed: true };
+    // What the baseline of that run said is not what that of this one says. Assigned, since a spread takes 10 µs.
+    return Object.assign(result, { index, source, line, id, baseline: undefined, badRuns: undefined });
   }
 }
 
