@@ -1,16 +1,20 @@
 import { type Decoder, decoderFor, ENCODING_OVERHEAD_BYTES, OverflowError } from './decoder.ts';
+import type { BodyTaker } from './taker.ts';
 
 export interface BodyOptions {
   /** The body is not read any further than this many bytes, decoded. */
   readonly maxBytes: number;
   /** Content-Encoding to undo. */
   readonly contentEncoding?: string | undefined;
+  /** Given the body as it comes, decoded. */
+  readonly taker?: BodyTaker | undefined;
 }
 
-/** One body as it comes in: decoded, measured against the limit, and dropped. */
+/** One body as it comes in: decoded, measured against the limit, and handed on. */
 export class Body {
   readonly #maxBytes: number;
   readonly #contentEncoding: string | undefined;
+  readonly #taker: BodyTaker | undefined;
   #decoder: Decoder | undefined;
   #received = 0;
   #bytes = 0;
@@ -18,6 +22,7 @@ export class Body {
   constructor(options: BodyOptions) {
     this.#maxBytes = options.maxBytes;
     this.#contentEncoding = options.contentEncoding;
+    this.#taker = options.taker;
   }
 
   /** Decoded bytes, at most the limit. */
@@ -31,7 +36,7 @@ export class Body {
     return this.#bytes > this.#maxBytes || this.#received > this.#maxBytes + ENCODING_OVERHEAD_BYTES;
   }
 
-  /** @throws DecodeError */
+  /** @throws DecodeError, and BodyError from the taker */
   write(chunk: Buffer): void {
     // Made with the first bytes: an answer to HEAD names a coding and has no body.
     if (this.#received === 0 && this.#contentEncoding !== undefined) {
@@ -39,22 +44,30 @@ export class Body {
     }
     this.#received += chunk.length;
     const decoder = this.#decoder;
-    if (decoder === undefined) this.#bytes += chunk.length;
+    if (decoder === undefined) this.#hand(chunk);
     else this.#take(() => decoder.write(chunk));
   }
 
-  /** @throws DecodeError */
+  /** @throws DecodeError, and BodyError from the taker */
   end(): void {
     const decoder = this.#decoder;
     if (decoder !== undefined) this.#take(() => decoder.end());
   }
 
-  #take(decode: () => readonly Buffer[]): void {
+  #take(decode: () => Iterable<Buffer>): void {
     try {
-      for (const piece of decode()) this.#bytes += piece.length;
+      for (const piece of decode()) {
+        this.#hand(piece);
+        if (this.#bytes > this.#maxBytes) return;
+      }
     } catch (error) {
       if (!(error instanceof OverflowError)) throw error;
       this.#bytes = Number.POSITIVE_INFINITY;
     }
+  }
+
+  #hand(piece: Buffer): void {
+    this.#bytes += piece.length;
+    if (this.#bytes <= this.#maxBytes) this.#taker?.write(piece);
   }
 }

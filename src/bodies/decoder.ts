@@ -1,11 +1,11 @@
 import { BrotliDecompress, Gunzip, Inflate, InflateRaw, type ZlibOptions } from 'minizlib';
 
-/** Undoes one content coding, piece by piece and synchronously. */
+/** Undoes one content coding, piece by piece and synchronously: as far as its output is walked over. */
 export interface Decoder {
   /** @throws DecodeError when the bytes are not what the coding says. */
-  write(chunk: Buffer): Buffer[];
+  write(chunk: Buffer): Iterable<Buffer>;
   /** What is left. @throws DecodeError when the encoded body has not come to its end. */
-  end(): Buffer[];
+  end(): Iterable<Buffer>;
 }
 
 /** The body is not what its Content-Encoding says. */
@@ -30,8 +30,13 @@ export const ACCEPT_ENCODING = 'gzip, deflate, br';
 const MAX_CODINGS = 3;
 
 // A small piece of a bomb must not become a large piece of memory: this much goes in at once, and this much may come out.
-const PIECE_BYTES = 16 * 1024;
+const MAX_PIECE_BYTES = 16 * 1024;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+// Ten bytes of brotli can stand for 16 MiB of zeros, which is no bomb where large bodies are wanted: then as much goes in
+// at once as what came out of the piece before allows.
+const MIN_PIECE_BYTES = 32;
+const LARGE_OUTPUT_BYTES = 4 * 1024 * 1024;
 
 /** By how much an encoded body may be larger than the decoded one. */
 export const ENCODING_OVERHEAD_BYTES = 64 * 1024;
@@ -68,12 +73,16 @@ function decoderOf(coding: string, limits: Limits): Decoder | undefined {
     case 'x-gzip':
       return new ZlibDecoder(coding, new Gunzip(limits));
     case 'br':
-      return new ZlibDecoder(coding, new BrotliDecompress(limits));
+      return new ZlibDecoder(coding, new BrotliDecompress(limits), firstPieceBytes(limits));
     case 'deflate':
       return new DeflateDecoder(limits);
     default:
       return undefined;
   }
+}
+
+function firstPieceBytes({ maxOutputLength }: Limits): number {
+  return maxOutputLength < MAX_OUTPUT_BYTES ? MAX_PIECE_BYTES : MIN_PIECE_BYTES;
 }
 
 type ZlibStream = Gunzip | BrotliDecompress | Inflate | InflateRaw;
@@ -82,10 +91,12 @@ class ZlibDecoder implements Decoder {
   readonly #coding: string;
   readonly #stream: ZlibStream;
   #output: Buffer[] = [];
+  #pieceBytes: number;
   #error: (Error & { code?: string }) | undefined;
 
-  constructor(coding: string, stream: ZlibStream) {
+  constructor(coding: string, stream: ZlibStream, firstPieceBytes = MAX_PIECE_BYTES) {
     this.#coding = coding;
+    this.#pieceBytes = firstPieceBytes;
     this.#stream = stream;
     stream.on('data', (chunk) => this.#output.push(chunk as Buffer)); // no encoding is set, so it gives buffers
     stream.on('error', (error) => {
@@ -93,17 +104,27 @@ class ZlibDecoder implements Decoder {
     });
   }
 
-  write(chunk: Buffer): Buffer[] {
-    for (let at = 0; at < chunk.length && this.#error === undefined; at += PIECE_BYTES) {
-      this.#stream.write(chunk.subarray(at, at + PIECE_BYTES));
+  *write(chunk: Buffer): Generator<Buffer> {
+    for (let at = 0; at < chunk.length; ) {
+      const end = at + this.#pieceBytes;
+      this.#stream.write(chunk.subarray(at, end));
+      at = end;
+      const output = this.#take();
+      this.#adapt(output);
+      yield* output;
     }
-    return this.#take();
   }
 
   end(): Buffer[] {
     this.#stream.end();
     this.#stream.close();
     return this.#take();
+  }
+
+  #adapt(output: readonly Buffer[]): void {
+    const bytes = output.reduce((sum, piece) => sum + piece.length, 0);
+    const grown = Math.min(4 * this.#pieceBytes, MAX_PIECE_BYTES);
+    this.#pieceBytes = bytes > LARGE_OUTPUT_BYTES ? MIN_PIECE_BYTES : grown;
   }
 
   #take(): Buffer[] {
@@ -126,21 +147,27 @@ class DeflateDecoder implements Decoder {
     this.#limits = limits;
   }
 
-  write(chunk: Buffer): Buffer[] {
+  write(chunk: Buffer): Iterable<Buffer> {
     const isZlib = ((chunk[0] ?? 0) & 0x0f) === 8;
     const limits = this.#limits;
     this.#decoder ??= new ZlibDecoder('deflate', isZlib ? new Inflate(limits) : new InflateRaw(limits));
     return this.#decoder.write(chunk);
   }
 
-  end(): Buffer[] {
+  end(): Iterable<Buffer> {
     return this.#decoder?.end() ?? [];
   }
 }
 
 function chain(first: Decoder, second: Decoder): Decoder {
+  function* through(pieces: Iterable<Buffer>): Generator<Buffer> {
+    for (const piece of pieces) yield* second.write(piece);
+  }
   return {
-    write: (chunk) => first.write(chunk).flatMap((piece) => second.write(piece)),
-    end: () => [...first.end().flatMap((piece) => second.write(piece)), ...second.end()],
+    write: (chunk) => through(first.write(chunk)),
+    *end() {
+      yield* through(first.end());
+      yield* second.end();
+    },
   };
 }

@@ -118,3 +118,29 @@ test('an encoded body that never decodes to anything comes to an end', () => {
   expect([bytes, isOverLimit]).toEqual([0, true]);
   expect(consumed).toBeLessThan(endless.length / 2);
 });
+
+test('a brotli body that is hardly longer than nothing is decoded whole where there is no limit, in little memory', () => {
+  const zeros = brotliCompressSync(Buffer.alloc(200_000_000), { params: { 1: 3 } });
+  const body = new Body({ maxBytes: Number.POSITIVE_INFINITY, contentEncoding: 'br' });
+  const before = process.memoryUsage.rss();
+  body.write(zeros);
+  body.end();
+  expect([body.bytes, body.isOverLimit]).toEqual([200_000_000, false]);
+  expect(process.memoryUsage.rss() - before, 'growth of memory').toBeLessThan(150e6);
+});
+
+test('the taker is given the body decoded and in order, and nothing beyond the limit', () => {
+  const given: Buffer[] = [];
+  const taker = { write: (piece: Buffer) => void given.push(piece), end: () => undefined, drop: () => {} };
+  const body = new Body({ maxBytes: 1e6, contentEncoding: 'gzip', taker });
+  const bytes = gzip(TEXT);
+  for (let at = 0; at < bytes.length; at += 100) body.write(bytes.subarray(at, at + 100));
+  body.end();
+  expect(Buffer.concat(given).equals(TEXT)).toBe(true);
+
+  given.length = 0;
+  const small = new Body({ maxBytes: 10, taker });
+  small.write(Buffer.alloc(8));
+  small.write(Buffer.alloc(8));
+  expect(Buffer.concat(given)).toHaveLength(8);
+});
