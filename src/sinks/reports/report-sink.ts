@@ -2,6 +2,7 @@ import type { Sink } from '../../collect/sink.ts';
 import type { ReportKind } from '../../model/report-kind.ts';
 import { csvSink } from '../csv.ts';
 import type { LineOutput } from '../line-writer.ts';
+import { htmlReport } from './html.ts';
 import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
 import { markdownReport } from './markdown.ts';
@@ -20,7 +21,7 @@ export function reportSink(kind: ReportKind, output: LineOutput, temporary: stri
     case 'markdown':
       return markdownReport(output);
     case 'html':
-      return jsonReport(output);
+      return htmlReport(output);
     case 'csv':
       return csvSink(output);
   }

@@ -15,6 +15,8 @@ export interface Row {
   readonly label: string;
   readonly url: string;
   readonly finalUrl: string;
+  /** Statuses of the redirects, the first ten: `301 302`. */
+  readonly hops: string;
   /** Empty when the line was no URL. */
   readonly host: string;
   readonly source: string;
@@ -43,6 +45,7 @@ export interface SampleLimits {
 const ALWAYS = 20;
 const MAX_URL = 500;
 const MAX_TEXT = 300;
+const MAX_HOPS = 10;
 
 /** The section that a result belongs to; none for a plain OK. */
 export function sectionOf(result: Result): Section | undefined {
@@ -88,13 +91,17 @@ export class Samples {
 }
 
 export function rowOf(result: Result): Row {
-  const { ok, url, finalUrl, source, line, durationMs, bytes } = result;
+  const { ok, url, finalUrl, redirects, source, line, durationMs, bytes } = result;
   const trouble = result.failure ?? result.warning;
   return {
     ok,
     label: outcomeLabel(result),
     url: excerpt(url, MAX_URL),
     finalUrl: excerpt(finalUrl ?? '', MAX_URL),
+    hops: redirects
+      .slice(0, MAX_HOPS)
+      .map(({ status }) => status)
+      .join(' '),
     host: trouble?.kind === 'invalid' ? '' : excerpt(hostOf(url), MAX_TEXT),
     source: excerpt(source, MAX_TEXT),
     line,

@@ -90,7 +90,7 @@ describe('many failures', () => {
   ])('%s fit into one comment, and what is left out is said', async (_, results) => {
     const report = await reportOf('markdown', results);
     expect(Buffer.byteLength(report)).toBeLessThan(65_536);
-    expect(report).toContain('3000 of 3000 URLs failed');
+    expect(report).toContain('3,000 of 3,000 URLs failed');
     expect(report).toMatch(/\d+ more (groups )?are left out\./);
     expect(report.match(/<details>/g)?.length).toBe(report.match(/<\/details>/g)?.length);
   });
@@ -116,7 +116,7 @@ describe('many failures', () => {
       ...known,
       failedResult('tls', { url: 'https://late.example/' }),
     ]);
-    expect(report).toMatch(/^## ❌ 1 of 3001 URLs failed\n/);
+    expect(report).toMatch(/^## ❌ 1 of 3,001 URLs failed\n/);
     expect(report.indexOf('| `https://late.example/` |')).toBeLessThan(report.indexOf('(known)</summary>'));
   });
 });
