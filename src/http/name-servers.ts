@@ -38,6 +38,7 @@ const NOT_ASKED: Asked = { records: [] };
 export class NameServers {
   readonly #options: NameServersOptions;
   #resolver: dns.Resolver | undefined;
+  #isClosed = false;
 
   constructor(options: NameServersOptions) {
     this.#options = options;
@@ -61,8 +62,9 @@ export class NameServers {
     throw dnsFailure(hostname, unknown ?? codes.find((code) => code !== 'ENODATA') ?? 'ENODATA');
   }
 
-  /** Ends what is under way: it fails with `ECANCELLED`. */
+  /** Ends what is under way, and asks nothing any more: both fail with `ECANCELLED`. */
   close(): void {
+    this.#isClosed = true;
     this.#resolver?.cancel();
   }
 
@@ -87,6 +89,7 @@ export class NameServers {
   }
 
   #ask(hostname: string, method: 'resolve4' | 'resolve6'): Promise<Asked> {
+    if (this.#isClosed) return Promise.resolve({ records: [], code: 'ECANCELLED' });
     return new Promise((resolve) => {
       this.#cares()[method](hostname, { ttl: true }, (error, records) => {
         resolve(error === null ? { records } : { records: [], code: error.code });

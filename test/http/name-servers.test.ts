@@ -90,12 +90,20 @@ test('no name server where one should be is a failure of the look-up', async () 
   await expect(names.lookUp('a.test')).rejects.toMatchObject({ kind: 'dns', code: 'ECONNREFUSED' });
 });
 
-test('close() ends what is under way', async () => {
-  const { names, lookUp } = await start({ silent: true });
-  const asked = lookUp();
-  names.close();
-  await expect(asked).rejects.toMatchObject({ code: 'ECANCELLED' });
-});
+test.each<Families>(['both', 'ipv4-first'])(
+  'close() ends what is under way, and asks nothing more (%s)',
+  async (families) => {
+    const { server, names, lookUp } = await start({ silent: true }, families);
+    const asked = lookUp();
+    names.close();
+    const ended = await Promise.allSettled([asked, lookUp()]);
+    expect(ended).toMatchObject([{ reason: { code: 'ECANCELLED' } }, { reason: { code: 'ECANCELLED' } }]);
+    const other = new NameServers({ servers: [server.address], families: 'ipv6' });
+    server.set('a.test', { aaaa: AAAA });
+    await other.lookUp('a.test'); // what was sent before it has come by now
+    expect(server.queriesFor('a.test', 'AAAA')).toBe(families === 'both' ? 2 : 1);
+  },
+);
 
 test('the name servers are known by their addresses', async () => {
   const { server, names } = await start({});
