@@ -7,6 +7,7 @@ import type { Result } from '../model/result.ts';
 import type { Progress } from '../sinks/bar-line.ts';
 import { csvSink } from '../sinks/csv.ts';
 import { failedListSink } from '../sinks/failed-list.ts';
+import { fresh } from '../sinks/fresh.ts';
 import { jsonlSink } from '../sinks/jsonl.ts';
 import { type LineOutput, LineWriter } from '../sinks/line-writer.ts';
 import { openOutputFile, openStandardOutput } from '../sinks/output-stream.ts';
@@ -92,7 +93,10 @@ async function resultSink(
 ): Promise<Sink> {
   const { options } = parts;
   const formatted = await formatSink(output, parts);
-  const filtered = options.quiet ? quiet(formatted) : formatted;
+  // A person who looks on has seen what the journal has; a file and another program get all of it.
+  const isWatched = options.format === 'text' && options.output === undefined && isatty(1);
+  const wanted = isWatched ? fresh(formatted) : formatted;
+  const filtered = options.quiet ? quiet(wanted) : wanted;
   return window === undefined ? filtered : ordered(filtered, window);
 }
 

@@ -9,6 +9,7 @@ export const GROUPS = [
   'What counts as OK',
   'Network',
   'Bodies',
+  'Resume',
   'Output',
   'Reports',
   'Configuration',

@@ -1,3 +1,4 @@
+import { journalOptions } from './journal-options.ts';
 import { judgementOptions } from './judgement-options.ts';
 import { option, type Resolved } from './option.ts';
 import { boolean } from './parsers/boolean.ts';
@@ -84,6 +85,7 @@ export const outputOptions = {
     default: undefined,
     help: 'write the failed URLs to this file, as a list that fanout fetch reads',
   }),
+  ...journalOptions,
   ...judgementOptions,
   config: option({
     flags: '--config <file>',

@@ -33,8 +33,9 @@ export function resolveProgramOptions(layers: ProgramLayers, version: string): P
 }
 
 // What makes no sense without another option: the option, and what it needs.
-const PARTNERS: Readonly<Record<string, 'baseline' | 'flakyAfter' | 'state'>> = {
+const PARTNERS: Readonly<Record<string, 'baseline' | 'flakyAfter' | 'journal' | 'state'>> = {
   updateBaseline: 'baseline',
+  keepFailed: 'journal',
   flakyAfter: 'state',
   state: 'flakyAfter',
 };

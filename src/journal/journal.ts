@@ -135,7 +135,8 @@ export class Journal implements Sink {
     if (this.#options.confirm?.(result) === false) return undefined;
     const { index, source, line, id } = job;
     // What the baseline of that run said is not what that of this one says. Assigned, since a spread takes 10 µs.
-    return Object.assign(result, { index, source, line, id, baseline: undefined, badRuns: undefined });
+    const asOfNow = { index, source, line, id, baseline: undefined, badRuns: undefined, isResumed: true };
+    return Object.assign(result, asOfNow);
   }
 }
 

@@ -25,12 +25,14 @@ export interface Summary {
   readonly new: number;
   /** Failures that are not known and have not come often enough yet to fail the run: a part of `failed`. */
   readonly flaky: number;
+  /** Those that come from the journal of an earlier run: a part of `ok` and `failed`. */
+  readonly resumed: number;
   /** Left out on purpose, such as the second of two equal URLs. */
   readonly skipped: number;
   /** Read, but never asked for, because the run was stopped. */
   readonly notFetched: number;
   readonly wallMs: number;
-  /** Finished URLs, OK or failed, for each second of wall time. */
+  /** URLs that this run has finished, OK or failed, for each second of wall time. */
   readonly urlsPerSecond: number;
   readonly bytes: number;
   /** Of the last attempt of each URL that was asked for; left out when none was. */
@@ -61,6 +63,7 @@ export class SummaryFold {
   known = 0;
   new = 0;
   flaky = 0;
+  resumed = 0;
   skipped = 0;
   notFetched = 0;
   #bytes = 0;
@@ -70,6 +73,7 @@ export class SummaryFold {
   readonly #hosts = new HeavyHitters(HOST_COUNTERS);
 
   add(result: Result): void {
+    if (result.isResumed) this.resumed += 1;
     this.#bytes += result.bytes;
     if (result.attempts > 0) this.#latency.record(result.durationMs);
     if (result.ok) this.#addOk(result);
@@ -79,6 +83,7 @@ export class SummaryFold {
   /** The state so far, `wallMs` milliseconds after the run began. */
   summary(wallMs: number): Summary {
     const latencyMs = this.#latency.percentiles();
+    const fetched = this.ok + this.failed - this.resumed;
     return {
       read: this.read,
       ok: this.ok,
@@ -88,10 +93,11 @@ export class SummaryFold {
       known: this.known,
       new: this.new,
       flaky: this.flaky,
+      resumed: this.resumed,
       skipped: this.skipped,
       notFetched: this.notFetched,
       wallMs,
-      urlsPerSecond: wallMs > 0 ? ((this.ok + this.failed) * 1000) / wallMs : 0,
+      urlsPerSecond: wallMs > 0 ? (fetched * 1000) / wallMs : 0,
       bytes: this.#bytes,
       ...(latencyMs && { latencyMs }),
       failuresByKind: Object.fromEntries(this.#kinds),

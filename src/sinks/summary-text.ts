@@ -27,7 +27,9 @@ export function summaryText(summary: Summary, paint: Paint): string {
     ['time', `${formatDuration(wallMs)}, ${perSecond(summary.urlsPerSecond)} URLs/s`],
   ];
   if (latency) {
-    const speed = wallMs > 0 ? `, ${formatBytes(Math.round((bytes * 1000) / wallMs))}/s` : '';
+    // What the journal has was not transferred in this time.
+    const speed =
+      wallMs > 0 && summary.resumed === 0 ? `, ${formatBytes(Math.round((bytes * 1000) / wallMs))}/s` : '';
     rows.push(['bytes', formatBytes(bytes) + speed]);
     const [p50, p90, p99] = [latency.p50, latency.p90, latency.p99].map(formatDuration);
     rows.push(['latency', `p50 ${p50}, p90 ${p90}, p99 ${p99}`]);
@@ -41,6 +43,7 @@ export function summaryText(summary: Summary, paint: Paint): string {
 function doneLine(summary: Summary, paint: Paint): string {
   const failed = failedText(summary);
   const parts = [paint.ok(succeededText(summary)), summary.failed > 0 ? paint.fail(failed) : failed];
+  if (summary.resumed > 0) parts.push(`${summary.resumed} of them from the journal`);
   if (summary.skipped > 0) parts.push(`${summary.skipped} skipped`);
   if (summary.notFetched > 0) parts.push(paint.warn(`${summary.notFetched} not fetched`));
   return `${paint.strong('Done:')} ${parts.join(', ')}`;

@@ -16,6 +16,7 @@ const good: Summary = {
   known: 0,
   new: 0,
   flaky: 0,
+  resumed: 0,
   skipped: 0,
   notFetched: 0,
   wallMs: 500,

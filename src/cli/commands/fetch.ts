@@ -37,6 +37,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   await checkOutputs(inputs, {
     '--output': options.output,
     '--failed': options.failed,
+    '--journal': options.journal,
     '--baseline': options.baseline,
     '--state': options.state,
     ...Object.fromEntries(options.report?.map(({ kind, file }) => [`--report ${kind}=${file}`, file]) ?? []),
