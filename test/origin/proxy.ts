@@ -107,10 +107,16 @@ export const BROKEN_PROXIES = {
 function endlessHead(options?: ListenOptions): ReturnType<Starter> {
   const line = Buffer.from(`X-Filler: ${'x'.repeat(1000)}\r\n`);
   const more = (socket: Socket): void => {
-    if (!socket.destroyed) socket.write(line, () => more(socket));
+    // A write that failed must be the last: its callback comes before the socket knows that it is destroyed.
+    socket.write(line, (error) => error ?? more(socket));
   };
   return startRawServer(
-    { onRequest: ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\n', () => more(socket)) },
+    {
+      onRequest: ({ socket }) => {
+        socket.write('HTTP/1.1 200 OK\r\n');
+        more(socket);
+      },
+    },
     options,
   );
 }

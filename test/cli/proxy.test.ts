@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import { running } from '../http/client.ts';
+import { BROKEN_PROXIES, type ProxyOptions, startProxy, type TestProxy } from '../origin/proxy.ts';
+import { type CliResult, runCli } from '../origin/run-cli.ts';
+import { caPem, startHttps } from '../origin/tls.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+
+const CREDENTIALS = 'me:s3cr%65t';
+
+function aProxy(options?: ProxyOptions): Promise<TestProxy> {
+  return running(startProxy(options));
+}
+
+/** A proxy that asks for credentials, and its URL that has them, in a form that shows who does not decode them. */
+async function aLockedProxy(options?: ProxyOptions) {
+  const proxy = await aProxy({ ...options, credentials: 'me:s3cret' });
+  return { ...proxy, openUrl: proxy.url.replace('//', `//${CREDENTIALS}@`) };
+}
+
+async function trusted(): Promise<readonly string[]> {
+  return ['--cacert', await aFile([await caPem()], 'ca.pem')];
+}
+
+function expectNoSecret({ stdout, stderr }: CliResult, password = 's3cr'): void {
+  expect(stdout + stderr).not.toContain(password);
+  expect(stdout + stderr).not.toContain(Buffer.from('me:s3cret').toString('base64'));
+}
+
+describe('fanout fetch', () => {
+  it('goes through the proxies of the environment, and to the hosts of NO_PROXY directly', async () => {
+    const [plain, direct] = [await anOrigin(), await anOrigin({ host: '127.0.0.2' })];
+    const secure = await running(startHttps());
+    const [http, https] = [await aLockedProxy(), await aProxy()];
+    const env = { HTTP_PROXY: http.openUrl, https_proxy: https.authority, NO_PROXY: 'x.test, 127.0.0.2/32' };
+    const list = [...urls(plain, '/ok', 20), ...urls(secure, '/ok', 20), ...urls(direct, '/ok', 2)];
+    const result = await runCli(['fetch', '-c', '2', '--json', ...(await trusted())], {
+      env,
+      stdin: list.join('\n'),
+    });
+    expect([result.code, result.stderr]).toEqual([
+      0,
+      expect.stringContaining('Done: 42 succeeded, 0 failed'),
+    ]);
+    expectNoSecret(result);
+    expect([plain.requests, secure.requests, direct.requests]).toEqual([20, 20, 2]);
+    expect([http.log.length, new Set(http.log.map(({ method }) => method))]).toEqual([20, new Set(['GET'])]);
+    expect(https.log.map(({ path }) => path)).toEqual(
+      Array.from({ length: https.log.length }, () => `127.0.0.1:${secure.port}`),
+    );
+    expect(https.log[0]?.headers['user-agent']).toMatch(/^fanout\//);
+    expect(Math.max(https.log.length, http.accepted.count, https.accepted.count)).toBeLessThanOrEqual(2);
+  });
+
+  it('keeps two connections for many hosts of http behind a proxy', async () => {
+    const origin = await anOrigin();
+    const proxy = await aProxy({ route: origin });
+    const list = Array.from({ length: 300 }, (_, index) => `http://host-${index}.test/ok`);
+    const { code } = await runCli(['fetch', '-q', '-c', '2', '--proxy', proxy.url], {
+      stdin: list.join('\n'),
+    });
+    expect([code, origin.requests]).toEqual([0, 300]);
+    expect(proxy.accepted.count).toBeLessThanOrEqual(2);
+  });
+
+  it("takes --proxy instead, but for the hosts of NO_PROXY; '' stands for none", async () => {
+    const origin = await anOrigin();
+    const [other, mine] = [await aProxy(), await aProxy()];
+    const env = { ALL_PROXY: other.url };
+    const asked = async (flag: string, more = {}) => {
+      const before = [other.log.length, mine.log.length, origin.requests];
+      const args = ['fetch', '-q', '--proxy', flag, `${origin.url}/ok`];
+      expect((await runCli(args, { env: { ...env, ...more } })).code).toBe(0);
+      return [other.log.length, mine.log.length, origin.requests].map((now, at) => now - (before[at] ?? 0));
+    };
+    expect(await asked(mine.authority)).toEqual([0, 1, 1]);
+    expect(await asked('')).toEqual([0, 0, 1]);
+    expect(await asked(mine.url, { no_proxy: '127.0.0.1' })).toEqual([0, 0, 1]);
+  });
+
+  it('asks anew for each redirect which way to go, and takes no credentials of the proxy along', async () => {
+    const [first, last] = [await anOrigin(), await anOrigin({ host: '127.0.0.2' })];
+    const middle = await running(startHttps());
+    const proxy = await aLockedProxy();
+    const to = (url: string) => `/redirect-to?url=${encodeURIComponent(url)}`;
+    const way = `${first.url}${to(`${middle.url}${to(`${last.url}/ok`)}`)}`;
+    const result = await runCli(['fetch', '--json', ...(await trusted()), way], {
+      env: { ALL_PROXY: proxy.openUrl, NO_PROXY: '127.0.0.2' },
+    });
+    expect([result.code, JSON.parse(result.stdout).finalUrl]).toEqual([0, `${last.url}/ok`]);
+    expect(proxy.log.map(({ method, path }) => [method, path])).toEqual([
+      ['GET', way],
+      ['CONNECT', `127.0.0.1:${middle.port}`],
+    ]);
+    expect(JSON.stringify([first.log, middle.log, last.log])).not.toContain('proxy-authorization');
+    expectNoSecret(result);
+  });
+});
+
+describe('a proxy that', () => {
+  it('does not take the credentials fails each URL once, and shows none of them', async () => {
+    const [plain, secure] = [await anOrigin(), await running(startHttps())];
+    const proxy = await aLockedProxy();
+    const wrong = proxy.url.replace('//', '//me:wr0ng@');
+    const result = await runCli(['fetch', '--proxy', wrong, `${plain.url}/ok`, `${secure.url}/ok`]);
+    expect([result.code, proxy.log.length, plain.requests, secure.requests]).toEqual([1, 2, 0, 0]);
+    const because = (wish: string) =>
+      `the proxy ${proxy.authority} refused the ${wish}: 407 Proxy Authentication Required`;
+    expect(result.stdout).toMatch(`FAIL  connect  ${plain.url}/ok`);
+    expect(result.stdout).toMatch(because('request'));
+    expect(result.stdout).toMatch(because('tunnel'));
+    expectNoSecret(result, 'wr0ng');
+  });
+
+  it('is not there fails every host and is named', async () => {
+    const gone = await startProxy();
+    await gone.close();
+    const list = ['http://a.test/', 'http://b.test/', 'https://c.test/'];
+    const args = ['fetch', '--json', '--retries', '0', '--proxy', gone.url.replace('//', '//me:s3cret@')];
+    const result = await runCli([...args, ...list]);
+    expect(result.code).toBe(1);
+    const failures = result.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).failure);
+    expect(failures).toEqual(
+      list.map(() => ({
+        kind: 'connect',
+        code: 'ECONNREFUSED',
+        message: `the proxy ${gone.authority} cannot be reached: connect ECONNREFUSED ${gone.authority}`,
+      })),
+    );
+    expectNoSecret(result);
+  });
+
+  it.each(['drops', 'answers 503 without a reason', 'never ends its head', 'drops after 200'] as const)(
+    '%s is asked once for each attempt, and no more',
+    async (name) => {
+      const proxy = await running(BROKEN_PROXIES[name]());
+      const args = ['fetch', '--json', '--retries', '1', '--proxy', `${proxy.host}:${proxy.port}`];
+      const { code, stdout } = await runCli([...args, 'https://a.test/', 'https://b.test/']);
+      expect([code, proxy.accepted.count]).toEqual([1, 4]);
+      for (const line of stdout.trimEnd().split('\n')) {
+        expect(JSON.parse(line)).toMatchObject({ ok: false, attempts: 2 });
+        expect(line).toContain(`the proxy ${proxy.host}:${proxy.port}`);
+      }
+    },
+  );
+
+  it.each(['stalls', 'drips its head'] as const)(
+    '%s holds nothing up beyond --connect-timeout',
+    async (name) => {
+      const proxy = await running(BROKEN_PROXIES[name]());
+      const args = [
+        'fetch',
+        '--retries',
+        '0',
+        '--connect-timeout',
+        '300ms',
+        '--proxy',
+        `${proxy.host}:${proxy.port}`,
+      ];
+      const { code, stdout } = await runCli([...args, 'https://a.test/']);
+      expect([code, proxy.accepted.count]).toEqual([1, 1]);
+      expect(stdout).toMatch(
+        /^FAIL {2}timeout {2}https:\/\/a\.test\/ .* through the proxy .* within 300ms$/m,
+      );
+    },
+  );
+});
+
+describe('wrong usage', () => {
+  it.each([
+    ['--proxy', ['--proxy', `ftp://${CREDENTIALS}@p`], {}],
+    ['HTTP_PROXY', [], { HTTP_PROXY: `http://${CREDENTIALS}` }],
+    ['all_proxy', [], { all_proxy: `socks5://${CREDENTIALS}@p:1` }],
+    ['FANOUT_PROXY', [], { FANOUT_PROXY: `http://${CREDENTIALS}@p/path` }],
+  ])('of %s ends with 2 and shows no credentials', async (name, args, env) => {
+    const result = await runCli(['fetch', ...args, 'http://a.test/'], { env });
+    expect([result.code, result.stdout]).toEqual([2, '']);
+    expect(result.stderr).toMatch(`fanout: Cannot use the value for ${name}: it must `);
+    expectNoSecret(result);
+  });
+
+  it('is --deny-private with a proxy, since only the proxy knows what it connects to', async () => {
+    const origin = await anOrigin();
+    const proxy = await aProxy();
+    const args = ['fetch', '--deny-private', `${origin.url}/ok`];
+    for (const [more, env] of [
+      [['--proxy', proxy.url], {}],
+      [[], { ALL_PROXY: proxy.url }],
+    ] as const) {
+      const { code, stderr } = await runCli([...args, ...more], { env });
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/Cannot use a proxy .*with --deny-private/)]);
+    }
+    expect([proxy.accepted.count, origin.requests]).toEqual([0, 0]);
+    const alone = await runCli([...args, '--proxy', ''], { env: { ALL_PROXY: proxy.url } });
+    expect([alone.code, alone.stdout]).toEqual([1, expect.stringContaining('FAIL  denied')]);
+  });
+});
+
+describe('--print-config', () => {
+  it('shows the proxy without its credentials', async () => {
+    const result = await runCli(['fetch', '--print-config', '--proxy', `http://${CREDENTIALS}@p.test:3128`]);
+    expect(JSON.parse(result.stdout).proxy).toBe('http://***@p.test:3128');
+    expectNoSecret(result);
+  });
+});
