@@ -110,7 +110,9 @@ describe('the page', () => {
 });
 
 describe('100,000 results', () => {
-  it('make a page of bounded size that shows failures first and says what is left out', async () => {
+  it('make a page of bounded size that shows failures first and says what is left out', {
+    timeout: 60_000,
+  }, async () => {
     const ok = Array.from({ length: 95_000 }, (_, index) =>
       okResult({ url: `https://a.example/${index}`, durationMs: index % 977 }),
     );

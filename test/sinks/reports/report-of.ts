@@ -10,7 +10,10 @@ import { CollectedLines } from '../collected-lines.ts';
 export async function reportOf(kind: ReportKind, results: Iterable<Result>): Promise<string> {
   const output = new CollectedLines();
   const sink = reportSink(kind, output, tmpdir());
-  for (const result of results) await sink.write(result);
+  for (const result of results) {
+    const accepted = sink.write(result);
+    if (accepted !== undefined) await accepted;
+  }
   await sink.end(new SummaryFold().summary(0));
   if (!output.isEnded) throw new Error('the report did not end its output');
   return output.text;

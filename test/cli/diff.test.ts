@@ -1,0 +1,155 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Result } from '../../src/model/result.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
+import { runCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { hostileResults, UNPRINTABLE } from '../sinks/hostile.ts';
+import { failures } from '../sinks/reports/report-of.ts';
+import { aFile } from './an-origin.ts';
+import { lines, recordFile } from './records.ts';
+
+const at = (path: string, result: Result): Result => ({ ...result, url: `https://example.com/${path}` });
+
+const OLD = [
+  at('same', okResult()),
+  at('breaks', okResult()),
+  at('mends', failedResult('dns')),
+  at('moves', okResult({ finalUrl: 'https://example.com/a' })),
+  at('slow', okResult({ durationMs: 100 })),
+  at('changes', okResult({ body: { bytes: 1, sha256: `${'a'.repeat(64)}` } })),
+  at('fails', failedResult('tls')),
+  at('gone', okResult()),
+];
+
+const NEW = [
+  at('same', okResult()),
+  at('breaks', failedResult('status', { status: 404, failure: { kind: 'status', message: 'Not Found' } })),
+  at('mends', okResult()),
+  at('moves', okResult({ finalUrl: 'https://example.com/b' })),
+  at('slow', okResult({ durationMs: 1240 })),
+  at('changes', okResult({ body: { bytes: 1, sha256: `${'b'.repeat(64)}` } })),
+  at('fails', failedResult('tls')),
+  at('added', failedResult('dns')),
+];
+
+async function diff(old: Iterable<Result>, now: Iterable<Result>, ...flags: string[]) {
+  return runCli(['diff', await recordFile(old, 'old.jsonl'), await recordFile(now, 'new.jsonl'), ...flags]);
+}
+
+describe('fanout diff', () => {
+  it('names what differs, counts the rest, and ends with 1 when something broke', async () => {
+    const { code, stdout, stderr } = await diff(OLD, NEW);
+    expect([code, stderr]).toEqual([1, '']);
+    expect(stdout).toBe(
+      'BROKE    404  https://example.com/breaks  Not Found (was 200)\n' +
+        'MENDED   200  https://example.com/mends  (was dns)\n' +
+        'MOVED    200  https://example.com/moves  -> https://example.com/b (was https://example.com/a)\n' +
+        'SLOWER   200  https://example.com/slow  1.24s (was 100ms)\n' +
+        'CHANGED  200  https://example.com/changes  200 1.2kB bbbbbbbbbbbb (was 200 1.2kB aaaaaaaaaaaa)\n' +
+        'BROKE    dns  https://example.com/added  a dns failure (added)\n' +
+        '\nDiff: 2 newly broken, 1 mended, 1 moved, 1 slower, 1 changed\n' +
+        '  besides  1 the same, 1 still failing, 1 added, 1 removed\n',
+    );
+  });
+
+  it('ends with 0 when nothing broke, whatever else there is', async () => {
+    const changed = NEW.filter(({ ok, url }) => ok || url.endsWith('fails'));
+    expect((await diff(OLD, changed)).code).toBe(0);
+  });
+
+  it('writes JSON that holds the same', async () => {
+    const { code, stdout } = await diff(OLD, NEW, '--format', 'json');
+    const { v, differences, summary } = JSON.parse(stdout);
+    expect([code, v]).toEqual([1, 1]);
+    expect(differences.map(({ change }: { change: string }) => change)).toEqual([
+      ...['broke', 'mended', 'moved', 'slower', 'changed', 'broke'],
+    ]);
+    expect(differences[0]).toEqual({
+      change: 'broke',
+      url: 'https://example.com/breaks',
+      method: 'GET',
+      source: 'urls.txt',
+      line: 1,
+      failure: { kind: 'status', message: 'Not Found' },
+      old: { ok: true, outcome: '200', bytes: 1234, durationMs: 34 },
+      new: { ok: false, outcome: '404', bytes: 0, durationMs: 34 },
+    });
+    expect(differences[5].old).toBeNull();
+    expect(summary).toEqual({
+      ...{ old: 8, new: 8, broke: 2, mended: 1, moved: 1, slower: 1, changed: 1 },
+      ...{ added: 1, removed: 1, stillFailing: 1, same: 1 },
+    });
+  });
+
+  it('is JSON when nothing differs, too', async () => {
+    const { code, stdout } = await diff(OLD, OLD, '--format', 'json');
+    expect([code, JSON.parse(stdout).differences]).toEqual([0, []]);
+  });
+
+  it('names with -q only what broke', async () => {
+    const { stdout } = await diff(OLD, NEW, '-q');
+    expect(
+      stdout
+        .split('\n\n')[0]
+        ?.split('\n')
+        .map((line) => line.split(' ')[0]),
+    ).toEqual(['BROKE', 'BROKE']);
+  });
+
+  it('takes another rule for slower', async () => {
+    expect((await diff(OLD, NEW, '--slower', '13')).stdout).toContain(' 0 slower');
+    expect((await diff(OLD, NEW, '--slower-by', '2s')).stdout).toContain(' 0 slower');
+    expect((await diff(OLD, NEW, '--slower', '12.4', '--slower-by', '1140ms')).stdout).toContain(' 1 slower');
+  });
+
+  it('reads one of the two from standard input, and writes to a file', async () => {
+    const output = join(await tempDir(), 'diff.txt');
+    const args = ['diff', await recordFile(OLD), '-', '-o', output];
+    const { code, stdout } = await runCli(args, { stdin: lines(NEW).join('\n') });
+    expect([code, stdout]).toEqual([1, '']);
+    expect(await readFile(output, 'utf8')).toContain('\nDiff: 2 newly broken');
+  });
+
+  it.each(['text', 'json'])('writes hostile text of lists and servers harmlessly as %s', async (format) => {
+    const broken = hostileResults.map((result) => ({ ...result, line: 1 }));
+    const { stdout } = await diff([], broken, '--format', format);
+    expect(stdout.replaceAll('\n', '')).not.toMatch(UNPRINTABLE);
+    expect(stdout).not.toMatch(/^OK/m);
+  });
+
+  it('ends with 2 when a line is no record, and compares the others', async () => {
+    const broken = await aFile([...lines(OLD), 'nothing']);
+    const { code, stdout, stderr } = await runCli(['diff', broken, await recordFile(NEW)]);
+    expect([code, stderr]).toEqual([2, `fanout: ${broken}:9 is no result record: it is not JSON\n`]);
+    expect(stdout).toContain('2 newly broken');
+  });
+
+  it.each<[readonly string[], string]>([
+    [['diff'], "Missing required argument 'old'"],
+    [['diff', 'a.jsonl'], "Missing required argument 'new'"],
+    [['diff', 'a', 'b', 'c'], 'Too many arguments'],
+    [['diff', 'a.jsonl', 'b.jsonl'], 'Cannot read "a.jsonl": there is no such file'],
+    [['diff', '-', '-'], 'Cannot read standard input twice'],
+    [['diff', '-', 'b', '--slower', '0.5'], 'Cannot use "0.5" for --slower: it must be a number, 1 or more'],
+    [['diff', '-', 'b', '--slower', 'x'], 'Cannot use "x" for --slower: it must be a number, 1 or more'],
+    [
+      ['diff', '-', 'b', '--slower-by', '5'],
+      'Cannot use "5" for --slower-by: it must be a duration with a unit',
+    ],
+  ])('ends with 2 at %j', async (args, message) => {
+    const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+
+  it('holds of the earlier run a few hundred bytes for each URL', async () => {
+    const many = await recordFile(failures(100_000));
+    const { code, stdout } = await runCli(['diff', many, many], {
+      nodeFlags: ['--max-old-space-size=64'],
+      killAfterMs: 60_000,
+    });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('100000 still failing')]);
+  }, 60_000);
+});
