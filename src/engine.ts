@@ -12,6 +12,8 @@ interface Repetition<J, R> {
   readonly again: J;
   readonly at: number;
   readonly otherwise?: R;
+  /** The work could not be begun: a stop before that leaves the job as it was when it was taken. */
+  readonly isUntried?: boolean;
 }
 
 export interface EngineOptions<J extends object, R extends object> {
@@ -146,25 +148,28 @@ export class Engine<J extends object, R extends object> {
   async #process(job: J): Promise<void> {
     const { lanes, laneOf, work, crashed } = this.#options;
     const lane = laneOf(job);
-    this.#otherwise.delete(job);
+    const earlier = this.#otherwise.get(job);
+    if (earlier !== undefined) this.#otherwise.delete(job);
     let outcome: Outcome<J, R>;
     try {
       outcome = await work(job);
     } catch (error) {
       outcome = { result: crashed(job, error) };
     }
-    const result = 'result' in outcome ? outcome.result : this.#repeat(outcome);
+    const result = 'result' in outcome ? outcome.result : this.#repeat(outcome, earlier);
     lanes.done(lane);
     const given = result === undefined ? undefined : this.#give(result);
     if (given !== undefined) await given;
   }
 
   /** Puts a job back; returns its result instead when the run is being stopped and it has one. */
-  #repeat({ again, at, otherwise }: Repetition<J, R>): R | undefined {
-    if (otherwise !== undefined) {
-      if (this.#stopping) return otherwise;
-      this.#otherwise.set(again, otherwise);
+  #repeat({ again, at, otherwise, isUntried }: Repetition<J, R>, earlier: R | undefined): R | undefined {
+    const result = isUntried === true ? earlier : otherwise;
+    if (this.#stopping && (isUntried === true || result !== undefined)) {
+      if (result === undefined) this.#notStarted += 1;
+      return result;
     }
+    if (result !== undefined) this.#otherwise.set(again, result);
     const { lanes, laneOf } = this.#options;
     lanes.again(laneOf(again), again, at);
     return undefined;

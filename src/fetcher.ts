@@ -38,6 +38,8 @@ export interface FetcherOptions {
   readonly hosts: Hosts;
   readonly policy: FetchPolicy;
   readonly proxies?: ProxyRoutes | undefined;
+  /** Whether another job of the lane waits for its turn. */
+  readonly hasMore: (lane: string) => boolean;
   /** Milliseconds since the epoch, on a clock that never goes back. */
   readonly now: () => number;
   readonly random: () => number;
@@ -46,7 +48,10 @@ export interface FetcherOptions {
 /** What became of one hop: the result, or the task again at a later time, with the result if that time is not given. */
 export type Step =
   | { readonly result: Result }
-  | { readonly again: Task; readonly at: number; readonly otherwise?: Result };
+  | { readonly again: Task; readonly at: number; readonly otherwise?: Result; readonly isUntried?: boolean };
+
+/** Time in ms after which a task that has met nothing but shortages fails. */
+const MAX_SHORT_MS = 120_000;
 
 /** Takes a task one hop further: sends it, and decides between result, next hop and next attempt. */
 export class Fetcher {
@@ -57,7 +62,7 @@ export class Fetcher {
   }
 
   step(task: Task): Promise<Step> {
-    const { agent, hosts, policy, proxies, now } = this.#options;
+    const { agent, hasMore, hosts, policy, proxies, now } = this.#options;
     const { job } = task;
     if (job.invalid !== undefined) {
       const failure: Failure = { kind: 'invalid', message: job.invalid };
@@ -75,12 +80,16 @@ export class Fetcher {
       maxBytes: policy.maxBytes,
       isDecoded: policy.isDecoded,
       proxies,
+      isLast: agent.isCrowded && !hasMore(task.lane),
     }).then((reply) => {
-      if (reply.ttfbMs !== undefined) task.ttfbMs = task.elapsedMs + reply.ttfbMs;
-      task.elapsedMs += reply.durationMs;
       const waitMs = this.#wishedWaitMs(reply.answer);
       const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;
-      hosts.observe(task.lane, observationOf(reply, pauseMs), startedAt, startedAt + reply.durationMs);
+      const endedAt = startedAt + reply.durationMs;
+      hosts.observe(task.lane, observationOf(reply, pauseMs), startedAt, endedAt);
+      if (reply.failed?.isShortage === true) return this.#postpone(task, reply.failed.failure, endedAt);
+      task.shortSince = undefined;
+      if (reply.ttfbMs !== undefined) task.ttfbMs = task.elapsedMs + reply.ttfbMs;
+      task.elapsedMs += reply.durationMs;
       return this.#judge(task, reply);
     });
   }
@@ -93,6 +102,20 @@ export class Fetcher {
     const made = task.attempts === 1 ? '1 attempt was made' : `${task.attempts} attempts were made`;
     const message = `${task.lane} is down, ${made}; the last error was: ${reason}`;
     return failedResult(task, { kind: 'circuit', message });
+  }
+
+  /** This machine could not even try; the gate of the queue says when it may again. */
+  #postpone(task: Task, failure: Failure, now: number): Step {
+    // What is kept open holds descriptors, but no port that another connection could have.
+    if (failure.code !== 'EADDRNOTAVAIL') this.#options.agent.closeIdle();
+    task.shortSince ??= now;
+    if (now - task.shortSince >= MAX_SHORT_MS) {
+      const minutes = MAX_SHORT_MS / 60_000;
+      const message = `this machine had no room for a connection for ${minutes} minutes: ${failure.message}`;
+      return { result: failedResult(task, { ...failure, message }) };
+    }
+    task.withdraw();
+    return { again: task, at: 0, isUntried: true };
   }
 
   #judge(task: Task, reply: Reply): Step {

@@ -4,6 +4,7 @@ import { proxySettings } from './config/proxy-settings.ts';
 import { requestTemplate } from './config/request-template.ts';
 import { resolveRunOptions } from './config/resolve-run-options.ts';
 import { tlsMaterialIn } from './config/tls-material.ts';
+import { readFileLimit } from './file-limit.ts';
 import { type JobItem, jobsFrom } from './input/jobs-from.ts';
 import type { Result } from './model/result.ts';
 import { Run } from './run.ts';
@@ -63,6 +64,7 @@ export function fanout(
     jobs: jobsFrom(urls, jobSettings, { read: 0, skipped: 0 }),
     clock: systemClock,
     random: Math.random,
+    fileLimit: readFileLimit(),
     onStop: () => reading.abort(),
   });
   return untilAborted(run, signal);

@@ -4,6 +4,7 @@ import type { Reply } from './http/attempt.ts';
 /** What a reply has shown of its host. `waitMs` is the pause that a Retry-After asks for, as far as it is obeyed. */
 export function observationOf(reply: Reply, waitMs: number): Observation {
   const { answer, failed } = reply;
+  if (failed?.isShortage === true) return { kind: 'shortage' };
   if (answer !== undefined) {
     const isPushBack = answer.status === 429 || answer.status === 503 || failed?.failure.kind === 'timeout';
     return isPushBack ? { kind: 'push-back', waitMs } : { kind: 'answer' };

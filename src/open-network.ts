@@ -6,10 +6,9 @@ import { Dialer } from './http/dialer.ts';
 import { openResolver } from './http/open-resolver.ts';
 import { ProxyRoutes } from './http/proxy-routes.ts';
 import { Secure } from './http/secure.ts';
+import type { SocketBudget } from './http/socket-budget.ts';
 import type { ProxySettings } from './model/proxy.ts';
 import type { Clock } from './queue/clock.ts';
-
-const MAX_IDLE_CONNECTIONS = 256;
 
 export interface NetworkParts {
   readonly options: RunOptions;
@@ -31,7 +30,7 @@ export interface Network {
 }
 
 /** Puts resolver, TLS, proxies and agent together as the options say. */
-export function openNetwork(parts: NetworkParts): Network {
+export function openNetwork(parts: NetworkParts, sockets: SocketBudget): Network {
   const { options, clock } = parts;
   const resolver = openResolver({
     overrides: options.resolve,
@@ -52,7 +51,7 @@ export function openNetwork(parts: NetworkParts): Network {
     connectTimeoutMs: options.connectTimeout,
     refuse: options.denyPrivate ? denyPrivate : undefined,
   });
-  const agent = new Agent({ dialer, maxIdle: Math.max(MAX_IDLE_CONNECTIONS, options.concurrency) });
+  const agent = new Agent({ dialer, maxIdle: sockets.maxIdle, maxOpen: sockets.maxOpen });
   return {
     agent,
     proxies,

@@ -1,11 +1,13 @@
 import { ACCEPT_ENCODING } from './bodies/decoder.ts';
 import { policyOf } from './config/fetch-policy.ts';
+import type { RunOptions } from './config/run-options.ts';
 import { Engine } from './engine.ts';
 import { Fetcher } from './fetcher.ts';
 import { Hosts } from './hosts/hosts.ts';
 import { AttemptError } from './http/attempt-error.ts';
 import type { RequestDefaults } from './http/hop.ts';
 import { failedResult } from './http/results.ts';
+import { type SocketBudget, socketBudget } from './http/socket-budget.ts';
 import { Task } from './http/task.ts';
 import type { Job } from './model/job.ts';
 import type { Result } from './model/result.ts';
@@ -18,10 +20,14 @@ export interface RunParts extends NetworkParts {
   readonly jobs: AsyncIterable<Iterable<Job>>;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
+  /** Files and sockets that the process may have open, where that is known. */
+  readonly fileLimit?: number | undefined;
   /** Called once, when the run is stopped before its end: nothing more is read. */
   readonly onStop?: () => void;
   /** Waited for between the last result and the end of the results, when all counts are final. */
   readonly settle?: () => Promise<void>;
+  /** The result that an earlier run has given for a job and its request; asked once for each job, in their order. */
+  readonly recall?: (job: Job, method: string, body: string | Uint8Array | undefined) => Result | undefined;
   /** Adds to each result what earlier runs say of its URL, once for each. */
   readonly judge?: (result: Result) => Result;
   /** Holds a job back before it enters the queue. */
@@ -33,6 +39,7 @@ export class Run {
   readonly #parts: RunParts;
   readonly #defaults: RequestDefaults;
   readonly #network: Network;
+  readonly #hosts: Hosts;
   readonly #engine: Engine<Task, Result>;
   #cancelDeadline: (() => void) | undefined;
   #failures = 0;
@@ -41,32 +48,33 @@ export class Run {
   constructor(parts: RunParts) {
     this.#parts = parts;
     this.#defaults = withCommonHeaders(parts.defaults, parts.options.decompress);
-    const { options, clock, random, admit } = parts;
-    const network = openNetwork(parts);
+    const { clock, random, admit, recall } = parts;
+    const sockets = socketsOf(parts);
+    const options = { ...parts.options, concurrency: sockets.workers };
+    const network = openNetwork({ ...parts, options }, sockets);
     this.#network = network;
-    const hosts = new Hosts({
-      perHost: options.perHost ?? options.concurrency,
-      perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,
-      totalPerMs: options.rate?.perMs ?? Number.POSITIVE_INFINITY,
-      breaker: options.breaker,
-      window: options.queue + options.concurrency,
-    });
-    const policy = policyOf(options);
+    this.#hosts = hostsOf(options);
+    const lanes = new Lanes<Task>({ capacity: options.queue, clock, gate: this.#hosts });
     const fetcher = new Fetcher({
       agent: network.agent,
-      hosts,
-      policy,
+      hosts: this.#hosts,
+      policy: policyOf(options),
       proxies: network.proxies,
+      hasMore: (lane) => lanes.hasMore(lane),
       now: clock.now,
       random,
     });
     this.#engine = new Engine<Task, Result>({
       jobs: this.#tasks(),
-      lanes: new Lanes({ capacity: options.queue, clock, gate: hosts }),
+      lanes,
       concurrency: options.concurrency,
       laneOf: (task) => task.lane,
       work: (task) => fetcher.step(task),
       crashed: (task, error) => failedResult(task, { kind: 'internal', message: describe(error) }),
+      known:
+        recall === undefined
+          ? undefined
+          : ({ job, method }) => recall(job, method, job.body ?? parts.defaults.body),
       admit: admit === undefined ? undefined : (task) => admit(task.job),
       finish: (result) => this.#finish(result),
       settle: async () => parts.settle?.(),
@@ -77,6 +85,11 @@ export class Run {
   /** Requests under way. */
   get inFlight(): number {
     return this.#network.agent.inFlight;
+  }
+
+  /** How many starts had to wait, since the machine was short of descriptors, memory or ports. */
+  get shortages(): number {
+    return this.#hosts.shortages;
   }
 
   /** Jobs that were read and have no result, because the run was stopped. */
@@ -145,6 +158,29 @@ export class Run {
 
 function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<Task> {
   for (const job of jobs) yield new Task(job, defaults);
+}
+
+/** Lowers the number of workers to what the process may have open, and says so. */
+function socketsOf({ options, fileLimit, warn }: RunParts): SocketBudget {
+  const { concurrency } = options;
+  const sockets = socketBudget({ workers: concurrency, filesEach: 0, fileLimit });
+  if (sockets.workers < concurrency) {
+    warn?.(
+      `--concurrency is lowered from ${concurrency} to ${sockets.workers}: no more than ${fileLimit} files and sockets may be open; "ulimit -n ${sockets.wantedLimit}" raises that`,
+    );
+  }
+  return sockets;
+}
+
+function hostsOf(options: RunOptions): Hosts {
+  return new Hosts({
+    perHost: options.perHost ?? options.concurrency,
+    concurrency: options.concurrency,
+    perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,
+    totalPerMs: options.rate?.perMs ?? Number.POSITIVE_INFINITY,
+    breaker: options.breaker,
+    window: options.queue + options.concurrency,
+  });
 }
 
 function withCommonHeaders(defaults: RequestDefaults, isDecoded: boolean): RequestDefaults {

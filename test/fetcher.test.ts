@@ -31,6 +31,7 @@ function hosts(options: Partial<HostsOptions> = {}): Hosts {
   const unlimited = Number.POSITIVE_INFINITY;
   return new Hosts({
     perHost: 64,
+    concurrency: 64,
     perMs: unlimited,
     totalPerMs: unlimited,
     breaker: 0,
@@ -61,6 +62,7 @@ async function start(
     agent,
     hosts: table,
     policy: { ...POLICY, ...policy },
+    hasMore: () => true,
     now,
     random: () => chance,
   });
@@ -385,7 +387,14 @@ test('between two hops nothing is under way and an abort opens no connection', a
   const origin = await running(startOrigin());
   const { agent } = await startClient();
   onTestFinished(() => agent.destroy(new Error('over')));
-  const fetcher = new Fetcher({ hosts: hosts(), agent, policy: POLICY, now: () => NOW, random: () => 0 });
+  const fetcher = new Fetcher({
+    hosts: hosts(),
+    agent,
+    hasMore: () => false,
+    policy: POLICY,
+    now: () => NOW,
+    random: () => 0,
+  });
   const task = new Task(
     { index: 0, source: 'list', line: 1, url: `${origin.url}/redirect/1` },
     { method: 'GET', headers: {} },

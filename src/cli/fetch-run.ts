@@ -6,6 +6,7 @@ import type { TlsMaterial } from '../config/tls-material.ts';
 import type { Input } from '../input/input.ts';
 import type { Tally } from '../input/job-maker.ts';
 import { readJobs } from '../input/read-jobs.ts';
+import type { Journal } from '../journal/journal.ts';
 import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { ProxySettings } from '../model/proxy.ts';
@@ -18,6 +19,8 @@ import { systemClock } from '../system-clock.ts';
 import { countInputs } from './count-inputs.ts';
 import { dryRun } from './dry-run.ts';
 import { EXIT } from './exit-code.ts';
+import { fileLimit } from './file-limit.ts';
+import { openJournal } from './open-journal.ts';
 import { type Judgement, openJudgement } from './open-judgement.ts';
 import { type Outputs, openOutputs } from './outputs.ts';
 import { type SignalName, Signals } from './signals.ts';
@@ -64,15 +67,17 @@ export class FetchRun {
     // Each connection that ends makes errors whose stack traces nobody reads: a quarter of the cost of a new host.
     Error.stackTraceLimit = 0;
     const { options, process, inputs } = this.#parts;
-    const progress = () => this.#progress();
     const judgement = await openJudgement(options, () => this.#run?.isStopped === false);
-    const outputs = await openOutputs({ options, process, progress, signal: this.#quitting.signal });
-    const run = this.#makeRun(outputs, judgement);
+    const warn = (message: string) => this.#warn(`fanout: ${message}\n`);
+    const journal = await openJournal({ options, process, warn });
+    const outputs = await this.#openOutputs(journal);
+    const run = this.#makeRun(outputs, judgement, journal);
     this.#run = run;
     outputs.closed.then(() => this.#onReaderGone(run));
     if (outputs.bar !== undefined) this.#countBeside(inputs);
     const signals = this.#watchSignals(run);
-    const sinks = [...judgement.sinks, ...outputs.sinks];
+    // The journal is the last: what it has is in every other output.
+    const sinks = [...judgement.sinks, ...outputs.sinks, ...(journal === undefined ? [] : [journal])];
     try {
       const summary = await collect(run.results(), sinks, this.#fold, systemClock.now);
       checkBalance(summary);
@@ -83,8 +88,19 @@ export class FetchRun {
     }
   }
 
-  #makeRun({ window, bar }: Outputs, { judge }: Judgement): Run {
-    const { options, template, tls, proxies } = this.#parts;
+  async #openOutputs(journal: Journal | undefined): Promise<Outputs> {
+    const { options, process } = this.#parts;
+    const progress = () => this.#progress();
+    try {
+      return await openOutputs({ options, process, progress, signal: this.#quitting.signal });
+    } catch (error) {
+      await journal?.end();
+      throw error;
+    }
+  }
+
+  #makeRun({ window, bar }: Outputs, { judge }: Judgement, journal: Journal | undefined): Run {
+    const { options, process, template, tls, proxies } = this.#parts;
     return new Run({
       options,
       defaults: template,
@@ -93,7 +109,9 @@ export class FetchRun {
       jobs: this.#jobs(),
       clock: systemClock,
       random: Math.random,
+      fileLimit: fileLimit(process, 2 * options.concurrency),
       judge,
+      ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),
       onStop: () => {
         this.#reading.abort();
         window?.close();

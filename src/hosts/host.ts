@@ -19,6 +19,8 @@ export type Observation =
   | { readonly kind: 'push-back'; readonly waitMs: number }
   /** It could not be connected to, or did not answer in time. */
   | { readonly kind: 'failure'; readonly isTimeout: boolean; readonly error: string }
+  /** It was not sent, since this machine has run out of descriptors, memory or ports. */
+  | { readonly kind: 'shortage' }
   /** It broke off, or was ended by fanout: nothing to learn. */
   | { readonly kind: 'nothing' };
 
@@ -77,6 +79,7 @@ export class Host {
         this.#breaker.fail(observation.error, now);
         if (observation.isTimeout) this.#limit.pushBack(startedAt, now);
         break;
+      case 'shortage':
       case 'nothing':
         break;
     }

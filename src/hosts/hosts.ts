@@ -1,7 +1,10 @@
 import { Host, type HostRules, type Observation } from './host.ts';
 import { Pace } from './pace.ts';
+import { Shortages } from './shortages.ts';
 
 export interface HostsOptions extends HostRules {
+  /** Requests under way over all hosts at most. */
+  readonly concurrency: number;
   /** Requests for each ms over all hosts; Infinity for no limit. */
   readonly totalPerMs: number;
   /** Jobs that the queue holds: a count of failures is kept at least as long as jobs of its host may wait there. */
@@ -24,6 +27,7 @@ const MAX_HOSTS = 100_000;
 export class Hosts {
   readonly #options: HostsOptions;
   readonly #pace: Pace;
+  readonly #shortages: Shortages;
   /** Hosts that are asked or hold something back, in the order in which they came to be. */
   readonly #hosts = new Map<string, Host>();
   /** Idle hosts with a few failures, the one that was asked longest ago first. */
@@ -32,6 +36,7 @@ export class Hosts {
   constructor(options: HostsOptions) {
     this.#options = options;
     this.#pace = new Pace(options.totalPerMs);
+    this.#shortages = new Shortages(options.concurrency);
   }
 
   /** Hosts remembered. */
@@ -39,8 +44,13 @@ export class Hosts {
     return this.#hosts.size + this.#suspects.size;
   }
 
-  openAt(): number {
-    return this.#pace.openAt;
+  /** How many starts have met a shortage of this machine's. */
+  get shortages(): number {
+    return this.#shortages.count;
+  }
+
+  openAt(_now: number, inFlight: number): number {
+    return Math.max(this.#pace.openAt, this.#shortages.openAt(inFlight));
   }
 
   laneOpenAt(key: string, inFlight: number): number {
@@ -58,6 +68,8 @@ export class Hosts {
 
   /** Tells what a job that was taken, and sent at `startedAt`, has shown. */
   observe(key: string, observation: Observation, startedAt: number, now: number): void {
+    if (observation.kind === 'shortage') this.#shortages.met(startedAt, now);
+    else if (observation.kind !== 'nothing') this.#shortages.succeeded();
     const host = this.#hosts.get(key);
     if (host === undefined) return;
     host.observe(observation, startedAt, now);

@@ -7,7 +7,13 @@ export interface AgentOptions {
   readonly dialer: Dialer;
   /** Connections kept open without a request, over all origins. */
   readonly maxIdle: number;
+  /** Connections, those in use and those kept; what is in use is not bounded here. */
+  readonly maxOpen?: number;
 }
+
+const UNWANTED = new Error('the connection is not wanted any more');
+/** Idle connections that any run may have. */
+const FEW = 16;
 
 /** The connections to one origin. */
 interface Origin {
@@ -25,6 +31,7 @@ interface Origin {
 export class Agent implements ConnectionSource {
   readonly #dialer: Dialer;
   readonly #maxIdle: number;
+  readonly #maxOpen: number;
   readonly #origins = new Map<string, Origin>();
   readonly #connections = new Set<Connection>();
   readonly #idle = new IdleList<Connection>();
@@ -33,11 +40,17 @@ export class Agent implements ConnectionSource {
   constructor(options: AgentOptions) {
     this.#dialer = options.dialer;
     this.#maxIdle = options.maxIdle;
+    this.#maxOpen = options.maxOpen ?? Number.POSITIVE_INFINITY;
   }
 
   /** Exchanges under way. */
   get inFlight(): number {
     return this.#connections.size - this.#idle.size;
+  }
+
+  /** Whether connections are kept for so many hosts that those which nobody waits for should be closed. */
+  get isCrowded(): boolean {
+    return this.#idle.size > FEW;
   }
 
   dispatch(request: ExchangeRequest, handler: ExchangeHandler): Exchange {
@@ -57,6 +70,7 @@ export class Agent implements ConnectionSource {
   }
 
   newConnection(origin: string): Connection {
+    if (this.#connections.size >= this.#maxOpen) this.#closeOldest();
     const connection = new Connection(origin, this.#dialer);
     this.#connections.add(connection);
     const known = this.#origins.get(origin);
@@ -70,10 +84,7 @@ export class Agent implements ConnectionSource {
     connection.exchange = undefined;
     this.#origins.get(connection.origin)?.idle.push(connection);
     this.#idle.add(connection);
-    const { oldest } = this.#idle;
-    if (this.#idle.size <= this.#maxIdle || oldest === undefined) return;
-    this.#removeIdle(oldest);
-    this.discard(oldest, new Error('too many idle connections'));
+    if (this.#idle.size > this.#maxIdle) this.#closeOldest();
   }
 
   /** Closes a connection for good, whatever it does. */
@@ -87,6 +98,11 @@ export class Agent implements ConnectionSource {
     if (origin.open === 0) this.#origins.delete(connection.origin);
   }
 
+  /** Closes every connection that carries no request. */
+  closeIdle(): void {
+    while (this.#idle.size > 0) this.#closeOldest();
+  }
+
   /** Aborts what is under way and what is dispatched from now on. */
   abort(reason: Error): void {
     this.#abortReason = reason;
@@ -96,15 +112,15 @@ export class Agent implements ConnectionSource {
   /** Aborts what is under way and closes every connection. */
   destroy(reason: Error): void {
     this.abort(reason);
-    for (let oldest = this.#idle.oldest; oldest !== undefined; oldest = this.#idle.oldest) {
-      this.#removeIdle(oldest);
-      this.discard(oldest, reason);
-    }
+    this.closeIdle();
   }
 
-  #removeIdle(connection: Connection): void {
-    this.#idle.remove(connection);
-    const idle = this.#origins.get(connection.origin)?.idle;
-    idle?.splice(idle.indexOf(connection), 1);
+  #closeOldest(): void {
+    const { oldest } = this.#idle;
+    if (oldest === undefined) return;
+    this.#idle.remove(oldest);
+    const idle = this.#origins.get(oldest.origin)?.idle;
+    idle?.splice(idle.indexOf(oldest), 1);
+    this.discard(oldest, UNWANTED);
   }
 }

@@ -3,11 +3,14 @@ import { isFinalDnsCode } from './dns-failure.ts';
 import { explain } from './explain.ts';
 import { KnownError } from './known-error.ts';
 import { PROXY_AUTHENTICATION } from './proxy-failure.ts';
+import { ShortageError } from './shortage.ts';
 
 /** A failure of the network, and whether another attempt may end better. */
 export interface NetworkFailure {
   readonly failure: Failure;
   readonly isRetryable: boolean;
+  /** Whether this machine could not even try, so that it says nothing of the URL and its host. */
+  readonly isShortage?: boolean;
 }
 
 /** How far the exchange came before the error. */
@@ -61,6 +64,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   EPIPE: { kind: 'reset', isRetryable: true, message: 'connection closed by the server' },
   EPROTO: { kind: 'tls', isRetryable: true },
   ETIMEDOUT: { kind: 'timeout', isRetryable: true },
+  // Of a connection that was made; before that it is a shortage.
+  ENOBUFS: { kind: 'reset', isRetryable: true, message: 'connection lost for want of memory' },
+  ENOMEM: { kind: 'reset', isRetryable: true, message: 'connection lost for want of memory' },
   EHOSTUNREACH: { kind: 'connect', isRetryable: true },
   ENETUNREACH: { kind: 'connect', isRetryable: true },
   ENETDOWN: { kind: 'connect', isRetryable: true },
@@ -74,6 +80,9 @@ const CERTIFICATE_CODE = /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVA
 
 /** Says what an error of an attempt means for its URL. Decides by class, code and progress, never by the message. */
 export function classify(error: ReportedError, progress: Progress): NetworkFailure {
+  if (error instanceof ShortageError) {
+    return { ...failed(error, { kind: error.kind, isRetryable: true }), isShortage: true };
+  }
   if (error instanceof KnownError) {
     return failed(error, { kind: error.kind, isRetryable: isRetryablePhase(error.kind, error.code) });
   }

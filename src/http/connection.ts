@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import Client from 'undici/lib/dispatcher/client.js';
+// Loaded by undici for the first answer, when there may be no descriptor left to load it with.
+import 'undici/lib/llhttp/llhttp_simd-wasm.js';
 import type { Dialer } from './dialer.ts';
 import type { IdleNode } from './idle-list.ts';
 

@@ -1,5 +1,6 @@
 import net, { type Socket } from 'node:net';
 import { type AddressPolicy, allowedOf } from './address-policy.ts';
+import { connectFailure } from './connect-failure.ts';
 import { DialError } from './dial-error.ts';
 import { type DialTarget, portOf } from './dial-target.ts';
 import { explain } from './explain.ts';
@@ -7,6 +8,7 @@ import { throughProxy, unreachableProxy } from './proxy-failure.ts';
 import type { ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
 import type { Resolver } from './resolver.ts';
 import type { Secure } from './secure.ts';
+import type { ShortageError } from './shortage.ts';
 import { openTunnel } from './tunnel.ts';
 
 export interface DialerOptions {
@@ -116,9 +118,15 @@ class Dial {
     socket.setNoDelay(true);
     whenOpen(socket, { isSecure, isConnected: false }, (error) => {
       if (error === undefined) this.#opened(socket);
-      else if (index + 1 < addresses.length) this.#try(peer, addresses, index + 1);
-      else this.#fail(error);
+      else connectFailure(error, address, (failure) => this.#failed(failure, peer, addresses, index));
     });
+  }
+
+  /** An address could not be connected to; where this machine is at its limits, the next one cannot either. */
+  #failed(failure: DialError | ShortageError, peer: Peer, addresses: readonly string[], index: number): void {
+    const hasMore = failure instanceof DialError && index + 1 < addresses.length;
+    if (hasMore) this.#try(peer, addresses, index + 1);
+    else this.#fail(failure);
   }
 
   /** The peer could not be reached. */

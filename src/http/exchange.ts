@@ -26,6 +26,8 @@ export interface ConnectionSource {
   discard(connection: Connection, reason: Error): void;
 }
 
+const LAST = new Error('it was the last exchange on this connection');
+
 /**
  * One request and its answer on one connection.
  *
@@ -82,7 +84,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#agent.release(this.#connection);
+    // The server closes one that was said to be the last; undici does so on this side only later.
+    if (this.#request.reset === true) this.#agent.discard(this.#connection, LAST);
+    else this.#agent.release(this.#connection);
     this.#handler.onEnd();
   }
 

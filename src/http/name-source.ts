@@ -5,6 +5,7 @@ import { dnsFailure, isFinalDnsCode } from './dns-failure.ts';
 import type { DnsTrouble } from './dns-trouble.ts';
 import type { HostsFile } from './hosts-file.ts';
 import type { NameServers } from './name-servers.ts';
+import { isLookUpShort, ShortageError } from './shortage.ts';
 import type { SystemResolver } from './system-resolver.ts';
 
 export interface NameSourceOptions {
@@ -40,9 +41,9 @@ export class NameSource {
   }
 
   async lookUp(hostname: string): Promise<DnsAnswer> {
-    const { family, readHosts, trouble } = this.#options;
-    this.#hosts ??= readHosts();
-    const fixed = [...((await this.#hosts).get(hostname) ?? []), ...reserved(hostname)];
+    const { family, trouble } = this.#options;
+    const hosts = await this.#readHosts();
+    const fixed = [...(hosts.get(hostname) ?? []), ...reserved(hostname)];
     if (fixed.length > 0) return fixedAnswer(hostname, fixed, family);
     if (isInvalid(hostname)) throw dnsFailure(hostname, 'ENOTFOUND');
     try {
@@ -50,6 +51,7 @@ export class NameSource {
       trouble.ended(hostname, undefined);
       return answer;
     } catch (error) {
+      if (isLookUpShort()) throw new ShortageError('EMFILE', `no file can be opened to look ${hostname} up`);
       // Nothing but a DialError is thrown before the end.
       if (!this.#isClosed) trouble.ended(hostname, (error as DialError).code);
       throw error;
@@ -61,6 +63,17 @@ export class NameSource {
     this.#isClosed = true;
     this.#options.servers.close();
     this.#options.system?.close();
+  }
+
+  /** Rejects with a `ShortageError` when there is no descriptor for the file, and reads it the next time. */
+  async #readHosts(): Promise<HostsFile> {
+    try {
+      this.#hosts ??= this.#options.readHosts();
+      return await this.#hosts;
+    } catch (error) {
+      this.#hosts = undefined;
+      throw error;
+    }
   }
 
   async #ask(hostname: string): Promise<DnsAnswer> {

@@ -20,6 +20,8 @@ export class Task {
   elapsedMs = 0;
   ttfbMs: number | undefined = undefined;
   isUnderWay = false;
+  /** When the first of the shortages was met that alone it has met of late. */
+  shortSince: number | undefined = undefined;
 
   constructor(job: Job, defaults: RequestDefaults) {
     this.job = job;
@@ -50,6 +52,13 @@ export class Task {
     this.elapsedMs = 0;
     this.ttfbMs = undefined;
     this.isUnderWay = true;
+  }
+
+  /** The present attempt could not be begun; the next one counts in its place, unless a hop of it was sent. */
+  withdraw(): void {
+    if (this.elapsedMs > 0) return;
+    this.attempts -= 1;
+    this.isUnderWay = false;
   }
 
   /** Goes on with another hop of the same attempt. */

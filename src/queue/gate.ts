@@ -1,7 +1,10 @@
 /** Says when a lane may give a job. Asked each time before a job is taken, so what it says may change at any time. */
 export interface Gate {
-  /** Time from which any lane may give its next job; at or before `now` means at once. */
-  openAt(now: number): number;
+  /**
+   * Time from which any lane may give its next job; at or before `now` means at once, Infinity not before one of the
+   * jobs under way over all lanes, `inFlight` in number, is done.
+   */
+  openAt(now: number, inFlight: number): number;
   /** The same for one lane; Infinity means not before one of its jobs is done. */
   laneOpenAt(key: string, inFlight: number, now: number): number;
   /** A job of the lane was taken. */

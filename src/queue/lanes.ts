@@ -60,6 +60,11 @@ export class Lanes<J extends object> {
     return this.#schedule.inFlight;
   }
 
+  /** Whether the lane `key` holds a job that waits for nothing but its turn. */
+  hasMore(key: string): boolean {
+    return this.#schedule.hasMore(key);
+  }
+
   /** Returns nothing when the job was taken in at once, or a promise that waits for room. */
   put(key: string, job: J): Promise<void> | undefined {
     if (this.#closed) throw new Error('Cannot put a job: the queue is closed');

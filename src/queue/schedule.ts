@@ -65,11 +65,16 @@ export class Schedule<J extends object> {
     this.#waking.push(at, { key, job });
   }
 
+  /** Whether the lane `key` has a job that waits for nothing but its turn. */
+  hasMore(key: string): boolean {
+    return (this.#lanes.get(key)?.jobs.size ?? 0) > 0;
+  }
+
   /** The next job, which is then under way; `undefined` when no lane may give one at `now`. */
   take(now: number): J | undefined {
     if (this.#size === 0) return undefined;
     this.#wake(now);
-    if (this.#gate.openAt(now) > now) return undefined;
+    if (this.#gate.openAt(now, this.#inFlight) > now) return undefined;
     for (let lane = this.#rota.first; lane !== undefined; lane = this.#rota.first) {
       const openAt = this.#gate.laneOpenAt(lane.key, lane.inFlight, now);
       if (openAt <= now) return this.#takeFrom(lane, now);
@@ -97,7 +102,7 @@ export class Schedule<J extends object> {
   /** The earliest time at which `take` may give a job, after it gave none at `now`; Infinity when none is known. */
   nextChance(now: number): number {
     if (this.#size === 0) return Number.POSITIVE_INFINITY;
-    const openAt = this.#gate.openAt(now);
+    const openAt = this.#gate.openAt(now, this.#inFlight);
     return openAt > now ? openAt : this.#waking.next;
   }
 

@@ -7,6 +7,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   pool: [],
   'version.ts': [],
   'system-clock.ts': ['queue'],
+  'file-limit.ts': [],
   input: ['model'],
   hosts: ['model'],
   bodies: ['model'],

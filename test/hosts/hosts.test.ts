@@ -6,7 +6,15 @@ const ANSWER: Observation = { kind: 'answer' };
 const NEVER = Number.POSITIVE_INFINITY;
 
 function hosts(options: Partial<HostsOptions> = {}): Hosts {
-  return new Hosts({ perHost: 64, perMs: NEVER, totalPerMs: NEVER, breaker: 5, window: 100, ...options });
+  return new Hosts({
+    perHost: 64,
+    concurrency: 64,
+    perMs: NEVER,
+    totalPerMs: NEVER,
+    breaker: 5,
+    window: 100,
+    ...options,
+  });
 }
 
 function pushedBack(waitMs: number): Observation {
@@ -56,7 +64,7 @@ test('the rate of a host closes its lane alone, the total rate closes all', () =
   table.taken('a', 0);
   expect(table.laneOpenAt('a', 0)).toBe(990);
   expect(table.laneOpenAt('b', 0)).toBe(0);
-  expect(table.openAt()).toBe(490);
+  expect(table.openAt(0, 0)).toBe(490);
 });
 
 test('a host is forgotten when nothing is under way and nothing about it is worth knowing', () => {

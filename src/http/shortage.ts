@@ -1,0 +1,37 @@
+import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
+import { KnownError } from './known-error.ts';
+
+/** This machine has run out of something that a connection needs: nothing was sent, and the host is not to blame. */
+export class ShortageError extends KnownError {
+  override readonly name = 'ShortageError';
+
+  constructor(code: string | undefined, message: string) {
+    super('connect', code, message);
+  }
+}
+
+const SHORTAGES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+/** Descriptors that one look-up may need at once: the hosts file or sockets to the name servers. */
+const FOR_A_LOOK_UP = 4;
+
+/** Whether an error of the system says that the machine has run out of descriptors or memory. */
+export function isShortage(code: string | undefined): boolean {
+  return SHORTAGES.has(code);
+}
+
+/**
+ * Says whether a look-up that has just failed may have failed for want of descriptors. The resolvers do not tell:
+ * getaddrinfo calls the name unknown, and c-ares the name server.
+ */
+export function isLookUpShort(): boolean {
+  const opened: number[] = [];
+  try {
+    while (opened.length < FOR_A_LOOK_UP) opened.push(openSync(devNull, 'r'));
+    return false;
+  } catch (error) {
+    return isShortage((error as NodeJS.ErrnoException).code); // `openSync` throws nothing else
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
+  }
+}
