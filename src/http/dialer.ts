@@ -141,13 +141,12 @@ class Dial {
       return;
     }
     openTunnel(socket, proxy, this.#target, (error) => {
-      if (error !== undefined || this.#isOver) this.end(error);
-      else this.#secure(socket, proxy);
+      if (error === undefined) this.#secure(socket, proxy);
+      else this.end(error);
     });
   }
 
   #secure(tunnel: Socket, proxy: ProxyRoute): void {
-    tunnel.on('error', () => {}); // the TLS socket over it says the same
     this.#socket = this.#options.secure.connect({ socket: tunnel }, this.#target.hostname);
     whenOpen(this.#socket, { isSecure: true, isConnected: true }, (error) => {
       this.end(error && new DialError(error.kind, error.code, throughProxy(error.message, proxy)));

@@ -20,8 +20,7 @@ export function openTunnel(
 ): void {
   let head = '';
   const finish = (error: Error | undefined) => {
-    socket.off('data', take).off('end', cutOff).off('error', cutOff).off('close', cutOff);
-    socket.pause();
+    socket.off('data', take).off('close', cutOff);
     opened(error);
   };
   const cutOff = () => finish(brokenProxy(proxy, 'closed the connection without an answer to CONNECT'));
@@ -39,7 +38,8 @@ export function openTunnel(
       finish(judge(head, hasMore, proxy));
     }
   };
-  socket.on('data', take).on('end', cutOff).on('error', cutOff).on('close', cutOff);
+  socket.on('data', take).on('close', cutOff);
+  socket.on('error', () => {}); // `close` follows, or what was put on top of the tunnel says it
   socket.write(connectRequest(proxy, authorityOf(target)), 'latin1');
 }
 
