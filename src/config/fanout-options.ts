@@ -64,7 +64,7 @@ export interface FanoutOptions {
   readonly maxRetryAfter?: Duration | undefined;
   /** Time for the whole run, above 0, or `none`. Default: `none`. */
   readonly deadline?: Duration | undefined;
-  /** Bytes of a body that are read at most, above 0, or `none`. Default: `10mb`. */
+  /** Bytes of a body that are read at most, above 0, or `none`; a saved one that is larger fails. Default: `10mb`, or none with `saveDir`. */
   readonly maxSize?: Size | undefined;
   /** Status codes that are OK, after redirects. Default: `200-299`. */
   readonly accept?: StatusList | undefined;
@@ -106,4 +106,14 @@ export interface FanoutOptions {
   readonly ipv6?: boolean | undefined;
   /** Refuse to connect to addresses that are private, loopback, link-local or otherwise special. Default: false. */
   readonly denyPrivate?: boolean | undefined;
+  /** Save the body of each URL that is OK as a file in this directory. Default: bodies are dropped. */
+  readonly saveDir?: string | undefined;
+  /** Save the bodies of answers that are not OK, too. Default: false. */
+  readonly saveAll?: boolean | undefined;
+  /** How the files are named, with the fields `{host}`, `{path}`, `{index}`, `{id}`, `{hash}`, `{ext}`, `{status}` and `{query}`. Default: `{host}{path}`. */
+  readonly name?: string | undefined;
+  /** Keep the beginning of a body that broke off, and ask for the rest only. Default: false. */
+  readonly resumePartial?: boolean | undefined;
+  /** Put each body up to this size, at most `64mb`, into `body.text` or `body.base64` of its result; `true` is `64kb`. Default: false. */
+  readonly inlineBody?: Size | boolean | undefined;
 }

@@ -15,6 +15,9 @@ interface Rivals {
 const RIVALS: readonly Rivals[] = [
   { keys: ['head', 'method'], agree: (head, method) => head === false || method === 'HEAD' },
   { keys: ['head', 'data'], agree: (head) => head === false },
+  // An answer to HEAD has no body.
+  { keys: ['head', 'saveDir'], agree: (head) => head === false },
+  { keys: ['head', 'inlineBody'], agree: (head, bytes) => head === false || bytes === undefined },
   { keys: ['json', 'format'], agree: (json, format) => json === false || format === 'jsonl' },
   { keys: ['ipv4', 'ipv6'], agree: (ipv4, ipv6) => ipv4 === false || ipv6 === false },
 ];

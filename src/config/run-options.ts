@@ -1,4 +1,5 @@
 import { accessOptions } from './access-options.ts';
+import { bodyOptions } from './body-options.ts';
 import { dnsOptions } from './dns-options.ts';
 import { expectOptions } from './expect-options.ts';
 import { option, type Resolved } from './option.ts';
@@ -19,6 +20,7 @@ export const runOptions = {
   ...requestOptions,
   ...dnsOptions,
   ...accessOptions,
+  ...bodyOptions,
   concurrency: option({
     flags: '-c, --concurrency <n>',
     group: 'Workers',
@@ -121,6 +123,7 @@ export const runOptions = {
     group: 'Time, retries, size',
     parser: orNone(size, Number.POSITIVE_INFINITY),
     default: 10 * 1024 ** 2,
+    defaultText: '10mb, none with --save-dir',
     help: 'read no more of a body than this (64kb, 10mb, 1gb, none; 1kb is 1024 bytes)',
   }),
   ...expectOptions,

@@ -26,4 +26,46 @@ describe('values that depend on others', () => {
     expect(resolve({}).userAgent).toBe('fanout/1.2.3');
     expect(resolve({ flags: { userAgent: '' } }).userAgent).toBe('');
   });
+
+  it('limits the size of a body unless it is saved, or as given', () => {
+    expect(resolve({}).maxSize).toBe(10_485_760);
+    expect(resolve({ flags: { saveDir: 'out' } }).maxSize).toBe(Number.POSITIVE_INFINITY);
+    expect(resolve({ flags: { saveDir: 'out' }, file: { maxSize: '1kb' } }).maxSize).toBe(1024);
+    expect(resolve({ flags: { inlineBody: true } }).maxSize).toBe(10_485_760);
+  });
+});
+
+describe('options of bodies', () => {
+  it('refuses what makes no sense without a directory', () => {
+    const wish = 'alone: it needs a directory to save bodies in, too';
+    expect(refusal({ flags: { saveAll: true } })).toBe(`Cannot use --save-all ${wish}`);
+    expect(refusal({ environment: { FANOUT_RESUME_PARTIAL: 'yes' } })).toBe(
+      `Cannot use FANOUT_RESUME_PARTIAL ${wish}`,
+    );
+    expect(refusal({ file: { name: '{index}' } })).toBe(`Cannot use "name" in fanout.config.json ${wish}`);
+    expect(resolve({ file: { saveAll: false, resumePartial: false } }).saveAll).toBe(false);
+    expect(resolve({ flags: { saveAll: true }, file: { saveDir: 'out' } }).saveAll).toBe(true);
+  });
+
+  it('names files by host and path where nothing else is given', () => {
+    expect(resolve({ flags: { saveDir: 'out' } }).name).toEqual([{ field: 'host' }, { field: 'path' }]);
+    expect(resolve({ flags: { saveDir: 'out', name: '{hash}' } }).name).toEqual([{ field: 'hash' }]);
+  });
+
+  it('refuses to go on with bodies whose name depends on the answer', () => {
+    const flags = { saveDir: 'out', resumePartial: true, name: '{status}{path}' };
+    expect(refusal({ flags })).toBe(
+      'Cannot use --resume-partial with {status} in --name: a name must not depend on the answer',
+    );
+    expect(resolve({ flags: { ...flags, resumePartial: false } }).saveDir).toBe('out');
+    expect(resolve({ flags: { ...flags, name: '{path}' } }).resumePartial).toBe(true);
+  });
+
+  it('refuses HEAD, whose answers have no body', () => {
+    expect(refusal({ flags: { head: true, saveDir: 'out' } })).toBe(
+      'Cannot use --head with --save-dir: give one of the two',
+    );
+    expect(refusal({ flags: { head: true, inlineBody: true } })).toMatch(/--head with --inline-body/);
+    expect(resolve({ flags: { head: true, inlineBody: 'none' } }).head).toBe(true);
+  });
 });
