@@ -13,8 +13,10 @@ export const HEADER_START = '{"fanout":"journal","v":';
 export const NEWLINE = 0x0a;
 
 // {"crc":"01234567","key":"0123456789abcdef","ok":1,"n":0,"record":{…}}
+const START = Buffer.from('{"crc":"........",');
+const ANY = 0x2e;
 const CRC_AT = 8;
-const CHECKED_FROM = 18;
+const CHECKED_FROM = START.length;
 const KEY_AT = 25;
 const KEY_END = 41;
 const OK_AT = 48;
@@ -49,7 +51,7 @@ export function encodeLine({ key, n }: Identity, result: Result): string {
 
 /** Reads the line between two places of a chunk, its newline left out, into `entry`; false when the line is damaged. */
 export function readEntry(chunk: Buffer, start: number, end: number, entry: Entry): boolean {
-  if (end - start < SHORTEST) return false;
+  if (end - start < SHORTEST || !begins(chunk, start)) return false;
   if (crc32(chunk.subarray(start + CHECKED_FROM, end)) !== hexWord(chunk, start + CRC_AT)) return false;
   entry.first = hexWord(chunk, start + KEY_AT);
   entry.second = hexWord(chunk, start + KEY_AT + 8);
@@ -63,6 +65,14 @@ export function recordOf(line: string, { key, n }: Identity): string | undefined
   const number = `${n}${RECORD}`;
   const isMine = line.slice(KEY_AT, KEY_END) === key && line.startsWith(number, N_AT);
   return isMine ? line.slice(N_AT + number.length, -1) : undefined;
+}
+
+/** Whether what the checksum does not cover is as it was written. */
+function begins(chunk: Buffer, start: number): boolean {
+  for (let place = 0; place < CHECKED_FROM; place++) {
+    if (START[place] !== ANY && START[place] !== chunk[start + place]) return false;
+  }
+  return true;
 }
 
 function hexWord(bytes: Buffer, at: number): number {

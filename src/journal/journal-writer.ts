@@ -14,7 +14,7 @@ const SYNC_EVERY_MS = 1000;
 export type After = (delayMs: number, wake: () => void) => () => void;
 
 export interface JournalWriterOptions {
-  readonly file: FileHandle;
+  readonly file: Pick<FileHandle, 'write' | 'truncate' | 'datasync'>;
   /** What the file is called in an error. */
   readonly name: string;
   /** Where the file ends, in bytes. */
@@ -47,16 +47,15 @@ export class JournalWriter {
   write(lines: string): void | Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#pending += lines;
-    if (this.#pending.length >= BATCH) return this.#writing === undefined ? this.#flush() : this.#room();
-    if (this.#writing === undefined)
-      this.#cancelFlush ??= this.#options.after(GATHER_MS, () => this.#flush());
+    if (this.#pending.length < BATCH) return this.#gather();
+    return this.#writing === undefined ? this.#flush() : this.#room();
   }
 
   /** Writes what is left, and waits until it is on the disk. The file stays open. */
   async end(): Promise<void> {
     for (this.#flush(); this.#writing !== undefined; this.#flush()) await this.#writing;
-    this.#cancelSync?.();
     await this.#syncing;
+    this.#cancelSync?.();
     await this.#sync();
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -81,7 +80,7 @@ export class JournalWriter {
       this.#writing = undefined;
       this.#cancelSync ??= this.#options.after(SYNC_EVERY_MS, this.#startSync);
       if (this.#pending.length >= BATCH) this.#flush();
-      else if (this.#pending !== '') this.#gather();
+      else if (this.#pending !== '') this.#gather(); // a write for each turn of the event loop costs as much as a URL
     });
   }
 

@@ -28,14 +28,15 @@ export async function loadJournal(
 ): Promise<Loaded> {
   const { size } = await file.stat();
   const lines = new Lines(index, warn);
-  const chunks = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)] as const;
+  const length = Math.min(CHUNK, size);
+  const chunks = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)] as const;
   let position = HEADER.length;
-  let reading = file.read(chunks[0], 0, CHUNK, position);
+  let reading = file.read(chunks[0], 0, length, position);
   for (let turn = 1; ; turn ^= 1) {
     const { buffer, bytesRead } = await reading;
     if (bytesRead === 0) break;
     position += bytesRead;
-    reading = file.read(chunks[turn] ?? chunks[0], 0, CHUNK, position); // while the other one is taken
+    reading = file.read(chunks[turn] ?? chunks[0], 0, length, position); // while the other one is taken
     const isFirst = lines.records === 0;
     lines.take(buffer.subarray(0, bytesRead));
     if (isFirst) index.reserve((lines.records * size) / lines.end);

@@ -1,0 +1,197 @@
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { JournalWriter } from '../../src/journal/journal-writer.ts';
+import { OutputError } from '../../src/model/errors.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { FakeClock } from '../queue/fake-clock.ts';
+
+/** A writer on a real file whose calls are counted, and may be made to fail. */
+async function aWriter(start = '') {
+  const path = join(await tempDir(), 'journal');
+  const file = await open(path, 'w+');
+  onTestFinished(() => file.close());
+  await file.write(start);
+  const calls = { writes: 0, syncs: 0 };
+  const faults: { write?: (call: number) => void; sync?: () => Promise<void> | void; most?: number } = {};
+  const counted: Pick<FileHandle, 'write' | 'truncate' | 'datasync'> = {
+    ...file,
+    write: async (bytes: Uint8Array, from: number, length: number, position: number) => {
+      calls.writes++;
+      faults.write?.(calls.writes);
+      return file.write(bytes, from, Math.min(length, faults.most ?? length), position);
+    },
+    truncate: (length?: number) => file.truncate(length),
+    datasync: async () => {
+      calls.syncs++;
+      await faults.sync?.();
+    },
+  } as FileHandle; // of its many overloads the writer uses this one
+  const clock = new FakeClock();
+  const after = clock.after.bind(clock);
+  const writer = new JournalWriter({ file: counted, name: 'run.journal', end: start.length, after });
+  return { writer, clock, calls, faults, text: () => readFile(path, 'utf8') };
+}
+
+function full(): never {
+  throw Object.assign(new Error('ENOSPC'), { errno: -28, code: 'ENOSPC' });
+}
+
+test('lines of a few ms are one write, behind what was there', async () => {
+  const { writer, clock, calls, text } = await aWriter('header\n');
+  writer.write('a\n');
+  clock.turnTo(3.9);
+  writer.write('b\n');
+  expect(calls.writes).toBe(0);
+  clock.turnTo(4);
+  expect(calls.writes).toBe(1);
+  writer.write('c\n');
+  await writer.end();
+  expect(calls.writes).toBe(2);
+  expect(await text()).toBe('header\na\nb\nc\n');
+});
+
+test('a full batch is written at once, and the next full one waits for it', async () => {
+  const { writer, calls, text } = await aWriter();
+  const batch = `${'x'.repeat(70_000)}\n`;
+  expect(writer.write(batch)).toBeUndefined();
+  expect(calls.writes).toBe(1);
+  expect(writer.write('y\n')).toBeUndefined();
+  const room = writer.write(batch);
+  expect(room).toBeInstanceOf(Promise);
+  await room;
+  await writer.end();
+  expect(await text()).toBe(`${batch}y\n${batch}`);
+});
+
+test('a write that takes a part of its bytes goes on with the rest', async () => {
+  const { writer, faults, text } = await aWriter();
+  faults.most = 3;
+  writer.write('one line\nüber\n');
+  await writer.end();
+  expect(await text()).toBe('one line\nüber\n');
+});
+
+test('lines that come while a write is under way follow it', async () => {
+  const { writer, clock, text } = await aWriter();
+  writer.write('a\n');
+  clock.turnTo(4);
+  writer.write('b\n');
+  await writer.end();
+  expect(await text()).toBe('a\nb\n');
+});
+
+test('what was written is put on the disk once a second, while there is something new', async () => {
+  const { writer, clock, calls, text } = await aWriter();
+  const written = async (lines: string): Promise<void> => {
+    writer.write(lines);
+    clock.turnTo(clock.now() + 4);
+    await expect.poll(text, { interval: 1 }).toContain(lines);
+    await expect.poll(() => clock.pending, { interval: 1 }).toBe(1); // the timer of the sync
+  };
+  await written('a\n');
+  await written('b\n');
+  expect(calls.syncs).toBe(0);
+  clock.turnTo(1100);
+  expect(calls.syncs).toBe(1);
+  await expect.poll(() => clock.pending, { interval: 1 }).toBe(0);
+  clock.turnTo(10_000);
+  expect(calls.syncs).toBe(1);
+  await written('c\n');
+  clock.turnTo(20_000);
+  expect(calls.syncs).toBe(2);
+  await writer.end();
+});
+
+test('what is written while the disk is busy is put there a second later', async () => {
+  const { writer, clock, calls, faults, text } = await aWriter();
+  let finish = (): void => {};
+  faults.sync = () =>
+    new Promise((resolve) => {
+      finish = resolve;
+    });
+  writer.write('a\n');
+  clock.turnTo(4);
+  await expect.poll(() => clock.pending, { interval: 1 }).toBe(1);
+  clock.turnTo(2000);
+  writer.write('b\n');
+  clock.turnTo(2010);
+  await expect.poll(text, { interval: 1 }).toBe('a\nb\n');
+  finish();
+  await expect.poll(() => clock.pending, { interval: 1 }).toBe(1);
+  faults.sync = () => {};
+  clock.turnTo(4000);
+  expect(calls.syncs).toBe(2);
+  await writer.end();
+});
+
+test('the end leaves no timer behind, not even when the disk was busy', async () => {
+  const { writer, clock, faults, text } = await aWriter();
+  let finish = (): void => {};
+  faults.sync = () =>
+    new Promise((resolve) => {
+      finish = resolve;
+    });
+  writer.write('a\n');
+  clock.turnTo(4);
+  await expect.poll(() => clock.pending, { interval: 1 }).toBe(1);
+  clock.turnTo(2000);
+  writer.write('b\n');
+  clock.turnTo(2004);
+  await expect.poll(text, { interval: 1 }).toBe('a\nb\n');
+  faults.sync = () => {};
+  const ended = writer.end();
+  finish();
+  await ended;
+  expect(clock.pending).toBe(0);
+});
+
+test('the end waits until all is on the disk', async () => {
+  const { writer, calls, text } = await aWriter();
+  writer.write('a\n');
+  await writer.end();
+  expect([await text(), calls.syncs]).toEqual(['a\n', 1]);
+});
+
+test('a full disk is an OutputError of the next write and of the end, and whole lines stay', async () => {
+  const { writer, clock, faults, text } = await aWriter('header\n');
+  faults.most = 7;
+  faults.write = (call) => call > 1 && full();
+  writer.write('one\ntwo\nthree\n');
+  clock.turnTo(4);
+  const message = 'Cannot write to "run.journal": no space left on device';
+  await expect.poll(() => failureOf(() => writer.write('four\n'))).toEqual(new OutputError(message));
+  await expect(writer.end()).rejects.toThrow(new OutputError(message));
+  expect(await text()).toBe('header\none\n');
+});
+
+test('a full disk leaves what was there, when not even the first line found room', async () => {
+  const { writer, faults, text } = await aWriter('header\n');
+  faults.most = 2;
+  faults.write = (call) => call > 1 && full();
+  writer.write('one\n');
+  await expect(writer.end()).rejects.toThrow(OutputError);
+  expect(await text()).toBe('header\n');
+});
+
+test('who waits for room is told of a full disk', async () => {
+  const { writer, faults } = await aWriter();
+  faults.write = full;
+  writer.write(`${'x'.repeat(70_000)}\n`);
+  await expect(writer.write(`${'x'.repeat(70_000)}\n`)).rejects.toThrow(OutputError);
+});
+
+test('a disk that fails to keep what it took is an OutputError', async () => {
+  const { writer, faults } = await aWriter();
+  faults.sync = full;
+  writer.write('a\n');
+  await expect(writer.end()).rejects.toThrow(OutputError);
+});
+
+function failureOf(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return error;
+  }
+}
