@@ -39,7 +39,7 @@ Examples:
   fanout diff old.jsonl new.jsonl -q                  what broke, and nothing else
   fanout diff old.jsonl - --format json < new.jsonl   for another program
 
-The exit code is 1 when something broke. The URLs of OLD are held in memory, about 300 bytes each.`;
+The exit code is 1 when something broke. The URLs of OLD are held in memory, about 500 bytes each.`;
 
 export const COMMANDS: readonly CommandSpec[] = [
   {

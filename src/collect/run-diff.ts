@@ -33,7 +33,7 @@ export interface DiffCounts extends Readonly<Record<Change, number>> {
 /**
  * Compares two runs, first all of the earlier one, then the later one result by result.
  * - A URL is known by its method and itself; where one occurs several times, the first is compared with the first, and so on.
- * - Holds one snapshot for each result of the earlier run, about 300 bytes, until its counterpart has come.
+ * - Holds one snapshot for each result of the earlier run, about 500 bytes, until its counterpart has come.
  */
 export class RunDiff {
   readonly #slower: SlowerRule;
