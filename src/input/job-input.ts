@@ -24,4 +24,6 @@ export interface JobInput {
     | undefined;
   /** A name of your own, handed through to the record. */
   readonly id?: string | undefined;
+  /** The name of the file that the body is saved in, relative to the directory of `--save-dir`; without that it has no meaning. */
+  readonly save?: string | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Expectation, ParseExpectation } from '../model/expectation.ts';
+import { fileNameFault } from '../model/file-name.ts';
 import type { Job } from '../model/job.ts';
 import { sentMethod } from '../model/request-rules.ts';
 import { closestName } from './closest-name.ts';
@@ -12,8 +13,8 @@ export type JobFields = Omit<Job, 'index' | 'source' | 'line'>;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const STRING_KEYS = ['method', 'body', 'id'];
-const KEYS = ['url', 'method', 'headers', 'body', 'id', 'expect'];
+const STRING_KEYS = ['method', 'body', 'id', 'save'];
+const KEYS = ['url', 'method', 'headers', 'body', 'id', 'save', 'expect'];
 
 /** What turns text and objects into jobs. */
 export interface JobSyntax {
@@ -29,7 +30,12 @@ export function parseJobInput(input: object, raw: string, syntax: JobSyntax = {}
   const { url, id } = fields;
   if (typeof url !== 'string') return invalidFields(shownUrl(raw), id, urlTypeFault(url, raw));
   const expectation = expectationOf(fields, syntax);
-  const fault = keyFault(fields) ?? typeFault(fields) ?? requestFault(fields) ?? faultOf(expectation);
+  const fault =
+    keyFault(fields) ??
+    typeFault(fields) ??
+    requestFault(fields) ??
+    saveFault(fields) ??
+    faultOf(expectation);
   const parsed = parseUrl(url.trim(), syntax.defaultScheme);
   if ('invalid' in parsed) return invalidFields(shownUrl(url), id, fault ?? parsed.invalid);
   if (fault !== undefined) return invalidFields(parsed.url, id, fault);
@@ -52,7 +58,7 @@ function invalidFields(url: string, id: unknown, invalid: string): JobFields {
 }
 
 function jobFields(input: JobInput, url: string, authorization: string | undefined): JobFields {
-  const { method, body, id } = input;
+  const { method, body, id, save } = input;
   const headers = input.headers === undefined ? {} : sentHeaders(input.headers);
   if (authorization !== undefined) headers.authorization ??= authorization;
   return {
@@ -61,6 +67,7 @@ function jobFields(input: JobInput, url: string, authorization: string | undefin
     ...(Object.keys(headers).length === 0 ? {} : { headers }),
     ...(body === undefined ? {} : { body }),
     ...(id === undefined ? {} : { id }),
+    ...(save === undefined ? {} : { save }),
   };
 }
 
@@ -92,6 +99,11 @@ function typeFault(fields: Fields): string | undefined {
 function requestFault({ method, headers }: Fields): string | undefined {
   const fault = typeof method === 'string' ? methodFault(method) : undefined;
   return fault ?? (typeof headers === 'object' && headers !== null ? headersFault(headers) : undefined);
+}
+
+function saveFault({ save }: Fields): string | undefined {
+  const fault = typeof save === 'string' ? fileNameFault(save) : undefined;
+  return fault === undefined ? undefined : `Cannot use "${excerpt(String(save))}" for "save": ${fault}`;
 }
 
 function wrongType(key: string, value: unknown, wish: string): string {

@@ -78,6 +78,20 @@ describe('parseLine() of a JSON job', () => {
     expect(Object.keys(parseLine('{"url":"https://example.com","headers":{}}'))).toEqual(['url']);
   });
 
+  it('takes the name of a file, and refuses one that leads out of the directory', () => {
+    expect(parseLine('{"url":"http://h/","save":"a/b.html"}')).toEqual({
+      url: 'http://h/',
+      save: 'a/b.html',
+    });
+    expect(parseLine('{"url":"http://h/","save":"../b.html"}')).toEqual({
+      url: 'http://h/',
+      invalid: 'Cannot use "../b.html" for "save": it must not hold the parts "." and ".."',
+    });
+    expect(parseLine('{"url":"http://h/","save":7}').invalid).toBe(
+      'Cannot use a number for "save": it must be a string',
+    );
+  });
+
   it('keeps an empty body, which is not the same as none', () => {
     expect(parseLine('{"url":"https://example.com","body":""}').body).toBe('');
   });
@@ -140,7 +154,7 @@ describe('parseLine() of a JSON job', () => {
     ['metod', 'did you mean "method"?'],
     ['URL', 'did you mean "url"?'],
     ['header', 'did you mean "headers"?'],
-    ['later', 'a job has url, method, headers, body, id, expect'],
+    ['later', 'a job has url, method, headers, body, id, save, expect'],
     ['', 'a job has url'],
   ])('refuses the key %j', (key, wish) => {
     expect(parseLine(json({ url: 'http://h/', [key]: 'x' }))).toEqual({
