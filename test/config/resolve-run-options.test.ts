@@ -64,6 +64,12 @@ describe('resolveRunOptions()', () => {
       cacert: undefined,
       cert: undefined,
       key: undefined,
+      contains: [],
+      matches: [],
+      notContains: [],
+      expectHeader: [],
+      maxTime: undefined,
+      blocked: 'fail',
       failFast: false,
       maxFailures: undefined,
     });

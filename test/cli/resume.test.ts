@@ -1,0 +1,142 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+
+/** The URLs and verdicts of JSONL lines, in their order. */
+function records(jsonl: string): [url: string, ok: boolean][] {
+  return jsonl
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .map(({ url, ok }) => [url, ok]);
+}
+
+async function aJournal(): Promise<string> {
+  return join(await tempDir(), 'run.journal');
+}
+
+describe('--journal', () => {
+  it('fetches nothing twice, and gives the whole list again, each URL once', async () => {
+    const origin = await anOrigin();
+    const list = urls(origin, '/ok', 100);
+    const args = ['fetch', '--json', '--journal', await aJournal()];
+    const first = await runCli(args, { stdin: list.slice(0, 60).join('\n') });
+    expect([first.code, origin.requests]).toEqual([0, 60]);
+    const second = await runCli(args, { stdin: list.join('\n') });
+    expect([second.code, origin.requests]).toEqual([0, 100]);
+    expect(
+      records(second.stdout)
+        .map(([url]) => url)
+        .sort(),
+    ).toEqual(list.toSorted());
+    expect(second.stderr).toContain('Done: 100 succeeded, 0 failed, 60 of them from the journal');
+  });
+
+  it('fetches failures again, unless they are kept', async () => {
+    const origin = await anOrigin();
+    const journal = await aJournal();
+    const list = [`${origin.url}/ok`, `${origin.url}/status/404`];
+    expect((await runCli(['fetch', '--journal', journal, ...list])).code).toBe(1);
+    expect((await runCli(['fetch', '--journal', journal, ...list])).code).toBe(1);
+    expect([origin.hits('/ok'), origin.hits('/status/404')]).toEqual([1, 2]);
+    const kept = await runCli(['fetch', '--json', '--keep-failed', '--journal', journal, ...list]);
+    expect([kept.code, origin.requests]).toEqual([1, 3]);
+    expect(new Map(records(kept.stdout))).toEqual(
+      new Map([
+        [list[0], true],
+        [list[1], false],
+      ]),
+    );
+  });
+
+  it('goes by the jobs and not by their lines, so that lists may be edited', async () => {
+    const origin = await anOrigin();
+    const journal = await aJournal();
+    const list = urls(origin, '/ok', 10);
+    await runCli(['fetch', '--journal', journal], { stdin: list.join('\n') });
+    const edited = ['# moved', ...list.slice(5).reverse(), `${origin.url}/ok?new`, ...list.slice(0, 2)];
+    const { stdout } = await runCli(['fetch', '--json', '--ordered', '--journal', journal], {
+      stdin: edited.join('\n'),
+    });
+    expect(records(stdout).map(([url]) => url)).toEqual(edited.slice(1));
+    expect(origin.requests).toBe(11);
+    expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({ index: 0, line: 2 });
+  });
+
+  it('knows how often a URL stands in the list', async () => {
+    const origin = await anOrigin();
+    const journal = await aJournal();
+    const url = `${origin.url}/ok`;
+    await runCli(['fetch', '--journal', journal, url, url]);
+    const { stderr } = await runCli(['fetch', '--journal', journal, url, url, url]);
+    expect(origin.requests).toBe(3);
+    expect(stderr).toContain('Done: 3 succeeded, 0 failed, 2 of them from the journal');
+  });
+
+  it('writes the whole list to --output, --failed and --report again', async () => {
+    const origin = await anOrigin();
+    const directory = await tempDir();
+    const [output, failed, csv] = ['out.jsonl', 'failed.txt', 'out.csv'].map((name) => join(directory, name));
+    const flags = ['-o', `${output}`, '--failed', `${failed}`, '--report', `csv=${csv}`, '--keep-failed', '--json'];
+    const args = ['fetch', ...flags, '--journal', join(directory, 'j')];
+    const list = [...urls(origin, '/ok', 20), `${origin.url}/status/404`];
+    await runCli(args, { stdin: list.slice(10).join('\n') });
+    await runCli(args, { stdin: list.join('\n') });
+    expect(records(await readFile(`${output}`, 'utf8'))).toHaveLength(21);
+    expect(await readFile(`${failed}`, 'utf8')).toBe(`${origin.url}/status/404\n`);
+    expect((await readFile(`${csv}`, 'utf8')).trim().split('\n')).toHaveLength(22);
+    expect(origin.requests).toBe(21);
+  });
+
+  it('goes on after SIGKILL, and every URL has one record', async () => {
+    const origin = await anOrigin();
+    const journal = await aJournal();
+    const output = join(await tempDir(), 'out.jsonl');
+    const gates = urls(origin, '/gate/g', 8);
+    const list = await aFile([...urls(origin, '/ok', 2000), ...gates, ...urls(origin, '/ok/more', 1000)]);
+    const args = ['fetch', '--json', '-o', output, '-c', '8', '--journal', journal, list];
+    const killed = startCli(args);
+    await origin.waiting('g', 8);
+    killed.child.kill('SIGKILL');
+    await killed.done;
+    origin.open('g');
+    const { code, stderr } = await runCli(args);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/Done: 3008 succeeded, 0 failed, \d{3,} of them from the journal/);
+    const found = records(await readFile(output, 'utf8')).map(([url]) => url);
+    expect([found.length, new Set(found).size]).toEqual([3008, 3008]);
+  });
+
+  it('refuses a file that is no journal, and leaves it as it is', async () => {
+    const list = await aFile(['http://127.0.0.1/']);
+    const { code, stderr } = await runCli(['fetch', '--journal', list, 'http://127.0.0.1:1/']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/Cannot use .*journal/i);
+    expect(await readFile(list, 'utf8')).toBe('http://127.0.0.1/\n');
+  });
+
+  it('refuses a journal that another run uses', async () => {
+    const origin = await anOrigin();
+    const journal = await aJournal();
+    const args = ['fetch', '--journal', journal];
+    const first = startCli([...args, '-'], { stdin: 'open' });
+    first.child.stdin?.write(`${origin.url}/ok\n`);
+    await first.stdout.sees('OK');
+    const second = await runCli([...args, `${origin.url}/ok`]);
+    expect(second.code).toBe(2);
+    expect(second.stderr).toContain(`${first.child.pid}`);
+    first.child.stdin?.end();
+    expect((await first.done).code).toBe(0);
+  });
+
+  it('is needed by --keep-failed', async () => {
+    const { code, stderr } = await runCli(['fetch', '--keep-failed', 'http://127.0.0.1/']);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('--keep-failed alone: it needs --journal, too'),
+    ]);
+  });
+});
