@@ -21,11 +21,11 @@ export function decodeRecord(line: string): Result | { readonly broken: string }
   }
   if (!isFields(record)) return { broken: 'it is no JSON object' };
   if (record.v !== RECORD_VERSION) return { broken: `its "v" is not ${RECORD_VERSION}` };
-  const wrong = Object.entries(SHAPES).find(([key, isRight]) => !isRight(record[key]));
+  const wrong = KEYS.find(([key, isRight]) => !isRight(record[key]));
   if (wrong !== undefined) return { broken: `its "${wrong[0]}" is missing or wrong` };
   if (record.ok === false && record.failure === undefined) return { broken: 'it failed without a "failure"' };
-  // Each key has been checked just above.
-  return { ...record, startedAt: Date.parse(String(record.startedAt)) } as unknown as Result;
+  // Each key has been checked just above. Assigned, since a spread of so many keys takes as long as to parse them.
+  return Object.assign(record, { startedAt: Date.parse(String(record.startedAt)) }) as unknown as Result;
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
@@ -62,6 +62,8 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   baseline: optional((value) => BASELINE.has(value)),
   badRuns: optional(isCount),
 };
+
+const KEYS = Object.entries(SHAPES);
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
