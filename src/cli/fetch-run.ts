@@ -1,11 +1,8 @@
 import { collect } from '../collect/collect.ts';
-import { parseExpectation } from '../config/expectation.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { RequestTemplate } from '../config/request-template.ts';
 import type { TlsMaterial } from '../config/tls-material.ts';
 import type { Input } from '../input/input.ts';
-import type { Tally } from '../input/job-maker.ts';
-import { readJobs } from '../input/read-jobs.ts';
 import type { Journal } from '../journal/journal.ts';
 import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
@@ -16,13 +13,14 @@ import type { Progress } from '../sinks/bar-line.ts';
 import { LineWriter } from '../sinks/line-writer.ts';
 import { openStandardOutput } from '../sinks/output-stream.ts';
 import { systemClock } from '../system-clock.ts';
-import { countInputs } from './count-inputs.ts';
 import { dryRun } from './dry-run.ts';
 import { EXIT } from './exit-code.ts';
+import type { DocumentParts } from './fetch-document.ts';
 import { fileLimit } from './file-limit.ts';
 import { openJournal } from './open-journal.ts';
 import { type Judgement, openJudgement } from './open-judgement.ts';
 import { type Outputs, openOutputs } from './outputs.ts';
+import { RunInputs } from './run-inputs.ts';
 import { type SignalName, Signals } from './signals.ts';
 
 export interface FetchRunParts {
@@ -37,7 +35,7 @@ export interface FetchRunParts {
 /** One run of `fanout fetch`: inputs, run and outputs put together. To be used once. */
 export class FetchRun {
   readonly #parts: FetchRunParts;
-  readonly #tally: Tally = { read: 0, skipped: 0 };
+  readonly #inputs: RunInputs;
   readonly #fold = new SummaryFold();
   /** Ends the reading of inputs, also of one that never says another word. */
   readonly #reading = new AbortController();
@@ -49,6 +47,7 @@ export class FetchRun {
 
   constructor(parts: FetchRunParts) {
     this.#parts = parts;
+    this.#inputs = new RunInputs({ ...parts, document: this.#network() });
   }
 
   /** Writes the jobs and fetches nothing. */
@@ -57,8 +56,8 @@ export class FetchRun {
     const stream = openStandardOutput(1, process.stdout);
     const output = new LineWriter(stream, { name: 'standard output', keepOpen: true });
     output.closed.then(() => this.#reading.abort());
-    const invalid = await dryRun(this.#jobs(), template, output);
-    this.#checkNotEmpty(this.#tally.read);
+    const invalid = await dryRun(this.#inputs.jobs(this.#reading.signal), template, output);
+    this.#checkNotEmpty(this.#inputs.tally.read);
     return invalid > 0 ? EXIT.failed : EXIT.ok;
   }
 
@@ -66,7 +65,7 @@ export class FetchRun {
   async run(): Promise<number> {
     // Each connection that ends makes errors whose stack traces nobody reads: a quarter of the cost of a new host.
     Error.stackTraceLimit = 0;
-    const { options, process, inputs } = this.#parts;
+    const { options, process } = this.#parts;
     const judgement = await openJudgement(options, () => this.#run?.isStopped === false);
     const warn = (message: string) => this.#warn(`fanout: ${message}\n`);
     const journal = await openJournal({ options, process, warn });
@@ -74,7 +73,7 @@ export class FetchRun {
     const run = this.#makeRun(outputs, judgement, journal);
     this.#run = run;
     outputs.closed.then(() => this.#onReaderGone(run));
-    if (outputs.bar !== undefined) this.#countBeside(inputs);
+    if (outputs.bar !== undefined) this.#countBeside();
     const signals = this.#watchSignals(run);
     // The journal is the last: what it has is in every other output.
     const sinks = [...judgement.sinks, ...outputs.sinks, ...(journal === undefined ? [] : [journal])];
@@ -100,16 +99,9 @@ export class FetchRun {
   }
 
   #makeRun({ window, bar }: Outputs, { judge }: Judgement, journal: Journal | undefined): Run {
-    const { options, process, template, tls, proxies } = this.#parts;
     return new Run({
-      options,
-      defaults: template,
-      tls,
-      proxies,
-      jobs: this.#jobs(),
-      clock: systemClock,
-      random: Math.random,
-      fileLimit: fileLimit(process, 2 * options.concurrency),
+      ...this.#network(),
+      jobs: this.#inputs.jobs(this.#reading.signal),
       judge,
       ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),
       onStop: () => {
@@ -122,13 +114,18 @@ export class FetchRun {
     });
   }
 
-  #jobs(): AsyncGenerator<Iterable<Job>> {
-    const { options, process, inputs } = this.#parts;
-    const { unique, defaultScheme, method } = options;
-    const signal = this.#reading.signal;
-    const syntax = { defaultScheme, parseExpectation };
-    const reading = { ...syntax, unique, defaultMethod: method, signal, stdin: process.stdin };
-    return readJobs(inputs, reading, this.#tally);
+  /** What a run needs to send requests. */
+  #network(): DocumentParts {
+    const { options, process, template, tls, proxies } = this.#parts;
+    return {
+      options,
+      defaults: template,
+      tls,
+      proxies,
+      clock: systemClock,
+      random: Math.random,
+      fileLimit: fileLimit(process, 2 * options.concurrency),
+    };
   }
 
   #warn(text: string): void {
@@ -155,24 +152,24 @@ export class FetchRun {
     this.#quitting.abort();
   }
 
-  #countBeside(inputs: readonly Input[]): void {
-    countInputs(inputs, this.#reading.signal).then((total) => {
+  #countBeside(): void {
+    this.#inputs.count(this.#reading.signal).then((total) => {
       this.#total = total;
     });
   }
 
   #progress(): Progress {
     const { ok, failed } = this.#fold;
-    const done = ok + failed + this.#tally.skipped;
+    const done = ok + failed + this.#inputs.tally.skipped;
     return { done, total: this.#total, ok, failed, inFlight: this.#run?.inFlight ?? 0 };
   }
 
   /** Gives the fold the counts that no result carries. A stopped run counts what it has not read, where it can. */
   async #settle(): Promise<void> {
-    const { read, skipped } = this.#tally;
+    const { read, skipped } = this.#inputs.tally;
     const run = this.#run;
     const isStopped = run?.isStopped === true && !this.#quitting.signal.aborted;
-    const total = isStopped ? await countInputs(this.#parts.inputs, this.#quitting.signal) : undefined;
+    const total = isStopped ? await this.#inputs.count(this.#quitting.signal) : undefined;
     const unread = Math.max(0, (total ?? read) - read);
     Object.assign(this.#fold, { read: read + unread, skipped, notFetched: (run?.notFetched ?? 0) + unread });
   }

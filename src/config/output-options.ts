@@ -14,6 +14,13 @@ export const outputOptions = {
     default: false,
     help: 'end well when the inputs hold no URL, and not with exit code 2',
   }),
+  sitemap: option({
+    flags: '--sitemap',
+    group: 'Lines',
+    parser: boolean,
+    default: false,
+    help: 'read the inputs as sitemaps or sitemap indexes, files or URLs of them, and not as lists',
+  }),
   format: option({
     flags: '--format <format>',
     group: 'Output',
