@@ -91,7 +91,7 @@ describe('--format', () => {
     const lines = (await runCli(args)).stdout.split('\n');
     expect(lines[0]).toMatch(/^index,source,line,id,url,finalUrl,method,ok,status,attempts,/);
     expect(lines[1]).toContain(`0,arguments,1,,"${origin.url}/ok?a,b",,GET,true,200,1,`);
-    expect(lines[2]).toMatch(/^1,arguments,2,.*,status,,Not Found$/);
+    expect(lines[2]).toMatch(/^1,arguments,2,.*,status,,Not Found,FAIL,,$/);
     expect(lines).toHaveLength(4);
   });
 });
