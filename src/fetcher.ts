@@ -1,3 +1,4 @@
+import type { KeptHop } from './bodies/kept-hop.ts';
 import { backoffMs } from './hosts/backoff.ts';
 import type { Hosts } from './hosts/hosts.ts';
 import { retryAfterMs } from './hosts/retry-after.ts';
@@ -61,7 +62,7 @@ export class Fetcher {
     this.#options = options;
   }
 
-  step(task: Task): Promise<Step> {
+  step(task: Task, keep?: KeptHop): Promise<Step> {
     const { agent, hasMore, hosts, policy, proxies, now } = this.#options;
     const { job } = task;
     if (job.invalid !== undefined) {
@@ -81,6 +82,7 @@ export class Fetcher {
       isDecoded: policy.isDecoded,
       proxies,
       isLast: agent.isCrowded && !hasMore(task.lane),
+      keep,
     }).then((reply) => {
       const waitMs = this.#wishedWaitMs(reply.answer);
       const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;

@@ -1,4 +1,3 @@
-import { ACCEPT_ENCODING } from './bodies/decoder.ts';
 import { policyOf } from './config/fetch-policy.ts';
 import type { RunOptions } from './config/run-options.ts';
 import { Engine } from './engine.ts';
@@ -8,12 +7,16 @@ import { AttemptError } from './http/attempt-error.ts';
 import type { RequestDefaults } from './http/hop.ts';
 import { failedResult } from './http/results.ts';
 import { type SocketBudget, socketBudget } from './http/socket-budget.ts';
-import { Task } from './http/task.ts';
+import type { Task } from './http/task.ts';
+import { KeepingFetcher } from './keeping-fetcher.ts';
+import type { OutputError } from './model/errors.ts';
 import type { Job } from './model/job.ts';
 import type { Result } from './model/result.ts';
 import { failsRun } from './model/verdict.ts';
+import { openBodies } from './open-bodies.ts';
 import { type Network, type NetworkParts, openNetwork } from './open-network.ts';
 import { Lanes } from './queue/lanes.ts';
+import { tasksOf } from './tasks-of.ts';
 
 export interface RunParts extends NetworkParts {
   readonly defaults: RequestDefaults;
@@ -37,17 +40,16 @@ export interface RunParts extends NetworkParts {
 /** One run over a list: the engine with the HTTP side as its work. What the program and the library have in common. */
 export class Run {
   readonly #parts: RunParts;
-  readonly #defaults: RequestDefaults;
   readonly #network: Network;
   readonly #hosts: Hosts;
   readonly #engine: Engine<Task, Result>;
   #cancelDeadline: (() => void) | undefined;
   #failures = 0;
   #isStopped = false;
+  #outputError: OutputError | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
-    this.#defaults = withCommonHeaders(parts.defaults, parts.options.decompress);
     const { clock, random, admit, recall } = parts;
     const sockets = socketsOf(parts);
     const options = { ...parts.options, concurrency: sockets.workers };
@@ -64,12 +66,14 @@ export class Run {
       now: clock.now,
       random,
     });
+    const bodies = openBodies(options, (error) => this.#onUnwritable(error));
+    const keeping = bodies === undefined ? fetcher : new KeepingFetcher(fetcher, bodies);
     this.#engine = new Engine<Task, Result>({
-      jobs: this.#tasks(),
+      jobs: tasksOf(parts.jobs, parts.defaults, options),
       lanes,
       concurrency: options.concurrency,
       laneOf: (task) => task.lane,
-      work: (task) => fetcher.step(task),
+      work: (task) => keeping.step(task),
       crashed: (task, error) => failedResult(task, { kind: 'internal', message: describe(error) }),
       known:
         recall === undefined
@@ -77,7 +81,7 @@ export class Run {
           : ({ job, method }) => recall(job, method, job.body ?? parts.defaults.body),
       admit: admit === undefined ? undefined : (task) => admit(task.job),
       finish: (result) => this.#finish(result),
-      settle: async () => parts.settle?.(),
+      settle: () => this.#settle(),
       onEnd: () => this.#close(),
     });
   }
@@ -146,24 +150,31 @@ export class Run {
     return judged;
   }
 
+  /** No body can be saved any more: what is under way is finished, and then the results end in this error. */
+  #onUnwritable(error: OutputError): void {
+    this.#outputError ??= error;
+    this.stop();
+  }
+
+  async #settle(): Promise<void> {
+    await this.#parts.settle?.();
+    if (this.#outputError !== undefined) throw this.#outputError;
+  }
+
   #close(): void {
     this.#cancelDeadline?.();
     this.#network.close(new AttemptError('aborted', undefined, 'the run has ended'));
   }
-
-  async *#tasks(): AsyncGenerator<Iterable<Task>> {
-    for await (const batch of this.#parts.jobs) yield tasksOf(batch, this.#defaults);
-  }
-}
-
-function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<Task> {
-  for (const job of jobs) yield new Task(job, defaults);
 }
 
 /** Lowers the number of workers to what the process may have open, and says so. */
 function socketsOf({ options, fileLimit, warn }: RunParts): SocketBudget {
   const { concurrency } = options;
-  const sockets = socketBudget({ workers: concurrency, filesEach: 0, fileLimit });
+  const sockets = socketBudget({
+    workers: concurrency,
+    filesEach: options.saveDir === undefined ? 0 : 1,
+    fileLimit,
+  });
   if (sockets.workers < concurrency) {
     warn?.(
       `--concurrency is lowered from ${concurrency} to ${sockets.workers}: no more than ${fileLimit} files and sockets may be open; "ulimit -n ${sockets.wantedLimit}" raises that`,
@@ -181,11 +192,6 @@ function hostsOf(options: RunOptions): Hosts {
     breaker: options.breaker,
     window: options.queue + options.concurrency,
   });
-}
-
-function withCommonHeaders(defaults: RequestDefaults, isDecoded: boolean): RequestDefaults {
-  const coding = isDecoded ? { 'accept-encoding': ACCEPT_ENCODING } : {};
-  return { ...defaults, headers: { accept: '*/*', ...coding, ...defaults.headers } };
 }
 
 function describe(error: unknown): string {

@@ -28,6 +28,7 @@ export class InlineTaker implements BodyTaker {
   }
 
   drop(): void {
+    this.#bytes = Number.POSITIVE_INFINITY;
     this.#pieces = [];
   }
 }

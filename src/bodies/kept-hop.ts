@@ -1,3 +1,4 @@
+import type { Job } from '../model/job.ts';
 import type { KeptBody } from '../model/result.ts';
 import { BodyError } from './body-error.ts';
 import type { Asked, FileSaver } from './file-saver.ts';
@@ -18,7 +19,7 @@ export interface KeepOptions {
   /** Whether another request follows an answer with this head, such as the next hop of a redirect. */
   readonly isFollowed: (status: number, headers: Headers) => boolean;
   /** Whether an answer with this status can be OK. */
-  readonly isAccepted: (status: number) => boolean;
+  readonly isAccepted: (job: Job, status: number) => boolean;
 }
 
 /** How the body of an answer is read. */
@@ -73,6 +74,11 @@ export class KeptHop {
     return this.#begin(status, headers);
   }
 
+  /** The body came to an early end. */
+  breakOff(): void {
+    this.#taker?.drop(true);
+  }
+
   /** The answer is judged: gives what is kept of its body. Throws a BodyError when that is a failure. */
   end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
     this.#leavePoint();
@@ -89,7 +95,8 @@ export class KeptHop {
     this.#leavePoint();
     const { saver, maxBytes, maxDroppedBytes, isFollowed, isAccepted } = this.#options;
     const hasBody = this.#asked.method !== 'HEAD' && !isFollowed(status, headers);
-    const isSaved = hasBody && saver !== undefined && (saver.keepsFailed || isAccepted(status));
+    const isSaved =
+      hasBody && saver !== undefined && (saver.keepsFailed || isAccepted(this.#asked.job, status));
     if (hasBody) this.#taker = this.#withInline(isSaved ? this.#saving(saver, status, headers) : undefined);
     return { maxBytes: isSaved ? maxBytes : maxDroppedBytes, taker: this.#taker, status };
   }

@@ -1,5 +1,7 @@
 import { Body } from '../bodies/body.ts';
+import { BodyError } from '../bodies/body-error.ts';
 import type { DecodeError } from '../bodies/decoder.ts';
+import type { KeptHop } from '../bodies/kept-hop.ts';
 import { originOf, pathOf } from '../model/url.ts';
 import type { Agent } from './agent.ts';
 import { AttemptError } from './attempt-error.ts';
@@ -37,12 +39,14 @@ export interface AttemptOptions {
   readonly timeoutMs: number;
   /** Time in ms that the hops before this one took. */
   readonly elapsedMs: number;
-  /** Bytes of the body that are wanted, see `Body`. */
+  /** Bytes of the body that are wanted, see `Body`, unless `keep` says otherwise. */
   readonly maxBytes: number;
   readonly isDecoded: boolean;
   readonly proxies?: ProxyRoutes | undefined;
   /** Whether the connection is closed after it, since no other request waits for it. */
   readonly isLast?: boolean;
+  /** What is done with the body. */
+  readonly keep?: KeptHop | undefined;
 }
 
 const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
@@ -76,7 +80,8 @@ class Attempt implements ExchangeHandler {
   #isOver = false;
 
   constructor(hop: Hop, options: AttemptOptions, resolve: (reply: Reply) => void) {
-    this.#hop = hop;
+    const more = options.keep?.headers;
+    this.#hop = more === undefined ? hop : { ...hop, headers: { ...hop.headers, ...more } };
     this.#options = options;
     this.#resolve = resolve;
     this.#startedAt = options.now();
@@ -119,11 +124,13 @@ class Attempt implements ExchangeHandler {
       return;
     }
     this.#ttfbMs = this.#options.now() - this.#startedAt;
-    this.#head = { status, headers, statusText };
+    const reception = this.#options.keep?.receive(status, headers);
+    this.#head = { status: reception?.status ?? status, headers, statusText };
     const encoding = this.#options.isDecoded ? headers['content-encoding'] : undefined;
     this.#body = new Body({
-      maxBytes: this.#options.maxBytes,
+      maxBytes: reception?.maxBytes ?? this.#options.maxBytes,
       contentEncoding: Array.isArray(encoding) ? encoding.join(',') : encoding,
+      taker: reception?.taker,
     });
   }
 
@@ -133,7 +140,7 @@ class Attempt implements ExchangeHandler {
       this.#body.write(chunk);
       if (this.#body.isOverLimit) this.#exchange?.abort(OVER_LIMIT);
     } catch (error) {
-      this.#exchange?.abort(decodeFailure(error as DecodeError)); // `Body.write` throws nothing else
+      this.#exchange?.abort(bodyFailure(error as BodyError | DecodeError)); // `Body.write` throws nothing else
     }
   }
 
@@ -142,7 +149,7 @@ class Attempt implements ExchangeHandler {
       this.#body?.end();
       this.#finish();
     } catch (error) {
-      this.onError(decodeFailure(error as DecodeError)); // `Body.end` throws nothing else
+      this.onError(bodyFailure(error as BodyError | DecodeError)); // `Body.end` throws nothing else
     }
   }
 
@@ -164,6 +171,7 @@ class Attempt implements ExchangeHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
+    if (failed !== undefined) this.#options.keep?.breakOff();
     this.#resolve({
       answer: this.#answer(),
       failed,
@@ -183,6 +191,6 @@ function expire(attempt: Attempt): void {
   attempt.expire();
 }
 
-function decodeFailure(error: DecodeError): AttemptError {
-  return new AttemptError('protocol', error.code, error.message);
+function bodyFailure(error: BodyError | DecodeError): AttemptError {
+  return new AttemptError(error instanceof BodyError ? error.kind : 'protocol', error.code, error.message);
 }

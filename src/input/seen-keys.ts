@@ -20,6 +20,12 @@ export class SeenKeys {
       this.#shards[digest.charCodeAt(12)]?.add(word(digest, 0) || 1, word(digest, 4), word(digest, 8)) ?? true
     );
   }
+
+  has(text: string): boolean {
+    const digest = hash('sha256', text, 'binary');
+    const shard = this.#shards[digest.charCodeAt(12)];
+    return shard?.has(word(digest, 0) || 1, word(digest, 4), word(digest, 8)) === true;
+  }
 }
 
 // Open addressing with linear probing. A first word of 0 marks an empty slot, so no entry has one.
@@ -38,6 +44,10 @@ class Table {
     this.#put(at, first, second, third);
     this.#size++;
     return true;
+  }
+
+  has(first: number, second: number, third: number): boolean {
+    return this.#words[this.#find(first, second, third)] !== 0;
   }
 
   // The place of the entry, or of the empty slot where it belongs.

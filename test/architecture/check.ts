@@ -19,12 +19,13 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   broker: ['model', 'collect'],
   'engine.ts': ['queue', 'pool'],
   'worker-pool.ts': ['queue', 'pool'],
-  'fetcher.ts': ['http', 'hosts', 'model', 'observation-of.ts'],
+  'fetcher.ts': ['http', 'hosts', 'bodies', 'model', 'observation-of.ts'],
+  'keeping-fetcher.ts': ['fetcher.ts', 'http', 'bodies', 'model'],
   'observation-of.ts': ['http', 'hosts', 'model'],
 };
 
 /** These may import everything but `cli`, and nothing but `cli` and each other may import them. */
-const COMPOSERS = ['open-network.ts', 'run.ts', 'index.ts'];
+const COMPOSERS = ['open-bodies.ts', 'open-network.ts', 'tasks-of.ts', 'run.ts', 'index.ts'];
 
 /** Which rooms may import a package. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {

@@ -1,0 +1,51 @@
+import { FileSaver } from './bodies/file-saver.ts';
+import type { KeepOptions } from './bodies/kept-hop.ts';
+import { NameMaker } from './bodies/name-maker.ts';
+import { SaveDirectory } from './bodies/save-directory.ts';
+import type { RunOptions } from './config/run-options.ts';
+import { isRedirect } from './http/redirect.ts';
+import { OutputError } from './model/errors.ts';
+
+/** Of a body that is not saved, in a run that saves others without a limit. */
+const MAX_DROPPED_BYTES = 10 * 1024 ** 2;
+
+/**
+ * What is done with bodies as the options say; `undefined` when they are all dropped.
+ *
+ * @param onUnwritable called when no body can be saved any more
+ * @throws OutputError when the directory for them cannot be used
+ */
+export function openBodies(
+  options: RunOptions,
+  onUnwritable: (error: OutputError) => void,
+): KeepOptions | undefined {
+  const { inlineBody, maxRedirects, maxSize, accept } = options;
+  const saver = openSaver(options, onUnwritable);
+  if (saver === undefined && inlineBody === undefined) return undefined;
+  return {
+    saver,
+    inlineBytes: inlineBody,
+    maxBytes: maxSize,
+    maxDroppedBytes: Number.isFinite(maxSize) ? maxSize : MAX_DROPPED_BYTES,
+    isFollowed: (status, { location }) => maxRedirects > 0 && isRedirect(status) && location !== undefined,
+    isAccepted: (job, status) => (job.expect?.status ?? accept).has(status),
+  };
+}
+
+function openSaver(options: RunOptions, onUnwritable: (error: OutputError) => void): FileSaver | undefined {
+  const { saveDir, name, method } = options;
+  if (saveDir === undefined || name === undefined) return undefined;
+  const directory = new SaveDirectory(saveDir);
+  try {
+    directory.probe();
+  } catch (error) {
+    throw new OutputError((error as Error).message, { cause: error }); // `probe` throws a BodyError
+  }
+  return new FileSaver({
+    directory,
+    names: new NameMaker({ template: name, defaultMethod: method }),
+    keepsFailed: options.saveAll,
+    resumes: options.resumePartial,
+    onUnwritable,
+  });
+}
