@@ -15,7 +15,12 @@ export async function fetchDocument(
   parts: DocumentParts,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const run = new Run({ ...parts, options: documentOptions(parts.options), jobs: oneJob(url) });
+  const run = new Run({
+    ...parts,
+    options: documentOptions(parts.options),
+    defaults: { ...parts.defaults, method: 'GET', body: undefined },
+    jobs: oneJob(url),
+  });
   const abort = () => run.abort('the run has ended');
   signal.addEventListener('abort', abort, { once: true });
   try {
@@ -35,7 +40,6 @@ function documentOptions(options: RunParts['options']): RunParts['options'] {
     ...options,
     concurrency: 1,
     queue: 4,
-    method: 'GET',
     head: false,
     accept: statusSet.parse('200'),
     contains: [],

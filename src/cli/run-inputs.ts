@@ -2,8 +2,7 @@ import { parseExpectation } from '../config/expectation.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { Input } from '../input/input.ts';
 import type { Tally } from '../input/job-maker.ts';
-import { readJobs } from '../input/read-jobs.ts';
-import { readSitemaps } from '../input/read-sitemaps.ts';
+import { type ReadOptions, readJobs } from '../input/read-jobs.ts';
 import type { Job } from '../model/job.ts';
 import { countInputs } from './count-inputs.ts';
 import { type DocumentParts, fetchDocument } from './fetch-document.ts';
@@ -27,13 +26,21 @@ export class RunInputs {
 
   /** Batches of jobs; an abort ends the reading, also of an input that never says another word. */
   jobs(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
-    const { options, inputs, process, document } = this.#parts;
+    const { options, inputs, process } = this.#parts;
     const { unique, defaultScheme, method } = options;
     const syntax = { defaultScheme, parseExpectation };
     const reading = { ...syntax, unique, defaultMethod: method, signal, stdin: process.stdin };
-    if (!options.sitemap) return readJobs(inputs, reading, this.tally);
-    const fetch = (url: string) => fetchDocument(url, document, signal);
-    return readSitemaps(inputs, { ...reading, fetchDocument: fetch }, this.tally);
+    return options.sitemap
+      ? this.#sitemapJobs({ ...reading, signal })
+      : readJobs(inputs, reading, this.tally);
+  }
+
+  /** The parser of XML is loaded on use. */
+  async *#sitemapJobs(reading: ReadOptions & { readonly signal: AbortSignal }) {
+    const { inputs, document } = this.#parts;
+    const { readSitemaps } = await import('../input/read-sitemaps.ts');
+    const fetch = (url: string) => fetchDocument(url, document, reading.signal);
+    yield* readSitemaps(inputs, { ...reading, fetchDocument: fetch }, this.tally);
   }
 
   /** How many jobs there are; `undefined` where that cannot be known beforehand. */

@@ -1,5 +1,5 @@
 import { TextDecoder } from 'node:util';
-import { SAXParser } from 'sax';
+import sax from 'sax';
 import { InputError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { named } from './input-fault.ts';
@@ -42,7 +42,7 @@ export async function* parseSitemap(
 
 class SitemapReader {
   readonly #name: string;
-  readonly #parser = new SAXParser(true, { position: true });
+  readonly #parser = new sax.SAXParser(true, { position: true });
   /** Local names of the elements that are open. */
   readonly #path: string[] = [];
   #found: SitemapEntry[] = [];
