@@ -98,4 +98,33 @@ describe('Engine.stop() and jobs that come again', () => {
     expect(run.engine.notFetched).toBe(1);
     expectToAddUp(run);
   });
+
+  test('a job that could not be begun is not fetched', async () => {
+    const run = new TestRun();
+    run.source.give(2).end();
+    const all = run.takeAll();
+    await allReactions();
+    await run.end({ ...again(1, 50), isUntried: true });
+    run.engine.stop();
+    await run.end({ ...again(2, 50), isUntried: true });
+    expect(await all).toEqual([]);
+    expect(run.engine.notFetched).toBe(2);
+    expectToAddUp(run);
+  });
+
+  test('a job whose second attempt could not be begun has the result of its first', async () => {
+    const run = new TestRun();
+    run.source.give(2).end();
+    const all = run.takeAll();
+    await allReactions();
+    for (const id of [1, 2]) await run.end({ ...again(id, 0), ...otherwise(id) });
+    await run.end({ ...again(1, 50), isUntried: true });
+    run.engine.stop();
+    await run.end({ ...again(2, 50), isUntried: true });
+    expect(await all).toEqual([
+      { id: 2, text: 'otherwise' },
+      { id: 1, text: 'otherwise' },
+    ]);
+    expectToAddUp(run);
+  });
 });

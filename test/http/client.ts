@@ -15,6 +15,7 @@ export interface ClientOptions {
   readonly lookUp?: (hostname: string) => Promise<readonly string[]>;
   readonly connectTimeoutMs?: number;
   readonly maxIdle?: number;
+  readonly maxOpen?: number;
   readonly refuse?: AddressPolicy;
   /** How TLS connections are made, beside the CA that is trusted. */
   readonly secure?: SecureOptions;
@@ -30,7 +31,7 @@ export interface Client {
 /** A client whose connections are closed when the test has finished. */
 export async function startClient(options: ClientOptions = {}): Promise<Client> {
   const now = () => performance.now();
-  const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, refuse, proxies } = options;
+  const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, maxOpen, refuse, proxies } = options;
   const resolver = lookUp === undefined ? systemResolver(now) : fakeResolver(now, lookUp);
   const agent = new Agent({
     dialer: new Dialer({
@@ -42,6 +43,7 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
       secureProxy: new Secure({ ca: await caPem() }),
     }),
     maxIdle,
+    ...(maxOpen === undefined ? {} : { maxOpen }),
   });
   onTestFinished(() => agent.destroy(new Error('the test has finished')));
   return {

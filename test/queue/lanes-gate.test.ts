@@ -27,6 +27,19 @@ describe('Lanes with a gate before all lanes', () => {
     expect(queue.gate.takings.map(({ at }) => at)).toEqual([0, 10, 20]);
   });
 
+  test('is told how many jobs are under way, and asked again when one is done', async () => {
+    const queue = new TestQueue();
+    queue.gate.openAt = (_now = 0, inFlight = 0) => (inFlight < 2 ? 0 : Number.POSITIVE_INFINITY);
+    queue.put('a1', 'b1', 'c1');
+    expect(queue.takeAllNow(2)).toEqual(['a1', 'b1']);
+    const third = watch(queue.take());
+    await allReactions();
+    expect(third().state).toBe('pending');
+    queue.done('a1');
+    await allReactions();
+    expect(third()).toEqual({ state: 'fulfilled', value: 'c1' });
+  });
+
   test('asks no lane while it is closed', () => {
     const queue = new TestQueue();
     queue.gate.openFrom = 100;

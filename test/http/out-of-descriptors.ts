@@ -1,0 +1,56 @@
+import { closeSync, openSync } from 'node:fs';
+import { connect } from 'node:net';
+import { connectFailure } from '../../src/http/connect-failure.ts';
+import { DialError } from '../../src/http/dial-error.ts';
+import { readHostsFile } from '../../src/http/hosts-file.ts';
+import { NameServers } from '../../src/http/name-servers.ts';
+import { NameSource } from '../../src/http/name-source.ts';
+import { SystemResolver } from '../../src/http/system-resolver.ts';
+
+// Run by a test as a process of its own: says in JSON how things fail when no file can be opened any more.
+const source = new NameSource({
+  now: () => performance.now(),
+  readHosts: async () => new Map(),
+  servers: new NameServers({ servers: ['127.0.0.1:9'], families: 'ipv4', firstTryMs: 10 }),
+  system: new SystemResolver(undefined),
+  trouble: { ended: () => {} },
+});
+const held = holdAll();
+const said = {
+  connect: await refusal(dial()),
+  'hosts file': await refusal(readHostsFile()),
+  'name of the name servers': await refusal(source.lookUp('name.of.no.one.test')),
+  'name of the system': await refusal(source.lookUp('nameofnoone')),
+};
+for (const descriptor of held) closeSync(descriptor);
+console.log(
+  JSON.stringify({ ...said, 'unknown name afterwards': await refusal(source.lookUp('nothing.invalid')) }),
+);
+
+function holdAll(): number[] {
+  const descriptors: number[] = [];
+  for (;;) {
+    try {
+      descriptors.push(openSync('/dev/null', 'r'));
+    } catch {
+      return descriptors;
+    }
+  }
+}
+
+function dial(): Promise<never> {
+  return new Promise((_, reject) => {
+    connect(9, '127.0.0.1').once('error', (error: Error & { code?: string }) => {
+      connectFailure(new DialError('connect', error.code, error.message), '127.0.0.1', reject);
+    });
+  });
+}
+
+async function refusal(promise: Promise<unknown>): Promise<string> {
+  try {
+    return `no refusal but ${JSON.stringify(await promise)}`;
+  } catch (error) {
+    const { name, code } = error as Error & { code?: string };
+    return `${name} ${code}`;
+  }
+}
