@@ -17,7 +17,7 @@ export type { JobItem } from './input/jobs-from.ts';
 export { InputError, OutputError, UsageError } from './model/errors.ts';
 export { FAILURE_KINDS, type Failure, type FailureKind } from './model/failure.ts';
 export { encodeRecord } from './model/record.ts';
-export type { FailedResult, OkResult, Redirect, Result } from './model/result.ts';
+export type { FailedResult, KeptBody, OkResult, Redirect, Result } from './model/result.ts';
 export { type Settled, WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 
 /** The options of `fanout()`. */

@@ -1,0 +1,61 @@
+import { readdir } from 'node:fs/promises';
+import { FileSaver } from '../../src/bodies/file-saver.ts';
+import { type KeepOptions, KeptHop } from '../../src/bodies/kept-hop.ts';
+import { NameMaker } from '../../src/bodies/name-maker.ts';
+import type { Headers } from '../../src/bodies/resume-record.ts';
+import { SaveDirectory } from '../../src/bodies/save-directory.ts';
+import type { OutputError } from '../../src/model/errors.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aJob } from './a-job.ts';
+
+export interface SaverSetting extends Partial<Pick<KeepOptions, 'maxBytes' | 'inlineBytes'>> {
+  readonly dir?: string;
+  readonly keepsFailed?: boolean;
+  readonly resumes?: boolean;
+}
+
+/** Bodies saved below a directory of the running test, each hop of them driven by hand. */
+export async function aSaver({ dir, keepsFailed = false, resumes = false, ...rest }: SaverSetting = {}) {
+  const root = dir ?? `${await tempDir()}/out`;
+  const directory = new SaveDirectory(root);
+  directory.probe();
+  const fatal: OutputError[] = [];
+  const names = new NameMaker({ template: [{ field: 'host' }, { field: 'path' }], defaultMethod: 'GET' });
+  const onUnwritable = (error: OutputError) => void fatal.push(error);
+  const saver = new FileSaver({ directory, names, keepsFailed, resumes, onUnwritable });
+  const options: KeepOptions = {
+    saver,
+    maxBytes: Number.POSITIVE_INFINITY,
+    maxDroppedBytes: 1000,
+    isFollowed: (_, status) => status === 302,
+    isAccepted: (_, status) => status >= 200 && status <= 299,
+    ...rest,
+  };
+  const asked = (url: string, hop = {}) => ({ job: aJob(url), url, method: 'GET', headers: {}, ...hop });
+  /** A hop whose head has come. */
+  const begin = (url: string, { status = 200, headers = {}, hop = {} }: Head = {}) => {
+    const keep = new KeptHop(options, asked(url, hop));
+    const { taker } = keep.receive(status, headers);
+    return { keep, taker, write: (text: string) => taker?.write(Buffer.from(text)) };
+  };
+  /** A whole body. */
+  const save = (url: string, text: string, head?: Head) => {
+    const { keep, write } = begin(url, head);
+    if (text !== '') write(text);
+    return keep.end(true, true);
+  };
+  return { root, saver, options, fatal, asked, begin, save, files: () => filesIn(root) };
+}
+
+interface Head {
+  readonly status?: number;
+  readonly headers?: Headers;
+  readonly hop?: object;
+}
+
+/** All files below a directory, with `/` between their parts, in order. */
+export async function filesIn(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => !entry.isDirectory());
+  return files.map((entry) => `${entry.parentPath}/${entry.name}`.slice(root.length + 1)).sort();
+}

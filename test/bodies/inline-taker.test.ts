@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { InlineTaker } from '../../src/bodies/inline-taker.ts';
+
+function keep(pieces: readonly (string | Buffer)[], { isWhole = true, maxBytes = 10 } = {}) {
+  const taker = new InlineTaker(maxBytes);
+  for (const piece of pieces) taker.write(Buffer.from(piece));
+  return taker.end(false, isWhole);
+}
+
+it.each([
+  ['text', ['he', 'llo'], { bytes: 5, text: 'hello' }],
+  ['nothing', [], { bytes: 0, text: '' }],
+  ['a character in two pieces', [Buffer.from([0xc3]), Buffer.from([0xa9])], { bytes: 2, text: 'é' }],
+  ['a zero byte', ['a\0b'], { bytes: 3, text: 'a\0b' }],
+  ['bytes that are no UTF-8', [Buffer.from([0xff, 0x00])], { bytes: 2, base64: '/wA=' }],
+  ['half a character', [Buffer.from([0xc3])], { bytes: 1, base64: 'ww==' }],
+  ['as much as is wanted', ['1234567890'], { bytes: 10, text: '1234567890' }],
+])('%s is kept for the record', (_what, pieces, kept) => {
+  expect(keep(pieces)).toEqual(kept);
+});
+
+it('a body that is larger than wanted is left out as a whole', () => {
+  expect(keep(['12345', '67890', 'x'])).toBeUndefined();
+  expect(keep(['x'.repeat(11), ''])).toBeUndefined();
+});
+
+it('a body that was not read to its end, or broke off, is left out', () => {
+  expect(keep(['x'], { isWhole: false })).toBeUndefined();
+  const taker = new InlineTaker(10);
+  taker.write(Buffer.from('x'));
+  taker.drop();
+  expect(taker.end(false, true)).toBeUndefined();
+});

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { contentRange } from '../../src/bodies/content-range.ts';
+import {
+  decodeResumeRecord,
+  encodeResumeRecord,
+  isSameVersion,
+  resumeRecord,
+} from '../../src/bodies/resume-record.ts';
+
+const URL = 'https://example.com/a';
+const MODIFIED = 'Thu, 01 Jan 2026 00:00:00 GMT';
+
+describe('resumeRecord()', () => {
+  it.each([
+    [{ etag: '"one"' }, '"one"'],
+    [{ etag: '""' }, '""'],
+    [{ etag: '"a"', 'last-modified': MODIFIED }, '"a"'],
+    [{ 'last-modified': MODIFIED, date: 'Thu, 01 Jan 2026 00:01:00 GMT' }, MODIFIED],
+    [{ etag: '"one"', 'content-encoding': 'identity' }, '"one"'],
+  ])('takes what changes with every byte: %j', (headers, validator) => {
+    expect(resumeRecord(URL, 200, headers)).toEqual({ url: URL, validator });
+  });
+
+  it.each([
+    [{}],
+    [{ etag: 'W/"one"' }],
+    [{ etag: 'W/"one"', 'last-modified': MODIFIED, date: 'Fri, 02 Jan 2026 00:00:00 GMT' }],
+    [{ etag: 'one' }],
+    [{ etag: '"o"ne"' }],
+    [{ etag: ['"one"', '"two"'] }],
+    [{ 'last-modified': MODIFIED }],
+    [{ 'last-modified': MODIFIED, date: 'Thu, 01 Jan 2026 00:00:59 GMT' }],
+    [{ 'last-modified': 'yesterday', date: MODIFIED }],
+    [{ etag: '"one"', 'content-encoding': 'gzip' }],
+  ])('takes nothing weak, and nothing that is decoded on its way: %j', (headers) => {
+    expect(resumeRecord(URL, 200, headers)).toBeUndefined();
+  });
+
+  it('takes no other status', () => {
+    expect(resumeRecord(URL, 404, { etag: '"one"' })).toBeUndefined();
+  });
+});
+
+describe('isSameVersion()', () => {
+  it.each([
+    ['"one"', { etag: '"one"' }, true],
+    ['"one"', {}, true],
+    ['"one"', { etag: '"two"' }, false],
+    ['"one"', { etag: 'W/"one"' }, false],
+    [MODIFIED, { 'last-modified': MODIFIED, etag: '"any"' }, true],
+    [MODIFIED, { 'last-modified': 'Thu, 01 Jan 2026 00:00:01 GMT' }, false],
+  ])('%s against %j is %s', (validator, headers, is) => {
+    expect(isSameVersion({ url: URL, validator }, headers)).toBe(is);
+  });
+});
+
+describe('decodeResumeRecord()', () => {
+  it('reads what was written', () => {
+    const record = { url: URL, validator: '"o\\u00e9"' };
+    expect(decodeResumeRecord(encodeResumeRecord(record))).toEqual(record);
+  });
+
+  it.each([
+    '',
+    '{',
+    'null',
+    '[]',
+    '7',
+    '{"v":1,"url":"x"}',
+    '{"v":2,"url":"x","validator":"y"}',
+    '{"v":1,"url":1,"validator":"y"}',
+  ])('takes %j for none', (text) => {
+    expect(decodeResumeRecord(text)).toBeUndefined();
+  });
+});
+
+describe('contentRange()', () => {
+  it('reads first, last and total', () => {
+    expect(contentRange('bytes 5-9/10')).toEqual({ first: 5, last: 9, total: 10 });
+    expect(contentRange('Bytes 0-0/1')).toEqual({ first: 0, last: 0, total: 1 });
+  });
+
+  it.each([
+    undefined,
+    '',
+    'bytes */10',
+    'bytes 5-9/*',
+    'bytes 9-5/10',
+    'bytes 5-10/10',
+    'bytes=5-9/10',
+    'bytes 5-9/10 ',
+    'items 5-9/10',
+    ['bytes 5-9/10', 'bytes 5-9/10'],
+  ])('takes %j for none', (header) => {
+    expect(contentRange(header)).toBeUndefined();
+  });
+});

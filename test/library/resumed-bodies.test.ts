@@ -1,0 +1,258 @@
+import { createHash } from 'node:crypto';
+import { link, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { type FanoutOptions, fanout, type JobItem, type Result } from '../../src/index.ts';
+import { filesIn } from '../bodies/a-saver.ts';
+import { running } from '../http/client.ts';
+import { filler } from '../origin/filler.ts';
+import { startOrigin } from '../origin/origin.ts';
+import { startRawServer } from '../origin/raw-server.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+
+const WHOLE = 'hello world';
+
+async function fetchOne(url: JobItem, options: FanoutOptions): Promise<Result> {
+  const results: Result[] = [];
+  for await (const result of fanout([url], { resumePartial: true, retries: 0, ...options }))
+    results.push(result);
+  const [result] = results;
+  if (result === undefined || results.length > 1) throw new Error(`there are ${results.length} results`);
+  return result;
+}
+
+function answer(status: string, headers: readonly string[], body: string | Buffer = ''): Buffer {
+  const head = [`HTTP/1.1 ${status}`, 'Connection: close', ...headers, '', ''].join('\r\n');
+  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
+}
+
+const BROKEN = (...headers: string[]) => answer('200 OK', ['Content-Length: 11', ...headers], 'hello');
+const ALL = (body = WHOLE) => answer('200 OK', [`Content-Length: ${body.length}`, 'ETag: "v2"'], body);
+const REST = (range: string, body: string, etag = '"v1"') =>
+  answer(
+    '206 Partial Content',
+    [`Content-Length: ${body.length}`, `ETag: ${etag}`, `Content-Range: ${range}`],
+    body,
+  );
+
+/** A server that gives these answers, one for each request, and closes after each; and a directory for bodies. */
+async function scene(...answers: Buffer[]) {
+  const server = await running(
+    startRawServer({
+      onRequest: ({ socket }) => void socket.end(answers.shift() ?? answer('500 Unscripted', [])),
+    }),
+  );
+  const dir = await tempDir();
+  const files = () => filesIn(dir);
+  const asked = () => server.heads.map((head) => /^range: (.*)$/im.exec(head)?.[1]);
+  return {
+    server,
+    url: `${server.url}/a.txt`,
+    dir,
+    files,
+    asked,
+    fetchIt: () => fetchOne(`${server.url}/a.txt`, { saveDir: dir }),
+  };
+}
+
+async function saved(dir: string, result: Result): Promise<string> {
+  const bytes = await readFile(join(dir, result.body?.path ?? 'nothing was saved'));
+  expect(result.body).toMatchObject({
+    bytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  });
+  return bytes.toString();
+}
+
+describe('a body that broke off', () => {
+  it('is gone on with by the next attempt', async () => {
+    const origin = await running(startOrigin());
+    const dir = await tempDir();
+    const result = await fetchOne(`${origin.url}/range/100000?cut=30000`, { saveDir: dir, retries: 1 });
+    expect(result).toMatchObject({ ok: true, status: 200, attempts: 2 });
+    expect(await saved(dir, result)).toBe(filler(100_000).toString());
+    expect(await filesIn(dir)).toEqual([result.body?.path]);
+    const second = origin.log[1]?.headers;
+    const [, first] = /^bytes=(\d+)-$/.exec(second?.range ?? '') ?? [];
+    expect(Number(first)).toBeGreaterThan(0);
+    expect(second).toMatchObject({ 'if-range': '"100000"', 'accept-encoding': 'identity' });
+  });
+
+  it('is gone on with by the next run, under its own name', async () => {
+    const { url, dir, files, asked, fetchIt } = await scene(
+      BROKEN('ETag: "v1"'),
+      REST('bytes 5-10/11', ' world'),
+    );
+    expect(await fetchIt()).toMatchObject({ ok: false, failure: { kind: 'reset' } });
+    const name = `${new URL(url).host.replace(':', '_')}/a.txt`;
+    expect(await files()).toEqual([`${name}.part`, `${name}.part.json`]);
+    const result = await fetchIt();
+    expect(result).toMatchObject({ ok: true, status: 200, body: { path: name } });
+    expect(await saved(dir, result)).toBe(WHOLE);
+    expect(await files()).toEqual([name]);
+    expect(asked()).toEqual([undefined, 'bytes=5-']);
+  });
+
+  it('is OK with the rest of it also where only 200 is accepted', async () => {
+    const { url, dir } = await scene(BROKEN('ETag: "v1"'), REST('bytes 5-10/11', ' world'));
+    const options = { saveDir: dir, accept: 200 };
+    await fetchOne(url, options);
+    expect(await fetchOne(url, options)).toMatchObject({ ok: true, status: 200 });
+  });
+
+  it('is gone on with more than once', async () => {
+    const part = answer(
+      '206 Partial Content',
+      ['Content-Length: 6', 'ETag: "v1"', 'Content-Range: bytes 5-10/11'],
+      ' wo',
+    );
+    const { dir, asked, fetchIt } = await scene(BROKEN('ETag: "v1"'), part, REST('bytes 8-10/11', 'rld'));
+    await fetchIt();
+    await fetchIt();
+    expect(await saved(dir, await fetchIt())).toBe(WHOLE);
+    expect(asked()).toEqual([undefined, 'bytes=5-', 'bytes=8-']);
+  });
+
+  it('by way of a redirect is gone on with where it came from', async () => {
+    const moved = answer('302 Found', ['Location: /b', 'Content-Length: 0']);
+    const { dir, asked, fetchIt } = await scene(
+      moved,
+      BROKEN('ETag: "v1"'),
+      moved,
+      REST('bytes 5-10/11', ' world'),
+    );
+    await fetchIt();
+    expect(await saved(dir, await fetchIt())).toBe(WHOLE);
+    expect(asked()).toEqual([undefined, undefined, undefined, 'bytes=5-']);
+  });
+});
+
+describe('a body that cannot be gone on with', () => {
+  it.each([
+    ['the server has another version', [ALL('new version')], 'new version'],
+    ['the server gives it all', [ALL()], WHOLE],
+    ['the server has another part of it', [REST('bytes 4-10/11', 'o world'), ALL()], WHOLE],
+    ['the server does not give the end of it', [REST('bytes 5-9/11', ' worl'), ALL()], WHOLE],
+    ['the server does not say how long it is', [REST('bytes 5-10/*', ' world'), ALL()], WHOLE],
+    ['the server has a part of another version', [REST('bytes 5-10/11', ' WORLD', '"v2"'), ALL()], WHOLE],
+    [
+      'the server says nothing of the part',
+      [answer('206 Partial Content', ['Content-Length: 6'], ' world'), ALL()],
+      WHOLE,
+    ],
+    [
+      'the server refuses the part',
+      [answer('416 Range Not Satisfiable', ['Content-Length: 0']), ALL()],
+      WHOLE,
+    ],
+    [
+      'the server encodes the part',
+      [
+        answer(
+          '206 Partial Content',
+          ['Content-Length: 6', 'Content-Range: bytes 5-10/11', 'Content-Encoding: gzip'],
+          ' world',
+        ),
+        ALL(),
+      ],
+      WHOLE,
+    ],
+  ])('is fetched from its beginning: %s', async (_why, answers, body) => {
+    const { dir, files, asked, fetchIt } = await scene(BROKEN('ETag: "v1"'), ...answers);
+    await fetchIt();
+    const result = await fetchIt();
+    expect(result).toMatchObject({ ok: true, status: 200, attempts: 1 });
+    expect(await saved(dir, result)).toBe(body);
+    expect(await files()).toEqual([result.body?.path]);
+    expect(asked().slice(0, 3)).toEqual([undefined, 'bytes=5-', ...(answers.length > 1 ? [undefined] : [])]);
+  });
+
+  it.each([
+    ['a weak validator', ['ETag: W/"v1"']],
+    ['no validator', []],
+    [
+      'a date that is too near',
+      ['Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT', 'Date: Thu, 01 Jan 2026 00:00:01 GMT'],
+    ],
+  ])('leaves nothing behind: it has %s', async (_why, headers) => {
+    const { files, asked, fetchIt } = await scene(BROKEN(...headers), ALL());
+    await fetchIt();
+    expect(await files()).toEqual([]);
+    expect(await fetchIt()).toMatchObject({ ok: true });
+    expect(asked()).toEqual([undefined, undefined]);
+  });
+
+  it('leaves nothing behind when it came encoded', async () => {
+    const packed = gzipSync('hello world '.repeat(1000));
+    const { files, fetchIt } = await scene(
+      answer('200 OK', ['ETag: "v1"', 'Content-Encoding: gzip', 'Content-Length: 10000'], packed),
+    );
+    expect(await fetchIt()).toMatchObject({ ok: false });
+    expect(await files()).toEqual([]);
+  });
+
+  it('leaves nothing behind when it is not to be gone on with', async () => {
+    const { url, dir, files } = await scene(BROKEN('ETag: "v1"'));
+    await fetchOne(url, { saveDir: dir, resumePartial: false });
+    expect(await files()).toEqual([]);
+  });
+
+  it('stays when the server fails for now', async () => {
+    const { dir, asked, fetchIt } = await scene(
+      BROKEN('ETag: "v1"'),
+      answer('503 Unavailable', ['Content-Length: 0']),
+      REST('bytes 5-10/11', ' world'),
+    );
+    await fetchIt();
+    expect(await fetchIt()).toMatchObject({ ok: false, status: 503 });
+    expect(await saved(dir, await fetchIt())).toBe(WHOLE);
+    expect(asked()).toEqual([undefined, 'bytes=5-', 'bytes=5-']);
+  });
+
+  it('is not touched by a job that asks for a range of its own, or sends a body', async () => {
+    const { url, dir, asked } = await scene(BROKEN('ETag: "v1"'), REST('bytes 0-1/11', 'he'), ALL());
+    await fetchOne({ url, save: 'x' }, { saveDir: dir });
+    await fetchOne({ url, save: 'x', headers: { range: 'bytes=0-1' } }, { saveDir: dir });
+    await fetchOne({ url, save: 'x', body: 'x' }, { saveDir: dir });
+    expect(asked()).toEqual([undefined, 'bytes=0-1', undefined]);
+  });
+});
+
+describe('what was left is not trusted', () => {
+  it.each([
+    ['its record is torn', async (part: string) => writeFile(`${part}.json`, '{"v":1,"url"')],
+    [
+      'its record is of another URL',
+      async (part: string) => writeFile(`${part}.json`, '{"v":1,"url":"http://x/","validator":"\\"v1\\""}'),
+    ],
+    ['its record has gone', async (part: string) => rm(`${part}.json`)],
+    ['it has gone', async (part: string) => rm(part)],
+    ['it is empty', async (part: string) => writeFile(part, '')],
+  ])('when %s', async (_why, spoil) => {
+    const { dir, asked, fetchIt, files } = await scene(BROKEN('ETag: "v1"'), ALL());
+    await fetchIt();
+    const part = (await files()).find((name) => name.includes('.part')) ?? '';
+    await spoil(join(dir, part.replace(/\.json$/, '')));
+    const result = await fetchIt();
+    expect(await saved(dir, result)).toBe(WHOLE);
+    expect(asked()).toEqual([undefined, undefined]);
+    expect(await files()).toEqual([result.body?.path]);
+  });
+
+  it.each([
+    ['a symbolic link', symlink],
+    ['another name of a file', link],
+  ])('when it is %s', async (_what, make) => {
+    const { dir, asked, fetchIt, files } = await scene(BROKEN('ETag: "v1"'), ALL());
+    await fetchIt();
+    const part = join(dir, (await files())[0] ?? '');
+    const outside = join(await tempDir(), 'precious');
+    await writeFile(outside, 'hello');
+    await rm(part);
+    await make(outside, part);
+    expect(await saved(dir, await fetchIt())).toBe(WHOLE);
+    expect(await readFile(outside, 'utf8')).toBe('hello');
+    expect(asked()).toEqual([undefined, undefined]);
+  });
+});
