@@ -3,10 +3,12 @@ import { backoffMs } from './hosts/backoff.ts';
 import type { Hosts } from './hosts/hosts.ts';
 import { retryAfterMs } from './hosts/retry-after.ts';
 import type { Agent } from './http/agent.ts';
-import { type Answer, attempt, isIdempotent, type Reply } from './http/attempt.ts';
+import type { AnswerJudge } from './http/answer-judge.ts';
+import { type Answer, attempt, type Reply } from './http/attempt.ts';
 import type { ProxyRoutes } from './http/proxy-routes.ts';
-import { isRedirect, nextHop } from './http/redirect.ts';
-import { failedResult, okResult, statusFailure, unsentResult } from './http/results.ts';
+import { nextHop } from './http/redirect.ts';
+import { failedResult, statusFailure, unsentResult } from './http/results.ts';
+import { isIdempotent } from './http/sent-request.ts';
 import type { Task } from './http/task.ts';
 import type { Failure } from './model/failure.ts';
 import type { Result } from './model/result.ts';
@@ -22,7 +24,6 @@ export interface FetchPolicy {
   readonly maxBytes: number;
   readonly maxRedirects: number;
   readonly isDecoded: boolean;
-  readonly accept: StatusSet;
   /** Attempts after the first one. */
   readonly retries: number;
   readonly retryStatuses: StatusSet;
@@ -38,6 +39,8 @@ export interface FetcherOptions {
   readonly agent: Agent;
   readonly hosts: Hosts;
   readonly policy: FetchPolicy;
+  /** Says which answers are OK. */
+  readonly judge: AnswerJudge;
   readonly proxies?: ProxyRoutes | undefined;
   /** Whether another job of the lane waits for its turn. */
   readonly hasMore: (lane: string) => boolean;
@@ -63,7 +66,7 @@ export class Fetcher {
   }
 
   step(task: Task, keep?: KeptHop): Promise<Step> {
-    const { agent, hasMore, hosts, policy, proxies, now } = this.#options;
+    const { agent, hasMore, hosts, judge, policy, proxies, now } = this.#options;
     const { job } = task;
     if (job.invalid !== undefined) {
       const failure: Failure = { kind: 'invalid', message: job.invalid };
@@ -83,6 +86,7 @@ export class Fetcher {
       proxies,
       isLast: agent.isCrowded && !hasMore(task.lane),
       keep,
+      readerFor: (status, headers) => judge.readerFor(job, status, headers),
     }).then((reply) => {
       const waitMs = this.#wishedWaitMs(reply.answer);
       const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;
@@ -121,18 +125,17 @@ export class Fetcher {
   }
 
   #judge(task: Task, reply: Reply): Step {
-    const { accept, headFallsBack, maxRedirects, retriesNetworkFailures } = this.#options.policy;
+    const { judge, policy } = this.#options;
+    const { headFallsBack, retriesNetworkFailures } = policy;
     const { answer, failed } = reply;
     if (failed !== undefined || answer === undefined) {
       const failure = failed?.failure ?? { kind: 'internal', message: 'neither an answer nor a failure' };
       const mayRetry = retriesNetworkFailures && failed?.isRetryable === true;
-      return mayRetry ? this.#retry(task, failure, answer) : { result: failedResult(task, failure, answer) };
+      const result = failedResult(task, failure, answer);
+      return mayRetry ? this.#again(task, result) : { result };
     }
-    const location = answer.headers.location;
-    if (maxRedirects > 0 && isRedirect(answer.status) && location !== undefined) {
-      return this.#redirect(task, answer, Array.isArray(location) ? (location[0] ?? '') : location);
-    }
-    if (accept.has(answer.status)) return { result: okResult(task, answer) };
+    if (judge.isFollowed(task.job, answer.status, answer.headers)) return this.#redirect(task, answer);
+    if (judge.isAccepted(task.job, answer.status)) return { result: judge.accepted(task, answer) };
     if (headFallsBack && task.hop.method === 'HEAD' && (answer.status === 405 || answer.status === 501)) {
       task.repeatAs('GET');
       return { again: task, at: 0 };
@@ -140,13 +143,15 @@ export class Fetcher {
     return this.#refuse(task, answer);
   }
 
-  #redirect(task: Task, answer: Answer, location: string): Step {
+  #redirect(task: Task, answer: Answer): Step {
     const { maxRedirects } = this.#options.policy;
+    const { location = '' } = answer.headers;
+    const target = Array.isArray(location) ? (location[0] ?? '') : location;
     const fail = (message: string): Step => ({
       result: failedResult(task, { kind: 'redirect', message }, answer),
     });
     if (task.redirects.length >= maxRedirects) return fail(`more than ${maxRedirects} redirects`);
-    const next = nextHop(task.hop, answer.status, location, task.hostHeaders);
+    const next = nextHop(task.hop, answer.status, target, task.hostHeaders);
     if ('refused' in next) return fail(next.refused);
     task.follow(next, { status: answer.status, url: task.hop.url });
     return { again: task, at: 0 };
@@ -154,11 +159,12 @@ export class Fetcher {
 
   /** The answer has an unwanted status. */
   #refuse(task: Task, answer: Answer): Step {
-    const { maxRetryAfterMs, retryStatuses } = this.#options.policy;
+    const { judge, policy } = this.#options;
+    const { maxRetryAfterMs, retryStatuses } = policy;
+    if (!retryStatuses.has(answer.status)) return { result: judge.refused(task, answer) };
     const failure = statusFailure(answer);
-    if (!retryStatuses.has(answer.status)) return { result: failedResult(task, failure, answer) };
     const waitMs = this.#wishedWaitMs(answer);
-    if (waitMs <= maxRetryAfterMs) return this.#retry(task, failure, answer, waitMs);
+    if (waitMs <= maxRetryAfterMs) return this.#again(task, judge.refused(task, answer), waitMs);
     const message = `${failure.message}: the server asks to wait ${Math.ceil(waitMs / 1000)}s`;
     return { result: failedResult(task, { ...failure, message }, answer) };
   }
@@ -170,9 +176,9 @@ export class Fetcher {
     return isObeyed ? (retryAfterMs(header, this.#options.now()) ?? 0) : 0;
   }
 
-  #retry(task: Task, failure: Failure, answer: Answer | undefined, minWaitMs = 0): Step {
+  /** Another attempt, or the result if there are no more. */
+  #again(task: Task, result: Result, minWaitMs = 0): Step {
     const { policy, now, random } = this.#options;
-    const result = failedResult(task, failure, answer);
     const mayRepeat = policy.retriesAllMethods || isIdempotent(task.method);
     if (task.attempts > policy.retries || !mayRepeat) return { result };
     const at = now() + Math.max(minWaitMs, backoffMs(task.attempts, random));

@@ -3,7 +3,7 @@ import type { KeepOptions } from './bodies/kept-hop.ts';
 import { NameMaker } from './bodies/name-maker.ts';
 import { SaveDirectory } from './bodies/save-directory.ts';
 import type { RunOptions } from './config/run-options.ts';
-import { isRedirect } from './http/redirect.ts';
+import type { AnswerJudge } from './http/answer-judge.ts';
 import { OutputError } from './model/errors.ts';
 
 /** Of a body that is not saved, in a run that saves others without a limit. */
@@ -17,9 +17,10 @@ const MAX_DROPPED_BYTES = 10 * 1024 ** 2;
  */
 export function openBodies(
   options: RunOptions,
+  judge: AnswerJudge,
   onUnwritable: (error: OutputError) => void,
 ): KeepOptions | undefined {
-  const { inlineBody, maxRedirects, maxSize, accept } = options;
+  const { inlineBody, maxSize } = options;
   const saver = openSaver(options, onUnwritable);
   if (saver === undefined && inlineBody === undefined) return undefined;
   return {
@@ -27,8 +28,8 @@ export function openBodies(
     inlineBytes: inlineBody,
     maxBytes: maxSize,
     maxDroppedBytes: Number.isFinite(maxSize) ? maxSize : MAX_DROPPED_BYTES,
-    isFollowed: (status, { location }) => maxRedirects > 0 && isRedirect(status) && location !== undefined,
-    isAccepted: (job, status) => (job.expect?.status ?? accept).has(status),
+    isFollowed: (job, status, headers) => judge.isFollowed(job, status, headers),
+    isAccepted: (job, status) => judge.isAccepted(job, status),
   };
 }
 

@@ -6,7 +6,7 @@ import { Dialer } from './http/dialer.ts';
 import { openResolver } from './http/open-resolver.ts';
 import { ProxyRoutes } from './http/proxy-routes.ts';
 import { Secure } from './http/secure.ts';
-import type { SocketBudget } from './http/socket-budget.ts';
+import { type SocketBudget, socketBudget } from './http/socket-budget.ts';
 import type { ProxySettings } from './model/proxy.ts';
 import type { Clock } from './queue/clock.ts';
 
@@ -17,6 +17,8 @@ export interface NetworkParts {
   readonly proxies: ProxySettings | undefined;
   /** Its `now` counts from the epoch. */
   readonly clock: Clock;
+  /** Files and sockets that the process may have open, where that is known. */
+  readonly fileLimit?: number | undefined;
   /** Told, in one line for people, what concerns the whole run. */
   readonly warn?: (message: string) => void;
 }
@@ -27,6 +29,22 @@ export interface Network {
   readonly proxies: ProxyRoutes | undefined;
   /** Ends what is under way with this reason, and lets go of every connection. */
   close(reason: Error): void;
+}
+
+/** Lowers the number of workers to what the process may have open, and says so. */
+export function socketsOf({ options, fileLimit, warn }: NetworkParts): SocketBudget {
+  const { concurrency } = options;
+  const sockets = socketBudget({
+    workers: concurrency,
+    filesEach: options.saveDir === undefined ? 0 : 1,
+    fileLimit,
+  });
+  if (sockets.workers < concurrency) {
+    warn?.(
+      `--concurrency is lowered from ${concurrency} to ${sockets.workers}: no more than ${fileLimit} files and sockets may be open; "ulimit -n ${sockets.wantedLimit}" raises that`,
+    );
+  }
+  return sockets;
 }
 
 /** Puts resolver, TLS, proxies and agent together as the options say. */

@@ -1,12 +1,12 @@
-import { policyOf } from './config/fetch-policy.ts';
+import { judgeOptionsOf, policyOf } from './config/fetch-policy.ts';
 import type { RunOptions } from './config/run-options.ts';
 import { Engine } from './engine.ts';
 import { Fetcher } from './fetcher.ts';
 import { Hosts } from './hosts/hosts.ts';
+import { AnswerJudge } from './http/answer-judge.ts';
 import { AttemptError } from './http/attempt-error.ts';
 import type { RequestDefaults } from './http/hop.ts';
 import { failedResult } from './http/results.ts';
-import { type SocketBudget, socketBudget } from './http/socket-budget.ts';
 import type { Task } from './http/task.ts';
 import { KeepingFetcher } from './keeping-fetcher.ts';
 import type { OutputError } from './model/errors.ts';
@@ -14,7 +14,7 @@ import type { Job } from './model/job.ts';
 import type { Result } from './model/result.ts';
 import { failsRun } from './model/verdict.ts';
 import { openBodies } from './open-bodies.ts';
-import { type Network, type NetworkParts, openNetwork } from './open-network.ts';
+import { type Network, type NetworkParts, openNetwork, socketsOf } from './open-network.ts';
 import { Lanes } from './queue/lanes.ts';
 import { tasksOf } from './tasks-of.ts';
 
@@ -23,8 +23,6 @@ export interface RunParts extends NetworkParts {
   readonly jobs: AsyncIterable<Iterable<Job>>;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
-  /** Files and sockets that the process may have open, where that is known. */
-  readonly fileLimit?: number | undefined;
   /** Called once, when the run is stopped before its end: nothing more is read. */
   readonly onStop?: () => void;
   /** Waited for between the last result and the end of the results, when all counts are final. */
@@ -57,16 +55,18 @@ export class Run {
     this.#network = network;
     this.#hosts = hostsOf(options);
     const lanes = new Lanes<Task>({ capacity: options.queue, clock, gate: this.#hosts });
+    const judge = new AnswerJudge(judgeOptionsOf(options));
     const fetcher = new Fetcher({
       agent: network.agent,
       hosts: this.#hosts,
       policy: policyOf(options),
+      judge,
       proxies: network.proxies,
       hasMore: (lane) => lanes.hasMore(lane),
       now: clock.now,
       random,
     });
-    const bodies = openBodies(options, (error) => this.#onUnwritable(error));
+    const bodies = openBodies(options, judge, (error) => this.#onUnwritable(error));
     const keeping = bodies === undefined ? fetcher : new KeepingFetcher(fetcher, bodies);
     this.#engine = new Engine<Task, Result>({
       jobs: tasksOf(parts.jobs, parts.defaults, options),
@@ -165,22 +165,6 @@ export class Run {
     this.#cancelDeadline?.();
     this.#network.close(new AttemptError('aborted', undefined, 'the run has ended'));
   }
-}
-
-/** Lowers the number of workers to what the process may have open, and says so. */
-function socketsOf({ options, fileLimit, warn }: RunParts): SocketBudget {
-  const { concurrency } = options;
-  const sockets = socketBudget({
-    workers: concurrency,
-    filesEach: options.saveDir === undefined ? 0 : 1,
-    fileLimit,
-  });
-  if (sockets.workers < concurrency) {
-    warn?.(
-      `--concurrency is lowered from ${concurrency} to ${sockets.workers}: no more than ${fileLimit} files and sockets may be open; "ulimit -n ${sockets.wantedLimit}" raises that`,
-    );
-  }
-  return sockets;
 }
 
 function hostsOf(options: RunOptions): Hosts {

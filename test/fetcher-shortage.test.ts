@@ -3,6 +3,7 @@ import { Fetcher, type FetchPolicy } from '../src/fetcher.ts';
 import { Hosts } from '../src/hosts/hosts.ts';
 import { ShortageError } from '../src/http/shortage.ts';
 import { Task } from '../src/http/task.ts';
+import { aJudge } from './http/a-judge.ts';
 import { running, startClient } from './http/client.ts';
 import { startOrigin } from './origin/origin.ts';
 
@@ -14,7 +15,6 @@ const POLICY: FetchPolicy = {
   maxBytes: 1e6,
   maxRedirects: 10,
   isDecoded: true,
-  accept: { has: (status) => status === 200 },
   retries: 0,
   retryStatuses: new Set(),
   retriesNetworkFailures: true,
@@ -36,7 +36,15 @@ async function start({ path = (_port: number): string => '/ok', code = 'EMFILE' 
   const hosts = new Hosts({ ...NO_LIMITS, perHost: 64, concurrency: 64, breaker: 1, window: 9 });
   const clock = { nowMs: NOW };
   const now = () => clock.nowMs;
-  const fetcher = new Fetcher({ agent, hosts, policy: POLICY, hasMore: () => true, now, random: () => 0.5 });
+  const fetcher = new Fetcher({
+    agent,
+    hosts,
+    policy: POLICY,
+    judge: aJudge(),
+    hasMore: () => true,
+    now,
+    random: () => 0.5,
+  });
   const url = `http://a.test:${origin.port}${path(origin.port)}`;
   const task = new Task({ index: 0, source: 'list', line: 1, url }, { method: 'GET', headers: {} });
   const step = () => {

@@ -1,9 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Fetcher, type FetchPolicy } from '../src/fetcher.ts';
 import { Hosts, type HostsOptions } from '../src/hosts/hosts.ts';
+import type { JudgeOptions } from '../src/http/answer-judge.ts';
 import type { RequestDefaults } from '../src/http/hop.ts';
 import { Task } from '../src/http/task.ts';
 import type { Job } from '../src/model/job.ts';
+import { aJudge } from './http/a-judge.ts';
 import { type ClientOptions, running, startClient } from './http/client.ts';
 import * as hostile from './origin/hostile.ts';
 import { startOrigin } from './origin/origin.ts';
@@ -18,7 +20,6 @@ const POLICY: FetchPolicy = {
   maxBytes: 1e6,
   maxRedirects: 10,
   isDecoded: true,
-  accept: { has: (status) => status >= 200 && status <= 299 },
   retries: 2,
   retryStatuses: RETRYABLE,
   retriesNetworkFailures: true,
@@ -42,6 +43,7 @@ function hosts(options: Partial<HostsOptions> = {}): Hosts {
 
 interface Setting {
   readonly policy?: Partial<FetchPolicy>;
+  readonly judge?: Partial<JudgeOptions>;
   readonly job?: Partial<Job>;
   readonly defaults?: Partial<RequestDefaults>;
   readonly table?: Hosts;
@@ -53,7 +55,7 @@ interface Setting {
 /** A fetcher on a clock that stands still unless the test moves it, and one task for it. */
 async function start(
   url: string,
-  { policy, job, defaults, table = hosts(), client = {}, chance = 0.5 }: Setting = {},
+  { policy, judge, job, defaults, table = hosts(), client = {}, chance = 0.5 }: Setting = {},
 ) {
   const { agent } = await startClient(client);
   const clock = { nowMs: NOW };
@@ -62,6 +64,7 @@ async function start(
     agent,
     hosts: table,
     policy: { ...POLICY, ...policy },
+    judge: aJudge({ maxRedirects: policy?.maxRedirects ?? 10, ...judge }),
     hasMore: () => true,
     now,
     random: () => chance,
@@ -303,8 +306,8 @@ test.each([
 
 test('a 3xx is OK where it is wanted and not followed', async () => {
   const origin = await running(startOrigin());
-  const policy = { maxRedirects: 0, accept: new Set([302]) };
-  const { finish } = await start(`${origin.url}/redirect/1`, { policy });
+  const judge = { maxRedirects: 0, accept: new Set([302]) };
+  const { finish } = await start(`${origin.url}/redirect/1`, { judge });
   expect((await finish()).result).toMatchObject({ ok: true, status: 302, redirects: [] });
 });
 
@@ -392,6 +395,7 @@ test('between two hops nothing is under way and an abort opens no connection', a
     agent,
     hasMore: () => false,
     policy: POLICY,
+    judge: aJudge(),
     now: () => NOW,
     random: () => 0,
   });

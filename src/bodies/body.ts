@@ -8,6 +8,8 @@ export interface BodyOptions {
   readonly contentEncoding?: string | undefined;
   /** Given the body as it comes, decoded. */
   readonly taker?: BodyTaker | undefined;
+  /** Shown the body as it comes, decoded. */
+  readonly reader?: { write(piece: Buffer): void } | undefined;
 }
 
 /** One body as it comes in: decoded, measured against the limit, and handed on. */
@@ -15,6 +17,7 @@ export class Body {
   readonly #maxBytes: number;
   readonly #contentEncoding: string | undefined;
   readonly #taker: BodyTaker | undefined;
+  readonly #reader: BodyOptions['reader'];
   #decoder: Decoder | undefined;
   #received = 0;
   #bytes = 0;
@@ -23,6 +26,7 @@ export class Body {
     this.#maxBytes = options.maxBytes;
     this.#contentEncoding = options.contentEncoding;
     this.#taker = options.taker;
+    this.#reader = options.reader;
   }
 
   /** Decoded bytes, at most the limit. */
@@ -68,6 +72,8 @@ export class Body {
 
   #hand(piece: Buffer): void {
     this.#bytes += piece.length;
-    if (this.#bytes <= this.#maxBytes) this.#taker?.write(piece);
+    if (this.#bytes > this.#maxBytes) return;
+    this.#taker?.write(piece);
+    this.#reader?.write(piece);
   }
 }

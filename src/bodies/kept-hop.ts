@@ -17,7 +17,7 @@ export interface KeepOptions {
   /** Bytes of a body that is not. */
   readonly maxDroppedBytes: number;
   /** Whether another request follows an answer with this head, such as the next hop of a redirect. */
-  readonly isFollowed: (status: number, headers: Headers) => boolean;
+  readonly isFollowed: (job: Job, status: number, headers: Headers) => boolean;
   /** Whether an answer with this status can be OK. */
   readonly isAccepted: (job: Job, status: number) => boolean;
 }
@@ -94,7 +94,7 @@ export class KeptHop {
   #begin(status: number, headers: Headers): Reception {
     this.#leavePoint();
     const { saver, maxBytes, maxDroppedBytes, isFollowed, isAccepted } = this.#options;
-    const hasBody = this.#asked.method !== 'HEAD' && !isFollowed(status, headers);
+    const hasBody = this.#asked.method !== 'HEAD' && !isFollowed(this.#asked.job, status, headers);
     const isSaved =
       hasBody && saver !== undefined && (saver.keepsFailed || isAccepted(this.#asked.job, status));
     if (hasBody) this.#taker = this.#withInline(isSaved ? this.#saving(saver, status, headers) : undefined);

@@ -1,3 +1,4 @@
+import { expectationOf } from './expectation.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** What the options say of each fetch: how long, how often, and which answers will do. */
@@ -7,7 +8,6 @@ export function policyOf(options: RunOptions) {
     maxBytes: options.maxSize,
     maxRedirects: options.maxRedirects,
     isDecoded: options.decompress,
-    accept: options.accept,
     retries: options.retries,
     retryStatuses: options.retryOn.statuses,
     retriesNetworkFailures: options.retryOn.network,
@@ -15,4 +15,10 @@ export function policyOf(options: RunOptions) {
     headFallsBack: options.head,
     maxRetryAfterMs: options.maxRetryAfter,
   };
+}
+
+/** What makes an answer OK. */
+export function judgeOptionsOf(options: RunOptions) {
+  const { accept, maxRedirects, blocked } = options;
+  return { accept, maxRedirects, blocked, expectation: expectationOf(options) };
 }

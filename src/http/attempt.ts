@@ -2,15 +2,16 @@ import { Body } from '../bodies/body.ts';
 import { BodyError } from '../bodies/body-error.ts';
 import type { DecodeError } from '../bodies/decoder.ts';
 import type { KeptHop } from '../bodies/kept-hop.ts';
-import { originOf, pathOf } from '../model/url.ts';
 import type { Agent } from './agent.ts';
+import type { AnswerReader } from './answer-reader.ts';
 import { AttemptError } from './attempt-error.ts';
 import { classify, type NetworkFailure, type Progress } from './classify.ts';
 import type { Exchange, ExchangeHandler, ResponseHeaders } from './exchange.ts';
 import type { Hop } from './hop.ts';
 import { refusedByProxy } from './proxy-failure.ts';
-import { absoluteTarget, forwardedFailure, forwardedHeaders } from './proxy-forward.ts';
+import { forwardedFailure } from './proxy-forward.ts';
 import type { ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
+import { isIdempotent, sentRequest } from './sent-request.ts';
 
 /** The answer to one hop, its body taken as far as it was wanted. */
 export interface Answer {
@@ -19,6 +20,8 @@ export interface Answer {
   readonly headers: ResponseHeaders;
   readonly bytes: number;
   readonly isTruncated: boolean;
+  /** What has looked at the body. */
+  readonly reader?: AnswerReader | undefined;
 }
 
 /**
@@ -47,13 +50,8 @@ export interface AttemptOptions {
   readonly isLast?: boolean;
   /** What is done with the body. */
   readonly keep?: KeptHop | undefined;
-}
-
-const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
-
-/** Whether sending a request of this method twice does what sending it once does (RFC 9110, 9.2.2). */
-export function isIdempotent(method: string): boolean {
-  return SAFE_TO_REPEAT.has(method);
+  /** What is to look at the body of an answer with this head. */
+  readonly readerFor?: (status: number, headers: ResponseHeaders) => AnswerReader | undefined;
 }
 
 const OVER_LIMIT = new AttemptError('size', undefined, 'the body is larger than wanted');
@@ -77,6 +75,7 @@ class Attempt implements ExchangeHandler {
   #ttfbMs: number | undefined;
   #head: { status: number; statusText: string; headers: ResponseHeaders } | undefined;
   #body: Body | undefined;
+  #reader: AnswerReader | undefined;
   #isOver = false;
 
   constructor(hop: Hop, options: AttemptOptions, resolve: (reply: Reply) => void) {
@@ -89,21 +88,8 @@ class Attempt implements ExchangeHandler {
   }
 
   start(): void {
-    const { url, method, headers, body } = this.#hop;
-    const { agent, timeoutMs, elapsedMs } = this.#options;
-    const proxy = this.#proxy;
-    const request = {
-      origin: proxy === undefined ? originOf(url) : proxy.origin,
-      path: proxy === undefined ? pathOf(url) : absoluteTarget(url),
-      method: method as 'GET', // undici's type names the usual methods; it sends any token
-      headers: proxy === undefined ? headers : forwardedHeaders(headers, url, proxy),
-      // undici would otherwise go by the host header, and connect to an https:// proxy anew for each host.
-      servername: proxy?.server.hostname,
-      body: body ?? null,
-      idempotent: isIdempotent(method),
-      // undici closes the connection after a HEAD unless told not to. The one to a proxy serves other hosts, too.
-      reset: this.#options.isLast === true && proxy === undefined,
-    };
+    const { agent, timeoutMs, elapsedMs, isLast = false } = this.#options;
+    const request = sentRequest(this.#hop, this.#proxy, isLast);
     // A timer of the same duration for each attempt costs next to nothing: Node keeps them in one list.
     this.#timer = setTimeout(expire, timeoutMs - elapsedMs, this);
     try {
@@ -126,11 +112,13 @@ class Attempt implements ExchangeHandler {
     this.#ttfbMs = this.#options.now() - this.#startedAt;
     const reception = this.#options.keep?.receive(status, headers);
     this.#head = { status: reception?.status ?? status, headers, statusText };
+    this.#reader = this.#options.readerFor?.(this.#head.status, headers);
     const encoding = this.#options.isDecoded ? headers['content-encoding'] : undefined;
     this.#body = new Body({
       maxBytes: reception?.maxBytes ?? this.#options.maxBytes,
       contentEncoding: Array.isArray(encoding) ? encoding.join(',') : encoding,
       taker: reception?.taker,
+      reader: this.#reader,
     });
   }
 
@@ -183,7 +171,8 @@ class Attempt implements ExchangeHandler {
   #answer(): Answer | undefined {
     if (this.#head === undefined || this.#body === undefined) return undefined;
     const { status, statusText, headers } = this.#head;
-    return { status, statusText, headers, bytes: this.#body.bytes, isTruncated: this.#body.isOverLimit };
+    const { bytes, isOverLimit } = this.#body;
+    return { status, statusText, headers, bytes, isTruncated: isOverLimit, reader: this.#reader };
   }
 }
 

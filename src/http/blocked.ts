@@ -14,7 +14,8 @@ interface Rule {
   readonly says: string;
   readonly statuses: readonly number[];
   readonly header?: readonly [name: string, value: RegExp];
-  readonly body?: RegExp;
+  /** One of these stands in the first bytes of the body. */
+  readonly marks?: readonly string[];
   /** Where this is documented or described. */
   readonly source: string;
 }
@@ -46,7 +47,7 @@ const RULES: readonly Rule[] = [
     says: 'Cloudflare has refused it',
     statuses: [403, 503],
     header: ['server', /^cloudflare/i],
-    body: /cf-error-details|Attention Required!|Just a moment\.\.\.|challenge-platform/,
+    marks: ['cf-error-details', 'Attention Required!', 'Just a moment...', 'challenge-platform'],
     source: 'the error pages of Cloudflare (1xxx), and FlareSolverr, which waits for them to pass',
   },
   {
@@ -59,7 +60,7 @@ const RULES: readonly Rule[] = [
     says: 'CloudFront has refused it',
     statuses: [403],
     header: ['x-cache', /^Error from cloudfront/i],
-    body: /Request blocked/,
+    marks: ['Request blocked'],
     source: 'the 403 page of CloudFront: "Request blocked. We can\'t connect to the server for this app"',
   },
   {
@@ -71,78 +72,81 @@ const RULES: readonly Rule[] = [
   {
     says: 'Akamai has refused it',
     statuses: [403, 503],
-    body: /errors\.edgesuite\.net|Reference&#32;&#35;\d|Reference #\d+\.[0-9a-f]+\./,
+    marks: ['errors.edgesuite.net', 'Reference&#32;&#35;'],
     source: 'the "Access Denied" page of Akamai, which ends in a reference number',
   },
   {
     says: 'Imperva has refused it',
     statuses: [200, 403, 503],
-    body: /_Incapsula_Resource|Incapsula incident ID/,
+    marks: ['_Incapsula_Resource', 'Incapsula incident ID'],
     source: 'the block page of Imperva, which names an incident, and its challenge script',
   },
   {
     says: 'DataDome asks for a challenge',
     statuses: [401, 403, 405, 429],
-    body: /captcha-delivery\.com/,
+    marks: ['captcha-delivery.com'],
     source: 'the response page of DataDome, which loads its captcha from there',
   },
   {
     says: 'HUMAN asks for a challenge',
     statuses: [403, 429],
-    body: /px-captcha|_pxAppId/,
+    marks: ['px-captcha', '_pxAppId'],
     source: 'the block page of HUMAN (PerimeterX), which holds its captcha in "px-captcha"',
   },
   {
     says: 'Sucuri has refused it',
     statuses: [403],
-    body: /Sucuri Web[Ss]ite Firewall/,
+    marks: ['Sucuri WebSite Firewall', 'Sucuri Website Firewall'],
     source: 'the "Access Denied" page of the Sucuri firewall',
   },
   {
     says: 'DDoS-Guard asks for a challenge',
     statuses: [403, 503],
     header: ['server', /^ddos-guard/i],
-    body: /ddos-guard/i,
+    marks: ['ddos-guard', 'DDoS-Guard'],
     source: 'the check page of DDoS-Guard',
   },
   {
     says: 'F5 has refused it',
     statuses: [200, 403],
-    body: /The requested URL was rejected\. Please consult with your administrator\./,
+    marks: ['The requested URL was rejected. Please consult with your administrator.'],
     source: 'the default blocking page of F5 BIG-IP, which comes with status 200',
   },
   {
     says: 'Anubis asks for a challenge',
     statuses: [200, 401, 403],
-    body: /id="anubis_(?:challenge|version)"/,
+    marks: ['id="anubis_challenge"', 'id="anubis_version"'],
     source: 'the challenge page of Anubis (github.com/TecharoHQ/anubis)',
   },
   {
     says: 'the network wants a login first (captive portal)',
     statuses: [200, 302, 403],
-    body: /<WISPAccessGatewayParam/,
+    marks: ['<WISPAccessGatewayParam'],
     source: 'WISPr 1.0, appendix D',
   },
 ];
 
-const STATUSES: ReadonlySet<number> = new Set(RULES.flatMap(({ statuses }) => statuses));
+const RULES_BY_STATUS: ReadonlyMap<number, readonly Rule[]> = new Map(
+  RULES.flatMap(({ statuses }) => statuses).map((status) => [
+    status,
+    // What says more stands further down.
+    RULES.filter(({ statuses }) => statuses.includes(status)).reverse(),
+  ]),
+);
 
 /** So much of the beginning of a body is looked at. */
 export const START_BYTES = 4 * 1024;
 
 /** Whether the beginning of the body may tell that an answer with this status is a refusal: pages alone do, when it is OK. */
 export function mayBeBlocked(status: number, contentType: string): boolean {
-  return STATUSES.has(status) && (status >= 300 || contentType.startsWith('text/html'));
+  return RULES_BY_STATUS.has(status) && (status >= 300 || contentType.startsWith('text/html'));
 }
 
 /** What an answer says when it tells robots to go away, or `undefined` when it does not. */
 export function blockedBy({ status, headers, start }: BlockEvidence): string | undefined {
-  if (!STATUSES.has(status)) return undefined;
-  const rule = RULES.findLast(({ statuses, header, body }) => {
-    if (!statuses.includes(status)) return false;
-    return (
-      (header === undefined || header[1].test(firstOf(headers[header[0]]))) && (body?.test(start) ?? true)
-    );
+  const rule = RULES_BY_STATUS.get(status)?.find(({ header, marks }) => {
+    const hasHeader = header === undefined || header[1].test(firstOf(headers[header[0]]));
+    return hasHeader && (marks === undefined || marks.some((mark) => start.includes(mark)));
   });
   return rule?.says;
 }

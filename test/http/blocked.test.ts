@@ -16,7 +16,7 @@ describe('blockedBy()', () => {
     [403, { 'x-cache': 'Error from cloudfront' }, 'Request blocked.', 'CloudFront has refused it'],
     [403, { 'x-vercel-mitigated': 'deny' }, '', 'Vercel asks for a challenge'],
     [403, {}, 'Reference&#32;&#35;18&#46;1', 'Akamai has refused it'],
-    [403, {}, 'Reference #18.2d351ab8.1', 'Akamai has refused it'],
+    [403, {}, '<a href="https://errors.edgesuite.net/18.2d351ab8.1">', 'Akamai has refused it'],
     [200, {}, '<iframe src="/_Incapsula_Resource?', 'Imperva has refused it'],
     [403, {}, 'src="https://geo.captcha-delivery.com/"', 'DataDome asks for a challenge'],
     [403, {}, '<div id="px-captcha">', 'HUMAN asks for a challenge'],

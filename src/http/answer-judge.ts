@@ -1,0 +1,105 @@
+import { TextMatcher } from '../bodies/text-matcher.ts';
+import { bothExpectations, type Expectation, expectsText } from '../model/expectation.ts';
+import type { Failure } from '../model/failure.ts';
+import type { Job } from '../model/job.ts';
+import type { Result } from '../model/result.ts';
+import { AnswerReader } from './answer-reader.ts';
+import type { Answer } from './attempt.ts';
+import { blockedBy, mayBeBlocked } from './blocked.ts';
+import type { ResponseHeaders } from './exchange.ts';
+import { isRedirect } from './redirect.ts';
+import { failedResult, okResult, statusFailure } from './results.ts';
+import type { Task } from './task.ts';
+import { unmetExpectation } from './unmet.ts';
+
+export interface JudgeOptions {
+  /** Status codes that are OK where a job does not say otherwise. */
+  readonly accept: { has(status: number): boolean };
+  readonly maxRedirects: number;
+  /** What is expected of every answer that is OK. */
+  readonly expectation: Expectation;
+  /** What an answer is that tells robots to go away. */
+  readonly blocked: 'fail' | 'warn' | 'ok';
+}
+
+/** Judges the answer that a URL ends with: its status, what is expected of it, and whether it is one for robots. */
+export class AnswerJudge {
+  readonly #options: JudgeOptions;
+  readonly #expectsText: boolean;
+
+  constructor(options: JudgeOptions) {
+    this.#options = options;
+    this.#expectsText = expectsText(options.expectation);
+  }
+
+  /** Whether an answer leads to another URL, and is none itself. */
+  isFollowed(job: Job, status: number, headers: ResponseHeaders): boolean {
+    const isWanted = job.expect?.status?.has(status) === true;
+    const mayFollow = this.#options.maxRedirects > 0 && !isWanted;
+    return mayFollow && isRedirect(status) && headers.location !== undefined;
+  }
+
+  isAccepted(job: Job, status: number): boolean {
+    return (job.expect?.status ?? this.#options.accept).has(status);
+  }
+
+  /** What is to look at the body of an answer, if anything is. */
+  readerFor(job: Job, status: number, headers: ResponseHeaders): AnswerReader | undefined {
+    const contentType = textOf(headers['content-type']);
+    const keepsStart = mayBeBlocked(status, contentType);
+    const looksForText = this.#looksForText(job) && this.isAccepted(job, status);
+    if (!keepsStart && !looksForText) return undefined;
+    const matcher = looksForText ? new TextMatcher(this.#expectationOf(job), contentType) : undefined;
+    return new AnswerReader({ matcher, keepsStart });
+  }
+
+  /** The result of an answer whose status is OK. */
+  accepted(task: Task, answer: Answer): Result {
+    const blocked = this.#blocked(task, answer);
+    if (blocked !== undefined) return blocked;
+    const { job } = task;
+    const { expectation } = this.#options;
+    const fault = unmetExpectation(job.expect === undefined ? expectation : this.#expectationOf(job), {
+      headers: answer.headers,
+      durationMs: task.elapsedMs,
+      textFault: answer.reader?.textFault(),
+    });
+    if (fault === undefined) return okResult(task, answer);
+    const message = answer.isTruncated ? `${fault}; it was read no further than --max-size` : fault;
+    return failedResult(task, { kind: 'expectation', message }, answer);
+  }
+
+  /** The result of an answer whose status is not OK and that is not asked for again. */
+  refused(task: Task, answer: Answer, failure: Failure = statusFailure(answer)): Result {
+    return this.#blocked(task, answer) ?? failedResult(task, failure, answer);
+  }
+
+  #blocked(task: Task, answer: Answer): Result | undefined {
+    const says = blockedBy({ ...answer, start: answer.reader?.start ?? '' });
+    // What is OK by the wish of the user stays OK: `--accept 429`.
+    if (says === undefined || (answer.status >= 300 && this.isAccepted(task.job, answer.status))) {
+      return undefined;
+    }
+    const failure: Failure = { kind: 'blocked', message: `${answer.status}, ${says}` };
+    switch (this.#options.blocked) {
+      case 'fail':
+        return failedResult(task, failure, answer);
+      case 'warn':
+        return { ...okResult(task, answer), warning: failure };
+      case 'ok':
+        return okResult(task, answer);
+    }
+  }
+
+  #looksForText(job: Job): boolean {
+    return this.#expectsText || (job.expect !== undefined && expectsText(job.expect));
+  }
+
+  #expectationOf(job: Job): Expectation {
+    return bothExpectations(this.#options.expectation, job.expect);
+  }
+}
+
+function textOf(header: string | readonly string[] | undefined): string {
+  return typeof header === 'string' ? header : (header?.[0] ?? '');
+}
