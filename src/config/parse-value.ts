@@ -22,6 +22,9 @@ export function parseValue(entry: Option<unknown, unknown>, key: string, layer: 
 function shown(parser: Parser<unknown>, value: unknown): string {
   if (parser.show !== undefined) return parser.show(value);
   if (typeof value === 'string') return `"${printable(value, 200)}"`;
+  // What was given by a flag that may be repeated.
+  const [only, ...others] = Array.isArray(value) ? value : [];
+  if (typeof only === 'string' && others.length === 0) return shown(parser, only);
   if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
   return Array.isArray(value) ? 'a list' : 'an object';

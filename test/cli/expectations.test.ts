@@ -1,0 +1,181 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { listen } from '../origin/listen.ts';
+import { runCli } from '../origin/run-cli.ts';
+
+type Answer = (response: ServerResponse, request: IncomingMessage) => void;
+
+/** An origin that answers each request so; gives its URL. */
+async function anAnswer(answer: Answer): Promise<string> {
+  const server = createServer((request, response) => answer(response, request));
+  const listening = await listen(server);
+  onTestFinished(() => listening.close());
+  return `http://${listening.authority}/`;
+}
+
+const PAGE = '<h1>Grüße aus Köln</h1>';
+
+async function aPage(headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  return anAnswer((response) => {
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...headers });
+    response.end(PAGE);
+  });
+}
+
+/** The code and the first line of a run over one URL. */
+async function run(flags: readonly string[], url: string): Promise<[code: number | null, line: string]> {
+  const { code, stdout } = await runCli(['fetch', '--retries', '0', ...flags, url]);
+  return [code, stdout.split('\n')[0] ?? ''];
+}
+
+describe('what counts as OK', () => {
+  it.each([
+    [['--contains', 'Grüße', '--contains', 'Köln']],
+    [['--matches', 'K.ln</h1>$', '--not-contains', 'Error']],
+    [['--expect-header', 'Content-Type: text/html', '--expect-header', 'date:']],
+    [['--max-time', '14s']],
+  ])('%j is met', async (flags) => {
+    expect(await run(flags, await aPage())).toEqual([0, expect.stringMatching(/^OK {4}200 /)]);
+  });
+
+  it.each([
+    [['--contains', 'Grüsse'], 'the body does not contain "Grüsse"'],
+    [['--matches', '^Grüße'], 'the body does not match "^Grüße"'],
+    [['--not-contains', 'Köln'], 'the body contains "Köln"'],
+    [
+      ['--expect-header', 'Content-Type: text/plain'],
+      'the header content-type is "text/html; charset=utf-8"',
+    ],
+    [['--expect-header', 'X-Version:'], 'the answer has no header x-version'],
+  ])('%j is not met: kind expectation, and no other attempt', async (flags, fault) => {
+    const [code, line] = await run(flags, await aPage());
+    expect([code, line]).toEqual([1, expect.stringMatching(/^FAIL {2}expectation {2}http/)]);
+    expect(line).toContain(fault);
+  });
+
+  it('--max-time is not met by an answer that comes late', async () => {
+    const url = await anAnswer((response) => void setTimeout(() => response.end('late'), 50));
+    expect(await run(['--max-time', '1ms'], url)).toEqual([
+      1,
+      expect.stringMatching(/^FAIL {2}expectation .*it took \d+ms, more than 1ms/),
+    ]);
+  });
+
+  it('is said of an answer with a wanted status alone', async () => {
+    const url = await anAnswer((response) => response.writeHead(404).end('gone'));
+    expect((await run(['--contains', 'x'], url))[1]).toMatch(/^FAIL {2}404 /);
+  });
+
+  it('is found in what was compressed and came in pieces', async () => {
+    const url = await anAnswer((response) => {
+      const bytes = Buffer.from(PAGE);
+      const cut = bytes.indexOf(0xc3) + 1; // in the middle of the ü
+      response.write(bytes.subarray(0, cut));
+      setImmediate(() => response.end(bytes.subarray(cut)));
+    });
+    expect(await run(['--contains', 'Grüße'], url)).toEqual([0, expect.stringMatching(/^OK/)]);
+  });
+
+  it('says that the body was not read to its end when the text may come later', async () => {
+    const url = await anAnswer((response) => response.end(`${'x'.repeat(5000)}needle`));
+    const [code, line] = await run(['--contains', 'needle', '--max-size', '1kb'], url);
+    expect([code, line]).toEqual([1, expect.stringContaining('it was read no further than --max-size')]);
+  });
+
+  it.each([
+    [['--contains', ''], /Cannot use "" for --contains/],
+    [['--matches', '('], /Cannot use "\(" for --matches: it must be a regular expression/],
+    [['--expect-header', 'x'], /Cannot use "x" for --expect-header/],
+    [['--blocked', 'maybe'], /Cannot use "maybe" for --blocked/],
+  ])('%j is wrong usage', async (flags, message) => {
+    const { code, stderr } = await runCli(['fetch', ...flags, 'http://127.0.0.1/']);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+  });
+});
+
+describe('the "expect" of a JSON job', () => {
+  async function runJob(expectation: unknown, answer: Answer, flags: readonly string[] = []) {
+    const url = await anAnswer(answer);
+    const stdin = JSON.stringify({ url, expect: expectation });
+    const { code, stdout } = await runCli(['fetch', '--retries', '0', ...flags], { stdin });
+    return [code, stdout.split('\n')[0]];
+  }
+
+  it('wants a redirect that is then not followed', async () => {
+    const moved: Answer = (response) => response.writeHead(301, { location: '/elsewhere' }).end();
+    expect(await runJob({ status: '301' }, moved)).toEqual([0, expect.stringMatching(/^OK {4}301 /)]);
+  });
+
+  it('fails a status that is OK otherwise', async () => {
+    expect(await runJob({ status: 404 }, (response) => response.end())).toEqual([
+      1,
+      expect.stringMatching(/^FAIL {2}200 /),
+    ]);
+  });
+
+  it('comes on top of what the run expects', async () => {
+    const page: Answer = (response) => response.end(PAGE);
+    expect((await runJob({ contains: 'Köln' }, page, ['--contains', 'Grüße']))[0]).toBe(0);
+    expect(await runJob({ contains: 'Köln' }, page, ['--contains', 'Bonn'])).toEqual([
+      1,
+      expect.stringContaining('does not contain "Bonn"'),
+    ]);
+    expect(await runJob({ contains: 'Bonn' }, page)).toEqual([1, expect.stringContaining('"Bonn"')]);
+  });
+
+  it('that cannot be read makes the line invalid', async () => {
+    expect(await runJob({ contain: 'x' }, (response) => response.end())).toEqual([
+      1,
+      expect.stringMatching(/^FAIL {2}invalid .*Cannot use the key "contain" in "expect"/),
+    ]);
+  });
+});
+
+describe('an answer that sends robots away', () => {
+  const challenge: Answer = (response) =>
+    response.writeHead(403, { 'cf-mitigated': 'challenge' }).end('Just a moment...');
+
+  it('fails as blocked', async () => {
+    expect(await run([], await anAnswer(challenge))).toEqual([
+      1,
+      expect.stringMatching(/^FAIL {2}blocked {2}http\S+ .*403, Cloudflare asks for a challenge$/),
+    ]);
+  });
+
+  it('warns with --blocked warn, and does not fail the run', async () => {
+    const [code, line] = await run(['--blocked', 'warn'], await anAnswer(challenge));
+    expect([code, line]).toEqual([0, expect.stringMatching(/^WARN {2}blocked {2}http/)]);
+    const { stdout } = await runCli(['fetch', '--json', '--blocked', 'warn', await anAnswer(challenge)]);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, status: 403, warning: { kind: 'blocked' } });
+  });
+
+  it('passes with --blocked ok', async () => {
+    expect(await run(['--blocked', 'ok'], await anAnswer(challenge))).toEqual([
+      0,
+      expect.stringMatching(/^OK {4}403 /),
+    ]);
+  });
+
+  it('is known by its first bytes when its status is 200', async () => {
+    const url = await anAnswer((response) => {
+      response.writeHead(200, { 'content-type': 'text/html' });
+      response.end('<html><iframe src="/_Incapsula_Resource?x"></iframe>');
+    });
+    expect((await run([], url))[1]).toMatch(/^FAIL {2}blocked /);
+  });
+
+  it('is a 429 once the retries are used up', async () => {
+    let asked = 0;
+    const url = await anAnswer((response) => {
+      asked += 1;
+      response.writeHead(429, { 'retry-after': '0' }).end();
+    });
+    expect((await run(['--retries', '1'], url))[1]).toMatch(/^FAIL {2}blocked .*429, too many requests/);
+    expect(asked).toBe(2);
+  });
+
+  it('is none when the user wants its status', async () => {
+    const url = await anAnswer((response) => response.writeHead(429).end());
+    expect(await run(['--accept', '429'], url)).toEqual([0, expect.stringMatching(/^OK {4}429 /)]);
+  });
+});
