@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCli, startCli } from '../origin/run-cli.ts';
@@ -80,7 +80,16 @@ describe('--journal', () => {
     const origin = await anOrigin();
     const directory = await tempDir();
     const [output, failed, csv] = ['out.jsonl', 'failed.txt', 'out.csv'].map((name) => join(directory, name));
-    const flags = ['-o', `${output}`, '--failed', `${failed}`, '--report', `csv=${csv}`, '--keep-failed', '--json'];
+    const flags = [
+      '-o',
+      `${output}`,
+      '--failed',
+      `${failed}`,
+      '--report',
+      `csv=${csv}`,
+      '--keep-failed',
+      '--json',
+    ];
     const args = ['fetch', ...flags, '--journal', join(directory, 'j')];
     const list = [...urls(origin, '/ok', 20), `${origin.url}/status/404`];
     await runCli(args, { stdin: list.slice(10).join('\n') });
@@ -130,6 +139,34 @@ describe('--journal', () => {
     expect(second.stderr).toContain(`${first.child.pid}`);
     first.child.stdin?.end();
     expect((await first.done).code).toBe(0);
+  });
+
+  it('fetches again what was saved and is gone, or is no longer whole', async () => {
+    const origin = await anOrigin();
+    const directory = join(await tempDir(), 'bodies');
+    const args = ['fetch', '--json', '--save-dir', directory, '--journal', await aJournal()];
+    const list = [1, 2, 3].map((n) => `${origin.url}/bytes/${n}000`);
+    const { stdout } = await runCli([...args, ...list]);
+    const paths = new Map(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .map(({ url, body }) => [url, join(directory, body.path)]),
+    );
+    await rm(`${paths.get(list[0])}`);
+    await truncate(`${paths.get(list[1])}`, 5);
+    const again = await runCli([...args, ...list]);
+    expect([again.code, ...list.map((url) => origin.hits(new URL(url).pathname))]).toEqual([0, 2, 2, 1]);
+    expect((await readFile(`${paths.get(list[1])}`)).length).toBe(2000);
+  });
+
+  it('fetches again what was not saved the first time', async () => {
+    const origin = await anOrigin();
+    const journal = await aJournal();
+    await runCli(['fetch', '--journal', journal, `${origin.url}/ok`]);
+    await runCli(['fetch', '--save-dir', await tempDir(), '--journal', journal, `${origin.url}/ok`]);
+    expect(origin.hits('/ok')).toBe(2);
   });
 
   it('is needed by --keep-failed', async () => {
