@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto';
+import { readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Result } from '../../src/index.ts';
+import { filesIn } from '../bodies/a-saver.ts';
+import { filler } from '../origin/filler.ts';
+import { startRawServer } from '../origin/raw-server.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { runOnSmallDisk } from '../origin/small-disk.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+
+function recordsIn(stdout: string): Result[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
+
+/** Checks that each file is what its record says, and that there are no others. */
+async function expectWhole(dir: string, records: readonly Result[]): Promise<void> {
+  const paths = records.flatMap(({ body }) => body?.path ?? []);
+  expect(await filesIn(dir)).toEqual([...new Set(paths)].sort());
+  for (const { body } of records) {
+    if (body?.path === undefined) continue;
+    const bytes = await readFile(join(dir, body.path));
+    expect(createHash('sha256').update(bytes).digest('hex'), body.path).toBe(body.sha256);
+    expect(bytes.length).toBe(body.bytes);
+  }
+}
+
+describe('fanout fetch --save-dir', () => {
+  it('saves the bodies of what is OK, decoded, and says where in the record', async () => {
+    const origin = await anOrigin();
+    const dir = join(await tempDir(), 'new/out');
+    const list = [
+      `${origin.url}/gzip/5000`,
+      `${origin.url}/status/404`,
+      `${origin.url}/redirect/2`,
+      `${origin.url}/ok?a=1`,
+    ];
+    const { code, stdout } = await runCli([
+      'fetch',
+      ...list,
+      '-O',
+      dir,
+      '--json',
+      '-q',
+      '--no-progress',
+      '-c',
+      '1',
+    ]);
+    const { code: again, stdout: all } = await runCli(['fetch', ...list, '-O', dir, '--json', '-c', '1']);
+    expect([code, again]).toEqual([1, 1]);
+    const host = `127.0.0.1_${origin.port}`;
+    const records = recordsIn(all).sort((a, b) => a.index - b.index);
+    expect(recordsIn(stdout).map(({ url }) => url)).toEqual([list[1]]);
+    expect(records.map(({ body }) => body?.path?.replace(/~[0-9a-f]{20}/, '~HASH'))).toEqual([
+      `${host}/gzip/5000.body`,
+      undefined,
+      `${host}/redirect/2.body`,
+      `${host}/ok~HASH.body`,
+    ]);
+    await expectWhole(dir, records);
+    expect(await readFile(join(dir, host, 'gzip/5000.body'))).toEqual(filler(5000));
+  });
+
+  it('saves every answer with --save-all, as it is sent with --no-decompress, under the names that are wished', async () => {
+    const origin = await anOrigin();
+    const dir = await tempDir();
+    const list = await aFile([
+      `${origin.url}/gzip/5000`,
+      `${origin.url}/status/404`,
+      `{"url":"${origin.url}/ok","save":"mine/ok.txt"}`,
+      `{"url":"${origin.url}/bytes/3","save":"MINE/ok.txt"}`,
+    ]);
+    const flags = ['--save-all', '--no-decompress', '--name', '{status}/{index}{ext}', '--json'];
+    const { code, stdout } = await runCli(['fetch', list, '-O', dir, ...flags]);
+    expect(code).toBe(1);
+    const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
+    expect(records.map(({ body }) => body?.path)).toEqual(['200/0', '404/1', 'mine/ok.txt', undefined]);
+    expect(records[3]?.failure).toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining('"MINE/ok.txt"'),
+    });
+    await expectWhole(dir, records);
+  });
+
+  it('fails what is larger than --max-size, and leaves none of it', async () => {
+    const origin = await anOrigin();
+    const dir = await tempDir();
+    const flags = ['-O', dir, '--max-size', '1kb', '--json'];
+    const { code, stdout } = await runCli([
+      'fetch',
+      `${origin.url}/bytes/1025`,
+      `${origin.url}/bytes/1024`,
+      ...flags,
+    ]);
+    const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
+    expect(code).toBe(1);
+    expect(records[0]).toMatchObject({ ok: false, status: 200, failure: { kind: 'size' } });
+    await expectWhole(dir, records);
+    expect(await filesIn(dir)).toHaveLength(1);
+  });
+
+  it('saves bodies of more than 10 MiB, which are cut when they are dropped', async () => {
+    const origin = await anOrigin();
+    const dir = await tempDir();
+    const { code, stdout } = await runCli(['fetch', `${origin.url}/bytes/11000000`, '-O', dir, '--json']);
+    expect(code).toBe(0);
+    await expectWhole(dir, recordsIn(stdout));
+    expect(recordsIn(stdout)[0]?.body?.bytes).toBe(11_000_000);
+  });
+
+  it('puts bodies into the record with --inline-body', async () => {
+    const origin = await anOrigin();
+    const list = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/gzip/5000`];
+    const { stdout } = await runCli(['fetch', ...list, '--json', '--inline-body=1kb']);
+    const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
+    expect(records.map(({ body }) => body)).toEqual([
+      { bytes: 3, text: 'ok\n' },
+      { bytes: 11, text: 'status 404\n' },
+      undefined,
+    ]);
+  });
+});
+
+describe('fanout fetch, where bodies cannot be saved', () => {
+  it.each([
+    ['--save-all', 'Cannot use --save-all alone'],
+    ['--name={nope}', 'it knows no {nope}, its fields are {host} {path}'],
+  ])('ends with 2 for %s', async (flag, message) => {
+    const { code, stderr } = await runCli(['fetch', 'http://127.0.0.1:1/', flag]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  it('ends with 3 before the first request when the directory is a file', async () => {
+    const origin = await anOrigin();
+    const file = await aFile(['x']);
+    const { code, stderr, stdout } = await runCli(['fetch', `${origin.url}/ok`, '-O', file]);
+    expect([code, stdout, origin.requests]).toEqual([3, '', 0]);
+    expect(stderr).toBe(`fanout: Cannot write "${file}": file already exists\n`);
+  });
+
+  it('ends with 3 when the disk is full, and gives no file its final name that is not whole', async () => {
+    const origin = await anOrigin();
+    const [dir, copy] = [await tempDir(), await tempDir()];
+    const list = await aFile(urls(origin, '/bytes/20000', 200));
+    const { code, stdout, stderr } = await runOnSmallDisk(
+      dir,
+      ['fetch', list, '-O', dir, '--json', '-c', '4'],
+      {
+        kilobytes: 512,
+        after: `cp -R . '${copy}'`,
+      },
+    );
+    const records = recordsIn(stdout);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(
+      /fanout: Cannot write ".*": no space left on device; no body can be saved any more\n$/,
+    );
+    expect(records.filter(({ failure }) => failure?.code === 'ENOSPC').length).toBeGreaterThan(0);
+    expect(records.filter(({ ok }) => ok).length).toBeGreaterThan(10);
+    expect(origin.requests).toBeLessThan(100);
+    await expectWhole(copy, records);
+  });
+
+  it('ends with 3 when the directory is taken away and cannot be made again', async () => {
+    const origin = await anOrigin();
+    const dir = join(await tempDir(), 'out');
+    const list = await aFile([`${origin.url}/ok`, `${origin.url}/gate/a`, ...urls(origin, '/ok', 100)]);
+    const run = startCli(['fetch', list, '-O', dir, '--json', '-c', '1']);
+    await origin.waiting('a');
+    await rm(dir, { recursive: true });
+    await writeFile(dir, 'in the way');
+    origin.open('a');
+    const { code, stdout, stderr } = await run.done;
+    expect(code).toBe(3);
+    expect(stderr).toContain('no body can be saved any more');
+    expect(recordsIn(stdout).map(({ ok, failure }) => failure?.kind ?? ok)).toEqual([true, 'write']);
+  });
+
+  it('goes on when one URL alone cannot be saved', async () => {
+    const origin = await anOrigin();
+    const [dir, outside] = [await tempDir(), await tempDir()];
+    await symlink(outside, join(dir, `127.0.0.1_${origin.port}`));
+    const list = await aFile([`${origin.url}/ok`, `{"url":"${origin.url}/ok","save":"ok.txt"}`]);
+    const { code, stdout } = await runCli(['fetch', list, '-O', dir, '--json']);
+    const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
+    expect(code).toBe(1);
+    expect(records.map(({ failure, body }) => failure?.kind ?? body?.path)).toEqual(['write', 'ok.txt']);
+    expect(await filesIn(outside)).toEqual([]);
+  });
+});
+
+describe('fanout fetch, killed in the middle of a body', () => {
+  it('gives it no final name, and goes on with it in the next run', async () => {
+    const body = filler(100_000);
+    const sends = (head: string, bytes: Buffer) =>
+      Buffer.concat([Buffer.from(`HTTP/1.1 ${head}\r\n\r\n`), bytes]);
+    const server = await startRawServer({
+      onRequest({ socket, head }) {
+        const first = Number(/^range: bytes=(\d+)-$/im.exec(head)?.[1] ?? 0);
+        const length = `ETag: "v1"\r\nContent-Length: ${body.length - first}`;
+        const range = `Content-Range: bytes ${first}-${body.length - 1}/${body.length}`;
+        if (first === 0) socket.write(sends(`200 OK\r\n${length}`, body.subarray(0, 30_000)));
+        else socket.write(sends(`206 Partial Content\r\n${length}\r\n${range}`, body.subarray(first)));
+      },
+    });
+    onTestFinished(() => server.close());
+    const dir = await tempDir();
+    const command = ['fetch', `${server.url}/a.bin`, '-O', dir, '--json', '--resume-partial'];
+    const run = startCli(command);
+    const part = join(dir, `127.0.0.1_${server.port}`, 'a.bin.part');
+    await expect
+      .poll(
+        () =>
+          stat(part).then(
+            ({ size }) => size,
+            () => 0,
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe(30_000);
+    run.child.kill('SIGKILL');
+    await run.done;
+    expect(await filesIn(dir)).toEqual([
+      expect.stringMatching(/\.part$/),
+      expect.stringMatching(/\.part\.json$/),
+    ]);
+
+    const { code, stdout } = await runCli(command);
+    expect(code).toBe(0);
+    expect(server.heads[1]).toMatch(/^range: bytes=30000-$/im);
+    await expectWhole(dir, recordsIn(stdout));
+    expect(recordsIn(stdout)[0]?.body?.bytes).toBe(100_000);
+  });
+});
