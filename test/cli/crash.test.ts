@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { cp, readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listen } from '../origin/listen.ts';
 import { runCli, startCli } from '../origin/run-cli.ts';
+import { runOnSmallDisk } from '../origin/small-disk.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { aFile } from './an-origin.ts';
@@ -145,5 +146,26 @@ describe('a run that is ended again and again', () => {
     }
     expect((await runCli(job.args)).code).toBe(0);
     await expectAllWhole(job);
+  }, 60_000);
+
+  it('by a full disk, ends with 3, and goes on where it stopped once there is room', async () => {
+    const origin = await aCounter();
+    const job = await aJob(origin.url);
+    const root = join(job.directory, '..');
+    const copy = await tempDir();
+    const { code } = await runOnSmallDisk(root, job.args, {
+      kilobytes: 2048,
+      after: `cp -R . '${copy}'`,
+    });
+    expect(code).toBe(3);
+    await expectNothingPartial(join(copy, 'bodies'));
+    await cp(copy, root, { recursive: true });
+    const resumed = await runCli(job.args);
+    expect([resumed.code, resumed.stderr]).toEqual([
+      0,
+      expect.stringMatching(/[1-9]\d+ of them from the journal/),
+    ]);
+    await expectAllWhole(job);
+    expect(Math.max(...origin.hits.values())).toBeLessThanOrEqual(2);
   }, 60_000);
 });
