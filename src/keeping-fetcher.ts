@@ -19,7 +19,9 @@ export class KeepingFetcher {
   step(task: Task): Promise<Step> {
     if (task.job.invalid !== undefined) return this.#fetcher.step(task);
     const asked = { job: task.job, ...task.hop };
-    const found = this.#options.saver?.find(asked);
+    const { saver, isSearched } = this.#options;
+    // What is looked for may be in the beginning, which does not come again.
+    const found = isSearched(task.job) ? undefined : saver?.find(asked);
     if (found === undefined) return this.#step(task, asked);
     return found.then((point) => this.#step(task, asked, point));
   }

@@ -29,7 +29,8 @@ export function openBodies(
     maxBytes: maxSize,
     maxDroppedBytes: Number.isFinite(maxSize) ? maxSize : MAX_DROPPED_BYTES,
     isFollowed: (job, status, headers) => judge.isFollowed(job, status, headers),
-    isAccepted: (job, status) => judge.isAccepted(job, status),
+    mayBeOk: (job, status, headers) => judge.mayBeOk(job, status, headers),
+    isSearched: (job) => judge.looksForText(job),
   };
 }
 

@@ -18,8 +18,10 @@ export interface KeepOptions {
   readonly maxDroppedBytes: number;
   /** Whether another request follows an answer with this head, such as the next hop of a redirect. */
   readonly isFollowed: (job: Job, status: number, headers: Headers) => boolean;
-  /** Whether an answer with this status can be OK. */
-  readonly isAccepted: (job: Job, status: number) => boolean;
+  /** Whether an answer with this head can be OK in the end. */
+  readonly mayBeOk: (job: Job, status: number, headers: Headers) => boolean;
+  /** Whether the body is looked through as it comes, from its beginning. */
+  readonly isSearched: (job: Job) => boolean;
 }
 
 /** How the body of an answer is read. */
@@ -93,10 +95,10 @@ export class KeptHop {
 
   #begin(status: number, headers: Headers): Reception {
     this.#leavePoint();
-    const { saver, maxBytes, maxDroppedBytes, isFollowed, isAccepted } = this.#options;
-    const hasBody = this.#asked.method !== 'HEAD' && !isFollowed(this.#asked.job, status, headers);
-    const isSaved =
-      hasBody && saver !== undefined && (saver.keepsFailed || isAccepted(this.#asked.job, status));
+    const { saver, maxBytes, maxDroppedBytes, isFollowed, mayBeOk } = this.#options;
+    const { job, method } = this.#asked;
+    const hasBody = method !== 'HEAD' && !isFollowed(job, status, headers);
+    const isSaved = hasBody && saver !== undefined && (saver.keepsFailed || mayBeOk(job, status, headers));
     if (hasBody) this.#taker = this.#withInline(isSaved ? this.#saving(saver, status, headers) : undefined);
     return { maxBytes: isSaved ? maxBytes : maxDroppedBytes, taker: this.#taker, status };
   }

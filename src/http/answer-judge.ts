@@ -43,11 +43,22 @@ export class AnswerJudge {
     return (job.expect?.status ?? this.#options.accept).has(status);
   }
 
+  /** Whether an answer with this head can be OK in the end. */
+  mayBeOk(job: Job, status: number, headers: ResponseHeaders): boolean {
+    if (this.isAccepted(job, status)) return true;
+    return this.#options.blocked !== 'fail' && mayBeBlocked(status, textOf(headers['content-type']));
+  }
+
+  /** Whether the whole body is looked through. */
+  looksForText(job: Job): boolean {
+    return this.#expectsText || (job.expect !== undefined && expectsText(job.expect));
+  }
+
   /** What is to look at the body of an answer, if anything is. */
   readerFor(job: Job, status: number, headers: ResponseHeaders): AnswerReader | undefined {
     const contentType = textOf(headers['content-type']);
     const keepsStart = mayBeBlocked(status, contentType);
-    const looksForText = this.#looksForText(job) && this.isAccepted(job, status);
+    const looksForText = this.looksForText(job) && this.isAccepted(job, status);
     if (!keepsStart && !looksForText) return undefined;
     const matcher = looksForText ? new TextMatcher(this.#expectationOf(job), contentType) : undefined;
     return new AnswerReader({ matcher, keepsStart });
@@ -89,10 +100,6 @@ export class AnswerJudge {
       case 'ok':
         return okResult(task, answer);
     }
-  }
-
-  #looksForText(job: Job): boolean {
-    return this.#expectsText || (job.expect !== undefined && expectsText(job.expect));
   }
 
   #expectationOf(job: Job): Expectation {

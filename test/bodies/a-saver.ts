@@ -28,7 +28,8 @@ export async function aSaver({ dir, keepsFailed = false, resumes = false, ...res
     maxBytes: Number.POSITIVE_INFINITY,
     maxDroppedBytes: 1000,
     isFollowed: (_, status) => status === 302,
-    isAccepted: (_, status) => status >= 200 && status <= 299,
+    mayBeOk: (_, status) => status >= 200 && status <= 299,
+    isSearched: () => false,
     ...rest,
   };
   const asked = (url: string, hop = {}) => ({ job: aJob(url), url, method: 'GET', headers: {}, ...hop });

@@ -210,6 +210,14 @@ describe('a body that cannot be gone on with', () => {
     expect(asked()).toEqual([undefined, 'bytes=5-', 'bytes=5-']);
   });
 
+  it('is fetched from its beginning when something is looked for in it', async () => {
+    const { url, dir, asked } = await scene(BROKEN('ETag: "v1"'), ALL());
+    const options = { saveDir: dir, contains: 'hello' };
+    await fetchOne(url, options);
+    expect(await fetchOne(url, options)).toMatchObject({ ok: true });
+    expect(asked()).toEqual([undefined, undefined]);
+  });
+
   it('is not touched by a job that asks for a range of its own, or sends a body', async () => {
     const { url, dir, asked } = await scene(BROKEN('ETag: "v1"'), REST('bytes 0-1/11', 'he'), ALL());
     await fetchOne({ url, save: 'x' }, { saveDir: dir });
