@@ -39,6 +39,11 @@ export class Dialer {
     this.#options = options;
   }
 
+  /** Whether servers may choose HTTP/2; the socket then says what was agreed on. */
+  get offersHttp2(): boolean {
+    return this.#options.secure.offersHttp2;
+  }
+
   /** Returns a function that calls the connection off; `dialed` then gets the reason. */
   dial(target: DialTarget, dialed: Dialed): (reason: Error) => void {
     const dial = new Dial(this.#options, target, dialed);

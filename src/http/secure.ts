@@ -27,6 +27,10 @@ export class Secure {
     this.#protocols = options.http2 === true ? ['h2', 'http/1.1'] : ['http/1.1'];
   }
 
+  get offersHttp2(): boolean {
+    return this.#options.http2 === true;
+  }
+
   /** Starts the handshake with the server that is called `hostname`; the socket says `secureConnect` or `error`. */
   connect(via: SecureVia, hostname: string): TLSSocket {
     const { ca, cert, key, insecure } = this.#options;
