@@ -7,6 +7,9 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     allowOnly: false,
+    // Half of the time of a test run would go into starting a process for each file. No test leaves a trace for others.
+    isolate: false,
+    maxWorkers: 2,
     pool: 'forks',
   },
 });

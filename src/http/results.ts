@@ -30,7 +30,7 @@ export function unsentResult(job: Job, failure: Failure, now: number): Result {
     redirects: [],
     bytes: 0,
     truncated: false,
-    startedAt: now,
+    startedAt: Math.floor(now),
     durationMs: 0,
     failure,
   };
@@ -65,11 +65,16 @@ function outcome<Ok extends boolean, F extends Failure | undefined>(
     bytes: answer?.bytes ?? 0,
     truncated: answer?.isTruncated ?? false,
     contentType: contentTypeOf(answer),
-    startedAt: task.startedAt,
-    durationMs: task.elapsedMs,
-    ttfbMs: task.ttfbMs,
+    // As the record has them, so that a report of the run and one of its records are the same.
+    startedAt: Math.floor(task.startedAt),
+    durationMs: tenths(task.elapsedMs),
+    ttfbMs: task.ttfbMs === undefined ? undefined : tenths(task.ttfbMs),
     failure,
   };
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }
 
 function contentTypeOf(answer: Answer | undefined): string | undefined {

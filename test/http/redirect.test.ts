@@ -217,3 +217,13 @@ test.each([
 ])('Location "%s" is refused: %s', (location, refused) => {
   expect(nextHop(hop(), 302, location)).toEqual({ refused });
 });
+
+test('a Location outside ASCII is followed however often that happens in a run', () => {
+  const from = { url: 'http://h.test/', method: 'GET', headers: {} };
+  const location = Buffer.from('http://bücher.test/').toString('latin1');
+  let refused = 0;
+  for (let times = 0; times < 20_000; times += 1) {
+    if ('refused' in nextHop(from, 302, location)) refused += 1;
+  }
+  expect(refused).toBe(0);
+});

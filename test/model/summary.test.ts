@@ -20,6 +20,7 @@ test('the summary of nothing is zero, without a latency', () => {
     known: 0,
     new: 0,
     flaky: 0,
+    resumed: 0,
     skipped: 0,
     notFetched: 0,
     wallMs: 0,

@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
+import type { Server } from 'node:net';
 import { type Answer, decode, encode, type Packet, type Question } from 'dns-packet';
 import { startDnsOverTcp } from './dns-over-tcp.ts';
 
@@ -93,10 +94,12 @@ export async function startDnsServer(
   socket.on('message', (message: Buffer, peer: RemoteInfo) => {
     answer(message, true, (reply) => socket.send(reply, peer.port, peer.address));
   });
-  socket.bind(options.port ?? 0, options.host ?? '127.0.0.1');
+  const host = options.host ?? '127.0.0.1';
+  // Many a TCP port is taken by a connection that has ended, and hardly any of UDP: so TCP chooses.
+  const tcp = options.tcp ? await startDnsOverTcp({ host, port: options.port ?? 0 }, answer) : undefined;
+  socket.bind(tcp === undefined ? (options.port ?? 0) : portOf(tcp), host);
   await once(socket, 'listening');
   const { address, port } = socket.address();
-  const tcp = options.tcp ? await startDnsOverTcp({ host: address, port }, answer) : undefined;
   let closed: Promise<void> | undefined;
   return {
     host: address,
@@ -114,6 +117,12 @@ export async function startDnsServer(
       return closed;
     },
   };
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('the server does not listen');
+  return address.port;
 }
 
 /** The packet, or nothing when it is none. */
