@@ -47,9 +47,7 @@ export class JournalIndex {
   }
 
   /** Counts a job as read, and tells what is known of it. */
-  read(key: string): Known {
-    const first = Number.parseInt(key.slice(0, 8), 16);
-    const second = Number.parseInt(key.slice(8), 16);
+  read(first: number, second: number): Known {
     let n = 0;
     let state = this.#update(first, second, n, READ);
     if ((state & READ) !== 0) {
@@ -89,7 +87,7 @@ export class JournalIndex {
 
 // Each occurrence has words of its own, spread over all shards.
 function spreadOf(word: number, n: number, odd: number): number {
-  return n === 0 ? word : (word ^ Math.imul(n, odd)) >>> 0;
+  return (n === 0 ? word : word ^ Math.imul(n, odd)) >>> 0;
 }
 
 // Open addressing with linear probing. A first word of 0 marks an empty slot, so no entry has one. The third is the state.

@@ -3,12 +3,6 @@ import { encodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
 import type { Identity } from './identity.ts';
 
-/** The first line of a journal, which tells it from every other file. */
-export const HEADER = '{"fanout":"journal","v":1}\n';
-
-/** What the first line of every version begins with. */
-export const HEADER_START = '{"fanout":"journal","v":';
-
 /** A newline, as a byte. */
 export const NEWLINE = 0x0a;
 
@@ -18,12 +12,13 @@ const ANY = 0x2e;
 const CRC_AT = 8;
 const CHECKED_FROM = START.length;
 const KEY_AT = 25;
-const KEY_END = 41;
 const OK_AT = 48;
 const N_AT = 54;
 const SHORTEST = 70;
 const RECORD = ',"record":';
 const ONE = 0x31;
+
+const DIGITS = Buffer.from('0123456789abcdef');
 
 // The value of a byte as a digit in lower-case hex, 16 when it is none.
 const HEX = Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -40,13 +35,24 @@ export interface Entry {
 }
 
 /**
- * One line of a journal, newline included. All that the index needs stands at fixed places before the record, and the
- * checksum covers every byte behind itself, so a reader verifies a line without parsing its JSON.
+ * One line of a journal, newline included, but for its checksum and its key, which `sealLines()` adds. All that the index needs
+ * stands at fixed places before the record, and the checksum covers every byte behind itself, so a reader verifies a line
+ * without parsing its JSON.
  */
-export function encodeLine({ key, n }: Identity, result: Result): string {
-  const checked = `"key":"${key}","ok":${result.ok ? 1 : 0},"n":${n}${RECORD}${encodeRecord(result)}}`;
-  const crc = (crc32(checked) + 0x1_0000_0000).toString(16).slice(1);
-  return `{"crc":"${crc}",${checked}\n`;
+export function openLine(n: number, result: Result): string {
+  return `{"crc":"........","key":"................","ok":${result.ok ? 1 : 0},"n":${n}${RECORD}${encodeRecord(result)}}\n`;
+}
+
+/** Adds what the lines of a batch lack; `keys` are the two words of each line. In bytes, since that costs a third. */
+export function sealLines(batch: Buffer, keys: readonly number[]): void {
+  let start = 0;
+  for (let at = 0; at < keys.length; at += 2) {
+    const end = batch.indexOf(NEWLINE, start);
+    putWord(batch, start + KEY_AT, keys[at] ?? 0);
+    putWord(batch, start + KEY_AT + 8, keys[at + 1] ?? 0);
+    putWord(batch, start + CRC_AT, crc32(batch.subarray(start + CHECKED_FROM, end)));
+    start = end + 1;
+  }
 }
 
 /** Reads the line between two places of a chunk, its newline left out, into `entry`; false when the line is damaged. */
@@ -61,9 +67,9 @@ export function readEntry(chunk: Buffer, start: number, end: number, entry: Entr
 }
 
 /** The text of the record in a line, its newline left out; `undefined` when the line belongs to another identity. */
-export function recordOf(line: string, { key, n }: Identity): string | undefined {
+export function recordOf(line: string, { first, second, n }: Identity): string | undefined {
   const number = `${n}${RECORD}`;
-  const isMine = line.slice(KEY_AT, KEY_END) === key && line.startsWith(number, N_AT);
+  const isMine = line.startsWith(hexOf(first) + hexOf(second), KEY_AT) && line.startsWith(number, N_AT);
   return isMine ? line.slice(N_AT + number.length, -1) : undefined;
 }
 
@@ -83,6 +89,14 @@ function hexWord(bytes: Buffer, at: number): number {
     word = word * 16 + digit;
   }
   return word;
+}
+
+function putWord(bytes: Buffer, at: number, word: number): void {
+  for (let place = 0; place < 8; place++) bytes[at + place] = DIGITS[(word >>> (28 - 4 * place)) & 15] ?? 0;
+}
+
+function hexOf(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0');
 }
 
 function decimal(bytes: Buffer, at: number): number {

@@ -20,6 +20,8 @@ export interface JournalWriterOptions {
   /** Where the file ends, in bytes. */
   readonly end: number;
   readonly after: After;
+  /** Changes the bytes of a batch before it is written, newlines aside. */
+  readonly seal?: (batch: Buffer) => void;
 }
 
 /**
@@ -76,6 +78,7 @@ export class JournalWriter {
     if (this.#writing !== undefined || this.#pending === '' || this.#failure !== undefined) return;
     const batch = Buffer.from(this.#pending);
     this.#pending = '';
+    this.#options.seal?.(batch);
     this.#writing = this.#append(batch).then(() => {
       this.#writing = undefined;
       this.#cancelSync ??= this.#options.after(SYNC_EVERY_MS, this.#startSync);

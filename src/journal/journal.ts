@@ -4,15 +4,17 @@ import { decodeRecord } from '../model/decode-record.ts';
 import type { Job } from '../model/job.ts';
 import { outputError } from '../model/output-error.ts';
 import type { Result } from '../model/result.ts';
+import type { Words } from './half-sip-hash.ts';
 import { type Identity, KeyMaker } from './identity.ts';
 import { journalFault } from './journal-fault.ts';
+import { readHeader } from './journal-header.ts';
 import { JournalIndex, MAX_PLACE } from './journal-index.ts';
-import { encodeLine } from './journal-line.ts';
+import { openLine, sealLines } from './journal-line.ts';
 import { JournalLock } from './journal-lock.ts';
 import { type After, JournalWriter } from './journal-writer.ts';
 import { BYTES_PER_PLACE, type Loaded, loadJournal } from './load-journal.ts';
 import type { Processes } from './lock-holder.ts';
-import { checkHeader, openJournalFile } from './open-journal-file.ts';
+import { openJournalFile } from './open-journal-file.ts';
 import { RecordReader } from './record-reader.ts';
 
 export interface JournalOptions {
@@ -33,6 +35,7 @@ interface Parts {
   readonly lock: JournalLock;
   readonly index: JournalIndex;
   readonly loaded: Loaded;
+  readonly seed: Words;
 }
 
 /**
@@ -50,7 +53,9 @@ export class Journal implements Sink {
   readonly #parts: Parts;
   readonly #reader: RecordReader;
   readonly #writer: JournalWriter;
-  readonly #keys = new KeyMaker();
+  readonly #keys: KeyMaker;
+  /** The keys of the lines that are not written yet, two words each. */
+  readonly #unsealed: number[] = [];
   /** The jobs under way, by their index. */
   readonly #underWay = new Map<number, Identity>();
 
@@ -60,7 +65,9 @@ export class Journal implements Sink {
     this.#options = options;
     this.records = loaded.records;
     this.#reader = new RecordReader(file.fd, loaded.end);
-    this.#writer = new JournalWriter({ file, name: path, end: loaded.end, after: options.after });
+    this.#keys = new KeyMaker(parts.seed);
+    const seal = (batch: Buffer) => sealLines(batch, this.#unsealed.splice(0));
+    this.#writer = new JournalWriter({ file, name: path, end: loaded.end, after: options.after, seal });
   }
 
   /**
@@ -72,10 +79,10 @@ export class Journal implements Sink {
     let lock: JournalLock | undefined;
     try {
       lock = await JournalLock.take(await realpath(path), options.processes);
-      await checkHeader(file, path);
+      const seed = await readHeader(file, path);
       const index = new JournalIndex();
       const loaded = await load(file, path, index, options.warn);
-      return new Journal({ file, path, lock, index, loaded }, options);
+      return new Journal({ file, path, lock, index, loaded, seed }, options);
     } catch (error) {
       await file.close();
       await lock?.release();
@@ -89,9 +96,10 @@ export class Journal implements Sink {
    * those of the whole run.
    */
   recall(job: Job, method: string, body: string | Uint8Array | undefined): Result | undefined {
-    const key = this.#keys.keyOf(method, job.url, body);
-    const { n, place, isOk } = this.#parts.index.read(key);
-    const identity = { key, n };
+    const identity = { first: 0, second: 0, n: 0 };
+    this.#keys.keyOf(method, job.url, body, identity);
+    const { n, place, isOk } = this.#parts.index.read(identity.first, identity.second);
+    identity.n = n;
     if (place !== undefined && (isOk || this.#options.keepFailed)) {
       const result = this.#resultOf(job, this.#find(place, identity));
       if (result !== undefined) return result;
@@ -105,7 +113,9 @@ export class Journal implements Sink {
     const identity = this.#underWay.get(result.index);
     if (identity === undefined) return undefined;
     this.#underWay.delete(result.index);
-    return isCutOff(result) ? undefined : this.#writer.write(encodeLine(identity, result));
+    if (isCutOff(result)) return undefined;
+    this.#unsealed.push(identity.first, identity.second);
+    return this.#writer.write(openLine(identity.n, result));
   }
 
   /** Waits until all is on the disk, and lets go of the file and its lock. */

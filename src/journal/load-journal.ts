@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
+import { HEADER_LENGTH } from './journal-header.ts';
 import type { JournalIndex } from './journal-index.ts';
-import { type Entry, HEADER, NEWLINE, readEntry } from './journal-line.ts';
+import { type Entry, NEWLINE, readEntry } from './journal-line.ts';
 import { StagedEntries } from './staged-entries.ts';
 
 const CHUNK = 4 * 1024 * 1024;
@@ -30,7 +31,7 @@ export async function loadJournal(
   const lines = new Lines(index, warn);
   const length = Math.min(CHUNK, size);
   const chunks = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)] as const;
-  let position = HEADER.length;
+  let position = HEADER_LENGTH;
   let reading = file.read(chunks[0], 0, length, position);
   for (let turn = 1; ; turn ^= 1) {
     const { buffer, bytesRead } = await reading;
@@ -47,7 +48,7 @@ export async function loadJournal(
 
 class Lines {
   /** Where the last line ends that was taken. */
-  end = HEADER.length;
+  end = HEADER_LENGTH;
   records = 0;
   readonly #staged: StagedEntries;
   readonly #warn: (message: string) => void;

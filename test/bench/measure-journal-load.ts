@@ -1,12 +1,9 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { KeyMaker } from '../../src/journal/identity.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { encodeLine, HEADER } from '../../src/journal/journal-line.ts';
+import type { Job } from '../../src/model/job.ts';
 import type { OkResult } from '../../src/model/result.ts';
 import { systemClock } from '../../src/system-clock.ts';
 import type { Row } from './row.ts';
@@ -27,7 +24,6 @@ interface Load {
 
 const TARGET_RECORDS = 10_000_000;
 const LIMIT_MS = 600_000;
-const BATCH = 1000;
 const RECALLS = 200_000;
 const THIS = fileURLToPath(import.meta.url);
 
@@ -71,31 +67,29 @@ function rowsOf(load: Load, records: number): Row[] {
 }
 
 async function writeJournal(path: string, records: number): Promise<number> {
-  const keys = new KeyMaker();
-  const file = createWriteStream(path);
-  let text = HEADER;
+  const journal = await openJournal(path);
   for (let index = 0; index < records; index++) {
-    const url = urlOf(index);
-    text += encodeLine({ key: keys.keyOf('GET', url, undefined), n: 0 }, resultOf(index, url));
-    if (index % BATCH !== 0) continue;
-    if (!file.write(text)) await once(file, 'drain');
-    text = '';
+    const job = jobOf(index);
+    journal.recall(job, 'GET', undefined);
+    await journal.write(resultOf(job));
   }
-  file.end(text);
-  await once(file, 'close');
-  return file.bytesWritten;
+  await journal.end();
+  return (await stat(path)).size;
 }
 
-function urlOf(index: number): string {
-  return `https://www.example.com/some/directory/page-${index}.html?session=${index}`;
+function openJournal(path: string): Promise<Journal> {
+  const warn = (message: string) => console.error(message);
+  return Journal.open(path, { keepFailed: false, warn, after: systemClock.after, processes: process });
 }
 
-function resultOf(index: number, url: string): OkResult {
+function jobOf(index: number): Pick<Job, 'index' | 'source' | 'line' | 'url'> {
+  const url = `https://www.example.com/some/directory/page-${index}.html?session=${index}`;
+  return { index, source: 'urls.txt', line: index + 1, url };
+}
+
+function resultOf(job: ReturnType<typeof jobOf>): OkResult {
   return {
-    index,
-    source: 'urls.txt',
-    line: index + 1,
-    url,
+    ...job,
     method: 'GET',
     ok: true,
     status: 200,
@@ -104,7 +98,7 @@ function resultOf(index: number, url: string): OkResult {
     bytes: 12_345,
     truncated: false,
     contentType: 'text/html; charset=utf-8',
-    startedAt: 1_767_225_600_000 + index,
+    startedAt: 1_767_225_600_000 + job.index,
     durationMs: 34.1,
     ttfbMs: 30.2,
   };
@@ -113,16 +107,14 @@ function resultOf(index: number, url: string): OkResult {
 /** The process that is measured: it loads the journal and recalls a part of it. */
 async function load(path: string): Promise<Load> {
   const idleBytes = process.memoryUsage.rss();
-  const warn = (message: string) => console.error(message);
-  const options = { keepFailed: false, warn, after: systemClock.after, processes: process };
   const started = performance.now();
-  const journal = await Journal.open(path, options);
+  const journal = await openJournal(path);
   const loaded = performance.now();
   const memoryBytes = process.resourceUsage().maxRSS * 1024 - idleBytes;
   const recalls = Math.min(RECALLS, journal.records);
   for (let index = 0; index < recalls; index++) {
-    const job = { index, source: 'urls.txt', line: index + 1, url: urlOf(index) };
-    if (journal.recall(job, 'GET', undefined) === undefined) throw new Error(`record ${index} is not there`);
+    if (journal.recall(jobOf(index), 'GET', undefined) === undefined)
+      throw new Error(`record ${index} is not there`);
   }
   const recallUs = ((performance.now() - loaded) * 1000) / recalls;
   await journal.end();

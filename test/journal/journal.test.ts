@@ -197,7 +197,11 @@ test('each line is JSON, with the record in it', async () => {
   const path = await newPath();
   await run(path, [A, A], { fetch: failingOn(B) });
   const [header, first, second, rest] = (await readFile(path, 'utf8')).split('\n');
-  expect(JSON.parse(header ?? '')).toEqual({ fanout: 'journal', v: 1 });
+  expect(JSON.parse(header ?? '')).toEqual({
+    fanout: 'journal',
+    v: 1,
+    seed: expect.stringMatching(/^[0-9a-f]{16}$/),
+  });
   expect(JSON.parse(first ?? '')).toMatchObject({ ok: 1, n: 0, record: { v: 1, url: A, ok: true } });
   expect(JSON.parse(second ?? '')).toMatchObject({ n: 1, record: { index: 1 } });
   expect(rest).toBe('');

@@ -23,7 +23,8 @@ test.each([
   ['results', '{"v":1,"index":0,"source":"urls.txt"}\n'],
   ['a short text', 'hello'],
   ['zeros', '\0'.repeat(100)],
-  ['the journal of another program', '{"fanout":"journals","v":1}\n'],
+  ['the journal of another program', '{"fanout":"journals","v":1,"seed":"0123456789abcdef"}\n'],
+  ['a journal with a damaged first line', '{"fanout":"journal","w":1,"seed":"0123456789abcdef"}\n'],
 ])('%s is refused and left as it is', async (_, text) => {
   const dir = await tempDir();
   const path = join(dir, 'list.txt');
@@ -37,7 +38,7 @@ test.each([
 
 test('the journal of a later version is refused as such', async () => {
   const path = join(await tempDir(), 'journal');
-  await writeFile(path, '{"fanout":"journal","v":2}\n');
+  await writeFile(path, '{"fanout":"journal","v":2,"seed":"0123456789abcdef"}\n');
   expect(await refusal(path)).toMatch(/another version of fanout has made it/);
 });
 
