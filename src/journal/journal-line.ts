@@ -35,15 +35,15 @@ export interface Entry {
 }
 
 /**
- * One line of a journal, newline included, but for its checksum and its key, which `sealLines()` adds. All that the index needs
- * stands at fixed places before the record, and the checksum covers every byte behind itself, so a reader verifies a line
- * without parsing its JSON.
+ * One line of a journal, newline included, but for its checksum and its key, which `sealLines()` adds. All that the index
+ * needs stands at fixed places before the record, and the checksum covers every byte behind itself, so a reader verifies
+ * a line without parsing its JSON.
  */
 export function openLine(n: number, result: Result): string {
   return `{"crc":"........","key":"................","ok":${result.ok ? 1 : 0},"n":${n}${RECORD}${encodeRecord(result)}}\n`;
 }
 
-/** Adds what the lines of a batch lack; `keys` are the two words of each line. In bytes, since that costs a third. */
+/** Adds what the lines of a batch lack; `keys` are the two words of each line. Bytes take a third of the time of text. */
 export function sealLines(batch: Buffer, keys: readonly number[]): void {
   let start = 0;
   for (let at = 0; at < keys.length; at += 2) {
