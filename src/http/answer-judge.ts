@@ -86,7 +86,7 @@ export class AnswerJudge {
   }
 
   #blocked(task: Task, answer: Answer): Result | undefined {
-    const says = blockedBy({ ...answer, start: answer.reader?.start ?? '' });
+    const says = blockedBy(answer.status, answer.headers, answer.reader?.start ?? '');
     // What is OK by the wish of the user stays OK: `--accept 429`.
     if (says === undefined || (answer.status >= 300 && this.isAccepted(task.job, answer.status))) {
       return undefined;

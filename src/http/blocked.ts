@@ -1,13 +1,5 @@
 import type { ResponseHeaders } from './exchange.ts';
 
-/** What is known of an answer when it is judged. */
-export interface BlockEvidence {
-  readonly status: number;
-  readonly headers: ResponseHeaders;
-  /** First bytes of the body as latin1; empty when they were not kept. */
-  readonly start: string;
-}
-
 /** One way in which a server says that it will not answer a robot: all that is given must be so. */
 interface Rule {
   /** Completes "blocked: ". */
@@ -142,13 +134,19 @@ export function mayBeBlocked(status: number, contentType: string): boolean {
   return RULES_BY_STATUS.has(status) && (status >= 300 || contentType.startsWith('text/html'));
 }
 
-/** What an answer says when it tells robots to go away, or `undefined` when it does not. */
-export function blockedBy({ status, headers, start }: BlockEvidence): string | undefined {
-  const rule = RULES_BY_STATUS.get(status)?.find(({ header, marks }) => {
-    const hasHeader = header === undefined || header[1].test(firstOf(headers[header[0]]));
-    return hasHeader && (marks === undefined || marks.some((mark) => start.includes(mark)));
-  });
-  return rule?.says;
+/**
+ * What an answer says when it tells robots to go away, or `undefined` when it does not. `start` holds the first bytes of
+ * the body as latin1; it is empty when they were not kept.
+ */
+export function blockedBy(status: number, headers: ResponseHeaders, start: string): string | undefined {
+  const rules = RULES_BY_STATUS.get(status);
+  if (rules === undefined) return undefined;
+  for (const { header, marks, says } of rules) {
+    // Most answers end here, and without a body that was looked at a mark is not there.
+    if (marks !== undefined && !(start !== '' && marks.some((mark) => start.includes(mark)))) continue;
+    if (header === undefined || header[1].test(firstOf(headers[header[0]]))) return says;
+  }
+  return undefined;
 }
 
 function firstOf(header: string | readonly string[] | undefined): string {

@@ -26,7 +26,7 @@ describe('blockedBy()', () => {
     [200, {}, '<script id="anubis_challenge"', 'Anubis asks for a challenge'],
     [200, {}, '<!-- <WISPAccessGatewayParam', 'the network wants a login first (captive portal)'],
   ])('%i with %o and "%s" is: %s', (status, headers, start, says) => {
-    expect(blockedBy({ status, headers, start })).toBe(says);
+    expect(blockedBy(status, headers, start)).toBe(says);
   });
 
   it.each([
@@ -36,8 +36,8 @@ describe('blockedBy()', () => {
     ['a 403 of an origin behind Cloudflare', { status: 403, headers: { server: 'cloudflare' }, start: 'no' }],
     ['a page that talks of a challenge', { status: 200, headers: {}, start: 'Just a moment...' }],
     ['another value of the header', { status: 403, headers: { 'cf-mitigated': 'none' }, start: '' }],
-  ])('%s is no refusal of robots', (_, answer) => {
-    expect(blockedBy(answer)).toBeUndefined();
+  ])('%s is no refusal of robots', (_, { status, headers, start }) => {
+    expect(blockedBy(status, headers, start)).toBeUndefined();
   });
 });
 
