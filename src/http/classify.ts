@@ -76,7 +76,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 };
 
 // What OpenSSL and Node say of a certificate that does not hold; a broken handshake is another matter.
-const CERTIFICATE_CODE = /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA/;
+const CERTIFICATE_CODE = /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA|UNKNOWN_CA/;
 
 /** Says what an error of an attempt means for its URL. Decides by class, code and progress, never by the message. */
 export function classify(error: ReportedError, progress: Progress): NetworkFailure {
@@ -102,7 +102,7 @@ function ruleFor(error: ReportedError, { hasHead, isFresh }: Progress): Rule | u
     return isFresh && (error.socket?.bytesRead ?? 0) > 0 ? NO_FINAL_ANSWER : NO_ANSWER;
   }
   // An alert that comes after the handshake, such as one that asks for a client certificate.
-  if (code.startsWith('ERR_SSL_')) return { kind: 'tls', isRetryable: true };
+  if (code.startsWith('ERR_SSL_')) return { kind: 'tls', isRetryable: isRetryablePhase('tls', code) };
   return RULES[code];
 }
 

@@ -4,6 +4,7 @@ import { printable } from '../model/printable.ts';
 const HINTS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: ' (is this a plain HTTP port?)',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ' (is this a plain HTTP port?)',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: ' (give one with --cert)',
 };
 
 // Newer versions of Node tell the user of a program how to run Node.

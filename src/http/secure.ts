@@ -37,7 +37,7 @@ export class Secure {
     // What is trusted is trusted wherever it stands in the chain, as with curl: also a certificate of a server itself.
     const trust = ca === undefined ? {} : { ca, allowPartialTrustChain: true };
     this.#context ??= tls.createSecureContext({ ...trust, cert, key });
-    return tls.connect({
+    const socket = tls.connect({
       ...('socket' in via ? via : { host: via.address, port: via.port }),
       secureContext: this.#context,
       // A name is sent without the dot of the root, and an address not at all (RFC 6066, 3).
@@ -47,5 +47,15 @@ export class Secure {
       rejectUnauthorized: insecure !== true,
       ALPNProtocols: this.#protocols,
     });
+    socket.on('error', end);
+    return socket;
   }
+}
+
+/**
+ * An alert after the handshake, such as one that asks for a client certificate, is an error and then the end of the
+ * stream, of which undici would report the latter.
+ */
+function end(this: TLSSocket, error: Error): void {
+  this.destroy(error);
 }

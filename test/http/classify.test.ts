@@ -13,7 +13,9 @@ test.each([
   ['ETIMEDOUT', 'timeout', true],
   ['EPIPE', 'reset', true],
   ['EPROTO', 'tls', true],
-  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'tls', true],
+  ['ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC', 'tls', true],
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'tls', false],
+  ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'tls', false],
   ['ERR_ASSERTION', 'protocol', false],
   ['EBADF', 'internal', false],
 ])('%s on a connection is %s', (code, kind, isRetryable) => {
