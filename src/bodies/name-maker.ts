@@ -12,6 +12,7 @@ import {
 } from './file-and-directory.ts';
 import { hashOf, identityOf } from './identity.ts';
 import { NameFields } from './name-fields.ts';
+import type { NameText } from './name-text.ts';
 import { shapeOf, type TemplateShape } from './template-shape.ts';
 
 export interface NameMakerOptions {
@@ -41,52 +42,50 @@ export class NameMaker {
   nameOf(job: Job, status: number): string {
     if (job.save !== undefined) return job.save;
     const identity = identityOf(job, this.#defaultMethod);
-    const { directories, file, isExact, isCut } = draftOf(this.#shape, new NameFields(job, status, identity));
+    const draft = draftOf(this.#shape, new NameFields(job, status, identity));
+    const { directories, file, isExact, isCut } = draft;
     const { tells } = this.#shape;
     const isTold = tells === 'jobs' || (tells === 'urls' && isExact && isPlain(job.url, identity));
     const isWhole = !isCut && fits(file) && !MARK.test(file);
-    const name = isTold && isWhole ? file : marked(file, `~${hashOf(identity)}`);
-    return directories.length === 0 ? name : `${directories.join('/')}/${name}`;
+    return directories + (isTold && isWhole ? file : marked(file, `~${hashOf(identity)}`));
   }
 }
 
-interface Draft {
-  readonly directories: readonly string[];
-  readonly file: string;
+/** A name in the making. */
+class Draft {
+  /** Each with a `/` behind it. */
+  directories = '';
+  file = '';
   /** Whether each part says what it was made of, save that some may be cut. */
-  readonly isExact: boolean;
-  readonly isCut: boolean;
+  isExact = true;
+  isCut = false;
+
+  #isFull = false;
+
+  add({ text, isExact }: NameText, name: string): void {
+    const bytes = Buffer.byteLength(this.directories) + Buffer.byteLength(name) + 1;
+    this.#isFull ||= bytes > MAX_NAME_BYTES - MAX_FILE_NAME_BYTES;
+    if (!this.#isFull) this.directories += `${name}/`;
+    this.isExact &&= isExact;
+    this.isCut ||= this.#isFull || !name.startsWith(text);
+  }
 }
 
-function draftOf({ before, fromPath }: TemplateShape, fields: NameFields): Draft {
-  const hasPath = fromPath.length > 0;
-  const plain = before.map((part) => fields.fill(part));
-  const mixed = hasPath ? [...fields.directories(), ...fromPath.map((part) => fields.fill(part))] : [];
-  const isExact = [...plain, ...mixed].every((part) => part.isExact);
-  const last = (hasPath ? mixed : plain).pop()?.text ?? '_';
-  const file = hasPath ? asFile(last) : last;
-  const directories = [
-    ...plain.map(({ text }) => asPlainDirectory(text)),
-    ...mixed.map(({ text }) => asDirectory(text)),
-  ];
-  const isCut = [...plain, ...mixed].some(({ text }, index) => directories[index]?.startsWith(text) !== true);
-  const kept = fitting(directories, MAX_NAME_BYTES - MAX_FILE_NAME_BYTES);
-  return {
-    directories: kept,
-    file,
-    isExact: isExact && !(hasPath && looksMadeFile(last)),
-    isCut: isCut || kept.length < directories.length,
-  };
-}
-
-/** As many directories, from the first on, as fit into so many bytes. */
-function fitting(directories: readonly string[], maxBytes: number): readonly string[] {
-  let bytes = 0;
-  const tooMany = directories.findIndex((name) => {
-    bytes += Buffer.byteLength(name) + 1;
-    return bytes > maxBytes;
-  });
-  return tooMany === -1 ? directories : directories.slice(0, tooMany);
+function draftOf({ plain, hasPath, mixed, file }: TemplateShape, fields: NameFields): Draft {
+  const draft = new Draft();
+  for (const part of plain) {
+    const text = fields.fill(part);
+    draft.add(text, asPlainDirectory(text.text));
+  }
+  if (hasPath) for (const text of fields.directories()) draft.add(text, asDirectory(text.text));
+  for (const part of mixed) {
+    const text = fields.fill(part);
+    draft.add(text, asDirectory(text.text));
+  }
+  const { text, isExact } = fields.fill(file);
+  draft.file = hasPath ? asFile(text) : text;
+  draft.isExact &&= isExact && !(hasPath && looksMadeFile(text));
+  return draft;
 }
 
 /** Whether the path and the host are all that makes the body what it is. */

@@ -2,10 +2,12 @@ import type { NameField, NamePart, NameTemplate } from '../model/name-template.t
 
 /** A template cut into the parts of a name. */
 export interface TemplateShape {
-  /** Those before the path; all of them when the template has none. */
-  readonly before: readonly NameTemplate[];
-  /** The last part of the path with what follows it, and the parts after that. */
-  readonly fromPath: readonly NameTemplate[];
+  /** Directories before the path. */
+  readonly plain: readonly NameTemplate[];
+  readonly hasPath: boolean;
+  /** Directories behind those of the path. */
+  readonly mixed: readonly NameTemplate[];
+  readonly file: NameTemplate;
   /** What its names tell apart by themselves: every two jobs, all that a plain URL says, or less. */
   readonly tells: 'jobs' | 'urls' | 'less';
 }
@@ -20,7 +22,9 @@ export function shapeOf(template: NameTemplate): TemplateShape {
   const fromPath = path === -1 ? [] : partsOf(template.slice(path));
   // The path starts with a `/` of its own.
   if (path !== -1 && before.at(-1)?.length === 0) before.pop();
-  return { before, fromPath, tells: tellsOf(template, [...before, ...fromPath]) };
+  const tells = tellsOf(template, [...before, ...fromPath]);
+  const file = (path === -1 ? before : fromPath).pop() ?? [];
+  return { plain: before, hasPath: path !== -1, mixed: fromPath, file, tells };
 }
 
 function partsOf(template: NameTemplate): NamePart[][] {
