@@ -3,15 +3,21 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measureDns } from './measure-dns.ts';
 import { measureFetch } from './measure-fetch.ts';
+import { measureHosts } from './measure-hosts.ts';
+import { measureJournalLoad } from './measure-journal-load.ts';
 import { measureMemory } from './measure-memory.ts';
+import { measureSaved } from './measure-saved.ts';
+import { measureSlowHosts } from './measure-slow-hosts.ts';
 import { measureStart } from './measure-start.ts';
+import { measureTls } from './measure-tls.ts';
 import { isInstalled, missingNote } from './missing.ts';
 import { startNginx } from './nginx.ts';
 import { isMet, type Row, renderRows } from './row.ts';
 
 const START_ROUNDS = 15;
-const PARTS = ['start', 'fetch', 'memory'] as const;
+const PARTS = ['start', 'fetch', 'memory', 'hosts', 'dns', 'tls', 'saved', 'journal'] as const;
 const USAGE = `npm run bench -- [--long] [--markdown] [--rounds N] [--urls N] [--only ${PARTS.join('|')}] [--program FILE]`;
 
 /** Measures fanout beside its peers on this machine, and resolves to 1 when a target is missed or a peer not there. */
@@ -28,6 +34,13 @@ async function bench(): Promise<number> {
     if (only.has('start')) rows.push(...(await measureStart({ ...world, rounds: START_ROUNDS })));
     if (only.has('fetch')) rows.push(...(await measureFetch({ ...world, urls, rounds })));
     if (only.has('memory')) rows.push(...(await measureMemory({ ...world, isLong })));
+    if (only.has('hosts'))
+      rows.push(...(await measureSlowHosts({ ...world, rounds })), ...(await measureHosts(world)));
+    if (only.has('dns')) rows.push(...(await measureDns({ ...world, rounds })));
+    if (only.has('tls')) rows.push(...(await measureTls({ ...world, rounds })));
+    if (only.has('saved')) rows.push(...(await measureSaved({ ...world, rounds })));
+    if (only.has('journal'))
+      rows.push(...(await measureJournalLoad({ ...world, records: isLong ? 10_000_000 : 1_000_000 })));
     console.log(
       `\nNode ${process.version}, ${cpus().length} cores; wall times and rates are the best of ${rounds} rounds, start-up of ${START_ROUNDS}\n`,
     );

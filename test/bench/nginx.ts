@@ -9,28 +9,48 @@ import { join } from 'node:path';
 export interface Nginx {
   /** Of the file; any query may be added. */
   readonly url: string;
+  /** The file again, below which any path leads to it: `/small/NAME`; and `/big/NAME`, of 50 MB. */
+  readonly origin: string;
+  /** Where it speaks TLS, if it has a certificate. */
+  readonly tlsPort: number;
   /** Requests served so far. */
   requests(): Promise<number>;
   close(): Promise<void>;
 }
 
 const BODY_BYTES = 1_000;
+const BIG_BYTES = 50_000_000;
 const START_LIMIT_MS = 5_000;
 
-/** Starts nginx in a directory of its own, on a free port of 127.0.0.1. */
-export async function startNginx(): Promise<Nginx> {
+export interface NginxOptions {
+  /** Address to listen on (127.0.0.1); with 0.0.0.0 every address of 127.0.0.0/8 leads to it, and no other. */
+  readonly address?: string;
+  /** Files with a certificate and its key. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+/** Starts nginx in a directory of its own, on a free port. */
+export async function startNginx({ address = '127.0.0.1', tls }: NginxOptions = {}): Promise<Nginx> {
   const dir = await mkdtemp(join(tmpdir(), 'fanout-bench-nginx-'));
   await chmod(dir, 0o755); // the worker of an nginx that root starts is another user
-  const port = await freePort();
+  const [port, tlsPort] = [await freePort(), await freePort()];
   await mkdir(join(dir, 'www'));
   await writeFile(join(dir, 'www', 'file'), 'x'.repeat(BODY_BYTES), { mode: 0o644 });
-  await writeFile(join(dir, 'nginx.conf'), configuration(dir, port));
+  await writeFile(join(dir, 'www', 'big-file'), Buffer.alloc(BIG_BYTES, 'y'), { mode: 0o644 });
+  const secure =
+    tls === undefined
+      ? ''
+      : `listen ${address}:${tlsPort} ssl backlog=4096; ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key};`;
+  const listen = `listen ${address}:${port} backlog=4096; ${secure}`;
+  await writeFile(join(dir, 'nginx.conf'), configuration(dir, listen));
   const child = spawn('nginx', ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', join(dir, 'error.log')], {
     stdio: 'inherit',
   });
   const closed = once(child, 'close');
   const nginx: Nginx = {
     url: `http://127.0.0.1:${port}/file`,
+    origin: `http://127.0.0.1:${port}`,
+    tlsPort,
     // less the request that asks
     requests: async () => (await countOf(`http://127.0.0.1:${port}/count`)) - 1,
     close: async () => {
@@ -79,7 +99,7 @@ async function countOf(url: string): Promise<number> {
   return Number(count);
 }
 
-function configuration(dir: string, port: number): string {
+function configuration(dir: string, listen: string): string {
   return `
 daemon off;
 worker_processes 1;
@@ -96,9 +116,13 @@ http {
   uwsgi_temp_path ${dir}/uwsgi;
   scgi_temp_path ${dir}/scgi;
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    ${listen}
+    allow 127.0.0.0/8;
+    deny all;
     root ${dir}/www;
     location = /count { stub_status; }
+    location /small/ { rewrite ^ /file break; }
+    location /big/ { rewrite ^ /big-file break; }
   }
 }
 `;

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 
 export interface ProcessOptions {
@@ -18,6 +18,8 @@ export interface ProcessReport {
   readonly wallMs: number;
   /** Largest resident memory that was seen, in bytes. The kernel keeps the peak, so only the last moments can be missed. */
   readonly peakRssBytes: number;
+  /** Most files and sockets that were seen open. */
+  readonly peakDescriptors: number;
 }
 
 const LOOK_EVERY_MS = 50;
@@ -30,6 +32,7 @@ export async function runProcess(
   const [program, ...args] = command;
   const text = { stdout: '', stderr: '' };
   let peakRssBytes = 0;
+  let peakDescriptors = 0;
   const started = performance.now();
   const child = spawn(program, args, { stdio: 'pipe' });
   const exited = once(child, 'exit').then(() => performance.now() - started);
@@ -42,11 +45,12 @@ export async function runProcess(
   });
   const looking = setInterval(() => {
     peakRssBytes = Math.max(peakRssBytes, peakRssOf(child));
+    peakDescriptors = Math.max(peakDescriptors, descriptorsOf(child));
   }, LOOK_EVERY_MS);
   const limit = setTimeout(() => child.kill('SIGKILL'), options.limitMs);
   try {
     const [wallMs] = await Promise.all([exited, closed, feed(child.stdin, options.stdin ?? [])]);
-    return { exitCode: child.exitCode, ...text, wallMs, peakRssBytes };
+    return { exitCode: child.exitCode, ...text, wallMs, peakRssBytes, peakDescriptors };
   } finally {
     clearInterval(looking);
     clearTimeout(limit);
@@ -68,6 +72,14 @@ function peakRssOf(child: ChildProcess): number {
   try {
     const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
     return Number(kilobytes ?? 0) * 1024;
+  } catch {
+    return 0; // the process has just ended
+  }
+}
+
+function descriptorsOf(child: ChildProcess): number {
+  try {
+    return readdirSync(`/proc/${child.pid}/fd`).length;
   } catch {
     return 0; // the process has just ended
   }
