@@ -1,0 +1,91 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startHttp2 } from '../http/http2-origin.ts';
+import { clientCertificate, testCa } from '../origin/certificates.ts';
+import { runCli } from '../origin/run-cli.ts';
+import * as tls from '../origin/tls.ts';
+import { aFile } from './an-origin.ts';
+
+async function running<T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+  const server = await starting;
+  onTestFinished(() => server.close());
+  return server;
+}
+
+const pemFile = (text: string, name: string) => aFile(Buffer.from(text), name);
+const caFile = async () => pemFile((await testCa()).cert, 'ca.pem');
+
+describe('https', () => {
+  it('of a CA that is not known fails at the first attempt, and at none with --cacert', async () => {
+    const origin = await running(tls.startHttps());
+    const without = await runCli(['fetch', `${origin.url}/ok`, '--json']);
+    expect(without.code).toBe(1);
+    expect(JSON.parse(without.stdout)).toMatchObject({ attempts: 1, failure: { kind: 'tls' } });
+    expect(origin.requests).toBe(0);
+    const having = await runCli(['fetch', `${origin.url}/ok`, '--cacert', await caFile()]);
+    expect([having.code, having.stdout]).toEqual([0, expect.stringMatching(/^OK {4}200 /)]);
+  });
+
+  it.each([['-k'], ['--insecure']])('with %s takes any certificate', async (flag) => {
+    const origin = await running(tls.startSelfSigned());
+    const { code, stdout } = await runCli(['fetch', `${origin.url}/ok`, flag]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^OK {4}200 /)]);
+  });
+
+  it.each([
+    ['two files', ({ cert, key }: { cert: string; key: string }) => [cert, key]],
+    ['one file', ({ cert, key }: { cert: string; key: string }) => [cert + key]],
+  ])('shows the client certificate in %s', async (_, split) => {
+    const origin = await running(tls.startMutualTls());
+    const [cert = '', key] = split(await clientCertificate());
+    const flags = ['--cacert', await caFile(), '--cert', await pemFile(cert, 'cert.pem')];
+    if (key !== undefined) flags.push('--key', await pemFile(key, 'key.pem'));
+    expect(await runCli(['fetch', `${origin.url}/ok`, ...flags])).toMatchObject({ code: 0 });
+    expect(origin.requests).toBe(1);
+  });
+
+  it('speaks HTTP/2 with --http2', async () => {
+    const origin = await startHttp2();
+    const flags = ['--cacert', await caFile(), '--http2', '--per-host', '1', '--json'];
+    const list = Array.from({ length: 20 }, (_, index) => `${origin.url}/${index}`);
+    const { code, stdout } = await runCli(['fetch', '-', ...flags], { stdin: list.join('\n') });
+    const urls = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).url);
+    expect([code, urls.sort()]).toEqual([0, list.sort()]);
+    expect([origin.requests.count, origin.accepted.count]).toEqual([20, 1]);
+  });
+});
+
+describe('what --cacert, --cert and --key name', () => {
+  it.each(['--cacert', '--cert', '--key'])('is an error when %s cannot be read', async (flag) => {
+    const { code, stderr, stdout } = await runCli(['fetch', 'https://127.0.0.1:1/', flag, 'no-such.pem']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(new RegExp(`^fanout: Cannot read no-such\\.pem for ${flag}: ENOENT`, 'm'));
+  });
+
+  it('is an error when it is no PEM, before anything is fetched', async () => {
+    const origin = await running(tls.startHttps());
+    const { code, stderr } = await runCli([
+      'fetch',
+      origin.url,
+      '-k',
+      '--cacert',
+      await pemFile('x', 'x.pem'),
+    ]);
+    expect([code, origin.connections]).toEqual([2, 0]);
+    expect(stderr).toMatch(/x\.pem for --cacert: it must hold a certificate in PEM/);
+  });
+});
+
+it('--print-config shows the options of TLS', async () => {
+  const flags = ['-k', '--http2', '--cacert', 'a.pem', '--cert', 'b.pem', '--key', 'c.pem'];
+  const { stdout } = await runCli(['fetch', 'https://a.test/', ...flags, '--print-config']);
+  expect(JSON.parse(stdout)).toMatchObject({
+    insecure: true,
+    http2: true,
+    cacert: 'a.pem',
+    cert: 'b.pem',
+    key: 'c.pem',
+  });
+});
