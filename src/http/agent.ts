@@ -12,7 +12,7 @@ export interface AgentOptions {
 }
 
 const UNWANTED = new Error('the connection is not wanted any more');
-/** Idle connections that any run may have. */
+/** Origins for which any run may keep connections. */
 const FEW = 16;
 
 /** The connections to one origin. */
@@ -48,9 +48,9 @@ export class Agent implements ConnectionSource {
     return this.#connections.size - this.#idle.size;
   }
 
-  /** Whether connections are kept for so many hosts that those which nobody waits for should be closed. */
+  /** Whether there are connections to so many origins that one for which nothing waits should be closed after use. */
   get isCrowded(): boolean {
-    return this.#idle.size > FEW;
+    return this.#origins.size > FEW;
   }
 
   dispatch(request: ExchangeRequest, handler: ExchangeHandler): Exchange {

@@ -57,20 +57,18 @@ test('closeIdle() closes what is idle and leaves what is busy', async () => {
   expect((await busy).answer?.status).toBe(200);
 });
 
-test('an agent is crowded when it keeps more than 16 connections', async () => {
-  const origin = await running(startOrigin());
+test('an agent is crowded when it has connections to more than 16 origins, however many to each', async () => {
+  const origins = await Promise.all(Array.from({ length: 17 }, () => running(startOrigin())));
   const { send, agent } = await startClient();
-  /** Leaves as many idle connections as there were requests at once. */
-  const ask = async (gate: string, count: number) => {
-    const sent = Array.from({ length: count }, () => send(`${origin.url}/gate/${gate}`));
-    await origin.waiting(gate, count);
-    origin.open(gate);
-    await Promise.all(sent);
-  };
-  await ask('few', 16);
-  expect(agent.isCrowded).toBe(false);
-  await ask('more', 17);
+  const sent = origins.map((origin) => send(`${origin.url}/gate/all`));
+  await Promise.all(origins.map((origin) => origin.waiting('all')));
   expect(agent.isCrowded).toBe(true);
+  for (const origin of origins) origin.open('all');
+  await Promise.all(sent);
+  expect(agent.isCrowded, 'also when they are idle').toBe(true);
+  agent.closeIdle();
+  await Promise.all(Array.from({ length: 40 }, () => send(`${origins[0]?.url}/ok`)));
+  expect(agent.isCrowded).toBe(false);
 });
 
 test('what is sent by way of a proxy leaves the connection to the proxy open for other hosts', async () => {
