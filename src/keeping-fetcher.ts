@@ -3,6 +3,7 @@ import type { Asked } from './bodies/file-saver.ts';
 import { type KeepOptions, KeptHop } from './bodies/kept-hop.ts';
 import type { ResumePoint } from './bodies/resume-point.ts';
 import type { Fetcher, Step } from './fetcher.ts';
+import { addBody } from './http/results.ts';
 import type { Task } from './http/task.ts';
 import type { Result } from './model/result.ts';
 
@@ -47,7 +48,8 @@ function settled(task: Task, step: Step, keep: KeptHop): Step {
   const { result } = step;
   try {
     const body = keep.end(result.ok, !result.truncated);
-    return body === undefined ? step : { result: { ...result, body } };
+    if (body !== undefined) addBody(result, body);
+    return step;
   } catch (error) {
     keep.drop();
     if (!(error instanceof BodyError)) throw error;

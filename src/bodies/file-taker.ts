@@ -1,6 +1,7 @@
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import type { KeptBody } from '../model/result.ts';
 import { BodyError, writeError } from './body-error.ts';
+import { BodyHash } from './body-hash.ts';
 import type { PartFile } from './part-file.ts';
 import type { BodyTaker } from './taker.ts';
 
@@ -28,14 +29,14 @@ export interface BodyStart {
 /** `--save-dir`: writes a body to a file as it comes. Writing waits for the disk, and so does all that comes after. */
 export class FileTaker implements BodyTaker {
   readonly #options: FileTakerOptions;
-  readonly #hash: Hash;
+  readonly #hash: BodyHash;
   #bytes: number;
   #isOpen: boolean;
   #isOver = false;
 
   constructor(options: FileTakerOptions) {
     this.#options = options;
-    this.#hash = options.start?.hash ?? createHash('sha256');
+    this.#hash = new BodyHash(options.start?.hash);
     this.#bytes = options.start?.bytes ?? 0;
     this.#isOpen = options.start !== undefined;
   }
@@ -71,7 +72,7 @@ export class FileTaker implements BodyTaker {
       part.commit();
     });
     this.#isOver = true;
-    return { path: name, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+    return { path: name, bytes: this.#bytes, sha256: this.#hash.hex() };
   }
 
   drop(isBrokenOff: boolean): void {

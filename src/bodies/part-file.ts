@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, lstatSync, renameSync } from 'node:fs';
+import { closeSync, fstatSync, renameSync } from 'node:fs';
 import { errorCode, openNew, openOld, removeFile, writeAll } from './new-file.ts';
 import type { SaveDirectory } from './save-directory.ts';
 
@@ -66,11 +66,10 @@ export class PartFile {
   /** Gives the file its final name. */
   commit(): void {
     if (this.#fd === undefined) return;
-    const own = fstatSync(this.#fd);
+    // A second program in the same directory would have put a file of its own in the place of this one.
+    const isReplaced = fstatSync(this.#fd).nlink === 0;
     this.#close();
-    // A second program in the same directory would have begun another file in this place.
-    const found = lstatSync(this.path);
-    if (found.ino !== own.ino || found.dev !== own.dev) throw new Error('another program writes to it, too');
+    if (isReplaced) throw new Error('another program writes to it, too');
     if (this.#hasRecord) removeFile(this.recordPath);
     renameSync(this.path, this.#directory.pathOf(this.#name));
     this.#directory.givePart(this.#part);

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
-import type { FailedResult, OkResult, Result } from '../model/result.ts';
+import type { FailedResult, KeptBody, OkResult, Result } from '../model/result.ts';
 import type { Answer } from './attempt.ts';
 import type { Task } from './task.ts';
 
@@ -36,11 +36,19 @@ export function unsentResult(job: Job, failure: Failure, now: number): Result {
   };
 }
 
+/** Puts what was kept of its body into a result that is not yet given out: a copy would cost as much as half a request. */
+export function addBody(result: Result, body: KeptBody): void {
+  (result as { body?: KeptBody }).body = body;
+}
+
 /** The failure that an answer with an unwanted status is. */
 export function statusFailure(answer: Answer): Failure {
   const reason = answer.statusText || STATUS_CODES[answer.status] || 'unwanted status';
   return { kind: 'status', message: printable(reason, 200) };
 }
+
+// The place for it: an object that grows later is slow.
+const NO_BODY: KeptBody | undefined = undefined;
 
 /** Written out key by key: spreading costs as much as half a request. */
 function outcome<Ok extends boolean, F extends Failure | undefined>(
@@ -69,6 +77,7 @@ function outcome<Ok extends boolean, F extends Failure | undefined>(
     startedAt: Math.floor(task.startedAt),
     durationMs: tenths(task.elapsedMs),
     ttfbMs: task.ttfbMs === undefined ? undefined : tenths(task.ttfbMs),
+    body: NO_BODY,
     failure,
   };
 }
