@@ -76,7 +76,8 @@ const RULES: Readonly<Record<string, Rule>> = {
 };
 
 // What OpenSSL and Node say of a certificate that does not hold; a broken handshake is another matter.
-const CERTIFICATE_CODE = /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA|UNKNOWN_CA/;
+const CERTIFICATE_CODE =
+  /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA|UNKNOWN_CA/;
 
 /** Says what an error of an attempt means for its URL. Decides by class, code and progress, never by the message. */
 export function classify(error: ReportedError, progress: Progress): NetworkFailure {
