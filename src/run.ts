@@ -51,11 +51,12 @@ export class Run {
     const { clock, random, admit, recall } = parts;
     const sockets = socketsOf(parts);
     const options = { ...parts.options, concurrency: sockets.workers };
+    const judge = new AnswerJudge(judgeOptionsOf(options));
+    const bodies = openBodies(options, judge, (error) => this.#onUnwritable(error));
     const network = openNetwork({ ...parts, options }, sockets);
     this.#network = network;
     this.#hosts = hostsOf(options);
     const lanes = new Lanes<Task>({ capacity: options.queue, clock, gate: this.#hosts });
-    const judge = new AnswerJudge(judgeOptionsOf(options));
     const fetcher = new Fetcher({
       agent: network.agent,
       hosts: this.#hosts,
@@ -66,7 +67,6 @@ export class Run {
       now: clock.now,
       random,
     });
-    const bodies = openBodies(options, judge, (error) => this.#onUnwritable(error));
     const keeping = bodies === undefined ? fetcher : new KeepingFetcher(fetcher, bodies);
     this.#engine = new Engine<Task, Result>({
       jobs: tasksOf(parts.jobs, parts.defaults, options),
