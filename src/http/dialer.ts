@@ -3,13 +3,13 @@ import { type AddressPolicy, allowedOf } from './address-policy.ts';
 import { connectFailure } from './connect-failure.ts';
 import { DialError } from './dial-error.ts';
 import { type DialTarget, portOf } from './dial-target.ts';
-import { explain } from './explain.ts';
 import { throughProxy, unreachableProxy } from './proxy-failure.ts';
 import type { ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
 import type { Resolver } from './resolver.ts';
 import type { Secure } from './secure.ts';
 import type { ShortageError } from './shortage.ts';
 import { openTunnel } from './tunnel.ts';
+import { whenOpen } from './when-open.ts';
 
 export interface DialerOptions {
   readonly resolver: Resolver;
@@ -121,7 +121,12 @@ class Dial {
     const socket = isSecure ? tls.connect({ address, port }, hostname) : net.connect({ host: address, port });
     this.#socket = socket;
     socket.setNoDelay(true);
+    // An address that swallows what is sent to it must not use up the time of those behind it.
+    const isLast = index + 1 === addresses.length;
+    const shareMs = this.#options.connectTimeoutMs / addresses.length;
+    const share = isLast ? undefined : setTimeout(giveUp, shareMs, socket, address).unref();
     whenOpen(socket, { isSecure, isConnected: false }, (error) => {
+      clearTimeout(share);
       if (error === undefined) this.#opened(socket);
       else connectFailure(error, address, (failure) => this.#failed(failure, peer, addresses, index));
     });
@@ -163,37 +168,12 @@ function peerOf(target: DialTarget): Peer {
   return { hostname: target.hostname, port: portOf(target), isSecure: target.protocol === 'https:' };
 }
 
+function giveUp(socket: Socket, address: string): void {
+  socket.destroy(
+    Object.assign(new Error(`no connection to ${address} in its share of the time`), { code: 'ETIMEDOUT' }),
+  );
+}
+
 function expire(dial: Dial): void {
   dial.expire();
-}
-
-interface Phase {
-  readonly isSecure: boolean;
-  readonly isConnected: boolean;
-}
-
-/** Calls back when the socket can carry a request, or cannot be made to. */
-function whenOpen(
-  socket: Socket,
-  { isSecure, isConnected }: Phase,
-  opened: (error: DialError | undefined) => void,
-): void {
-  let hasConnected = isConnected;
-  const failed = (error: Error & { code?: string }) => {
-    opened(hasConnected ? tlsError(error) : new DialError('connect', error.code, explain(error)));
-  };
-  socket.on('error', failed);
-  socket.once('connect', () => {
-    hasConnected = true;
-  });
-  socket.once(isSecure ? 'secureConnect' : 'connect', () => {
-    socket.off('error', failed);
-    opened(undefined);
-  });
-}
-
-function tlsError(error: Error & { code?: string }): DialError {
-  const isReset = error.code === 'ECONNRESET';
-  const message = isReset ? 'the server ended the connection during the TLS handshake' : explain(error);
-  return new DialError('tls', error.code, message);
 }

@@ -200,3 +200,13 @@ test('the addresses of a name are tried one after the other', async () => {
   expect(none.failed?.failure).toMatchObject({ kind: 'connect', code: 'ECONNREFUSED' });
   expect(none.failed?.failure.message, 'the last address').toMatch(/127\.0\.0\.1:\d+$/);
 });
+
+test('an address that never says anything leaves time for the one behind it', async () => {
+  const origin = await running(startHttps());
+  await running(startStalledHandshake({ host: '127.0.0.2', port: origin.port }));
+  const { send } = await startClient({
+    lookUp: async () => ['127.0.0.2', '127.0.0.1'],
+    connectTimeoutMs: 4_000,
+  });
+  expect((await send(`https://localhost:${origin.port}/ok`)).answer?.status).toBe(200);
+});
