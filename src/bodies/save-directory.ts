@@ -9,13 +9,16 @@ const MAX_KNOWN = 10_000;
 /** The directory that bodies are saved below. Throws BodyErrors of kind `write`. */
 export class SaveDirectory {
   readonly #root: string;
+  readonly #maxKnown: number;
   /** Directories that are there, and are no symbolic links. */
   readonly #known = new Set<string>();
   /** Files that are being written, beside their final place. */
   readonly #parts = new Set<string>();
 
-  constructor(root: string) {
+  /** @param maxKnown how many directories below it are remembered */
+  constructor(root: string, maxKnown = MAX_KNOWN) {
     this.#root = root;
+    this.#maxKnown = maxKnown;
   }
 
   /** Makes the directory if it is missing, and checks that something can be written there. */
@@ -65,7 +68,7 @@ export class SaveDirectory {
     } catch (error) {
       throw error instanceof BodyError ? error : writeError(directory, error);
     }
-    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    if (this.#known.size >= this.#maxKnown) this.#known.clear();
     this.#known.add(directory);
   }
 

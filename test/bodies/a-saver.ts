@@ -12,12 +12,19 @@ export interface SaverSetting extends Partial<Pick<KeepOptions, 'maxBytes' | 'in
   readonly dir?: string;
   readonly keepsFailed?: boolean;
   readonly resumes?: boolean;
+  readonly maxKnown?: number;
 }
 
 /** Bodies saved below a directory of the running test, each hop of them driven by hand. */
-export async function aSaver({ dir, keepsFailed = false, resumes = false, ...rest }: SaverSetting = {}) {
+export async function aSaver({
+  dir,
+  keepsFailed = false,
+  resumes = false,
+  maxKnown,
+  ...rest
+}: SaverSetting = {}) {
   const root = dir ?? `${await tempDir()}/out`;
-  const directory = new SaveDirectory(root);
+  const directory = new SaveDirectory(root, maxKnown);
   directory.probe();
   const fatal: OutputError[] = [];
   const names = new NameMaker({ template: [{ field: 'host' }, { field: 'path' }], defaultMethod: 'GET' });
