@@ -1,5 +1,6 @@
 import net from 'node:net';
 import tls, { type SecureContext, type TLSSocket } from 'node:tls';
+import { identityError, withoutCertificateObject } from './server-identity.ts';
 
 export interface SecureOptions {
   /** Certificates in PEM that are trusted in place of Node's own, as roots or by themselves. */
@@ -37,18 +38,18 @@ export class Secure {
     // What is trusted is trusted wherever it stands in the chain, as with curl: also a certificate of a server itself.
     const trust = ca === undefined ? {} : { ca, allowPartialTrustChain: true };
     this.#context ??= tls.createSecureContext({ ...trust, cert, key });
-    const socket = tls.connect({
+    const socket: TLSSocket = tls.connect({
       ...('socket' in via ? via : { host: via.address, port: via.port }),
       secureContext: this.#context,
       // A name is sent without the dot of the root, and an address not at all (RFC 6066, 3).
       servername: net.isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
       // Node would check for the address that is connected to, or for `localhost`, where there is no name.
-      checkServerIdentity: (_, certificate) => tls.checkServerIdentity(hostname, certificate),
+      checkServerIdentity: () => (insecure === true ? undefined : identityError(socket, hostname)),
       rejectUnauthorized: insecure !== true,
       ALPNProtocols: this.#protocols,
     });
     socket.on('error', end);
-    return socket;
+    return withoutCertificateObject(socket);
   }
 }
 
