@@ -4,7 +4,7 @@ import { boolean } from './parsers/boolean.ts';
 import { duration } from './parsers/duration.ts';
 import { oneOf } from './parsers/one-of.ts';
 import { ratio } from './parsers/ratio.ts';
-import { fileName } from './parsers/text.ts';
+import { reportCommandOptions } from './report-command-options.ts';
 
 /** The options of `fanout diff`. */
 export const diffOptions = {
@@ -29,13 +29,7 @@ export const diffOptions = {
     default: 'text',
     help: 'write text, or one JSON object',
   }),
-  output: option({
-    flags: '-o, --output <file>',
-    group: 'Output',
-    parser: fileName,
-    default: undefined,
-    help: 'write to this file and not to standard output',
-  }),
+  output: reportCommandOptions.output,
   quiet: option({
     flags: '-q, --quiet',
     group: 'Output',
