@@ -1,6 +1,7 @@
 import net from 'node:net';
 import tls, { type SecureContext, type TLSSocket } from 'node:tls';
 import { identityError, withoutCertificateObject } from './server-identity.ts';
+import { TlsSessions } from './tls-sessions.ts';
 
 export interface SecureOptions {
   /** Certificates in PEM that are trusted in place of Node's own, as roots or by themselves. */
@@ -17,10 +18,14 @@ export interface SecureOptions {
 /** Where a TLS connection goes: to an address, or over a socket that is connected already. */
 export type SecureVia = { readonly address: string; readonly port: number } | { readonly socket: net.Socket };
 
+/** Each is some 2 kB. */
+const MAX_SESSIONS = 1_000;
+
 /** Makes TLS connections, all with one context: one for each connection costs more than the handshake. */
 export class Secure {
   readonly #options: SecureOptions;
   readonly #protocols: string[];
+  readonly #sessions = new TlsSessions(MAX_SESSIONS);
   #context: SecureContext | undefined;
 
   constructor(options: SecureOptions = {}) {
@@ -38,8 +43,12 @@ export class Secure {
     // What is trusted is trusted wherever it stands in the chain, as with curl: also a certificate of a server itself.
     const trust = ca === undefined ? {} : { ca, allowPartialTrustChain: true };
     this.#context ??= tls.createSecureContext({ ...trust, cert, key });
+    // The name belongs to it: Node does not check a resumed session for it again.
+    const server = 'socket' in via ? undefined : `${hostname}:${via.port}`;
+    const session = server === undefined ? undefined : this.#sessions.take(server);
     const socket: TLSSocket = tls.connect({
       ...('socket' in via ? via : { host: via.address, port: via.port }),
+      ...(session && { session }),
       secureContext: this.#context,
       // A name is sent without the dot of the root, and an address not at all (RFC 6066, 3).
       servername: net.isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
@@ -49,7 +58,14 @@ export class Secure {
       ALPNProtocols: this.#protocols,
     });
     socket.on('error', end);
+    if (server !== undefined) this.#remember(socket, server, session);
     return withoutCertificateObject(socket);
+  }
+
+  #remember(socket: TLSSocket, server: string, resumed: Buffer | undefined): void {
+    socket.on('session', (session) => this.#sessions.put(server, session));
+    // With TLS 1.2 a session that was resumed is the one to resume next.
+    if (resumed) socket.once('secureConnect', () => this.#sessions.put(server, resumed));
   }
 }
 

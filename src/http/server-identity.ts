@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import net from 'node:net';
-import tls, { type PeerCertificate, TLSSocket } from 'node:tls';
+import tls, { type TLSSocket } from 'node:tls';
 
 /**
  * Gives what speaks against the peer of a socket being the server that is called `hostname`, as Node says it.
@@ -9,8 +9,11 @@ import tls, { type PeerCertificate, TLSSocket } from 'node:tls';
  * place, with rules that are as strict or stricter; what it does not accept is left to Node.
  */
 export function identityError(socket: TLSSocket, hostname: string): Error | undefined {
-  if (isFor(socket.getPeerX509Certificate(), hostname)) return undefined;
-  return tls.checkServerIdentity(hostname, TLSSocket.prototype.getPeerCertificate.call(socket, true));
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return new Error('the server has shown no certificate');
+  return isFor(certificate, hostname)
+    ? undefined
+    : tls.checkServerIdentity(hostname, certificate.toLegacyObject());
 }
 
 /** Keeps Node from making the object, whatever it wants it for. */
@@ -18,12 +21,12 @@ export function withoutCertificateObject(socket: TLSSocket): TLSSocket {
   return Object.assign(socket, { getPeerCertificate });
 }
 
-function getPeerCertificate(): PeerCertificate | object {
+function getPeerCertificate(): object {
   return {};
 }
 
-function isFor(certificate: X509Certificate | undefined, hostname: string): boolean {
-  if (certificate === undefined || hostname.startsWith('.')) return false; // to OpenSSL it means all names below
+function isFor(certificate: X509Certificate, hostname: string): boolean {
+  if (hostname.startsWith('.')) return false; // to OpenSSL it means all names below
   if (net.isIP(hostname) !== 0) return certificate.checkIP(hostname) !== undefined;
   const strict = { subject: 'never', partialWildcards: false } as const;
   return certificate.checkHost(hostname.replace(/\.$/, ''), strict) !== undefined;
