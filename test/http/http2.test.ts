@@ -139,7 +139,6 @@ test.each([
 test.each([
   ['/closed-in-body', 1_000],
   ['/short', 1_000],
-  ['/long', 0],
   ['/session-gone-in-body', 1_000],
 ])('%s is no whole answer', async (path, bytes) => {
   const origin = await startHttp2(ROUTES);
@@ -148,6 +147,15 @@ test.each([
   expect(answer).toMatchObject({ status: 200, bytes });
   expect(failed).toMatchObject({ failure: { kind: 'reset' }, isRetryable: true });
   expect(failed?.failure.message).toMatch(/^the stream ended before the body was complete \([A-Z_]+\)$/);
+});
+
+test('a body that is longer than it says is no whole answer', async () => {
+  const origin = await startHttp2(ROUTES);
+  const { send } = await http2Client();
+  const { answer, failed } = await send(`${origin.url}/long`);
+  expect(answer).toMatchObject({ status: 200, bytes: 0 });
+  // Newer versions of Node name the rule that was broken, older ones just end the stream.
+  expect(['reset', 'protocol']).toContain(failed?.failure.kind);
 });
 
 test.each(['/never', '/head-only', '/half'])(

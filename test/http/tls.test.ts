@@ -98,7 +98,7 @@ test('a server with no cipher in common is a failure of TLS', async () => {
   const origin = await running(tls.startHttps({ tls: none }));
   const { send } = await startClient();
   expect((await send(origin.url)).failed).toMatchObject({
-    failure: { kind: 'tls', code: 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE' },
+    failure: { kind: 'tls', code: expect.stringMatching(/ALERT_HANDSHAKE_FAILURE$/) }, // each OpenSSL has its own
   });
 });
 
