@@ -36,6 +36,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'p-limit': ['http'],
   minizlib: ['bodies'],
   sax: ['input'],
+  '@nats-io/transport-node': ['broker'],
+  '@nats-io/jetstream': ['broker'],
 };
 
 /** The parts of the world that are handed in. */

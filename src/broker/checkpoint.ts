@@ -1,0 +1,75 @@
+import { open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { UsageError } from '../model/errors.ts';
+import { outputError } from '../model/output-error.ts';
+import { printable } from '../model/printable.ts';
+import { Bitmap, MAX_CHUNKS } from './bitmap.ts';
+
+/** What a collector knows of its file of results: it stands beside it, in `FILE.checkpoint`. */
+export interface Checkpoint {
+  readonly run: string;
+  /** Of this file of results: another one of the same run has another id. */
+  readonly id: string;
+  /** So long is the file of results; what stands behind that came after this was written. */
+  readonly bytes: number;
+  /** The finished chunks. */
+  readonly done: Bitmap;
+}
+
+/** The checkpoint of a file of results; `undefined` when there is none. Throws a `UsageError` when it is damaged. */
+export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
+  const name = nameOf(path);
+  let text: string;
+  try {
+    text = await readFile(name, 'utf8');
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw outputError(name, error, 'read');
+  }
+  const found = parsed(text);
+  if (found === undefined) throw new UsageError(`${cannotUse(path)}: ${printable(name)} is damaged`);
+  return found;
+}
+
+/** Writes the checkpoint so that it is there as a whole, or as it was before, whatever happens. */
+export async function writeCheckpoint(path: string, { run, id, bytes, done }: Checkpoint): Promise<void> {
+  const name = nameOf(path);
+  const file = await open(`${name}.part`, 'w');
+  try {
+    await file.writeFile(
+      JSON.stringify({ run, id, bytes, done: gzipSync(done.toBytes()).toString('base64') }),
+    );
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${name}.part`, name);
+  const directory = await open(dirname(name), 'r');
+  await directory.sync().finally(() => directory.close());
+}
+
+export function cannotUse(path: string): string {
+  return `Cannot use "${printable(path)}" for the results of this run`;
+}
+
+/** Whether an error of the system has this code. */
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+function nameOf(path: string): string {
+  return `${path}.checkpoint`;
+}
+
+function parsed(text: string): Checkpoint | undefined {
+  try {
+    const { run, id, bytes, done }: Record<string, unknown> = JSON.parse(text);
+    if (typeof run !== 'string' || typeof id !== 'string' || typeof done !== 'string') return undefined;
+    if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) return undefined;
+    const packed = Buffer.from(done, 'base64');
+    return { run, id, bytes, done: new Bitmap(gunzipSync(packed, { maxOutputLength: MAX_CHUNKS / 8 })) };
+  } catch {
+    return undefined;
+  }
+}

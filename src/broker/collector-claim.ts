@@ -1,0 +1,50 @@
+import { OutputError, UsageError } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
+import type { QueueEngine } from './queue-engine.ts';
+import { COLLECTOR_KEY, PROGRESS_KEY, progressFrom } from './run-end.ts';
+
+/** Who collects a run: the id of the store, and where it is, in words. */
+export interface Claim {
+  readonly engine: QueueEngine;
+  readonly store: { readonly id: string };
+  readonly place: string;
+}
+
+/**
+ * Makes this store the one of the run. Throws a `UsageError` when another collector is at it, or when another store has
+ * results that are in the log no more.
+ */
+export async function claimRun({ engine, store, place }: Claim): Promise<void> {
+  const answer = await engine.ask();
+  const holder = await holderOf(engine);
+  const where = holder === undefined ? '' : ` at ${printable(holder.place, 300)}`;
+  if (answer !== undefined) {
+    throw new UsageError(`Cannot collect this run: another collector does${where}; a run has one`);
+  }
+  const progress = progressFrom(await engine.state(PROGRESS_KEY));
+  if (holder !== undefined && holder.id !== store.id && (progress?.chunks ?? 0) > 0) {
+    throw new UsageError(
+      `Cannot collect this run here: its first results are${where}; go on there, with the same --store`,
+    );
+  }
+  await engine.setState(COLLECTOR_KEY, { id: store.id, place });
+}
+
+/** Throws an `OutputError` when another store has become the one of the run. Claims a run that the broker has forgotten. */
+export async function checkClaim({ engine, store, place }: Claim): Promise<void> {
+  const holder = await holderOf(engine);
+  if (holder === undefined) return engine.setState(COLLECTOR_KEY, { id: store.id, place });
+  if (holder.id === store.id) return;
+  throw new OutputError(
+    `Cannot go on collecting: another collector has taken this run over, at ${printable(holder.place, 300)}`,
+  );
+}
+
+async function holderOf(
+  engine: QueueEngine,
+): Promise<{ readonly id: string; readonly place: string } | undefined> {
+  const value = await engine.state(COLLECTOR_KEY);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { id, place }: Record<string, unknown> = { ...value };
+  return typeof id === 'string' && typeof place === 'string' ? { id, place } : undefined;
+}

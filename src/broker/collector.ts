@@ -1,0 +1,175 @@
+import { gzipSync } from 'node:zlib';
+import type { Result } from '../model/result.ts';
+import { MAX_CHUNKS } from './bitmap.ts';
+import { checkClaim, claimRun } from './collector-claim.ts';
+import { unpackResults } from './packed-results.ts';
+import { pause } from './persist.ts';
+import type { LogEntry, QueueEngine } from './queue-engine.ts';
+import type { ResultStore } from './result-store.ts';
+import {
+  COMPLETE_KEY,
+  type CollectorProgress,
+  END_KEY,
+  endFrom,
+  PROGRESS_KEY,
+  type RunEnd,
+} from './run-end.ts';
+
+const TICK_MS = 200;
+const SAVE_MS = 1000;
+
+export interface CollectorParts {
+  readonly engine: QueueEngine;
+  readonly store: ResultStore;
+  /** Where the results go, in words for whoever starts a second collector. */
+  readonly place: string;
+  readonly now: () => number;
+  readonly warn: (text: string) => void;
+  /** Ends the collecting before the run is complete. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Takes the results from the log, the first record of each chunk alone, and keeps them in a store. What was stored is
+ * dropped from the log, and nothing else is.
+ */
+export class Collector {
+  readonly #parts: CollectorParts;
+  readonly #ending = new AbortController();
+  #end: RunEnd | undefined;
+  #ok = 0;
+  #failed = 0;
+  #resumed = 0;
+  #duplicates = 0;
+  #sequence = 0;
+  #trimmed = 0;
+  #startedMs: number;
+  #error: unknown;
+
+  constructor(parts: CollectorParts) {
+    this.#parts = parts;
+    this.#startedMs = parts.now();
+    const end = () => this.#ending.abort();
+    if (parts.signal.aborted) end();
+    else parts.signal.addEventListener('abort', end, { once: true });
+  }
+
+  /** The end of the run, once it is known. */
+  get end(): RunEnd | undefined {
+    return this.#end;
+  }
+
+  get isComplete(): boolean {
+    return this.#end !== undefined && this.#parts.store.done.count >= this.#end.chunks;
+  }
+
+  /** Throws a `UsageError` when another collector has this run. */
+  async claim(): Promise<void> {
+    const { engine, store } = this.#parts;
+    await claimRun(this.#parts);
+    engine.serve(() => gzipSync(store.done.toBytes()), this.#ending.signal);
+  }
+
+  /** What the store has, and then what comes, until the run is complete or the signal comes. */
+  async *results(): AsyncGenerator<Result, void, void> {
+    const { engine, store } = this.#parts;
+    for await (const result of store.results()) {
+      this.#resumed += 1;
+      yield this.#counted(result);
+    }
+    this.#startedMs = this.#parts.now();
+    const keeping = this.#keep();
+    try {
+      for await (const entry of engine.log(this.#ending.signal)) {
+        for (const result of this.#take(entry)) yield this.#counted(result);
+        this.#sequence = entry.sequence;
+        if (store.isHeavy) await store.save();
+        if (this.#ending.signal.aborted) break;
+      }
+    } finally {
+      this.#ending.abort();
+      // Whoever is told to end does not wait for a broker that is away.
+      if (!this.#parts.signal.aborted) await keeping;
+      await store.save();
+      await store.close();
+    }
+    if (this.#error !== undefined) throw this.#error;
+    if (this.isComplete) await this.#finish();
+  }
+
+  #counted(result: Result): Result {
+    if (result.ok) this.#ok += 1;
+    else this.#failed += 1;
+    return result;
+  }
+
+  #take(entry: LogEntry): readonly Result[] {
+    const { store, warn } = this.#parts;
+    if (store.done.has(entry.chunk)) {
+      this.#duplicates += 1;
+      return [];
+    }
+    const found = unpackResults(entry.body);
+    if (found === undefined || found.results.length !== entry.count || entry.chunk >= MAX_CHUNKS) {
+      warn(
+        `the results of chunk ${entry.chunk} are damaged and were dropped; "fanout feed --reconcile" sends it again`,
+      );
+      return [];
+    }
+    store.add(entry.chunk, found.text);
+    return found.results;
+  }
+
+  /** Watches for the end, saves and tells, all on a clock of its own: a full log brings nothing that could do it. */
+  async #keep(): Promise<void> {
+    const { engine, now } = this.#parts;
+    const { signal } = this.#ending;
+    let savedAt = now();
+    try {
+      while (!signal.aborted) {
+        this.#end ??= endFrom(await engine.state(END_KEY));
+        if (this.isComplete) break;
+        if (now() - savedAt >= SAVE_MS) {
+          savedAt = now();
+          await this.#save();
+        }
+        await pause(TICK_MS, signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#error = error;
+    }
+    this.#ending.abort();
+  }
+
+  async #save(): Promise<void> {
+    const { engine, store } = this.#parts;
+    const sequence = this.#sequence;
+    await store.save();
+    await checkClaim(this.#parts);
+    // In a log that the broker has begun anew the numbers are lower.
+    if (sequence !== this.#trimmed) await engine.trim(sequence).catch(() => {});
+    this.#trimmed = sequence;
+    await engine.setState(PROGRESS_KEY, this.#progress());
+  }
+
+  #progress(): CollectorProgress {
+    const { store, now } = this.#parts;
+    const seconds = Math.max(0.001, (now() - this.#startedMs) / 1000);
+    return {
+      chunks: store.done.count,
+      ok: this.#ok,
+      failed: this.#failed,
+      duplicates: this.#duplicates,
+      urlsPerSecond: Math.round((10 * (this.#ok + this.#failed - this.#resumed)) / seconds) / 10,
+      oldest: store.done.firstClear,
+      sequence: this.#sequence,
+    };
+  }
+
+  async #finish(): Promise<void> {
+    const { engine } = this.#parts;
+    await engine.setState(PROGRESS_KEY, this.#progress());
+    if (this.#sequence > 0) await engine.trim(this.#sequence).catch(() => {});
+    await engine.setState(COMPLETE_KEY, true);
+  }
+}

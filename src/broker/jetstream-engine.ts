@@ -1,0 +1,190 @@
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import type { Broker } from './connect-broker.ts';
+import { JetStreamJobs } from './jetstream-jobs.ts';
+import { JetStreamLog } from './jetstream-log.ts';
+import { JetStreamSender } from './jetstream-sender.ts';
+import { adoptOrphans, isMissing, setUp } from './jetstream-setup.ts';
+import { JetStreamState } from './jetstream-state.ts';
+import { pause, persist } from './persist.ts';
+import type {
+  DeadLetter,
+  Delivery,
+  EncodedChunk,
+  LogEntry,
+  LogRecord,
+  QueueEngine,
+  QueueStats,
+} from './queue-engine.ts';
+import { type RunNames, runNames } from './run-names.ts';
+import type { RunSettings } from './run-settings.ts';
+
+const ASK_MS = 2000;
+const ASK_TRIES = 3;
+const ASK_PAUSE_MS = 500;
+const DEFAULT_MAX_BYTES = 1024 ** 2;
+
+/** What the settings of a run are kept under, in its state. */
+export const SETTINGS_KEY = 'settings';
+
+/** A run on NATS JetStream. */
+export class JetStreamEngine implements QueueEngine {
+  readonly settings: RunSettings;
+  readonly #broker: Broker;
+  readonly #manager: JetStreamManager;
+  readonly #names: RunNames;
+  readonly #sender: JetStreamSender;
+  readonly #jobs: JetStreamJobs;
+  readonly #log: JetStreamLog;
+  readonly #state: JetStreamState;
+  readonly #closing = new AbortController();
+  #ensuring: Promise<void> | undefined;
+
+  constructor(broker: Broker, manager: JetStreamManager, run: string, settings: RunSettings) {
+    this.settings = settings;
+    this.#broker = broker;
+    this.#manager = manager;
+    const { nats, connection } = broker;
+    const names = runNames(run);
+    const client: JetStreamClient = nats.jetstream.jetstream(connection);
+    const ensure = () => this.ensure();
+    const makeHeaders = (fields: Readonly<Record<string, string>>) => {
+      const headers = nats.transport.headers();
+      headers.set('Fanout-V', '1');
+      for (const [name, value] of Object.entries(fields)) headers.set(name, value);
+      return headers;
+    };
+    const headersOf = ({ id }: EncodedChunk) => makeHeaders({ 'Fanout-Chunk': String(id) });
+    const parts = { connection, client, manager, names, ensure, makeHeaders, headersOf };
+    this.#names = names;
+    this.#sender = new JetStreamSender({ ...parts, maxQueued: settings.maxQueued });
+    this.#jobs = new JetStreamJobs(parts);
+    this.#log = new JetStreamLog({ ...parts, maxLog: settings.maxLog });
+    this.#state = new JetStreamState(parts);
+  }
+
+  get maxBytes(): number {
+    return this.#broker.connection.info?.max_payload ?? DEFAULT_MAX_BYTES;
+  }
+
+  /** One at a time: many lanes may notice at once that something is missing. */
+  ensure(): Promise<void> {
+    this.#ensuring ??= this.#setUp().finally(() => {
+      this.#ensuring = undefined;
+    });
+    return this.#ensuring;
+  }
+
+  async published(): Promise<number> {
+    return (await this.#persist(() => this.#manager.streams.info(this.#names.jobs))).state.last_seq;
+  }
+
+  publish(chunks: AsyncIterable<EncodedChunk>, signal: AbortSignal): Promise<void> {
+    return this.#sender.inOrder(chunks, signal);
+  }
+
+  republish(chunks: AsyncIterable<EncodedChunk>, signal: AbortSignal): Promise<void> {
+    return this.#sender.anywhere(chunks, signal);
+  }
+
+  next(partition: number, signal: AbortSignal): Promise<Delivery | undefined> {
+    return this.#jobs.next(partition, signal);
+  }
+
+  append(record: LogRecord, signal: AbortSignal): Promise<void> {
+    return this.#log.append(record, signal);
+  }
+
+  log(signal: AbortSignal): AsyncIterable<LogEntry> {
+    return this.#log.entries(signal);
+  }
+
+  trim(sequence: number): Promise<void> {
+    return this.#log.trim(sequence);
+  }
+
+  state(key: string): Promise<unknown> {
+    return this.#persist(() => this.#state.get(key));
+  }
+
+  setState(key: string, value: unknown): Promise<void> {
+    return this.#persist(() => this.#state.set(key, value));
+  }
+
+  bury(letter: DeadLetter): Promise<void> {
+    return this.#persist(() => this.#state.bury(letter));
+  }
+
+  deadLetters(): AsyncIterable<DeadLetter> {
+    return this.#state.deadLetters();
+  }
+
+  async deadCount(): Promise<number> {
+    return (await this.#manager.streams.info(this.#names.dead)).state.messages;
+  }
+
+  serve(answer: () => Uint8Array, signal: AbortSignal): void {
+    const subscription = this.#broker.connection.subscribe(this.#names.collectorSubject, {
+      callback: (error, message) => {
+        if (error === null) message.respond(answer());
+      },
+    });
+    signal.addEventListener('abort', () => subscription.unsubscribe(), { once: true });
+  }
+
+  async ask(): Promise<Uint8Array | undefined | 'silent'> {
+    const { NoRespondersError } = this.#broker.nats.transport;
+    // A question that was under way when the broker went away has no answer, which says nothing.
+    for (let tries = 0; tries < ASK_TRIES; tries++) {
+      try {
+        const { connection } = this.#broker;
+        return (await connection.request(this.#names.collectorSubject, undefined, { timeout: ASK_MS })).data;
+      } catch (error) {
+        const cause = error instanceof Error ? error.cause : undefined;
+        if (error instanceof NoRespondersError || cause instanceof NoRespondersError) return undefined;
+        await pause(ASK_PAUSE_MS);
+      }
+    }
+    return 'silent';
+  }
+
+  async stats(): Promise<QueueStats> {
+    const { streams, consumers } = this.#manager;
+    const jobs = (await streams.info(this.#names.jobs)).state;
+    const logged = (await streams.info(this.#names.log)).state.messages;
+    let underWay = 0;
+    for await (const { num_ack_pending } of consumers.list(this.#names.jobs)) underWay += num_ack_pending;
+    return { sent: jobs.last_seq, queued: Math.max(0, jobs.messages - underWay), underWay, logged };
+  }
+
+  /** Hands out again what the broker has lost sight of; whether there was any. */
+  adoptOrphans(): Promise<boolean> {
+    return adoptOrphans(this.#manager, this.#broker.nats, this.#names, this.settings);
+  }
+
+  async purge(): Promise<void> {
+    const { jobs, log, dead, state } = this.#names;
+    for (const name of [jobs, log, dead, state]) {
+      await this.#manager.streams.delete(name).catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#broker.connection.close();
+  }
+
+  async #setUp(): Promise<void> {
+    await setUp(this.#manager, this.#broker.nats, this.#names, this.settings);
+    // Of a run that the broker has forgotten, what this process knows holds.
+    await this.#state.setFirst(SETTINGS_KEY, this.settings);
+  }
+
+  #persist<T>(act: () => Promise<T>): Promise<T> {
+    const mend = async (error: unknown) => {
+      if (isMissing(error)) await this.ensure();
+    };
+    return persist(act, { signal: this.#closing.signal, mend });
+  }
+}

@@ -1,0 +1,124 @@
+import type { JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import { isMissing } from './jetstream-setup.ts';
+import { pause, persist } from './persist.ts';
+import type { LogEntry, LogRecord } from './queue-engine.ts';
+import type { RunNames } from './run-names.ts';
+
+/** Records that are held here before they are taken. */
+const AHEAD = 32;
+const POLL_MS = 500;
+
+export interface LogParts {
+  readonly connection: NatsConnection;
+  readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly names: RunNames;
+  readonly maxLog: number;
+  readonly ensure: () => Promise<void>;
+  readonly makeHeaders: (fields: Readonly<Record<string, string>>) => MsgHdrs;
+}
+
+/** The queue of results. */
+export class JetStreamLog {
+  readonly #parts: LogParts;
+  #isFull = false;
+  #looked: Promise<void> | undefined;
+
+  constructor(parts: LogParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when the record is stored; waits while the log is full, and while the broker is away. */
+  async append(record: LogRecord, signal: AbortSignal): Promise<void> {
+    const { client, names, makeHeaders, ensure } = this.#parts;
+    const headers = makeHeaders({
+      'Fanout-Chunk': String(record.chunk),
+      'Fanout-Count': String(record.count),
+      'Fanout-Worker': record.worker,
+    });
+    await this.#look(signal);
+    while (this.#isFull && !signal.aborted) {
+      await pause(POLL_MS, signal);
+      await this.#look(signal);
+    }
+    await persist(() => client.publish(names.logSubject, record.body, { headers }), { signal, mend: ensure });
+  }
+
+  /** All records, from the first that is held; from there again whenever the connection was lost. */
+  async *entries(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
+    while (!signal.aborted) {
+      try {
+        yield* this.#pass(signal);
+      } catch (error) {
+        // The broker is away, or has forgotten the stream.
+        if (isMissing(error)) await this.#parts.ensure().catch(() => {});
+      }
+      if (!signal.aborted) await pause(POLL_MS / 2, signal);
+    }
+  }
+
+  async trim(sequence: number): Promise<void> {
+    const { manager, names } = this.#parts;
+    await manager.streams.purge(names.log, { seq: sequence + 1 });
+  }
+
+  async *#pass(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
+    const { connection, client, names } = this.#parts;
+    const consumer = await client.consumers.get(names.log, {});
+    const messages = await consumer.consume({ max_messages: AHEAD });
+    const stop = (): void => messages.stop();
+    signal.addEventListener('abort', stop, { once: true });
+    const statuses = connection.status();
+    stopOnReconnect(statuses, stop);
+    try {
+      for await (const message of messages) {
+        const entry = entryOf(message);
+        if (entry !== undefined) yield entry;
+        if (signal.aborted) return;
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      await statuses[Symbol.asyncIterator]().return?.();
+      stop();
+    }
+  }
+
+  /** Asks at most twice a second whether the log is full. */
+  #look(signal: AbortSignal): Promise<void> {
+    this.#looked ??= this.#ask(signal).finally(() => {
+      setTimeout(() => {
+        this.#looked = undefined;
+      }, POLL_MS).unref();
+    });
+    return this.#looked;
+  }
+
+  async #ask(signal: AbortSignal): Promise<void> {
+    const { manager, names, maxLog, ensure } = this.#parts;
+    const { state } = await persist(() => manager.streams.info(names.log), { signal, mend: ensure });
+    this.#isFull = state.messages >= maxLog;
+  }
+}
+
+function stopOnReconnect(statuses: ReturnType<NatsConnection['status']>, stop: () => void): void {
+  const watch = async (): Promise<void> => {
+    for await (const { type } of statuses) if (type === 'reconnect') stop();
+  };
+  watch().catch(() => {}); // the connection was closed
+}
+
+/** A message of the log, or `undefined` when it is none of ours. */
+function entryOf(message: JsMsg): LogEntry | undefined {
+  const chunk = countIn(message.headers, 'Fanout-Chunk');
+  const count = countIn(message.headers, 'Fanout-Count');
+  if (chunk === undefined || count === undefined) return undefined;
+  const worker = message.headers?.get('Fanout-Worker') ?? '';
+  return { chunk, count, worker, body: message.data, sequence: message.seq };
+}
+
+/** A whole number in a header, or `undefined`. */
+export function countIn(headers: MsgHdrs | undefined, name: string): number | undefined {
+  const text = headers?.get(name) ?? '';
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { decodeRecord } from '../model/decode-record.ts';
+import { UsageError } from '../model/errors.ts';
+import { outputError } from '../model/output-error.ts';
+import { printable } from '../model/printable.ts';
+import type { Result } from '../model/result.ts';
+import { Bitmap } from './bitmap.ts';
+import { type Checkpoint, cannotUse, isCode, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+
+/**
+ * The collector's file of results, JSONL, and its memory of finished chunks. Both are on the disk together or not at all:
+ * after a crash the file is cut to the length that belongs to the memory.
+ */
+export class ResultStore {
+  readonly id: string;
+  readonly done: Bitmap;
+  readonly #path: string;
+  readonly #run: string;
+  readonly #file: FileHandle;
+  /** Length of the file with what waits to be written. */
+  #bytes: number;
+  #waiting: string[] = [];
+  #waitingLength = 0;
+  #saving: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, checkpoint: Checkpoint, file: FileHandle) {
+    this.#path = path;
+    this.#run = checkpoint.run;
+    this.id = checkpoint.id;
+    this.#bytes = checkpoint.bytes;
+    this.done = checkpoint.done;
+    this.#file = file;
+  }
+
+  /** Opens or creates it. Throws a `UsageError` when the file holds anything else, an `OutputError` when it cannot be used. */
+  static async open(path: string, run: string): Promise<ResultStore> {
+    const found = await readCheckpoint(path);
+    if (found !== undefined && found.run !== run) {
+      throw new UsageError(
+        `${cannotUse(path)}: it has the results of the run "${printable(found.run, 100)}"`,
+      );
+    }
+    const checkpoint = found ?? { run, id: randomUUID(), bytes: 0, done: new Bitmap() };
+    try {
+      const size = await sizeOf(path);
+      if (found === undefined && size !== undefined) {
+        throw new UsageError(`${cannotUse(path)}: it exists, and is none of its own`);
+      }
+      if ((size ?? 0) < checkpoint.bytes) throw new UsageError(`${cannotUse(path)}: a part of it is missing`);
+      // Before the file itself: after a crash between the two, the file would be taken for one of somebody else.
+      if (found === undefined) await writeCheckpoint(path, checkpoint);
+      const file = await open(path, size === undefined ? 'wx+' : 'r+');
+      await file.truncate(checkpoint.bytes);
+      return new ResultStore(path, checkpoint, file);
+    } catch (error) {
+      throw error instanceof UsageError ? error : outputError(path, error);
+    }
+  }
+
+  /** What is in it, in the order in which it came. To be read before anything is added. */
+  async *results(): AsyncGenerator<Result, void, void> {
+    if (this.#bytes === 0) return;
+    for await (const line of linesOf(
+      createReadStream(this.#path, { end: this.#bytes - 1, encoding: 'utf8' }),
+    )) {
+      const result = decodeRecord(line);
+      if ('broken' in result)
+        throw new UsageError(`${cannotUse(this.#path)}: it is damaged, ${result.broken}`);
+      yield { ...result, isResumed: true };
+    }
+  }
+
+  /** Adds the results of a chunk. They are on the disk after the next `save`. */
+  add(chunk: number, text: string): void {
+    this.done.set(chunk);
+    this.#waiting.push(text);
+    this.#waitingLength += text.length;
+    this.#bytes += Buffer.byteLength(text);
+  }
+
+  /** Whether so much waits that it should be written. */
+  get isHeavy(): boolean {
+    return this.#waitingLength > 4 * 1024 ** 2;
+  }
+
+  /** Puts all on the disk; what is added meanwhile waits for the next time. Throws an `OutputError`. */
+  save(): Promise<void> {
+    const saving = this.#saving.then(() => this.#save());
+    this.#saving = saving.catch(() => {});
+    return saving;
+  }
+
+  async close(): Promise<void> {
+    await this.#saving;
+    await this.#file.close();
+  }
+
+  async #save(): Promise<void> {
+    const text = this.#waiting.join('');
+    const end = this.#bytes;
+    // Packed now: what is added while this is written belongs to the next time.
+    const done = new Bitmap(this.done.toBytes());
+    this.#waiting = [];
+    this.#waitingLength = 0;
+    try {
+      // At a place of its own: a write that failed half-way is cut off by the next start.
+      const bytes = Buffer.from(text);
+      const start = end - bytes.length;
+      for (let at = 0; at < bytes.length; ) {
+        at += (await this.#file.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
+      }
+      await this.#file.datasync();
+      await writeCheckpoint(this.#path, { run: this.#run, id: this.id, bytes: end, done });
+    } catch (error) {
+      throw outputError(this.#path, error);
+    }
+  }
+}
+
+/** Lines as JSONL has them: readline would end one at U+2028, too. */
+async function* linesOf(stream: AsyncIterable<string>): AsyncGenerator<string, void, void> {
+  let rest = '';
+  for await (const text of stream) {
+    const lines = `${rest}${text}`.split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+/** The length of a file, or `undefined` when there is none. */
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
