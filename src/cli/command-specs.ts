@@ -1,20 +1,8 @@
 import { diffOptions } from '../config/diff-options.ts';
-import type { Group, Table } from '../config/option.ts';
 import { programOptions } from '../config/program-options.ts';
 import { reportCommandOptions } from '../config/report-command-options.ts';
-
-/** What the command line knows of a command: its name, its help, and its options. */
-export interface CommandSpec {
-  readonly name: 'fetch' | 'report' | 'diff';
-  readonly summary: string;
-  readonly description: string;
-  /** As commander spells them, with their help. */
-  readonly operands: readonly (readonly [string, string])[];
-  readonly options: Table;
-  /** Where `--help` itself stands. */
-  readonly helpGroup: Group;
-  readonly examples: string;
-}
+import { BROKER_COMMANDS } from './broker-command-specs.ts';
+import type { CommandSpec } from './command-spec.ts';
 
 export const FETCH_EXAMPLES = `
 Examples:
@@ -82,4 +70,5 @@ export const COMMANDS: readonly CommandSpec[] = [
     helpGroup: 'Output',
     examples: DIFF_EXAMPLES,
   },
+  ...BROKER_COMMANDS,
 ];

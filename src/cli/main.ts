@@ -35,6 +35,30 @@ export async function main(process: NodeJS.Process): Promise<number> {
       const { diffCommand } = await import('./commands/diff.ts');
       return diffCommand({ names, flags, process });
     },
+    feed: async (inputs, flags) => {
+      const { feedCommand } = await import('./commands/feed.ts');
+      return feedCommand({ inputs, flags, process });
+    },
+    work: async (_, flags) => {
+      const { workCommand } = await import('./commands/work.ts');
+      return workCommand({ flags, process, version });
+    },
+    collect: async (_, flags) => {
+      const { collectCommand } = await import('./commands/collect.ts');
+      return collectCommand({ flags, process, version });
+    },
+    status: async (_, flags) => {
+      const { statusCommand } = await import('./commands/status.ts');
+      return statusCommand({ flags, process });
+    },
+    dead: async ([action = 'list'], flags) => {
+      const { deadCommand } = await import('./commands/dead.ts');
+      return deadCommand({ action, flags, process });
+    },
+    purge: async (_, flags) => {
+      const { purgeCommand } = await import('./commands/purge.ts');
+      return purgeCommand({ flags, process });
+    },
   });
   try {
     return await program.run(args);

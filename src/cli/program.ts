@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from '../model/errors.ts';
 import { addTable } from './add-table.ts';
-import { COMMANDS, type CommandSpec, FETCH_EXAMPLES } from './command-specs.ts';
+import type { CommandSpec } from './command-spec.ts';
+import { COMMANDS, FETCH_EXAMPLES } from './command-specs.ts';
 import { usageMessage } from './usage-message.ts';
 
 /**

@@ -4,6 +4,7 @@ import type { Json, Parser } from './parser.ts';
 export const GROUPS = [
   'Lines',
   'Request',
+  'Several machines',
   'Workers',
   'Time, retries, size',
   'What counts as OK',

@@ -1,4 +1,5 @@
 import { UsageError } from '../model/errors.ts';
+import { type ClusterOptions, clusterOptions } from './broker-options.ts';
 import { deriveRunOptions } from './derive-run-options.ts';
 import { type ConfigFile, environmentLayer, fileLayer, flagLayer } from './layer.ts';
 import { type OutputOptions, outputOptions } from './output-options.ts';
@@ -8,9 +9,9 @@ import { type RunOptions, runOptions } from './run-options.ts';
 import type { Environment } from './variables.ts';
 
 /** All options of `fanout fetch`. */
-export const programOptions = { ...runOptions, ...outputOptions, ...reportOptions };
+export const programOptions = { ...runOptions, ...clusterOptions, ...outputOptions, ...reportOptions };
 
-export type ProgramOptions = RunOptions & OutputOptions & ReportOptions;
+export type ProgramOptions = RunOptions & ClusterOptions & OutputOptions & ReportOptions;
 
 /** Everything that was given to the program. Flags win over the environment, which wins over the file. */
 export interface ProgramLayers {
@@ -33,11 +34,22 @@ export function resolveProgramOptions(layers: ProgramLayers, version: string): P
 }
 
 // What makes no sense without another option: the option, and what it needs.
-const PARTNERS: Readonly<Record<string, 'baseline' | 'flakyAfter' | 'journal' | 'state'>> = {
+const PARTNERS: Readonly<Record<string, 'baseline' | 'broker' | 'flakyAfter' | 'journal' | 'state'>> = {
   updateBaseline: 'baseline',
   keepFailed: 'journal',
   flakyAfter: 'state',
   state: 'flakyAfter',
+  run: 'broker',
+  brokerCreds: 'broker',
+  brokerCa: 'broker',
+  chunk: 'broker',
+  partitions: 'broker',
+  ackWait: 'broker',
+  maxQueued: 'broker',
+  maxLog: 'broker',
+  replicas: 'broker',
+  lanes: 'broker',
+  store: 'broker',
 };
 
 function requirePartners({ values, places }: Settled<typeof programOptions>): void {

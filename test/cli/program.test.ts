@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildProgram } from '../../src/cli/program.ts';
 import { InputError, UsageError } from '../../src/model/errors.ts';
-import { run } from './run-program.ts';
+import { commandsAs, run } from './run-program.ts';
 
 describe('fanout fetch', () => {
   it('hands on inputs and the flags that were given, unparsed', async () => {
@@ -48,9 +48,8 @@ describe('fanout fetch', () => {
       version: '1',
       out: () => {},
       err: () => {},
+      ...commandsAs(async () => 0),
       fetch: async (inputs, flags) => calls.push([inputs, flags]),
-      report: async () => 0,
-      diff: async () => 0,
     });
     expect([
       await program.run(['fetch', '-H', 'a: 1']),

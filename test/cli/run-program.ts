@@ -1,3 +1,4 @@
+import type { CommandName } from '../../src/cli/command-spec.ts';
 import { buildProgram, type RunCommand } from '../../src/cli/program.ts';
 
 /** What a run gave, and what the command was called with. */
@@ -29,9 +30,22 @@ export async function run(
       written.err += text;
     },
     columns,
+    ...commandsAs(command),
+  });
+  return { exitCode: await program.run(args), ...written, calls };
+}
+
+/** Every command of the program, as this one. */
+export function commandsAs(command: RunCommand): Readonly<Record<CommandName, RunCommand>> {
+  return {
     fetch: command,
     report: command,
     diff: command,
-  });
-  return { exitCode: await program.run(args), ...written, calls };
+    feed: command,
+    work: command,
+    collect: command,
+    status: command,
+    dead: command,
+    purge: command,
+  };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { clusterOptions } from '../../src/config/broker-options.ts';
 import type { Table } from '../../src/config/option.ts';
 import { outputOptions } from '../../src/config/output-options.ts';
 import { programOptions } from '../../src/config/program-options.ts';
@@ -9,7 +10,7 @@ const table: Table = programOptions;
 
 describe('the tables of options', () => {
   it('have no key in common', () => {
-    const parts = [runOptions, outputOptions, reportOptions];
+    const parts = [runOptions, clusterOptions, outputOptions, reportOptions];
     expect(Object.keys(programOptions)).toHaveLength(parts.flatMap((part) => Object.keys(part)).length);
   });
 

@@ -3,15 +3,12 @@ import { isatty } from 'node:tty';
 import { loadProgramOptions } from '../../config/load-program-options.ts';
 import { printConfig } from '../../config/print.ts';
 import { programOptions } from '../../config/program-options.ts';
-import { proxySettings } from '../../config/proxy-settings.ts';
-import { readData } from '../../config/read-data.ts';
-import { readTlsFiles } from '../../config/read-tls-files.ts';
-import { requestTemplate } from '../../config/request-template.ts';
 import { checkInputs } from '../../input/check-inputs.ts';
 import { checkOutputs } from '../check-outputs.ts';
 import { EXIT } from '../exit-code.ts';
 import { FetchRun } from '../fetch-run.ts';
 import { inputsOf } from '../inputs-of.ts';
+import { requestParts } from '../request-parts.ts';
 import { writeText } from '../write-text.ts';
 
 export interface FetchArguments {
@@ -31,7 +28,6 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
     writeText(process.stdout, printConfig(programOptions, options, { mask: true }));
     return EXIT.ok;
   }
-  const proxies = proxySettings(options, process.env);
   const inputs = inputsOf(args.inputs, isatty(0));
   await checkInputs(inputs);
   await checkOutputs(inputs, {
@@ -42,10 +38,11 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
     '--state': options.state,
     ...Object.fromEntries(options.report?.map(({ kind, file }) => [`--report ${kind}=${file}`, file]) ?? []),
   });
-  const body =
-    options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));
-  const tls = await readTlsFiles(options, readText);
-  const template = requestTemplate(options, body);
-  const fetch = new FetchRun({ options, process, inputs, template, tls, proxies });
+  const request = await requestParts(options, process.env);
+  if (options.broker !== undefined && !options.dryRun) {
+    const { clusterFetch } = await import('../cluster-fetch.ts');
+    return clusterFetch({ options, process, inputs, ...request });
+  }
+  const fetch = new FetchRun({ options, process, inputs, ...request });
   return options.dryRun ? fetch.dryRun() : fetch.run();
 }

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { feed } from '../broker/feeder.ts';
+import type { RunEnd } from '../broker/run-end.ts';
+import type { ProgramOptions } from '../config/program-options.ts';
+import { inputName } from '../input/input.ts';
+import { UsageError } from '../model/errors.ts';
+import { systemClock } from '../system-clock.ts';
+import { warner } from './broker-warnings.ts';
+import { CollectRun } from './collect-run.ts';
+import { EXIT } from './exit-code.ts';
+import type { FetchRunParts } from './fetch-run.ts';
+import { fileLimit } from './file-limit.ts';
+import { jobWire } from './job-wire.ts';
+import { newRunOf, type OpenedRun, openBroker } from './open-broker.ts';
+import { RunInputs } from './run-inputs.ts';
+import { Signals } from './signals.ts';
+import { WorkRun } from './work-run.ts';
+
+/** `fanout fetch --broker`: sends the list, works on it and collects the results, all in one; others may join in. */
+export async function clusterFetch(parts: FetchRunParts): Promise<number> {
+  const { options, process } = parts;
+  refuseOthers(options);
+  Error.stackTraceLimit = 0; // as in a fetch on one machine
+  const warn = warner(process, options.silent);
+  const name = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
+  const opened = await openBroker({ ...options, run: name }, warn, newRunOf(options));
+  // Without a name nobody can go on with the run, and nobody needs its file.
+  const scratch = options.run === undefined ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
+  const storePath =
+    options.store ?? (scratch === undefined ? `fanout-${name}.jsonl` : join(scratch, 'results'));
+  try {
+    warn(`other machines may join with "fanout work --broker URL --run ${name}"`);
+    return await new ClusterFetch(parts, opened, storePath).run();
+  } finally {
+    await opened.engine.close();
+    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The three roles of one process. */
+class ClusterFetch {
+  readonly #parts: FetchRunParts;
+  readonly #opened: OpenedRun;
+  readonly #reading = new AbortController();
+  readonly #work: WorkRun;
+  readonly #collect: CollectRun;
+
+  constructor(parts: FetchRunParts, opened: OpenedRun, storePath: string) {
+    const { options, process } = parts;
+    const warn = warner(process, options.silent);
+    const { engine, run } = opened;
+    this.#parts = parts;
+    this.#opened = opened;
+    const work = new WorkRun({ engine, options, request: parts, lanes: options.lanes, process, warn });
+    this.#work = work;
+    this.#collect = new CollectRun({
+      engine,
+      run,
+      storePath,
+      options,
+      process,
+      warn,
+      inFlight: () => work.inFlight,
+    });
+  }
+
+  async run(): Promise<number> {
+    const signals = this.#watchSignals();
+    const ended = (error: unknown) => {
+      this.#end('the run has ended');
+      throw error;
+    };
+    const collecting = this.#collect.run().finally(() => {
+      this.#reading.abort();
+      this.#work.drain();
+    });
+    // A worker that was told to end leaves the rest to others, and to the next start.
+    const working = this.#work.run().then(() => {
+      if (!this.#collect.isComplete) this.#collect.stop();
+    });
+    try {
+      const [code] = await Promise.all([
+        collecting.catch(ended),
+        working.catch(ended),
+        this.#feed().catch(ended),
+      ]);
+      return signals.received === undefined ? code : EXIT[signals.received];
+    } finally {
+      signals.close();
+      await Promise.allSettled([collecting, working]);
+    }
+  }
+
+  #feed(): Promise<RunEnd | undefined> {
+    const { options, inputs, process, template, tls, proxies } = this.#parts;
+    const { unique, defaultScheme, sitemap, allowEmpty } = options;
+    const document = {
+      options,
+      defaults: template,
+      tls,
+      proxies,
+      clock: systemClock,
+      random: Math.random,
+      fileLimit: fileLimit(process, 2 * options.concurrency),
+    };
+    const list = new RunInputs({ options, inputs, process, document });
+    const { signal } = this.#reading;
+    return feed({
+      engine: this.#opened.engine,
+      wire: jobWire,
+      jobs: list.jobs(signal),
+      tally: list.tally,
+      inputs: [
+        ...inputs.map(inputName),
+        `unique=${unique}`,
+        `default-scheme=${defaultScheme ?? ''}`,
+        ...(sitemap ? ['sitemap'] : []),
+      ],
+      reconcile: false,
+      allowEmpty,
+      now: systemClock.now,
+      signal,
+    });
+  }
+
+  #watchSignals(): Signals {
+    const { process, options } = this.#parts;
+    return new Signals(process, {
+      stop: (name) => {
+        warner(process, options.silent)(`${name}: finishing the chunks in hand; once more to stop at once`);
+        this.#reading.abort();
+        this.#work.drain();
+      },
+      abort: (message) => this.#end(message),
+      quit: () => this.#collect.quit(),
+    });
+  }
+
+  #end(message: string): void {
+    this.#reading.abort();
+    this.#work.abort(message);
+    this.#collect.stop();
+  }
+}
+
+/** Throws a `UsageError` for what holds for one process alone. */
+function refuseOthers(options: ProgramOptions): void {
+  const refused: Readonly<Record<string, unknown>> = {
+    '--ordered': options.ordered,
+    '--journal': options.journal,
+    '--fail-fast': options.failFast,
+    '--max-failures': options.maxFailures,
+    '--deadline': options.deadline,
+    '--inline-body': options.inlineBody,
+  };
+  const flag = Object.keys(refused).find((key) => refused[key] !== undefined && refused[key] !== false);
+  if (flag === undefined) return;
+  throw new UsageError(`Cannot use ${flag} with --broker: it is for a run on one machine`);
+}

@@ -1,0 +1,101 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { Collector } from '../broker/collector.ts';
+import type { QueueEngine } from '../broker/queue-engine.ts';
+import { ResultStore } from '../broker/result-store.ts';
+import { collect } from '../collect/collect.ts';
+import type { ProgramOptions } from '../config/program-options.ts';
+import type { Result } from '../model/result.ts';
+import { checkBalance, type Summary, SummaryFold } from '../model/summary.ts';
+import type { Progress } from '../sinks/bar-line.ts';
+import { systemClock } from '../system-clock.ts';
+import { EXIT } from './exit-code.ts';
+import { type Judgement, openJudgement } from './open-judgement.ts';
+import { openOutputs } from './outputs.ts';
+
+export interface CollectRunParts {
+  readonly engine: QueueEngine;
+  readonly run: string;
+  /** The file of results. */
+  readonly storePath: string;
+  readonly options: ProgramOptions;
+  readonly process: NodeJS.Process;
+  readonly warn: (text: string) => void;
+  /** Requests under way in this process, for the bar. */
+  readonly inFlight?: () => number;
+}
+
+/** The collector of a run over several machines, with the outputs of `fanout fetch`. To be used once. */
+export class CollectRun {
+  readonly #parts: CollectRunParts;
+  readonly #fold = new SummaryFold();
+  readonly #ending = new AbortController();
+  readonly #quitting = new AbortController();
+  #collector: Collector | undefined;
+  #isReaderGone = false;
+
+  constructor(parts: CollectRunParts) {
+    this.#parts = parts;
+  }
+
+  get isComplete(): boolean {
+    return this.#collector?.isComplete === true;
+  }
+
+  /** Ends before the run is complete; it goes on with the next start. */
+  stop(): void {
+    this.#ending.abort();
+  }
+
+  /** Lets go of outputs that nobody reads. */
+  quit(): void {
+    this.#quitting.abort();
+  }
+
+  /** Collects, and resolves to the exit code of a run that was not interrupted. */
+  async run(): Promise<number> {
+    const { engine, run, options, process, storePath, warn } = this.#parts;
+    const judgement = await openJudgement(options, () => this.isComplete);
+    const store = await ResultStore.open(storePath, run);
+    const place = `${hostname()}:${resolve(storePath)}`;
+    const signal = this.#ending.signal;
+    const collector = new Collector({ engine, store, place, now: systemClock.now, warn, signal });
+    this.#collector = collector;
+    await collector.claim();
+    const progress = () => this.#progress();
+    const outputs = await openOutputs({ options, process, progress, signal: this.#quitting.signal });
+    outputs.closed.then(() => {
+      this.#isReaderGone = true;
+      this.stop();
+      this.quit();
+    });
+    const sinks = [...judgement.sinks, ...outputs.sinks];
+    const summary = await collect(this.#judged(collector, judgement), sinks, this.#fold, systemClock.now);
+    checkBalance(summary);
+    return this.#exitCode(summary);
+  }
+
+  async *#judged(collector: Collector, { judge }: Judgement): AsyncGenerator<Result, void, void> {
+    for await (const result of collector.results()) yield judge(result);
+    const { ok, failed } = this.#fold;
+    const { read, skipped } = collector.end ?? { read: ok + failed, skipped: 0 };
+    Object.assign(this.#fold, {
+      read,
+      skipped,
+      notFetched: collector.isComplete ? 0 : read - skipped - ok - failed,
+    });
+  }
+
+  #progress(): Progress {
+    const { ok, failed } = this.#fold;
+    const end = this.#collector?.end;
+    const total = end === undefined ? undefined : end.read - end.skipped;
+    return { done: ok + failed, total, ok, failed, inFlight: this.#parts.inFlight?.() ?? 0 };
+  }
+
+  #exitCode(summary: Summary): number {
+    if (this.#isReaderGone) return EXIT.ok;
+    const breaking = summary.failed - summary.known - summary.flaky;
+    return breaking > 0 || summary.notFetched > 0 ? EXIT.failed : EXIT.ok;
+  }
+}

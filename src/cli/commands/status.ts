@@ -1,0 +1,37 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { runStatus } from '../../broker/run-status.ts';
+import { statusOptions } from '../../config/broker-command-options.ts';
+import { resolvePart } from '../broker-flags.ts';
+import { warner } from '../broker-warnings.ts';
+import { EXIT } from '../exit-code.ts';
+import { openBroker } from '../open-broker.ts';
+import { statusText } from '../status-text.ts';
+import { writeText } from '../write-text.ts';
+
+export interface StatusArguments {
+  /** Flags that were given, by key, not yet parsed. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly process: NodeJS.Process;
+}
+
+const AGAIN_MS = 1000;
+
+/** `fanout status`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+export async function statusCommand({ flags, process }: StatusArguments): Promise<number> {
+  const given = { flags, environment: process.env };
+  const values = resolvePart(statusOptions, given).values;
+  const { engine, run } = await openBroker(values, warner(process));
+  try {
+    for (;;) {
+      const status = await runStatus(engine);
+      writeText(
+        process.stdout,
+        values.json ? `${JSON.stringify({ run, ...status })}\n` : statusText(run, status),
+      );
+      if (!values.watch || status.state === 'complete') return EXIT.ok;
+      await pause(AGAIN_MS);
+    }
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,44 @@
+import { workOptions } from '../../config/broker-command-options.ts';
+import { resolveAsProgram } from '../broker-flags.ts';
+import { warner } from '../broker-warnings.ts';
+import { EXIT } from '../exit-code.ts';
+import { openBroker } from '../open-broker.ts';
+import { requestParts } from '../request-parts.ts';
+import { Signals } from '../signals.ts';
+import { WorkRun } from '../work-run.ts';
+
+export interface WorkArguments {
+  /** Flags that were given, by key, not yet parsed. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly process: NodeJS.Process;
+  readonly version: string;
+}
+
+/** `fanout work`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+export async function workCommand({ flags, process, version }: WorkArguments): Promise<number> {
+  const given = { flags, environment: process.env };
+  const options = resolveAsProgram(workOptions, given, version);
+  const request = await requestParts(options, process.env);
+  const warn = warner(process);
+  Error.stackTraceLimit = 0; // as in a fetch: errors whose traces nobody reads
+  const { engine, run } = await openBroker(options, warn);
+  const work = new WorkRun({ engine, options, request, lanes: options.lanes, process, warn });
+  const signals = new Signals(process, {
+    stop: (name) => {
+      warn(`${name}: finishing the chunks in hand; once more to give them back at once`);
+      work.drain();
+    },
+    abort: (message) => work.abort(message),
+    quit: () => {
+      engine.close().catch(() => {});
+    },
+  });
+  try {
+    await work.run();
+    warn(`worked on ${work.urls} URLs of the run "${run}", ${work.chunks} chunks`);
+    return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
+  } finally {
+    signals.close();
+    await engine.close();
+  }
+}

@@ -1,0 +1,83 @@
+import { hostname } from 'node:os';
+import { ChunkWorker } from '../broker/chunk-worker.ts';
+import type { QueueEngine } from '../broker/queue-engine.ts';
+import type { ProgramOptions } from '../config/program-options.ts';
+import { Run } from '../run.ts';
+import { systemClock } from '../system-clock.ts';
+import { fileLimit } from './file-limit.ts';
+import { jobWire } from './job-wire.ts';
+import type { RequestParts } from './request-parts.ts';
+
+export interface WorkRunParts {
+  readonly engine: QueueEngine;
+  readonly options: ProgramOptions;
+  readonly request: RequestParts;
+  /** 3 if left out. */
+  readonly lanes?: number | undefined;
+  readonly process: NodeJS.Process;
+  readonly warn: (text: string) => void;
+}
+
+/** One worker process of a run over several machines: chunks from the broker, one run over all their jobs. */
+export class WorkRun {
+  readonly #worker: ChunkWorker;
+  readonly #run: Run;
+  #urls = 0;
+
+  constructor({ engine, options, request, lanes = 3, process, warn }: WorkRunParts) {
+    const { partitions, chunk } = engine.settings;
+    const name = `${hostname()}-${process.pid}`;
+    this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, now: systemClock.now, warn });
+    // The chunks in hand must all fit in: one of a slow host would otherwise keep the others out.
+    const held = chunk * (partitions === 1 ? lanes : Math.min(partitions, 32));
+    const { template, tls, proxies } = request;
+    this.#run = new Run({
+      options: { ...options, queue: Math.max(options.queue, held) },
+      defaults: template,
+      tls,
+      proxies,
+      clock: systemClock,
+      random: Math.random,
+      fileLimit: fileLimit(process, 2 * options.concurrency),
+      warn,
+      jobs: this.#worker.jobs(),
+    });
+  }
+
+  get inFlight(): number {
+    return this.#run.inFlight;
+  }
+
+  /** URLs whose results are in. */
+  get urls(): number {
+    return this.#urls;
+  }
+
+  /** Chunks whose results are in the log. */
+  get chunks(): number {
+    return this.#worker.finished;
+  }
+
+  /** Works until the run is complete, or until it was told to end. */
+  async run(): Promise<void> {
+    try {
+      for await (const result of this.#run.results()) {
+        this.#urls += 1;
+        this.#worker.take(result);
+      }
+    } finally {
+      this.#worker.leave();
+    }
+  }
+
+  /** Finishes the chunks in hand, and takes no more. */
+  drain(): void {
+    this.#worker.drain();
+  }
+
+  /** Gives back the chunks in hand, and ends what is under way. */
+  abort(message: string): void {
+    this.#worker.leave();
+    this.#run.abort(message);
+  }
+}

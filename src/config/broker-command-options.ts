@@ -1,0 +1,71 @@
+import {
+  brokerOptions,
+  laneOptions,
+  newRunOptions,
+  reconcileOptions,
+  storeOptions,
+} from './broker-options.ts';
+import { option } from './option.ts';
+import { outputOptions } from './output-options.ts';
+import { boolean } from './parsers/boolean.ts';
+import { fileName } from './parsers/text.ts';
+import { reportOptions } from './report-options.ts';
+import { runOptions } from './run-options.ts';
+
+// Of the options of a run: those that end it are for the whole run, which no worker sees; a body of any size does not fit
+// into a message.
+const { unique, defaultScheme, deadline, failFast, maxFailures, inlineBody, ...fetching } = runOptions;
+
+// Of the options of the outputs: results come in any order and from the broker.
+const { allowEmpty, sitemap, ordered, journal, keepFailed, config, printConfig, dryRun, ...outputs } =
+  outputOptions;
+
+/** The options of `fanout feed`. */
+export const feedOptions = {
+  unique,
+  defaultScheme,
+  allowEmpty,
+  ...brokerOptions,
+  ...newRunOptions,
+  ...reconcileOptions,
+};
+
+/** The options of `fanout work`. */
+export const workOptions = { ...fetching, ...brokerOptions, ...laneOptions };
+
+/** The options of `fanout collect`. */
+export const collectOptions = { ...outputs, ...reportOptions, ...brokerOptions, ...storeOptions };
+
+/** The options of `fanout status`. */
+export const statusOptions = {
+  ...brokerOptions,
+  json: option({
+    flags: '--json',
+    group: 'Output',
+    parser: boolean,
+    default: false,
+    help: 'write one JSON object',
+  }),
+  watch: option({
+    flags: '--watch',
+    group: 'Output',
+    parser: boolean,
+    default: false,
+    help: 'write it again every second, until the run is complete',
+  }),
+};
+
+/** The options of `fanout dead`. */
+export const deadOptions = {
+  ...brokerOptions,
+  output: option({
+    flags: '-o, --output <file>',
+    group: 'Output',
+    parser: fileName,
+    default: undefined,
+    help: 'write to this file and not to standard output',
+  }),
+};
+
+/** The options of `fanout purge`. */
+export const purgeOptions = { ...brokerOptions };

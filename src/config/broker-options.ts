@@ -1,0 +1,133 @@
+import { option, type Resolved } from './option.ts';
+import { boolean } from './parsers/boolean.ts';
+import { brokerUrl, maskBroker } from './parsers/broker-url.ts';
+import { duration } from './parsers/duration.ts';
+import { runName } from './parsers/run-name.ts';
+import { fileName } from './parsers/text.ts';
+import { wholeNumber } from './parsers/whole-number.ts';
+
+/** Which run on which broker: for every command that has to do with several machines. */
+export const brokerOptions = {
+  broker: option({
+    flags: '--broker <url>',
+    group: 'Several machines',
+    parser: brokerUrl,
+    default: undefined,
+    help: 'the NATS server, with JetStream, that holds the run: nats://[user:password@]host[:port], tls://...; FANOUT_BROKER keeps a password off the command line',
+    expands: true,
+    mask: maskBroker,
+  }),
+  run: option({
+    flags: '--run <name>',
+    group: 'Several machines',
+    parser: runName,
+    default: undefined,
+    help: 'the name of the run: the same for all who take part in it',
+  }),
+  brokerCreds: option({
+    flags: '--broker-creds <file>',
+    group: 'Several machines',
+    parser: fileName,
+    default: undefined,
+    help: 'show this NATS credentials file to the broker',
+  }),
+  brokerCa: option({
+    flags: '--broker-ca <file>',
+    group: 'Several machines',
+    parser: fileName,
+    default: undefined,
+    help: 'use TLS, and trust the certificates in this PEM file alone',
+  }),
+};
+
+/** What holds for a whole run: part of the options of whoever begins it. */
+export const newRunOptions = {
+  chunk: option({
+    flags: '--chunk <n>',
+    group: 'Several machines',
+    parser: wholeNumber({ min: 1, max: 10_000 }),
+    default: undefined,
+    defaultText: '500',
+    help: 'hand out so many URLs at a time',
+  }),
+  partitions: option({
+    flags: '--partitions <n>',
+    group: 'Several machines',
+    parser: wholeNumber({ min: 1, max: 1024 }),
+    default: undefined,
+    defaultText: '1',
+    help: 'with more than one, each host is in one partition and one machine at a time works on a partition, so that the limits for one host hold over all machines',
+  }),
+  ackWait: option({
+    flags: '--ack-wait <duration>',
+    group: 'Several machines',
+    parser: duration({ minMs: 1000 }),
+    default: undefined,
+    defaultText: '60s',
+    help: 'give the chunks of a worker to others when it is silent for so long',
+  }),
+  maxQueued: option({
+    flags: '--max-queued <n>',
+    group: 'Several machines',
+    parser: wholeNumber({ min: 1, max: 10_000_000 }),
+    default: undefined,
+    defaultText: '20000',
+    help: 'let so many chunks wait in the broker, and feed no more until then',
+  }),
+  maxLog: option({
+    flags: '--max-log <n>',
+    group: 'Several machines',
+    parser: wholeNumber({ min: 1, max: 10_000_000 }),
+    default: undefined,
+    defaultText: '5000',
+    help: 'let the results of so many chunks wait in the broker, and fetch no more until then',
+  }),
+  replicas: option({
+    flags: '--replicas <n>',
+    group: 'Several machines',
+    parser: wholeNumber({ min: 1, max: 5 }),
+    default: undefined,
+    defaultText: '1',
+    help: 'keep so many copies of everything in a cluster of brokers',
+  }),
+};
+
+/** How much one machine takes: part of the options of `fanout work`. */
+export const laneOptions = {
+  lanes: option({
+    flags: '--lanes <n>',
+    group: 'Several machines',
+    parser: wholeNumber({ min: 1, max: 64 }),
+    default: undefined,
+    defaultText: '3',
+    help: 'work on so many chunks at a time; with partitions it is one for each, up to 32',
+  }),
+};
+
+/** Where results are kept: part of the options of `fanout collect`. */
+export const storeOptions = {
+  store: option({
+    flags: '--store <file>',
+    group: 'Several machines',
+    parser: fileName,
+    default: undefined,
+    defaultText: 'fanout-NAME.jsonl',
+    help: 'keep the results in this file, JSONL, and go on from it after a crash; FILE.checkpoint belongs to it',
+  }),
+};
+
+/** What makes `fanout fetch` a run over several machines: part of `programOptions`. */
+export const clusterOptions = { ...brokerOptions, ...newRunOptions, ...laneOptions, ...storeOptions };
+
+export type ClusterOptions = Resolved<typeof clusterOptions>;
+
+/** How a list is sent again: part of the options of `fanout feed`. */
+export const reconcileOptions = {
+  reconcile: option({
+    flags: '--reconcile',
+    group: 'Several machines',
+    parser: boolean,
+    default: false,
+    help: 'send again what has no result, after the broker has lost something; the collector must run',
+  }),
+};

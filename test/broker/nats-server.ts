@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { tempDir } from '../origin/temp-dir.ts';
+
+/** A nats-server of the running test, with JetStream and a store of its own. */
+export class NatsServer {
+  readonly port: number;
+  readonly #store: string;
+  readonly #flags: readonly string[];
+  #child: ChildProcess | undefined;
+
+  constructor(port: number, store: string, flags: readonly string[]) {
+    this.port = port;
+    this.#store = store;
+    this.#flags = flags;
+  }
+
+  /** What `--broker` takes. */
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** Resolves when it takes connections. */
+  async start(): Promise<void> {
+    const flags = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#store, ...this.#flags];
+    const child = spawn('nats-server', flags, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    let said = '';
+    await new Promise<void>((resolve, reject) => {
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+        if (said.includes('Server is ready')) resolve();
+      });
+      child.once('error', (error) =>
+        reject(
+          new Error('These tests need nats-server: type "apt-get install -y nats-server"', { cause: error }),
+        ),
+      );
+      child.once('exit', (code) => reject(new Error(`nats-server ended with ${code}: ${said}`)));
+    });
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  /** Kills it, and deletes all that it knew. */
+  async lose(): Promise<void> {
+    await this.kill();
+    await rm(this.#store, { recursive: true, force: true });
+  }
+}
+
+/** Starts a server on a free port of the loopback; it is killed when the test has finished. */
+export async function aNatsServer(flags: readonly string[] = []): Promise<NatsServer> {
+  const server = new NatsServer(await freePort(), join(await tempDir(), 'store'), flags);
+  onTestFinished(() => server.kill());
+  await server.start();
+  return server;
+}
+
+/** A port on which nothing listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('It has no port');
+  return address.port;
+}
