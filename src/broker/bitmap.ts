@@ -1,3 +1,5 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+
 /** More chunks than this are not believed: 10^8 of 500 URLs, and 12.5 MB of bits. */
 export const MAX_CHUNKS = 100_000_000;
 
@@ -46,4 +48,14 @@ export class Bitmap {
     larger.set(this.#bytes);
     this.#bytes = larger;
   }
+}
+
+/** A bitmap as it is kept and sent. */
+export function packBitmap(bitmap: Bitmap): Buffer {
+  return gzipSync(bitmap.toBytes());
+}
+
+/** Reads what `packBitmap` made. Throws when it is damaged, or larger than any list. */
+export function unpackBitmap(packed: Uint8Array): Bitmap {
+  return new Bitmap(gunzipSync(packed, { maxOutputLength: MAX_CHUNKS / 8 }));
 }

@@ -1,14 +1,18 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { UsageError } from '../model/errors.ts';
 import { outputError } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
-import { Bitmap, MAX_CHUNKS } from './bitmap.ts';
+import { type Bitmap, packBitmap, unpackBitmap } from './bitmap.ts';
+import type { RunSettings } from './run-settings.ts';
+
+/** What gives the chunks of a list their numbers: with another layout they would mean other URLs. */
+export type Layout = Pick<RunSettings, 'chunk' | 'partitions'>;
 
 /** What a collector knows of its file of results: it stands beside it, in `FILE.checkpoint`. */
 export interface Checkpoint {
   readonly run: string;
+  readonly layout: Layout;
   /** Of this file of results: another one of the same run has another id. */
   readonly id: string;
   /** So long is the file of results; what stands behind that came after this was written. */
@@ -33,13 +37,12 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
 }
 
 /** Writes the checkpoint so that it is there as a whole, or as it was before, whatever happens. */
-export async function writeCheckpoint(path: string, { run, id, bytes, done }: Checkpoint): Promise<void> {
+export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   const name = nameOf(path);
   const file = await open(`${name}.part`, 'w');
   try {
-    await file.writeFile(
-      JSON.stringify({ run, id, bytes, done: gzipSync(done.toBytes()).toString('base64') }),
-    );
+    const done = packBitmap(checkpoint.done).toString('base64');
+    await file.writeFile(JSON.stringify({ ...checkpoint, done }));
     await file.datasync();
   } finally {
     await file.close();
@@ -47,6 +50,11 @@ export async function writeCheckpoint(path: string, { run, id, bytes, done }: Ch
   await rename(`${name}.part`, name);
   const directory = await open(dirname(name), 'r');
   await directory.sync().finally(() => directory.close());
+}
+
+/** A layout as the flags that give it. */
+export function layoutText({ chunk, partitions }: Layout): string {
+  return `--chunk ${chunk} --partitions ${partitions}`;
 }
 
 export function cannotUse(path: string): string {
@@ -64,11 +72,13 @@ function nameOf(path: string): string {
 
 function parsed(text: string): Checkpoint | undefined {
   try {
-    const { run, id, bytes, done }: Record<string, unknown> = JSON.parse(text);
+    const { run, id, bytes, done, layout }: Record<string, unknown> = JSON.parse(text);
     if (typeof run !== 'string' || typeof id !== 'string' || typeof done !== 'string') return undefined;
     if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) return undefined;
-    const packed = Buffer.from(done, 'base64');
-    return { run, id, bytes, done: new Bitmap(gunzipSync(packed, { maxOutputLength: MAX_CHUNKS / 8 })) };
+    const { chunk, partitions }: Record<string, unknown> = { ...Object(layout) };
+    if (typeof chunk !== 'number' || typeof partitions !== 'number') return undefined;
+    const bitmap = unpackBitmap(Buffer.from(done, 'base64'));
+    return { run, id, bytes, layout: { chunk, partitions }, done: bitmap };
   } catch {
     return undefined;
   }

@@ -8,16 +8,21 @@ export class ChunkInHand {
   readonly results: Result[] = [];
   /** The last time it was handed to this worker: the broker listens to that one alone. */
   delivery: Delivery;
-  readonly #onDone: () => void;
+  /** Resolves when all results are there, or nobody waits for them any more. */
+  readonly ended: Promise<void>;
+  /** Nobody waits for the results any more. */
+  release: () => void = () => {};
 
-  constructor(delivery: Delivery, jobs: readonly Job[], onDone: () => void) {
+  constructor(delivery: Delivery, jobs: readonly Job[]) {
     this.delivery = delivery;
     this.jobs = jobs;
-    this.#onDone = onDone;
+    this.ended = new Promise((resolve) => {
+      this.release = resolve;
+    });
   }
 
   add(result: Result): void {
     this.results.push(result);
-    if (this.results.length === this.jobs.length) this.#onDone();
+    if (this.results.length === this.jobs.length) this.release();
   }
 }

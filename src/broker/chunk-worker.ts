@@ -93,7 +93,11 @@ export class ChunkWorker {
     if (this.#leaving.signal.aborted) return;
     this.#leaving.abort();
     this.#chunkOf.clear();
-    for (const { delivery } of this.#inHand.values()) delivery.giveBack();
+    for (const { delivery, release } of this.#inHand.values()) {
+      delivery.giveBack();
+      release();
+    }
+    for (const tell of this.#told.values()) tell();
     this.#inHand.clear();
   }
 
@@ -137,16 +141,12 @@ export class ChunkWorker {
       warn(`chunk ${delivery.id} is damaged and was dropped; "fanout feed --reconcile" sends it again`);
       return delivery.ack();
     }
-    const { signal } = this.#leaving;
-    await new Promise<void>((resolve) => {
-      const chunk = new ChunkInHand(delivery, jobs, resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-      this.#inHand.set(delivery.id, chunk);
-      if (delivery.attempts > CAREFUL_AFTER) this.#handOutCarefully(chunk).catch(() => this.leave());
-      else this.#handOut(chunk, jobs);
-    });
-    const chunk = this.#inHand.get(delivery.id);
-    if (chunk !== undefined && !signal.aborted) await this.#finish(chunk);
+    const chunk = new ChunkInHand(delivery, jobs);
+    this.#inHand.set(delivery.id, chunk);
+    if (delivery.attempts > CAREFUL_AFTER) await this.#handOutCarefully(chunk);
+    else this.#handOut(chunk, jobs);
+    await chunk.ended;
+    if (!this.#leaving.signal.aborted) await this.#finish(chunk);
   }
 
   #handOut(chunk: ChunkInHand, jobs: readonly Job[]): void {
@@ -166,7 +166,6 @@ export class ChunkWorker {
       }
       await new Promise<void>((resolve) => {
         this.#told.set(job.index, resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
         this.#handOut(chunk, [job]);
       });
       this.#told.delete(job.index);

@@ -1,6 +1,6 @@
-import { gzipSync } from 'node:zlib';
 import type { Result } from '../model/result.ts';
 import { MAX_CHUNKS } from './bitmap.ts';
+import { answerOf } from './collector-answer.ts';
 import { checkClaim, claimRun } from './collector-claim.ts';
 import { unpackResults } from './packed-results.ts';
 import { pause } from './persist.ts';
@@ -67,7 +67,7 @@ export class Collector {
   async claim(): Promise<void> {
     const { engine, store } = this.#parts;
     await claimRun(this.#parts);
-    engine.serve(() => gzipSync(store.done.toBytes()), this.#ending.signal);
+    engine.serve(() => answerOf(engine.settings, store.done), this.#ending.signal);
   }
 
   /** What the store has, and then what comes, until the run is complete or the signal comes. */

@@ -1,8 +1,8 @@
-import { gunzipSync } from 'node:zlib';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import { Bitmap, MAX_CHUNKS } from './bitmap.ts';
+import { layoutText } from './checkpoint.ts';
 import { Chunker, type LazyChunk } from './chunker.ts';
+import { answerFrom } from './collector-answer.ts';
 import type { JobWire } from './job-line.ts';
 import type { EncodedChunk, QueueEngine } from './queue-engine.ts';
 import { END_KEY, endFrom, FED_KEY, INPUTS_KEY, RECONCILED_KEY, type RunEnd } from './run-end.ts';
@@ -83,13 +83,21 @@ async function unsent(engine: QueueEngine): Promise<(id: number) => boolean> {
 
 /** Which chunks the collector has no results of. */
 async function unfinished(engine: QueueEngine): Promise<(id: number) => boolean> {
-  const answer = await engine.ask();
-  if (answer === undefined || answer === 'silent') {
+  const answered = await engine.ask();
+  const answer = answered === undefined || answered === 'silent' ? undefined : answerFrom(answered);
+  if (answer === undefined) {
+    const reason = answered === undefined ? 'there is no collector' : 'the collector does not answer';
     throw new UsageError(
-      `Cannot tell what has no result yet: ${answer === undefined ? 'there is no collector' : 'the collector does not answer'}; start "fanout collect" for this run, and try again`,
+      `Cannot tell what has no result yet: ${reason}; start "fanout collect" for this run, and try again`,
     );
   }
-  const done = new Bitmap(gunzipSync(answer, { maxOutputLength: MAX_CHUNKS / 8 }));
+  const { layout, done } = answer;
+  const { chunk, partitions } = engine.settings;
+  if (layout.chunk !== chunk || layout.partitions !== partitions) {
+    throw new UsageError(
+      `Cannot send this run again with ${layoutText(engine.settings)}: it was begun with ${layoutText(layout)}; "fanout purge" it, and feed it with these`,
+    );
+  }
   await engine.setState(RECONCILED_KEY, true);
   return (id) => !done.has(id);
 }

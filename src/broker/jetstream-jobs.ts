@@ -1,4 +1,4 @@
-import type { Consumer, JetStreamClient, JsMsg } from '@nats-io/jetstream';
+import type { Consumer, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
 import { countIn } from './jetstream-log.ts';
 import { pause } from './persist.ts';
 import type { Delivery } from './queue-engine.ts';
@@ -8,8 +8,15 @@ import type { RunNames } from './run-names.ts';
 const OPEN_MS = 1000;
 const AFTER_ERROR_MS = 500;
 
+/** A consumer, and the stream that it was found in. */
+interface Known {
+  readonly consumer: Consumer;
+  readonly created: string;
+}
+
 export interface JobsParts {
   readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
   readonly names: RunNames;
   readonly ensure: () => Promise<void>;
 }
@@ -20,7 +27,7 @@ export interface JobsParts {
  */
 export class JetStreamJobs {
   readonly #parts: JobsParts;
-  readonly #consumers = new Map<number, Consumer>();
+  readonly #consumers = new Map<number, Known>();
 
   constructor(parts: JobsParts) {
     this.#parts = parts;
@@ -29,9 +36,9 @@ export class JetStreamJobs {
   /** The next chunk of a partition; `undefined` when none came for a second, or the broker is away. */
   async next(partition: number, signal: AbortSignal): Promise<Delivery | undefined> {
     try {
-      const consumer = await this.#consumer(partition);
+      const { consumer, created } = await this.#consumer(partition);
       const message = await consumer.next({ expires: OPEN_MS });
-      return message === null ? undefined : this.#delivery(message);
+      return message === null ? undefined : this.#delivery(message, created);
     } catch {
       // It is away, or has forgotten the run; whoever watches the connection tells the user.
       this.#consumers.delete(partition);
@@ -41,16 +48,33 @@ export class JetStreamJobs {
     }
   }
 
-  async #consumer(partition: number): Promise<Consumer> {
+  async #consumer(partition: number): Promise<Known> {
     const { client, names } = this.#parts;
     const known = this.#consumers.get(partition);
     if (known !== undefined) return known;
+    const created = await this.#created();
     const consumer = await client.consumers.get(names.jobs, names.consumer(partition));
-    this.#consumers.set(partition, consumer);
-    return consumer;
+    const found = { consumer, created };
+    this.#consumers.set(partition, found);
+    return found;
   }
 
-  #delivery(message: JsMsg): Delivery | undefined {
+  /** When the stream was made: another time is another stream of the same name. */
+  async #created(): Promise<string> {
+    const { manager, names } = this.#parts;
+    return (await manager.streams.info(names.jobs)).created;
+  }
+
+  /**
+   * An acknowledgement names its message by the number in the stream alone. In a stream that was made anew, after a loss
+   * or a purge, that is another chunk, which nobody would ever see again.
+   */
+  async #acknowledge(message: JsMsg, created: string): Promise<void> {
+    if ((await this.#created()) === created) await message.ackAck();
+    else this.#consumers.clear();
+  }
+
+  #delivery(message: JsMsg, created: string): Delivery | undefined {
     const id = countIn(message.headers, 'Fanout-Chunk');
     if (id === undefined) {
       message.term('it is no chunk of fanout');
@@ -62,10 +86,8 @@ export class JetStreamJobs {
       body: message.data,
       extend: () => message.working(),
       // If it is lost, the chunk is handed out once more, and what comes of it is dropped.
-      ack: () => message.ackAck().then(ignore, ignore),
+      ack: () => this.#acknowledge(message, created).catch(() => {}),
       giveBack: () => message.nak(),
     };
   }
 }
-
-function ignore(): void {}

@@ -7,7 +7,15 @@ import { outputError } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { Bitmap } from './bitmap.ts';
-import { type Checkpoint, cannotUse, isCode, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  cannotUse,
+  isCode,
+  type Layout,
+  layoutText,
+  readCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.ts';
 
 /**
  * The collector's file of results, JSONL, and its memory of finished chunks. Both are on the disk together or not at all:
@@ -18,6 +26,7 @@ export class ResultStore {
   readonly done: Bitmap;
   readonly #path: string;
   readonly #run: string;
+  readonly #layout: Layout;
   readonly #file: FileHandle;
   /** Length of the file with what waits to be written. */
   #bytes: number;
@@ -28,6 +37,7 @@ export class ResultStore {
   private constructor(path: string, checkpoint: Checkpoint, file: FileHandle) {
     this.#path = path;
     this.#run = checkpoint.run;
+    this.#layout = checkpoint.layout;
     this.id = checkpoint.id;
     this.#bytes = checkpoint.bytes;
     this.done = checkpoint.done;
@@ -35,14 +45,20 @@ export class ResultStore {
   }
 
   /** Opens or creates it. Throws a `UsageError` when the file holds anything else, an `OutputError` when it cannot be used. */
-  static async open(path: string, run: string): Promise<ResultStore> {
+  static async open(path: string, run: string, { chunk, partitions }: Layout): Promise<ResultStore> {
     const found = await readCheckpoint(path);
     if (found !== undefined && found.run !== run) {
       throw new UsageError(
         `${cannotUse(path)}: it has the results of the run "${printable(found.run, 100)}"`,
       );
     }
-    const checkpoint = found ?? { run, id: randomUUID(), bytes: 0, done: new Bitmap() };
+    const layout = { chunk, partitions };
+    if (found !== undefined && (found.layout.chunk !== chunk || found.layout.partitions !== partitions)) {
+      throw new UsageError(
+        `${cannotUse(path)}: it was begun with ${layoutText(found.layout)}, and the run on the broker has ${layoutText(layout)}`,
+      );
+    }
+    const checkpoint = found ?? { run, layout, id: randomUUID(), bytes: 0, done: new Bitmap() };
     try {
       const size = await sizeOf(path);
       if (found === undefined && size !== undefined) {
@@ -112,7 +128,13 @@ export class ResultStore {
         at += (await this.#file.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
       }
       await this.#file.datasync();
-      await writeCheckpoint(this.#path, { run: this.#run, id: this.id, bytes: end, done });
+      await writeCheckpoint(this.#path, {
+        run: this.#run,
+        layout: this.#layout,
+        id: this.id,
+        bytes: end,
+        done,
+      });
     } catch (error) {
       throw outputError(this.#path, error);
     }

@@ -6,17 +6,16 @@ import type { QueueEngine } from './queue-engine.ts';
 /** A chunk that was handed out more often than this is fetched one URL at a time. */
 export const CAREFUL_AFTER = 3;
 
-/** A URL at which so many workers have died in a row is given up. */
+/** A URL at which so many workers have died is given up. */
 const DEATHS = 3;
+const REASON = `${DEATHS} workers died while they fetched it`;
 
 /** What is known of a chunk whose workers keep dying. */
 interface Suspicion {
-  /** The job that was under way last. */
-  readonly index: number;
-  /** How often it was begun. */
-  readonly tries: number;
-  /** Jobs that were given up. */
-  readonly dead: readonly number[];
+  /** The job that was begun last; -1 before the first. */
+  readonly current: number;
+  /** How many workers have died at a job, by its index. */
+  readonly deaths: Readonly<Record<string, number>>;
 }
 
 export interface SuspectsParts {
@@ -33,33 +32,30 @@ export interface SuspectsParts {
 export class Suspects {
   readonly #parts: SuspectsParts;
   readonly #key: string;
-  #known: Suspicion = { index: -1, tries: 0, dead: [] };
+  #deaths: Readonly<Record<string, number>> = {};
 
   private constructor(parts: SuspectsParts, chunk: number) {
     this.#parts = parts;
     this.#key = `suspect-${chunk}`;
   }
 
+  /** Whoever asks has the chunk because the worker before is dead: it died at what it had begun last. */
   static async of(chunk: number, parts: SuspectsParts): Promise<Suspects> {
     const suspects = new Suspects(parts, chunk);
-    suspects.#known = suspicionFrom(await parts.engine.state(suspects.#key)) ?? suspects.#known;
+    const { current, deaths } = suspicionFrom(await parts.engine.state(suspects.#key));
+    suspects.#deaths = current < 0 ? deaths : { ...deaths, [current]: (deaths[current] ?? 0) + 1 };
     return suspects;
   }
 
   /** The result of a job that is given up; `undefined` of one that is to be fetched, which the broker then knows. */
   async begin(job: Job): Promise<FailedResult | undefined> {
     const { engine, wire } = this.#parts;
-    const { index, tries, dead } = this.#known;
-    if (dead.includes(job.index)) return this.#givenUp(job);
-    const again = job.index === index ? tries + 1 : 1;
-    const isDead = again > DEATHS;
-    this.#known = { index: job.index, tries: again, dead: isDead ? [...dead, job.index] : dead };
-    if (isDead) {
-      const reason = `${DEATHS} workers died while they fetched it`;
-      await engine.bury({ index: job.index, job: JSON.parse(encodeJob(job, wire)), reason });
+    if ((this.#deaths[job.index] ?? 0) >= DEATHS) {
+      await engine.bury({ index: job.index, job: JSON.parse(encodeJob(job, wire)), reason: REASON });
+      return this.#givenUp(job);
     }
-    await engine.setState(this.#key, this.#known);
-    return isDead ? this.#givenUp(job) : undefined;
+    await engine.setState(this.#key, { current: job.index, deaths: this.#deaths });
+    return undefined;
   }
 
   #givenUp({ index, source, line, id, url, method }: Job): FailedResult {
@@ -80,19 +76,17 @@ export class Suspects {
       failure: {
         kind: 'internal',
         code: 'ERR_WORKER_DIED',
-        message: `${DEATHS} workers died while they fetched it`,
+        message: REASON,
       },
     };
   }
 }
 
-function suspicionFrom(value: unknown): Suspicion | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { index, tries, dead }: Record<string, unknown> = { ...value };
-  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(tries) || !Array.isArray(dead)) return undefined;
+function suspicionFrom(value: unknown): Suspicion {
+  const { current, deaths }: Record<string, unknown> = { ...Object(value) };
+  const counts = Object.entries({ ...Object(deaths) }).filter(([, count]) => Number.isSafeInteger(count));
   return {
-    index: Number(index),
-    tries: Number(tries),
-    dead: dead.filter((one) => Number.isSafeInteger(one)),
+    current: Number.isSafeInteger(current) ? Number(current) : -1,
+    deaths: Object.fromEntries(counts.map(([index, count]) => [index, Number(count)])),
   };
 }

@@ -56,7 +56,7 @@ export class CollectRun {
   async run(): Promise<number> {
     const { engine, run, options, process, storePath, warn } = this.#parts;
     const judgement = await openJudgement(options, () => this.isComplete);
-    const store = await ResultStore.open(storePath, run);
+    const store = await ResultStore.open(storePath, run, engine.settings);
     const place = `${hostname()}:${resolve(storePath)}`;
     const signal = this.#ending.signal;
     const collector = new Collector({ engine, store, place, now: systemClock.now, warn, signal });

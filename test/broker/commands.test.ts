@@ -1,21 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { type CliOptions, runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
+import { urlsIn, urlsInFile } from './urls-in.ts';
 
 const SLOW: CliOptions = { killAfterMs: 60_000 };
-
-/** The URLs of JSONL lines, sorted. */
-function urlsIn(jsonl: string): string[] {
-  return jsonl
-    .trim()
-    .split('\n')
-    .map((line) => String(JSON.parse(line).url))
-    .sort();
-}
 
 describe('a run over several processes', { timeout: 90_000 }, () => {
   it('has each URL once, the verdicts of fetch, and its exit code', async () => {
@@ -32,7 +23,7 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     });
     expect([collected.code, urlsIn(collected.stdout)]).toEqual([1, list.toSorted()]);
     expect(JSON.parse(collected.stderr)).toMatchObject({ read: 3002, ok: 3000, failed: 2, notFetched: 0 });
-    expect(urlsIn(await readFile(join(directory, 'fanout-r1.jsonl'), 'utf8'))).toEqual(list.toSorted());
+    expect(await urlsInFile(join(directory, 'fanout-r1.jsonl'))).toEqual(list.toSorted());
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     const status = await runCli(['status', ...on, '--json'], SLOW);
     expect(JSON.parse(status.stdout)).toMatchObject({

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
@@ -6,6 +5,7 @@ import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { aNatsServer, type NatsServer } from './nats-server.ts';
+import { urlsInFile } from './urls-in.ts';
 
 const ROUNDS = 12;
 const COUNT = 4000;
@@ -83,7 +83,6 @@ describe('a run whose parts are killed', { timeout: 120_000 }, () => {
       else await roles[victim]?.restart();
     }
     expect(await collector?.end()).toEqual([0, '']);
-    const lines = (await readFile(join(directory, 'fanout-chaos.jsonl'), 'utf8')).trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line).url).sort()).toEqual(list.toSorted());
+    expect(await urlsInFile(join(directory, 'fanout-chaos.jsonl'))).toEqual(list.toSorted());
   });
 });

@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { urlsInFile } from './urls-in.ts';
+
+const SLOW = { killAfterMs: 60_000 };
+
+describe('--partitions', { timeout: 90_000 }, () => {
+  it('makes --per-host hold over all workers', async () => {
+    const [broker, cwd] = [await aNatsServer(), await tempDir()];
+    const origins = [await anOrigin(), await anOrigin()];
+    const list = origins.flatMap((origin) => urls(origin, '/ok', 600));
+    const on = ['--broker', broker.url, '--run', 'polite'];
+    const feed = ['feed', await aFile(list), ...on, '--chunk', '20', '--partitions', '4'];
+    expect((await runCli(feed, SLOW)).code).toBe(0);
+    const workers = [1, 2, 3].map(() => startCli(['work', ...on, '--per-host', '2'], SLOW));
+    expect((await runCli(['collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    for (const worker of workers) expect((await worker.done).code).toBe(0);
+    expect(await urlsInFile(join(cwd, 'fanout-polite.jsonl'))).toEqual(list.toSorted());
+    for (const origin of origins) expect(origin.maxInFlight).toBeLessThanOrEqual(2);
+  });
+});

@@ -1,0 +1,78 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { aFile, anOrigin } from '../cli/an-origin.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer, freePort } from './nats-server.ts';
+
+const COMMANDS = ['feed', 'work', 'collect', 'status', 'dead', 'purge'];
+
+describe('the commands of several machines', { timeout: 60_000 }, () => {
+  it.each(COMMANDS)('%s says that no broker is there', async (command) => {
+    const operands = command === 'feed' ? ['http://127.0.0.1:1/'] : [];
+    const port = await freePort();
+    const broker = `nats://me:secret@127.0.0.1:${port}`;
+    const { code, stderr } = await runCli([command, ...operands, '--run', 'r', '--broker', broker]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(`Cannot connect to the broker at 127.0.0.1:${port}: `),
+    ]);
+    expect(stderr).not.toContain('secret');
+  });
+
+  it('say which flag is missing, and what is wrong with one, without showing a password', async () => {
+    const said = async (...args: string[]) => (await runCli(args)).stderr;
+    expect(await said('work', '--run', 'r')).toContain('--run alone: it needs --broker');
+    expect(await said('status', '--broker', 'nats://127.0.0.1:1')).toContain('give it a name with --run');
+    expect(await said('status', '--run', 'a b', '--broker', 'nats://h')).toContain('letters, digits');
+    const wrong = await said('status', '--run', 'r', '--broker', 'http://u:secret@h');
+    expect(wrong).toContain('nats://[user:password@]host');
+    expect(wrong).not.toContain('secret');
+    expect(await said('dead', 'wake', '--run', 'r', '--broker', 'nats://h')).toContain('list or export');
+    expect(await said('fetch', '--broker', 'nats://h', '--ordered', 'http://h/')).toContain(
+      'Cannot use --ordered with --broker',
+    );
+  });
+
+  it('say that a run is not there, that credentials are wrong, and that JetStream is off', async () => {
+    const open = await aNatsServer();
+    const unknown = await runCli(['work', '--run', 'nobody', '--broker', open.url]);
+    expect([unknown.code, unknown.stderr]).toEqual([
+      2,
+      expect.stringContaining('Cannot find the run "nobody"'),
+    ]);
+    const locked = await aNatsServer(['--user', 'me', '--pass', 'right']);
+    const url = locked.url.replace('//', '//me:wrong@');
+    const refused = await runCli(['status', '--run', 'r', '--broker', url]);
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('it refuses the credentials'),
+    ]);
+    expect(refused.stderr).not.toContain('wrong@');
+    const right = await runCli(['status', '--run', 'r'], {
+      env: { FANOUT_BROKER: locked.url.replace('//', '//me:right@') },
+    });
+    expect(right.stderr).toContain('Cannot find the run "r"');
+  });
+
+  it('let one collector at a time have a run, and no other file go on with it', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const on = ['--broker', broker.url, '--run', 'one'];
+    const file = await aFile([`${origin.url}/ok`, `${origin.url}/gate/g`]);
+    await runCli(['feed', file, ...on, '--chunk', '1']);
+    const work = startCli(['work', ...on]);
+    const first = startCli(['collect', ...on], { cwd });
+    await first.stdout.sees('OK');
+    const second = await runCli(['collect', ...on, '--store', 'other.jsonl'], { cwd });
+    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining('another collector does at')]);
+    await writeFile(join(cwd, 'mine.txt'), 'precious');
+    const mine = await runCli(['collect', ...on, '--store', 'mine.txt'], { cwd });
+    expect([mine.code, mine.stderr]).toEqual([2, expect.stringContaining('none of its own')]);
+    origin.open('g');
+    expect((await first.done).code).toBe(0);
+    await work.done;
+    const third = await runCli(['collect', ...on, '--store', 'other.jsonl'], { cwd });
+    expect([third.code, third.stderr]).toEqual([2, expect.stringContaining('its first results are at')]);
+  });
+});
