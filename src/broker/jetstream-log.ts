@@ -1,4 +1,4 @@
-import type { JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
+import type { ConsumerMessages, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { isMissing } from './jetstream-setup.ts';
 import { pause, persist } from './persist.ts';
@@ -65,13 +65,20 @@ export class JetStreamLog {
 
   async *#pass(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
     const { connection, client, names } = this.#parts;
-    const consumer = await client.consumers.get(names.log, {});
-    const messages = await consumer.consume({ max_messages: AHEAD });
-    const stop = (): void => messages.stop();
-    signal.addEventListener('abort', stop, { once: true });
     const statuses = connection.status();
+    let messages: ConsumerMessages | undefined;
+    let isStopped = signal.aborted;
+    // It may be called while the consumer is being made.
+    const stop = (): void => {
+      isStopped = true;
+      messages?.stop();
+    };
+    signal.addEventListener('abort', stop, { once: true });
     stopOnReconnect(statuses, stop);
     try {
+      const consumer = await client.consumers.get(names.log, {});
+      messages = await consumer.consume({ max_messages: AHEAD });
+      if (isStopped) return;
       for await (const message of messages) {
         const entry = entryOf(message);
         if (entry !== undefined) yield entry;

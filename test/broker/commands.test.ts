@@ -25,6 +25,11 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     expect(JSON.parse(collected.stderr)).toMatchObject({ read: 3002, ok: 3000, failed: 2, notFetched: 0 });
     expect(await urlsInFile(join(directory, 'fanout-r1.jsonl'))).toEqual(list.toSorted());
     for (const worker of workers) expect((await worker.done).code).toBe(0);
+    const again = await runCli(['collect', ...on, '--json', '--silent', '-o', 'again.jsonl'], {
+      ...SLOW,
+      cwd: directory,
+    });
+    expect([again.code, await urlsInFile(join(directory, 'again.jsonl'))]).toEqual([1, list.toSorted()]);
     const status = await runCli(['status', ...on, '--json'], SLOW);
     expect(JSON.parse(status.stdout)).toMatchObject({
       state: 'complete',
