@@ -35,7 +35,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     );
   });
 
-  it('say that a run is not there, that credentials are wrong, and that JetStream is off', async () => {
+  it('say that a run is not there, and that credentials are wrong', async () => {
     const open = await aNatsServer();
     const unknown = await runCli(['work', '--run', 'nobody', '--broker', open.url]);
     expect([unknown.code, unknown.stderr]).toEqual([
