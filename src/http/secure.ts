@@ -39,10 +39,8 @@ export class Secure {
 
   /** Starts the handshake with the server that is called `hostname`; the socket says `secureConnect` or `error`. */
   connect(via: SecureVia, hostname: string): TLSSocket {
-    const { ca, cert, key, insecure } = this.#options;
-    // What is trusted is trusted wherever it stands in the chain, as with curl: also a certificate of a server itself.
-    const trust = ca === undefined ? {} : { ca, allowPartialTrustChain: true };
-    this.#context ??= tls.createSecureContext({ ...trust, cert, key });
+    const { insecure } = this.#options;
+    this.#context ??= contextOf(this.#options);
     // The name belongs to it: Node does not check a resumed session for it again.
     const server = 'socket' in via ? undefined : `${hostname}:${via.port}`;
     const session = server === undefined ? undefined : this.#sessions.take(server);
@@ -53,13 +51,13 @@ export class Secure {
       // A name is sent without the dot of the root, and an address not at all (RFC 6066, 3).
       servername: net.isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
       // Node would check for the address that is connected to, or for `localhost`, where there is no name.
-      checkServerIdentity: () => (insecure === true ? undefined : identityError(socket, hostname)),
+      checkServerIdentity: () => identityError(socket, hostname),
       rejectUnauthorized: insecure !== true,
       ALPNProtocols: this.#protocols,
     });
     socket.on('error', end);
     if (server !== undefined) this.#remember(socket, server, session);
-    return withoutCertificateObject(socket);
+    return insecure === true ? socket : withoutCertificateObject(socket);
   }
 
   #remember(socket: TLSSocket, server: string, resumed: Buffer | undefined): void {
@@ -67,6 +65,14 @@ export class Secure {
     // With TLS 1.2 a session that was resumed is the one to resume next.
     if (resumed) socket.once('secureConnect', () => this.#sessions.put(server, resumed));
   }
+}
+
+function contextOf({ ca, cert, key, insecure }: SecureOptions): SecureContext {
+  // Nothing is checked in vain where nothing has to be trusted, and Node's own certificates are not read.
+  if (insecure === true) return tls.createSecureContext({ ca: [], cert, key });
+  // What is trusted is trusted wherever it stands in the chain, as with curl: also a certificate of a server itself.
+  const trust = ca === undefined ? {} : { ca, allowPartialTrustChain: true };
+  return tls.createSecureContext({ ...trust, cert, key });
 }
 
 /**
