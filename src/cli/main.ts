@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { packageVersion } from '../version.ts';
+import { commandLoaders } from './command-loaders.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { writeText } from './write-text.ts';
 
@@ -23,42 +24,7 @@ export async function main(process: NodeJS.Process): Promise<number> {
     out: (text) => writeText(process.stdout, text),
     err: (text) => writeText(process.stderr, text),
     columns: process.stdout.columns,
-    fetch: async (inputs, flags) => {
-      const { fetchCommand } = await import('./commands/fetch.ts');
-      return fetchCommand({ inputs, flags, process, version });
-    },
-    report: async (names, flags) => {
-      const { reportCommand } = await import('./commands/report.ts');
-      return reportCommand({ names, flags, process });
-    },
-    diff: async (names, flags) => {
-      const { diffCommand } = await import('./commands/diff.ts');
-      return diffCommand({ names, flags, process });
-    },
-    feed: async (inputs, flags) => {
-      const { feedCommand } = await import('./commands/feed.ts');
-      return feedCommand({ inputs, flags, process });
-    },
-    work: async (_, flags) => {
-      const { workCommand } = await import('./commands/work.ts');
-      return workCommand({ flags, process, version });
-    },
-    collect: async (_, flags) => {
-      const { collectCommand } = await import('./commands/collect.ts');
-      return collectCommand({ flags, process, version });
-    },
-    status: async (_, flags) => {
-      const { statusCommand } = await import('./commands/status.ts');
-      return statusCommand({ flags, process });
-    },
-    dead: async ([action = 'list'], flags) => {
-      const { deadCommand } = await import('./commands/dead.ts');
-      return deadCommand({ action, flags, process });
-    },
-    purge: async (_, flags) => {
-      const { purgeCommand } = await import('./commands/purge.ts');
-      return purgeCommand({ flags, process });
-    },
+    ...commandLoaders(process, version),
   });
   try {
     return await program.run(args);
