@@ -58,7 +58,8 @@ export class JetStreamState {
   async *deadLetters(): AsyncGenerator<DeadLetter, void, void> {
     const { manager, names } = this.#parts;
     const { state } = await manager.streams.info(names.dead);
-    for (let sequence = state.first_seq; sequence <= state.last_seq; sequence++) {
+    // An empty stream begins at 0, which is no message.
+    for (let sequence = Math.max(1, state.first_seq); sequence <= state.last_seq; sequence++) {
       const message = await manager.streams.getMessage(names.dead, { seq: sequence });
       const letter = message === null ? undefined : letterFrom(parsed(message.string()));
       if (letter !== undefined) yield letter;

@@ -20,6 +20,9 @@ const { unique, defaultScheme, deadline, failFast, maxFailures, inlineBody, ...f
 const { allowEmpty, sitemap, ordered, journal, keepFailed, config, printConfig, dryRun, ...outputs } =
   outputOptions;
 
+/** Where options come from beside the command line: for each command of several machines. */
+const configOptions = { config, printConfig };
+
 /** The options of `fanout feed`. */
 export const feedOptions = {
   unique,
@@ -28,13 +31,20 @@ export const feedOptions = {
   ...brokerOptions,
   ...newRunOptions,
   ...reconcileOptions,
+  ...configOptions,
 };
 
 /** The options of `fanout work`. */
-export const workOptions = { ...fetching, ...brokerOptions, ...laneOptions };
+export const workOptions = { ...fetching, ...brokerOptions, ...laneOptions, ...configOptions };
 
 /** The options of `fanout collect`. */
-export const collectOptions = { ...outputs, ...reportOptions, ...brokerOptions, ...storeOptions };
+export const collectOptions = {
+  ...outputs,
+  ...reportOptions,
+  ...brokerOptions,
+  ...storeOptions,
+  ...configOptions,
+};
 
 /** The options of `fanout status`. */
 export const statusOptions = {
@@ -53,6 +63,7 @@ export const statusOptions = {
     default: false,
     help: 'write it again every second, until the run is complete',
   }),
+  ...configOptions,
 };
 
 /** The options of `fanout dead`. */
@@ -65,7 +76,8 @@ export const deadOptions = {
     default: undefined,
     help: 'write to this file and not to standard output',
   }),
+  ...configOptions,
 };
 
 /** The options of `fanout purge`. */
-export const purgeOptions = { ...brokerOptions };
+export const purgeOptions = { ...brokerOptions, ...configOptions };

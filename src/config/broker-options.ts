@@ -129,5 +129,6 @@ export const reconcileOptions = {
     parser: boolean,
     default: false,
     help: 'send again what has no result, after the broker has lost something; the collector must run',
+    notInFile: true,
   }),
 };

@@ -1,5 +1,5 @@
 import { readConfigFile } from './file.ts';
-import { environmentLayer, flagLayer } from './layer.ts';
+import { type ConfigFile, environmentLayer, flagLayer } from './layer.ts';
 import { outputOptions } from './output-options.ts';
 import { type ProgramOptions, resolveProgramOptions } from './program-options.ts';
 import { resolveOptions } from './resolve.ts';
@@ -15,9 +15,14 @@ export interface ProgramSources {
 
 /** Finds and reads the configuration file, and resolves the options of the program; throws `UsageError`. */
 export async function loadProgramOptions(sources: ProgramSources, version: string): Promise<ProgramOptions> {
+  const { flags, environment } = sources;
+  return resolveProgramOptions({ flags, environment, file: await loadConfigFile(sources) }, version);
+}
+
+/** Finds and reads the configuration file, if there is one; throws `UsageError`. */
+export function loadConfigFile(sources: ProgramSources): Promise<ConfigFile | undefined> {
   const { flags, environment, readText } = sources;
-  const file = await readConfigFile(namedFile(flags, environment), readText);
-  return resolveProgramOptions({ flags, environment, file }, version);
+  return readConfigFile(namedFile(flags, environment), readText);
 }
 
 // Which file to read must be known before the options of the file are.

@@ -1,10 +1,11 @@
 import { collectOptions } from '../../config/broker-command-options.ts';
-import { resolveAsProgram } from '../broker-flags.ts';
+import { givenTo, resolveAsProgram } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
 import { checkOutputs } from '../check-outputs.ts';
 import { CollectRun } from '../collect-run.ts';
 import { EXIT } from '../exit-code.ts';
 import { openBroker } from '../open-broker.ts';
+import { showConfig } from '../show-config.ts';
 import { Signals } from '../signals.ts';
 
 export interface CollectArguments {
@@ -16,8 +17,8 @@ export interface CollectArguments {
 
 /** `fanout collect`: resolves to the exit code, as that of `fanout fetch`. Throws the errors of `model/errors.ts`. */
 export async function collectCommand({ flags, process, version }: CollectArguments): Promise<number> {
-  const given = { flags, environment: process.env };
-  const options = resolveAsProgram(collectOptions, given, version);
+  const options = resolveAsProgram(collectOptions, await givenTo(flags, process.env), version);
+  if (options.printConfig) return showConfig(collectOptions, options, process);
   const warn = warner(process, options.silent);
   const { engine, run } = await openBroker(options, warn);
   const storePath = options.store ?? `fanout-${run}.jsonl`;

@@ -1,14 +1,16 @@
 import { decodeJob } from '../../broker/job-line.ts';
 import { deadOptions } from '../../config/broker-command-options.ts';
+import { brokerOptions } from '../../config/broker-options.ts';
 import { UsageError } from '../../model/errors.ts';
 import { printable } from '../../model/printable.ts';
 import { escapeJson } from '../../sinks/escape-json.ts';
-import { resolvePart } from '../broker-flags.ts';
+import { givenTo, resolveVisit } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
 import { EXIT } from '../exit-code.ts';
 import { jobWire } from '../job-wire.ts';
 import { openBroker } from '../open-broker.ts';
 import { openOutput } from '../open-output.ts';
+import { showConfig } from '../show-config.ts';
 
 export interface DeadArguments {
   /** What is to be done: `list` or `export`. */
@@ -23,8 +25,8 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
   if (action !== 'list' && action !== 'export') {
     throw new UsageError(`Cannot do "${printable(action, 50)}" with the dead: it must be list or export`);
   }
-  const given = { flags, environment: process.env };
-  const values = resolvePart(deadOptions, given).values;
+  const { values } = resolveVisit(deadOptions, await givenTo(flags, process.env));
+  if (values.printConfig) return showConfig(brokerOptions, values, process);
   const { engine } = await openBroker(values, warner(process));
   try {
     const output = await openOutput(values.output, process);

@@ -8,12 +8,13 @@ import { inputName } from '../../input/input.ts';
 import type { Tally } from '../../input/job-maker.ts';
 import { readJobs } from '../../input/read-jobs.ts';
 import { systemClock } from '../../system-clock.ts';
-import { resolvePart } from '../broker-flags.ts';
+import { givenTo, resolvePart } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
 import { EXIT } from '../exit-code.ts';
 import { inputsOf } from '../inputs-of.ts';
 import { jobWire } from '../job-wire.ts';
 import { newRunOf, openBroker } from '../open-broker.ts';
+import { showConfig } from '../show-config.ts';
 import { Signals } from '../signals.ts';
 
 export interface FeedArguments {
@@ -26,8 +27,8 @@ export interface FeedArguments {
 /** `fanout feed`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function feedCommand(args: FeedArguments): Promise<number> {
   const { flags, process } = args;
-  const given = { flags, environment: process.env };
-  const values = resolvePart(feedOptions, given).values;
+  const { values } = resolvePart(feedOptions, await givenTo(flags, process.env));
+  if (values.printConfig) return showConfig(feedOptions, values, process);
   const inputs = inputsOf(args.inputs, isatty(0));
   await checkInputs(inputs);
   const warn = warner(process);

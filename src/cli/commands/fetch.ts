@@ -1,15 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { loadProgramOptions } from '../../config/load-program-options.ts';
-import { printConfig } from '../../config/print.ts';
 import { programOptions } from '../../config/program-options.ts';
 import { checkInputs } from '../../input/check-inputs.ts';
 import { checkOutputs } from '../check-outputs.ts';
-import { EXIT } from '../exit-code.ts';
 import { FetchRun } from '../fetch-run.ts';
 import { inputsOf } from '../inputs-of.ts';
 import { requestParts } from '../request-parts.ts';
-import { writeText } from '../write-text.ts';
+import { showConfig } from '../show-config.ts';
 
 export interface FetchArguments {
   readonly inputs: readonly string[];
@@ -24,10 +22,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   const { flags, process, version } = args;
   const readText = (path: string) => readFile(path, 'utf8');
   const options = await loadProgramOptions({ flags, environment: process.env, readText }, version);
-  if (options.printConfig) {
-    writeText(process.stdout, printConfig(programOptions, options, { mask: true }));
-    return EXIT.ok;
-  }
+  if (options.printConfig) return showConfig(programOptions, options, process);
   const inputs = inputsOf(args.inputs, isatty(0));
   await checkInputs(inputs);
   await checkOutputs(inputs, {

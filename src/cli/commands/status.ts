@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { runStatus } from '../../broker/run-status.ts';
 import { statusOptions } from '../../config/broker-command-options.ts';
-import { resolvePart } from '../broker-flags.ts';
+import { brokerOptions } from '../../config/broker-options.ts';
+import { givenTo, resolveVisit } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
 import { EXIT } from '../exit-code.ts';
 import { openBroker } from '../open-broker.ts';
+import { showConfig } from '../show-config.ts';
 import { statusText } from '../status-text.ts';
 import { writeText } from '../write-text.ts';
 
@@ -18,8 +20,8 @@ const AGAIN_MS = 1000;
 
 /** `fanout status`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function statusCommand({ flags, process }: StatusArguments): Promise<number> {
-  const given = { flags, environment: process.env };
-  const values = resolvePart(statusOptions, given).values;
+  const { values } = resolveVisit(statusOptions, await givenTo(flags, process.env));
+  if (values.printConfig) return showConfig(brokerOptions, values, process);
   const { engine, run } = await openBroker(values, warner(process));
   try {
     for (;;) {

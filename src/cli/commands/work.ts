@@ -1,9 +1,10 @@
 import { workOptions } from '../../config/broker-command-options.ts';
-import { resolveAsProgram } from '../broker-flags.ts';
+import { givenTo, resolveAsProgram } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
 import { EXIT } from '../exit-code.ts';
 import { openBroker } from '../open-broker.ts';
 import { requestParts } from '../request-parts.ts';
+import { showConfig } from '../show-config.ts';
 import { Signals } from '../signals.ts';
 import { WorkRun } from '../work-run.ts';
 
@@ -16,8 +17,8 @@ export interface WorkArguments {
 
 /** `fanout work`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function workCommand({ flags, process, version }: WorkArguments): Promise<number> {
-  const given = { flags, environment: process.env };
-  const options = resolveAsProgram(workOptions, given, version);
+  const options = resolveAsProgram(workOptions, await givenTo(flags, process.env), version);
+  if (options.printConfig) return showConfig(workOptions, options, process);
   const request = await requestParts(options, process.env);
   const warn = warner(process);
   Error.stackTraceLimit = 0; // as in a fetch: errors whose traces nobody reads
