@@ -26,10 +26,11 @@ export const BROKER_COMMANDS: readonly CommandSpec[] = [
     description:
       'Sends the URLs of the inputs to a broker, in chunks. The same command goes on where it was cut off.',
     operands: [
-      [
-        '[inputs...]',
-        'files of URLs (also .gz), - for standard input, or URLs; standard input if there is none',
-      ],
+      {
+        name: '[inputs...]',
+        help: 'files of URLs (also .gz), - for standard input, or URLs; standard input if there is none',
+        suggestions: 'files',
+      },
     ],
     options: feedOptions,
     helpGroup: 'Several machines',
@@ -69,7 +70,9 @@ export const BROKER_COMMANDS: readonly CommandSpec[] = [
     summary: 'show the URLs that no worker survived',
     description:
       'Lists the URLs of a run at which several workers died, or exports them as jobs that fanout fetch and fanout feed read.',
-    operands: [['[action]', 'list or export; list if there is none']],
+    operands: [
+      { name: '[action]', help: 'list or export; list if there is none', suggestions: ['list', 'export'] },
+    ],
     options: deadOptions,
     helpGroup: 'Several machines',
     examples: EXAMPLES,

@@ -1,4 +1,5 @@
 import type { Group, Table } from '../config/option.ts';
+import type { Suggestions } from '../config/parser.ts';
 
 /** The commands of the program. */
 export type CommandName =
@@ -17,10 +18,17 @@ export interface CommandSpec {
   readonly name: CommandName;
   readonly summary: string;
   readonly description: string;
-  /** As commander spells them, with their help. */
-  readonly operands: readonly (readonly [string, string])[];
+  readonly operands: readonly Operand[];
   readonly options: Table;
   /** Where `--help` itself stands. */
   readonly helpGroup: Group;
   readonly examples: string;
+}
+
+/** What stands after the flags. */
+export interface Operand {
+  /** As commander spells it: `<old>`, or `[inputs...]` where there may be none or many. */
+  readonly name: string;
+  readonly help: string;
+  readonly suggestions: Suggestions;
 }

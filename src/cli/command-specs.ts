@@ -35,10 +35,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'fetch every URL of the inputs',
     description: 'Fetches every URL of the inputs and writes one result for each, as they finish.',
     operands: [
-      [
-        '[inputs...]',
-        'files of URLs (also .gz), - for standard input, or URLs; standard input if there is none',
-      ],
+      {
+        name: '[inputs...]',
+        help: 'files of URLs (also .gz), - for standard input, or URLs; standard input if there is none',
+        suggestions: 'files',
+      },
     ],
     options: programOptions,
     helpGroup: 'Configuration',
@@ -49,10 +50,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'make a report of results',
     description: 'Reads results as fetch --json writes them, and makes one report of them.',
     operands: [
-      [
-        '[results...]',
-        'files of results (JSONL, also .gz), or - for standard input; standard input if there is none',
-      ],
+      {
+        name: '[results...]',
+        help: 'files of results (JSONL, also .gz), or - for standard input; standard input if there is none',
+        suggestions: 'files',
+      },
     ],
     options: reportCommandOptions,
     helpGroup: 'Output',
@@ -63,8 +65,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'compare the results of two runs',
     description: 'Compares two results: newly broken, mended, moved, slower and changed URLs.',
     operands: [
-      ['<old>', 'the results of the earlier run (JSONL, also .gz), or - for standard input'],
-      ['<new>', 'the results of the later run'],
+      {
+        name: '<old>',
+        help: 'the results of the earlier run (JSONL, also .gz), or - for standard input',
+        suggestions: 'files',
+      },
+      { name: '<new>', help: 'the results of the later run', suggestions: 'files' },
     ],
     options: diffOptions,
     helpGroup: 'Output',

@@ -93,7 +93,7 @@ function addCommand(
     .description(spec.description)
     .addHelpOption(new Option('-h, --help', 'show this help').helpGroup(`${spec.helpGroup}:`))
     .addHelpText('after', spec.examples);
-  for (const [name, help] of spec.operands) command.argument(name, help);
+  for (const { name, help } of spec.operands) command.argument(name, help);
   addTable(command, spec.options);
   // commander hands on one argument for each operand; `args` has them one after the other, also where the last one repeats.
   command.action(() => run(command.args, givenFlags(command)));

@@ -10,4 +10,5 @@ export const directoryName: Parser<string> = {
     return value;
   },
   print: (value) => value,
+  suggestions: 'directories',
 };

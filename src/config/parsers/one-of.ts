@@ -10,5 +10,6 @@ export function oneOf<const Word extends string>(words: readonly Word[]): Parser
       return found;
     },
     print: (value) => value,
+    suggestions: words,
   };
 }

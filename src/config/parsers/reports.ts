@@ -15,6 +15,7 @@ const WISH = `it must look like KIND=FILE, with a kind out of ${REPORT_KINDS.joi
 export const reports: Parser<readonly ReportFile[]> = {
   parse: (value) => Object.freeze(entriesOf(value).map(([kind, file]) => parseReport(kind, file))),
   print: (list) => list.map(({ kind, file }) => `${kind}=${file}`),
+  suggestions: REPORT_KINDS.map((kind) => `${kind}=`),
 };
 
 function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {

@@ -22,4 +22,5 @@ export const fileName: Parser<string> = {
     return value;
   },
   print: (value) => value,
+  suggestions: 'files',
 };

@@ -1,0 +1,131 @@
+import type { CommandSpec } from '../../src/cli/command-spec.ts';
+import { EXIT } from '../../src/cli/exit-code.ts';
+import { type Flag, flagsOf } from '../../src/cli/flag.ts';
+import { GROUPS } from '../../src/config/option.ts';
+import { EXIT_MEANINGS } from './exit-meanings.ts';
+
+/** The man page of the program in the man(7) macros. The flags of `fetch` are told once: other commands name theirs. */
+export function manPage(commands: readonly CommandSpec[], version: string): string {
+  const [fetch] = commands;
+  if (fetch === undefined) throw new Error('Cannot make the man page: there are no commands');
+  const told = new Set(flagsOf(fetch.options).map(identity));
+  const lines = [
+    '.\\" Made by "npm run manual" from the tables of options.',
+    `.TH FANOUT 1 ${DATE} "fanout ${version}" "User Commands"`,
+    ...section('NAME'),
+    'fanout \\- fetch URL lists in bulk',
+    ...section('SYNOPSIS'),
+    ...commands.flatMap((command, index) => [...(index === 0 ? [] : ['.br']), ...synopsis(command)]),
+    ...section('DESCRIPTION'),
+    text(ABOUT),
+    ...section('COMMANDS'),
+    ...commands.flatMap(({ name, description }) => item(`fanout ${name}`, description)),
+    ...section('OPTIONS OF FANOUT FETCH'),
+    ...groups(flagsOf(fetch.options)),
+    ...commands.slice(1).flatMap((command) => ownOptions(command, told)),
+    ...section('ENVIRONMENT'),
+    ...item('FANOUT_NAME', ENVIRONMENT),
+    ...item('HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY', 'Proxies, unless --proxy names one.'),
+    ...item('NO_COLOR, FORCE_COLOR', 'Whether there are colours, where --color is auto.'),
+    ...section('FILES'),
+    ...item(
+      'fanout.config.json',
+      'Options by their long names in camel case, read from the working directory.',
+    ),
+    ...section('EXIT STATUS'),
+    ...Object.entries(EXIT).flatMap(([key, value]) =>
+      item(`${value}`, EXIT_MEANINGS[key as keyof typeof EXIT]),
+    ), // a key of EXIT
+    ...section('EXAMPLES'),
+    '.nf',
+    ...fetch.examples
+      .split('\n')
+      .filter((line) => line.startsWith('  '))
+      .map(escaped),
+    '.fi',
+    ...section('SEE ALSO'),
+    '.BR curl (1),',
+    '.BR jq (1),',
+    '.BR xargs (1)',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+// The formatters want a day; what says which fanout this is, is its version.
+const DATE = '2026-11-25';
+
+const MAX_LINE = 78;
+
+const ABOUT =
+  'Fetches the URLs of a list with N workers that share one agent, fair to every host, and writes one result for each. ' +
+  'Results go to standard output as they finish; the progress bar, the summary and warnings go to standard error.';
+
+const ENVIRONMENT =
+  'Any option of the command, as in FANOUT_MAX_SIZE=1mb for --max-size. Flags win over the environment, which wins over the file.';
+
+function section(title: string): readonly string[] {
+  return [`.SH ${title.includes(' ') ? `"${title}"` : title}`];
+}
+
+function synopsis({ name, options, operands }: CommandSpec): readonly string[] {
+  const rest = [...(flagsOf(options).length === 0 ? [] : ['[options]']), ...operands.map((one) => one.name)];
+  return [`.B fanout ${name}`, ...(rest.length === 0 ? [] : [escaped(rest.join(' '))])];
+}
+
+function groups(flags: readonly Flag[]): readonly string[] {
+  return GROUPS.flatMap((group) => {
+    const inGroup = flags.filter((flag) => flag.group === group);
+    return inGroup.length === 0 ? [] : [`.SS "${group}"`, ...inGroup.flatMap(flagItem)];
+  });
+}
+
+/** What a command has that `fetch` has not, and the names of what it shares with it. */
+function ownOptions({ name, options }: CommandSpec, told: ReadonlySet<string>): readonly string[] {
+  const flags = flagsOf(options);
+  const own = flags.filter((flag) => !told.has(identity(flag)));
+  const shared = flags.filter((flag) => told.has(identity(flag))).map(({ long }) => long);
+  if (flags.length === 0) return [];
+  return [
+    ...section(`OPTIONS OF FANOUT ${name.toUpperCase()}`),
+    ...(shared.length === 0 ? [] : [text(`As for fanout fetch: ${shared.join(', ')}.`)]),
+    ...own.flatMap(flagItem),
+  ];
+}
+
+function identity({ spelling, help }: Flag): string {
+  return `${spelling} ${help}`;
+}
+
+function flagItem({ spelling, help, defaultText }: Flag): readonly string[] {
+  return item(spelling, `${help}${defaultText === undefined ? '' : ` (default: ${defaultText})`}`);
+}
+
+function item(term: string, words: string): readonly string[] {
+  return ['.TP', `.B ${escaped(term)}`, text(words)];
+}
+
+/** Filled text, in lines as short as the tools that read it like them. */
+function text(words: string): string {
+  const lines: string[] = [];
+  for (const word of words.split(' ').map(escaped)) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length >= MAX_LINE) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.map(guarded).join('\n');
+}
+
+/** A hyphen is a minus, so that flags can be searched for and copied. */
+function escaped(words: string): string {
+  return words
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll('~', '\\(ti')
+    .replaceAll('^', '\\(ha')
+    .replaceAll('"', '\\(dq');
+}
+
+/** A line that begins with a dot or an apostrophe would be a request to the formatter. */
+function guarded(line: string): string {
+  return line.replace(/^(?=[.'])/, '\\&');
+}

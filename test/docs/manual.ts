@@ -1,0 +1,90 @@
+import type { CommandSpec } from '../../src/cli/command-spec.ts';
+import { EXIT } from '../../src/cli/exit-code.ts';
+import { type Flag, flagsOf } from '../../src/cli/flag.ts';
+import { GROUPS } from '../../src/config/option.ts';
+import { EXIT_MEANINGS } from './exit-meanings.ts';
+
+const BEGIN =
+  '<!-- From here to the next mark: made by "npm run manual". Change src/config and src/cli, and run it. -->';
+const END = '<!-- Here ends what is made. -->';
+
+/** The page with what stands between the marks made anew from the commands and their tables of options. */
+export function renewManual(page: string, commands: readonly CommandSpec[]): string {
+  const [before, rest = ''] = page.split(BEGIN);
+  const after = rest.split(END)[1];
+  if (before === undefined || after === undefined) {
+    throw new Error(`Cannot make the manual: docs/manual.md must have the marks ${BEGIN} and ${END}`);
+  }
+  return `${before}${BEGIN}\n\n${generated(commands)}\n\n${END}${after}`;
+}
+
+function generated(commands: readonly CommandSpec[]): string {
+  return [overview(commands), ...commands.map(chapter), exitCodes()].join('\n\n');
+}
+
+function overview(commands: readonly CommandSpec[]): string {
+  const rows = commands.map(({ name, summary }) => [`[\`fanout ${name}\`](#fanout-${name})`, summary]);
+  return table(['command', 'what it does'], rows);
+}
+
+function chapter({ name, description, operands, options, examples }: CommandSpec): string {
+  const flags = flagsOf(options);
+  const usage = [
+    'fanout',
+    name,
+    ...(flags.length === 0 ? [] : ['[options]']),
+    ...operands.map((one) => one.name),
+  ];
+  return [
+    `## fanout ${name}`,
+    `\`${usage.join(' ')}\``,
+    prose(description),
+    ...(operands.length === 0
+      ? []
+      : [
+          table(
+            ['operand', ''],
+            operands.map((one) => [code(one.name), prose(one.help)]),
+          ),
+        ]),
+    ...GROUPS.flatMap((group) => groupOf(group, flags)),
+    ...exampleOf(examples),
+  ].join('\n\n');
+}
+
+function groupOf(group: string, flags: readonly Flag[]): readonly string[] {
+  const rows = flags
+    .filter((flag) => flag.group === group)
+    .map(({ spelling, defaultText = '', help }) => [code(spelling), prose(defaultText), prose(help)]);
+  return rows.length === 0 ? [] : [`### ${group}`, table(['flag', 'default', 'what it does'], rows)];
+}
+
+// The examples of a command are a heading, lines of code, and sentences after them.
+function exampleOf(examples: string): readonly string[] {
+  const [heading = '', ...lines] = examples.trim().split('\n');
+  const codeLines = lines.filter((line) => line.startsWith('  ')).map((line) => line.slice(2));
+  const sentences = lines.filter((line) => line !== '' && !line.startsWith('  '));
+  return [prose(heading), `\`\`\`console\n${codeLines.join('\n')}\n\`\`\``, ...sentences.map(prose)];
+}
+
+function exitCodes(): string {
+  const rows = Object.entries(EXIT).map(([key, value]) => [
+    `${value}`,
+    prose(EXIT_MEANINGS[key as keyof typeof EXIT]),
+  ]); // a key of EXIT
+  return `## Exit codes\n\n${table(['code', 'meaning'], rows)}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** A `|` ends a cell also where it stands in code. */
+function code(text: string): string {
+  return `\`${text.replaceAll('|', '\\|')}\``;
+}
+
+/** Text as it is, with what Markdown would take for its own escaped, and flags as code. */
+function prose(text: string): string {
+  return text.replace(/[\\`*_<>[\]|~#]/g, '\\$&').replace(/(?<![\w-])--?[a-zA-Z][\w-]*(?:-\w+)*/g, '`$&`');
+}
