@@ -52,5 +52,9 @@ function loadersOfMany(process: NodeJS.Process, version: string) {
       const { purgeCommand } = await import('./commands/purge.ts');
       return purgeCommand({ flags, process });
     },
+    completion: async ([shell = '']) => {
+      const { completionCommand } = await import('./commands/completion.ts');
+      return completionCommand({ shell, process });
+    },
   } satisfies Partial<Record<CommandSpec['name'], RunCommand>>;
 }

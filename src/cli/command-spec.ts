@@ -11,7 +11,8 @@ export type CommandName =
   | 'collect'
   | 'status'
   | 'dead'
-  | 'purge';
+  | 'purge'
+  | 'completion';
 
 /** What the command line knows of a command: its name, its help, and its options. */
 export interface CommandSpec {

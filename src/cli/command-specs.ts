@@ -29,6 +29,12 @@ Examples:
 
 The exit code is 1 when something broke. The URLs of OLD are held in memory, about 500 bytes each.`;
 
+const COMPLETION_EXAMPLES = `
+Examples:
+  source <(fanout completion bash)                                    in ~/.bashrc
+  source <(fanout completion zsh)                                     in ~/.zshrc, after compinit
+  fanout completion fish > ~/.config/fish/completions/fanout.fish     once`;
+
 export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'fetch',
@@ -77,4 +83,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: DIFF_EXAMPLES,
   },
   ...BROKER_COMMANDS,
+  {
+    name: 'completion',
+    summary: 'make completions for a shell',
+    description: 'Writes a script with which a shell completes commands, flags, values and file names.',
+    operands: [{ name: '<shell>', help: 'bash, zsh or fish', suggestions: ['bash', 'zsh', 'fish'] }],
+    options: {},
+    helpGroup: 'Output',
+    examples: COMPLETION_EXAMPLES,
+  },
 ];

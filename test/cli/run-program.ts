@@ -47,5 +47,6 @@ export function commandsAs(command: RunCommand): Readonly<Record<CommandName, Ru
     status: command,
     dead: command,
     purge: command,
+    completion: command,
   };
 }
