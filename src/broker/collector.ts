@@ -116,7 +116,7 @@ export class Collector {
       );
       return [];
     }
-    store.add(entry.chunk, found.text);
+    store.add(entry.chunk, found.text, found.results[0]?.index ?? 0);
     return found.results;
   }
 

@@ -23,19 +23,28 @@ export function packResults(results: readonly Result[], maxBytes: number): Uint8
   }
 }
 
-/** The results of a message with their lines, or `undefined` when any of it is damaged. */
+/** The results of a message in the order of their indexes, with their lines, or `undefined` when any of it is damaged. */
 export function unpackResults(
   body: Uint8Array,
 ): { readonly text: string; readonly results: readonly Result[] } | undefined {
   const text = unpacked(body, MAX_TEXT_BYTES);
   if (text === undefined || text === '') return undefined;
   const results: Result[] = [];
-  for (const line of text.split('\n')) {
+  const lines = text.split('\n');
+  for (const line of lines) {
     const result = decodeRecord(line);
     if ('broken' in result) return undefined;
     results.push(result);
   }
-  return { text: `${text}\n`, results };
+  if (results.every(({ index }, at) => at === 0 || index > (results[at - 1]?.index ?? 0))) {
+    return { text: `${text}\n`, results };
+  }
+  const pairs = results.map((result, at) => ({ result, line: lines[at] ?? '' }));
+  pairs.sort((a, b) => a.result.index - b.result.index);
+  return {
+    text: pairs.map(({ line }) => `${line}\n`).join(''),
+    results: pairs.map(({ result }) => result),
+  };
 }
 
 function tooLarge(result: Result, characters: number, maxBytes: number): FailedResult {

@@ -6,6 +6,7 @@ import { UsageError } from '../model/errors.ts';
 import { outputError } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
+import { AscendingRuns } from './ascending-runs.ts';
 import { Bitmap } from './bitmap.ts';
 import {
   type Checkpoint,
@@ -16,6 +17,7 @@ import {
   readCheckpoint,
   writeCheckpoint,
 } from './checkpoint.ts';
+import type { StoreWatcher } from './store-watcher.ts';
 
 /**
  * The collector's file of results, JSONL, and its memory of finished chunks. Both are on the disk together or not at all:
@@ -33,6 +35,7 @@ export class ResultStore {
   #waiting: string[] = [];
   #waitingLength = 0;
   #saving: Promise<void> = Promise.resolve();
+  #watcher: StoreWatcher | undefined;
 
   private constructor(path: string, checkpoint: Checkpoint, file: FileHandle) {
     this.#path = path;
@@ -75,25 +78,36 @@ export class ResultStore {
     }
   }
 
+  /** Tells of what is in it, as that is read, and of what comes. To be called before anything else. */
+  watch(watcher: StoreWatcher): void {
+    this.#watcher = watcher;
+  }
+
   /** What is in it, in the order in which it came. To be read before anything is added. */
   async *results(): AsyncGenerator<Result, void, void> {
     if (this.#bytes === 0) return;
+    const runs = this.#watcher && new AscendingRuns(this.#watcher, this.#layout.partitions);
+    this.#watcher?.written(this.#bytes);
     for await (const line of linesOf(
       createReadStream(this.#path, { end: this.#bytes - 1, encoding: 'utf8' }),
     )) {
       const result = decodeRecord(line);
       if ('broken' in result)
         throw new UsageError(`${cannotUse(this.#path)}: it is damaged, ${result.broken}`);
+      runs?.take(result, Buffer.byteLength(line) + 1);
       yield { ...result, isResumed: true };
     }
+    runs?.close();
   }
 
-  /** Adds the results of a chunk. They are on the disk after the next `save`. */
-  add(chunk: number, text: string): void {
+  /** Adds the results of a chunk, of which `first` is the lowest index. They are on the disk after the next `save`. */
+  add(chunk: number, text: string, first: number): void {
+    const start = this.#bytes;
     this.done.set(chunk);
     this.#waiting.push(text);
     this.#waitingLength += text.length;
     this.#bytes += Buffer.byteLength(text);
+    this.#watcher?.added(first, start, this.#bytes);
   }
 
   /** Whether so much waits that it should be written. */
@@ -127,6 +141,7 @@ export class ResultStore {
       for (let at = 0; at < bytes.length; ) {
         at += (await this.#file.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
       }
+      this.#watcher?.written(end);
       await this.#file.datasync();
       await writeCheckpoint(this.#path, {
         run: this.#run,

@@ -149,7 +149,6 @@ class ClusterFetch {
 /** Throws a `UsageError` for what holds for one process alone. */
 function refuseOthers(options: ProgramOptions): void {
   const refused: Readonly<Record<string, unknown>> = {
-    '--ordered': options.ordered,
     '--journal': options.journal,
     '--fail-fast': options.failFast,
     '--max-failures': options.maxFailures,

@@ -1,9 +1,12 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { Collector } from '../broker/collector.ts';
+import { InputOrder } from '../broker/input-order.ts';
+import { orderedFromStore } from '../broker/ordered-from-store.ts';
 import type { QueueEngine } from '../broker/queue-engine.ts';
 import { ResultStore } from '../broker/result-store.ts';
 import { collect } from '../collect/collect.ts';
+import type { Sink } from '../collect/sink.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { Result } from '../model/result.ts';
 import { checkBalance, type Summary, SummaryFold } from '../model/summary.ts';
@@ -11,7 +14,7 @@ import type { Progress } from '../sinks/bar-line.ts';
 import { systemClock } from '../system-clock.ts';
 import { EXIT } from './exit-code.ts';
 import { type Judgement, openJudgement } from './open-judgement.ts';
-import { openOutputs } from './outputs.ts';
+import { type Outputs, openOutputs } from './outputs.ts';
 
 export interface CollectRunParts {
   readonly engine: QueueEngine;
@@ -54,7 +57,7 @@ export class CollectRun {
 
   /** Collects, and resolves to the exit code of a run that was not interrupted. */
   async run(): Promise<number> {
-    const { engine, run, options, process, storePath, warn } = this.#parts;
+    const { engine, run, options, storePath, warn } = this.#parts;
     const judgement = await openJudgement(options, () => this.isComplete);
     const store = await ResultStore.open(storePath, run, engine.settings);
     const place = `${hostname()}:${resolve(storePath)}`;
@@ -62,8 +65,7 @@ export class CollectRun {
     const collector = new Collector({ engine, store, place, now: systemClock.now, warn, signal });
     this.#collector = collector;
     await collector.claim();
-    const progress = () => this.#progress();
-    const outputs = await openOutputs({ options, process, progress, signal: this.#quitting.signal });
+    const outputs = await this.#openOutputs(store, judgement);
     outputs.closed.then(() => {
       this.#isReaderGone = true;
       this.stop();
@@ -73,6 +75,20 @@ export class CollectRun {
     const summary = await collect(this.#judged(collector, judgement), sinks, this.#fold, systemClock.now);
     checkBalance(summary);
     return this.#exitCode(summary);
+  }
+
+  #openOutputs(store: ResultStore, { recall }: Judgement): Promise<Outputs> {
+    const { options, process, storePath } = this.#parts;
+    const { signal } = this.#quitting;
+    const order = options.ordered ? new InputOrder(storePath) : undefined;
+    if (order !== undefined) store.watch(order);
+    return openOutputs({
+      options,
+      process,
+      progress: () => this.#progress(),
+      signal,
+      ...(order && { order: (sink: Sink) => orderedFromStore(sink, { order, recall, signal }) }),
+    });
   }
 
   async *#judged(collector: Collector, { judge }: Judgement): AsyncGenerator<Result, void, void> {

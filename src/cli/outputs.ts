@@ -26,6 +26,8 @@ export interface OutputParts {
   readonly progress: () => Progress;
   /** Lets go of outputs that nobody reads. */
   readonly signal: AbortSignal;
+  /** What brings the results into input order under `--ordered`, in place of a window that holds the producer back. */
+  readonly order?: (sink: Sink) => Sink;
 }
 
 /** Where results and summary go. */
@@ -44,7 +46,8 @@ const NEVER = new Promise<void>(() => {});
 export async function openOutputs(parts: OutputParts): Promise<Outputs> {
   const { options } = parts;
   const bar = hasBar(parts) ? await makeBar(parts) : undefined;
-  const window = options.ordered ? new OrderWindow<Result>(options.queue + options.concurrency) : undefined;
+  const hasWindow = options.ordered && parts.order === undefined;
+  const window = hasWindow ? new OrderWindow<Result>(options.queue + options.concurrency) : undefined;
   const sinks: Sink[] = [];
   const results = await openResults(parts, bar);
   if (results !== undefined) sinks.push(await resultSink(results, parts, window));
@@ -97,6 +100,7 @@ async function resultSink(
   const isWatched = options.format === 'text' && options.output === undefined && isatty(1);
   const wanted = isWatched ? fresh(formatted) : formatted;
   const filtered = options.quiet ? quiet(wanted) : wanted;
+  if (options.ordered && parts.order !== undefined) return parts.order(filtered);
   return window === undefined ? filtered : ordered(filtered, window);
 }
 

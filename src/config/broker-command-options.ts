@@ -16,9 +16,8 @@ import { runOptions } from './run-options.ts';
 // into a message.
 const { unique, defaultScheme, deadline, failFast, maxFailures, inlineBody, ...fetching } = runOptions;
 
-// Of the options of the outputs: results come in any order and from the broker.
-const { allowEmpty, sitemap, ordered, journal, keepFailed, config, printConfig, dryRun, ...outputs } =
-  outputOptions;
+// Of the options of the outputs: results come from the broker, and what keeps them is the file of --store.
+const { allowEmpty, sitemap, journal, keepFailed, config, printConfig, dryRun, ...outputs } = outputOptions;
 
 /** Where options come from beside the command line: for each command of several machines. */
 const configOptions = { config, printConfig };

@@ -30,8 +30,8 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     expect(wrong).toContain('nats://[user:password@]host');
     expect(wrong).not.toContain('secret');
     expect(await said('dead', 'wake', '--run', 'r', '--broker', 'nats://h')).toContain('list or export');
-    expect(await said('fetch', '--broker', 'nats://h', '--ordered', 'http://h/')).toContain(
-      'Cannot use --ordered with --broker',
+    expect(await said('fetch', '--broker', 'nats://h', '--fail-fast', 'http://h/')).toContain(
+      'Cannot use --fail-fast with --broker',
     );
   });
 

@@ -26,7 +26,7 @@ describe('ResultStore', () => {
   it('has what was saved when it is opened again, and marks it as resumed', async () => {
     const path = await aPath();
     const store = await ResultStore.open(path, 'r', LAYOUT);
-    store.add(7, line('http://a/\u2028') + line('http://b/'));
+    store.add(7, line('http://a/\u2028') + line('http://b/'), 0);
     await store.save();
     await store.close();
     const again = await ResultStore.open(path, 'r', LAYOUT);
@@ -39,12 +39,12 @@ describe('ResultStore', () => {
   it('cuts off what came after the last save', async () => {
     const path = await aPath();
     const store = await ResultStore.open(path, 'r', LAYOUT);
-    store.add(0, line('http://a/'));
+    store.add(0, line('http://a/'), 0);
     await store.save();
     await store.close();
     await appendFile(path, `${line('http://half/')}{"v":1,"url":"http://bro`);
     const again = await ResultStore.open(path, 'r', LAYOUT);
-    again.add(1, line('http://b/'));
+    again.add(1, line('http://b/'), 0);
     await again.save();
     await again.close();
     expect(await readFile(path, 'utf8')).toBe(line('http://a/') + line('http://b/'));
@@ -53,9 +53,9 @@ describe('ResultStore', () => {
   it('saves what is added while it saves at the next time', async () => {
     const path = await aPath();
     const store = await ResultStore.open(path, 'r', LAYOUT);
-    store.add(0, line('http://a/'));
+    store.add(0, line('http://a/'), 0);
     const saving = store.save();
-    store.add(1, line('http://b/'));
+    store.add(1, line('http://b/'), 0);
     await saving;
     await store.save();
     await store.close();
@@ -71,7 +71,7 @@ describe('ResultStore', () => {
     expect(await readFile(path, 'utf8')).toBe('precious');
     const mine = await aPath();
     const store = await ResultStore.open(mine, 'r', LAYOUT);
-    store.add(0, line('http://a/'));
+    store.add(0, line('http://a/'), 0);
     await store.save();
     await store.close();
     await expect(ResultStore.open(mine, 'other', LAYOUT)).rejects.toThrow('results of the run "r"');

@@ -1,0 +1,41 @@
+import type { Result } from '../model/result.ts';
+import { hostPartition } from './host-partition.ts';
+import type { StoreWatcher } from './store-watcher.ts';
+
+/**
+ * Finds the runs of a file that is read again, in which nothing tells where a chunk ends. With one partition a run is results
+ * without a gap; with more it is results of one partition, of which one chunk is under way at a time.
+ */
+export class AscendingRuns {
+  readonly #watcher: StoreWatcher;
+  readonly #partitions: number;
+  #first = 0;
+  #last = -1;
+  #partition = 0;
+  #start = 0;
+  #end = 0;
+
+  constructor(watcher: StoreWatcher, partitions: number) {
+    this.#watcher = watcher;
+    this.#partitions = partitions;
+  }
+
+  /** Takes the next result of the file, which is so long there. */
+  take({ index, url }: Result, bytes: number): void {
+    const partition = hostPartition(url, this.#partitions);
+    const goesOn = this.#partitions === 1 ? index === this.#last + 1 : index > this.#last;
+    if (!goesOn || partition !== this.#partition || this.#start === this.#end) {
+      this.close();
+      this.#first = index;
+      this.#partition = partition;
+    }
+    this.#last = index;
+    this.#end += bytes;
+  }
+
+  /** Tells of the last run. */
+  close(): void {
+    if (this.#end > this.#start) this.#watcher.added(this.#first, this.#start, this.#end);
+    this.#start = this.#end;
+  }
+}

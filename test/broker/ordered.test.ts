@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+
+const SLOW = { killAfterMs: 60_000 };
+
+function urlsInOrder(jsonl: string): string[] {
+  return jsonl
+    .trim()
+    .split('\n')
+    .map((line) => String(JSON.parse(line).url));
+}
+
+/** Lists of several hosts as one, a URL of each in turn. */
+function interleaved(lists: readonly (readonly string[])[]): string[] {
+  return (lists[0] ?? []).flatMap((_, at) => lists.map((list) => list[at] ?? ''));
+}
+
+async function doneOf(on: readonly string[]): Promise<number> {
+  const { code, stdout } = await runCli(['status', ...on, '--json'], SLOW);
+  return code === 0 ? JSON.parse(stdout).done : 0;
+}
+
+describe('--ordered on many machines', { timeout: 90_000 }, () => {
+  it.each([1, 8])(
+    'is the order of the input, behind a late chunk and a killed collector (%i partitions)',
+    async (partitions) => {
+      const [broker, cwd] = [await aNatsServer(), await tempDir()];
+      const origins = await Promise.all(Array.from({ length: 6 }, () => anOrigin()));
+      const late = `${origins[0]?.url}/gate/late`;
+      const list = [late, ...interleaved(origins.map((origin) => urls(origin, '/ok', 200)))];
+      const on = ['--broker', broker.url, '--run', 'order'];
+      const layout = ['--chunk', '20', '--partitions', String(partitions), '--max-log', '5'];
+      expect((await runCli(['feed', await aFile(list), ...on, ...layout], SLOW)).code).toBe(0);
+      const collect = ['collect', ...on, '--ordered', '--json', '-o', 'out.jsonl', '--failed', 'failed.txt'];
+      const killed = startCli(collect, { ...SLOW, cwd });
+      const workers = [1, 2, 3].map(() => startCli(['work', ...on], SLOW));
+      while ((await doneOf(on)) < 10);
+      killed.child.kill('SIGKILL');
+      await killed.done;
+      const collector = startCli(collect, { ...SLOW, cwd });
+      while ((await doneOf(on)) < 20);
+      expect(await readFile(join(cwd, 'out.jsonl'), 'utf8')).toBe('');
+      origins[0]?.open('late');
+      const { code, stderr } = await collector.done;
+      expect([code, stderr]).toEqual([0, expect.stringContaining('Done: 1201 succeeded, 0 failed')]);
+      expect(urlsInOrder(await readFile(join(cwd, 'out.jsonl'), 'utf8'))).toEqual(list);
+      for (const worker of workers) expect((await worker.done).code).toBe(0);
+    },
+  );
+
+  it('gives results out before the end, as fetch --broker too', async () => {
+    const [broker, origin] = [await aNatsServer(), await anOrigin()];
+    const list = [...urls(origin, '/ok', 250), `${origin.url}/gate/last`];
+    const run = startCli(
+      ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '50', '--ordered', '--json'],
+      SLOW,
+    );
+    await run.stdout.sees('?n=249"');
+    expect(urlsInOrder(run.stdout.text)).toEqual(list.slice(0, 250));
+    origin.open('last');
+    expect([(await run.done).code, urlsInOrder(run.stdout.text)]).toEqual([0, list]);
+  });
+
+  it('keeps what earlier runs say of a URL', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const [known, fresh] = [`${origin.url}/status/404`, `${origin.url}/status/410`];
+    const list = [fresh, ...urls(origin, '/ok', 60), known, fresh];
+    const baseline = await aFile([known], 'known.txt');
+    const flags = ['--baseline', baseline, '--flaky-after', '2', '--state', 'state.jsonl'];
+    const fetch = ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '7'];
+    const { code, stdout } = await runCli([...fetch, ...flags, '--ordered', '--json'], { ...SLOW, cwd });
+    const records = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const failed = records.filter(({ ok }) => !ok);
+    expect([code, records.map(({ url }) => url)]).toEqual([0, list]);
+    expect(failed.map(({ baseline, badRuns }) => [baseline, badRuns])).toEqual([
+      ['new', 1],
+      ['known', 1],
+      ['new', 1],
+    ]);
+    expect(await readFile(join(cwd, 'state.jsonl'), 'utf8')).toMatch(/"badRuns":1}\n.*"badRuns":1}\n$/);
+  });
+});
