@@ -96,6 +96,11 @@ export class Run {
     return this.#hosts.shortages;
   }
 
+  /** Hosts that are remembered, and those of them that get nothing for now. */
+  hosts(): { readonly known: number; readonly parked: number } {
+    return { known: this.#hosts.size, parked: this.#hosts.countParked(this.#parts.clock.now()) };
+  }
+
   /** Jobs that were read and have no result, because the run was stopped. */
   get notFetched(): number {
     return this.#engine.notFetched;

@@ -41,6 +41,7 @@ export class ChunkWorker {
   readonly #draining = new AbortController();
   readonly #leaving = new AbortController();
   #finished = 0;
+  #redelivered = 0;
   #heardAt: number;
 
   constructor(parts: ChunkWorkerParts) {
@@ -48,9 +49,9 @@ export class ChunkWorker {
     this.#heardAt = parts.now();
   }
 
-  /** Chunks whose results this worker has put into the log. */
-  get finished(): number {
-    return this.#finished;
+  /** Chunks that this worker is at, whose results it put into the log, and that had been handed out before. */
+  get chunks(): Readonly<Record<'inHand' | 'finished' | 'redelivered', number>> {
+    return { inHand: this.#inHand.size, finished: this.#finished, redelivered: this.#redelivered };
   }
 
   /** The jobs, for one reader; they end after `drain`, and when the run is complete. */
@@ -112,6 +113,7 @@ export class ChunkWorker {
       else if (signal.aborted) delivery.giveBack();
       else {
         this.#heardAt = this.#parts.now();
+        if (delivery.attempts > 1) this.#redelivered += 1;
         await this.#work(delivery);
       }
       at = partitions === 1 || at + lanes >= partitions ? (partitions === 1 ? 0 : lane) : at + lanes;

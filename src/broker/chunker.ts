@@ -72,7 +72,8 @@ export class Chunker {
     const id = this.#next++;
     pending.lines = [];
     pending.characters = 0;
-    return { id, encode: () => ({ id, partition, body: gzipSync(lines.join('\n'), { level: 1 }) }) };
+    const count = lines.length;
+    return { id, encode: () => ({ id, partition, count, body: gzipSync(lines.join('\n'), { level: 1 }) }) };
   }
 }
 

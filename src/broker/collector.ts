@@ -59,6 +59,11 @@ export class Collector {
     return this.#end;
   }
 
+  /** Results that came in this process, and were not in the store before. */
+  get taken(): number {
+    return this.#ok + this.#failed - this.#resumed;
+  }
+
   get isComplete(): boolean {
     return this.#end !== undefined && this.#parts.store.done.count >= this.#end.chunks;
   }
@@ -149,10 +154,11 @@ export class Collector {
     // In a log that the broker has begun anew the numbers are lower.
     if (sequence !== this.#trimmed) await engine.trim(sequence).catch(() => {});
     this.#trimmed = sequence;
-    await engine.setState(PROGRESS_KEY, this.#progress());
+    await engine.setState(PROGRESS_KEY, this.progress());
   }
 
-  #progress(): CollectorProgress {
+  /** How far it is. */
+  progress(): CollectorProgress {
     const { store, now } = this.#parts;
     const seconds = Math.max(0.001, (now() - this.#startedMs) / 1000);
     return {
@@ -160,7 +166,7 @@ export class Collector {
       ok: this.#ok,
       failed: this.#failed,
       duplicates: this.#duplicates,
-      urlsPerSecond: Math.round((10 * (this.#ok + this.#failed - this.#resumed)) / seconds) / 10,
+      urlsPerSecond: Math.round((10 * this.taken) / seconds) / 10,
       oldest: store.done.firstClear,
       sequence: this.#sequence,
     };
@@ -168,7 +174,7 @@ export class Collector {
 
   async #finish(): Promise<void> {
     const { engine } = this.#parts;
-    await engine.setState(PROGRESS_KEY, this.#progress());
+    await engine.setState(PROGRESS_KEY, this.progress());
     if (this.#sequence > 0) await engine.trim(this.#sequence).catch(() => {});
     await engine.setState(COMPLETE_KEY, true);
   }

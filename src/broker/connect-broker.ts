@@ -21,6 +21,8 @@ export interface BrokerAddress {
 export interface Broker {
   readonly nats: Nats;
   readonly connection: NatsConnection;
+  /** Whether it is there just now. */
+  isConnected(): boolean;
 }
 
 const CONNECT_MS = 5000;
@@ -47,8 +49,7 @@ export async function connectBroker(address: BrokerAddress, warn: (text: string)
     await connection.close();
     throw error;
   }
-  tellOfLosses(connection, shown, warn);
-  return { nats, connection };
+  return { nats, connection, isConnected: tellOfLosses(connection, shown, warn) };
 }
 
 function connectionOptions(address: BrokerAddress, { transport }: Nats): ConnectionOptions {
@@ -88,14 +89,25 @@ async function checkServer({ jetstream }: Nats, connection: NatsConnection, show
   }
 }
 
-function tellOfLosses(connection: NatsConnection, shown: string, warn: (text: string) => void): void {
+function tellOfLosses(
+  connection: NatsConnection,
+  shown: string,
+  warn: (text: string) => void,
+): () => boolean {
+  let isConnected = true;
   const watch = async (): Promise<void> => {
     for await (const { type } of connection.status()) {
-      if (type === 'disconnect') warn(`the broker at ${shown} is away: waiting for it`);
-      else if (type === 'reconnect') warn(`the broker at ${shown} is back`);
+      if (type === 'disconnect') {
+        isConnected = false;
+        warn(`the broker at ${shown} is away: waiting for it`);
+      } else if (type === 'reconnect') {
+        isConnected = true;
+        warn(`the broker at ${shown} is back`);
+      }
     }
   };
   watch().catch(() => {}); // the connection was closed
+  return () => isConnected;
 }
 
 function reasonOf(error: unknown): string {

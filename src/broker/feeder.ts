@@ -24,6 +24,8 @@ export interface FeederParts {
   readonly allowEmpty: boolean;
   readonly now: () => number;
   readonly signal: AbortSignal;
+  /** Told of each chunk that the broker has got from this process. */
+  readonly sent?: ((chunk: EncodedChunk) => void) | undefined;
 }
 
 /**
@@ -43,8 +45,8 @@ export async function feed(parts: FeederParts): Promise<RunEnd | undefined> {
     maxBytes: engine.maxBytes,
   });
   const chunks = encoded(chunksOf(chunker, parts), wanted);
-  if (reconcile) await engine.republish(chunks, signal);
-  else await engine.publish(chunks, signal);
+  if (reconcile) await engine.republish(chunks, parts);
+  else await engine.publish(chunks, parts);
   if (signal.aborted) return undefined;
   if (tally.read === 0 && !parts.allowEmpty) {
     throw new InputError(

@@ -14,6 +14,7 @@ import type {
   LogRecord,
   QueueEngine,
   QueueStats,
+  Sending,
 } from './queue-engine.ts';
 import { type RunNames, runNames } from './run-names.ts';
 import type { RunSettings } from './run-settings.ts';
@@ -62,6 +63,10 @@ export class JetStreamEngine implements QueueEngine {
     this.#state = new JetStreamState(parts);
   }
 
+  get isConnected(): boolean {
+    return this.#broker.isConnected();
+  }
+
   get maxBytes(): number {
     return this.#broker.connection.info?.max_payload ?? DEFAULT_MAX_BYTES;
   }
@@ -78,12 +83,12 @@ export class JetStreamEngine implements QueueEngine {
     return (await this.#persist(() => this.#manager.streams.info(this.#names.jobs))).state.last_seq;
   }
 
-  publish(chunks: AsyncIterable<EncodedChunk>, signal: AbortSignal): Promise<void> {
-    return this.#sender.inOrder(chunks, signal);
+  publish(chunks: AsyncIterable<EncodedChunk>, sending: Sending): Promise<void> {
+    return this.#sender.inOrder(chunks, sending);
   }
 
-  republish(chunks: AsyncIterable<EncodedChunk>, signal: AbortSignal): Promise<void> {
-    return this.#sender.anywhere(chunks, signal);
+  republish(chunks: AsyncIterable<EncodedChunk>, sending: Sending): Promise<void> {
+    return this.#sender.anywhere(chunks, sending);
   }
 
   next(partition: number, signal: AbortSignal): Promise<Delivery | undefined> {

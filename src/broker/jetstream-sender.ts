@@ -3,7 +3,7 @@ import type { MsgHdrs } from '@nats-io/transport-node';
 import { OutputError } from '../model/errors.ts';
 import { codeOf, isMissing } from './jetstream-setup.ts';
 import { pause, persist } from './persist.ts';
-import type { EncodedChunk } from './queue-engine.ts';
+import type { EncodedChunk, Sending } from './queue-engine.ts';
 import type { RunNames } from './run-names.ts';
 
 const WINDOW = 32;
@@ -35,7 +35,7 @@ export class JetStreamSender {
    * again is refused, and one that is refused fails those behind it. Throws an `OutputError` when the stream has
    * forgotten what it held.
    */
-  async inOrder(chunks: AsyncIterable<EncodedChunk>, signal: AbortSignal): Promise<void> {
+  async inOrder(chunks: AsyncIterable<EncodedChunk>, { signal, sent }: Sending): Promise<void> {
     let confirmed = 0;
     for await (const window of windows(chunks)) {
       const first = window[0]?.id ?? 0;
@@ -45,8 +45,10 @@ export class JetStreamSender {
         await this.#roomFor(end - next, signal);
         if (signal.aborted) return;
         const isSent = await this.#send(window.slice(next - first), true);
-        next = isSent ? end : await this.#lastSequence(signal);
-        if (next < confirmed) throw forgotten(next, confirmed);
+        const reached = isSent ? end : await this.#lastSequence(signal);
+        if (reached < confirmed) throw forgotten(reached, confirmed);
+        for (const chunk of window.slice(next - first, reached - first)) sent?.(chunk);
+        next = reached;
         if (!isSent) await pause(FULL_MS, signal);
       }
       if (signal.aborted) return;
@@ -54,11 +56,12 @@ export class JetStreamSender {
   }
 
   /** Sends chunks at any place in the stream. One that is sent twice does no harm. */
-  async anywhere(chunks: AsyncIterable<EncodedChunk>, signal: AbortSignal): Promise<void> {
+  async anywhere(chunks: AsyncIterable<EncodedChunk>, { signal, sent }: Sending): Promise<void> {
     for await (const window of windows(chunks)) {
       await this.#roomFor(window.length, signal);
       while (!signal.aborted && !(await this.#send(window, false))) await pause(FULL_MS, signal);
       if (signal.aborted) return;
+      for (const chunk of window) sent?.(chunk);
     }
   }
 

@@ -4,7 +4,16 @@ import type { RunSettings } from './run-settings.ts';
 export interface EncodedChunk {
   readonly id: number;
   readonly partition: number;
+  /** URLs in it. */
+  readonly count: number;
   readonly body: Uint8Array;
+}
+
+/** How chunks are sent. */
+export interface Sending {
+  readonly signal: AbortSignal;
+  /** Told of each chunk that the broker has. */
+  readonly sent?: ((chunk: EncodedChunk) => void) | undefined;
 }
 
 /** A chunk in the hands of this worker. It is given to another one when it is not extended in time. */
@@ -64,14 +73,16 @@ export interface DeadLetter {
  */
 export interface QueueEngine {
   readonly settings: RunSettings;
+  /** Whether the broker is there just now. */
+  readonly isConnected: boolean;
   /** Creates or repairs what the run needs on the broker; may be called at any time. */
   ensure(): Promise<void>;
   /** The number of chunks that were ever sent. */
   published(): Promise<number>;
   /** Sends chunks in their order, waiting while the queue is full; `id` of the first is `published()`. */
-  publish(chunks: AsyncIterable<EncodedChunk>, signal: AbortSignal): Promise<void>;
+  publish(chunks: AsyncIterable<EncodedChunk>, sending: Sending): Promise<void>;
   /** Sends chunks whose numbers are not those of the stream: such as were sent before. */
-  republish(chunks: AsyncIterable<EncodedChunk>, signal: AbortSignal): Promise<void>;
+  republish(chunks: AsyncIterable<EncodedChunk>, sending: Sending): Promise<void>;
   /** The next chunk of a partition, or `undefined` when none came within a second or so. */
   next(partition: number, signal: AbortSignal): Promise<Delivery | undefined>;
   /** Resolves when the record is stored; waits while the log is full. */

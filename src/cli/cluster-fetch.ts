@@ -6,15 +6,18 @@ import { feed } from '../broker/feeder.ts';
 import type { RunEnd } from '../broker/run-end.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { inputName } from '../input/input.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { UsageError } from '../model/errors.ts';
 import { systemClock } from '../system-clock.ts';
 import { warner } from './broker-warnings.ts';
 import { CollectRun } from './collect-run.ts';
+import { countSent } from './count-sent.ts';
 import { EXIT } from './exit-code.ts';
 import type { FetchRunParts } from './fetch-run.ts';
 import { fileLimit } from './file-limit.ts';
 import { jobWire } from './job-wire.ts';
 import { newRunOf, type OpenedRun, openBroker } from './open-broker.ts';
+import { openMetrics } from './open-metrics.ts';
 import { RunInputs } from './run-inputs.ts';
 import { Signals } from './signals.ts';
 import { WorkRun } from './work-run.ts';
@@ -26,6 +29,17 @@ export async function clusterFetch(parts: FetchRunParts): Promise<number> {
   Error.stackTraceLimit = 0; // as in a fetch on one machine
   const warn = warner(process, options.silent);
   const name = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
+  const metrics = await openMetrics(options.metrics, { role: 'fetch', run: name, process, warn });
+  try {
+    return await runNamed(name, parts, metrics);
+  } finally {
+    metrics?.close();
+  }
+}
+
+async function runNamed(name: string, parts: FetchRunParts, metrics: Metrics | undefined): Promise<number> {
+  const { options, process } = parts;
+  const warn = warner(process, options.silent);
   const opened = await openBroker({ ...options, run: name }, warn, newRunOf(options));
   // Without a name nobody can go on with the run, and nobody needs its file.
   const scratch = options.run === undefined ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
@@ -33,28 +47,34 @@ export async function clusterFetch(parts: FetchRunParts): Promise<number> {
     options.store ?? (scratch === undefined ? `fanout-${name}.jsonl` : join(scratch, 'results'));
   try {
     warn(`other machines may join with "fanout work --broker URL --run ${name}"`);
-    return await new ClusterFetch(parts, opened, storePath).run();
+    return await new ClusterFetch(parts, { ...opened, storePath, metrics }).run();
   } finally {
     await opened.engine.close();
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
   }
 }
 
+interface ClusterRun extends OpenedRun {
+  readonly storePath: string;
+  readonly metrics: Metrics | undefined;
+}
+
 /** The three roles of one process. */
 class ClusterFetch {
   readonly #parts: FetchRunParts;
-  readonly #opened: OpenedRun;
+  readonly #opened: ClusterRun;
   readonly #reading = new AbortController();
   readonly #work: WorkRun;
   readonly #collect: CollectRun;
 
-  constructor(parts: FetchRunParts, opened: OpenedRun, storePath: string) {
+  constructor(parts: FetchRunParts, opened: ClusterRun) {
     const { options, process } = parts;
     const warn = warner(process, options.silent);
-    const { engine, run } = opened;
+    const { engine, run, storePath, metrics } = opened;
     this.#parts = parts;
     this.#opened = opened;
-    const work = new WorkRun({ engine, options, request: parts, lanes: options.lanes, process, warn });
+    const told = metrics?.countResults();
+    const work = new WorkRun({ engine, options, request: parts, lanes: options.lanes, process, warn, told });
     this.#work = work;
     this.#collect = new CollectRun({
       engine,
@@ -65,6 +85,8 @@ class ClusterFetch {
       warn,
       inFlight: () => work.inFlight,
     });
+    metrics?.watchWork(work);
+    metrics?.watchCollect(this.#collect);
   }
 
   async run(): Promise<number> {
@@ -108,8 +130,9 @@ class ClusterFetch {
     };
     const list = new RunInputs({ options, inputs, process, document });
     const { signal } = this.#reading;
+    const { engine, metrics } = this.#opened;
     return feed({
-      engine: this.#opened.engine,
+      engine,
       wire: jobWire,
       jobs: list.jobs(signal),
       tally: list.tally,
@@ -123,6 +146,7 @@ class ClusterFetch {
       allowEmpty,
       now: systemClock.now,
       signal,
+      sent: metrics && countSent(metrics, engine, list.tally),
     });
   }
 

@@ -5,6 +5,7 @@ import { InputOrder } from '../broker/input-order.ts';
 import { orderedFromStore } from '../broker/ordered-from-store.ts';
 import type { QueueEngine } from '../broker/queue-engine.ts';
 import { ResultStore } from '../broker/result-store.ts';
+import type { CollectorProgress } from '../broker/run-end.ts';
 import { collect } from '../collect/collect.ts';
 import type { Sink } from '../collect/sink.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
@@ -43,6 +44,21 @@ export class CollectRun {
 
   get isComplete(): boolean {
     return this.#collector?.isComplete === true;
+  }
+
+  progress(): CollectorProgress | undefined {
+    return this.#collector?.progress();
+  }
+
+  /** URLs whose results came in this process. */
+  get taken(): number {
+    return this.#collector?.taken ?? 0;
+  }
+
+  /** The whole run, once the list has come to its end. */
+  get total(): { readonly chunks: number; readonly urls: number } | undefined {
+    const end = this.#collector?.end;
+    return end && { chunks: end.chunks, urls: end.read - end.skipped };
   }
 
   /** Ends before the run is complete; it goes on with the next start. */
@@ -104,9 +120,13 @@ export class CollectRun {
 
   #progress(): Progress {
     const { ok, failed } = this.#fold;
-    const end = this.#collector?.end;
-    const total = end === undefined ? undefined : end.read - end.skipped;
-    return { done: ok + failed, total, ok, failed, inFlight: this.#parts.inFlight?.() ?? 0 };
+    return {
+      done: ok + failed,
+      total: this.total?.urls,
+      ok,
+      failed,
+      inFlight: this.#parts.inFlight?.() ?? 0,
+    };
   }
 
   #exitCode(summary: Summary): number {

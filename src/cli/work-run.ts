@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { ChunkWorker } from '../broker/chunk-worker.ts';
 import type { QueueEngine } from '../broker/queue-engine.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
+import type { Result } from '../model/result.ts';
 import { Run } from '../run.ts';
 import { systemClock } from '../system-clock.ts';
 import { fileLimit } from './file-limit.ts';
@@ -16,15 +17,19 @@ export interface WorkRunParts {
   readonly lanes?: number | undefined;
   readonly process: NodeJS.Process;
   readonly warn: (text: string) => void;
+  /** Told of each result. */
+  readonly told?: ((result: Result) => void) | undefined;
 }
 
 /** One worker process of a run over several machines: chunks from the broker, one run over all their jobs. */
 export class WorkRun {
   readonly #worker: ChunkWorker;
   readonly #run: Run;
+  readonly #told: ((result: Result) => void) | undefined;
   #urls = 0;
 
-  constructor({ engine, options, request, lanes = 3, process, warn }: WorkRunParts) {
+  constructor({ engine, options, request, lanes = 3, process, warn, told }: WorkRunParts) {
+    this.#told = told;
     const { partitions, chunk } = engine.settings;
     const name = `${hostname()}-${process.pid}`;
     this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, now: systemClock.now, warn });
@@ -53,9 +58,12 @@ export class WorkRun {
     return this.#urls;
   }
 
-  /** Chunks whose results are in the log. */
-  get chunks(): number {
-    return this.#worker.finished;
+  get chunks(): ChunkWorker['chunks'] {
+    return this.#worker.chunks;
+  }
+
+  hosts(): ReturnType<Run['hosts']> {
+    return this.#run.hosts();
   }
 
   /** Works until the run is complete, or until it was told to end. */
@@ -63,6 +71,7 @@ export class WorkRun {
     try {
       for await (const result of this.#run.results()) {
         this.#urls += 1;
+        this.#told?.(result);
         this.#worker.take(result);
       }
     } finally {

@@ -5,6 +5,7 @@ import {
   reconcileOptions,
   storeOptions,
 } from './broker-options.ts';
+import { metricsOptions } from './metrics-options.ts';
 import { option } from './option.ts';
 import { outputOptions } from './output-options.ts';
 import { boolean } from './parsers/boolean.ts';
@@ -30,11 +31,18 @@ export const feedOptions = {
   ...brokerOptions,
   ...newRunOptions,
   ...reconcileOptions,
+  ...metricsOptions,
   ...configOptions,
 };
 
 /** The options of `fanout work`. */
-export const workOptions = { ...fetching, ...brokerOptions, ...laneOptions, ...configOptions };
+export const workOptions = {
+  ...fetching,
+  ...brokerOptions,
+  ...laneOptions,
+  ...metricsOptions,
+  ...configOptions,
+};
 
 /** The options of `fanout collect`. */
 export const collectOptions = {
@@ -42,6 +50,7 @@ export const collectOptions = {
   ...reportOptions,
   ...brokerOptions,
   ...storeOptions,
+  ...metricsOptions,
   ...configOptions,
 };
 

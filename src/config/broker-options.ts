@@ -1,3 +1,4 @@
+import { metricsOptions } from './metrics-options.ts';
 import { option, type Resolved } from './option.ts';
 import { boolean } from './parsers/boolean.ts';
 import { brokerUrl, maskBroker } from './parsers/broker-url.ts';
@@ -117,7 +118,13 @@ export const storeOptions = {
 };
 
 /** What makes `fanout fetch` a run over several machines: part of `programOptions`. */
-export const clusterOptions = { ...brokerOptions, ...newRunOptions, ...laneOptions, ...storeOptions };
+export const clusterOptions = {
+  ...brokerOptions,
+  ...newRunOptions,
+  ...laneOptions,
+  ...storeOptions,
+  ...metricsOptions,
+};
 
 export type ClusterOptions = Resolved<typeof clusterOptions>;
 

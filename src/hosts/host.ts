@@ -43,6 +43,11 @@ export class Host {
     return this.#breaker.isDown ? this.#breaker.lastError : undefined;
   }
 
+  /** Whether nothing more is sent to it for now, or at all. */
+  isParked(now: number): boolean {
+    return this.#breaker.isOpen || this.#pausedUntil > now;
+  }
+
   /** What would be lost by forgetting it: a count of failures is little, what changes what is sent to it is much. */
   worth(now: number): 'nothing' | 'little' | 'much' {
     const isWaiting = this.#pausedUntil > now || this.#pace.openAt > now;

@@ -44,6 +44,13 @@ export class Hosts {
     return this.#hosts.size + this.#suspects.size;
   }
 
+  /** How many of them get nothing just now: it looks at each. */
+  countParked(now: number): number {
+    let count = 0;
+    for (const host of this.#hosts.values()) if (host.isParked(now)) count += 1;
+    return count;
+  }
+
   /** How many starts have met a shortage of this machine's. */
   get shortages(): number {
     return this.#shortages.count;

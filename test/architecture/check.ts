@@ -17,6 +17,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   sinks: ['model', 'collect'],
   journal: ['model', 'collect'],
   broker: ['model', 'collect'],
+  metrics: ['model'],
   'engine.ts': ['queue', 'pool'],
   'worker-pool.ts': ['queue', 'pool'],
   'fetcher.ts': ['http', 'hosts', 'bodies', 'model', 'observation-of.ts'],
@@ -36,6 +37,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'p-limit': ['http'],
   minizlib: ['bodies'],
   sax: ['input'],
+  'prom-client': ['metrics'],
   '@nats-io/transport-node': ['broker'],
   '@nats-io/jetstream': ['broker'],
 };

@@ -111,3 +111,12 @@ test('failures below the threshold are remembered as long as the queue may hold 
   fail('host0');
   expect(table.laneOpenAt('host0', 0)).toBe(0);
 });
+
+test('countParked() counts the hosts that pause or whose breaker is open', () => {
+  const table = hosts({ breaker: 1 });
+  for (const key of ['busy', 'paused', 'down']) table.taken(key, 0);
+  table.observe('paused', pushedBack(2000), 0, 0);
+  table.observe('down', { kind: 'failure', isTimeout: false, error: 'refused' }, 0, 0);
+  expect([table.size, table.countParked(1000)]).toEqual([3, 2]);
+  expect(table.countParked(2000)).toBe(1);
+});

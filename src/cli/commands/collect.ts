@@ -1,10 +1,13 @@
 import { collectOptions } from '../../config/broker-command-options.ts';
+import type { ProgramOptions } from '../../config/program-options.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import { givenTo, resolveAsProgram } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
 import { checkOutputs } from '../check-outputs.ts';
 import { CollectRun } from '../collect-run.ts';
 import { EXIT } from '../exit-code.ts';
 import { openBroker } from '../open-broker.ts';
+import { openMetrics } from '../open-metrics.ts';
 import { showConfig } from '../show-config.ts';
 import { Signals } from '../signals.ts';
 
@@ -20,6 +23,22 @@ export async function collectCommand({ flags, process, version }: CollectArgumen
   const options = resolveAsProgram(collectOptions, await givenTo(flags, process.env), version);
   if (options.printConfig) return showConfig(collectOptions, options, process);
   const warn = warner(process, options.silent);
+  const metrics = await openMetrics(options.metrics, { role: 'collect', run: options.run, process, warn });
+  try {
+    return await collectRun({ options, process, warn, metrics });
+  } finally {
+    metrics?.close();
+  }
+}
+
+interface CollectParts {
+  readonly options: ProgramOptions;
+  readonly process: NodeJS.Process;
+  readonly warn: (text: string) => void;
+  readonly metrics: Metrics | undefined;
+}
+
+async function collectRun({ options, process, warn, metrics }: CollectParts): Promise<number> {
   const { engine, run } = await openBroker(options, warn);
   const storePath = options.store ?? `fanout-${run}.jsonl`;
   try {
@@ -34,6 +53,8 @@ export async function collectCommand({ flags, process, version }: CollectArgumen
       ),
     });
     const collecting = new CollectRun({ engine, run, storePath, options, process, warn });
+    metrics?.watchBroker(engine, { hasQueue: true });
+    metrics?.watchCollect(collecting);
     const signals = new Signals(process, {
       stop: () => collecting.stop(),
       abort: () => {

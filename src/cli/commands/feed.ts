@@ -3,17 +3,21 @@ import { feed } from '../../broker/feeder.ts';
 import type { QueueEngine } from '../../broker/queue-engine.ts';
 import { feedOptions } from '../../config/broker-command-options.ts';
 import { parseExpectation } from '../../config/expectation.ts';
+import type { Resolved } from '../../config/option.ts';
 import { checkInputs } from '../../input/check-inputs.ts';
-import { inputName } from '../../input/input.ts';
+import { type Input, inputName } from '../../input/input.ts';
 import type { Tally } from '../../input/job-maker.ts';
 import { readJobs } from '../../input/read-jobs.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import { systemClock } from '../../system-clock.ts';
 import { givenTo, resolvePart } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
+import { countSent } from '../count-sent.ts';
 import { EXIT } from '../exit-code.ts';
 import { inputsOf } from '../inputs-of.ts';
 import { jobWire } from '../job-wire.ts';
 import { newRunOf, openBroker } from '../open-broker.ts';
+import { openMetrics } from '../open-metrics.ts';
 import { showConfig } from '../show-config.ts';
 import { Signals } from '../signals.ts';
 
@@ -32,6 +36,23 @@ export async function feedCommand(args: FeedArguments): Promise<number> {
   const inputs = inputsOf(args.inputs, isatty(0));
   await checkInputs(inputs);
   const warn = warner(process);
+  const metrics = await openMetrics(values.metrics, { role: 'feed', run: values.run, process, warn });
+  try {
+    return await feedRun({ values, inputs, process, warn, metrics });
+  } finally {
+    metrics?.close();
+  }
+}
+
+interface FeedParts {
+  readonly values: Resolved<typeof feedOptions>;
+  readonly inputs: readonly Input[];
+  readonly process: NodeJS.Process;
+  readonly warn: (text: string) => void;
+  readonly metrics: Metrics | undefined;
+}
+
+async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): Promise<number> {
   const { engine, run } = await openBroker(values, warn, newRunOf(values));
   const reading = new AbortController();
   const end = () => {
@@ -52,6 +73,7 @@ export async function feedCommand(args: FeedArguments): Promise<number> {
       inputs: [...inputs.map(inputName), `unique=${unique}`, `default-scheme=${defaultScheme ?? ''}`],
       now: systemClock.now,
       signal: reading.signal,
+      sent: metrics && countSent(metrics, engine, tally),
     });
     if (fed !== undefined)
       warn(`the run "${run}" has ${fed.read} URLs in ${fed.chunks} chunks: all are sent`);

@@ -1,9 +1,12 @@
 import { workOptions } from '../../config/broker-command-options.ts';
+import type { ProgramOptions } from '../../config/program-options.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import { givenTo, resolveAsProgram } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
 import { EXIT } from '../exit-code.ts';
 import { openBroker } from '../open-broker.ts';
-import { requestParts } from '../request-parts.ts';
+import { openMetrics } from '../open-metrics.ts';
+import { type RequestParts, requestParts } from '../request-parts.ts';
 import { showConfig } from '../show-config.ts';
 import { Signals } from '../signals.ts';
 import { WorkRun } from '../work-run.ts';
@@ -22,8 +25,28 @@ export async function workCommand({ flags, process, version }: WorkArguments): P
   const request = await requestParts(options, process.env);
   const warn = warner(process);
   Error.stackTraceLimit = 0; // as in a fetch: errors whose traces nobody reads
+  const metrics = await openMetrics(options.metrics, { role: 'work', run: options.run, process, warn });
+  try {
+    return await workRun({ options, request, process, warn, metrics });
+  } finally {
+    metrics?.close();
+  }
+}
+
+interface WorkParts {
+  readonly options: ProgramOptions;
+  readonly request: RequestParts;
+  readonly process: NodeJS.Process;
+  readonly warn: (text: string) => void;
+  readonly metrics: Metrics | undefined;
+}
+
+async function workRun({ options, request, process, warn, metrics }: WorkParts): Promise<number> {
   const { engine, run } = await openBroker(options, warn);
-  const work = new WorkRun({ engine, options, request, lanes: options.lanes, process, warn });
+  const told = metrics?.countResults();
+  const work = new WorkRun({ engine, options, request, lanes: options.lanes, process, warn, told });
+  metrics?.watchBroker(engine, { hasQueue: false });
+  metrics?.watchWork(work);
   const signals = new Signals(process, {
     stop: (name) => {
       warn(`${name}: finishing the chunks in hand; once more to give them back at once`);
@@ -36,7 +59,7 @@ export async function workCommand({ flags, process, version }: WorkArguments): P
   });
   try {
     await work.run();
-    warn(`worked on ${work.urls} URLs of the run "${run}", ${work.chunks} chunks`);
+    warn(`worked on ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
     return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
   } finally {
     signals.close();
