@@ -1,18 +1,17 @@
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anOrigin } from '../cli/an-origin.ts';
-import { tempDir } from '../origin/temp-dir.ts';
+import { install, type Packed, pack, ROOT } from './install.ts';
 
 const run = promisify(execFile);
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
 
 const CONSUMER = `
-import { fanout, type FanoutOptions, type JobInput, type Result, encodeRecord, UsageError } from 'fanout';
+import { fanout, type FanoutOptions, type JobInput, type Result, encodeRecord, UsageError, WorkerPool } from 'fanout';
 
 const options: FanoutOptions = { concurrency: 4, timeout: '5s', signal: new AbortController().signal };
 const job: JobInput = { url: process.argv[2] ?? '', id: 'one' };
@@ -23,60 +22,109 @@ for await (const result of fanout([job], options)) {
 }
 // @ts-expect-error: the types know the options
 try { fanout([], { concurency: 1 }); } catch (error) { console.log(error instanceof UsageError); }
-console.log(taken.map((result) => JSON.parse(encodeRecord(result)).id).join());
+console.log(taken.map((result) => JSON.parse(encodeRecord(result)).id).join(), typeof WorkerPool);
 `;
 
-const TSCONFIG = {
-  compilerOptions: {
-    target: 'es2023',
-    lib: ['es2023'],
-    module: 'nodenext',
-    strict: true,
-    skipLibCheck: false,
-    exactOptionalPropertyTypes: true,
-    types: ['node'],
-    typeRoots: [join(ROOT, 'node_modules', '@types')],
-  },
-  files: ['consumer.ts'],
+/** As strict as TypeScript is, with the declarations of the package checked like code of one's own. */
+const STRICT = {
+  target: 'es2023',
+  lib: ['es2023'],
+  strict: true,
+  skipLibCheck: false,
+  exactOptionalPropertyTypes: true,
+  types: ['node'],
+  typeRoots: [join(ROOT, 'node_modules', '@types')],
 };
 
-// npm asks the registry for the dependencies, unless its cache has them.
-test('the packed package installs, type-checks and runs in an empty folder', {
-  timeout: 180_000,
-}, async () => {
-  const origin = await anOrigin();
-  const directory = await tempDir();
-  const cwd = join(directory, 'consumer');
-  await mkdir(cwd);
-  // The build is there already: a test that builds would pull it from under the others.
-  const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', directory];
-  const [packed] = JSON.parse((await run('npm', pack, { cwd: ROOT })).stdout);
-  const files: string[] = packed.files.map(({ path }: { path: string }) => path);
-  expect(files).toEqual(
-    expect.arrayContaining(['package.json', 'LICENSE', 'bin/fanout.js', 'dist/index.js', 'dist/index.d.ts']),
-  );
-  expect(files.filter((path) => /^(src|test|node_modules)\//.test(path))).toEqual([]);
+async function compile(cwd: string, options: object): Promise<string> {
+  const config = { compilerOptions: { ...STRICT, ...options }, files: ['consumer.ts'] };
+  await writeFile(join(cwd, 'tsconfig.json'), JSON.stringify(config));
+  return (await run(process.execPath, [TSC, '-p', '.'], { cwd }).catch((error) => error)).stdout;
+}
 
-  await writeFile(
-    join(cwd, 'package.json'),
-    JSON.stringify({ name: 'consumer', private: true, type: 'module' }),
-  );
-  await writeFile(join(cwd, 'tsconfig.json'), JSON.stringify(TSCONFIG));
-  await writeFile(join(cwd, 'consumer.ts'), CONSUMER);
-  const install = [
-    'install',
-    '--prefer-offline',
-    '--no-audit',
-    '--no-fund',
-    join(directory, packed.filename),
-  ];
-  await run('npm', install, { cwd });
+const directory = await realpath(await mkdtemp(join(tmpdir(), 'fanout-test-')));
+afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  const compiled = await run(process.execPath, [TSC, '-p', '.'], { cwd }).catch((error) => error);
-  expect(compiled.stdout).toBe('');
-  const { stdout } = await run(process.execPath, ['consumer.js', `${origin.url}/ok`], { cwd });
-  expect(stdout).toBe('true\none\n');
+describe('the packed package', { timeout: 180_000 }, () => {
+  let packed: Packed;
+  let cwd: string;
+  beforeAll(async () => {
+    packed = await pack(directory);
+    cwd = await install(packed, 'consumer');
+  }, 180_000);
 
-  const bin = join(cwd, 'node_modules', '.bin', 'fanout');
-  expect((await run(bin, ['fetch', `${origin.url}/ok`], { cwd })).stdout).toMatch(/^OK {4}200 /);
+  it('holds what runs, what is read and what licenses it, and nothing else', () => {
+    const { files, unpackedSize } = packed;
+    const allowed =
+      /^(bin\/fanout\.js|man\/fanout\.1|dist\/.+\.(js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+    expect(files.filter((path) => !allowed.test(path))).toEqual([]);
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'bin/fanout.js',
+        'man/fanout.1',
+        'dist/index.js',
+        'dist/cli/main.js',
+        'LICENSE',
+        'CHANGELOG.md',
+      ]),
+    );
+    expect(unpackedSize).toBeLessThan(1.5e6);
+    // Those that the library exports lead to about fifteen; all of src has hundreds.
+    expect(files.filter((path) => path.endsWith('.d.ts')).length).toBeLessThan(30);
+  });
+
+  it('installs without running a script, and needs none of its dependencies to', async () => {
+    // That it is installed at all shows that "prepare" did not run: it has neither tsc nor the sources.
+    const lock = JSON.parse(await readFile(join(cwd, 'package-lock.json'), 'utf8'));
+    const scripted = Object.entries(lock.packages).filter(([, entry]) =>
+      Object.hasOwn(Object(entry), 'hasInstallScript'),
+    );
+    expect(scripted).toEqual([]);
+    const manifest = JSON.parse(await readFile(join(cwd, 'node_modules/fanout/package.json'), 'utf8'));
+    expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
+    expect(await readFile(join(cwd, 'node_modules/fanout', manifest.man), 'utf8')).toContain('.TH FANOUT 1');
+  });
+
+  it('is a library with types in TypeScript, and a program that npx starts', async () => {
+    const origin = await anOrigin();
+    await writeFile(join(cwd, 'consumer.ts'), CONSUMER);
+
+    const bundler = { module: 'esnext', moduleResolution: 'bundler', noEmit: true };
+    expect(await compile(cwd, bundler)).toBe('');
+    expect(await compile(cwd, { module: 'nodenext' })).toBe('');
+    const { stdout } = await run(process.execPath, ['consumer.js', `${origin.url}/ok`], { cwd });
+    expect(stdout).toBe('true\none function\n');
+
+    const npx = ['--no', '--', 'fanout', 'fetch', `${origin.url}/ok`];
+    expect((await run('npx', npx, { cwd })).stdout).toMatch(/^OK {4}200 /);
+  });
+
+  it('does all but runs on many machines where optional dependencies are left out', async () => {
+    const origin = await anOrigin();
+    const bare = await install(packed, 'bare', '--omit=optional');
+    const fanout = (...args: readonly string[]) =>
+      run(join(bare, 'node_modules', '.bin', 'fanout'), [...args], { cwd: bare });
+
+    const flags = [
+      '--json',
+      '-O',
+      'pages',
+      '--journal',
+      'j',
+      '--report',
+      'junit=r.xml',
+      '-o',
+      'results.jsonl',
+    ];
+    await fanout('fetch', `${origin.url}/ok`, ...flags);
+    expect((await fanout('report', 'results.jsonl', '--format', 'csv')).stdout).toContain('/ok,');
+    expect((await fanout('diff', 'results.jsonl', 'results.jsonl')).stdout).toContain('1 the same');
+
+    const onBroker = ['--broker', 'nats://127.0.0.1:1', '--run', 'r'];
+    const refused = await fanout('status', ...onBroker).catch((error) => error);
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('its client is not installed'),
+    ]);
+  });
 });
