@@ -14,6 +14,7 @@ import {
   PROGRESS_KEY,
   type RunEnd,
 } from './run-end.ts';
+import { DEAD_CODE } from './suspects.ts';
 
 const TICK_MS = 200;
 const SAVE_MS = 1000;
@@ -41,6 +42,7 @@ export class Collector {
   #failed = 0;
   #resumed = 0;
   #duplicates = 0;
+  readonly #dead = new Set<number>();
   #sequence = 0;
   #trimmed = 0;
   #startedMs: number;
@@ -105,6 +107,7 @@ export class Collector {
   #counted(result: Result): Result {
     if (result.ok) this.#ok += 1;
     else this.#failed += 1;
+    if (result.failure?.code === DEAD_CODE) this.#dead.add(result.index);
     return result;
   }
 
@@ -176,6 +179,8 @@ export class Collector {
     const { engine } = this.#parts;
     await engine.setState(PROGRESS_KEY, this.progress());
     if (this.#sequence > 0) await engine.trim(this.#sequence).catch(() => {});
+    // While one worker gave a URL up, another one that was thought dead may have finished it: only results count.
+    await engine.keepDead(this.#dead);
     await engine.setState(COMPLETE_KEY, true);
   }
 }

@@ -119,6 +119,10 @@ export class JetStreamEngine implements QueueEngine {
     return this.#persist(() => this.#state.bury(letter));
   }
 
+  keepDead(indexes: ReadonlySet<number>): Promise<void> {
+    return this.#persist(() => this.#state.keepDead(indexes));
+  }
+
   deadLetters(): AsyncIterable<DeadLetter> {
     return this.#state.deadLetters();
   }

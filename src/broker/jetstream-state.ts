@@ -55,6 +55,14 @@ export class JetStreamState {
     await client.publish(names.deadSubject(String(letter.index)), JSON.stringify(letter));
   }
 
+  async keepDead(indexes: ReadonlySet<number>): Promise<void> {
+    const { manager, names } = this.#parts;
+    for await (const { index } of this.deadLetters()) {
+      if (indexes.has(index)) continue;
+      await manager.streams.purge(names.dead, { filter: names.deadSubject(String(index)) });
+    }
+  }
+
   async *deadLetters(): AsyncGenerator<DeadLetter, void, void> {
     const { manager, names } = this.#parts;
     const { state } = await manager.streams.info(names.dead);

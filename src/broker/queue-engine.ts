@@ -95,6 +95,8 @@ export interface QueueEngine {
   state(key: string): Promise<unknown>;
   setState(key: string, value: unknown): Promise<void>;
   bury(letter: DeadLetter): Promise<void>;
+  /** Takes all URLs but these off the list of the dead. */
+  keepDead(indexes: ReadonlySet<number>): Promise<void>;
   deadLetters(): AsyncIterable<DeadLetter>;
   deadCount(): Promise<number>;
   /** Answers questions to the collector of this run, until the signal. */

@@ -27,6 +27,12 @@ export function isRunName(text: string): boolean {
   return RUN_NAME.test(text);
 }
 
+/** The name of the run in which the dead of this one are tried again. */
+export function retryName(run: string): string {
+  const [, first = run, tries = '0'] = /^(.*)-retry-(\d{1,9})$/.exec(run) ?? [];
+  return `${first}-retry-${Number(tries) + 1}`;
+}
+
 export function runNames(run: string): RunNames {
   return {
     jobs: `fanout_${run}_jobs`,

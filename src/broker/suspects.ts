@@ -8,6 +8,9 @@ export const CAREFUL_AFTER = 3;
 
 /** A URL at which so many workers have died is given up. */
 const DEATHS = 3;
+/** The code of the failure of such a URL. */
+export const DEAD_CODE = 'ERR_WORKER_DIED';
+
 const REASON = `${DEATHS} workers died while they fetched it`;
 
 /** What is known of a chunk whose workers keep dying. */
@@ -75,7 +78,7 @@ export class Suspects {
       durationMs: 0,
       failure: {
         kind: 'internal',
-        code: 'ERR_WORKER_DIED',
+        code: DEAD_CODE,
         message: REASON,
       },
     };

@@ -69,9 +69,13 @@ export const BROKER_COMMANDS: readonly CommandSpec[] = [
     name: 'dead',
     summary: 'show the URLs that no worker survived',
     description:
-      'Lists the URLs of a run at which several workers died, or exports them as jobs that fanout fetch and fanout feed read.',
+      'Lists the URLs of a run at which several workers died, exports them as jobs that fanout fetch and fanout feed read, or sends them again: those of the run NAME, once it is complete, as the run NAME-retry-1.',
     operands: [
-      { name: '[action]', help: 'list or export; list if there is none', suggestions: ['list', 'export'] },
+      {
+        name: '[action]',
+        help: 'list, export or retry; list if there is none',
+        suggestions: ['list', 'export', 'retry'],
+      },
     ],
     options: deadOptions,
     helpGroup: 'Several machines',

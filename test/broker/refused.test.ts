@@ -29,7 +29,9 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const wrong = await said('status', '--run', 'r', '--broker', 'http://u:secret@h');
     expect(wrong).toContain('nats://[user:password@]host');
     expect(wrong).not.toContain('secret');
-    expect(await said('dead', 'wake', '--run', 'r', '--broker', 'nats://h')).toContain('list or export');
+    expect(await said('dead', 'wake', '--run', 'r', '--broker', 'nats://h')).toContain(
+      'list, export or retry',
+    );
     expect(await said('fetch', '--broker', 'nats://h', '--fail-fast', 'http://h/')).toContain(
       'Cannot use --fail-fast with --broker',
     );

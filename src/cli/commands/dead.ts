@@ -1,4 +1,4 @@
-import { decodeJob } from '../../broker/job-line.ts';
+import { deadUrls } from '../../broker/dead-letters.ts';
 import { deadOptions } from '../../config/broker-command-options.ts';
 import { brokerOptions } from '../../config/broker-options.ts';
 import { UsageError } from '../../model/errors.ts';
@@ -10,10 +10,11 @@ import { EXIT } from '../exit-code.ts';
 import { jobWire } from '../job-wire.ts';
 import { openBroker } from '../open-broker.ts';
 import { openOutput } from '../open-output.ts';
+import { retryDead } from '../retry-dead.ts';
 import { showConfig } from '../show-config.ts';
 
 export interface DeadArguments {
-  /** What is to be done: `list` or `export`. */
+  /** What is to be done: `list`, `export` or `retry`. */
   readonly action: string;
   /** Flags that were given, by key, not yet parsed. */
   readonly flags: Readonly<Record<string, unknown>>;
@@ -22,21 +23,23 @@ export interface DeadArguments {
 
 /** `fanout dead`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function deadCommand({ action, flags, process }: DeadArguments): Promise<number> {
-  if (action !== 'list' && action !== 'export') {
-    throw new UsageError(`Cannot do "${printable(action, 50)}" with the dead: it must be list or export`);
+  if (action !== 'list' && action !== 'export' && action !== 'retry') {
+    throw new UsageError(
+      `Cannot do "${printable(action, 50)}" with the dead: it must be list, export or retry`,
+    );
   }
   const { values } = resolveVisit(deadOptions, await givenTo(flags, process.env));
   if (values.printConfig) return showConfig(brokerOptions, values, process);
-  const { engine } = await openBroker(values, warner(process));
+  const warn = warner(process);
+  if (action === 'retry') return retryDead(values, warn);
+  const { engine } = await openBroker(values, warn);
   try {
     const output = await openOutput(values.output, process);
-    for await (const { job, reason } of engine.deadLetters()) {
-      const read = decodeJob(JSON.stringify(job ?? null), jobWire);
-      if (read === undefined) continue;
+    for (const { job, reason } of await deadUrls(engine, jobWire)) {
       const line =
         action === 'list'
-          ? `${read.source}:${read.line}  ${read.url}  ${printable(reason)}`
-          : escapeJson(JSON.stringify(jobWire.write(read)));
+          ? `${job.source}:${job.line}  ${job.url}  ${printable(reason)}`
+          : escapeJson(JSON.stringify(jobWire.write(job)));
       await output.write(`${line}\n`);
     }
     await output.end();
