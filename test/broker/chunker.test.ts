@@ -1,6 +1,8 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { chunkJobs } from '../../src/broker/chunk-jobs.ts';
 import { Chunker } from '../../src/broker/chunker.ts';
+import { encodeJob } from '../../src/broker/job-line.ts';
 import { jobWire } from '../../src/cli/job-wire.ts';
 import { parseExpectation } from '../../src/config/expectation.ts';
 import { JobMaker } from '../../src/input/job-maker.ts';
@@ -59,6 +61,24 @@ describe('Chunker', () => {
     expect(chunkJobs(chunk?.body ?? new Uint8Array(), jobWire)).toEqual([
       { index: 0, source: 's', line: 1, url: 'http://h/', invalid: expect.stringContaining('700') },
     ]);
+  });
+});
+
+describe('chunkJobs()', () => {
+  const [job = ''] = jobsOf(URLS).map((one) => encodeJob(one, jobWire));
+
+  it.each([
+    ['no gzip', Buffer.from('text')],
+    ['empty', gzipSync('')],
+    ['of no jobs', gzipSync('{"v":1}')],
+    ['one job twice', gzipSync(`${job}\n${job}`)],
+    ['larger than it may be', gzipSync(job + ' '.repeat(64 * 1024 ** 2))],
+  ])('are none when the message is %s', (_, body) => {
+    expect(chunkJobs(body, jobWire)).toBeUndefined();
+  });
+
+  it('are there when it is as it should be', () => {
+    expect(chunkJobs(gzipSync(job), jobWire)).toHaveLength(1);
   });
 });
 

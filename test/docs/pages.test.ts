@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../src/cli/command-specs.ts';
+import { flagsOf } from '../../src/cli/flag.ts';
+import { anchorsOf, linksOf } from './links.ts';
+import { pages, ROOT } from './pages.ts';
+
+const PAGES = await pages();
+const SCRIPTS: Readonly<Record<string, string>> = JSON.parse(
+  await readFile(join(ROOT, 'package.json'), 'utf8'),
+).scripts;
+const FLAGS = new Map(
+  COMMANDS.map(({ name, options }) => [
+    `${name}`,
+    new Set(['--help', ...flagsOf(options).map(({ long }) => long)]),
+  ]),
+);
+
+describe.each(PAGES)('$path', (page) => {
+  it('leads to files and headings that exist', () => {
+    const broken = linksOf(page).filter(({ path, anchor }) => {
+      if (!existsSync(join(ROOT, path))) return true;
+      const target = PAGES.find((one) => one.path === path);
+      return anchor !== undefined && target !== undefined && !anchorsOf(target).has(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it('names scripts of npm that exist', () => {
+    const named = [...page.text.matchAll(/npm run (?:--silent )?([a-z][\w:-]*)/g)].map(
+      ([, name = '']) => name,
+    );
+    expect(named.filter((name) => SCRIPTS[name] === undefined)).toEqual([]);
+  });
+
+  it('gives commands no flags but their own', () => {
+    const commands = [...page.text.matchAll(/\bfanout ([a-z]+)\b([^`|\n]*)/g)];
+    const wrong = commands.flatMap(([, name = '', rest = '']) =>
+      [...rest.matchAll(/(?<![\w-])--[a-z][\w-]*/g)]
+        .filter(([flag]) => FLAGS.get(name)?.has(flag) === false)
+        .map(([flag]) => `fanout ${name} ${flag}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('docs/security.md', () => {
+  const text = PAGES.find(({ path }) => path === 'docs/security.md')?.text ?? '';
+  const claims = [...text.matchAll(/`(test\/[\w./-]+\.test\.ts)`: "([^"]+)"/g)];
+
+  it('names tests', () => {
+    expect(claims.length).toBeGreaterThan(30);
+    expect(text.match(/test\/[\w./-]+\.test\.ts/g)?.length).toBe(claims.length);
+  });
+
+  it.each(claims.map(([, file = '', title = '']) => [file, title]))('%s has "%s"', async (file, title) => {
+    expect(await readFile(join(ROOT, file), 'utf8')).toContain(title);
+  });
+});
+
+describe('README.md', () => {
+  it('is read in a few minutes', () => {
+    const text = PAGES.find(({ path }) => path === 'README.md')?.text ?? '';
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
+  });
+});
