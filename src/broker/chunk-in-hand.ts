@@ -5,6 +5,7 @@ import type { Delivery } from './queue-engine.ts';
 /** A chunk that this worker is at. */
 export class ChunkInHand {
   readonly jobs: readonly Job[];
+  readonly #worker: string;
   readonly results: Result[] = [];
   /** The last time it was handed to this worker: the broker listens to that one alone. */
   delivery: Delivery;
@@ -13,16 +14,18 @@ export class ChunkInHand {
   /** Nobody waits for the results any more. */
   release: () => void = () => {};
 
-  constructor(delivery: Delivery, jobs: readonly Job[]) {
+  constructor(delivery: Delivery, jobs: readonly Job[], worker: string) {
     this.delivery = delivery;
     this.jobs = jobs;
+    this.#worker = worker;
     this.ended = new Promise((resolve) => {
       this.release = resolve;
     });
   }
 
+  /** Takes a result, which then has the name of its worker. */
   add(result: Result): void {
-    this.results.push(result);
+    this.results.push(Object.assign(result, { worker: this.#worker })); // a copy of so many keys would cost as much as to write them
     if (this.results.length === this.jobs.length) this.release();
   }
 }

@@ -131,7 +131,7 @@ export class ChunkWorker {
   }
 
   async #work(delivery: Delivery): Promise<void> {
-    const { wire, warn } = this.#parts;
+    const { wire, warn, name } = this.#parts;
     const known = this.#inHand.get(delivery.id);
     if (known !== undefined) {
       // The broker did not hear in time that it is being worked on.
@@ -143,7 +143,7 @@ export class ChunkWorker {
       warn(`chunk ${delivery.id} is damaged and was dropped; "fanout feed --reconcile" sends it again`);
       return delivery.ack();
     }
-    const chunk = new ChunkInHand(delivery, jobs);
+    const chunk = new ChunkInHand(delivery, jobs, name);
     this.#inHand.set(delivery.id, chunk);
     if (delivery.attempts > CAREFUL_AFTER) await this.#handOutCarefully(chunk);
     else this.#handOut(chunk, jobs);

@@ -48,7 +48,7 @@ export function unpackResults(
 }
 
 function tooLarge(result: Result, characters: number, maxBytes: number): FailedResult {
-  const { index, source, line, url, method, attempts, startedAt, durationMs } = result;
+  const { index, source, line, url, method, attempts, startedAt, durationMs, worker } = result;
   const message = `its record of ${characters} characters does not fit into a message of the broker, ${maxBytes} bytes`;
   const place = { index, source, line, url: url.slice(0, 2000), method };
   return {
@@ -61,5 +61,6 @@ function tooLarge(result: Result, characters: number, maxBytes: number): FailedR
     startedAt,
     durationMs,
     failure: { kind: 'write', code: 'ERR_RECORD_SIZE', message },
+    worker,
   };
 }

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { ChunkWorker } from '../broker/chunk-worker.ts';
 import type { QueueEngine } from '../broker/queue-engine.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
@@ -8,6 +7,7 @@ import { systemClock } from '../system-clock.ts';
 import { fileLimit } from './file-limit.ts';
 import { jobWire } from './job-wire.ts';
 import type { RequestParts } from './request-parts.ts';
+import { workerName } from './worker-name.ts';
 
 export interface WorkRunParts {
   readonly engine: QueueEngine;
@@ -31,7 +31,7 @@ export class WorkRun {
   constructor({ engine, options, request, lanes = 3, process, warn, told }: WorkRunParts) {
     this.#told = told;
     const { partitions, chunk } = engine.settings;
-    const name = `${hostname()}-${process.pid}`;
+    const name = workerName(process.pid);
     this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, now: systemClock.now, warn });
     // The chunks in hand must all fit in: one of a slow host would otherwise keep the others out.
     const held = chunk * (partitions === 1 ? lanes : Math.min(partitions, 32));

@@ -61,6 +61,7 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   warning: optional(isFailure),
   baseline: optional((value) => BASELINE.has(value)),
   badRuns: optional(isCount),
+  worker: optional(isText),
 };
 
 const KEYS = Object.entries(SHAPES);

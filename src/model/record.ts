@@ -23,13 +23,14 @@ export function encodeRecord(result: Result): string {
   return `${text}${rareKeys(result)}}`;
 }
 
-function rareKeys({ body, failure, warning, baseline, badRuns }: Result): string {
+function rareKeys({ body, failure, warning, baseline, badRuns, worker }: Result): string {
   let text = '';
   if (body !== undefined) text += `,"body":${JSON.stringify(body)}`;
   if (failure !== undefined) text += `,"failure":${JSON.stringify(failure)}`;
   if (warning !== undefined) text += `,"warning":${JSON.stringify(warning)}`;
   if (baseline !== undefined) text += `,"baseline":"${baseline}"`;
   if (badRuns !== undefined) text += `,"badRuns":${badRuns}`;
+  if (worker !== undefined) text += `,"worker":${quote(worker)}`;
   return text;
 }
 

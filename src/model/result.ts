@@ -53,6 +53,8 @@ interface Outcome {
   readonly baseline?: BaselineVerdict | undefined;
   /** Bad runs in a row, this one counted, when they are counted and not yet enough to fail the run. */
   readonly badRuns?: number | undefined;
+  /** The worker that made it, in a run on many machines: where its body is, if it was saved. */
+  readonly worker?: string | undefined;
   /** It comes from the journal, and this run has fetched nothing for it. No part of the record. */
   readonly isResumed?: boolean | undefined;
 }

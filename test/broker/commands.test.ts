@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { workerName } from '../../src/cli/worker-name.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { type CliOptions, runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
-import { urlsIn, urlsInFile } from './urls-in.ts';
+import { urlsIn, urlsInFile, workersIn } from './urls-in.ts';
 
 const SLOW: CliOptions = { killAfterMs: 60_000 };
 
@@ -22,6 +23,8 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
       cwd: directory,
     });
     expect([collected.code, urlsIn(collected.stdout)]).toEqual([1, list.toSorted()]);
+    const names = workers.map(({ child }) => `${workerName(0).slice(0, -1)}${child.pid}`);
+    expect(names).toEqual(expect.arrayContaining(workersIn(collected.stdout)));
     expect(JSON.parse(collected.stderr)).toMatchObject({ read: 3002, ok: 3000, failed: 2, notFetched: 0 });
     expect(await urlsInFile(join(directory, 'fanout-r1.jsonl'))).toEqual(list.toSorted());
     for (const worker of workers) expect((await worker.done).code).toBe(0);

@@ -15,7 +15,11 @@ describe('packResults()', () => {
 
   it('makes failures of the largest results when all of them do not fit, and keeps their number', () => {
     const results = [100, 50_000, 100, 60_000].map((length, index) =>
-      okResult({ url: `http://h/${index}`, contentType: randomBytes(length / 2).toString('hex') }),
+      okResult({
+        url: `http://h/${index}`,
+        worker: 'host-1',
+        contentType: randomBytes(length / 2).toString('hex'),
+      }),
     );
     const body = packResults(results, 40_000);
     expect(body.length).toBeLessThanOrEqual(40_000);
@@ -27,6 +31,7 @@ describe('packResults()', () => {
       ['http://h/3', false],
     ]);
     expect(found?.[3]?.failure).toMatchObject({ kind: 'write', code: 'ERR_RECORD_SIZE' });
+    expect(found?.map(({ worker }) => worker)).toEqual(Array(4).fill('host-1'));
   });
 
   it.each([

@@ -13,3 +13,11 @@ export function urlsIn(jsonl: string): string[] {
 export async function urlsInFile(path: string): Promise<string[]> {
   return urlsIn(await readFile(path, 'utf8'));
 }
+
+/** The workers of the records in JSONL. */
+export function workersIn(jsonl: string): string[] {
+  return jsonl
+    .trim()
+    .split('\n')
+    .map((line) => String(JSON.parse(line).worker));
+}

@@ -16,6 +16,7 @@ describe('decodeRecord()', () => {
       body: { path: 'a/b.html', bytes: 3, sha256: 'ab' },
       warning: { kind: 'blocked', message: 'go away' },
       baseline: 'mended',
+      worker: 'host-1',
     }),
     failedResult('dns', { baseline: 'known', badRuns: 2, failure: { kind: 'dns', code: 'X', message: 'y' } }),
   ];
@@ -36,6 +37,7 @@ describe('decodeRecord()', () => {
     [encodeRecord(okResult()).replace('"v":1', '"v":2'), 'its "v" is not 1'],
     [encodeRecord(okResult()).replace('"ok":true', '"ok":false'), 'it failed without a "failure"'],
     [encodeRecord(failedResult('dns')).replace('"dns"', '"bad luck"'), 'its "failure" is missing or wrong'],
+    [encodeRecord(okResult()).replace('{', '{"worker":7,'), 'its "worker" is missing or wrong'],
   ])('says what is wrong with %s', (line, broken) => {
     expect(decodeRecord(line)).toEqual({ broken });
   });

@@ -20,6 +20,7 @@ test('encodeRecord() writes every key that has a value', () => {
         redirects: [{ status: 301, url: 'https://example.com/1' }],
         contentType: 'text/html',
         ttfbMs: 30.25,
+        worker: 'host-1',
         failure: { kind: 'timeout', code: 'ERR_TIMEOUT', message: 'too slow' },
       }),
     ),
@@ -31,6 +32,7 @@ test('encodeRecord() writes every key that has a value', () => {
     redirects: [{ status: 301, url: 'https://example.com/1' }],
     contentType: 'text/html',
     ttfbMs: 30.3,
+    worker: 'host-1',
     failure: { kind: 'timeout', code: 'ERR_TIMEOUT', message: 'too slow' },
   });
 });
