@@ -1,3 +1,4 @@
+import type { Frame } from '../model/frame.ts';
 import type { Result } from '../model/result.ts';
 import { hostPartition } from './host-partition.ts';
 import type { StoreWatcher } from './store-watcher.ts';
@@ -20,8 +21,20 @@ export class AscendingRuns {
     this.#partitions = partitions;
   }
 
-  /** Takes the next result of the file, which is so long there. */
-  take({ index, url }: Result, bytes: number): void {
+  /** Takes the next line of the file, which is so long there: a result, or the place of those of a chunk. */
+  take(entry: Result | Frame, bytes: number): void {
+    if ('index' in entry) this.#takeResult(entry, bytes);
+    else this.#takeFrame(entry, bytes);
+  }
+
+  #takeFrame({ first }: Frame, bytes: number): void {
+    this.close();
+    this.#first = first;
+    this.#end += bytes;
+    this.close();
+  }
+
+  #takeResult({ index, url }: Result, bytes: number): void {
     const partition = hostPartition(url, this.#partitions);
     const goesOn = this.#partitions === 1 ? index === this.#last + 1 : index > this.#last;
     if (!goesOn || partition !== this.#partition || this.#start === this.#end) {

@@ -1,16 +1,22 @@
+import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
+import type { ShardWriter } from '../shards/shard-writer.ts';
 import { Batches } from './batches.ts';
 import { ChunkInHand } from './chunk-in-hand.ts';
 import { chunkJobs } from './chunk-jobs.ts';
 import type { JobWire } from './job-line.ts';
-import { packResults } from './packed-results.ts';
+import { logRecord } from './log-record.ts';
+import { pause } from './persist.ts';
 import type { Delivery, QueueEngine } from './queue-engine.ts';
 import { COMPLETE_KEY } from './run-end.ts';
-import { CAREFUL_AFTER, Suspects } from './suspects.ts';
+import { CAREFUL_AFTER, oneByOne } from './suspects.ts';
 
 /** Left for the headers of a message. */
 const HEADER_BYTES = 4096;
+
+/** The lanes may take so long to end. */
+const LAST_MS = 2000;
 
 /** Partitions that one worker asks at the same time, at most. */
 const MOST_LANES = 32;
@@ -22,6 +28,8 @@ export interface ChunkWorkerParts {
   readonly lanes: number;
   /** What this worker is called in the log. */
   readonly name: string;
+  /** Where results are written; into the log if left out. */
+  readonly shards?: ShardWriter | undefined;
   readonly now: () => number;
   readonly warn: (text: string) => void;
 }
@@ -71,6 +79,10 @@ export class ChunkWorker {
     } finally {
       clearInterval(extending);
       this.leave();
+      // What comes to a lane that still asks is given back, if the broker is there.
+      const ended = new AbortController();
+      Promise.allSettled(lanes).then(() => ended.abort());
+      await pause(LAST_MS, ended.signal);
     }
   }
 
@@ -156,38 +168,31 @@ export class ChunkWorker {
     this.#batches.add(jobs);
   }
 
-  async #handOutCarefully(chunk: ChunkInHand): Promise<void> {
-    const { signal } = this.#leaving;
-    const suspects = await Suspects.of(chunk.delivery.id, this.#parts);
-    for (const job of chunk.jobs) {
-      const givenUp = await suspects.begin(job);
-      if (signal.aborted) return;
-      if (givenUp !== undefined) {
-        chunk.add(givenUp);
-        continue;
-      }
+  #handOutCarefully(chunk: ChunkInHand): Promise<void> {
+    return oneByOne(chunk, this.#parts, this.#leaving.signal, async (job) => {
       await new Promise<void>((resolve) => {
         this.#told.set(job.index, resolve);
         this.#handOut(chunk, [job]);
       });
       this.#told.delete(job.index);
-      if (signal.aborted) return;
-    }
+    });
   }
 
   async #finish(chunk: ChunkInHand): Promise<void> {
-    const { engine, name } = this.#parts;
-    const { results } = chunk;
-    const body = packResults(results, engine.maxBytes - HEADER_BYTES);
-    const record = { chunk: chunk.delivery.id, count: results.length, worker: name, body };
+    const { engine, name, shards } = this.#parts;
+    const { id } = chunk.delivery;
     try {
+      const finished = { chunk: id, results: chunk.results, worker: name };
+      const record = await logRecord(finished, { maxBytes: engine.maxBytes - HEADER_BYTES, shards });
       await engine.append(record, this.#leaving.signal);
       await chunk.delivery.ack();
       this.#finished += 1;
-    } catch {
-      // Left before it was stored: it was given back.
+    } catch (error) {
+      if (!(error instanceof OutputError)) return; // left before it was stored: it was given back
+      this.leave();
+      throw error;
     } finally {
-      this.#inHand.delete(chunk.delivery.id);
+      this.#inHand.delete(id);
     }
   }
 }

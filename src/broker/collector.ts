@@ -1,10 +1,12 @@
+import type { Frame } from '../model/frame.ts';
 import type { Result } from '../model/result.ts';
-import { MAX_CHUNKS } from './bitmap.ts';
+import type { ShardReader } from '../shards/shard-reader.ts';
 import { answerOf } from './collector-answer.ts';
 import { checkClaim, claimRun } from './collector-claim.ts';
-import { unpackResults } from './packed-results.ts';
+import { FrameSource } from './frame-source.ts';
+import { Intake } from './intake.ts';
 import { pause } from './persist.ts';
-import type { LogEntry, QueueEngine } from './queue-engine.ts';
+import type { QueueEngine } from './queue-engine.ts';
 import type { ResultStore } from './result-store.ts';
 import {
   COMPLETE_KEY,
@@ -24,6 +26,10 @@ export interface CollectorParts {
   readonly store: ResultStore;
   /** Where the results go, in words for whoever starts a second collector. */
   readonly place: string;
+  /** Where the results are read that workers write into shards; if left out they are counted alone. */
+  readonly shards?: ShardReader | undefined;
+  /** Told of results that are counted alone: they are not among `results`. */
+  readonly onCounted: (frame: Frame, isResumed: boolean) => void;
   readonly now: () => number;
   readonly warn: (text: string) => void;
   /** Ends the collecting before the run is complete. */
@@ -37,12 +43,14 @@ export interface CollectorParts {
 export class Collector {
   readonly #parts: CollectorParts;
   readonly #ending = new AbortController();
+  readonly #intake: Intake;
   #end: RunEnd | undefined;
   #ok = 0;
   #failed = 0;
   #resumed = 0;
-  #duplicates = 0;
   readonly #dead = new Set<number>();
+  /** No failure was counted alone, of which nobody knows here what it is. */
+  #knowsDead = true;
   #sequence = 0;
   #trimmed = 0;
   #startedMs: number;
@@ -51,6 +59,14 @@ export class Collector {
   constructor(parts: CollectorParts) {
     this.#parts = parts;
     this.#startedMs = parts.now();
+    const { engine, store, shards, warn } = parts;
+    this.#intake = new Intake({
+      store,
+      maxCount: engine.settings.chunk,
+      frames: shards && new FrameSource({ shards, warn, signal: this.#ending.signal }),
+      warn,
+      onCounted: (frame, isResumed) => this.#countFrame(frame, isResumed),
+    });
     const end = () => this.#ending.abort();
     if (parts.signal.aborted) end();
     else parts.signal.addEventListener('abort', end, { once: true });
@@ -80,7 +96,7 @@ export class Collector {
   /** What the store has, and then what comes, until the run is complete or the signal comes. */
   async *results(): AsyncGenerator<Result, void, void> {
     const { engine, store } = this.#parts;
-    for await (const result of store.results()) {
+    for await (const result of this.#intake.kept()) {
       this.#resumed += 1;
       yield this.#counted(result);
     }
@@ -88,7 +104,7 @@ export class Collector {
     const keeping = this.#keep();
     try {
       for await (const entry of engine.log(this.#ending.signal)) {
-        for (const result of this.#take(entry)) yield this.#counted(result);
+        for (const result of await this.#intake.take(entry)) yield this.#counted(result);
         this.#sequence = entry.sequence;
         if (store.isHeavy) await store.save();
         if (this.#ending.signal.aborted) break;
@@ -111,21 +127,12 @@ export class Collector {
     return result;
   }
 
-  #take(entry: LogEntry): readonly Result[] {
-    const { store, warn } = this.#parts;
-    if (store.done.has(entry.chunk)) {
-      this.#duplicates += 1;
-      return [];
-    }
-    const found = unpackResults(entry.body);
-    if (found === undefined || found.results.length !== entry.count || entry.chunk >= MAX_CHUNKS) {
-      warn(
-        `the results of chunk ${entry.chunk} are damaged and were dropped; "fanout feed --reconcile" sends it again`,
-      );
-      return [];
-    }
-    store.add(entry.chunk, found.text, found.results[0]?.index ?? 0);
-    return found.results;
+  #countFrame(frame: Frame, isResumed: boolean): void {
+    this.#ok += frame.ok;
+    this.#failed += frame.failed;
+    if (isResumed) this.#resumed += frame.count;
+    if (frame.failed > 0) this.#knowsDead = false;
+    this.#parts.onCounted(frame, isResumed);
   }
 
   /** Watches for the end, saves and tells, all on a clock of its own: a full log brings nothing that could do it. */
@@ -168,7 +175,7 @@ export class Collector {
       chunks: store.done.count,
       ok: this.#ok,
       failed: this.#failed,
-      duplicates: this.#duplicates,
+      duplicates: this.#intake.duplicates,
       urlsPerSecond: Math.round((10 * this.taken) / seconds) / 10,
       oldest: store.done.firstClear,
       sequence: this.#sequence,
@@ -180,7 +187,7 @@ export class Collector {
     await engine.setState(PROGRESS_KEY, this.progress());
     if (this.#sequence > 0) await engine.trim(this.#sequence).catch(() => {});
     // While one worker gave a URL up, another one that was thought dead may have finished it: only results count.
-    await engine.keepDead(this.#dead);
+    if (this.#knowsDead) await engine.keepDead(this.#dead);
     await engine.setState(COMPLETE_KEY, true);
   }
 }

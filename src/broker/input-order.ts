@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Result } from '../model/result.ts';
+import type { ShardReader } from '../shards/shard-reader.ts';
 import { NumberHeap } from './number-heap.ts';
 import type { StoreWatcher } from './store-watcher.ts';
 import { StoredRun } from './stored-run.ts';
@@ -18,6 +19,7 @@ const LEAST_BYTES = 4 * 1024;
  */
 export class InputOrder implements StoreWatcher {
   readonly #path: string;
+  readonly #shards: ShardReader | undefined;
   /** Runs that were not begun: index of their first result, start, end. */
   readonly #waiting = new NumberHeap();
   /** Runs that are being read: index of their next result, start. */
@@ -29,8 +31,10 @@ export class InputOrder implements StoreWatcher {
   #isEnded = false;
   #wake: () => void = () => {};
 
-  constructor(path: string) {
+  /** `shards`: where the results of frames are read. */
+  constructor(path: string, shards?: ShardReader) {
     this.#path = path;
+    this.#shards = shards;
   }
 
   added(first: number, start: number, end: number): void {
@@ -72,7 +76,7 @@ export class InputOrder implements StoreWatcher {
       if ((first > this.#due && !this.#isEnded) || end > this.#readable) return undefined;
       this.#waiting.pop();
       this.#file ??= await open(this.#path, 'r');
-      await this.#readOn(new StoredRun(this.#file, { start, end }), start);
+      await this.#readOn(new StoredRun(this.#file, { start, end }, this.#shards), start);
     }
     if (this.#heads.lowest > this.#due && !this.#isEnded) return undefined;
     const [index, start] = this.#heads.pop() ?? [];

@@ -36,6 +36,7 @@ export class JetStreamLog {
       'Fanout-Chunk': String(record.chunk),
       'Fanout-Count': String(record.count),
       'Fanout-Worker': record.worker,
+      ...(record.kind === 'commit' ? { 'Fanout-Kind': 'commit' } : {}),
     });
     await this.#look(signal);
     while (this.#isFull && !signal.aborted) {
@@ -121,7 +122,8 @@ function entryOf(message: JsMsg): LogEntry | undefined {
   const count = countIn(message.headers, 'Fanout-Count');
   if (chunk === undefined || count === undefined) return undefined;
   const worker = message.headers?.get('Fanout-Worker') ?? '';
-  return { chunk, count, worker, body: message.data, sequence: message.seq };
+  const kind = message.headers?.get('Fanout-Kind') === 'commit' ? 'commit' : 'results';
+  return { kind, chunk, count, worker, body: message.data, sequence: message.seq };
 }
 
 /** A whole number in a header, or `undefined`. */

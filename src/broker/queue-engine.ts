@@ -31,8 +31,10 @@ export interface Delivery {
   giveBack(): void;
 }
 
-/** The results of one chunk. */
+/** The results of one chunk, or where they are. */
 export interface LogRecord {
+  /** `commit`: the body is a frame, as a manifest has it. `results`: it is the packed results. */
+  readonly kind: 'results' | 'commit';
   readonly chunk: number;
   /** Results in it. */
   readonly count: number;

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { decodeRecord } from '../model/decode-record.ts';
+import { decodeLine } from '../model/decode-line.ts';
 import { UsageError } from '../model/errors.ts';
+import type { Frame } from '../model/frame.ts';
 import { outputError } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
@@ -20,8 +21,8 @@ import {
 import type { StoreWatcher } from './store-watcher.ts';
 
 /**
- * The collector's file of results, JSONL, and its memory of finished chunks. Both are on the disk together or not at all:
- * after a crash the file is cut to the length that belongs to the memory.
+ * The collector's file of results, or of the places of results, JSONL, and its memory of finished chunks. Both are on the disk
+ * together or not at all: after a crash the file is cut to the length that belongs to the memory.
  */
 export class ResultStore {
   readonly id: string;
@@ -83,24 +84,23 @@ export class ResultStore {
     this.#watcher = watcher;
   }
 
-  /** What is in it, in the order in which it came. To be read before anything is added. */
-  async *results(): AsyncGenerator<Result, void, void> {
+  /** What is in it, in the order in which it came: results, and frames of them. To be read before anything is added. */
+  async *entries(): AsyncGenerator<Result | Frame, void, void> {
     if (this.#bytes === 0) return;
     const runs = this.#watcher && new AscendingRuns(this.#watcher, this.#layout.partitions);
     this.#watcher?.written(this.#bytes);
     for await (const line of linesOf(
       createReadStream(this.#path, { end: this.#bytes - 1, encoding: 'utf8' }),
     )) {
-      const result = decodeRecord(line);
-      if ('broken' in result)
-        throw new UsageError(`${cannotUse(this.#path)}: it is damaged, ${result.broken}`);
-      runs?.take(result, Buffer.byteLength(line) + 1);
-      yield { ...result, isResumed: true };
+      const entry = decodeLine(line);
+      if ('broken' in entry) throw new UsageError(`${cannotUse(this.#path)}: it is damaged, ${entry.broken}`);
+      runs?.take(entry, Buffer.byteLength(line) + 1);
+      yield entry;
     }
     runs?.close();
   }
 
-  /** Adds the results of a chunk, of which `first` is the lowest index. They are on the disk after the next `save`. */
+  /** Adds the lines of a chunk, of which `first` is the lowest index. They are on the disk after the next `save`. */
   add(chunk: number, text: string, first: number): void {
     const start = this.#bytes;
     this.done.set(chunk);

@@ -1,7 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
-import { decodeRecord } from '../model/decode-record.ts';
+import { decodeLine } from '../model/decode-line.ts';
 import { UsageError } from '../model/errors.ts';
+import { type Frame, placeOf } from '../model/frame.ts';
 import type { Result } from '../model/result.ts';
+import type { ShardReader } from '../shards/shard-reader.ts';
 
 const NEWLINE = 0x0a;
 
@@ -14,21 +16,38 @@ export interface Stretch {
 /** Results that stand in a file one behind the other, read again a window at a time. */
 export class StoredRun {
   readonly #file: FileHandle;
+  readonly #shards: ShardReader | undefined;
   #stretch: Stretch;
   #lines: readonly string[] = [];
   #at = 0;
+  /** What a frame has brought, the next one last. */
+  #framed: Result[] = [];
 
-  constructor(file: FileHandle, stretch: Stretch) {
+  constructor(file: FileHandle, stretch: Stretch, shards?: ShardReader) {
     this.#file = file;
     this.#stretch = stretch;
+    this.#shards = shards;
   }
 
   /** The next result, `undefined` behind the last one. About `windowBytes` of the file are held in between. */
   next(windowBytes: number): Result | undefined | Promise<Result | undefined> {
+    const framed = this.#framed.pop();
+    if (framed !== undefined) return framed;
     const line = this.#lines[this.#at];
     if (line === undefined) return this.#readOn(windowBytes);
     this.#at += 1;
-    return resultOf(line);
+    const entry = entryOf(line);
+    return 'index' in entry ? entry : this.#open(entry, windowBytes);
+  }
+
+  /** A frame that nobody can read here was counted, and has no results. */
+  async #open(frame: Frame, windowBytes: number): Promise<Result | undefined> {
+    const results = await this.#shards?.read(frame);
+    if (results !== undefined && 'fault' in results) {
+      throw damaged(`${placeOf(frame)}: ${results.fault}`);
+    }
+    this.#framed = results?.toReversed() ?? [];
+    return this.next(windowBytes);
   }
 
   async #readOn(windowBytes: number): Promise<Result | undefined> {
@@ -58,10 +77,10 @@ export class StoredRun {
   }
 }
 
-function resultOf(line: string): Result {
-  const result = decodeRecord(line);
-  if ('broken' in result) throw damaged(result.broken);
-  return result;
+function entryOf(line: string): Result | Frame {
+  const entry = decodeLine(line);
+  if ('broken' in entry) throw damaged(entry.broken);
+  return entry;
 }
 
 function damaged(reason: string): UsageError {

@@ -1,5 +1,6 @@
 import type { Job } from '../model/job.ts';
 import type { FailedResult } from '../model/result.ts';
+import type { ChunkInHand } from './chunk-in-hand.ts';
 import { encodeJob, type JobWire } from './job-line.ts';
 import type { QueueEngine } from './queue-engine.ts';
 
@@ -82,6 +83,26 @@ export class Suspects {
         message: REASON,
       },
     };
+  }
+}
+
+/**
+ * Has the jobs of a suspected chunk fetched one by one, until the signal comes; those that are given up have their result at
+ * once. `fetch` resolves when the result is there.
+ */
+export async function oneByOne(
+  chunk: ChunkInHand,
+  parts: SuspectsParts,
+  signal: AbortSignal,
+  fetch: (job: Job) => Promise<void>,
+): Promise<void> {
+  const suspects = await Suspects.of(chunk.delivery.id, parts);
+  for (const job of chunk.jobs) {
+    const givenUp = await suspects.begin(job);
+    if (signal.aborted) return;
+    if (givenUp === undefined) await fetch(job);
+    else chunk.add(givenUp);
+    if (signal.aborted) return;
   }
 }
 

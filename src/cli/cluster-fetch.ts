@@ -8,6 +8,7 @@ import type { ProgramOptions } from '../config/program-options.ts';
 import { inputName } from '../input/input.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { UsageError } from '../model/errors.ts';
+import type { ShardWriter } from '../shards/shard-writer.ts';
 import { systemClock } from '../system-clock.ts';
 import { warner } from './broker-warnings.ts';
 import { CollectRun } from './collect-run.ts';
@@ -18,6 +19,7 @@ import { fileLimit } from './file-limit.ts';
 import { jobWire } from './job-wire.ts';
 import { newRunOf, type OpenedRun, openBroker } from './open-broker.ts';
 import { openMetrics } from './open-metrics.ts';
+import { checkInlineBody, openShards } from './open-shards.ts';
 import { RunInputs } from './run-inputs.ts';
 import { Signals } from './signals.ts';
 import { WorkRun } from './work-run.ts';
@@ -26,6 +28,7 @@ import { WorkRun } from './work-run.ts';
 export async function clusterFetch(parts: FetchRunParts): Promise<number> {
   const { options, process } = parts;
   refuseOthers(options);
+  checkInlineBody(options);
   Error.stackTraceLimit = 0; // as in a fetch on one machine
   const warn = warner(process, options.silent);
   const name = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
@@ -41,13 +44,19 @@ async function runNamed(name: string, parts: FetchRunParts, metrics: Metrics | u
   const { options, process } = parts;
   const warn = warner(process, options.silent);
   const opened = await openBroker({ ...options, run: name }, warn, newRunOf(options));
-  // Without a name nobody can go on with the run, and nobody needs its file.
-  const scratch = options.run === undefined ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
+  // Without a name nobody can go on with the run, and nobody needs its file; but without that the shards mean nothing.
+  const isPassing = options.run === undefined && options.shards === undefined;
+  const scratch = isPassing ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
   const storePath =
     options.store ?? (scratch === undefined ? `fanout-${name}.jsonl` : join(scratch, 'results'));
   try {
     warn(`other machines may join with "fanout work --broker URL --run ${name}"`);
-    return await new ClusterFetch(parts, { ...opened, storePath, metrics }).run();
+    const shards = await openShards(options, process);
+    try {
+      return await new ClusterFetch(parts, { ...opened, storePath, shards, metrics }).run();
+    } finally {
+      await shards?.close();
+    }
   } finally {
     await opened.engine.close();
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
@@ -56,6 +65,7 @@ async function runNamed(name: string, parts: FetchRunParts, metrics: Metrics | u
 
 interface ClusterRun extends OpenedRun {
   readonly storePath: string;
+  readonly shards: ShardWriter | undefined;
   readonly metrics: Metrics | undefined;
 }
 
@@ -70,11 +80,12 @@ class ClusterFetch {
   constructor(parts: FetchRunParts, opened: ClusterRun) {
     const { options, process } = parts;
     const warn = warner(process, options.silent);
-    const { engine, run, storePath, metrics } = opened;
+    const { engine, run, storePath, shards, metrics } = opened;
     this.#parts = parts;
     this.#opened = opened;
     const told = metrics?.countResults();
-    const work = new WorkRun({ engine, options, request: parts, lanes: options.lanes, process, warn, told });
+    const { lanes } = options;
+    const work = new WorkRun({ engine, options, request: parts, shards, lanes, process, warn, told });
     this.#work = work;
     this.#collect = new CollectRun({
       engine,
@@ -177,7 +188,6 @@ function refuseOthers(options: ProgramOptions): void {
     '--fail-fast': options.failFast,
     '--max-failures': options.maxFailures,
     '--deadline': options.deadline,
-    '--inline-body': options.inlineBody,
   };
   const flag = Object.keys(refused).find((key) => refused[key] !== undefined && refused[key] !== false);
   if (flag === undefined) return;

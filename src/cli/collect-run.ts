@@ -9,12 +9,16 @@ import type { CollectorProgress } from '../broker/run-end.ts';
 import { collect } from '../collect/collect.ts';
 import type { Sink } from '../collect/sink.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
+import type { Frame } from '../model/frame.ts';
+import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { checkBalance, type Summary, SummaryFold } from '../model/summary.ts';
+import type { ShardReader } from '../shards/shard-reader.ts';
 import type { Progress } from '../sinks/bar-line.ts';
 import { systemClock } from '../system-clock.ts';
 import { EXIT } from './exit-code.ts';
 import { type Judgement, openJudgement } from './open-judgement.ts';
+import { findShards } from './open-shards.ts';
 import { type Outputs, openOutputs } from './outputs.ts';
 
 export interface CollectRunParts {
@@ -37,6 +41,7 @@ export class CollectRun {
   readonly #quitting = new AbortController();
   #collector: Collector | undefined;
   #isReaderGone = false;
+  #hasCounted = false;
 
   constructor(parts: CollectRunParts) {
     this.#parts = parts;
@@ -75,13 +80,16 @@ export class CollectRun {
   async run(): Promise<number> {
     const { engine, run, options, storePath, warn } = this.#parts;
     const judgement = await openJudgement(options, () => this.isComplete);
+    const shards = await findShards(options.shards);
     const store = await ResultStore.open(storePath, run, engine.settings);
     const place = `${hostname()}:${resolve(storePath)}`;
     const signal = this.#ending.signal;
-    const collector = new Collector({ engine, store, place, now: systemClock.now, warn, signal });
+    const onCounted = (frame: Frame, isResumed: boolean) => this.#count(frame, isResumed);
+    const { now } = systemClock;
+    const collector = new Collector({ engine, store, place, shards, onCounted, now, warn, signal });
     this.#collector = collector;
     await collector.claim();
-    const outputs = await this.#openOutputs(store, judgement);
+    const outputs = await this.#openOutputs(store, shards, judgement);
     outputs.closed.then(() => {
       this.#isReaderGone = true;
       this.stop();
@@ -93,10 +101,10 @@ export class CollectRun {
     return this.#exitCode(summary);
   }
 
-  #openOutputs(store: ResultStore, { recall }: Judgement): Promise<Outputs> {
+  #openOutputs(store: ResultStore, shards: ShardReader | undefined, { recall }: Judgement): Promise<Outputs> {
     const { options, process, storePath } = this.#parts;
     const { signal } = this.#quitting;
-    const order = options.ordered ? new InputOrder(storePath) : undefined;
+    const order = options.ordered ? new InputOrder(storePath, shards) : undefined;
     if (order !== undefined) store.watch(order);
     return openOutputs({
       options,
@@ -116,6 +124,20 @@ export class CollectRun {
       skipped,
       notFetched: collector.isComplete ? 0 : read - skipped - ok - failed,
     });
+  }
+
+  /** Results that are in a shard, which nobody reads here. */
+  #count({ ok, failed, count }: Frame, isResumed: boolean): void {
+    const { storePath, warn } = this.#parts;
+    if (!this.#hasCounted) {
+      warn(
+        `some workers write results into shards: they are counted here, and not written; collect with --shards DIR to have them, or read them later with "fanout report ${printable(storePath, 200)} --shards DIR"`,
+      );
+    }
+    this.#hasCounted = true;
+    this.#fold.ok += ok;
+    this.#fold.failed += failed;
+    if (isResumed) this.#fold.resumed += count;
   }
 
   #progress(): Progress {

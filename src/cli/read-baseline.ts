@@ -5,9 +5,12 @@ import { type Line, LineSplitter } from '../input/line-splitter.ts';
 import { openFile } from '../input/open-file.ts';
 import { jobText, parseLine } from '../input/parse-line.ts';
 import { readChunks } from '../input/read-chunks.ts';
-import { decodeRecord } from '../model/decode-record.ts';
+import { decodeLine } from '../model/decode-line.ts';
 import { InputError } from '../model/errors.ts';
+import { placeOf } from '../model/frame.ts';
 import { printable } from '../model/printable.ts';
+import type { Result } from '../model/result.ts';
+import { shardsOf } from './record-files.ts';
 
 /** A baseline as it was read. */
 export interface BaselineFile {
@@ -20,7 +23,7 @@ export interface BaselineFile {
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
 /**
- * Reads a baseline: of a JSONL result the failures, of a list every URL.
+ * Reads a baseline: of a JSONL result, whose shards are beside it if it has any, the failures; of a list every URL.
  * `mayBeMissing`: a file that does not exist is an empty baseline. Throws an `InputError` when it cannot be read or a record is damaged.
  */
 export async function readBaseline(
@@ -33,21 +36,28 @@ export async function readBaseline(
   let line = 0;
   let records = 0;
   let urls = 0;
-  const take = (text: Line): void => {
+  const add = (record: Result): void => {
+    if (!record.ok) baseline.add(record);
+  };
+  const take = async (text: Line): Promise<void> => {
     line += 1;
     if (typeof text !== 'string') throw damaged(path, line, 'it is too long');
     if (text.startsWith('{"v":')) {
       records += 1;
-      const record = decodeRecord(text);
+      const record = decodeLine(text);
       if ('broken' in record) throw damaged(path, line, record.broken);
-      if (!record.ok) baseline.add(record);
+      if ('index' in record) return add(record);
+      const found = await shardsOf(path, undefined).read(record);
+      if ('fault' in found) throw damaged(path, line, `${placeOf(record)}: ${found.fault}`);
+      found.forEach(add);
     } else if (jobText(text) !== undefined) {
       urls += 1;
       baseline.add(parseLine(text.trim(), { parseExpectation }));
     }
   };
-  for await (const chunk of readChunks(await openFile(path), path)) splitter.push(chunk).forEach(take);
-  splitter.end().forEach(take);
+  for await (const chunk of readChunks(await openFile(path), path))
+    for (const text of splitter.push(chunk)) await take(text);
+  for (const text of splitter.end()) await take(text);
   return { baseline, isList: records === 0 && urls > 0 };
 }
 

@@ -1,10 +1,13 @@
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { openFile } from '../input/open-file.ts';
 import { readRecords } from '../input/read-records.ts';
 import { InputError, UsageError } from '../model/errors.ts';
+import { type Frame, placeOf } from '../model/frame.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
+import { ShardReader } from '../shards/shard-reader.ts';
 
 /** So many damaged lines are named. */
 const NAMED = 10;
@@ -15,6 +18,8 @@ export interface RecordReading {
   /** Takes messages about damaged lines. */
   warn(text: string): void;
   readonly signal?: AbortSignal;
+  /** The directory of shards; that of the file if left out. */
+  readonly shards?: string | undefined;
 }
 
 /** Throws an error for the first name that is no file that can be read, and for a second `-`. */
@@ -35,8 +40,8 @@ export async function checkRecordFiles(names: readonly string[]): Promise<void> 
 }
 
 /**
- * Hands on every record of the files, one file after the other, and resolves to the number of lines that hold none.
- * Throws an `InputError` when a file cannot be read.
+ * Hands on every record of the files, one file after the other, and resolves to the number of lines that hold none, or the place
+ * of records that cannot be read there. Throws an `InputError` when a file cannot be read.
  */
 export async function forEachRecord(
   names: readonly string[],
@@ -45,23 +50,53 @@ export async function forEachRecord(
 ): Promise<number> {
   const { stdin, signal, warn } = reading;
   let damaged = 0;
+  const tell = (text: string) => {
+    damaged += 1;
+    if (damaged <= NAMED) warn(text);
+  };
   for (const name of names) {
     const stream = name === '-' ? stdin : await openFile(name, signal);
     for await (const records of readRecords(stream, name, signal)) {
       for (const record of records) {
-        if ('broken' in record) {
-          damaged += 1;
-          if (damaged <= NAMED) warn(`${shown(name)}:${record.line} is no result record: ${record.broken}`);
-          continue;
-        }
-        const taken = take(record);
-        if (taken !== undefined) await taken;
+        if ('broken' in record) tell(`${shown(name)}:${record.line} is no result record: ${record.broken}`);
+        else if ('index' in record) {
+          const taken = take(record);
+          if (taken !== undefined) await taken;
+        } else await forEachOf(record, { name, shards: reading.shards, tell }, take);
       }
       if (signal?.aborted) return damaged;
     }
   }
   if (damaged > NAMED) warn(`${damaged - NAMED} more lines are no result records`);
   return damaged;
+}
+
+interface FrameReading {
+  readonly name: string;
+  readonly shards: string | undefined;
+  readonly tell: (text: string) => void;
+}
+
+async function forEachOf(
+  frame: Frame,
+  { name, shards, tell }: FrameReading,
+  take: (result: Result) => void | Promise<void>,
+): Promise<void> {
+  const reader = shardsOf(name, shards);
+  const found = await reader.read(frame);
+  if ('fault' in found) {
+    return tell(
+      `${shown(name)}: Cannot read ${placeOf(frame)} in ${printable(reader.directory, 200)}: ${found.fault}`,
+    );
+  }
+  for (const result of found) await take(result);
+}
+
+/** Where the shards of a manifest are: in the directory of `--shards`, or beside it. */
+export function shardsOf(name: string, directory: string | undefined): ShardReader {
+  if (directory !== undefined) return new ShardReader(directory);
+  if (name !== '-') return new ShardReader(dirname(name));
+  throw new UsageError('Cannot tell where the shards of standard input are: give --shards DIR, too');
 }
 
 function shown(name: string): string {

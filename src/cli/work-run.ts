@@ -1,8 +1,10 @@
 import { ChunkWorker } from '../broker/chunk-worker.ts';
 import type { QueueEngine } from '../broker/queue-engine.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
+import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
 import { Run } from '../run.ts';
+import type { ShardWriter } from '../shards/shard-writer.ts';
 import { systemClock } from '../system-clock.ts';
 import { fileLimit } from './file-limit.ts';
 import { jobWire } from './job-wire.ts';
@@ -13,6 +15,8 @@ export interface WorkRunParts {
   readonly engine: QueueEngine;
   readonly options: ProgramOptions;
   readonly request: RequestParts;
+  /** Where results are written; into the log if left out. */
+  readonly shards?: ShardWriter | undefined;
   /** 3 if left out. */
   readonly lanes?: number | undefined;
   readonly process: NodeJS.Process;
@@ -27,12 +31,14 @@ export class WorkRun {
   readonly #run: Run;
   readonly #told: ((result: Result) => void) | undefined;
   #urls = 0;
+  #failure: unknown;
 
-  constructor({ engine, options, request, lanes = 3, process, warn, told }: WorkRunParts) {
+  constructor({ engine, options, request, shards, lanes = 3, process, warn, told }: WorkRunParts) {
     this.#told = told;
     const { partitions, chunk } = engine.settings;
     const name = workerName(process.pid);
-    this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, now: systemClock.now, warn });
+    const { now } = systemClock;
+    this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, shards, now, warn });
     // The chunks in hand must all fit in: one of a slow host would otherwise keep the others out.
     const held = chunk * (partitions === 1 ? lanes : Math.min(partitions, 32));
     const { template, tls, proxies } = request;
@@ -45,7 +51,7 @@ export class WorkRun {
       random: Math.random,
       fileLimit: fileLimit(process, 2 * options.concurrency),
       warn,
-      jobs: this.#worker.jobs(),
+      jobs: this.#jobs(),
     });
   }
 
@@ -66,7 +72,7 @@ export class WorkRun {
     return this.#run.hosts();
   }
 
-  /** Works until the run is complete, or until it was told to end. */
+  /** Works until the run is complete, or until it was told to end. Throws an `OutputError` when results cannot be written. */
   async run(): Promise<void> {
     try {
       for await (const result of this.#run.results()) {
@@ -77,6 +83,7 @@ export class WorkRun {
     } finally {
       this.#worker.leave();
     }
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Finishes the chunks in hand, and takes no more. */
@@ -88,5 +95,15 @@ export class WorkRun {
   abort(message: string): void {
     this.#worker.leave();
     this.#run.abort(message);
+  }
+
+  /** When they end with an error, what is under way is of no use. */
+  async *#jobs(): AsyncGenerator<Iterable<Job>, void, void> {
+    try {
+      yield* this.#worker.jobs();
+    } catch (error) {
+      this.#failure = error;
+      this.#run.abort('the worker cannot go on');
+    }
   }
 }

@@ -2,8 +2,10 @@ import {
   brokerOptions,
   laneOptions,
   newRunOptions,
+  readShardsOptions,
   reconcileOptions,
   storeOptions,
+  writtenShardsOptions,
 } from './broker-options.ts';
 import { metricsOptions } from './metrics-options.ts';
 import { option } from './option.ts';
@@ -13,9 +15,8 @@ import { fileName } from './parsers/text.ts';
 import { reportOptions } from './report-options.ts';
 import { runOptions } from './run-options.ts';
 
-// Of the options of a run: those that end it are for the whole run, which no worker sees; a body of any size does not fit
-// into a message.
-const { unique, defaultScheme, deadline, failFast, maxFailures, inlineBody, ...fetching } = runOptions;
+// Of the options of a run: those that end it are for the whole run, which no worker sees.
+const { unique, defaultScheme, deadline, failFast, maxFailures, ...fetching } = runOptions;
 
 // Of the options of the outputs: results come from the broker, and what keeps them is the file of --store.
 const { allowEmpty, sitemap, journal, keepFailed, config, printConfig, dryRun, ...outputs } = outputOptions;
@@ -40,6 +41,7 @@ export const workOptions = {
   ...fetching,
   ...brokerOptions,
   ...laneOptions,
+  ...writtenShardsOptions,
   ...metricsOptions,
   ...configOptions,
 };
@@ -50,6 +52,7 @@ export const collectOptions = {
   ...reportOptions,
   ...brokerOptions,
   ...storeOptions,
+  ...readShardsOptions,
   ...metricsOptions,
   ...configOptions,
 };

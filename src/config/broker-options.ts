@@ -2,6 +2,7 @@ import { metricsOptions } from './metrics-options.ts';
 import { option, type Resolved } from './option.ts';
 import { boolean } from './parsers/boolean.ts';
 import { brokerUrl, maskBroker } from './parsers/broker-url.ts';
+import { directoryName } from './parsers/directory-name.ts';
 import { duration } from './parsers/duration.ts';
 import { runName } from './parsers/run-name.ts';
 import { fileName } from './parsers/text.ts';
@@ -117,11 +118,34 @@ export const storeOptions = {
   }),
 };
 
+/** Where a worker writes results that do not go through the broker: part of the options of `fanout work`. */
+export const writtenShardsOptions = {
+  shards: option({
+    flags: '--shards <dir>',
+    group: 'Several machines',
+    parser: directoryName,
+    default: undefined,
+    help: 'write results into files in this directory, which many may share, and send only their places through the broker',
+  }),
+};
+
+/** Where a collector finds those: part of the options of `fanout collect`. */
+export const readShardsOptions = {
+  shards: option({
+    flags: '--shards <dir>',
+    group: 'Several machines',
+    parser: directoryName,
+    default: undefined,
+    help: 'read the results that workers write with --shards in this directory; without it they are counted alone',
+  }),
+};
+
 /** What makes `fanout fetch` a run over several machines: part of `programOptions`. */
 export const clusterOptions = {
   ...brokerOptions,
   ...newRunOptions,
   ...laneOptions,
+  ...writtenShardsOptions,
   ...storeOptions,
   ...metricsOptions,
 };

@@ -37,6 +37,7 @@ export const diffOptions = {
     default: false,
     help: 'name only what is newly broken',
   }),
+  shards: reportCommandOptions.shards,
   color: outputOptions.color,
 };
 

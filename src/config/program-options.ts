@@ -50,6 +50,7 @@ const PARTNERS: Readonly<Record<string, 'baseline' | 'broker' | 'flakyAfter' | '
   replicas: 'broker',
   lanes: 'broker',
   store: 'broker',
+  shards: 'broker',
   metrics: 'broker',
 };
 

@@ -2,10 +2,11 @@ import { REPORT_KINDS } from '../model/report-kind.ts';
 import { option, type Resolved } from './option.ts';
 import { outputOptions } from './output-options.ts';
 import { boolean } from './parsers/boolean.ts';
+import { directoryName } from './parsers/directory-name.ts';
 import { oneOf } from './parsers/one-of.ts';
 import { fileName } from './parsers/text.ts';
 
-const FORMATS = ['text', ...REPORT_KINDS] as const;
+const FORMATS = ['text', 'jsonl', ...REPORT_KINDS] as const;
 
 /** The options of `fanout report`. */
 export const reportCommandOptions = {
@@ -14,7 +15,7 @@ export const reportCommandOptions = {
     group: 'Output',
     parser: oneOf(FORMATS),
     default: 'text',
-    help: 'write text, junit, json, markdown, html or csv',
+    help: 'write text, jsonl, junit, json, markdown, html or csv',
   }),
   output: option({
     flags: '-o, --output <file>',
@@ -29,6 +30,14 @@ export const reportCommandOptions = {
     parser: boolean,
     default: false,
     help: 'leave out of the text what is OK',
+  }),
+  shards: option({
+    flags: '--shards <dir>',
+    group: 'Output',
+    parser: directoryName,
+    default: undefined,
+    defaultText: 'the directory of the file',
+    help: 'find here the shards that a file of results names',
   }),
   color: outputOptions.color,
 };

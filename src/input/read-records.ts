@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
-import { decodeRecord } from '../model/decode-record.ts';
+import { decodeLine } from '../model/decode-line.ts';
+import type { Frame } from '../model/frame.ts';
 import type { Result } from '../model/result.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 import { readChunks } from './read-chunks.ts';
@@ -16,7 +17,7 @@ export interface BrokenRecord {
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
 /**
- * The result records of a JSONL stream, those of one chunk at a time; blank lines are skipped.
+ * The result records of a JSONL stream, and the frames of a manifest, those of one chunk at a time; blank lines are skipped.
  * - A line that holds none is given out as such, and reading goes on.
  * - Throws an `InputError` that names the source when it cannot be read.
  */
@@ -24,13 +25,13 @@ export async function* readRecords(
   stream: Readable,
   source: string,
   signal?: AbortSignal,
-): AsyncGenerator<readonly (Result | BrokenRecord)[], void, undefined> {
+): AsyncGenerator<readonly (Result | Frame | BrokenRecord)[], void, undefined> {
   const splitter = new LineSplitter(MAX_RECORD_BYTES);
   let line = 0;
-  const decode = (text: Line): (Result | BrokenRecord)[] => {
+  const decode = (text: Line): (Result | Frame | BrokenRecord)[] => {
     line += 1;
     if (typeof text === 'string' && text.trim() === '') return [];
-    const record = typeof text === 'string' ? decodeRecord(text) : { broken: 'it is too long' };
+    const record = typeof text === 'string' ? decodeLine(text) : { broken: 'it is too long' };
     return ['broken' in record ? { source, line, broken: record.broken } : record];
   };
   for await (const chunk of readChunks(stream, source, signal)) yield splitter.push(chunk).flatMap(decode);

@@ -68,7 +68,7 @@ describe('InputOrder', () => {
         await first.store.close();
         const { store, order } = await watched(path, partitions);
         const taken = taking(order);
-        for await (const _ of store.results());
+        for await (const _ of store.entries());
         for (const [id, chunk] of chunks.slice(half)) {
           add(store, id, chunk);
           if (random() < 0.2) await store.save();

@@ -118,7 +118,7 @@ describe('fanout report', () => {
     [
       'a format that is none',
       ['report', '-', '--format', 'xml'],
-      'for --format: it must be one of text, junit, json, markdown, html, csv',
+      'for --format: it must be one of text, jsonl, junit, json, markdown, html, csv',
     ],
     ['standard input twice', ['report', '-', '-'], 'Cannot read standard input twice'],
     [

@@ -36,6 +36,7 @@ export async function diffCommand({ names, flags, process }: DiffArguments): Pro
   const diff = new RunDiff({ ratio: options.slower, floorMs: options.slowerBy });
   const reading = {
     stdin: process.stdin,
+    shards: options.shards,
     warn: (text: string) => void process.stderr.write(`fanout: ${text}\n`),
   };
   try {

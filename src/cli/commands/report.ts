@@ -7,6 +7,7 @@ import { resolveOptions } from '../../config/resolve.ts';
 import { classifyInput } from '../../input/input.ts';
 import { UsageError } from '../../model/errors.ts';
 import { SummaryFold } from '../../model/summary.ts';
+import { jsonlSink } from '../../sinks/jsonl.ts';
 import type { LineOutput } from '../../sinks/line-writer.ts';
 import { reportSink } from '../../sinks/reports/report-sink.ts';
 import { textReport } from '../../sinks/reports/text.ts';
@@ -38,6 +39,7 @@ export async function reportCommand({ names, flags, process }: ReportArguments):
   const sink = await sinkFor(options, output, process);
   const reading = {
     stdin: process.stdin,
+    shards: options.shards,
     signal: gone.signal,
     warn: (text: string) => void process.stderr.write(`fanout: ${text}\n`),
   };
@@ -54,6 +56,7 @@ async function sinkFor(
   output: LineOutput,
   process: NodeJS.Process,
 ): Promise<Sink> {
+  if (format === 'jsonl') return jsonlSink(output);
   if (format !== 'text') return reportSink(format, output, tmpdir());
   const isTerminal = (file === undefined || file === '-') && isatty(1);
   return textReport(output, { paint: await paintFor(color, isTerminal, process.env), quiet });

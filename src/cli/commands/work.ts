@@ -6,6 +6,7 @@ import { warner } from '../broker-warnings.ts';
 import { EXIT } from '../exit-code.ts';
 import { openBroker } from '../open-broker.ts';
 import { openMetrics } from '../open-metrics.ts';
+import { checkInlineBody, openShards } from '../open-shards.ts';
 import { type RequestParts, requestParts } from '../request-parts.ts';
 import { showConfig } from '../show-config.ts';
 import { Signals } from '../signals.ts';
@@ -22,6 +23,7 @@ export interface WorkArguments {
 export async function workCommand({ flags, process, version }: WorkArguments): Promise<number> {
   const options = resolveAsProgram(workOptions, await givenTo(flags, process.env), version);
   if (options.printConfig) return showConfig(workOptions, options, process);
+  checkInlineBody(options);
   const request = await requestParts(options, process.env);
   const warn = warner(process);
   Error.stackTraceLimit = 0; // as in a fetch: errors whose traces nobody reads
@@ -43,8 +45,13 @@ interface WorkParts {
 
 async function workRun({ options, request, process, warn, metrics }: WorkParts): Promise<number> {
   const { engine, run } = await openBroker(options, warn);
+  const shards = await openShards(options, process).catch(async (error: unknown) => {
+    await engine.close();
+    throw error;
+  });
   const told = metrics?.countResults();
-  const work = new WorkRun({ engine, options, request, lanes: options.lanes, process, warn, told });
+  const { lanes } = options;
+  const work = new WorkRun({ engine, options, request, shards, lanes, process, warn, told });
   metrics?.watchBroker(engine, { hasQueue: false });
   metrics?.watchWork(work);
   const signals = new Signals(process, {
@@ -63,6 +70,7 @@ async function workRun({ options, request, process, warn, metrics }: WorkParts):
     return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
   } finally {
     signals.close();
+    await shards?.close();
     await engine.close();
   }
 }

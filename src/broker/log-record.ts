@@ -1,0 +1,35 @@
+import { encodeFrame, MAX_FRAME_BYTES } from '../model/frame.ts';
+import type { Result } from '../model/result.ts';
+import type { ShardWriter } from '../shards/shard-writer.ts';
+import { packResults } from './packed-results.ts';
+import type { LogRecord } from './queue-engine.ts';
+
+/** What a worker says of a chunk. */
+export interface FinishedChunk {
+  readonly chunk: number;
+  readonly results: readonly Result[];
+  readonly worker: string;
+}
+
+/** How it is said: in messages of at most `maxBytes`, or in shards. */
+export interface LogForm {
+  readonly maxBytes: number;
+  readonly shards?: Pick<ShardWriter, 'append'> | undefined;
+}
+
+/**
+ * The record of a chunk for the log: its results, or the place on the disk where they are by then. Throws an `OutputError` when
+ * they cannot be written there.
+ */
+export async function logRecord(finished: FinishedChunk, { maxBytes, shards }: LogForm): Promise<LogRecord> {
+  const { chunk, results, worker } = finished;
+  const count = results.length;
+  if (shards === undefined) {
+    return { kind: 'results', chunk, count, worker, body: packResults(results, maxBytes) };
+  }
+  const place = await shards.append(packResults(results, MAX_FRAME_BYTES));
+  const ok = results.filter((result) => result.ok).length;
+  const first = results.reduce((lowest, { index }) => Math.min(lowest, index), Number.POSITIVE_INFINITY);
+  const frame = { ...place, chunk, count, first, ok, failed: count - ok, worker };
+  return { kind: 'commit', chunk, count, worker, body: Buffer.from(encodeFrame(frame)) };
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { decodeLine } from '../../src/model/decode-line.ts';
+import { decodeFrame, encodeFrame, MAX_FRAME_BYTES } from '../../src/model/frame.ts';
+import { encodeRecord } from '../../src/model/record.ts';
+import { aFrame } from './a-frame.ts';
+import { okResult } from './a-result.ts';
+
+function changed(key: string, value: unknown): string {
+  return JSON.stringify({ ...JSON.parse(encodeFrame(aFrame())), [key]: value });
+}
+
+describe('decodeFrame()', () => {
+  it('gives the frame that was encoded, and nothing of what else the line has', () => {
+    expect(decodeFrame(encodeFrame(aFrame()))).toEqual(aFrame());
+    expect(decodeFrame(changed('later', 1))).toEqual(aFrame());
+  });
+
+  it.each(['', '{', 'null', '[]', '7', '"shard"', '{"v":2,"shard":"a"}', encodeRecord(okResult())])(
+    'takes %s for no frame at all',
+    (line) => {
+      expect(decodeFrame(line)).toBeUndefined();
+    },
+  );
+
+  it.each([
+    ['shard', '../secret.jsonl.gz'],
+    ['shard', '/etc/passwd'],
+    ['shard', 'a\\b.jsonl.gz'],
+    ['shard', '.hidden.jsonl.gz'],
+    ['shard', 'a\u0000.jsonl.gz'],
+    ['shard', `${'a'.repeat(200)}.jsonl.gz`],
+    ['shard', 'passwd'],
+    ['shard', 7],
+    ['chunk', -1],
+    ['chunk', 1.5],
+    ['offset', -1],
+    ['offset', Number.MAX_SAFE_INTEGER],
+    ['offset', '1'],
+    ['bytes', 0],
+    ['bytes', MAX_FRAME_BYTES + 1],
+    ['sha256', 'AB'.repeat(32)],
+    ['sha256', undefined],
+    ['count', 0],
+    ['first', -1],
+    ['ok', null],
+    ['failed', Number.NaN],
+    ['worker', 'a\u001b[2J'],
+    ['worker', ''],
+  ])('refuses a frame whose "%s" is %j', (key, value) => {
+    expect(decodeFrame(changed(key, value))).toEqual({ broken: `its "${key}" is missing or wrong` });
+  });
+
+  it('refuses counts that do not add up', () => {
+    expect(decodeFrame(changed('ok', 3))).toEqual({ broken: expect.stringContaining('add up') });
+  });
+});
+
+describe('decodeLine()', () => {
+  it('tells records, frames and all else apart', () => {
+    expect(decodeLine(encodeRecord(okResult()))).toMatchObject(okResult());
+    expect(decodeLine(encodeFrame(aFrame()))).toEqual(aFrame());
+    expect(decodeLine('{"v":1}')).toEqual({ broken: 'its "index" is missing or wrong' });
+    expect(decodeLine(changed('bytes', 0))).toEqual({ broken: 'its "bytes" is missing or wrong' });
+  });
+});
