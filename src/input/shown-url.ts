@@ -4,8 +4,10 @@ const MAX_URL_LENGTH = 2000;
 const MAX_EXCERPT_LENGTH = 100;
 
 // Greedy on purpose: a password may hold an unescaped `/`, `#` or `@`. The number of a port is no password.
+// What stands before `://` may be no scheme, as in `ht tp://` or `- http://`.
 // Anchored, and no two parts in a row match the same characters, so it is linear in what it reads.
-const USER_INFO = /^((?:[a-z][a-z0-9+.-]*:)?[\\/]{2,}|)(?:[^\\/?#:]*:(?!\d*(?:[\\/?#]|$)).*@|[^\\/?#]*@)/is;
+const USER_INFO =
+  /^((?:[^\\/?#@]*:)?[\\/]{2,}|https?:[\\/]+|)(?:[^\\/?#:]*:(?!\d*(?:[\\/?#]|$)).*@|[^\\/?#]*@)/is;
 const JSON_SECRETS = /\b(?:headers?|body|authorization|cookie)\b.*$/is;
 
 /** The `url` of an invalid job: one printable word of 1 to 2000 characters, without a password. */
@@ -25,7 +27,8 @@ function shown(text: string, maxLength: number): string {
 }
 
 function withoutSecrets(text: string): string {
-  if (!text.startsWith('{')) return text.replace(USER_INFO, '$1***@');
-  const pieces = text.replace(JSON_SECRETS, '…').split(/(["'\s])/);
+  const start = text.startsWith('{') ? text.replace(JSON_SECRETS, '…') : text.replace(USER_INFO, '$1***@');
+  // A URL may stand anywhere in a line that is none.
+  const pieces = start.split(/(["'\s])/);
   return pieces.map((piece) => piece.replace(USER_INFO, '$1***@')).join('');
 }

@@ -1,0 +1,103 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { jobWire } from '../../src/cli/job-wire.ts';
+import { parseExpectation } from '../../src/config/expectation.ts';
+import type { JobFields } from '../../src/input/parse-job-input.ts';
+import { jobText, parseLine } from '../../src/input/parse-line.ts';
+import { jobObject, urlText } from '../arbitrary/jobs.ts';
+import { runs } from '../arbitrary/runs.ts';
+import { hostileText } from '../arbitrary/texts.ts';
+import { UNPRINTABLE } from '../sinks/hostile.ts';
+
+const syntax = { parseExpectation };
+
+/** What holds for the job of every line. */
+function check(fields: JobFields): void {
+  const { url, invalid } = fields;
+  if (invalid === undefined) {
+    const { protocol, username, password, href } = new URL(url);
+    expect([protocol === 'http:' || protocol === 'https:', username, password, href]).toEqual([
+      true,
+      '',
+      '',
+      url,
+    ]);
+    return;
+  }
+  expect(invalid).toMatch(/^Cannot (use|read) .+/);
+  expect(invalid).not.toMatch(UNPRINTABLE);
+  expect(url).toMatch(/^\S{1,2000}$/);
+  expect(url).not.toMatch(UNPRINTABLE);
+  expect(Object.keys(fields).filter((key) => !['url', 'id', 'invalid'].includes(key))).toEqual([]);
+}
+
+test('any text is a job, or a job that says why it is none', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(hostileText, urlText),
+      fc.constantFrom(undefined, 'http', 'https'),
+      (line, defaultScheme) => {
+        const text = jobText(line);
+        if (text !== undefined) check(parseLine(text, { ...syntax, defaultScheme }));
+      },
+    ),
+    runs(1000),
+  );
+});
+
+test('any JSON value is a job, or a job that says why it is none', () => {
+  const json = fc.oneof({ weight: 5, arbitrary: jobObject }, { weight: 1, arbitrary: fc.jsonValue() });
+  fc.assert(
+    fc.property(json, (value) => check(parseLine(JSON.stringify(value), syntax))),
+    runs(1000),
+  );
+});
+
+test('JSON that is cut off anywhere is a job that says why it is none', () => {
+  fc.assert(
+    fc.property(jobObject, fc.nat(), (value, at) => {
+      const text = JSON.stringify(value);
+      const cut = parseLine(text.slice(0, 1 + (at % (text.length - 1))), syntax);
+      check(cut);
+      expect(cut.invalid).toBeDefined();
+    }),
+  );
+});
+
+test('a job is the same when it is written as JSON and read again, also by another machine', () => {
+  fc.assert(
+    fc.property(jobObject, (value) => {
+      const first = parseLine(JSON.stringify(value), syntax);
+      if (first.invalid !== undefined) return;
+      const job = { index: 0, source: '-', line: 1, ...first };
+      const again = parseLine(JSON.stringify(jobWire.write(job)), syntax);
+      expect(again).toEqual(first);
+    }),
+    runs(1000),
+  );
+});
+
+test('a password in a line is shown nowhere, whatever stands around it', () => {
+  const near = fc.oneof(
+    fc.string({ maxLength: 8 }),
+    hostileText.map((text) => text.slice(0, 8)),
+  );
+  const scheme = fc.constantFrom('http://', 'https://', 'ftp://', 'http:/', 'https:', '//', 'ht tp://', '');
+  fc.assert(
+    fc.property(
+      scheme,
+      near,
+      near,
+      fc.constantFrom('example.com/', 'host:99999', 'a b', '[::1', ''),
+      (start, user, more, host) => {
+        const line = jobText(
+          `${start}${user.replace(/[\\/?#\s"'{@:]/g, '')}:hunter2${more.replace(/\s/g, '')}@${host}`,
+        );
+        if (line === undefined) return;
+        const { url, invalid } = parseLine(line, syntax);
+        expect(`${url} ${invalid}`).not.toContain('hunter2');
+      },
+    ),
+    runs(1000),
+  );
+});
