@@ -94,5 +94,5 @@ export const jobObject: fc.Arbitrary<object> = fc
   .map(([known, more]) => ({ ...known, ...more }));
 
 function encoded(text: string): string {
-  return encodeURIComponent(text.toWellFormed());
+  return encodeURIComponent(Buffer.from(text).toString());
 }

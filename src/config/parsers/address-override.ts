@@ -1,6 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { BadValue } from '../bad-value.ts';
 import type { Parser } from '../parser.ts';
+import { hostnameOf } from './hostname-of.ts';
 import { linesOf, showLines } from './lines-of.ts';
 
 /** The addresses to connect to for a host and a port. */
@@ -40,9 +41,9 @@ function parseLine(line: string): AddressOverride {
 /** The host in the form that a URL gives it. */
 function hostOf(name: string): string {
   if (name === '*') return name;
-  const url = `http://${name}/`;
-  if (!URL.canParse(url)) throw new BadValue(WISH);
-  return new URL(url).hostname.replace(/^\[|\]$|\.$/g, '');
+  const hostname = hostnameOf(name);
+  if (hostname === undefined) throw new BadValue(WISH);
+  return hostname.replace(/^\[|\]$|\.$/g, '');
 }
 
 function addressOf(text: string): string {

@@ -1,5 +1,6 @@
 import { BadValue } from '../bad-value.ts';
 import type { Parser } from '../parser.ts';
+import { hostnameOf } from './hostname-of.ts';
 
 /** Where a broker is, and who asks. */
 export interface BrokerUrl {
@@ -38,9 +39,8 @@ export function maskBroker(value: BrokerUrl): string {
 
 function serverOf(host: string): string {
   // Parsed as another scheme, since WHATWG leaves hosts of unknown ones as they are.
-  const url = `http://${host}`;
-  if (host === '' || !URL.canParse(url)) throw new BadValue(WISH);
-  const { hostname } = new URL(url);
+  const hostname = hostnameOf(host);
+  if (hostname === undefined) throw new BadValue(WISH);
   const port = /:(\d+)$/.exec(host)?.[1];
   return `${hostname}:${port ?? DEFAULT_PORT}`;
 }

@@ -1,6 +1,7 @@
 import { BadValue } from '../bad-value.ts';
 import type { Parser } from '../parser.ts';
 import { type Header, headers } from './header.ts';
+import { hostnameOf } from './hostname-of.ts';
 
 /** A request header for one host alone. */
 export interface HostHeader extends Header {
@@ -45,15 +46,14 @@ function split(line: unknown): readonly [string, string] {
 /** The host as a URL has it, or `undefined` when the text is none. */
 function hostIn(text: string): string | undefined {
   const [, name = '', port] = /^(\[[^\]]+\]|[^[\]:/\\?#@*%\s]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const url = `http://${name}/`;
-  if (!URL.canParse(url) || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535) return undefined;
-  const { hostname } = new URL(url);
+  const hostname = hostnameOf(name);
+  if (hostname === undefined || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535) return undefined;
   return port === undefined ? hostname : `${hostname}:${Number(port)}`;
 }
 
-// The host alone, and only if it is one: in a line without a host, a secret stands in its place.
+// The host alone, and only if it is one: in a line without a host, a secret stands in its place, as it may in one word.
 function shown(line: unknown): string {
-  const [, first = ''] = typeof line === 'string' ? (/^\s*(\S+)\s/.exec(line) ?? []) : [];
+  const [, first = ''] = typeof line === 'string' ? (/^\s*(\S+)\s+\S/.exec(line) ?? []) : [];
   const host = hostIn(first);
   return host === undefined ? 'the value' : `"${host} ***"`;
 }

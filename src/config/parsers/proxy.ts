@@ -1,6 +1,7 @@
 import { type ProxyServer, proxyAuthority } from '../../model/proxy.ts';
 import { BadValue } from '../bad-value.ts';
 import type { Parser } from '../parser.ts';
+import { hostnameOf } from './hostname-of.ts';
 
 // Scheme, credentials, host, port. WHATWG's parser is asked for the host alone: it ends a password at a `#` or `/`, and
 // does not tell `:80` from no port.
@@ -27,16 +28,16 @@ export function maskProxy(value: ProxyServer | null): string {
 function parseProxy(value: unknown): ProxyServer {
   const [, scheme = 'http', userinfo, host = '', port] =
     (typeof value === 'string' && PROXY_URL.exec(value.trim())) || [];
-  const url = `http://${host}`;
+  const hostname = hostnameOf(host);
   if (/^socks/i.test(scheme))
     throw new BadValue('it must be an http:// or https:// proxy; SOCKS is not known');
-  if (!/^https?$/i.test(scheme) || !URL.canParse(url)) throw new BadValue(WISH);
+  if (!/^https?$/i.test(scheme) || hostname === undefined) throw new BadValue(WISH);
   const isSecure = scheme.length === 5;
   const number = Number(port || (isSecure ? 443 : 1080));
   if (number < 1 || number > 65_535) throw new BadValue('its port must be from 1 to 65535');
   return Object.freeze({
     isSecure,
-    hostname: new URL(url).hostname.replace(/^\[|\]$/g, ''),
+    hostname: hostname.replace(/^\[|\]$/g, ''),
     port: number,
     ...(userinfo ? { credentials: parseUserinfo(userinfo) } : {}),
   });

@@ -89,6 +89,7 @@ describe('hostHeaders', () => {
     ['a.test X-Key: s3cret\n', '"a.test ***"'],
     ['X-Key: s3cret', 'the value'],
     ['s3cret', 'the value'],
+    ['s3cret \n', 'the value'],
     ['me:s3cret@a.test X: 1', 'the value'],
     [{ 'a.test': 's3cret' }, 'the value'],
     [['a.test s3cret', 'X-Key: s3:cret'], '"a.test ***", the value'],
