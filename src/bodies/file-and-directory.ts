@@ -58,9 +58,8 @@ export function fits(name: string): boolean {
 /** At most so many bytes of UTF-8, and no part of a character. What is cut off there ends in no space and no dot. */
 function cut(text: string, maxBytes: number): string {
   if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
-  const bytes = Buffer.from(text).subarray(0, maxBytes);
-  return bytes
-    .toString('utf8')
-    .replace(/\ufffd+$/, '')
-    .replace(/[. ]+$/, (edge) => '_'.repeat(edge.length));
+  const bytes = Buffer.from(text);
+  let end = maxBytes;
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1; // within a character
+  return bytes.toString('utf8', 0, end).replace(/[. ]+$/, (edge) => '_'.repeat(edge.length));
 }

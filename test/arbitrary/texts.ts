@@ -9,6 +9,11 @@ const TRAPS = [
 
 const trap = fc.constantFrom(...TRAPS);
 
+/** A few characters that mean harm. */
+export const shortHostileText: fc.Arbitrary<string> = fc
+  .array(fc.oneof(trap, fc.string({ maxLength: 3 })), { maxLength: 3 })
+  .map((parts) => parts.join(''));
+
 /** Any text, mostly text that means harm. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   {

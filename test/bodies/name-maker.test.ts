@@ -174,3 +174,9 @@ test('no part and no name is too long, and the end of a long name stays', () => 
   }
   expect(nameOf('https://example.com/a', '{id}/{index}', { id: long })).toMatch(/^x{100}\/0~[0-9a-f]{20}$/);
 });
+
+test('a directory of characters that stand for broken ones is cut between two of them, and not away', () => {
+  const [directory, ...more] = nameOf(`https://example.com/${'%EF%BF%BD'.repeat(50)}/`, '{path}').split('/');
+  expect(directory).toBe('\ufffd'.repeat(33));
+  expect(more).toEqual([expect.stringMatching(/^index~[0-9a-f]{20}\.html$/)]);
+});

@@ -1,0 +1,96 @@
+import { resolve, sep } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { NameMaker } from '../../src/bodies/name-maker.ts';
+import { nameTemplate } from '../../src/config/parsers/name-template.ts';
+import { fileNameFault } from '../../src/model/file-name.ts';
+import type { Job } from '../../src/model/job.ts';
+import { NAME_FIELDS, type NameTemplate } from '../../src/model/name-template.ts';
+import { fetchableUrl } from '../arbitrary/jobs.ts';
+import { runs } from '../arbitrary/runs.ts';
+import { hostileText, shortHostileText } from '../arbitrary/texts.ts';
+
+/** Templates that the parser takes: fields in any order, with text between them. */
+const template: fc.Arbitrary<NameTemplate> = fc
+  .tuple(
+    fc.shuffledSubarray([...NAME_FIELDS], { minLength: 1 }),
+    fc.array(fc.oneof(fc.constantFrom('', '/', '-', '_', '.', 'a/b', 'x.d/', '~', ' '), shortHostileText), {
+      minLength: 9,
+      maxLength: 9,
+    }),
+  )
+  .map(
+    ([fields, texts]) =>
+      fields.map((field, index) => `${texts[index]}{${field}}`).join('') + (texts[8] ?? ''),
+  )
+  .map((text) => {
+    try {
+      return nameTemplate.parse(text);
+    } catch {
+      return undefined;
+    }
+  })
+  .filter((parsed) => parsed !== undefined);
+
+const job: fc.Arbitrary<Job> = fc
+  .tuple(
+    fetchableUrl,
+    fc.nat(1000),
+    fc.oneof(fc.constant(undefined), hostileText),
+    fc.constantFrom({}, {}, { method: 'PUT' }, { body: 'a' }),
+  )
+  .map(([url, index, id, more]) => ({
+    index,
+    source: '-',
+    line: 1,
+    url,
+    ...(id === undefined ? {} : { id }),
+    ...more,
+  }));
+
+/** Another job that differs in little. */
+const twins: fc.Arbitrary<readonly [Job, Job]> = fc
+  .tuple(
+    job,
+    job,
+    fc.nat(),
+    fc.constantFrom('', '_', '.', '~1', 'A', 'a', '%20', '%2F', '/', '.d', '.body', '?', '#', 'É', '\u0301'),
+  )
+  .map(([first, other, at, put]): readonly [Job, Job] => {
+    const place = 8 + (at % (first.url.length - 7));
+    const text = first.url.slice(0, place) + put + first.url.slice(place + (at % 2));
+    const url = URL.canParse(text) ? new URL(text).href : other.url;
+    return [first, { ...first, url, index: first.index + 1 }];
+  })
+  .filter(([first, second]) => first.url !== second.url && !second.url.includes('@'));
+
+/** What file systems that do not care for case, or for forms of Unicode, make of a name. */
+function folded(name: string): string {
+  return name.normalize('NFKD').toUpperCase().normalize('NFKD').toLowerCase();
+}
+
+test('a name by any template fits every file system, and lies in the directory', () => {
+  fc.assert(
+    fc.property(template, job, fc.integer({ min: 100, max: 999 }), (parsed, one, status) => {
+      const name = new NameMaker({ template: parsed, defaultMethod: 'GET' }).nameOf(one, status);
+      expect(fileNameFault(name)).toBeUndefined();
+      expect(resolve('/out', name).startsWith(resolve('/out') + sep)).toBe(true);
+      expect(new NameMaker({ template: parsed, defaultMethod: 'GET' }).nameOf(one, status)).toBe(name);
+    }),
+    runs(300),
+  );
+});
+
+test('two URLs that differ in next to nothing have two names by any template, and none is the directory of the other', () => {
+  fc.assert(
+    fc.property(template, twins, (parsed, [first, second]) => {
+      const maker = new NameMaker({ template: parsed, defaultMethod: 'GET' });
+      const names = [first, second].map((one) => folded(maker.nameOf(one, 200))) as [string, string]; // two in, two out
+      expect(names[0]).not.toBe(names[1]);
+      expect(`${names[0]}/`.startsWith(`${names[1]}/`) || `${names[1]}/`.startsWith(`${names[0]}/`)).toBe(
+        false,
+      );
+    }),
+    runs(300),
+  );
+});
