@@ -3,8 +3,9 @@ import type { FailedResult } from '../model/result.ts';
 import { escapeJson } from './escape-json.ts';
 import type { LineOutput } from './line-writer.ts';
 
-// A line of such a URL is read back as that URL: no white space to be trimmed, not empty, no comment, no JSON.
-const PLAIN_LINE = /^[^\s#{][\x21-\x7e]*$/;
+// A line of such a URL is read back as that URL: no white space to be trimmed, not empty, no comment, no JSON. And it
+// holds no `##[`, which starts a command of GitHub Actions where the list is shown.
+const PLAIN_LINE = /^(?!.*##\[)(?![#{])[\x21-\x7e]+$/;
 
 /**
  * `--failed FILE`: the failed URLs as a list that `fanout fetch` reads back. A URL with an id, or with another

@@ -34,11 +34,18 @@ test('the method of the run itself is not repeated', () => {
   expect(listOf({ method: 'GET' }, 'HEAD')).toBe('{"url":"https://example.com/1","method":"GET"}\n');
 });
 
-test.each(['', '# no comment', '{"url":1}', ' spaces ', 'a b', HOSTILE, 'bücher.example'])(
-  'what is no plain line is read back all the same: %j',
-  (url) => {
-    const line = listOf({ url });
-    expect(JSON.parse(line)).toEqual({ url });
-    expect(line.slice(0, -1)).not.toMatch(UNPRINTABLE);
-  },
-);
+test.each([
+  '',
+  '# no comment',
+  '{"url":1}',
+  ' spaces ',
+  'a b',
+  HOSTILE,
+  'bücher.example',
+  'http://a/##[error]b',
+])('what is no plain line is read back all the same: %j', (url) => {
+  const line = listOf({ url });
+  expect(JSON.parse(line)).toEqual({ url });
+  expect(line.slice(0, -1)).not.toMatch(UNPRINTABLE);
+  expect(line).not.toContain('##[');
+});

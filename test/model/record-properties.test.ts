@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeRecord } from '../../src/model/decode-record.ts';
+import { encodeRecord } from '../../src/model/record.ts';
+import type { Result } from '../../src/model/result.ts';
+import { escapeJson } from '../../src/sinks/escape-json.ts';
+import { edited, edits } from '../arbitrary/bytes.ts';
+import { anyResult } from '../arbitrary/results.ts';
+import { runs } from '../arbitrary/runs.ts';
+import { hostileText } from '../arbitrary/texts.ts';
+
+/** What a record keeps of a result: times in tenths of a ms. */
+function kept(result: Result): unknown {
+  const tenths = (value: number) => Math.round(value * 10) / 10;
+  const { durationMs, ttfbMs } = result;
+  return {
+    ...result,
+    v: 1,
+    durationMs: tenths(durationMs),
+    ...(ttfbMs === undefined ? {} : { ttfbMs: tenths(ttfbMs) }),
+  };
+}
+
+test('any result is one line, and is the same when it is read again, escaped or not', () => {
+  fc.assert(
+    fc.property(anyResult, (result) => {
+      const line = encodeRecord(result);
+      expect(line).not.toContain('\n');
+      expect(decodeRecord(line)).toEqual(kept(result));
+      expect(decodeRecord(escapeJson(line))).toEqual(kept(result));
+    }),
+    runs(500),
+  );
+});
+
+test('any text is a result that can be written again, or says why it is none', () => {
+  const json = fc.jsonValue().map((value) => JSON.stringify(value));
+  const other = fc.tuple(
+    anyResult,
+    fc.constantFrom('redirects', 'failure', 'startedAt', 'status', 'body', 'v'),
+    fc.jsonValue(),
+  );
+  const changed = other.map(([result, key, value]) =>
+    JSON.stringify({ ...JSON.parse(encodeRecord(result)), [key]: value }),
+  );
+  const damaged = fc
+    .tuple(anyResult, edits)
+    .map(([result, changes]) => edited(Buffer.from(encodeRecord(result)), changes).toString());
+  fc.assert(
+    fc.property(fc.oneof(json, hostileText, changed, damaged), (line) => {
+      const found = decodeRecord(line);
+      if ('broken' in found) expect(found.broken).toMatch(/^(it|its) ./);
+      else expect(decodeRecord(encodeRecord(found))).not.toHaveProperty('broken');
+    }),
+    runs(500),
+  );
+});
