@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib';
+import { eachLine } from '../model/each-line.ts';
 import type { Job } from '../model/job.ts';
 import { decodeJob, type JobWire } from './job-line.ts';
 
@@ -10,7 +11,7 @@ export function chunkJobs(body: Uint8Array, wire: JobWire): readonly Job[] | und
   const text = unpacked(body, MAX_TEXT_BYTES);
   if (text === undefined || text === '') return undefined;
   const jobs: Job[] = [];
-  for (const line of text.split('\n')) {
+  for (const line of eachLine(text)) {
     const job = decodeJob(line, wire);
     if (job === undefined) return undefined;
     jobs.push(job);

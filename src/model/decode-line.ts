@@ -1,4 +1,5 @@
 import { decodeRecord } from './decode-record.ts';
+import { eachLine } from './each-line.ts';
 import { decodeFrame, type Frame } from './frame.ts';
 import type { Result } from './result.ts';
 
@@ -12,7 +13,7 @@ export function decodeLine(line: string): Result | Frame | { readonly broken: st
 export function decodeRecords(text: string): readonly Result[] | undefined {
   const results: Result[] = [];
   const lines = text.endsWith('\n') ? text.slice(0, -1) : text;
-  for (const line of lines.split('\n')) {
+  for (const line of eachLine(lines)) {
     const result = decodeRecord(line);
     if ('broken' in result) return undefined;
     results.push(result);

@@ -14,6 +14,7 @@ import { parseExpectation } from '../../src/config/expectation.ts';
 import { parseLine } from '../../src/input/parse-line.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { encodeRecord } from '../../src/model/record.ts';
+import type { Result } from '../../src/model/result.ts';
 import { edited, edits } from '../arbitrary/bytes.ts';
 import { jobObject } from '../arbitrary/jobs.ts';
 import { anyResult } from '../arbitrary/results.ts';
@@ -34,18 +35,17 @@ function message(good: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   );
 }
 
-const jobs = fc
-  .array(jobObject, { minLength: 1, maxLength: 5 })
-  .map((all) =>
-    all.map((value, index) => ({
-      index,
-      source: '-',
-      line: index + 1,
-      ...parseLine(JSON.stringify(value), { parseExpectation }),
-    })),
-  );
+const jobs = fc.array(jobObject, { minLength: 1, maxLength: 5 }).map((all) =>
+  all.map((value, index) => ({
+    index,
+    source: '-',
+    line: index + 1,
+    ...parseLine(JSON.stringify(value), { parseExpectation }),
+  })),
+);
 const chunk = jobs.map((all) => gzipSync(all.map((job) => encodeJob(job, jobWire)).join('\n')));
-const results = fc.array(anyResult, { minLength: 1, maxLength: 5 });
+const results = fc.uniqueArray(anyResult, { minLength: 1, maxLength: 5, selector: ({ index }) => index });
+const inOrder = (all: readonly Result[]) => all.toSorted((a, b) => a.index - b.index);
 
 test('the jobs of a chunk are those that were put into it, each once', () => {
   fc.assert(
@@ -69,12 +69,16 @@ test('any bytes are the jobs of a chunk with numbers of their own, or no chunk',
   );
 });
 
-test('results are the same when they are unpacked', () => {
+test('results are the same when they are unpacked, in the order of the list', () => {
   fc.assert(
     fc.property(results, (all) => {
       const found = unpackResults(packResults(all, 10_000_000));
-      expect(found?.text).toBe(all.map((result) => `${encodeRecord(result)}\n`).join(''));
-      expect(found?.results.map(encodeRecord)).toEqual(all.map(encodeRecord));
+      expect(found?.text).toBe(
+        inOrder(all)
+          .map((result) => `${encodeRecord(result)}\n`)
+          .join(''),
+      );
+      expect(found?.results.map(encodeRecord)).toEqual(inOrder(all).map(encodeRecord));
     }),
     runs(50),
   );
@@ -85,7 +89,7 @@ test('results that are too large for a message are as many, and for the same URL
     fc.property(results, fc.integer({ min: 0, max: 3000 }), (all, maxBytes) => {
       const found = unpackResults(packResults(all, maxBytes));
       expect(found?.results.map(({ index, url }) => [index, url.slice(0, 2000)])).toEqual(
-        all.map(({ index, url }) => [index, url.slice(0, 2000)]),
+        inOrder(all).map(({ index, url }) => [index, url.slice(0, 2000)]),
       );
     }),
     runs(50),
@@ -100,6 +104,14 @@ test('any bytes are results that can be written, or none', () => {
     }),
     runs(120),
   );
+});
+
+test('a small message of nothing but newlines is no chunk and no results, and costs no memory beyond its text', () => {
+  const newlines = gzipSync(Buffer.alloc(63 * 1024 ** 2, '\n'));
+  const before = process.memoryUsage().heapUsed;
+  expect(chunkJobs(newlines, jobWire)).toBeUndefined();
+  expect(unpackResults(newlines)).toBeUndefined();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(300 * 1024 ** 2);
 });
 
 test('a bitmap holds what was set in it, and is the same when it is unpacked', () => {
