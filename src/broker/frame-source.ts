@@ -12,8 +12,10 @@ const PAUSES_MS: readonly number[] = [200, 400, 800, 1600];
 const NAMED = 3;
 
 export interface FrameSourceParts {
-  readonly shards: ShardReader;
+  readonly shards: Pick<ShardReader, 'directory' | 'read' | 'hasAny'>;
   readonly warn: (text: string) => void;
+  /** How long what is not there is waited for, between one try and the next. */
+  readonly pausesMs?: readonly number[];
   /** Ends the waiting for what is not there yet. */
   readonly signal: AbortSignal;
 }
@@ -33,10 +35,9 @@ export class FrameSource {
    * again. Throws an `OutputError` when the directory itself seems to be the wrong one, or cannot be read.
    */
   async first(frame: Frame): Promise<readonly Result[] | undefined> {
-    const { shards, signal } = this.#parts;
+    const { shards, signal, pausesMs = PAUSES_MS } = this.#parts;
     let found = await shards.read(frame);
-    const pauses = this.#lost.has(frame.shard) ? [] : PAUSES_MS;
-    for (const ms of pauses) {
+    for (const ms of this.#lost.has(frame.shard) ? [] : pausesMs) {
       if (!('fault' in found) || found.kind === 'damaged' || signal.aborted) break;
       await pause(ms, signal);
       found = await shards.read(frame);

@@ -43,12 +43,13 @@ export class Intake {
 
   /** The results that a record of the log brings, which then are in the store. */
   async take(entry: LogEntry): Promise<readonly Result[]> {
-    const { store, warn } = this.#parts;
+    const { store, maxCount, warn } = this.#parts;
     if (store.done.has(entry.chunk)) {
       this.#duplicates += 1;
       return [];
     }
-    const found = entry.kind === 'commit' ? this.#frameOf(entry) : unpackResults(entry.body);
+    const most = Math.min(entry.count, maxCount);
+    const found = entry.kind === 'commit' ? this.#frameOf(entry) : unpackResults(entry.body, most);
     if (found !== undefined && 'shard' in found) return this.#takeFrame(found);
     if (found === undefined || found.results.length !== entry.count || entry.chunk >= MAX_CHUNKS) {
       warn(

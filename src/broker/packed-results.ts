@@ -28,12 +28,16 @@ export function packResults(unsorted: readonly Result[], maxBytes: number): Uint
   }
 }
 
-/** The results of a message in the order of their indexes, with their lines, or `undefined` when any of it is damaged. */
+/**
+ * The results of a message in the order of their indexes, with their lines, or `undefined` when any of it is damaged or there are
+ * more than `most`.
+ */
 export function unpackResults(
   body: Uint8Array,
+  most = Number.POSITIVE_INFINITY,
 ): { readonly text: string; readonly results: readonly Result[] } | undefined {
   const text = unpacked(body, MAX_TEXT_BYTES);
-  const results = text === undefined ? undefined : decodeRecords(text);
+  const results = text === undefined ? undefined : decodeRecords(text, most);
   if (text === undefined || results === undefined) return undefined;
   if (results.every(({ index }, at) => at === 0 || index > (results[at - 1]?.index ?? 0))) {
     return { text: text.endsWith('\n') ? text : `${text}\n`, results };

@@ -13,6 +13,7 @@ Examples, of one run on many machines:
   fanout feed urls.txt --broker nats://queue:4222 --run may    send the list, once, from anywhere
   fanout work --broker nats://queue:4222 --run may -c 256      on each machine that fetches
   fanout collect --broker nats://queue:4222 --run may -q       on one machine: results, summary, exit code
+  fanout work --shards /mnt/results ...                        results into files, and not through the broker
   fanout status --broker nats://queue:4222 --run may           how far it is
   fanout purge --broker nats://queue:4222 --run may            when all is done
 

@@ -19,7 +19,8 @@ Examples:
   fanout report a.jsonl b.jsonl --format junit          several runs in one report
   fanout fetch urls.txt --json | fanout report -q       only what is not OK
 
-The exit code is 0 when the report could be made, whatever is in it, and 2 when a line is no result record.`;
+The exit code is 0 when the report could be made, whatever is in it, and 2 when a line is no result record, or the results of
+a shard cannot be read.`;
 
 const DIFF_EXAMPLES = `
 Examples:

@@ -44,7 +44,7 @@ export class ShardReader {
     if (createHash('sha256').update(packed).digest('hex') !== frame.sha256) {
       return { fault: 'it has other bytes than were written there', kind: 'damaged' };
     }
-    const results = await this.#resultsIn(packed);
+    const results = await this.#resultsIn(packed, frame.count);
     if (results !== undefined && isOf(frame, results)) return results;
     return { fault: 'it does not hold what it should', kind: 'damaged' };
   }
@@ -68,9 +68,9 @@ export class ShardReader {
     }
   }
 
-  async #resultsIn(packed: Buffer): Promise<readonly Result[] | undefined> {
+  async #resultsIn(packed: Buffer, most: number): Promise<readonly Result[] | undefined> {
     try {
-      return decodeRecords((await unpack(packed, { maxOutputLength: MAX_TEXT_BYTES })).toString());
+      return decodeRecords((await unpack(packed, { maxOutputLength: MAX_TEXT_BYTES })).toString(), most);
     } catch {
       return undefined;
     }

@@ -1,0 +1,66 @@
+import { onTestFinished } from 'vitest';
+import { type CliResult, type CliRun, startCli } from '../origin/run-cli.ts';
+
+const KILL_AFTER_MS = 240_000;
+
+/** As a service manager would, a role that ends in an error is started again, but not for ever. */
+const MOST_FAILURES = 10;
+
+/** A part of a run, a process that is started again whenever it was killed or has failed. */
+export class Role {
+  readonly #args: readonly string[];
+  readonly #cwd: string;
+  readonly #failures: string[] = [];
+  readonly #ended: Promise<CliResult>;
+  #end: (result: CliResult) => void = () => {};
+  #run: CliRun | undefined;
+
+  constructor(args: readonly string[], cwd: string) {
+    this.#args = args;
+    this.#cwd = cwd;
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    onTestFinished(() => this.kill());
+  }
+
+  /** Resolves when it has done its part; also when it has failed too often. */
+  get ended(): Promise<CliResult> {
+    return this.#ended;
+  }
+
+  /** What it said, each time that it failed by itself. */
+  get failures(): readonly string[] {
+    return this.#failures;
+  }
+
+  /** What it says, since it was started last. */
+  get said(): string {
+    return this.#run?.stderr.text ?? '';
+  }
+
+  start(): void {
+    const run = startCli(this.#args, { cwd: this.#cwd, killAfterMs: KILL_AFTER_MS });
+    this.#run = run;
+    run.done.then((result) => this.#onEnd(run, result)).catch(() => {});
+  }
+
+  async kill(): Promise<void> {
+    const run = this.#run;
+    this.#run = undefined;
+    run?.child.kill('SIGKILL');
+    await run?.done.catch(() => {});
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    this.start();
+  }
+
+  #onEnd(run: CliRun, result: CliResult): void {
+    if (this.#run !== run) return;
+    if (result.code !== 0) this.#failures.push(result.stderr);
+    if (result.code === 0 || this.#failures.length >= MOST_FAILURES) this.#end(result);
+    else this.start();
+  }
+}
