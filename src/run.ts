@@ -113,8 +113,9 @@ export class Run {
 
   /** The results as they come; to be iterated once. Leaving early aborts the run. */
   results(): AsyncGenerator<Result, void, void> {
-    const { deadline } = this.#parts.options;
-    if (deadline !== undefined) this.#cancelDeadline = this.#endAfter(deadline);
+    const { clock, options } = this.#parts;
+    const { deadline } = options;
+    if (deadline !== undefined) this.#cancelDeadline = clock.after(deadline, () => this.expire(deadline));
     return this.#engine.results();
   }
 
@@ -131,18 +132,16 @@ export class Run {
     this.#end(new AttemptError('aborted', undefined, message));
   }
 
+  /** Stops, and ends what is under way: the time for the run, so many ms, is up. */
+  expire(deadlineMs: number): void {
+    this.#end(
+      new AttemptError('timeout', 'ERR_DEADLINE', `the deadline of the run, ${deadlineMs}ms, has come`),
+    );
+  }
+
   #end(reason: AttemptError): void {
     this.stop();
     this.#network.agent.abort(reason);
-  }
-
-  #endAfter(deadlineMs: number): () => void {
-    const reason = new AttemptError(
-      'timeout',
-      'ERR_DEADLINE',
-      `the deadline of the run, ${deadlineMs}ms, has come`,
-    );
-    return this.#parts.clock.after(deadlineMs, () => this.#end(reason));
   }
 
   /** The result as it stands after the judgement of the caller; stops the run when that is one failure too many. */

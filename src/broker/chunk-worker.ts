@@ -1,38 +1,20 @@
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
-import type { ShardWriter } from '../shards/shard-writer.ts';
 import { Batches } from './batches.ts';
 import { ChunkInHand } from './chunk-in-hand.ts';
 import { chunkJobs } from './chunk-jobs.ts';
-import type { JobWire } from './job-line.ts';
+import type { ChunkWorkerParts } from './chunk-worker-parts.ts';
+import { IdleWatch } from './idle-watch.ts';
 import { logRecord } from './log-record.ts';
-import { pause } from './persist.ts';
-import type { Delivery, QueueEngine } from './queue-engine.ts';
-import { COMPLETE_KEY } from './run-end.ts';
+import { laneCount, partitionTurns } from './partition-turns.ts';
+import type { Delivery } from './queue-engine.ts';
+import { STOP_POLL_MS } from './run-stop.ts';
+import { settledWithin } from './settled-within.ts';
 import { CAREFUL_AFTER, oneByOne } from './suspects.ts';
 
-/** Left for the headers of a message. */
-const HEADER_BYTES = 4096;
-
-/** The lanes may take so long to end. */
-const LAST_MS = 2000;
-
-/** Partitions that one worker asks at the same time, at most. */
-const MOST_LANES = 32;
-
-export interface ChunkWorkerParts {
-  readonly engine: QueueEngine;
-  readonly wire: JobWire;
-  /** Chunks that are under way here at a time; with partitions it is one for each, up to 32. */
-  readonly lanes: number;
-  /** What this worker is called in the log. */
-  readonly name: string;
-  /** Where results are written; into the log if left out. */
-  readonly shards?: ShardWriter | undefined;
-  readonly now: () => number;
-  readonly warn: (text: string) => void;
-}
+const HEADER_BYTES = 4096; // left for the headers of a message
+const LAST_MS = 2000; // for the lanes to end
 
 /**
  * Takes chunks from the broker, hands their jobs to a run, and puts the results of each chunk into the log when it has them
@@ -48,13 +30,18 @@ export class ChunkWorker {
   readonly #told = new Map<number, () => void>();
   readonly #draining = new AbortController();
   readonly #leaving = new AbortController();
+  /** Ends the turns of jobs that go one by one. */
+  readonly #turning = new AbortController();
+  readonly #idle: IdleWatch;
+  #extending: NodeJS.Timeout | undefined;
+  #lanes: readonly Promise<void>[] = [];
+  #isStopped = false;
   #finished = 0;
   #redelivered = 0;
-  #heardAt: number;
 
   constructor(parts: ChunkWorkerParts) {
     this.#parts = parts;
-    this.#heardAt = parts.now();
+    this.#idle = new IdleWatch(parts.engine, parts.now);
   }
 
   /** Chunks that this worker is at, whose results it put into the log, and that had been handed out before. */
@@ -62,28 +49,19 @@ export class ChunkWorker {
     return { inHand: this.#inHand.size, finished: this.#finished, redelivered: this.#redelivered };
   }
 
-  /** The jobs, for one reader; they end after `drain`, and when the run is complete. */
+  /** The jobs, for one reader; they end after `drain`, and when the run is complete. `leave` is to follow. */
   async *jobs(): AsyncGenerator<Iterable<Job>, void, void> {
-    const { engine } = this.#parts;
+    const { engine, lanes } = this.#parts;
     const { partitions, ackWaitMs } = engine.settings;
-    const count = partitions === 1 ? this.#parts.lanes : Math.min(partitions, MOST_LANES);
-    const extending = setInterval(() => {
+    this.#extending = setInterval(() => {
       for (const { delivery } of this.#inHand.values()) delivery.extend();
     }, ackWaitMs / 3);
-    const lanes = Array.from({ length: count }, (_, lane) => this.#lane(lane, count));
-    const all = Promise.all(lanes).finally(() => this.#batches.close());
+    const count = laneCount(partitions, lanes);
+    this.#lanes = Array.from({ length: count }, (_, lane) => this.#lane(lane, count));
+    const all = Promise.all(this.#lanes).finally(() => this.#batches.close());
     all.catch(() => {}); // awaited below; a reader that leaves early must not turn it into a crash
-    try {
-      yield* this.#batches;
-      await all;
-    } finally {
-      clearInterval(extending);
-      this.leave();
-      // What comes to a lane that still asks is given back, if the broker is there.
-      const ended = new AbortController();
-      Promise.allSettled(lanes).then(() => ended.abort());
-      await pause(LAST_MS, ended.signal);
-    }
+    yield* this.#batches;
+    await all;
   }
 
   /** Takes the result of a job that was handed out. */
@@ -100,10 +78,33 @@ export class ChunkWorker {
     this.#draining.abort();
   }
 
-  /** Gives back what is in hand, to be fetched by others. Results that come later are dropped. */
-  leave(): void {
+  /** Takes no more chunks, since the run was stopped. `handIn` is to follow, when no more results will come. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#turning.abort();
     this.#draining.abort();
-    if (this.#leaving.signal.aborted) return;
+  }
+
+  /** After `stop`: puts what there is of the chunks in hand into the log, and gives them back. */
+  async handIn(): Promise<void> {
+    for (const tell of this.#told.values()) tell();
+    for (const { release } of this.#inHand.values()) release();
+    await Promise.all(this.#lanes);
+  }
+
+  /**
+   * Gives back what is in hand, to be fetched by others. Results that come later are dropped. Resolves when what comes to a lane
+   * that still asks is given back, too, if the broker is there.
+   */
+  async leave(): Promise<void> {
+    clearInterval(this.#extending);
+    this.#draining.abort();
+    this.#turning.abort();
+    if (!this.#leaving.signal.aborted) this.#giveAllBack();
+    await settledWithin(LAST_MS, this.#lanes);
+  }
+
+  #giveAllBack(): void {
     this.#leaving.abort();
     this.#chunkOf.clear();
     for (const { delivery, release } of this.#inHand.values()) {
@@ -114,32 +115,28 @@ export class ChunkWorker {
     this.#inHand.clear();
   }
 
-  /** Partitions `lane`, `lane + lanes` and so on, in turn. */
   async #lane(lane: number, lanes: number): Promise<void> {
     const { engine } = this.#parts;
-    const { partitions } = engine.settings;
     const { signal } = this.#draining;
-    for (let at = partitions === 1 ? 0 : lane; !signal.aborted; ) {
-      const delivery = await engine.next(at, signal);
-      if (delivery === undefined) await this.#idle(lane);
-      else if (signal.aborted) delivery.giveBack();
+    for (const partition of partitionTurns(engine.settings.partitions, lane, lanes)) {
+      if (signal.aborted) return;
+      const delivery = await engine.next(partition, signal);
+      if (delivery === undefined) {
+        if (lane === 0 && !signal.aborted && (await this.#idle.isOver(this.#inHand.size > 0))) this.drain();
+      } else if (signal.aborted) await this.#refuse(delivery);
       else {
-        this.#heardAt = this.#parts.now();
+        this.#idle.heard();
         if (delivery.attempts > 1) this.#redelivered += 1;
         await this.#work(delivery);
       }
-      at = partitions === 1 || at + lanes >= partitions ? (partitions === 1 ? 0 : lane) : at + lanes;
     }
   }
 
-  /** Nothing came: it may be all over, or the broker has lost sight of something. */
-  async #idle(lane: number): Promise<void> {
-    const { engine, now } = this.#parts;
-    if (lane !== 0 || this.#draining.signal.aborted) return;
-    if ((await engine.state(COMPLETE_KEY)) === true) return this.drain();
-    if (now() - this.#heardAt < 3 * engine.settings.ackWaitMs || this.#inHand.size > 0) return;
-    this.#heardAt = now();
-    await engine.adoptOrphans().catch(() => false);
+  /** Gives back a chunk that came too late; of a run that was stopped somebody waits for a word on it. */
+  async #refuse(delivery: Delivery): Promise<void> {
+    if (!this.#isStopped) return delivery.giveBack();
+    const { wire, name } = this.#parts;
+    await this.#finish(new ChunkInHand(delivery, chunkJobs(delivery.body, wire) ?? [], name));
   }
 
   async #work(delivery: Delivery): Promise<void> {
@@ -169,7 +166,7 @@ export class ChunkWorker {
   }
 
   #handOutCarefully(chunk: ChunkInHand): Promise<void> {
-    return oneByOne(chunk, this.#parts, this.#leaving.signal, async (job) => {
+    return oneByOne(chunk, this.#parts, this.#turning.signal, async (job) => {
       await new Promise<void>((resolve) => {
         this.#told.set(job.index, resolve);
         this.#handOut(chunk, [job]);
@@ -180,16 +177,20 @@ export class ChunkWorker {
 
   async #finish(chunk: ChunkInHand): Promise<void> {
     const { engine, name, shards } = this.#parts;
+    const { results, jobs } = chunk;
     const { id } = chunk.delivery;
+    const isUnfinished = this.#isStopped && results.length < jobs.length;
     try {
-      const finished = { chunk: id, results: chunk.results, worker: name };
+      const finished = { chunk: id, results, worker: name, isUnfinished };
       const record = await logRecord(finished, { maxBytes: engine.maxBytes - HEADER_BYTES, shards });
       await engine.append(record, this.#leaving.signal);
+      // Later, when nobody takes it who has not heard of the stop.
+      if (isUnfinished) return chunk.delivery.giveBack(2 * STOP_POLL_MS);
       await chunk.delivery.ack();
       this.#finished += 1;
     } catch (error) {
       if (!(error instanceof OutputError)) return; // left before it was stored: it was given back
-      this.leave();
+      this.#giveAllBack();
       throw error;
     } finally {
       this.#inHand.delete(id);

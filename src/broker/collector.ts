@@ -1,13 +1,12 @@
-import type { Frame } from '../model/frame.ts';
 import type { Result } from '../model/result.ts';
-import type { ShardReader } from '../shards/shard-reader.ts';
 import { answerOf } from './collector-answer.ts';
 import { checkClaim, claimRun } from './collector-claim.ts';
+import type { CollectorParts } from './collector-parts.ts';
+import { CollectorTally } from './collector-tally.ts';
+import { type FedList, fedList, type ListCounts, listCounts } from './fed-list.ts';
 import { FrameSource } from './frame-source.ts';
 import { Intake } from './intake.ts';
 import { pause } from './persist.ts';
-import type { QueueEngine } from './queue-engine.ts';
-import type { ResultStore } from './result-store.ts';
 import {
   COMPLETE_KEY,
   type CollectorProgress,
@@ -16,25 +15,11 @@ import {
   PROGRESS_KEY,
   type RunEnd,
 } from './run-end.ts';
-import { DEAD_CODE } from './suspects.ts';
+import { liftStop, type StopReason } from './run-stop.ts';
+import { Stopping } from './stopping.ts';
 
 const TICK_MS = 200;
 const SAVE_MS = 1000;
-
-export interface CollectorParts {
-  readonly engine: QueueEngine;
-  readonly store: ResultStore;
-  /** Where the results go, in words for whoever starts a second collector. */
-  readonly place: string;
-  /** Where the results are read that workers write into shards; if left out they are counted alone. */
-  readonly shards?: ShardReader | undefined;
-  /** Told of results that are counted alone: they are not among `results`. */
-  readonly onCounted: (frame: Frame, isResumed: boolean) => void;
-  readonly now: () => number;
-  readonly warn: (text: string) => void;
-  /** Ends the collecting before the run is complete. */
-  readonly signal: AbortSignal;
-}
 
 /**
  * Takes the results from the log, the first record of each chunk alone, and keeps them in a store. What was stored is
@@ -44,28 +29,27 @@ export class Collector {
   readonly #parts: CollectorParts;
   readonly #ending = new AbortController();
   readonly #intake: Intake;
+  readonly tally: CollectorTally;
   #end: RunEnd | undefined;
-  #ok = 0;
-  #failed = 0;
-  #resumed = 0;
-  readonly #dead = new Set<number>();
-  /** No failure was counted alone, of which nobody knows here what it is. */
-  #knowsDead = true;
-  #sequence = 0;
+  #fed: FedList | undefined;
+  #isListening = false;
+  #stopping: Stopping | undefined;
   #trimmed = 0;
-  #startedMs: number;
   #error: unknown;
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
-    this.#startedMs = parts.now();
+    this.tally = new CollectorTally(parts.now());
     const { engine, store, shards, warn } = parts;
     this.#intake = new Intake({
       store,
       maxCount: engine.settings.chunk,
       frames: shards && new FrameSource({ shards, warn, signal: this.#ending.signal }),
       warn,
-      onCounted: (frame, isResumed) => this.#countFrame(frame, isResumed),
+      onCounted: (frame, isResumed) => {
+        this.tally.countFrame(frame);
+        parts.onCounted(frame, isResumed);
+      },
     });
     const end = () => this.#ending.abort();
     if (parts.signal.aborted) end();
@@ -77,42 +61,64 @@ export class Collector {
     return this.#end;
   }
 
-  /** Results that came in this process, and were not in the store before. */
-  get taken(): number {
-    return this.#ok + this.#failed - this.#resumed;
-  }
-
   get isComplete(): boolean {
     return this.#end !== undefined && this.#parts.store.done.count >= this.#end.chunks;
   }
 
-  /** Throws a `UsageError` when another collector has this run. */
-  async claim(): Promise<void> {
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  /**
+   * Makes this collector the one of the run, which goes on if it was stopped. Resolves to the failures until then, which are not to
+   * stop it again. Throws a `UsageError` when another collector has this run.
+   */
+  async claim(): Promise<number> {
     const { engine, store } = this.#parts;
     await claimRun(this.#parts);
     engine.serve(() => answerOf(engine.settings, store.done), this.#ending.signal);
+    return liftStop(engine);
+  }
+
+  /** Ends the run before its list ends: what is under way comes in, and all others end, too. `failures` tells their number. */
+  stopRun(reason: StopReason, failures: () => number): void {
+    if (this.#stopping !== undefined || this.isComplete) return;
+    const isEndKnown = () => this.#end !== undefined;
+    const sequence = () => this.tally.sequence;
+    this.#stopping = new Stopping({ ...this.#parts, reason, failures, sequence, isEndKnown });
+    // A broker that is away is told when it is back, if anybody is still here then.
+    this.#stopping.tell().catch(() => {});
+    if (this.#isListening) this.#awaitStop();
+  }
+
+  /** The counts of the whole list, of which so many are OK or failed, when the results have ended. */
+  listCounts(finished: number): ListCounts {
+    const counts = listCounts({ end: this.#end, fed: this.#stopping?.fed ?? this.#fed }, finished);
+    // Of a complete run nothing is left: if the counts do not add up then, that is to be seen.
+    return this.isComplete ? { ...counts, notFetched: 0 } : counts;
   }
 
   /** What the store has, and then what comes, until the run is complete or the signal comes. */
   async *results(): AsyncGenerator<Result, void, void> {
-    const { engine, store } = this.#parts;
-    for await (const result of this.#intake.kept()) {
-      this.#resumed += 1;
-      yield this.#counted(result);
-    }
-    this.#startedMs = this.#parts.now();
+    const { engine, store, now } = this.#parts;
+    for await (const result of this.#intake.kept()) yield this.tally.counted(result);
+    this.tally.begin(now());
+    this.#isListening = true;
+    this.#awaitStop();
     const keeping = this.#keep();
     try {
       for await (const entry of engine.log(this.#ending.signal)) {
-        for (const result of await this.#intake.take(entry)) yield this.#counted(result);
-        this.#sequence = entry.sequence;
+        if (entry.isUnfinished) this.#stopping?.take(entry);
+        else for (const result of await this.#intake.take(entry)) yield this.tally.counted(result);
+        this.tally.sequence = entry.sequence;
         if (store.isHeavy) await store.save();
         if (this.#ending.signal.aborted) break;
       }
+      yield* this.#unfinished();
     } finally {
       this.#ending.abort();
       // Whoever is told to end does not wait for a broker that is away.
-      if (!this.#parts.signal.aborted) await keeping;
+      if (!this.#parts.signal.aborted && !this.isStopping) await keeping;
       await store.save();
       await store.close();
     }
@@ -120,19 +126,21 @@ export class Collector {
     if (this.isComplete) await this.#finish();
   }
 
-  #counted(result: Result): Result {
-    if (result.ok) this.#ok += 1;
-    else this.#failed += 1;
-    if (result.failure?.code === DEAD_CODE) this.#dead.add(result.index);
-    return result;
+  #awaitStop(): void {
+    this.#stopping?.over(this.#ending.signal).then(() => this.#ending.abort());
   }
 
-  #countFrame(frame: Frame, isResumed: boolean): void {
-    this.#ok += frame.ok;
-    this.#failed += frame.failed;
-    if (isResumed) this.#resumed += frame.count;
-    if (frame.failed > 0) this.#knowsDead = false;
-    this.#parts.onCounted(frame, isResumed);
+  /** After a stop: what workers have of chunks that they had no time to finish. */
+  async *#unfinished(): AsyncGenerator<Result, void, void> {
+    const stopping = this.#stopping;
+    if (stopping === undefined || this.isComplete) return;
+    if (stopping.isHeard) {
+      await stopping.tell();
+      await this.#save();
+    }
+    for (const entry of stopping.handedIn) {
+      for (const result of await this.#intake.takeUnfinished(entry)) yield this.tally.counted(result);
+    }
   }
 
   /** Watches for the end, saves and tells, all on a clock of its own: a full log brings nothing that could do it. */
@@ -143,6 +151,7 @@ export class Collector {
     try {
       while (!signal.aborted) {
         this.#end ??= endFrom(await engine.state(END_KEY));
+        if (this.#end === undefined) this.#fed = await fedList(engine);
         if (this.isComplete) break;
         if (now() - savedAt >= SAVE_MS) {
           savedAt = now();
@@ -158,7 +167,7 @@ export class Collector {
 
   async #save(): Promise<void> {
     const { engine, store } = this.#parts;
-    const sequence = this.#sequence;
+    const sequence = this.tally.sequence;
     await store.save();
     await checkClaim(this.#parts);
     // In a log that the broker has begun anew the numbers are lower.
@@ -170,24 +179,16 @@ export class Collector {
   /** How far it is. */
   progress(): CollectorProgress {
     const { store, now } = this.#parts;
-    const seconds = Math.max(0.001, (now() - this.#startedMs) / 1000);
-    return {
-      chunks: store.done.count,
-      ok: this.#ok,
-      failed: this.#failed,
-      duplicates: this.#intake.duplicates,
-      urlsPerSecond: Math.round((10 * this.taken) / seconds) / 10,
-      oldest: store.done.firstClear,
-      sequence: this.#sequence,
-    };
+    return this.tally.progress(store.done, { duplicates: this.#intake.duplicates, nowMs: now() });
   }
 
   async #finish(): Promise<void> {
     const { engine } = this.#parts;
     await engine.setState(PROGRESS_KEY, this.progress());
-    if (this.#sequence > 0) await engine.trim(this.#sequence).catch(() => {});
+    if (this.tally.sequence > 0) await engine.trim(this.tally.sequence).catch(() => {});
     // While one worker gave a URL up, another one that was thought dead may have finished it: only results count.
-    if (this.#knowsDead) await engine.keepDead(this.#dead);
+    if (this.tally.knowsDead) await engine.keepDead(this.tally.dead);
+    if (this.isStopping) await liftStop(engine);
     await engine.setState(COMPLETE_KEY, true);
   }
 }

@@ -106,7 +106,7 @@ async function unfinished(engine: QueueEngine): Promise<(id: number) => boolean>
 
 async function* chunksOf(chunker: Chunker, parts: FeederParts): AsyncGenerator<LazyChunk, void, void> {
   const { jobs, now, engine, tally, signal } = parts;
-  let told = now();
+  let told = Number.NEGATIVE_INFINITY;
   for await (const batch of jobs) {
     for (const job of batch) {
       const chunk = chunker.add(job);
@@ -114,7 +114,7 @@ async function* chunksOf(chunker: Chunker, parts: FeederParts): AsyncGenerator<L
     }
     if (now() - told < TELL_MS) continue;
     told = now();
-    await engine.setState(FED_KEY, { chunks: chunker.count, read: tally.read });
+    await engine.setState(FED_KEY, { chunks: chunker.count, read: tally.read, skipped: tally.skipped });
   }
   // After an abort the list may have no end, and the last chunk would be another one.
   if (!signal.aborted) yield* chunker.end();

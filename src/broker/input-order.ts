@@ -42,7 +42,7 @@ export class InputOrder implements StoreWatcher {
   }
 
   written(end: number): void {
-    this.#readable = end;
+    this.#readable = Math.max(this.#readable, end);
     this.#wake();
   }
 

@@ -17,6 +17,16 @@ export interface IntakeParts {
   readonly onCounted: (frame: Frame, isResumed: boolean) => void;
 }
 
+/** What a record of the log holds: its results, and the lines that the store has of them. */
+interface Found {
+  readonly results: readonly Result[];
+  readonly text: string;
+  /** The lowest index of its results. */
+  readonly first: number;
+  /** Results that are counted alone. */
+  readonly counted?: Frame;
+}
+
 /** Takes into the store what the log has: the first record of each chunk that is whole, and no other. */
 export class Intake {
   readonly #parts: IntakeParts;
@@ -43,31 +53,47 @@ export class Intake {
 
   /** The results that a record of the log brings, which then are in the store. */
   async take(entry: LogEntry): Promise<readonly Result[]> {
-    const { store, maxCount, warn } = this.#parts;
+    const { store, onCounted } = this.#parts;
     if (store.done.has(entry.chunk)) {
       this.#duplicates += 1;
       return [];
     }
-    const most = Math.min(entry.count, maxCount);
-    const found = entry.kind === 'commit' ? this.#frameOf(entry) : unpackResults(entry.body, most);
-    if (found !== undefined && 'shard' in found) return this.#takeFrame(found);
-    if (found === undefined || found.results.length !== entry.count || entry.chunk >= MAX_CHUNKS) {
-      warn(
-        `the results of chunk ${entry.chunk} are damaged and were dropped; "fanout feed --reconcile" sends it again`,
-      );
-      return [];
-    }
-    store.add(entry.chunk, found.text, found.results[0]?.index ?? 0);
+    const found = await this.#read(entry);
+    if (found === undefined) return [];
+    store.add(entry.chunk, found.text, found.first);
+    if (found.counted !== undefined) onCounted(found.counted, false);
     return found.results;
   }
 
-  async #takeFrame(frame: Frame): Promise<readonly Result[]> {
-    const { store, frames, onCounted } = this.#parts;
-    const results = frames === undefined ? [] : await frames.first(frame);
-    if (results === undefined) return [];
-    store.add(frame.chunk, `${encodeFrame(frame)}\n`, frame.first);
-    if (frames === undefined) onCounted(frame, false);
-    return results;
+  /** The results of a chunk that is not finished: the store has them until the next start. */
+  async takeUnfinished(entry: LogEntry): Promise<readonly Result[]> {
+    const { store, onCounted } = this.#parts;
+    const found = entry.count === 0 ? undefined : await this.#read(entry);
+    if (found === undefined) return [];
+    await store.addUnfinished(found.text, found.first);
+    if (found.counted !== undefined) onCounted(found.counted, false);
+    return found.results;
+  }
+
+  async #read(entry: LogEntry): Promise<Found | undefined> {
+    const most = Math.min(entry.count, this.#parts.maxCount);
+    const found = entry.kind === 'commit' ? this.#frameOf(entry) : unpackResults(entry.body, most);
+    if (found !== undefined && 'shard' in found) return this.#readFrame(found);
+    if (found?.results.length === entry.count && entry.chunk < MAX_CHUNKS) {
+      return { ...found, first: found.results[0]?.index ?? 0 };
+    }
+    this.#parts.warn(
+      `the results of chunk ${entry.chunk} are damaged and were dropped; "fanout feed --reconcile" sends it again`,
+    );
+    return undefined;
+  }
+
+  async #readFrame(frame: Frame): Promise<Found | undefined> {
+    const { frames } = this.#parts;
+    const line = { text: `${encodeFrame(frame)}\n`, first: frame.first };
+    if (frames === undefined) return { ...line, results: [], counted: frame };
+    const results = await frames.first(frame);
+    return results && { ...line, results };
   }
 
   #frameOf({ chunk, count, body }: LogEntry): Frame | undefined {

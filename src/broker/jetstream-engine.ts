@@ -159,10 +159,11 @@ export class JetStreamEngine implements QueueEngine {
   async stats(): Promise<QueueStats> {
     const { streams, consumers } = this.#manager;
     const jobs = (await streams.info(this.#names.jobs)).state;
-    const logged = (await streams.info(this.#names.log)).state.messages;
+    const log = (await streams.info(this.#names.log)).state;
     let underWay = 0;
     for await (const { num_ack_pending } of consumers.list(this.#names.jobs)) underWay += num_ack_pending;
-    return { sent: jobs.last_seq, queued: Math.max(0, jobs.messages - underWay), underWay, logged };
+    const queued = Math.max(0, jobs.messages - underWay);
+    return { sent: jobs.last_seq, queued, underWay, logged: log.messages, lastLogged: log.last_seq };
   }
 
   /** Hands out again what the broker has lost sight of; whether there was any. */

@@ -87,7 +87,7 @@ export class JetStreamJobs {
       extend: () => message.working(),
       // If it is lost, the chunk is handed out once more, and what comes of it is dropped.
       ack: () => this.#acknowledge(message, created).catch(() => {}),
-      giveBack: () => message.nak(),
+      giveBack: (afterMs) => message.nak(afterMs),
     };
   }
 }

@@ -36,6 +36,7 @@ export class JetStreamLog {
       'Fanout-Chunk': String(record.chunk),
       'Fanout-Count': String(record.count),
       'Fanout-Worker': record.worker,
+      ...(record.isUnfinished ? { 'Fanout-Unfinished': '1' } : {}),
       ...(record.kind === 'commit' ? { 'Fanout-Kind': 'commit' } : {}),
     });
     await this.#look(signal);
@@ -123,7 +124,8 @@ function entryOf(message: JsMsg): LogEntry | undefined {
   if (chunk === undefined || count === undefined) return undefined;
   const worker = message.headers?.get('Fanout-Worker') ?? '';
   const kind = message.headers?.get('Fanout-Kind') === 'commit' ? 'commit' : 'results';
-  return { kind, chunk, count, worker, body: message.data, sequence: message.seq };
+  const isUnfinished = message.headers?.has('Fanout-Unfinished') === true;
+  return { kind, chunk, count, worker, isUnfinished, body: message.data, sequence: message.seq };
 }
 
 /** A whole number in a header, or `undefined`. */

@@ -9,6 +9,8 @@ export interface FinishedChunk {
   readonly chunk: number;
   readonly results: readonly Result[];
   readonly worker: string;
+  /** The run was stopped before all results were there. */
+  readonly isUnfinished?: boolean | undefined;
 }
 
 /** How it is said: in messages of at most `maxBytes`, or in shards. */
@@ -22,14 +24,15 @@ export interface LogForm {
  * they cannot be written there.
  */
 export async function logRecord(finished: FinishedChunk, { maxBytes, shards }: LogForm): Promise<LogRecord> {
-  const { chunk, results, worker } = finished;
+  const { chunk, results, worker, isUnfinished } = finished;
   const count = results.length;
-  if (shards === undefined) {
-    return { kind: 'results', chunk, count, worker, body: packResults(results, maxBytes) };
+  const about = { chunk, count, worker, isUnfinished };
+  if (shards === undefined || count === 0) {
+    return { kind: 'results', ...about, body: packResults(results, maxBytes) };
   }
   const place = await shards.append(packResults(results, MAX_FRAME_BYTES));
   const ok = results.filter((result) => result.ok).length;
   const first = results.reduce((lowest, { index }) => Math.min(lowest, index), Number.POSITIVE_INFINITY);
   const frame = { ...place, chunk, count, first, ok, failed: count - ok, worker };
-  return { kind: 'commit', chunk, count, worker, body: Buffer.from(encodeFrame(frame)) };
+  return { kind: 'commit', ...about, body: Buffer.from(encodeFrame(frame)) };
 }

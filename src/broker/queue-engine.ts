@@ -27,8 +27,8 @@ export interface Delivery {
   extend(): void;
   /** Its results are in the log: it is never handed out again. Resolves also when the broker did not hear it. */
   ack(): Promise<void>;
-  /** Gives it back, to be handed out again at once. */
-  giveBack(): void;
+  /** Gives it back, to be handed out again at once, or after so many ms. */
+  giveBack(afterMs?: number): void;
 }
 
 /** The results of one chunk, or where they are. */
@@ -39,6 +39,8 @@ export interface LogRecord {
   /** Results in it. */
   readonly count: number;
   readonly worker: string;
+  /** The run was stopped before the worker had all results: the chunk is given out again when the run goes on. */
+  readonly isUnfinished?: boolean | undefined;
   readonly body: Uint8Array;
 }
 
@@ -57,6 +59,8 @@ export interface QueueStats {
   readonly underWay: number;
   /** Records in the log that the collector has not dropped yet. */
   readonly logged: number;
+  /** The number of the last record that was put into the log, also of one that was dropped since. */
+  readonly lastLogged: number;
 }
 
 /** A URL that no worker survived. */

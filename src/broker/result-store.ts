@@ -33,6 +33,8 @@ export class ResultStore {
   readonly #file: FileHandle;
   /** Length of the file with what waits to be written. */
   #bytes: number;
+  /** Length of what stands behind the finished chunks. */
+  #unfinished = 0;
   #waiting: string[] = [];
   #waitingLength = 0;
   #saving: Promise<void> = Promise.resolve();
@@ -110,6 +112,20 @@ export class ResultStore {
     this.#watcher?.added(first, start, this.#bytes);
   }
 
+  /** Adds results of a chunk that is not finished. They stand in the file until the next start, which cuts them off. */
+  async addUnfinished(text: string, first: number): Promise<void> {
+    await this.save();
+    const start = this.#bytes + this.#unfinished;
+    const bytes = Buffer.from(text);
+    this.#unfinished += bytes.length;
+    this.#watcher?.added(first, start, start + bytes.length);
+    try {
+      await this.#write(bytes, start + bytes.length);
+    } catch (error) {
+      throw outputError(this.#path, error);
+    }
+  }
+
   /** Whether so much waits that it should be written. */
   get isHeavy(): boolean {
     return this.#waitingLength > 4 * 1024 ** 2;
@@ -135,14 +151,7 @@ export class ResultStore {
     this.#waiting = [];
     this.#waitingLength = 0;
     try {
-      // At a place of its own: a write that failed half-way is cut off by the next start.
-      const bytes = Buffer.from(text);
-      const start = end - bytes.length;
-      for (let at = 0; at < bytes.length; ) {
-        at += (await this.#file.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
-      }
-      this.#watcher?.written(end);
-      await this.#file.datasync();
+      await this.#write(Buffer.from(text), end);
       await writeCheckpoint(this.#path, {
         run: this.#run,
         layout: this.#layout,
@@ -153,6 +162,16 @@ export class ResultStore {
     } catch (error) {
       throw outputError(this.#path, error);
     }
+  }
+
+  /** At a place of its own: a write that failed half-way is cut off by the next start. */
+  async #write(bytes: Buffer, end: number): Promise<void> {
+    const start = end - bytes.length;
+    for (let at = 0; at < bytes.length; ) {
+      at += (await this.#file.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
+    }
+    this.#watcher?.written(end);
+    await this.#file.datasync();
   }
 }
 

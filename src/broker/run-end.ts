@@ -27,6 +27,7 @@ export const COLLECTOR_KEY = 'collector';
 export const INPUTS_KEY = 'inputs';
 export const RECONCILED_KEY = 'reconciled';
 export const FED_KEY = 'fed';
+export const STOP_KEY = 'stop';
 
 /** The end of a run as it was read from the broker, or `undefined` when it is none. */
 export function endFrom(value: unknown): RunEnd | undefined {

@@ -7,11 +7,14 @@ import {
   PROGRESS_KEY,
   progressFrom,
 } from './run-end.ts';
+import { lastStop, type StopReason } from './run-stop.ts';
 
 /** How a run stands: also the object that `fanout status --json` writes. */
 export interface RunStatus {
   /** `short`: all was sent and nothing is under way, but chunks have no result: only `feed --reconcile` helps. */
-  readonly state: 'feeding' | 'working' | 'short' | 'complete';
+  readonly state: 'feeding' | 'working' | 'short' | 'stopped' | 'complete';
+  /** Why the run was stopped, as long as it is. */
+  readonly stopped?: StopReason;
   /** Whether a collector is there; `silent` when it does not answer. */
   readonly collector: 'here' | 'none' | 'silent';
   /** Chunks that were sent; less than `chunks` of the end when the broker has lost its memory. */
@@ -58,16 +61,12 @@ export async function runStatus(engine: QueueEngine): Promise<RunStatus> {
   const urls = end === undefined ? undefined : end.read - end.skipped;
   const left = urls === undefined ? undefined : urls - progress.ok - progress.failed;
   const { urlsPerSecond } = progress;
-  const isIdle = queued + underWay + logged === 0;
-  const isForgotten = end === undefined && progress.chunks > sent;
+  const stop = await lastStop(engine);
+  const isStopped = stop?.isOver === false && !isComplete;
+  const isShort = queued + underWay + logged === 0 && (end !== undefined || progress.chunks > sent);
   return {
-    state: isComplete
-      ? 'complete'
-      : isIdle && (end !== undefined || isForgotten)
-        ? 'short'
-        : end === undefined
-          ? 'feeding'
-          : 'working',
+    state: stateOf({ isComplete, isStopped, isShort, isFed: end !== undefined }),
+    ...(isStopped ? { stopped: { cause: stop.cause, limit: stop.limit } } : {}),
     collector: answer === undefined ? 'none' : answer === 'silent' ? 'silent' : 'here',
     sent,
     ...(end === undefined ? {} : { chunks: end.chunks, urls: end.read - end.skipped }),
@@ -80,9 +79,23 @@ export async function runStatus(engine: QueueEngine): Promise<RunStatus> {
     dead: await engine.deadCount(),
     duplicates: progress.duplicates,
     urlsPerSecond,
-    ...(left !== undefined && urlsPerSecond > 0 && !isComplete
+    ...(left !== undefined && urlsPerSecond > 0 && !isComplete && !isStopped
       ? { etaSeconds: Math.ceil(left / urlsPerSecond) }
       : {}),
     oldest: progress.oldest,
   };
+}
+
+interface Signs {
+  readonly isComplete: boolean;
+  readonly isStopped: boolean;
+  readonly isShort: boolean;
+  readonly isFed: boolean;
+}
+
+function stateOf({ isComplete, isStopped, isShort, isFed }: Signs): RunStatus['state'] {
+  if (isComplete) return 'complete';
+  if (isStopped) return 'stopped';
+  if (isShort) return 'short';
+  return isFed ? 'working' : 'feeding';
 }

@@ -2,12 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { feed } from '../broker/feeder.ts';
-import type { RunEnd } from '../broker/run-end.ts';
-import type { ProgramOptions } from '../config/program-options.ts';
+import { type FeedOutcome, feedUntilStopped } from '../broker/feed-until-stopped.ts';
 import { inputName } from '../input/input.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { UsageError } from '../model/errors.ts';
 import type { ShardWriter } from '../shards/shard-writer.ts';
 import { systemClock } from '../system-clock.ts';
 import { warner } from './broker-warnings.ts';
@@ -27,7 +24,6 @@ import { WorkRun } from './work-run.ts';
 /** `fanout fetch --broker`: sends the list, works on it and collects the results, all in one; others may join in. */
 export async function clusterFetch(parts: FetchRunParts): Promise<number> {
   const { options, process } = parts;
-  refuseOthers(options);
   checkInlineBody(options);
   Error.stackTraceLimit = 0; // as in a fetch on one machine
   const warn = warner(process, options.silent);
@@ -74,6 +70,7 @@ class ClusterFetch {
   readonly #parts: FetchRunParts;
   readonly #opened: ClusterRun;
   readonly #reading = new AbortController();
+  readonly #leaving = new AbortController();
   readonly #work: WorkRun;
   readonly #collect: CollectRun;
 
@@ -111,14 +108,18 @@ class ClusterFetch {
       this.#work.drain();
     });
     // A worker that was told to end leaves the rest to others, and to the next start.
-    const working = this.#work.run().then(() => {
-      if (!this.#collect.isComplete) this.#collect.stop();
-    });
+    const working = this.#claimed(collecting)
+      .then(() => this.#work.run())
+      .then(() => {
+        if (!this.#collect.isComplete && !this.#collect.isStopping) this.#collect.stop();
+      });
     try {
       const [code] = await Promise.all([
         collecting.catch(ended),
         working.catch(ended),
-        this.#feed().catch(ended),
+        this.#claimed(collecting)
+          .then(() => this.#feed())
+          .catch(ended),
       ]);
       return signals.received === undefined ? code : EXIT[signals.received];
     } finally {
@@ -127,7 +128,12 @@ class ClusterFetch {
     }
   }
 
-  #feed(): Promise<RunEnd | undefined> {
+  /** A run that was stopped goes on only when it is collected. */
+  #claimed(collecting: Promise<unknown>): Promise<unknown> {
+    return Promise.race([this.#collect.claimed, collecting]);
+  }
+
+  #feed(): Promise<FeedOutcome> {
     const { options, inputs, process, template, tls, proxies } = this.#parts;
     const { unique, defaultScheme, sitemap, allowEmpty } = options;
     const document = {
@@ -140,12 +146,11 @@ class ClusterFetch {
       fileLimit: fileLimit(process, 2 * options.concurrency),
     };
     const list = new RunInputs({ options, inputs, process, document });
-    const { signal } = this.#reading;
     const { engine, metrics } = this.#opened;
-    return feed({
+    return feedUntilStopped({
       engine,
       wire: jobWire,
-      jobs: list.jobs(signal),
+      jobs: list.jobs(this.#reading.signal),
       tally: list.tally,
       inputs: [
         ...inputs.map(inputName),
@@ -156,8 +161,10 @@ class ClusterFetch {
       reconcile: false,
       allowEmpty,
       now: systemClock.now,
-      signal,
       sent: metrics && countSent(metrics, engine, list.tally),
+      reading: this.#reading,
+      count: (signal) => list.count(signal),
+      leaving: this.#leaving.signal,
     });
   }
 
@@ -167,6 +174,7 @@ class ClusterFetch {
       stop: (name) => {
         warner(process, options.silent)(`${name}: finishing the chunks in hand; once more to stop at once`);
         this.#reading.abort();
+        this.#leaving.abort();
         this.#work.drain();
       },
       abort: (message) => this.#end(message),
@@ -176,20 +184,8 @@ class ClusterFetch {
 
   #end(message: string): void {
     this.#reading.abort();
+    this.#leaving.abort();
     this.#work.abort(message);
     this.#collect.stop();
   }
-}
-
-/** Throws a `UsageError` for what holds for one process alone. */
-function refuseOthers(options: ProgramOptions): void {
-  const refused: Readonly<Record<string, unknown>> = {
-    '--journal': options.journal,
-    '--fail-fast': options.failFast,
-    '--max-failures': options.maxFailures,
-    '--deadline': options.deadline,
-  };
-  const flag = Object.keys(refused).find((key) => refused[key] !== undefined && refused[key] !== false);
-  if (flag === undefined) return;
-  throw new UsageError(`Cannot use ${flag} with --broker: it is for a run on one machine`);
 }

@@ -13,6 +13,7 @@ import type { Frame } from '../model/frame.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { checkBalance, type Summary, SummaryFold } from '../model/summary.ts';
+import { failsRun } from '../model/verdict.ts';
 import type { ShardReader } from '../shards/shard-reader.ts';
 import type { Progress } from '../sinks/bar-line.ts';
 import { systemClock } from '../system-clock.ts';
@@ -20,6 +21,7 @@ import { EXIT } from './exit-code.ts';
 import { type Judgement, openJudgement } from './open-judgement.ts';
 import { findShards } from './open-shards.ts';
 import { type Outputs, openOutputs } from './outputs.ts';
+import { RunLimits } from './run-limits.ts';
 
 export interface CollectRunParts {
   readonly engine: QueueEngine;
@@ -39,16 +41,28 @@ export class CollectRun {
   readonly #fold = new SummaryFold();
   readonly #ending = new AbortController();
   readonly #quitting = new AbortController();
+  /** Resolves when the run is that of this collector, and goes on if it was stopped. */
+  readonly claimed: Promise<void>;
+  #isClaimed: () => void = () => {};
   #collector: Collector | undefined;
+  #limits: RunLimits | undefined;
   #isReaderGone = false;
   #hasCounted = false;
 
   constructor(parts: CollectRunParts) {
     this.#parts = parts;
+    this.claimed = new Promise((resolve) => {
+      this.#isClaimed = resolve;
+    });
   }
 
   get isComplete(): boolean {
     return this.#collector?.isComplete === true;
+  }
+
+  /** Whether a limit has ended the whole run. */
+  get isStopping(): boolean {
+    return this.#collector?.isStopping === true;
   }
 
   progress(): CollectorProgress | undefined {
@@ -57,7 +71,7 @@ export class CollectRun {
 
   /** URLs whose results came in this process. */
   get taken(): number {
-    return this.#collector?.taken ?? 0;
+    return this.#collector?.tally.taken ?? 0;
   }
 
   /** The whole run, once the list has come to its end. */
@@ -88,7 +102,9 @@ export class CollectRun {
     const { now } = systemClock;
     const collector = new Collector({ engine, store, place, shards, onCounted, now, warn, signal });
     this.#collector = collector;
-    await collector.claim();
+    const limits = new RunLimits({ options, collector, earlier: await collector.claim(), warn });
+    this.#limits = limits;
+    this.#isClaimed();
     const outputs = await this.#openOutputs(store, shards, judgement);
     outputs.closed.then(() => {
       this.#isReaderGone = true;
@@ -96,7 +112,9 @@ export class CollectRun {
       this.quit();
     });
     const sinks = [...judgement.sinks, ...outputs.sinks];
-    const summary = await collect(this.#judged(collector, judgement), sinks, this.#fold, systemClock.now);
+    limits.start();
+    const judged = this.#judged(collector, judgement);
+    const summary = await collect(judged, sinks, this.#fold, now).finally(() => limits.close());
     checkBalance(summary);
     return this.#exitCode(summary);
   }
@@ -116,14 +134,13 @@ export class CollectRun {
   }
 
   async *#judged(collector: Collector, { judge }: Judgement): AsyncGenerator<Result, void, void> {
-    for await (const result of collector.results()) yield judge(result);
+    for await (const result of collector.results()) {
+      const judged = judge(result);
+      if (failsRun(judged)) this.#limits?.add(1);
+      yield judged;
+    }
     const { ok, failed } = this.#fold;
-    const { read, skipped } = collector.end ?? { read: ok + failed, skipped: 0 };
-    Object.assign(this.#fold, {
-      read,
-      skipped,
-      notFetched: collector.isComplete ? 0 : read - skipped - ok - failed,
-    });
+    Object.assign(this.#fold, collector.listCounts(ok + failed));
   }
 
   /** Results that are in a shard, which nobody reads here. */
@@ -138,6 +155,7 @@ export class CollectRun {
     this.#fold.ok += ok;
     this.#fold.failed += failed;
     if (isResumed) this.#fold.resumed += count;
+    this.#limits?.add(failed);
   }
 
   #progress(): Progress {

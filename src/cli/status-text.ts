@@ -1,10 +1,11 @@
 import type { RunStatus } from '../broker/run-status.ts';
+import { stopText } from '../broker/run-stop.ts';
 
 /** The status of a run for people. */
 export function statusText(run: string, status: RunStatus): string {
-  const { state, collector, urls, chunks, sent, done, ok, failed, etaSeconds } = status;
+  const { state, stopped, collector, urls, chunks, sent, done, ok, failed, etaSeconds } = status;
   const lines = [
-    `${run}: ${WORDS[state]}`,
+    `${run}: ${stopped === undefined ? WORDS[state] : `stopped ${stopText(stopped)}; "fanout collect" goes on with it`}`,
     `  sent        ${sent}${chunks === undefined ? ' chunks so far' : ` of ${chunks} chunks, ${urls} URLs`}`,
     `  waiting     ${status.queued} chunks`,
     `  under way   ${status.underWay} chunks`,
@@ -25,6 +26,7 @@ const WORDS: Readonly<Record<RunStatus['state'], string>> = {
   working: 'all is sent',
   short:
     'SHORT: nothing waits, but chunks have no result; type "fanout feed --reconcile" with the same inputs',
+  stopped: 'stopped',
   complete: 'complete',
 };
 

@@ -1,5 +1,6 @@
 import type { Command, CommanderError } from 'commander';
 import { didYouMean } from '../config/did-you-mean.ts';
+import { IN_PLACE_OF_JOURNAL } from '../config/journal-with-broker.ts';
 import { excerpt } from '../input/shown-url.ts';
 import { printable } from '../model/printable.ts';
 
@@ -39,6 +40,8 @@ function unknownOption(message: string, word: string | undefined, command: Comma
   if (known !== undefined && word !== command.name()) {
     return `Cannot use ${flag} here: it belongs after the command, as in "fanout ${command.name()} ${known.flags.replace(/^-\w, /, '')}"`;
   }
+  const instead = command.name() === 'collect' ? IN_PLACE_OF_JOURNAL[flag] : undefined;
+  if (instead !== undefined) return `Cannot use ${flag}: ${instead}`;
   const meant = flag.startsWith('--') ? didYouMean(flag, longFlags(command)) : undefined;
   const advice = meant === undefined ? '' : `, did you mean ${meant}?`;
   if (known !== undefined) return `Cannot use ${flag} with a value: it takes none`;

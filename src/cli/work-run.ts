@@ -1,5 +1,7 @@
 import { ChunkWorker } from '../broker/chunk-worker.ts';
+import { laneCount } from '../broker/partition-turns.ts';
 import type { QueueEngine } from '../broker/queue-engine.ts';
+import { type RunStop, refuseStopped, stopText, untilStopped } from '../broker/run-stop.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
@@ -25,25 +27,32 @@ export interface WorkRunParts {
   readonly told?: ((result: Result) => void) | undefined;
 }
 
+/** What ends the whole run is for the collector. */
+const NO_LIMITS = { deadline: undefined, failFast: false, maxFailures: undefined };
+
 /** One worker process of a run over several machines: chunks from the broker, one run over all their jobs. */
 export class WorkRun {
+  readonly #parts: WorkRunParts;
   readonly #worker: ChunkWorker;
   readonly #run: Run;
   readonly #told: ((result: Result) => void) | undefined;
   #urls = 0;
   #failure: unknown;
+  #isStopped = false;
 
-  constructor({ engine, options, request, shards, lanes = 3, process, warn, told }: WorkRunParts) {
+  constructor(parts: WorkRunParts) {
+    const { engine, options, request, shards, lanes = 3, process, warn, told } = parts;
+    this.#parts = parts;
     this.#told = told;
     const { partitions, chunk } = engine.settings;
     const name = workerName(process.pid);
     const { now } = systemClock;
     this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, shards, now, warn });
     // The chunks in hand must all fit in: one of a slow host would otherwise keep the others out.
-    const held = chunk * (partitions === 1 ? lanes : Math.min(partitions, 32));
+    const held = chunk * laneCount(partitions, lanes);
     const { template, tls, proxies } = request;
     this.#run = new Run({
-      options: { ...options, queue: Math.max(options.queue, held) },
+      options: { ...options, ...NO_LIMITS, queue: Math.max(options.queue, held) },
       defaults: template,
       tls,
       proxies,
@@ -72,16 +81,27 @@ export class WorkRun {
     return this.#run.hosts();
   }
 
-  /** Works until the run is complete, or until it was told to end. Throws an `OutputError` when results cannot be written. */
+  /**
+   * Works until the run is complete or stopped, or until it was told to end. Throws an `OutputError` when results cannot be written,
+   * and a `UsageError` when the run is stopped already.
+   */
   async run(): Promise<void> {
+    const { engine } = this.#parts;
+    await refuseStopped(engine, 'work on');
+    const watching = new AbortController();
+    untilStopped(engine, watching.signal).then((stop) => {
+      if (stop !== undefined) this.#stop(stop);
+    });
     try {
       for await (const result of this.#run.results()) {
         this.#urls += 1;
         this.#told?.(result);
         this.#worker.take(result);
       }
+      if (this.#isStopped) await this.#worker.handIn();
     } finally {
-      this.#worker.leave();
+      watching.abort();
+      await this.#worker.leave();
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -89,6 +109,15 @@ export class WorkRun {
   /** Finishes the chunks in hand, and takes no more. */
   drain(): void {
     this.#worker.drain();
+  }
+
+  /** What is under way is finished, or ended when the time is up; nothing more is begun. */
+  #stop(stop: RunStop): void {
+    this.#parts.warn(`the run was stopped ${stopText(stop)}`);
+    this.#isStopped = true;
+    this.#worker.stop();
+    if (stop.cause === 'deadline') this.#run.expire(stop.limit);
+    else this.#run.stop();
   }
 
   /** Gives back the chunks in hand, and ends what is under way. */

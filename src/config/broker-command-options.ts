@@ -18,6 +18,9 @@ import { runOptions } from './run-options.ts';
 // Of the options of a run: those that end it are for the whole run, which no worker sees.
 const { unique, defaultScheme, deadline, failFast, maxFailures, ...fetching } = runOptions;
 
+/** What ends a run before its list does: for the collector, which sees all results. */
+const limitOptions = { deadline, failFast, maxFailures };
+
 // Of the options of the outputs: results come from the broker, and what keeps them is the file of --store.
 const { allowEmpty, sitemap, journal, keepFailed, config, printConfig, dryRun, ...outputs } = outputOptions;
 
@@ -48,6 +51,7 @@ export const workOptions = {
 
 /** The options of `fanout collect`. */
 export const collectOptions = {
+  ...limitOptions,
   ...outputs,
   ...reportOptions,
   ...brokerOptions,
@@ -72,7 +76,7 @@ export const statusOptions = {
     group: 'Output',
     parser: boolean,
     default: false,
-    help: 'write it again every second, until the run is complete',
+    help: 'write it again every second, until the run is complete or stopped',
   }),
   ...configOptions,
 };

@@ -1,6 +1,7 @@
 import { UsageError } from '../model/errors.ts';
 import { type ClusterOptions, clusterOptions } from './broker-options.ts';
 import { deriveRunOptions } from './derive-run-options.ts';
+import { refuseJournal } from './journal-with-broker.ts';
 import { type ConfigFile, environmentLayer, fileLayer, flagLayer } from './layer.ts';
 import { type OutputOptions, outputOptions } from './output-options.ts';
 import { type ReportOptions, reportOptions } from './report-options.ts';
@@ -28,6 +29,7 @@ export function resolveProgramOptions(layers: ProgramLayers, version: string): P
     environmentLayer(programOptions, environment),
     ...(file === undefined ? [] : [fileLayer(programOptions, file, environment)]),
   ]);
+  refuseJournal(settled);
   requirePartners(settled);
   const { json, ...values } = { ...settled.values, ...deriveRunOptions(settled, version) };
   return Object.freeze({ ...values, format: json ? 'jsonl' : values.format });

@@ -32,8 +32,15 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     expect(await said('dead', 'wake', '--run', 'r', '--broker', 'nats://h')).toContain(
       'list, export or retry',
     );
-    expect(await said('fetch', '--broker', 'nats://h', '--fail-fast', 'http://h/')).toContain(
-      'Cannot use --fail-fast with --broker',
+    for (const flags of [['--journal', 'j'], ['--keep-failed']]) {
+      const [flag] = flags;
+      const fetch = await said('fetch', '--broker', 'nats://h', ...flags, 'http://h/');
+      expect(fetch).toMatch(new RegExp(`Cannot use ${flag} with --broker: .* --store`));
+      const collect = await said('collect', '--broker', 'nats://h', '--run', 'r', ...flags);
+      expect(collect).toMatch(new RegExp(`Cannot use ${flag}: .* --store`));
+    }
+    expect(await said('collect', '--broker', 'nats://h', '--run', 'r', '--max-failures', '0')).toContain(
+      'Cannot use "0" for --max-failures: it must be a whole number above 0',
     );
   });
 

@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
-import { feed } from '../../broker/feeder.ts';
+import { feedUntilStopped } from '../../broker/feed-until-stopped.ts';
 import type { QueueEngine } from '../../broker/queue-engine.ts';
+import { type RunStop, stopText } from '../../broker/run-stop.ts';
 import { feedOptions } from '../../config/broker-command-options.ts';
 import { parseExpectation } from '../../config/expectation.ts';
 import type { Resolved } from '../../config/option.ts';
@@ -12,6 +13,7 @@ import type { Metrics } from '../../metrics/metrics.ts';
 import { systemClock } from '../../system-clock.ts';
 import { givenTo, resolvePart } from '../broker-flags.ts';
 import { warner } from '../broker-warnings.ts';
+import { countInputs } from '../count-inputs.ts';
 import { countSent } from '../count-sent.ts';
 import { EXIT } from '../exit-code.ts';
 import { inputsOf } from '../inputs-of.ts';
@@ -55,16 +57,21 @@ interface FeedParts {
 async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): Promise<number> {
   const { engine, run } = await openBroker(values, warn, newRunOf(values));
   const reading = new AbortController();
-  const end = () => {
+  const leaving = new AbortController();
+  const stop = () => {
     reading.abort();
+    leaving.abort();
+  };
+  const end = () => {
+    stop();
     engine.close().catch(() => {});
   };
-  const signals = new Signals(process, { stop: () => reading.abort(), abort: end, quit: end });
+  const signals = new Signals(process, { stop, abort: end, quit: end });
   const { unique, defaultScheme } = values;
   const tally: Tally = { read: 0, skipped: 0 };
   const lines = { unique, defaultScheme, parseExpectation, stdin: process.stdin, signal: reading.signal };
   try {
-    const fed = await feed({
+    const fed = await feedUntilStopped({
       ...values,
       engine,
       wire: jobWire,
@@ -72,20 +79,29 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
       tally,
       inputs: [...inputs.map(inputName), `unique=${unique}`, `default-scheme=${defaultScheme ?? ''}`],
       now: systemClock.now,
-      signal: reading.signal,
       sent: metrics && countSent(metrics, engine, tally),
+      reading,
+      count: (signal) => countInputs(inputs, signal),
+      leaving: leaving.signal,
     });
-    if (fed !== undefined)
-      warn(`the run "${run}" has ${fed.read} URLs in ${fed.chunks} chunks: all are sent`);
-    else await tellHowFar(engine, run, warn);
-    return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
+    if (fed.end !== undefined)
+      warn(`the run "${run}" has ${fed.end.read} URLs in ${fed.end.chunks} chunks: all are sent`);
+    else await tellHowFar(engine, run, { warn, stop: fed.stop });
+    if (signals.received !== undefined) return EXIT[signals.received];
+    return fed.stop === undefined ? EXIT.ok : EXIT.failed;
   } finally {
     signals.close();
     await engine.close();
   }
 }
 
-async function tellHowFar(engine: QueueEngine, run: string, warn: (text: string) => void): Promise<void> {
+interface Teller {
+  readonly warn: (text: string) => void;
+  readonly stop: RunStop | undefined;
+}
+
+async function tellHowFar(engine: QueueEngine, run: string, { warn, stop }: Teller): Promise<void> {
   const sent = await engine.published();
-  warn(`${sent} chunks of the run "${run}" are sent: the same command goes on from there`);
+  const when = stop === undefined ? '' : `it was stopped ${stopText(stop)}; after "fanout collect" `;
+  warn(`${sent} chunks of the run "${run}" are sent: ${when}the same command goes on from there`);
 }

@@ -30,7 +30,7 @@ export async function statusCommand({ flags, process }: StatusArguments): Promis
         process.stdout,
         values.json ? `${JSON.stringify({ run, ...status })}\n` : statusText(run, status),
       );
-      if (!values.watch || status.state === 'complete') return EXIT.ok;
+      if (!values.watch || status.state === 'complete' || status.state === 'stopped') return EXIT.ok;
       await pause(AGAIN_MS);
     }
   } finally {

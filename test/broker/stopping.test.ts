@@ -1,0 +1,218 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import type { Origin } from '../origin/origin.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { urlsInFile } from './urls-in.ts';
+
+const SLOW = { killAfterMs: 60_000 };
+
+interface Counts {
+  readonly read: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly notFetched: number;
+}
+
+/** The summary that `--summary json` has put on standard error, among other lines. */
+function summaryIn(stderr: string): Counts {
+  return JSON.parse(stderr.split('\n').find((line) => line.startsWith('{')) ?? '');
+}
+
+function sumOf({ ok, failed, skipped, notFetched }: Counts): number {
+  return ok + failed + skipped + notFetched;
+}
+
+async function statusOf(on: readonly string[]) {
+  return JSON.parse((await runCli(['status', ...on, '--json'], SLOW)).stdout);
+}
+
+/** A list of URLs that are OK, with one that fails at this place. */
+function withFailure(origin: Origin, count: number, place: number): string[] {
+  const list = urls(origin, '/ok', count);
+  list[place] = `${origin.url}/status/404`;
+  return list;
+}
+
+describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
+  it.each([
+    ['first', 0],
+    ['middle', 1500],
+    ['last', 2999],
+  ])('stops the whole run when the %s URL fails, and the counts add up', async (_, place) => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const gates = [5, 25, 45];
+    const list = await aFile(
+      withFailure(origin, 3000, place).map((url, at) =>
+        gates.includes(at) ? `${origin.url}/gate/begun?n=${at}` : url,
+      ),
+    );
+    const on = ['--broker', broker.url, '--run', 'fast'];
+    const flags = ['--chunk', '20', '--max-queued', '10', '--ack-wait', '5s'];
+    const feed = startCli(['feed', list, ...on, ...flags], SLOW);
+    while ((await runCli(['status', ...on])).code !== 0);
+    const workers = [1, 2, 3].map(() => startCli(['work', ...on, '--lanes', '1', '--rate', '300/s'], SLOW));
+    await origin.waiting('begun', 3); // one in the first chunk of each worker
+    const collect = ['collect', ...on, '-q', '--fail-fast', '--summary', 'json'];
+    const collecting = startCli(collect, { ...SLOW, cwd });
+    origin.open('begun');
+    const { code, stdout, stderr } = await collecting.done;
+    const counts = summaryIn(stderr);
+    expect([code, stdout.match(/^FAIL {2}404/gm)?.length]).toEqual([1, 1]);
+    expect(counts).toMatchObject({ read: 3000, failed: 1, skipped: 0 });
+    expect([sumOf(counts), stderr.includes('does not answer')]).toEqual([3000, false]);
+    for (const worker of workers) expect((await worker.done).code).toBe(0);
+    const isLast = place === 2999;
+    expect((await feed.done).code).toBe(isLast ? 0 : 1);
+    expect((await statusOf(on)).state).toBe(isLast ? 'complete' : 'stopped');
+    expect(counts.notFetched > 0).toBe(!isLast);
+    expect(origin.requests).toBe(counts.ok + counts.failed);
+  });
+
+  it('goes on with the same commands, and each URL has its result then', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const urlsOfRun = withFailure(origin, 1000, 10);
+    const list = await aFile(urlsOfRun);
+    const on = ['--broker', broker.url, '--run', 'again'];
+    const fetch = ['fetch', list, ...on, '--chunk', '10', '--max-queued', '5', '--fail-fast', '-q'];
+    const rate = ['--rate', '200/s', '--summary', 'json'];
+    const first = await runCli([...fetch, ...rate], { ...SLOW, cwd });
+    const counts = summaryIn(first.stderr);
+    expect([first.code, counts.failed, sumOf(counts)]).toEqual([1, 1, 1000]);
+    expect(counts.notFetched).toBeGreaterThan(500);
+    for (const args of [
+      ['feed', list, ...on],
+      ['work', ...on],
+    ]) {
+      const refused = await runCli(args, SLOW);
+      expect([refused.code, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining(
+          'this run: it was stopped after its first failure; it goes on when "fanout collect"',
+        ),
+      ]);
+    }
+    const status = await runCli(['status', ...on], SLOW);
+    expect(status.stdout).toContain('again: stopped after its first failure; "fanout collect" goes on');
+    const second = await runCli([...fetch, '--summary', 'json'], { ...SLOW, cwd });
+    expect([second.code, summaryIn(second.stderr)]).toEqual([
+      1,
+      expect.objectContaining({ read: 1000, ok: 999, failed: 1, notFetched: 0 }),
+    ]);
+    expect(await urlsInFile(join(cwd, 'fanout-again.jsonl'))).toEqual(urlsOfRun.toSorted());
+    expect((await statusOf(on)).state).toBe('complete');
+  });
+
+  it('shows what workers have of a chunk, in order, and fetches it again later', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const other = await anOrigin();
+    const slow = [...urls(origin, '/ok', 3), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 16)];
+    const list = [...slow, `${other.url}/status/404`, ...urls(other, '/ok', 19)];
+    const on = ['--broker', broker.url, '--run', 'part'];
+    const fetch = ['fetch', await aFile(list), ...on, '--chunk', '20', '--per-host', '1', '--ordered'];
+    const run = startCli([...fetch, '--fail-fast', '--json'], { ...SLOW, cwd });
+    await run.stderr.sees('the run was stopped after its first failure');
+    origin.open('slow');
+    const { code, stderr, stdout } = await run.done;
+    const shown = stdout
+      .trim()
+      .split('\n')
+      .map((line) => String(JSON.parse(line).url));
+    expect([code, shown]).toEqual([1, [...slow.slice(0, 4), ...list.slice(20)]]);
+    expect(stderr).toContain('Done: 23 succeeded, 1 failed, 16 not fetched\n');
+    expect(await urlsInFile(join(cwd, 'fanout-part.jsonl'))).toEqual(shown.toSorted());
+    const again = await runCli([...fetch, '-q'], { ...SLOW, cwd });
+    expect([again.code, again.stderr]).toEqual([
+      1,
+      expect.stringContaining('Done: 39 succeeded, 1 failed, 20 of them'),
+    ]);
+    expect(await urlsInFile(join(cwd, 'fanout-part.jsonl'))).toEqual(list.toSorted());
+  });
+});
+
+describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
+  it('counts what fails the run alone, and over a restart of the collector', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const known = urls(origin, '/status/410', 10);
+    const first = [...known, ...urls(origin, '/status/404', 2), `${origin.url}/gate/wait`];
+    const list = await aFile([
+      ...first,
+      ...urls(origin, '/status/404/more', 1),
+      ...urls(origin, '/ok', 5000),
+    ]);
+    const on = ['--broker', broker.url, '--run', 'max'];
+    await runCli(['feed', list, ...on, '--chunk', '1'], SLOW);
+    const flags = ['--max-failures', '3', '--baseline', await aFile(known, 'known.txt')];
+    const collect = ['collect', ...on, '-q', '--summary', 'json', ...flags];
+    const killed = startCli(collect, { ...SLOW, cwd });
+    const work = startCli(['work', ...on, '--lanes', '1'], SLOW);
+    await origin.waiting('wait');
+    while ((await statusOf(on)).done < 12);
+    killed.child.kill('SIGKILL');
+    await killed.done;
+    const collector = startCli(collect, { ...SLOW, cwd });
+    while ((await statusOf(on)).collector !== 'here');
+    origin.open('wait');
+    const { code, stderr } = await collector.done;
+    expect([code, summaryIn(stderr)]).toEqual([
+      1,
+      expect.objectContaining({ read: 5014, known: 10, failed: 13 }),
+    ]);
+    expect(sumOf(summaryIn(stderr))).toBe(5014);
+    expect((await work.done).code).toBe(0);
+  });
+});
+
+describe('--deadline on many machines', { timeout: 90_000 }, () => {
+  it('ends what is under way and gives the rest back, also what feed has not read', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = [...urls(origin, '/ok', 25), `${origin.url}/gate/never`, ...urls(origin, '/ok/rest', 5000)];
+    const on = ['--broker', broker.url, '--run', 'late'];
+    const flags = ['--chunk', '10', '--max-queued', '3', '--rate', '20/s', '-c', '4', '--deadline', '2s'];
+    const args = ['fetch', await aFile(list), ...on, ...flags, '--json', '--summary', 'json'];
+    const { code, stdout, stderr } = await runCli(args, { ...SLOW, cwd });
+    const counts = summaryIn(stderr);
+    expect([code, counts.read, sumOf(counts)]).toEqual([1, 5026, 5026]);
+    expect(counts.notFetched).toBeGreaterThan(4000);
+    const failed = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ ok }) => !ok);
+    expect(failed.map(({ url, failure }) => [url, failure.kind, failure.code])).toEqual([
+      [`${origin.url}/gate/never`, 'timeout', 'ERR_DEADLINE'],
+    ]);
+    expect(stderr).toContain('stopped by its deadline of 2000ms');
+    expect(await readFile(join(cwd, 'fanout-late.jsonl'), 'utf8')).toContain('/gate/never');
+  });
+
+  it('waits neither for ever for a worker that hangs, nor for a list that never ends', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const on = ['--broker', broker.url, '--run', 'hang'];
+    const feed = startCli(['feed', '-', ...on, '--chunk', '1', '--ack-wait', '1s'], {
+      ...SLOW,
+      stdin: 'open',
+    });
+    feed.child.stdin?.write(`${origin.url}/gate/hang\n${origin.url}/ok\n`);
+    while ((await runCli(['status', ...on])).code !== 0);
+    const work = startCli(['work', ...on], SLOW);
+    await origin.waiting('hang');
+    work.child.kill('SIGSTOP');
+    const collect = ['collect', ...on, '-q', '--summary', 'json', '--deadline', '1s'];
+    const { code, stderr } = await runCli(collect, { ...SLOW, cwd });
+    const counts = summaryIn(stderr);
+    expect([code, counts.read, sumOf(counts)]).toEqual([1, 2, 2]);
+    expect(stderr).toContain('a worker that has chunks in hand does not answer');
+    const fed = await feed.done;
+    expect([fed.code, fed.stderr]).toEqual([
+      1,
+      expect.stringContaining('it was stopped by its deadline of 1000ms'),
+    ]);
+    work.child.kill('SIGCONT');
+    expect((await work.done).code).toBe(0);
+  });
+});
