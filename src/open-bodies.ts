@@ -37,12 +37,7 @@ export function openBodies(
 function openSaver(options: RunOptions, onUnwritable: (error: OutputError) => void): FileSaver | undefined {
   const { saveDir, name, method } = options;
   if (saveDir === undefined || name === undefined) return undefined;
-  const directory = new SaveDirectory(saveDir);
-  try {
-    directory.probe();
-  } catch (error) {
-    throw new OutputError((error as Error).message, { cause: error }); // `probe` throws a BodyError
-  }
+  const directory = openDirectory(saveDir);
   return new FileSaver({
     directory,
     names: new NameMaker({ template: name, defaultMethod: method }),
@@ -50,4 +45,19 @@ function openSaver(options: RunOptions, onUnwritable: (error: OutputError) => vo
     resumes: options.resumePartial,
     onUnwritable,
   });
+}
+
+/** Throws an `OutputError` when bodies cannot be saved where the options say. */
+export function checkSaveDirectory({ saveDir }: RunOptions): void {
+  if (saveDir !== undefined) openDirectory(saveDir);
+}
+
+function openDirectory(root: string): SaveDirectory {
+  const directory = new SaveDirectory(root);
+  try {
+    directory.probe();
+    return directory;
+  } catch (error) {
+    throw new OutputError((error as Error).message, { cause: error }); // `probe` throws a BodyError
+  }
 }

@@ -1,7 +1,8 @@
 import { statusSet } from '../config/parsers/status-set.ts';
+import type { RunParts } from '../fetching.ts';
 import { InputError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import { Run, type RunParts } from '../run.ts';
+import { Run } from '../run.ts';
 
 /** How documents are fetched: as the URLs of the run are, without what is expected of those. */
 export type DocumentParts = Omit<RunParts, 'jobs'>;

@@ -1,5 +1,5 @@
 import { Host, type HostRules, type Observation } from './host.ts';
-import { Pace } from './pace.ts';
+import { Pace, type TotalPace } from './pace.ts';
 import { Shortages } from './shortages.ts';
 
 export interface HostsOptions extends HostRules {
@@ -7,6 +7,8 @@ export interface HostsOptions extends HostRules {
   readonly concurrency: number;
   /** Requests for each ms over all hosts; Infinity for no limit. */
   readonly totalPerMs: number;
+  /** The pace over all hosts that others keep, too; one of its own if left out. */
+  readonly pace?: TotalPace | undefined;
   /** Jobs that the queue holds: a count of failures is kept at least as long as jobs of its host may wait there. */
   readonly window: number;
 }
@@ -26,7 +28,7 @@ const MAX_HOSTS = 100_000;
  */
 export class Hosts {
   readonly #options: HostsOptions;
-  readonly #pace: Pace;
+  readonly #pace: TotalPace;
   readonly #shortages: Shortages;
   /** Hosts that are asked or hold something back, in the order in which they came to be. */
   readonly #hosts = new Map<string, Host>();
@@ -35,7 +37,7 @@ export class Hosts {
 
   constructor(options: HostsOptions) {
     this.#options = options;
-    this.#pace = new Pace(options.totalPerMs);
+    this.#pace = options.pace ?? new Pace(options.totalPerMs);
     this.#shortages = new Shortages(options.concurrency);
   }
 

@@ -1,8 +1,16 @@
 /** How far ahead of its time a request may start: timers are no finer, and fast rates need small bursts to be kept. */
-const TOLERANCE_MS = 10;
+export const TOLERANCE_MS = 10;
+
+/** When requests to any host may start. */
+export interface TotalPace {
+  /** When the next request may start. */
+  readonly openAt: number;
+  /** One was started. */
+  taken(now: number): void;
+}
 
 /** Spaces requests evenly: the generic cell rate algorithm (ITU-T I.371), as virtual scheduling. */
-export class Pace {
+export class Pace implements TotalPace {
   readonly #intervalMs: number;
   #nextAt = 0;
 

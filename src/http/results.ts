@@ -16,6 +16,12 @@ export function failedResult(task: Task, failure: Failure, answer?: Answer): Fai
   return outcome(task, answer, false, failure);
 }
 
+/** The result of a task on which the work threw: a bug. */
+export function crashedResult(task: Task, error: unknown): FailedResult {
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return failedResult(task, { kind: 'internal', message });
+}
+
 /** The result of a job for which nothing was sent. */
 export function unsentResult(job: Job, failure: Failure, now: number): Result {
   return {

@@ -9,6 +9,8 @@ export interface LanesOptions {
   readonly capacity: number;
   readonly clock: Clock;
   readonly gate?: Gate;
+  /** Whether jobs may still come by `again`, though none is held or under way: then the queue has not ended. */
+  readonly isHeld?: () => boolean;
 }
 
 interface Putter<J> {
@@ -34,6 +36,7 @@ export class Lanes<J extends object> {
   readonly #clock: Clock;
   readonly #schedule: Schedule<J>;
   readonly #alarm: Alarm;
+  readonly #isHeld: (() => boolean) | undefined;
   readonly #takers = new Deque<(job: J | undefined) => void>();
   readonly #putters = new Deque<Putter<J>>();
   #closed = false;
@@ -45,6 +48,7 @@ export class Lanes<J extends object> {
       throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
     }
     this.#capacity = capacity;
+    this.#isHeld = options.isHeld;
     this.#clock = clock;
     this.#schedule = new Schedule(gate);
     this.#alarm = new Alarm(clock, () => this.#serve());
@@ -101,7 +105,7 @@ export class Lanes<J extends object> {
     this.#serve();
   }
 
-  /** No more jobs will be put. */
+  /** No more jobs will be put. To be called again when `isHeld` has come to an end. */
   close(): void {
     this.#closed = true;
     this.#serve();
@@ -152,6 +156,6 @@ export class Lanes<J extends object> {
 
   /** Nobody can be waiting to put when nothing is held. */
   #hasEnded(): boolean {
-    return this.#closed && this.size === 0 && this.inFlight === 0;
+    return this.#closed && this.size === 0 && this.inFlight === 0 && this.#isHeld?.() !== true;
   }
 }
