@@ -59,12 +59,14 @@ function groupOf(group: string, flags: readonly Flag[]): readonly string[] {
   return rows.length === 0 ? [] : [`### ${group}`, table(['flag', 'default', 'what it does'], rows)];
 }
 
-// The examples of a command are a heading, lines of code, and sentences after them.
+// The examples of a command are a heading, lines of a command and a remark, and sentences after them.
 function exampleOf(examples: string): readonly string[] {
   const [heading = '', ...lines] = examples.trim().split('\n');
-  const codeLines = lines.filter((line) => line.startsWith('  ')).map((line) => line.slice(2));
+  const code = lines
+    .filter((line) => line.startsWith('  '))
+    .map((line) => line.trim().replace(/ {2,}/, '$&# '));
   const sentences = lines.filter((line) => line !== '' && !line.startsWith('  '));
-  return [prose(heading), `\`\`\`console\n${codeLines.join('\n')}\n\`\`\``, ...sentences.map(prose)];
+  return [prose(heading), `\`\`\`sh\n${code.join('\n')}\n\`\`\``, ...sentences.map(prose)];
 }
 
 function exitCodes(): string {

@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Origin, startOrigin } from '../origin/origin.ts';
+import { BIN, startProcess } from '../origin/run-cli.ts';
+import { commandsOf } from './commands.ts';
+import { pages, ROOT } from './pages.ts';
+
+const PAGES = await pages();
+const COMMANDS = [...new Set(PAGES.filter(({ path }) => path !== 'docs/comparison.md').flatMap(commandsOf))];
+const RECORDS = ['yesterday', 'today', 'monday', 'tuesday', 'old', 'new', 'a', 'b', 'results', 'known'];
+
+const cwd = await realpath(await mkdtemp(join(tmpdir(), 'fanout-test-')));
+let origin: Origin;
+
+/** What the pages take for granted: a program called fanout, lists, and results of earlier runs. */
+beforeAll(async () => {
+  origin = await startOrigin();
+  await writeFile(join(cwd, 'fanout'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
+  await chmod(join(cwd, 'fanout'), 0o755);
+  const list = `${origin.url}/ok\n${origin.url}/status/404\n`;
+  for (const name of ['urls.txt', 'links.txt']) await writeFile(join(cwd, name), list);
+  for (const name of ['urls.gz', 'urls.txt.gz']) await writeFile(join(cwd, name), gzipSync(list));
+  for (const name of RECORDS) await shell(`fanout fetch urls.txt --json -o ${name}.jsonl`);
+  await mkdir(join(cwd, '.config/fish/completions'), { recursive: true });
+  const sitemap = `<urlset><url><loc>${origin.url}/ok</loc></url></urlset>`;
+  await writeFile(join(cwd, 'sitemap.xml'), sitemap);
+});
+
+afterAll(async () => {
+  await origin.close();
+  await rm(cwd, { recursive: true, force: true });
+});
+
+async function shell(command: string): Promise<{ readonly code: number | null; readonly stderr: string }> {
+  const env = { PATH: `${cwd}${delimiter}${process.env.PATH}`, HOME: cwd, TOKEN: 'secret' };
+  return startProcess('bash', ['-o', 'pipefail', '-c', command], { cwd, env }).done;
+}
+
+describe('the commands of the documentation', () => {
+  it('are found', () => {
+    expect(COMMANDS.length).toBeGreaterThan(20);
+    expect(COMMANDS).toContain('zcat urls.gz | fanout fetch -I -q --per-host 4');
+  });
+
+  it.each(COMMANDS)('%s', async (command) => {
+    const { code, stderr } = await shell(command.replace('https://example.com/sitemap.xml', 'sitemap.xml'));
+    // 1 is the failure of a URL: one of the lists does not exist.
+    expect(stderr).not.toContain('fanout: ');
+    expect([0, 1]).toContain(code);
+  });
+});
+
+it('the library is used as README shows', async () => {
+  const readme = PAGES.find(({ path }) => path === 'README.md')?.text ?? '';
+  const [, example = ''] = /```ts\n(.*?)```/s.exec(readme) ?? [];
+  const code = example.replace('https://example.com/', `${origin.url}/ok`);
+  expect(code).not.toBe(example);
+  const args = ['--input-type=module', '--eval', code];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT });
+  expect(stdout).toBe(`200 ${origin.url}/ok\n`);
+});
