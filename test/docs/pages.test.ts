@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/command-specs.ts';
@@ -43,6 +43,24 @@ describe.each(PAGES)('$path', (page) => {
         .map(([flag]) => `fanout ${name} ${flag}`),
     );
     expect(wrong).toEqual([]);
+  });
+});
+
+describe('docs/architecture.md', async () => {
+  const text = PAGES.find(({ path }) => path === 'docs/architecture.md')?.text ?? '';
+  const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+
+  it('names every room', async () => {
+    const entries = await readdir(join(ROOT, 'src'), { withFileTypes: true });
+    const rooms = entries.filter((entry) => entry.isDirectory()).map(({ name }) => `\`${name}/\``);
+    expect(rooms.filter((room) => !text.includes(room))).toEqual([]);
+  });
+
+  it('says why each dependency is there, and names those of development', () => {
+    const used = { ...manifest.dependencies, ...manifest.optionalDependencies };
+    expect(Object.keys(used).filter((name) => !new RegExp(`^\\|.*${name}.*\\|`, 'm').test(text))).toEqual([]);
+    const others = Object.keys(manifest.devDependencies).filter((name) => !name.startsWith('@types/'));
+    expect(others.filter((name) => !text.includes(name.replace(/^@.*\//, '')))).toEqual([]);
   });
 });
 
