@@ -1,6 +1,8 @@
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
+import { closeConnection, leavingNothing } from './broker-sockets.ts';
+import { brokerTls } from './broker-tls.ts';
 import { loadNats, type Nats } from './load-nats.ts';
 
 /** Where the broker is, and who asks. */
@@ -37,7 +39,7 @@ export async function connectBroker(address: BrokerAddress, warn: (text: string)
   const shown = address.servers.map((server) => printable(server, 200)).join(',');
   let connection: NatsConnection;
   try {
-    connection = await nats.transport.connect(connectionOptions(address, nats));
+    connection = await leavingNothing(() => nats.transport.connect(connectionOptions(address, nats)));
   } catch (error) {
     const isRefused = error instanceof nats.transport.AuthorizationError;
     const reason = isRefused ? 'it refuses the credentials' : reasonOf(error);
@@ -46,7 +48,7 @@ export async function connectBroker(address: BrokerAddress, warn: (text: string)
   try {
     await checkServer(nats, connection, shown);
   } catch (error) {
-    await connection.close();
+    await closeConnection(connection);
     throw error;
   }
   return { nats, connection, isConnected: tellOfLosses(connection, shown, warn) };
@@ -67,7 +69,7 @@ function connectionOptions(address: BrokerAddress, { transport }: Nats): Connect
     ...(credentials === undefined
       ? {}
       : { authenticator: transport.credsAuthenticator(new TextEncoder().encode(credentials)) }),
-    ...(isSecure || ca !== undefined ? { tls: ca === undefined ? {} : { ca } } : {}),
+    ...(isSecure || ca !== undefined ? { tls: brokerTls(servers, ca) } : {}),
   };
 }
 

@@ -1,9 +1,10 @@
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { closeConnection } from './broker-sockets.ts';
 import type { Broker } from './connect-broker.ts';
 import { JetStreamJobs } from './jetstream-jobs.ts';
 import { JetStreamLog } from './jetstream-log.ts';
 import { JetStreamSender } from './jetstream-sender.ts';
-import { adoptOrphans, isMissing, setUp } from './jetstream-setup.ts';
+import { adoptOrphans, deleteStreams, isMissing, setUp } from './jetstream-setup.ts';
 import { JetStreamState } from './jetstream-state.ts';
 import { pause, persist } from './persist.ts';
 import type {
@@ -171,18 +172,13 @@ export class JetStreamEngine implements QueueEngine {
     return adoptOrphans(this.#manager, this.#broker.nats, this.#names, this.settings);
   }
 
-  async purge(): Promise<void> {
-    const { jobs, log, dead, state } = this.#names;
-    for (const name of [jobs, log, dead, state]) {
-      await this.#manager.streams.delete(name).catch((error: unknown) => {
-        if (!isMissing(error)) throw error;
-      });
-    }
+  purge(): Promise<void> {
+    return deleteStreams(this.#manager, this.#names);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#broker.connection.close();
+    await closeConnection(this.#broker.connection);
   }
 
   async #setUp(): Promise<void> {

@@ -56,6 +56,15 @@ export async function adoptOrphans(
   return true;
 }
 
+/** Deletes all that there is of a run; its state is the last, so that it can be tried again. */
+export async function deleteStreams(manager: JetStreamManager, names: RunNames): Promise<void> {
+  for (const name of [names.jobs, names.log, names.dead, names.state]) {
+    await manager.streams.delete(name).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+  }
+}
+
 /** Whether the broker says that a stream or consumer does not exist. */
 export function isMissing(error: unknown): boolean {
   return (

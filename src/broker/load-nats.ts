@@ -16,7 +16,8 @@ export async function loadNats(
     // The types are those of the packages that were loaded by these names.
     return { transport, jetstream } as Nats;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
+    if (!(error instanceof Error && 'code' in error && /MODULE_NOT_FOUND$/.test(String(error.code))))
+      throw error;
     throw new UsageError(
       `Cannot use a broker: its client is not installed; type "npm install ${names.map((name) => `${name}@3.3`).join(' ')}"`,
       { cause: error },

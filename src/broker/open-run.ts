@@ -1,5 +1,6 @@
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
+import { closeConnection } from './broker-sockets.ts';
 import { type Broker, type BrokerAddress, connectBroker } from './connect-broker.ts';
 import { JetStreamEngine, SETTINGS_KEY } from './jetstream-engine.ts';
 import { codeOf, setUpState } from './jetstream-setup.ts';
@@ -38,7 +39,7 @@ export async function openRun({ address, run, warn }: OpenRun, created?: NewRun)
       isPassing: (error) => !(error instanceof UsageError) && codeOf(error) < API_ERRORS,
     });
   } catch (error) {
-    await broker.connection.close();
+    await closeConnection(broker.connection);
     throw described(error);
   }
 }

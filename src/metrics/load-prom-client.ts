@@ -8,7 +8,8 @@ export async function loadPromClient(): Promise<PromClient> {
   try {
     return (await import('prom-client')).default;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
+    if (!(error instanceof Error && 'code' in error && /MODULE_NOT_FOUND$/.test(String(error.code))))
+      throw error;
     throw new UsageError(
       'Cannot serve metrics: the package for them is not installed; type "npm install prom-client@15"',
       { cause: error },

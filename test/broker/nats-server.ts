@@ -53,6 +53,11 @@ export class NatsServer {
     await exited;
   }
 
+  /** Stops it, so that its connections live and nothing is said on them any more. */
+  hang(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
   /** Kills it, and deletes all that it knew. */
   async lose(): Promise<void> {
     await this.kill();

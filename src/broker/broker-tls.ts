@@ -1,0 +1,24 @@
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import type { TlsOptions } from '@nats-io/transport-node';
+
+/** What Node calls a server of which it was told no name. */
+const NO_NAME = 'localhost';
+
+/** What the client takes, and hands on to Node whole. */
+type BrokerTls = TlsOptions & { readonly checkServerIdentity: typeof checkServerIdentity };
+
+/**
+ * The TLS settings of a connection to these servers, `host:port`. The client names no server that it knows by its address,
+ * and Node then wants a certificate for "localhost", from whatever machine; it must be one for the address.
+ */
+export function brokerTls(servers: readonly string[], ca: string | undefined): BrokerTls {
+  const hosts = servers.map((server) => server.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    checkServerIdentity: (name: string, certificate: PeerCertificate) => {
+      const wanted = name === NO_NAME ? hosts : [name];
+      const errors = wanted.map((host) => checkServerIdentity(host, certificate));
+      return errors.includes(undefined) ? undefined : errors[0];
+    },
+  };
+}

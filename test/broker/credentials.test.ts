@@ -1,0 +1,137 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { selfSignedCertificate, serverCertificate, testCa } from '../origin/certificates.ts';
+import { get } from '../origin/get.ts';
+import { type CliResult, runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer, type NatsServer } from './nats-server.ts';
+import { anOperator } from './operator.ts';
+
+const SLOW = { killAfterMs: 60_000 };
+const REFUSED = 'it refuses the credentials';
+
+async function aTlsServer(names: readonly string[]): Promise<NatsServer> {
+  const { cert, key } = await serverCertificate({ names });
+  const directory = await tempDir();
+  const [certFile, keyFile] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
+  await writeFile(certFile, cert);
+  await writeFile(keyFile, key);
+  return aNatsServer(['--tls', '--tlscert', certFile, '--tlskey', keyFile]);
+}
+
+function status(url: string, ...more: readonly string[]): Promise<CliResult> {
+  return runCli(['status', '--run', 'r', '--broker', url, ...more], SLOW);
+}
+
+describe('a broker with TLS', { timeout: 60_000 }, () => {
+  it('is trusted by the certificate that --broker-ca names, and by no other', async () => {
+    const broker = await aTlsServer(['127.0.0.1', 'localhost']);
+    const ca = await aFile([(await testCa()).cert], 'ca.pem');
+    const other = await aFile([(await selfSignedCertificate()).cert], 'other.pem');
+    const right = ['--broker', broker.url, '--run', 'r', '--broker-ca', ca];
+    const fed = await runCli(['feed', await aFile(['http://127.0.0.1:1/']), ...right], SLOW);
+    expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('1 URLs in 1 chunks')]);
+    expect((await status(broker.url.replace('nats:', 'tls:'), '--broker-ca', ca)).code).toBe(0);
+    for (const more of [[], ['--broker-ca', other]]) {
+      const wrong = await status(broker.url, ...more);
+      expect([wrong.code, wrong.stderr]).toEqual([
+        2,
+        expect.stringMatching(/^fanout: Cannot connect to the broker at 127\S+: unable to verify/),
+      ]);
+    }
+    const none = await status(broker.url, '--broker-ca', join(await tempDir(), 'none.pem'));
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('for --broker-ca: ENOENT')]);
+  });
+
+  it('must be the one that was asked for', async () => {
+    const broker = await aTlsServer(['localhost']);
+    const ca = await aFile([(await testCa()).cert], 'ca.pem');
+    const byName = await status(`tls://localhost:${broker.port}`, '--broker-ca', ca);
+    expect(byName.stderr).toContain('Cannot find the run');
+    const byAddress = await status(broker.url, '--broker-ca', ca);
+    expect([byAddress.code, byAddress.stderr]).toEqual([
+      2,
+      expect.stringContaining("does not match certificate's altnames"),
+    ]);
+  });
+
+  it('is not spoken to without TLS where TLS was asked for', async () => {
+    const { code, stderr } = await status((await aNatsServer()).url.replace('nats:', 'tls:'));
+    expect([code, stderr]).toEqual([2, expect.stringContaining("server does not support 'tls'")]);
+  });
+});
+
+describe('credentials of a broker', { timeout: 90_000 }, () => {
+  it('come from a file of NATS credentials', async () => {
+    const [operator, stranger] = [await anOperator(), await anOperator()];
+    const broker = await aNatsServer(['-c', operator.config]);
+    const creds = await aFile([operator.credentials], 'me.creds');
+    const on = ['--broker', broker.url, '--run', 'r', '--broker-creds', creds];
+    const fed = await runCli(['feed', await aFile(['http://127.0.0.1:1/']), ...on], SLOW);
+    expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('1 URLs in 1 chunks')]);
+    const others = await aFile([stranger.credentials], 'other.creds');
+    const wrong = await status(broker.url, '--broker-creds', others);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining(REFUSED)]);
+    const without = await status(broker.url);
+    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining(REFUSED)]);
+    const broken = await status(
+      broker.url,
+      '--broker-creds',
+      await aFile([operator.seed.slice(0, -9)], 'broken.creds'),
+    );
+    expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining('parse credentials')]);
+    const shown = await runCli(['status', ...on, '--print-config'], SLOW);
+    for (const { stdout, stderr } of [fed, wrong, without, broken, shown]) {
+      expect(stdout + stderr).not.toContain(operator.seed.slice(0, 20));
+    }
+  });
+
+  it.each([
+    ['a token', ['--auth', 's3cr3t/t+ken'], 's3cr3t%2Ft%2Bken'],
+    ['a user and a password', ['--user', 'me', '--pass', 's3cr3t:@pass'], 'me:s3cr3t%3A%40pass'],
+  ])('are %s in the URL', async (_, flags, userinfo) => {
+    const broker = await aNatsServer(flags);
+    const [wrong, right] = ['me:wr0ng', userinfo].map((text) => broker.url.replace('//', `//${text}@`));
+    const refused = await status(wrong ?? '');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(REFUSED)]);
+    const known = await runCli(['status', '--run', 'r'], { ...SLOW, env: { FANOUT_BROKER: right ?? '' } });
+    expect([known.code, known.stderr]).toEqual([2, expect.stringContaining('Cannot find the run "r"')]);
+    expect(refused.stderr + known.stderr).not.toMatch(/s3cr3t|wr0ng/);
+  });
+
+  it('are nowhere to be seen in a whole run, its losses of the broker and its files', async () => {
+    const broker = await aNatsServer(['--user', 'me', '--pass', 's3cr3t']);
+    const [origin, cwd] = [await anOrigin(), await tempDir()];
+    const env = { FANOUT_BROKER: broker.url.replace('//', '//me:s3cr3t@'), FANOUT_RUN: 'r' };
+    const at = { ...SLOW, cwd, env };
+    const list = await aFile([...urls(origin, '/ok', 9), `${origin.url}/gate/g`]);
+    const fed = await runCli(['feed', list, '--chunk', '3', '--ack-wait', '2s'], at);
+    const work = startCli(['work', '--metrics', '0'], at);
+    const collect = startCli(['collect', '--json', '--report', 'html=r.html', '--metrics', '0'], at);
+    await origin.waiting('g', 1);
+    const metrics = /http:\S+/.exec(await work.stderr.sees(/metrics are at \S+\n/))?.[0] ?? '';
+    const page = (await get(metrics)).text;
+    await broker.kill();
+    for (const run of [work, collect]) await run.stderr.sees('is away: waiting for it');
+    await broker.start();
+    for (const run of [work, collect]) await run.stderr.sees('is back');
+    origin.open('g');
+    const ended = [fed, await work.done, await collect.done];
+    expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);
+    for (const args of [['status'], ['status', '--json'], ['dead'], ['dead', 'retry']]) {
+      ended.push(await runCli(args, at));
+    }
+    for (const command of ['fetch', 'feed', 'work', 'collect', 'status', 'dead', 'purge']) {
+      ended.push(await runCli([command, '--print-config'], at));
+    }
+    ended.push(await runCli(['purge'], at));
+    for (const { code, stdout, stderr } of ended) {
+      expect([code, stdout + stderr]).toEqual([0, expect.not.stringMatching(/s3cr3t|me:/)]);
+    }
+    const names = ['fanout-r.jsonl', 'fanout-r.jsonl.checkpoint', 'r.html'];
+    const texts = await Promise.all(names.map((name) => readFile(join(cwd, name), 'utf8')));
+    expect(texts.join() + page).not.toContain('s3cr3t');
+  });
+});

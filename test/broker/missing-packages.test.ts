@@ -1,0 +1,54 @@
+import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { BIN, runCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+
+const ROOT = dirname(dirname(BIN));
+const ON = ['--broker', 'nats://127.0.0.1:1', '--run', 'r'];
+
+/** The program as it is where these packages are not installed. */
+async function programWithout(...missing: readonly string[]): Promise<string> {
+  const folder = await tempDir();
+  for (const part of ['bin', 'dist', 'package.json']) {
+    await cp(join(ROOT, part), join(folder, part), { recursive: true });
+  }
+  await mkdir(join(folder, 'node_modules'));
+  for (const name of await readdir(join(ROOT, 'node_modules'))) {
+    if (missing.includes(name) || name.startsWith('.')) continue;
+    await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
+  }
+  return join(folder, 'bin', 'fanout.js');
+}
+
+describe('where an optional package is missing', { timeout: 60_000 }, () => {
+  it('each command of several machines says how to install the client of the broker', async () => {
+    const bin = await programWithout('@nats-io');
+    for (const command of ['feed', 'work', 'collect', 'status', 'dead', 'purge', 'fetch']) {
+      const urls = /^f/.test(command) ? ['http://127.0.0.1:1/'] : [];
+      const { code, stderr } = await runCli([command, ...urls, ...ON], { bin });
+      expect([command, code, stderr]).toEqual([
+        command,
+        2,
+        expect.stringMatching(
+          /^fanout: Cannot use a broker: its client is not installed; type "npm install @nats-io\/transport-node@3\.3 @nats-io\/jetstream@3\.3"\n$/,
+        ),
+      ]);
+    }
+  });
+
+  it('--metrics says how to install its package, which nothing else needs', async () => {
+    const bin = await programWithout('prom-client');
+    for (const command of ['feed', 'work', 'collect', 'fetch']) {
+      const urls = /^f/.test(command) ? ['http://127.0.0.1:1/'] : [];
+      const { code, stderr } = await runCli([command, ...urls, ...ON, '--metrics', '0'], { bin });
+      expect([command, code, stderr]).toEqual([
+        command,
+        2,
+        'fanout: Cannot serve metrics: the package for them is not installed; type "npm install prom-client@15"\n',
+      ]);
+    }
+    const { stderr } = await runCli(['work', ...ON], { bin });
+    expect(stderr).toContain('Cannot connect to the broker');
+  });
+});
