@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openRun } from '../../src/broker/open-run.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { type CliResult, runCli, startCli } from '../origin/run-cli.ts';
 import { runOnSmallDisk } from '../origin/small-disk.ts';
@@ -60,16 +61,24 @@ describe('work --shards', { timeout: 90_000 }, () => {
   it('is counted by a collector that does not read the files, which says so once', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/ok', 200), ...urls(origin, '/status/404', 3)];
-    const { cwd, fanout, start, store } = await aRun(list);
+    const { cwd, on, fanout, start, status, store } = await aRun(list);
+    const address = { servers: [new URL(on[1] ?? '').host], isSecure: false };
+    const engine = await openRun({ address, run: 'r', warn: () => {} });
+    const place = { index: 1, source: 's', line: 2 };
+    await engine.bury({ index: 1, job: { ...place, request: { url: list[1] } }, reason: 'three died' });
+    await engine.close();
     const work = start('work', '--shards', 'sh');
     const { code, stdout, stderr } = await fanout('collect', '--json');
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr.split('--shards DIR to have them')).toHaveLength(2);
     expect(stderr).toContain('Done: 200 succeeded, 3 failed');
     expect((await work.done).code).toBe(0);
+    // One of the failures may be that of this URL: nobody here has read them.
+    expect((await fanout('dead', 'list')).stdout).toContain('three died');
     expect(await kindsIn(store)).toEqual(new Set(['frame']));
     const again = await fanout('collect', '--summary', 'json');
     expect(JSON.parse(again.stderr.split('\n')[1] ?? '')).toMatchObject({ ok: 200, failed: 3, resumed: 203 });
+    expect(await status()).toMatchObject({ ok: 200, failed: 3, urlsPerSecond: 0 });
     const read = await fanout('collect', '--json', '--shards', 'sh');
     expect([read.code, urlsIn(read.stdout)]).toEqual([1, list.toSorted()]);
     await rm(join(cwd, 'sh'), { recursive: true });

@@ -123,7 +123,7 @@ describe('ShardReader', () => {
   it.each([
     ['no gzip', Buffer.from('text'), {}],
     ['no records', gzipSync('{"v":1}\n{}\n{}'), {}],
-    ['too few records', packed(RESULTS.slice(1)), {}],
+    ['too few records', packed(RESULTS.filter(({ ok }) => ok)), {}],
     ['records of another chunk', packed(), { first: 19 }],
     ['more successes', packed(), { ok: 1, failed: 2 }],
     ['another order', packed(RESULTS.toReversed()), { first: 25 }],
