@@ -148,6 +148,7 @@ class DeflateDecoder implements Decoder {
   }
 
   write(chunk: Buffer): Iterable<Buffer> {
+    if (chunk.length === 0) return [];
     const isZlib = ((chunk[0] ?? 0) & 0x0f) === 8;
     const limits = this.#limits;
     this.#decoder ??= new ZlibDecoder('deflate', isZlib ? new Inflate(limits) : new InflateRaw(limits));

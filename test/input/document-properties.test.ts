@@ -1,0 +1,82 @@
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseSitemap, type SitemapEntry } from '../../src/input/parse-sitemap.ts';
+import { readChunks } from '../../src/input/read-chunks.ts';
+import { InputError } from '../../src/model/errors.ts';
+import { cutAnyhow, cuts, edited, edits, listBytes } from '../arbitrary/bytes.ts';
+import { runs } from '../arbitrary/runs.ts';
+import { hostileText } from '../arbitrary/texts.ts';
+import { UNPRINTABLE } from '../sinks/hostile.ts';
+
+async function* inPieces(pieces: readonly Buffer[]): AsyncGenerator<Buffer> {
+  yield* pieces;
+}
+
+/** The entries of a sitemap, or why it is none. */
+async function entriesOf(pieces: readonly Buffer[]): Promise<SitemapEntry[] | string> {
+  const found: SitemapEntry[] = [];
+  try {
+    for await (const entries of parseSitemap(inPieces(pieces), 'sitemap.xml')) found.push(...entries);
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
+  return found;
+}
+
+const escaped = (text: string) => text.replace(/[^\x20-\x7e]|[&<>"']/g, '').trim();
+
+const sitemap = fc.array(hostileText.map(escaped), { maxLength: 5 }).map((locs) => {
+  const items = locs.map((loc) => `<url>\n<loc> ${loc}\n</loc><lastmod>2026</lastmod></url>`);
+  return {
+    locs,
+    text: `<?xml version="1.0"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">${items.join('')}</urlset>`,
+  };
+});
+
+test('a sitemap gives its URLs however its bytes are cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(sitemap, cuts, async ({ locs, text }, places) => {
+      const found = await entriesOf(cutAnyhow(Buffer.from(text), places));
+      expect(typeof found === 'string' ? found : found.map(({ loc }) => loc)).toEqual(locs);
+    }),
+    runs(60),
+  );
+});
+
+test('a sitemap that was damaged anywhere gives URLs, or one sentence that can be printed', async () => {
+  await fc.assert(
+    fc.asyncProperty(sitemap, edits, cuts, async ({ text }, changes, places) => {
+      const found = await entriesOf(cutAnyhow(edited(Buffer.from(text), changes), places));
+      if (typeof found !== 'string') return;
+      expect(found).toMatch(/^Cannot read "sitemap.xml" as a sitemap: ./);
+      expect(found).not.toMatch(UNPRINTABLE);
+    }),
+    runs(80),
+  );
+});
+
+test('any bytes can be read as they are, or unpacked when they are gzip, or are refused by name', async () => {
+  const bytes = fc.oneof(
+    listBytes,
+    listBytes.map((plain) => gzipSync(plain)),
+  );
+  await fc.assert(
+    fc.asyncProperty(bytes, fc.oneof(fc.constant([]), edits), cuts, async (good, changes, places) => {
+      const given = edited(good, changes);
+      const out: Buffer[] = [];
+      try {
+        const pieces = cutAnyhow(given, places).filter((piece) => piece.length > 0);
+        for await (const chunk of readChunks(Readable.from(pieces), 'urls.txt')) out.push(chunk);
+      } catch (error) {
+        expect(error).toBeInstanceOf(InputError);
+        expect(String(error)).toMatch(/^InputError: Cannot (read|unpack) "urls.txt": /);
+        return;
+      }
+      if (given[0] !== 0x1f || given[1] !== 0x8b) expect(Buffer.concat(out)).toEqual(given);
+    }),
+    runs(60),
+  );
+});
