@@ -67,3 +67,12 @@ test('Breaker learns nothing from failures of what was sent before it opened', (
   for (let i = 0; i < 20; i++) breaker.fail('refused', 500);
   expect(breaker.openAt(0)).toBe(1000);
 });
+
+test('Breaker lets a probe through as soon as none is under way, and is no probe for what was sent too early', () => {
+  const breaker = failing(1, 1);
+  expect(breaker.isOpen).toBe(true);
+  breaker.taken(999);
+  expect(breaker.openAt(1)).toBe(1000);
+  breaker.taken(1000);
+  expect([breaker.openAt(0), breaker.openAt(1)]).toEqual([0, Number.POSITIVE_INFINITY]);
+});

@@ -120,3 +120,65 @@ test('countParked() counts the hosts that pause or whose breaker is open', () =>
   expect([table.size, table.countParked(1000)]).toEqual([3, 2]);
   expect(table.countParked(2000)).toBe(1);
 });
+
+test('a paused host and one whose turn comes later are known until then, and forgotten by their next answer', () => {
+  for (const perMs of [NEVER, 1 / 1000]) {
+    const table = hosts({ perMs });
+    table.taken('a', 0);
+    table.observe('a', perMs === NEVER ? pushedBack(500) : ANSWER, 0, 0);
+    expect(table.size).toBe(1);
+    expect(table.laneOpenAt('a', 0)).toBeGreaterThan(400);
+    table.taken('a', 600);
+    table.observe('a', { kind: 'nothing' }, 600, 5000);
+    // Its limit was halved, so what paused is known on.
+    expect(table.size).toBe(perMs === NEVER ? 1 : 0);
+  }
+});
+
+test('jobs that are sent nowhere are known nowhere, and cost no rate', () => {
+  const table = hosts({ totalPerMs: 1 / 1000 });
+  table.taken('', 0);
+  expect([table.size, table.openAt(0, 0)]).toEqual([0, 0]);
+  table.observe('', { kind: 'nothing' }, 0, 0);
+  expect(table.size).toBe(0);
+});
+
+test('what is left for a host that is down costs the total rate nothing', () => {
+  const table = hosts({ breaker: 1, totalPerMs: 1 / 10 });
+  for (const now of [0, 1000, 3000, 7000]) {
+    table.taken('a', now);
+    table.observe('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now);
+  }
+  for (let i = 0; i < 1000; i++) table.taken('a', 8000);
+  expect(table.openAt(8000, 0)).toBeLessThanOrEqual(8000);
+  table.taken('b', 8000);
+  expect(table.openAt(8000, 0)).toBe(8000);
+});
+
+test('a shortage of this machine holds every host back, and says nothing of the one it met', () => {
+  const table = hosts({ breaker: 1 });
+  table.taken('a', 0);
+  table.observe('a', { kind: 'shortage' }, 0, 0);
+  expect([table.shortages, table.openAt(0, 0), table.laneOpenAt('a', 0), table.size]).toEqual([1, 50, 0, 0]);
+  expect(table.openAt(0, 32)).toBe(NEVER);
+});
+
+test('answers and failures give back what a shortage took, and what was broken off does not', () => {
+  const limitOf = (table: Hosts) =>
+    Array.from({ length: 64 }, (_, n) => n).filter((n) => table.openAt(0, n) !== NEVER);
+  const after = (observation: Observation) => {
+    const table = hosts({ breaker: 0 });
+    table.observe('a', { kind: 'shortage' }, 0, 0);
+    for (let i = 0; i < 40; i++) table.observe('a', observation, 0, 0);
+    return limitOf(table).length;
+  };
+  expect(after(ANSWER)).toBe(40);
+  expect(after({ kind: 'failure', isTimeout: false, error: 'refused' })).toBe(40);
+  expect(after({ kind: 'nothing' })).toBe(32);
+});
+
+test('an observation of a host that was forgotten is passed over', () => {
+  const table = hosts();
+  table.observe('never taken', ANSWER, 0, 0);
+  expect(table.size).toBe(0);
+});

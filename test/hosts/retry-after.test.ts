@@ -33,6 +33,8 @@ test.each([
   '2026-01-01T12:00:30Z',
   'Thu, 99 Foo 2026 12:00:30 GMT',
   '\u0661',
+  'on Thu, 01 Jan 2026 12:00:30 GMT',
+  'Thu, 01 Jan 2026 12:00:30 2026 and more',
 ])('"%s" says nothing', (header) => {
   expect(retryAfterMs(header, NOW)).toBeUndefined();
 });

@@ -4,6 +4,8 @@ import { seededRandom } from '../seeded-random.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LanesModel, type ModelJob, type ModelRules } from './lanes-model.ts';
 
+/** `FUZZ=100` tries so many lists of steps more, each another one. */
+const MORE = Number(process.env.FUZZ ?? 0);
 const STEPS = 1_500;
 
 /** Does the same things to the queue and to its model, by chance, and compares them after each. */
@@ -153,7 +155,9 @@ class Comparison {
   }
 }
 
-test.each(Array.from({ length: 30 }, (_, index) => index + 1))(
+const more = Array.from({ length: MORE }, () => Math.floor(Math.random() * 2 ** 31));
+
+test.each([...Array.from({ length: 30 }, (_, index) => index + 1), ...more])(
   'Lanes does as its model does, whatever happens in whatever order (seed %i)',
   (seed) => new Comparison(seed).run(),
 );
