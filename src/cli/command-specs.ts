@@ -32,9 +32,9 @@ The exit code is 1 when something broke. The URLs of OLD are held in memory, abo
 
 const COMPLETION_EXAMPLES = `
 Examples:
-  source <(fanout completion bash)                                    in ~/.bashrc
-  source <(fanout completion zsh)                                     in ~/.zshrc, after compinit
-  fanout completion fish > ~/.config/fish/completions/fanout.fish     once`;
+  eval "$(fanout completion bash)"                                  in ~/.bashrc
+  eval "$(fanout completion zsh)"                                   in ~/.zshrc, after compinit
+  fanout completion fish > ~/.config/fish/completions/fanout.fish   once`;
 
 export const COMMANDS: readonly CommandSpec[] = [
   {

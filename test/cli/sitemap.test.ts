@@ -41,6 +41,27 @@ describe('--sitemap', () => {
     expect([code, site.asked.toSorted()]).toEqual([1, ['GET /sitemap.xml', 'HEAD /a', 'HEAD /b']]);
   });
 
+  it('asks no address for a sitemap that --deny-private refuses, and reads no file that one names', async () => {
+    const site = await aSite({ '/sitemap.xml': MAP });
+    const locs = [`${site.url}/sitemap.xml`, 'file:///etc/hostname'].map(
+      (url) => `<sitemap><loc>${url}</loc></sitemap>`,
+    );
+    const index = await aFile([`<sitemapindex>${locs.join('')}</sitemapindex>`], 'index.xml');
+    const { code, stdout } = await runCli(['fetch', '--sitemap', '--deny-private', '--json', index]);
+    const messages = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).failure.message);
+    expect([code, messages]).toEqual([
+      1,
+      [
+        expect.stringContaining('which --deny-private refuses'),
+        expect.stringContaining('its scheme must be http or https'),
+      ],
+    ]);
+    expect(site.asked).toEqual([]);
+  });
+
   it('goes through an index, and a sitemap in it that is missing is a failure', async () => {
     const site = await aSite({
       '/map.xml.gz': gzipSync('<urlset><url><loc>http://127.0.0.1:1/</loc></url></urlset>'),

@@ -6,7 +6,7 @@ import { HELP, VERSION } from './root-flags.ts';
 /** A script that completes the commands in bash, from 3.2 on, which macOS has. */
 export function bashCompletion(commands: readonly CommandSpec[]): string {
   const names = commands.map(({ name }) => name);
-  return `# Completes fanout in bash: source <(fanout completion bash)
+  return `# Completes fanout in bash: eval "$(fanout completion bash)"
 _fanout() {
   local IFS=$'\\n'
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}"

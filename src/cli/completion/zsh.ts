@@ -7,7 +7,7 @@ import { HELP, VERSION } from './root-flags.ts';
 export function zshCompletion(commands: readonly CommandSpec[]): string {
   const described = commands.map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`);
   return `#compdef fanout
-# Completes fanout in zsh: source <(fanout completion zsh)
+# Completes fanout in zsh: eval "$(fanout completion zsh)"
 _fanout_pairs() { # KIND=, and a file behind it
   if compset -P '*='; then _files; else compadd -S '' -- "$@"; fi
 }
