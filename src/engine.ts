@@ -27,6 +27,8 @@ export interface EngineOptions<J extends object, R extends object> {
   readonly crashed: (job: J, error: unknown) => R;
   /** Waited for before a job enters the queue, to hold the reader back. */
   readonly admit?: ((job: J) => Promise<void> | undefined) | undefined;
+  /** Asked before each piece of work on a job; one that nobody wants any more is dropped, and has no result. */
+  readonly isWanted?: ((job: J) => boolean) | undefined;
   /** The result of a job that needs no work, such as one from an earlier run; it never enters the lanes. */
   readonly known?: ((job: J) => R | undefined) | undefined;
   /** Given each result as soon as it is there, before it waits for its turn to be taken; what it returns is the result. */
@@ -40,7 +42,7 @@ export interface EngineOptions<J extends object, R extends object> {
 /**
  * Producer → lanes → workers → results, generic in job and result.
  *
- * Every job that was read ends in exactly one result, or is counted in `notFetched` after a `stop`.
+ * Every job that was read ends in exactly one result, or is counted in `notFetched` after a `stop`, or since nobody wanted it.
  * An error of the job source ends the reading; it is thrown by `results` after all that was read has its result.
  */
 export class Engine<J extends object, R extends object> {
@@ -63,7 +65,7 @@ export class Engine<J extends object, R extends object> {
     this.#source = options.jobs[Symbol.asyncIterator]();
   }
 
-  /** Jobs that were read and will have no result, because the run was stopped. */
+  /** Jobs that were read and will have no result, because the run was stopped or nobody wanted them any more. */
   get notFetched(): number {
     return this.#notStarted + (this.#stopping && this.#isOneOutside ? 1 : 0);
   }
@@ -79,6 +81,12 @@ export class Engine<J extends object, R extends object> {
     }
     this.#options.lanes.close();
     this.#source.return?.()?.catch(() => {}); // An error while letting go of an input no longer matters.
+  }
+
+  /** Drops what waits and is wanted no more, at once and not when its turn comes. */
+  weed(): void {
+    const { lanes, isWanted = () => true } = this.#options;
+    for (const job of lanes.remove((held) => !isWanted(held))) this.#drop(job);
   }
 
   /** Runs it all; to be iterated once. Leaving early stops the run and throws later results away. */
@@ -146,8 +154,12 @@ export class Engine<J extends object, R extends object> {
   }
 
   async #process(job: J): Promise<void> {
-    const { lanes, laneOf, work, crashed } = this.#options;
+    const { lanes, laneOf, work, crashed, isWanted } = this.#options;
     const lane = laneOf(job);
+    if (isWanted?.(job) === false) {
+      this.#drop(job);
+      return lanes.done(lane);
+    }
     const earlier = this.#otherwise.get(job);
     if (earlier !== undefined) this.#otherwise.delete(job);
     let outcome: Outcome<J, R>;
@@ -160,6 +172,11 @@ export class Engine<J extends object, R extends object> {
     lanes.done(lane);
     const given = result === undefined ? undefined : this.#give(result);
     if (given !== undefined) await given;
+  }
+
+  #drop(job: J): void {
+    this.#otherwise.delete(job);
+    this.#notStarted += 1;
   }
 
   /** Puts a job back; returns its result instead when the run is being stopped and it has one. */

@@ -18,6 +18,8 @@ export interface RunParts extends NetworkParts {
   readonly recall?: (job: Job, method: string, body: string | Uint8Array | undefined) => Result | undefined;
   /** Adds to each result what earlier runs say of its URL, once for each. */
   readonly judge?: (result: Result) => Result;
+  /** Whether somebody still waits for the result of a job; one for which nobody does is fetched no further. In one thread alone. */
+  readonly isWanted?: (job: Job) => boolean;
   /** Holds a job back before it enters the queue. */
   readonly admit?: (job: Job) => Promise<void> | undefined;
   /** What fetches the jobs; this thread by itself if left out. */
@@ -35,6 +37,8 @@ export interface Fetching {
   hosts(): HostCounts;
   /** Runs it all; to be iterated once. Leaving early ends it. */
   results(): AsyncGenerator<Result, void, void>;
+  /** Drops what waits and is wanted no more. */
+  weed(): void;
   /** Reads and starts nothing more. */
   stop(): void;
   /** Ends what is under way. */

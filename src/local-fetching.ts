@@ -16,7 +16,7 @@ export class LocalFetching implements Fetching {
 
   constructor(parts: RunParts, { finish, settle, end, unwritable }: FetchingHooks) {
     this.#parts = parts;
-    const { admit, recall } = parts;
+    const { admit, recall, isWanted } = parts;
     const sockets = socketsOf(parts);
     const open = openFetching({ ...parts, sockets, onUnwritable: unwritable });
     this.#open = open;
@@ -31,6 +31,7 @@ export class LocalFetching implements Fetching {
         recall === undefined
           ? undefined
           : ({ job, method }) => recall(job, method, job.body ?? parts.defaults.body),
+      isWanted: isWanted === undefined ? undefined : (task) => isWanted(task.job),
       admit: admit === undefined ? undefined : (task) => admit(task.job),
       finish,
       settle,
@@ -60,6 +61,10 @@ export class LocalFetching implements Fetching {
 
   results(): AsyncGenerator<Result, void, void> {
     return this.#engine.results();
+  }
+
+  weed(): void {
+    this.#engine.weed();
   }
 
   stop(): void {

@@ -40,7 +40,7 @@ export class Run {
     return this.#fetching.hosts();
   }
 
-  /** Jobs that were read and have no result, because the run was stopped. */
+  /** Jobs that were read and have no result, because the run was stopped or nobody wanted them any more. */
   get notFetched(): number {
     return this.#fetching.notFetched;
   }
@@ -56,6 +56,11 @@ export class Run {
     const { deadline } = options;
     if (deadline !== undefined) this.#cancelDeadline = clock.after(deadline, () => this.expire(deadline));
     return this.#fetching.results();
+  }
+
+  /** Drops what waits and is wanted no more. */
+  weed(): void {
+    this.#fetching.weed();
   }
 
   /** Reads and starts nothing more; what is under way is finished. */

@@ -2,6 +2,12 @@ import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
 import type { Delivery } from './queue-engine.ts';
 
+/** Who has a chunk, and since when. */
+export interface Holder {
+  readonly worker: string;
+  readonly heldFrom: number;
+}
+
 /** A chunk that this worker is at. */
 export class ChunkInHand {
   readonly jobs: readonly Job[];
@@ -9,15 +15,20 @@ export class ChunkInHand {
   readonly results: Result[] = [];
   /** The last time it was handed to this worker: the broker listens to that one alone. */
   delivery: Delivery;
-  /** Resolves when all results are there, or nobody waits for them any more. */
+  /** The time of our last word on it that has reached the broker: from then on it waits for the next one. */
+  heldFrom: number;
+  /** Whether it is not ours any more: it was given back, or others have it. */
+  isLost = false;
+  /** Resolves when all results are there, or nobody waits for more of them. */
   readonly ended: Promise<void>;
-  /** Nobody waits for the results any more. */
+  /** Nobody waits for more results. */
   release: () => void = () => {};
 
-  constructor(delivery: Delivery, jobs: readonly Job[], worker: string) {
+  constructor(delivery: Delivery, jobs: readonly Job[], { worker, heldFrom }: Holder) {
     this.delivery = delivery;
     this.jobs = jobs;
     this.#worker = worker;
+    this.heldFrom = heldFrom;
     this.ended = new Promise((resolve) => {
       this.release = resolve;
     });
@@ -26,6 +37,11 @@ export class ChunkInHand {
   /** Takes a result, which then has the name of its worker. */
   add(result: Result): void {
     this.results.push(Object.assign(result, { worker: this.#worker })); // a copy of so many keys would cost as much as to write them
-    if (this.results.length === this.jobs.length) this.release();
+    if (this.isFetched) this.release();
+  }
+
+  /** Whether all results are there. */
+  get isFetched(): boolean {
+    return this.results.length === this.jobs.length;
   }
 }

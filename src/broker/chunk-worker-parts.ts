@@ -13,4 +13,6 @@ export interface ChunkWorkerParts {
   readonly shards?: ShardWriter | undefined;
   readonly now: () => number;
   readonly warn: (text: string) => void;
+  /** Called when jobs that were handed out are wanted no more. */
+  readonly unwanted: () => void;
 }

@@ -1,11 +1,12 @@
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
-import { Batches } from './batches.ts';
 import { ChunkInHand } from './chunk-in-hand.ts';
 import { chunkJobs } from './chunk-jobs.ts';
 import type { ChunkWorkerParts } from './chunk-worker-parts.ts';
+import { HandedOut } from './handed-out.ts';
 import { IdleWatch } from './idle-watch.ts';
+import { Leases } from './leases.ts';
 import { logRecord } from './log-record.ts';
 import { laneCount, partitionTurns } from './partition-turns.ts';
 import type { Delivery } from './queue-engine.ts';
@@ -22,18 +23,14 @@ const LAST_MS = 2000; // for the lanes to end
  */
 export class ChunkWorker {
   readonly #parts: ChunkWorkerParts;
-  readonly #batches = new Batches();
+  readonly #out = new HandedOut();
   readonly #inHand = new Map<number, ChunkInHand>();
-  /** The chunk of each job that was handed out and has no result. */
-  readonly #chunkOf = new Map<number, ChunkInHand>();
-  /** Told of a result, by the place of its job: where jobs go one by one. */
-  readonly #told = new Map<number, () => void>();
+  readonly #leases: Leases;
   readonly #draining = new AbortController();
   readonly #leaving = new AbortController();
   /** Ends the turns of jobs that go one by one. */
   readonly #turning = new AbortController();
   readonly #idle: IdleWatch;
-  #extending: NodeJS.Timeout | undefined;
   #lanes: readonly Promise<void>[] = [];
   #isStopped = false;
   #finished = 0;
@@ -42,6 +39,8 @@ export class ChunkWorker {
   constructor(parts: ChunkWorkerParts) {
     this.#parts = parts;
     this.#idle = new IdleWatch(parts.engine, parts.now);
+    const chunks = () => this.#inHand.values();
+    this.#leases = new Leases({ ...parts, chunks, lost: (late) => this.#abandon(late) });
   }
 
   /** Chunks that this worker is at, whose results it put into the log, and that had been handed out before. */
@@ -52,25 +51,23 @@ export class ChunkWorker {
   /** The jobs, for one reader; they end after `drain`, and when the run is complete. `leave` is to follow. */
   async *jobs(): AsyncGenerator<Iterable<Job>, void, void> {
     const { engine, lanes } = this.#parts;
-    const { partitions, ackWaitMs } = engine.settings;
-    this.#extending = setInterval(() => {
-      for (const { delivery } of this.#inHand.values()) delivery.extend();
-    }, ackWaitMs / 3);
-    const count = laneCount(partitions, lanes);
+    this.#leases.start();
+    const count = laneCount(engine.settings.partitions, lanes);
     this.#lanes = Array.from({ length: count }, (_, lane) => this.#lane(lane, count));
-    const all = Promise.all(this.#lanes).finally(() => this.#batches.close());
+    const all = Promise.all(this.#lanes).finally(() => this.#out.batches.close());
     all.catch(() => {}); // awaited below; a reader that leaves early must not turn it into a crash
-    yield* this.#batches;
+    yield* this.#out.batches;
     await all;
   }
 
   /** Takes the result of a job that was handed out. */
   take(result: Result): void {
-    const chunk = this.#chunkOf.get(result.index);
-    if (chunk === undefined) return;
-    this.#chunkOf.delete(result.index);
-    chunk.add(result);
-    this.#told.get(result.index)?.();
+    this.#out.take(result);
+  }
+
+  /** Whether somebody waits for the result of this job. */
+  isWanted(job: Job): boolean {
+    return this.#out.isWanted(job);
   }
 
   /** Takes no more chunks; those in hand are finished. */
@@ -87,7 +84,7 @@ export class ChunkWorker {
 
   /** After `stop`: puts what there is of the chunks in hand into the log, and gives them back. */
   async handIn(): Promise<void> {
-    for (const tell of this.#told.values()) tell();
+    this.#out.endTurns();
     for (const { release } of this.#inHand.values()) release();
     await Promise.all(this.#lanes);
   }
@@ -97,7 +94,7 @@ export class ChunkWorker {
    * that still asks is given back, too, if the broker is there.
    */
   async leave(): Promise<void> {
-    clearInterval(this.#extending);
+    this.#leases.stop();
     this.#draining.abort();
     this.#turning.abort();
     if (!this.#leaving.signal.aborted) this.#giveAllBack();
@@ -106,41 +103,42 @@ export class ChunkWorker {
 
   #giveAllBack(): void {
     this.#leaving.abort();
-    this.#chunkOf.clear();
-    for (const { delivery, release } of this.#inHand.values()) {
-      delivery.giveBack();
-      release();
+    for (const chunk of this.#inHand.values()) {
+      chunk.delivery.giveBack();
+      this.#out.lose(chunk);
     }
-    for (const tell of this.#told.values()) tell();
     this.#inHand.clear();
   }
 
   async #lane(lane: number, lanes: number): Promise<void> {
-    const { engine } = this.#parts;
+    const { engine, now } = this.#parts;
     const { signal } = this.#draining;
     for (const partition of partitionTurns(engine.settings.partitions, lane, lanes)) {
       if (signal.aborted) return;
+      const askedAt = now();
       const delivery = await engine.next(partition, signal);
       if (delivery === undefined) {
         if (lane === 0 && !signal.aborted && (await this.#idle.isOver(this.#inHand.size > 0))) this.drain();
-      } else if (signal.aborted) await this.#refuse(delivery);
+      } else if (!this.#leases.isFresh(askedAt)) continue;
+      else if (signal.aborted) await this.#refuse(delivery, askedAt);
       else {
         this.#idle.heard();
         if (delivery.attempts > 1) this.#redelivered += 1;
-        await this.#work(delivery);
+        await this.#work(delivery, askedAt);
       }
     }
   }
 
   /** Gives back a chunk that came too late; of a run that was stopped somebody waits for a word on it. */
-  async #refuse(delivery: Delivery): Promise<void> {
+  async #refuse(delivery: Delivery, heldFrom: number): Promise<void> {
     if (!this.#isStopped) return delivery.giveBack();
-    const { wire, name } = this.#parts;
-    await this.#finish(new ChunkInHand(delivery, chunkJobs(delivery.body, wire) ?? [], name));
+    const { wire, name: worker } = this.#parts;
+    const jobs = chunkJobs(delivery.body, wire) ?? [];
+    await this.#finish(new ChunkInHand(delivery, jobs, { worker, heldFrom }));
   }
 
-  async #work(delivery: Delivery): Promise<void> {
-    const { wire, warn, name } = this.#parts;
+  async #work(delivery: Delivery, heldFrom: number): Promise<void> {
+    const { wire, warn, name: worker } = this.#parts;
     const known = this.#inHand.get(delivery.id);
     if (known !== undefined) {
       // The broker did not hear in time that it is being worked on.
@@ -152,27 +150,28 @@ export class ChunkWorker {
       warn(`chunk ${delivery.id} is damaged and was dropped; "fanout feed --reconcile" sends it again`);
       return delivery.ack();
     }
-    const chunk = new ChunkInHand(delivery, jobs, name);
+    const chunk = new ChunkInHand(delivery, jobs, { worker, heldFrom });
     this.#inHand.set(delivery.id, chunk);
-    if (delivery.attempts > CAREFUL_AFTER) await this.#handOutCarefully(chunk);
-    else this.#handOut(chunk, jobs);
+    this.#leases.extend();
+    if (delivery.attempts > CAREFUL_AFTER) {
+      const { signal } = this.#turning;
+      await oneByOne(chunk, this.#parts, signal, (job) => this.#out.addOne(chunk, job));
+    } else this.#out.add(chunk, jobs);
     await chunk.ended;
-    if (!this.#leaving.signal.aborted) await this.#finish(chunk);
+    if (!chunk.isLost) await this.#finish(chunk);
   }
 
-  #handOut(chunk: ChunkInHand, jobs: readonly Job[]): void {
-    for (const { index } of jobs) this.#chunkOf.set(index, chunk);
-    this.#batches.add(jobs);
-  }
-
-  #handOutCarefully(chunk: ChunkInHand): Promise<void> {
-    return oneByOne(chunk, this.#parts, this.#turning.signal, async (job) => {
-      await new Promise<void>((resolve) => {
-        this.#told.set(job.index, resolve);
-        this.#handOut(chunk, [job]);
-      });
-      this.#told.delete(job.index);
-    });
+  /** Others may be at these by now: they are fetched no further here. */
+  #abandon(chunks: readonly ChunkInHand[]): void {
+    const { warn, unwanted } = this.#parts;
+    warn(
+      `the broker heard nothing of this worker for longer than --ack-wait: chunks given up, for others to fetch: ${chunks.length}`,
+    );
+    for (const chunk of chunks) {
+      this.#inHand.delete(chunk.delivery.id);
+      this.#out.lose(chunk);
+    }
+    unwanted();
   }
 
   async #finish(chunk: ChunkInHand): Promise<void> {

@@ -96,6 +96,10 @@ export class JetStreamEngine implements QueueEngine {
     return this.#jobs.next(partition, signal);
   }
 
+  heard(): Promise<void> {
+    return this.#broker.connection.flush();
+  }
+
   append(record: LogRecord, signal: AbortSignal): Promise<void> {
     return this.#log.append(record, signal);
   }

@@ -67,7 +67,6 @@ export class JetStreamLog {
 
   async *#pass(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
     const { connection, client, names } = this.#parts;
-    const statuses = connection.status();
     let messages: ConsumerMessages | undefined;
     let isStopped = signal.aborted;
     // It may be called while the consumer is being made.
@@ -76,7 +75,7 @@ export class JetStreamLog {
       messages?.stop();
     };
     signal.addEventListener('abort', stop, { once: true });
-    stopOnReconnect(statuses, stop);
+    const unwatch = onReconnect(connection, stop);
     try {
       const consumer = await client.consumers.get(names.log, {});
       messages = await consumer.consume({ max_messages: AHEAD });
@@ -88,7 +87,7 @@ export class JetStreamLog {
       }
     } finally {
       signal.removeEventListener('abort', stop);
-      await statuses[Symbol.asyncIterator]().return?.();
+      unwatch();
       stop();
     }
   }
@@ -110,11 +109,19 @@ export class JetStreamLog {
   }
 }
 
-function stopOnReconnect(statuses: ReturnType<NatsConnection['status']>, stop: () => void): void {
+/** Calls `act` whenever the connection is back; what is returned ends that, at the next status of the connection. */
+function onReconnect(connection: NatsConnection, act: () => void): () => void {
+  let isOver = false;
   const watch = async (): Promise<void> => {
-    for await (const { type } of statuses) if (type === 'reconnect') stop();
+    for await (const { type } of connection.status()) {
+      if (isOver) return;
+      if (type === 'reconnect') act();
+    }
   };
   watch().catch(() => {}); // the connection was closed
+  return () => {
+    isOver = true;
+  };
 }
 
 /** A message of the log, or `undefined` when it is none of ours. */

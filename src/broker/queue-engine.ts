@@ -91,6 +91,8 @@ export interface QueueEngine {
   republish(chunks: AsyncIterable<EncodedChunk>, sending: Sending): Promise<void>;
   /** The next chunk of a partition, or `undefined` when none came within a second or so. */
   next(partition: number, signal: AbortSignal): Promise<Delivery | undefined>;
+  /** Resolves when the broker has had all that was sent until now; rejects when it went away before. */
+  heard(): Promise<void>;
   /** Resolves when the record is stored; waits while the log is full. */
   append(record: LogRecord, signal: AbortSignal): Promise<void>;
   /** All records, from the first that is still held, and again from there after each reconnect. */

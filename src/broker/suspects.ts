@@ -87,7 +87,7 @@ export class Suspects {
 }
 
 /**
- * Has the jobs of a suspected chunk fetched one by one, until the signal comes; those that are given up have their result at
+ * Has the jobs of a suspected chunk fetched one by one, until the signal comes or it is lost; those that are given up have their result at
  * once. `fetch` resolves when the result is there.
  */
 export async function oneByOne(
@@ -99,10 +99,10 @@ export async function oneByOne(
   const suspects = await Suspects.of(chunk.delivery.id, parts);
   for (const job of chunk.jobs) {
     const givenUp = await suspects.begin(job);
-    if (signal.aborted) return;
+    if (signal.aborted || chunk.isLost) return;
     if (givenUp === undefined) await fetch(job);
     else chunk.add(givenUp);
-    if (signal.aborted) return;
+    if (signal.aborted || chunk.isLost) return;
   }
 }
 

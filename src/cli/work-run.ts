@@ -47,7 +47,8 @@ export class WorkRun {
     const { partitions, chunk } = engine.settings;
     const name = workerName(process.pid);
     const { now } = systemClock;
-    this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, shards, now, warn });
+    const unwanted = () => this.#run.weed();
+    this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, shards, now, warn, unwanted });
     // The chunks in hand must all fit in: one of a slow host would otherwise keep the others out.
     const held = chunk * laneCount(partitions, lanes);
     const { template, tls, proxies } = request;
@@ -61,6 +62,7 @@ export class WorkRun {
       fileLimit: fileLimit(process, 2 * options.concurrency),
       warn,
       jobs: this.#jobs(),
+      isWanted: (job) => this.#worker.isWanted(job),
     });
   }
 

@@ -39,6 +39,15 @@ export class Deque<T> {
     while (this.#size > 0) yield this.shift() as T; // size > 0, so the slot is filled
   }
 
+  /** Takes out all for which this holds, and keeps the others in their order. */
+  *remove(isMeant: (value: T) => boolean): Generator<T> {
+    for (let left = this.#size; left > 0; left -= 1) {
+      const value = this.shift() as T; // size > 0, so the slot is filled
+      if (isMeant(value)) yield value;
+      else this.push(value);
+    }
+  }
+
   #resize(capacity: number): void {
     const ring = new Array<T | undefined>(capacity);
     for (let i = 0; i < this.#size; i++) ring[i] = this.#ring[(this.#head + i) & (this.#ring.length - 1)];

@@ -122,6 +122,14 @@ export class Lanes<J extends object> {
     return jobs;
   }
 
+  /** Throws away the jobs that are held and for which this holds, and returns them in no order. */
+  remove(isMeant: (job: J) => boolean): J[] {
+    const jobs = this.#schedule.remove(isMeant);
+    this.#admit();
+    this.#serve();
+    return jobs;
+  }
+
   #next(now: number): J | undefined {
     const job = this.#schedule.take(now);
     if (job !== undefined) this.#admit();

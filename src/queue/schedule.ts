@@ -120,6 +120,22 @@ export class Schedule<J extends object> {
     return jobs;
   }
 
+  /** Gives up the jobs that are held and for which this holds, in no order. */
+  remove(isMeant: (job: J) => boolean): J[] {
+    const jobs: J[] = [];
+    const isParked = (waiting: Parked<J> | Lane<J>) => !(waiting instanceof Lane) && isMeant(waiting.job);
+    for (const waiting of this.#waking.remove(isParked))
+      if (!(waiting instanceof Lane)) jobs.push(waiting.job);
+    for (const lane of this.#lanes.values()) {
+      for (const job of lane.jobs.remove(isMeant)) jobs.push(job);
+      if (lane.jobs.size > 0) continue;
+      this.#rota.remove(lane);
+      this.#settle(lane);
+    }
+    this.#size -= jobs.length;
+    return jobs;
+  }
+
   #enqueue(key: string, job: J, place: 'first' | 'last'): void {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {

@@ -45,6 +45,15 @@ export class WakeHeap<T> {
     return this.#entries.splice(0).map((entry) => entry.value);
   }
 
+  /** Takes out all for which this holds, in no order. */
+  remove(isMeant: (value: T) => boolean): T[] {
+    const entries = this.#entries.splice(0);
+    for (const entry of entries) if (!isMeant(entry.value)) this.#entries.push(entry);
+    // What is sorted is a heap.
+    this.#entries.sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    return entries.map(({ value }) => value).filter(isMeant);
+  }
+
   #sink(entry: Entry<T>): void {
     let index = 0;
     for (;;) {

@@ -51,7 +51,8 @@ class Comparison {
     else if (dice < 0.55) this.#doTake();
     else if (dice < 0.65) this.#doAgain();
     else if (dice < 0.85) this.#doDone();
-    else if (dice < 0.995) this.#clock.turnTo(this.#clock.now() + this.#below(15));
+    else if (dice < 0.98) this.#clock.turnTo(this.#clock.now() + this.#below(15));
+    else if (dice < 0.995) this.#doRemove();
     else this.#doClear();
   }
 
@@ -120,6 +121,15 @@ class Comparison {
     const cleared = this.#lanes.clear().map(({ id }) => id);
     expect(cleared.sort()).toEqual(expected.sort());
     this.#accounted.push(...cleared);
+  }
+
+  #doRemove(): void {
+    const rest = this.#below(3);
+    const isMeant = ({ id }: ModelJob): boolean => id % 3 === rest;
+    const expected = this.#model.remove(isMeant).map(({ id }) => id);
+    const removed = this.#lanes.remove(isMeant).map(({ id }) => id);
+    expect(removed.sort()).toEqual(expected.sort());
+    this.#accounted.push(...removed);
   }
 
   #below(limit: number): number {

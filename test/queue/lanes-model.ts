@@ -98,6 +98,20 @@ export class LanesModel implements Gate {
     return jobs;
   }
 
+  remove(isMeant: (job: ModelJob) => boolean): ModelJob[] {
+    const jobs = [...this.lanes.values()].flat().filter(isMeant);
+    for (const [key, held] of this.lanes) {
+      this.lanes.set(
+        key,
+        held.filter((job) => !isMeant(job)),
+      );
+    }
+    jobs.push(...this.parked.map(({ job }) => job).filter(isMeant));
+    this.parked = this.parked.filter(({ job }) => !isMeant(job));
+    this.#admit();
+    return jobs;
+  }
+
   #wake(now: number): void {
     const due = this.parked.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     this.parked = this.parked.filter(({ at }) => at > now);

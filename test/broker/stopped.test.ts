@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { urlsInFile } from './urls-in.ts';
+
+const SLOW = { killAfterMs: 60_000 };
+const COUNT = 40;
+
+/** A process of the running test that may be stopped. */
+function started(args: readonly string[], cwd?: string): CliRun {
+  const run = startCli(args, { ...SLOW, ...(cwd === undefined ? {} : { cwd }) });
+  onTestFinished(() => {
+    run.child.kill('SIGKILL');
+  });
+  return run;
+}
+
+describe('a worker that was stopped and wakes up late', { timeout: 90_000 }, () => {
+  it.each([1, 4])('leaves its chunk to whoever has it now (--partitions %i)', async (partitions) => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = urls(origin, '/gate/g', COUNT);
+    const on = ['--broker', broker.url, '--run', 'sleepy'];
+    const feed = ['feed', await aFile(list), ...on, '--ack-wait', '3s', '--partitions', String(partitions)];
+    expect((await runCli(feed, SLOW)).code).toBe(0);
+    const work = ['work', ...on, '--per-host', '1'];
+    const sleeper = started(work);
+    await origin.waiting('g', 1);
+    sleeper.child.kill('SIGSTOP');
+    const successor = started(work);
+    await origin.waiting('g', 2);
+    sleeper.child.kill('SIGCONT');
+    await sleeper.stderr.sees('chunks given up, for others to fetch: 1');
+    origin.open('g');
+    expect((await started(['collect', ...on, '-q'], cwd).done).code).toBe(0);
+    expect([(await sleeper.done).stderr, (await successor.done).stderr]).toEqual([
+      expect.stringMatching(/worked on [01] URLs of the run "sleepy", 0 chunks/),
+      expect.stringContaining(`worked on ${COUNT} URLs of the run "sleepy", 1 chunks`),
+    ]);
+    expect(await urlsInFile(join(cwd, 'fanout-sleepy.jsonl'))).toEqual(list.toSorted());
+    // Each by the successor, and the one that was under way when the sleeper was stopped.
+    expect(origin.requests).toBe(COUNT + 1);
+  });
+});
