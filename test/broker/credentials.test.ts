@@ -111,6 +111,7 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const work = startCli(['work', '--metrics', '0'], at);
     const collect = startCli(['collect', '--json', '--report', 'html=r.html', '--metrics', '0'], at);
     await origin.waiting('g', 1);
+    await collect.stdout.sees('"ok":true');
     const metrics = /http:\S+/.exec(await work.stderr.sees(/metrics are at \S+\n/))?.[0] ?? '';
     const page = (await get(metrics)).text;
     await broker.kill();

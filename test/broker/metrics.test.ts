@@ -136,6 +136,11 @@ describe('--metrics', { timeout: 90_000 }, () => {
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
   });
 
+  it('is for runs over a broker', async () => {
+    const { code, stderr } = await runCli(['fetch', 'http://127.0.0.1:1/', '--metrics', '0']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--metrics alone: it needs --broker')]);
+  });
+
   it.each(['feed', 'work', 'collect', 'fetch'])(
     'of %s is an error when the port is taken or the address is none',
     async (command) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { collectOptions, feedOptions, workOptions } from '../../src/config/broker-command-options.ts';
 import { clusterOptions } from '../../src/config/broker-options.ts';
 import type { Table } from '../../src/config/option.ts';
 import { outputOptions } from '../../src/config/output-options.ts';
@@ -17,6 +18,13 @@ describe('the tables of options', () => {
   it.each(Object.entries(table))('%s is its long flag in camel case', (key, { flags }) => {
     const [, name = ''] = /--(?:no-)?([\w-]+)/.exec(flags) ?? [];
     expect(name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())).toBe(key);
+  });
+
+  it('of several machines have nothing that a shared file may have and fetch does not know', () => {
+    const keys = [feedOptions, workOptions, collectOptions].flatMap((part: Table) =>
+      Object.keys(part).filter((key) => part[key]?.notInFile !== true),
+    );
+    expect(keys.filter((key) => !Object.hasOwn(table, key))).toEqual([]);
   });
 
   it('give each short flag once', () => {
