@@ -1,6 +1,7 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 
 const NOTHING = Buffer.alloc(0);
+const MAX_COPIED_BYTES = 16 * 1024;
 
 /** The SHA-256 of a body. Most come in one piece, for which no object of OpenSSL is made: it costs more than the hash. */
 export class BodyHash {
@@ -12,10 +13,11 @@ export class BodyHash {
     this.#hash = start;
   }
 
-  /** Holds the first piece until there is another. */
+  /** Holds a copy of the first piece until there is another. */
   update(piece: Buffer): void {
     if (this.#hash !== undefined) this.#hash.update(piece);
-    else if (this.#first === undefined) this.#first = piece;
+    else if (this.#first === undefined && piece.length <= MAX_COPIED_BYTES) this.#first = Buffer.from(piece);
+    else if (this.#first === undefined) this.#hash = createHash('sha256').update(piece);
     else {
       this.#hash = createHash('sha256').update(this.#first).update(piece);
       this.#first = undefined;

@@ -14,7 +14,7 @@ export class InlineTaker implements BodyTaker {
 
   write(piece: Buffer): void {
     this.#bytes += piece.length;
-    if (this.#bytes <= this.#maxBytes) this.#pieces.push(piece);
+    if (this.#bytes <= this.#maxBytes) this.#pieces.push(Buffer.from(piece));
     else this.#pieces = [];
   }
 

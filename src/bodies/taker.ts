@@ -2,7 +2,7 @@ import type { KeptBody } from '../model/result.ts';
 
 /** Takes one body as it comes in, decoded: any number of `write`, and then `end` or `drop`. */
 export interface BodyTaker {
-  /** @throws BodyError, after which `drop` is the only call */
+  /** The piece is of no use after the call. @throws BodyError, after which `drop` is the only call */
   write(piece: Buffer): void;
   /**
    * The answer is judged. Gives what is kept of its body.

@@ -1,5 +1,6 @@
 import type { Carrier } from './carrier.ts';
 import type { Dialer } from './dialer.ts';
+import { DirectSocket } from './direct-socket.ts';
 import { type Connect, http1Client } from './http1-client.ts';
 import type { IdleNode } from './idle-list.ts';
 import { NegotiatedClient } from './negotiated-client.ts';
@@ -15,6 +16,7 @@ export class Connection implements IdleNode<Connection> {
   older: Connection | undefined = undefined;
   newer: Connection | undefined = undefined;
   #cancelDial: ((reason: Error) => void) | undefined;
+  #socket: DirectSocket | undefined;
 
   constructor(origin: string, dialer: Dialer) {
     this.origin = origin;
@@ -22,11 +24,17 @@ export class Connection implements IdleNode<Connection> {
       this.isReused = false;
       this.#cancelDial = dialer.dial(target, (error, socket) => {
         this.#cancelDial = undefined;
+        this.#socket = socket instanceof DirectSocket ? socket : undefined;
         connected(error, socket);
       });
     };
     const isNegotiated = dialer.offersHttp2 && origin.startsWith('https:');
     this.client = isNegotiated ? new NegotiatedClient(origin, connect) : http1Client(origin, connect);
+  }
+
+  /** Tells whether what comes on it is a body, the pieces of which nobody keeps. */
+  set isInBody(isInBody: boolean) {
+    if (this.#socket !== undefined) this.#socket.isTransient = isInBody;
   }
 
   /** Ends whatever it does, also a connect under way, and is not to be used again. */

@@ -3,6 +3,7 @@ import { type AddressPolicy, allowedOf } from './address-policy.ts';
 import { connectFailure } from './connect-failure.ts';
 import { DialError } from './dial-error.ts';
 import { type DialTarget, portOf } from './dial-target.ts';
+import { DirectSocket } from './direct-socket.ts';
 import { throughProxy, unreachableProxy } from './proxy-failure.ts';
 import type { ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
 import type { Resolver } from './resolver.ts';
@@ -118,7 +119,7 @@ class Dial {
     const { secure, secureProxy = secure } = this.#options;
     const { hostname, port, isSecure } = peer;
     const tls = this.#proxy === undefined ? secure : secureProxy;
-    const socket = isSecure ? tls.connect({ address, port }, hostname) : net.connect({ host: address, port });
+    const socket = isSecure ? tls.connect({ address, port }, hostname) : this.#plain(address, port);
     this.#socket = socket;
     socket.setNoDelay(true);
     // An address that swallows what is sent to it must not use up the time of those behind it.
@@ -130,6 +131,11 @@ class Dial {
       if (error === undefined) this.#opened(socket);
       else connectFailure(error, address, (failure) => this.#failed(failure, peer, addresses, index));
     });
+  }
+
+  /** A tunnel is for TLS, which reads from it in its own way. */
+  #plain(host: string, port: number): Socket {
+    return this.#tunnel === undefined ? new DirectSocket().connect(port, host) : net.connect({ host, port });
   }
 
   /** An address could not be connected to; where this machine is at its limits, the next one cannot either. */

@@ -7,7 +7,8 @@ export type ResponseHeaders = Readonly<Record<string, string | string[] | undefi
 /** What the caller is told of an exchange: a head, data, and one of `onEnd` and `onError`, which is the last. */
 export interface ExchangeHandler {
   onHead(status: number, headers: ResponseHeaders, statusText: string): void;
-  onData(chunk: Buffer): void;
+  /** The piece is of no use after the call: what is kept of it is copied. */
+  onData(piece: Buffer): void;
   onEnd(): void;
   onError(error: Error & { readonly code?: string }): void;
 }
@@ -72,6 +73,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(_: unknown, status: number, headers: ResponseHeaders, statusText = ''): void {
     if (this.#isOver || status < 200) return;
     this.#status = status;
+    this.#connection.isInBody = true;
     this.#handler.onHead(status, headers, statusText);
   }
 
@@ -84,6 +86,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#connection.isInBody = false;
     // The server closes one that was said to be the last; undici does so on this side only later.
     if (this.#request.reset === true) this.#agent.discard(this.#connection, LAST);
     else this.#agent.release(this.#connection);

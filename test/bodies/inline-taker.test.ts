@@ -19,6 +19,14 @@ it.each([
   expect(keep(pieces)).toEqual(kept);
 });
 
+it('what is kept does not change with the pieces', () => {
+  const taker = new InlineTaker(10);
+  const piece = Buffer.from('a');
+  taker.write(piece);
+  piece.fill('b');
+  expect(taker.end(true, true)).toEqual({ bytes: 1, text: 'a' });
+});
+
 it('a body that is larger than wanted is left out as a whole', () => {
   expect(keep(['12345', '67890', 'x'])).toBeUndefined();
   expect(keep(['x'.repeat(11), ''])).toBeUndefined();
