@@ -2,7 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { type CliOptions, runCli, startCli } from './run-cli.ts';
+import { type CliOptions, runCli, startCli, startProcess } from './run-cli.ts';
 import { hasPty, startPty } from './run-pty.ts';
 import { tempDir } from './temp-dir.ts';
 
@@ -124,4 +124,25 @@ describe('tempDir()', () => {
   test('is gone afterwards', async () => {
     await expect(stat(before)).rejects.toMatchObject({ code: 'ENOENT' });
   });
+});
+
+test('a program that a failed test has left behind ends with the process of the tests', async () => {
+  const listening =
+    "import { createServer } from 'node:http'; const server = createServer((_, answer) => answer.end());";
+  const { bin } = await program(
+    `${listening} server.listen(0, '127.0.0.1', () => console.log(server.address().port))`,
+  );
+  const leaving = `
+    import { startCli } from ${JSON.stringify(new URL('run-cli.ts', import.meta.url).href)};
+    const { stdout } = startCli([], { bin: ${JSON.stringify(bin)}, stdin: 'open' });
+    process.stdout.write(await stdout.sees(/\\d+\\n/));
+    process.exit();
+  `;
+  const file = join(await tempDir(), 'leaving.mts');
+  await writeFile(file, leaving);
+  const { stdout } = await startProcess('node_modules/.bin/tsx', [file]).done;
+  const port = Number(stdout);
+  expect(port).toBeGreaterThan(0);
+  // A process that nobody has waited for still has its number; its port is free.
+  await vi.waitFor(() => expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow('fetch failed'));
 });

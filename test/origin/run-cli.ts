@@ -8,6 +8,12 @@ export const BIN = fileURLToPath(new URL('../../bin/fanout.js', import.meta.url)
 
 const KILL_AFTER_MS = 15_000;
 
+// A test that failed half-way leaves its program behind, and the timers here end with this process.
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export interface CliOptions {
   /** Standard input: text or bytes (sent, then ended), a stream, or `open` to write to `child.stdin` later. Empty by default. */
   readonly stdin?: string | Uint8Array | Readable | 'open';
@@ -57,6 +63,8 @@ export function startProcess(file: string, args: readonly string[], options: Cli
     env: { ...cleanEnv(), ...options.env },
     stdio: 'pipe',
   });
+  running.add(child);
+  child.once('close', () => running.delete(child));
   const stdout = new Transcript(child.stdout);
   const stderr = new Transcript(child.stderr);
   feed(child, options.stdin ?? '');
