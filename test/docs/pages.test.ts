@@ -79,8 +79,15 @@ describe('docs/security.md', () => {
 });
 
 describe('README.md', () => {
+  const readme = PAGES.find(({ path }) => path === 'README.md');
+
   it('is read in a few minutes', () => {
-    const text = PAGES.find(({ path }) => path === 'README.md')?.text ?? '';
-    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
+    expect(readme?.text.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
+  });
+
+  it('leads to every page', () => {
+    const linked = new Set(readme === undefined ? [] : linksOf(readme).map(({ path }) => path));
+    const others = PAGES.filter(({ path }) => path !== 'README.md').map(({ path }) => path);
+    expect(others.filter((path) => !linked.has(path))).toEqual([]);
   });
 });
