@@ -44,12 +44,17 @@ export class NatsServer {
     });
   }
 
-  async kill(): Promise<void> {
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Ends it; by SIGTERM it ends in order. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
-    child.kill('SIGKILL');
+    child.kill(signal);
     await exited;
   }
 

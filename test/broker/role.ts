@@ -34,6 +34,11 @@ export class Role {
     return this.#failures;
   }
 
+  /** Resolves when it has said this, as it was started last. */
+  async says(text: string): Promise<void> {
+    await this.#run?.stderr.sees(text);
+  }
+
   /** What it says, since it was started last. */
   get said(): string {
     return this.#run?.stderr.text ?? '';

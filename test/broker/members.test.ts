@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { urlsInFile } from './urls-in.ts';
+
+const SLOW = { killAfterMs: 100_000 };
+const COUNT = 3000;
+
+/** URLs and chunks that a worker says it has done. */
+function workOf(said: string): number[] {
+  return [/worked on (\d+) URLs/, /, (\d+) chunks/].map((pattern) => Number(pattern.exec(said)?.[1]));
+}
+
+describe('a run whose workers come and go', { timeout: 120_000 }, () => {
+  it('asks for each URL once when one joins and one is told to end', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = urls(origin, '/ok', COUNT);
+    const on = ['--broker', broker.url, '--run', 'members'];
+    expect((await runCli(['feed', await aFile(list), ...on, '--chunk', '50'], SLOW)).code).toBe(0);
+    const work = ['work', ...on, '-c', '4', '--rate', '500/s'];
+    const leaver = startCli(work, SLOW);
+    const collect = startCli(['collect', ...on, '-q'], { ...SLOW, cwd });
+    await origin.received(COUNT / 5);
+    const joiner = startCli(work, SLOW);
+    await origin.received(COUNT / 2);
+    leaver.child.kill('SIGTERM');
+    const left = await leaver.done;
+    expect([left.code, left.stderr]).toEqual([
+      143,
+      expect.stringContaining('SIGTERM: finishing the chunks in hand'),
+    ]);
+    expect((await collect.done).code).toBe(0);
+    const joined = await joiner.done;
+    expect(joined.code).toBe(0);
+    const [leaverUrls = 0, leaverChunks = 0] = workOf(left.stderr);
+    const [joinerUrls = 0, joinerChunks = 0] = workOf(joined.stderr);
+    expect([leaverUrls + joinerUrls, leaverChunks + joinerChunks]).toEqual([COUNT, COUNT / 50]);
+    expect(joinerUrls).toBeGreaterThan(0);
+    expect(origin.requests).toBe(COUNT);
+    expect(await urlsInFile(join(cwd, 'fanout-members.jsonl'))).toEqual(list.toSorted());
+  });
+});

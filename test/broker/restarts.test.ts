@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { Role } from './role.ts';
+import { endOf, statusWhen } from './status-of.ts';
+import { urlsInFile } from './urls-in.ts';
+
+const COUNT = 3000;
+
+describe('a run whose broker goes away', { timeout: 150_000 }, () => {
+  it.each(['SIGTERM', 'SIGKILL'] as const)('waits, says so, and goes on (%s)', async (signal) => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin({ logLimit: 1 }), await tempDir()];
+    const list = urls(origin, '/ok', COUNT);
+    const on = ['--broker', broker.url, '--run', 'away'];
+    const feed = [
+      'feed',
+      await aFile(list),
+      ...on,
+      '--chunk',
+      '50',
+      '--max-queued',
+      '10',
+      '--ack-wait',
+      '2s',
+    ];
+    const work = ['work', ...on, '-c', '4'];
+    const roles = [feed, work, ['collect', ...on, '-q']].map((args) => new Role(args, cwd));
+    const [feeder, worker, collector] = roles;
+    feeder?.start();
+    await statusWhen(on, () => true);
+    worker?.start();
+    collector?.start();
+    await origin.received(COUNT / 4);
+    await broker.kill(signal);
+    for (const role of roles)
+      await role.says(`the broker at 127.0.0.1:${broker.port} is away: waiting for it`);
+    const back = roles.map((role) => role.says(`the broker at 127.0.0.1:${broker.port} is back`));
+    await broker.start();
+    await Promise.all(back);
+    if (collector !== undefined) await endOf(collector, on, feed);
+    expect((await collector?.ended)?.code).toBe(0);
+    expect(await urlsInFile(join(cwd, 'fanout-away.jsonl'))).toEqual(list.toSorted());
+  });
+});
