@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeLine } from '../../src/model/decode-line.ts';
+import { decodeFrame, encodeFrame, type Frame, MAX_FRAME_BYTES } from '../../src/model/frame.ts';
+import { edited, edits } from '../arbitrary/bytes.ts';
+import { anyResult } from '../arbitrary/results.ts';
+import { runs } from '../arbitrary/runs.ts';
+import { hostileText } from '../arbitrary/texts.ts';
+
+const frame: fc.Arbitrary<Frame> = fc
+  .record({
+    chunk: fc.nat(),
+    shard: fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\.jsonl\.gz$/),
+    offset: fc.nat(),
+    bytes: fc.integer({ min: 1, max: MAX_FRAME_BYTES }),
+    sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
+    ok: fc.nat(10_000),
+    failed: fc.integer({ min: 1, max: 10_000 }),
+    first: fc.nat(),
+    worker: fc.stringMatching(/^[\w.-]{1,20}$/),
+  })
+  .map((fields) => ({ ...fields, count: fields.ok + fields.failed }));
+
+test('a frame is the same when it is read again', () => {
+  fc.assert(
+    fc.property(frame, (one) => {
+      expect(decodeFrame(encodeFrame(one))).toEqual(one);
+      expect(decodeLine(encodeFrame(one))).toEqual(one);
+    }),
+    runs(100),
+  );
+});
+
+test('a frame with any other value, or a damaged line, names no file elsewhere, and its counts add up', () => {
+  const changed = fc
+    .tuple(
+      frame,
+      fc.constantFrom('shard', 'offset', 'bytes', 'count', 'ok', 'worker', 'v', 'index'),
+      fc.oneof(fc.jsonValue(), hostileText),
+    )
+    .map(([one, key, value]) => JSON.stringify({ ...JSON.parse(encodeFrame(one)), [key]: value }));
+  const damaged = fc
+    .tuple(frame, edits)
+    .map(([one, all]) => edited(Buffer.from(encodeFrame(one)), all).toString());
+  fc.assert(
+    fc.property(fc.oneof(changed, damaged, fc.json(), hostileText), (line) => {
+      const found = decodeLine(line);
+      if ('broken' in found) expect(found.broken).toMatch(/^(it|its) ./);
+      else if ('shard' in found) {
+        expect(found.shard).toMatch(/^\w[\w.-]*\.jsonl\.gz$/);
+        expect(found.ok + found.failed).toBe(found.count);
+      }
+    }),
+    runs(300),
+  );
+});
+
+test('no result is taken for a frame', () => {
+  fc.assert(
+    fc.property(anyResult, (result) => {
+      expect(decodeFrame(JSON.stringify({ v: 1, ...result }))).toBeUndefined();
+    }),
+    runs(100),
+  );
+});
