@@ -23,7 +23,7 @@ interface Suspicion {
 }
 
 export interface SuspectsParts {
-  readonly engine: QueueEngine;
+  readonly engine: Pick<QueueEngine, 'state' | 'setState' | 'bury'>;
   readonly wire: JobWire;
   /** Ms since the epoch. */
   readonly now: () => number;
@@ -62,6 +62,11 @@ export class Suspects {
     return undefined;
   }
 
+  /** All have been fetched: whoever does not come to store that, such as on a full disk, has died at none of them. */
+  async clear(): Promise<void> {
+    await this.#parts.engine.setState(this.#key, { current: -1, deaths: this.#deaths });
+  }
+
   #givenUp({ index, source, line, id, url, method }: Job): FailedResult {
     return {
       index,
@@ -87,8 +92,8 @@ export class Suspects {
 }
 
 /**
- * Has the jobs of a suspected chunk fetched one by one, until the signal comes or it is lost; those that are given up have their result at
- * once. `fetch` resolves when the result is there.
+ * Has the jobs of a suspected chunk fetched one by one, until the signal comes or it is lost; those that are given up have their
+ * result at once. `fetch` resolves when the result is there.
  */
 export async function oneByOne(
   chunk: ChunkInHand,
@@ -104,6 +109,7 @@ export async function oneByOne(
     else chunk.add(givenUp);
     if (signal.aborted || chunk.isLost) return;
   }
+  await suspects.clear();
 }
 
 function suspicionFrom(value: unknown): Suspicion {
