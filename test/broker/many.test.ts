@@ -31,7 +31,7 @@ function comparable(jsonl: string, origin: Origin): unknown[] {
     .split('\n')
     .map((line) => JSON.parse(line));
   for (const record of records) {
-    for (const key of ['startedAt', 'durationMs', 'ttfbMs', 'worker', 'source', 'bytes']) delete record[key];
+    for (const key of ['startedAt', 'durationMs', 'ttfbMs', 'worker', 'source']) delete record[key];
   }
   return records.sort((a, b) => Number(a.index) - Number(b.index));
 }

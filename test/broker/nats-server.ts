@@ -78,6 +78,21 @@ export async function aNatsServer(flags: readonly string[] = []): Promise<NatsSe
   return server;
 }
 
+/** Starts a cluster of so many servers on free ports of the loopback; they are killed when the test has finished. */
+export async function aNatsCluster(size: number): Promise<NatsServer[]> {
+  const ports = await Promise.all(Array.from({ length: 2 * size }, freePort));
+  const [own, routed] = [ports.slice(0, size), ports.slice(size)];
+  const routes = routed.map((port) => `nats://127.0.0.1:${port}`);
+  const stores = await tempDir();
+  const servers = own.map((port, index) => {
+    const cluster = ['-cluster', routes[index] ?? '', '-cluster_name', 'test', '-routes', routes.join(',')];
+    return new NatsServer(port, join(stores, String(index)), ['-n', `n${index}`, ...cluster]);
+  });
+  for (const server of servers) onTestFinished(() => server.kill());
+  await Promise.all(servers.map((server) => server.start()));
+  return servers;
+}
+
 /** A port on which nothing listens. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -22,4 +22,25 @@ describe('--partitions', { timeout: 90_000 }, () => {
     expect(await urlsInFile(join(cwd, 'fanout-polite.jsonl'))).toEqual(list.toSorted());
     for (const origin of origins) expect(origin.maxInFlight).toBeLessThanOrEqual(2);
   });
+
+  it('makes --per-host and --host-rate hold for one host at which 4 workers are', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const [chunks, size, perSecond] = [6, 20, 100];
+    const list = urls(origin, '/slow/5', chunks * size);
+    const on = ['--broker', broker.url, '--run', 'one-host'];
+    const feed = ['feed', await aFile(list), ...on, '--chunk', String(size), '--partitions', '2'];
+    expect((await runCli(feed, SLOW)).code).toBe(0);
+    const [first, last] = [1, list.length].map((count) =>
+      origin.received(count).then(() => performance.now()),
+    );
+    const work = ['work', ...on, '--per-host', '2', '--host-rate', `${perSecond}/s`];
+    const workers = [1, 2, 3, 4].map(() => startCli(work, SLOW));
+    expect((await runCli(['collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    for (const worker of workers) expect((await worker.done).code).toBe(0);
+    expect(await urlsInFile(join(cwd, 'fanout-one-host.jsonl'))).toEqual(list.toSorted());
+    expect(origin.maxInFlight).toBeLessThanOrEqual(2);
+    // The rate is not handed on with the partition, so each chunk may begin at once.
+    const leastMs = (1000 * chunks * (size - 1)) / perSecond;
+    expect(Number(await last) - Number(await first)).toBeGreaterThan(0.9 * leastMs);
+  });
 });
