@@ -1,43 +1,8 @@
+import type { EngineOptions, Outcome, Repetition } from './engine-options.ts';
 import { runWorkers } from './pool/run-workers.ts';
 import { Channel } from './queue/channel.ts';
-import type { Lanes } from './queue/lanes.ts';
 
-/**
- * What became of a taken job: a result, or the same work again, in the lane it now belongs to, at `at` or later.
- * `otherwise` is the result if the run is stopped before that.
- */
-export type Outcome<J, R> = { readonly result: R } | Repetition<J, R>;
-
-interface Repetition<J, R> {
-  readonly again: J;
-  readonly at: number;
-  readonly otherwise?: R;
-  /** The work could not be begun: a stop before that leaves the job as it was when it was taken. */
-  readonly isUntried?: boolean;
-}
-
-export interface EngineOptions<J extends object, R extends object> {
-  /** Batches of jobs. The next batch is asked for, and a batch is walked on, only when the queue has room. */
-  readonly jobs: AsyncIterable<Iterable<J>>;
-  readonly lanes: Lanes<J>;
-  readonly concurrency: number;
-  readonly laneOf: (job: J) => string;
-  readonly work: (job: J) => Promise<Outcome<J, R>>;
-  /** The result of a job whose `work` threw: a bug, which costs that job alone. */
-  readonly crashed: (job: J, error: unknown) => R;
-  /** Waited for before a job enters the queue, to hold the reader back. */
-  readonly admit?: ((job: J) => Promise<void> | undefined) | undefined;
-  /** Asked before each piece of work on a job; one that nobody wants any more is dropped, and has no result. */
-  readonly isWanted?: ((job: J) => boolean) | undefined;
-  /** The result of a job that needs no work, such as one from an earlier run; it never enters the lanes. */
-  readonly known?: ((job: J) => R | undefined) | undefined;
-  /** Given each result as soon as it is there, before it waits for its turn to be taken; what it returns is the result. */
-  readonly finish?: ((result: R) => R) | undefined;
-  /** Waited for after the last result, before the results end. */
-  readonly settle?: () => Promise<void>;
-  /** Called when all is over, also after an error or a consumer that left early. */
-  readonly onEnd?: () => void;
-}
+export type { EngineOptions, Outcome, Repetition } from './engine-options.ts';
 
 /**
  * Producer → lanes → workers → results, generic in job and result.
@@ -87,6 +52,12 @@ export class Engine<J extends object, R extends object> {
   weed(): void {
     const { lanes, isWanted = () => true } = this.#options;
     for (const job of lanes.remove((held) => !isWanted(held))) this.#drop(job);
+  }
+
+  /** Takes over a job that was handed over by another engine. The queue must not have ended. */
+  adopt(repetition: Repetition<J, R>): void {
+    const result = this.#repeat(repetition, undefined);
+    if (result !== undefined) this.#give(result)?.catch(() => {}); // nobody takes results any more
   }
 
   /** Runs it all; to be iterated once. Leaving early stops the run and throws later results away. */
@@ -168,7 +139,7 @@ export class Engine<J extends object, R extends object> {
     } catch (error) {
       outcome = { result: crashed(job, error) };
     }
-    const result = 'result' in outcome ? outcome.result : this.#repeat(outcome, earlier);
+    const result = this.#settle(outcome, earlier);
     lanes.done(lane);
     const given = result === undefined ? undefined : this.#give(result);
     if (given !== undefined) await given;
@@ -177,6 +148,11 @@ export class Engine<J extends object, R extends object> {
   #drop(job: J): void {
     this.#otherwise.delete(job);
     this.#notStarted += 1;
+  }
+
+  #settle(outcome: Outcome<J, R>, earlier: R | undefined): R | undefined {
+    if ('result' in outcome) return outcome.result;
+    return 'isHanded' in outcome ? undefined : this.#repeat(outcome, earlier);
   }
 
   /** Puts a job back; returns its result instead when the run is being stopped and it has one. */

@@ -2,6 +2,7 @@ import { collect } from '../collect/collect.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { RequestTemplate } from '../config/request-template.ts';
 import type { TlsMaterial } from '../config/tls-material.ts';
+import type { FetchingMaker } from '../fetching.ts';
 import type { Input } from '../input/input.ts';
 import type { Journal } from '../journal/journal.ts';
 import { InputError } from '../model/errors.ts';
@@ -22,6 +23,7 @@ import { type Judgement, openJudgement } from './open-judgement.ts';
 import { type Outputs, openOutputs } from './outputs.ts';
 import { RunInputs } from './run-inputs.ts';
 import { type SignalName, Signals } from './signals.ts';
+import { threadsOf } from './threads-of.ts';
 
 export interface FetchRunParts {
   readonly options: ProgramOptions;
@@ -70,7 +72,8 @@ export class FetchRun {
     const warn = (message: string) => this.#warn(`fanout: ${message}\n`);
     const journal = await openJournal({ options, process, warn });
     const outputs = await this.#openOutputs(journal);
-    const run = this.#makeRun(outputs, judgement, journal);
+    const fetching = await threadsOf(options);
+    const run = this.#makeRun(outputs, judgement, journal, fetching);
     this.#run = run;
     outputs.closed.then(() => this.#onReaderGone(run));
     if (outputs.bar !== undefined) this.#countBeside();
@@ -98,9 +101,15 @@ export class FetchRun {
     }
   }
 
-  #makeRun({ window, bar }: Outputs, { judge }: Judgement, journal: Journal | undefined): Run {
+  #makeRun(
+    { window, bar }: Outputs,
+    { judge }: Judgement,
+    journal: Journal | undefined,
+    fetching: FetchingMaker | undefined,
+  ): Run {
     return new Run({
       ...this.#network(),
+      ...(fetching && { fetching }),
       jobs: this.#inputs.jobs(this.#reading.signal),
       judge,
       ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),

@@ -7,12 +7,19 @@ import { type OutputOptions, outputOptions } from './output-options.ts';
 import { type ReportOptions, reportOptions } from './report-options.ts';
 import { resolveOptions, type Settled } from './resolve.ts';
 import { type RunOptions, runOptions } from './run-options.ts';
+import { refuseThreads, type ThreadOptions, threadOptions } from './thread-options.ts';
 import type { Environment } from './variables.ts';
 
 /** All options of `fanout fetch`. */
-export const programOptions = { ...runOptions, ...clusterOptions, ...outputOptions, ...reportOptions };
+export const programOptions = {
+  ...runOptions,
+  ...threadOptions,
+  ...clusterOptions,
+  ...outputOptions,
+  ...reportOptions,
+};
 
-export type ProgramOptions = RunOptions & ClusterOptions & OutputOptions & ReportOptions;
+export type ProgramOptions = RunOptions & ThreadOptions & ClusterOptions & OutputOptions & ReportOptions;
 
 /** Everything that was given to the program. Flags win over the environment, which wins over the file. */
 export interface ProgramLayers {
@@ -30,6 +37,7 @@ export function resolveProgramOptions(layers: ProgramLayers, version: string): P
     ...(file === undefined ? [] : [fileLayer(programOptions, file, environment)]),
   ]);
   refuseJournal(settled);
+  refuseThreads(settled);
   requirePartners(settled);
   const { json, ...values } = { ...settled.values, ...deriveRunOptions(settled, version) };
   return Object.freeze({ ...values, format: json ? 'jsonl' : values.format });

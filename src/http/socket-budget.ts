@@ -1,5 +1,5 @@
 /** What Node, inputs, outputs, the journal and the name servers may need beside the connections to hosts. */
-const RESERVE = 64;
+export const RESERVE = 64;
 const MAX_IDLE = 256;
 
 export interface SocketNeeds {

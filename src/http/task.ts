@@ -6,6 +6,18 @@ import type { HostHeaders } from './host-headers.ts';
 
 const NO_REDIRECTS: readonly Redirect[] = [];
 
+/** How far a task has come, as plain data. */
+export interface TaskState {
+  /** Left out when it is the first. */
+  readonly hop: Hop | undefined;
+  readonly attempts: number;
+  readonly redirects: readonly Redirect[];
+  readonly startedAt: number;
+  readonly elapsedMs: number;
+  readonly ttfbMs: number | undefined;
+  readonly isUnderWay: boolean;
+}
+
 /** A job on its way: the hop that is sent next, and what has happened so far. Goes through the queue once for each hop. */
 export class Task {
   readonly job: Job;
@@ -27,6 +39,18 @@ export class Task {
     this.job = job;
     this.#defaults = defaults;
     this.lane = job.invalid === undefined ? hostOf(job.url) : '';
+  }
+
+  /** A task that goes on where another one, of the same job, stood. */
+  static from(job: Job, defaults: RequestDefaults, { hop, ...state }: TaskState): Task {
+    const task = new Task(job, defaults);
+    if (hop !== undefined) task.#aim(hop);
+    return Object.assign(task, state);
+  }
+
+  get state(): TaskState {
+    const { attempts, redirects, startedAt, elapsedMs, ttfbMs, isUnderWay } = this;
+    return { hop: this.#hop, attempts, redirects, startedAt, elapsedMs, ttfbMs, isUnderWay };
   }
 
   /** What is sent next. Made when it is asked for: thousands of tasks wait in the queue. */

@@ -6,12 +6,13 @@ import { outputOptions } from '../../src/config/output-options.ts';
 import { programOptions } from '../../src/config/program-options.ts';
 import { reportOptions } from '../../src/config/report-options.ts';
 import { runOptions } from '../../src/config/run-options.ts';
+import { threadOptions } from '../../src/config/thread-options.ts';
 
 const table: Table = programOptions;
 
 describe('the tables of options', () => {
   it('have no key in common', () => {
-    const parts = [runOptions, clusterOptions, outputOptions, reportOptions];
+    const parts = [runOptions, threadOptions, clusterOptions, outputOptions, reportOptions];
     expect(Object.keys(programOptions)).toHaveLength(parts.flatMap((part) => Object.keys(part)).length);
   });
 

@@ -105,5 +105,7 @@ function cleanEnv(): Record<string, string> {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return Object.fromEntries(entries);
+  // For the same tests over a run in several threads.
+  const threads = process.env.FANOUT_TEST_THREADS;
+  return Object.fromEntries(threads === undefined ? entries : [...entries, ['FANOUT_THREADS', threads]]);
 }

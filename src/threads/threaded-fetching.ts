@@ -1,0 +1,200 @@
+import type { Fetching, FetchingHooks, FetchingMaker, HostCounts, RunParts } from '../fetching.ts';
+import type { AttemptError } from '../http/attempt-error.ts';
+import { firstMethod } from '../http/hop.ts';
+import { unsentResult } from '../http/results.ts';
+import { OutputError } from '../model/errors.ts';
+import type { Job } from '../model/job.ts';
+import type { Result } from '../model/result.ts';
+import { hostOf } from '../model/url.ts';
+import { checkSaveDirectory } from '../open-bodies.ts';
+import { Channel } from '../queue/channel.ts';
+import { JobReader } from './job-reader.ts';
+import type { Report, ThreadStatus } from './messages.ts';
+import { once } from './once.ts';
+import { ownerOf } from './owner.ts';
+import { setupsOf } from './setups-of.ts';
+import { Thread } from './thread.ts';
+
+/** Results that came together, and the thread they came from. */
+interface Batch {
+  readonly results: readonly Result[];
+  readonly thread?: Thread;
+}
+
+/** Fetches in so many threads. `worker` is the file that they run. */
+export function threadedFetching(threads: number, worker: URL): FetchingMaker {
+  return (parts, hooks) => new ThreadedFetching(parts, hooks, { threads, worker });
+}
+
+/**
+ * Fetches in several threads: this one reads the jobs, sends each to the thread that its host belongs to, and gives the results.
+ * - Jobs and results on their way are bounded as with one thread: no more than queue and workers hold.
+ * - A job that a thread hands on goes to the thread that its next hop belongs to, and never waits for room there.
+ * - What a thread held that has died fails; its hosts go to the next one. When none is left the results end in an error.
+ */
+export class ThreadedFetching implements Fetching {
+  readonly #parts: RunParts;
+  readonly #hooks: FetchingHooks;
+  readonly #threads: readonly Thread[];
+  readonly #reader: JobReader;
+  readonly #batches = new Channel<Batch>(Number.MAX_SAFE_INTEGER); // bounded by the reader
+  readonly #warn: (message: string) => void;
+  /** Jobs that the threads have, and those of dead threads that were not fetched. */
+  #inThreads = 0;
+  #lost = 0;
+  #isStopping = false;
+  #isGiving = false;
+  #error: unknown;
+
+  constructor(
+    parts: RunParts,
+    hooks: FetchingHooks,
+    how: { readonly threads: number; readonly worker: URL },
+  ) {
+    this.#parts = parts;
+    this.#hooks = hooks;
+    checkSaveDirectory(parts.options);
+    this.#warn = once((message) => parts.warn?.(message));
+    this.#reader = new JobReader(parts, (job) => this.#send(job));
+    const events = {
+      report: (thread: Thread, report: Report) => this.#receive(thread, report),
+      died: (thread: Thread, error: Error) => this.#bury(thread, error),
+    };
+    this.#threads = setupsOf(parts, how.threads).map((setup) => new Thread(how.worker, setup, events));
+  }
+
+  get inFlight(): number {
+    return this.#sum(({ inFlight }) => inFlight);
+  }
+
+  get shortages(): number {
+    return this.#sum(({ shortages }) => shortages);
+  }
+
+  get notFetched(): number {
+    return this.#sum(({ dropped }) => dropped) + this.#lost + this.#reader.notSent;
+  }
+
+  hosts(): HostCounts {
+    return { known: this.#sum(({ known }) => known), parked: this.#sum(({ parked }) => parked) };
+  }
+
+  async *results(): AsyncGenerator<Result, void, void> {
+    const reading = this.#reader.read().finally(() => this.#look());
+    reading.catch(() => {}); // awaited below
+    try {
+      for (
+        let batch = await this.#batches.receive();
+        batch !== undefined;
+        batch = await this.#batches.receive()
+      ) {
+        for (const result of batch.results) {
+          yield result;
+          this.#reader.taken();
+        }
+        batch.thread?.taken(batch.results.length);
+      }
+      // A stopped run waits neither for an input that may never give another line nor for an admission.
+      if (!this.#isStopping) await reading;
+      await this.#hooks.settle();
+      if (this.#error !== undefined) throw this.#error;
+    } finally {
+      this.stop();
+      this.#batches.abort(new Error('Nobody takes the results any more'));
+      await Promise.all(this.#threads.map((thread) => thread.end()));
+      this.#hooks.end();
+    }
+  }
+
+  /** Jobs that nobody waits for any more are those of a broker, over which each process has one thread. */
+  weed(): void {}
+
+  stop(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    for (const thread of this.#threads) thread.stop();
+    this.#reader.stop();
+    this.#look();
+  }
+
+  abort({ kind, code, message }: AttemptError): void {
+    for (const thread of this.#threads) thread.abort({ kind, code, message });
+  }
+
+  /** Gives a job to its thread, or its result to the outputs, if that is known. */
+  #send(job: Job): void {
+    const { recall, defaults } = this.#parts;
+    const known = recall?.(job, firstMethod(job, defaults), job.body ?? defaults.body);
+    if (known !== undefined) {
+      this.#give([known]);
+      return;
+    }
+    this.#inThreads += 1;
+    this.#ownerOf(job.invalid === undefined ? hostOf(job.url) : '')?.put(job);
+  }
+
+  #receive(thread: Thread, report: Report): void {
+    for (const message of report.warnings) this.#warn(message);
+    for (const result of report.results) thread.held.delete(result.index);
+    this.#inThreads -= report.results.length;
+    if (report.results.length > 0) this.#give(report.results, thread);
+    for (const moved of report.moved) {
+      const job = thread.held.get(moved.index);
+      thread.held.delete(moved.index);
+      if (job !== undefined) this.#ownerOf(moved.lane)?.adopt(job, moved);
+    }
+    if (report.unwritable !== undefined) this.#hooks.unwritable(new OutputError(report.unwritable));
+    this.#look();
+  }
+
+  #give(results: readonly Result[], thread?: Thread): void {
+    this.#isGiving = true; // one of them may stop the run, which must not end before they are given
+    const finished = results.map((result) => this.#hooks.finish(result));
+    this.#isGiving = false;
+    // Refused when nobody takes results any more.
+    this.#batches.send({ results: finished, ...(thread && { thread }) })?.catch(() => {});
+    if (this.#isStopping) this.#look();
+  }
+
+  /** The thread of a lane, or the next that is alive. */
+  #ownerOf(lane: string): Thread | undefined {
+    const first = ownerOf(lane, this.#threads.length);
+    const thread = this.#threads[first];
+    if (thread?.isAlive) return thread;
+    return [...this.#threads.slice(first), ...this.#threads].find(({ isAlive }) => isAlive);
+  }
+
+  /** What a dead thread held fails. After a stop nobody knows what of it was under way: it counts as not fetched. */
+  #bury(thread: Thread, error: Error): void {
+    const jobs = [...thread.held.values()];
+    thread.held.clear();
+    const message = `the thread of its host has ended: ${error.message}`;
+    const fresh = jobs.length - thread.status.dropped;
+    this.#inThreads -= fresh;
+    if (this.#isStopping) this.#lost += fresh;
+    else {
+      const now = this.#parts.clock.now();
+      this.#give(jobs.map((job) => unsentResult(job, { kind: 'internal', message }, now)));
+    }
+    if (this.#threads.some(({ isAlive }) => isAlive)) {
+      this.#warn(`a thread has ended, and another takes its hosts: ${error.message}`);
+      this.#look();
+      return;
+    }
+    this.#error ??= new Error(`Cannot go on: every thread has ended, the last with: ${error.message}`);
+    this.stop();
+  }
+
+  /** Ends the results when nothing can come any more. */
+  #look(): void {
+    this.#error ??= this.#reader.error;
+    const dropped = this.#isStopping ? this.#sum((status) => status.dropped) : 0;
+    if (this.#isGiving) return;
+    const isRead = this.#isStopping || this.#reader.hasEnded;
+    if (isRead && this.#inThreads - dropped <= 0) this.#batches.close();
+  }
+
+  #sum(count: (status: ThreadStatus) => number): number {
+    return this.#threads.reduce((sum, { status }) => sum + count(status), 0);
+  }
+}

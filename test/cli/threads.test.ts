@@ -1,0 +1,185 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { filesIn } from '../bodies/a-saver.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { originsOfTwoThreads } from '../threads/origins-of-threads.ts';
+import { aFile, anOrigin, urls } from './an-origin.ts';
+
+const FETCH = ['fetch', '--threads', '2'];
+
+/** The URLs of two lists in turns. */
+function mixed(first: readonly string[], second: readonly string[]): string[] {
+  return first.flatMap((url, at) => [url, second[at] ?? url]);
+}
+
+describe('fanout fetch --threads 2', () => {
+  it.each([
+    ['first', 0],
+    ['in the middle', 500],
+    ['last', 999],
+  ])('ends with 1 when the one failure is %s', async (_, place) => {
+    const [a, b] = await originsOfTwoThreads();
+    const list = mixed(urls(a, '/ok', 500), urls(b, '/ok', 500)).with(place, `${b.url}/status/404`);
+    const { code, stdout, stderr } = await runCli(FETCH, { stdin: list.join('\n') });
+    expect(stdout.match(/^FAIL .*$/gm)).toEqual([expect.stringContaining(' 404 ')]);
+    expect(stderr).toContain('\nDone: 999 succeeded, 1 failed\n');
+    expect([code, a.requests + b.requests]).toEqual([1, 1000]);
+  });
+
+  it('writes the records that one thread writes, also of jobs that say what they want', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const list = [
+      ...mixed(urls(a, '/redirect/2', 3), urls(b, '/status/500', 3)),
+      `${a.url}/redirect-to?url=${encodeURIComponent(`${b.url}/ok`)}`,
+      JSON.stringify({ url: `${b.url}/status/301`, expect: { status: '301' }, id: 'moved' }),
+      JSON.stringify({ url: `${a.url}/echo`, method: 'PUT', body: 'ü', headers: { 'x-a': '1' } }),
+      'no URL at all',
+    ];
+    const args = ['--json', '--ordered', '--retries', '0'];
+    const outputs = [];
+    for (const threads of ['1', '2']) {
+      const { code, stdout } = await runCli(['fetch', ...args, '--threads', threads], {
+        stdin: list.join('\n'),
+      });
+      outputs.push([code, stdout.replace(/"(startedAt|durationMs|ttfbMs)":("[^"]*"|[\d.]+),?/g, '')]);
+    }
+    expect(outputs[1]).toEqual(outputs[0]);
+  });
+
+  it('keeps --per-host also for redirects that lead to a host of the other thread', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const there = (origin: { url: string }) => `?url=${encodeURIComponent(`${origin.url}/slow/20`)}&n=`;
+    const list = [
+      ...Array.from({ length: 20 }, (_, n) => `${a.url}/redirect-to${there(b)}${n}`),
+      ...Array.from({ length: 20 }, (_, n) => `${b.url}/redirect-to${there(a)}${n}`),
+    ];
+    const { code, stdout } = await runCli([...FETCH, '--per-host', '2', '-c', '20', ...list]);
+    expect([code, stdout.match(/^OK .* -> /gm)?.length]).toEqual([0, 40]);
+    expect([a.maxInFlight, b.maxInFlight, a.requests, b.requests]).toEqual([2, 2, 40, 40]);
+  });
+
+  it('keeps --rate over all threads', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const list = await aFile(mixed(urls(a, '/ok', 500), urls(b, '/ok', 500)));
+    await runCli([...FETCH, '--rate', '20/s', '--deadline', '3s', list]);
+    expect(a.requests + b.requests).toBeLessThanOrEqual(20 * 3 + 3);
+    expect(a.requests + b.requests).toBeGreaterThan(0);
+  });
+
+  it('counts what is not fetched after a failure with --fail-fast', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const list = await aFile([
+      `${a.url}/status/404`,
+      ...mixed(urls(a, '/hang', 5000), urls(b, '/hang', 5000)),
+    ]);
+    const args = [...FETCH, '--fail-fast', '--timeout', '2s', '--retries', '0', '-c', '8', '--ordered'];
+    const { code, stderr } = await runCli([...args, list]);
+    const [, failed = 0, left = 0] = /Done: 0 succeeded, (\d+) failed, (\d+) not fetched/.exec(stderr) ?? [];
+    expect([code, Number(failed) + Number(left)]).toEqual([1, 10_001]);
+    expect(Number(failed)).toBeLessThan(20);
+  });
+
+  it('finishes what is under way in every thread after SIGINT, and ends with 130', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const list = await aFile(mixed(urls(a, '/gate/g', 2000), urls(b, '/gate/g', 2000)));
+    const run = startCli([...FETCH, '-c', '4', list]);
+    await Promise.all([a.waiting('g', 2), b.waiting('g', 2)]);
+    run.child.kill('SIGINT');
+    await run.stderr.sees('finishing what is under way');
+    a.open('g');
+    b.open('g');
+    const { code, stderr } = await run.done;
+    expect([code, a.requests, b.requests]).toEqual([130, 2, 2]);
+    expect(stderr).toContain('Done: 4 succeeded, 0 failed, 3996 not fetched\n');
+  });
+
+  it('ends what is under way in every thread at a second signal', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const run = startCli([...FETCH, '-c', '2', `${a.url}/hang`, `${b.url}/hang`]);
+    await Promise.all([a.waiting('hang'), b.waiting('hang')]);
+    run.child.kill('SIGTERM');
+    await run.stderr.sees('once more to stop at once');
+    run.child.kill('SIGTERM');
+    expect((await run.done).code).toBe(143);
+    await Promise.all([a.abandoned('hang'), b.abandoned('hang')]);
+  });
+
+  it('is held back by a reader that does not read, and ends with 0 when it goes away', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const id = 'long'.repeat(1000);
+    const list = mixed(urls(a, '/ok', 1500), urls(b, '/ok', 1500)).map((url) => JSON.stringify({ url, id }));
+    const run = startCli([...FETCH, '--json', '--queue', '16', '-c', '4', await aFile(list)]);
+    run.child.stdout?.pause();
+    await Promise.all([a.received(10), b.received(10)]);
+    // Another run takes the time in which this one would have gone on, if it could.
+    const other = await anOrigin();
+    await runCli([...FETCH, '-q', await aFile(urls(other, '/ok', 1000))]);
+    expect(a.requests + b.requests).toBeLessThan(1000);
+    run.child.stdout?.destroy();
+    expect((await run.done).code).toBe(0);
+  });
+
+  it('goes on after SIGKILL from its journal, and every URL has one record', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const dir = await tempDir();
+    const list = await aFile([
+      ...mixed(urls(a, '/ok', 200), urls(b, '/ok', 200)),
+      ...mixed(urls(a, '/gate/g', 4), urls(b, '/gate/g', 4)),
+    ]);
+    const output = join(dir, 'out.jsonl');
+    const args = [...FETCH, '--json', '-o', output, '-c', '8', '--journal', join(dir, 'run.journal'), list];
+    const killed = startCli(args);
+    await Promise.all([a.waiting('g', 4), b.waiting('g', 4)]);
+    killed.child.kill('SIGKILL');
+    await killed.done;
+    a.open('g');
+    b.open('g');
+    const { code, stderr } = await runCli(args);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/Done: 408 succeeded, 0 failed, \d{2,} of them from the journal/);
+    const found = (await readFile(output, 'utf8')).trim().split('\n');
+    expect(new Set(found.map((line) => JSON.parse(line).url)).size).toBe(408);
+    expect(found).toHaveLength(408);
+  });
+
+  it('gives no file to two URLs, whichever thread fetches them', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const dir = join(await tempDir(), 'out');
+    const list = [
+      ...[a, b].flatMap(({ url }) => [`${url}/ok`, `${url}/bytes/1000`, `${url}/ok?a`]),
+      JSON.stringify({ url: `${a.url}/ok?1`, save: 'same.txt' }),
+      JSON.stringify({ url: `${b.url}/ok?2`, save: 'SAME.txt' }),
+    ];
+    const { code, stdout } = await runCli([...FETCH, '-O', dir, '--json', '--ordered'], {
+      stdin: list.join('\n'),
+    });
+    const records = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect([code, records.map(({ failure }) => failure?.kind).filter(Boolean)]).toEqual([1, ['invalid']]);
+    const paths = records.flatMap(({ body }) => body?.path ?? []);
+    expect(await filesIn(dir)).toEqual(paths.toSorted());
+    expect([paths.length, new Set(paths).size]).toEqual([7, 7]);
+  });
+
+  it('ends with 3 before the first request when bodies cannot be saved', async () => {
+    const origin = await anOrigin();
+    const { code } = await runCli([...FETCH, '-O', await aFile(['in the way']), `${origin.url}/ok`]);
+    expect([code, origin.requests]).toEqual([3, 0]);
+  });
+
+  it.each([
+    [['--threads', '0'], 'Cannot use "0" for --threads: it must be a whole number'],
+    [['--threads', '65'], 'Cannot use "65" for --threads: it must be a whole number'],
+    [
+      ['--threads', '2', '--broker', 'nats://127.0.0.1:1', '--run', 'r'],
+      'Cannot use --threads with --broker: each process',
+    ],
+  ])('refuses %j', async (flags, message) => {
+    const { code, stderr } = await runCli(['fetch', ...flags, 'http://127.0.0.1:1/']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+});

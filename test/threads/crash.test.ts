@@ -1,0 +1,103 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { requestTemplate } from '../../src/config/request-template.ts';
+import { resolveRunOptions } from '../../src/config/resolve-run-options.ts';
+import type { Job } from '../../src/model/job.ts';
+import type { Result } from '../../src/model/result.ts';
+import { Run } from '../../src/run.ts';
+import { systemClock } from '../../src/system-clock.ts';
+import { threadedFetching } from '../../src/threads/threaded-fetching.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { originsOfTwoThreads } from './origins-of-threads.ts';
+
+const WORKER = new URL('../../dist/threads/worker.js', import.meta.url);
+
+/** What a thread runs that dies of a URL with `crash` in it. */
+const DYING = `
+import { parentPort } from 'node:worker_threads';
+const on = parentPort.on.bind(parentPort);
+parentPort.on = (name, listener) =>
+  on(name, (message) => {
+    const { jobs = [] } = message;
+    if (jobs.some(({ job }) => job.url.includes('crash'))) throw new RangeError('a bug');
+    listener(message);
+  });
+await import(${JSON.stringify(WORKER.href)});
+`;
+
+async function aRun(jobs: AsyncIterable<Job[]>, warnings: string[] = []): Promise<Run> {
+  const file = join(await tempDir(), 'dying.mjs');
+  await writeFile(file, DYING);
+  const options = resolveRunOptions({ concurrency: 4 }, '1.2.3');
+  return new Run({
+    options,
+    defaults: requestTemplate(options),
+    tls: {},
+    proxies: undefined,
+    jobs,
+    clock: systemClock,
+    random: Math.random,
+    warn: (message) => warnings.push(message),
+    fetching: threadedFetching(2, pathToFileURL(file)),
+  });
+}
+
+function jobsOf(urls: readonly string[], first = 0): Job[] {
+  return urls.map((url, at) => ({ index: first + at, source: 'test', line: at + 1, url }));
+}
+
+describe('a thread that dies', () => {
+  it('costs the jobs that it held, and another thread takes its hosts', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    let died = () => {};
+    const dead = new Promise<void>((resolve) => {
+      died = resolve;
+    });
+    const warnings: string[] = [];
+    const run = await aRun(
+      (async function* () {
+        const first = [`${a.url}/hang`, `${b.url}/ok?1`, `${a.url}/crash`, `${b.url}/ok?2`, `${a.url}/ok?3`];
+        yield jobsOf(first);
+        await dead;
+        yield jobsOf([`${a.url}/ok?4`, `${b.url}/ok?5`], first.length);
+      })(),
+      warnings,
+    );
+    const results: Result[] = [];
+    for await (const result of run.results()) {
+      results.push(result);
+      if (result.failure !== undefined) died();
+    }
+    results.sort((one, two) => one.index - two.index);
+    expect(results.map(({ index, failure }) => [index, failure?.kind])).toEqual([
+      [0, 'internal'],
+      [1, undefined],
+      [2, 'internal'],
+      [3, undefined],
+      [4, 'internal'],
+      [5, undefined],
+      [6, undefined],
+    ]);
+    expect(results[2]?.failure?.message).toBe('the thread of its host has ended: a bug');
+    expect(warnings).toEqual(['a thread has ended, and another takes its hosts: a bug']);
+    expect([a.hits('/ok'), run.notFetched]).toEqual([1, 0]);
+  });
+
+  it('ends the run with its error when it is the last, and every job has its result before', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const run = await aRun(
+      (async function* () {
+        yield jobsOf([`${a.url}/crash`, `${b.url}/crash`]);
+        await new Promise(() => {}); // an input that never says another word
+      })(),
+    );
+    const kinds: unknown[] = [];
+    const reading = (async () => {
+      for await (const { failure } of run.results()) kinds.push(failure?.kind);
+    })();
+    await expect(reading).rejects.toThrow('Cannot go on: every thread has ended, the last with: a bug');
+    expect(kinds).toEqual(['internal', 'internal']);
+  });
+});
