@@ -18,6 +18,8 @@ export async function main(process: NodeJS.Process): Promise<number> {
   // undici's parser is so large that V8 would optimise it, in the background, for the first few answers already, and the
   // process could not end before that is done: a third of the time of a short run. Long runs are optimised soon enough.
   setFlagsFromString('--wasm-tiering-budget=100000000');
+  // A regular expression of a list goes on in linear time where it would otherwise take for ever on a body made for it.
+  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
   const { buildProgram } = await import('./program.ts');
   const program = buildProgram({
     version,

@@ -53,6 +53,14 @@ describe('what counts as OK', () => {
     expect(line).toContain(fault);
   });
 
+  it.each(['(a+)+$', '^(\\w+\\s?)*$'])(
+    '--matches takes no longer for a pattern and a body that are made to take for ever: %s',
+    async (pattern) => {
+      const url = await anAnswer((response) => response.end(`${'a'.repeat(1000)}!`));
+      expect(await run(['--matches', pattern], url)).toEqual([1, expect.stringContaining('does not match')]);
+    },
+  );
+
   it('--max-time is not met by an answer that comes late', async () => {
     const url = await anAnswer((response) => void setTimeout(() => response.end('late'), 50));
     expect(await run(['--max-time', '1ms'], url)).toEqual([
