@@ -43,6 +43,7 @@ function openSaver(options: RunOptions, onUnwritable: (error: OutputError) => vo
     names: new NameMaker({ template: name, defaultMethod: method }),
     keepsFailed: options.saveAll,
     resumes: options.resumePartial,
+    hashes: options.hashesBodies,
     onUnwritable,
   });
 }

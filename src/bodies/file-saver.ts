@@ -16,6 +16,8 @@ export interface FileSaverOptions {
   readonly keepsFailed: boolean;
   /** Whether a body that broke off is gone on with. */
   readonly resumes: boolean;
+  /** Whether a saved body has its SHA-256. */
+  readonly hashes: boolean;
   /** Called when no body can be saved any more. */
   readonly onUnwritable: (error: OutputError) => void;
 }
@@ -75,8 +77,9 @@ export class FileSaver {
   }
 
   #take(part: PartFile, name: string, rest: Pick<FileTakerOptions, 'record' | 'start'>): FileTaker {
-    const { keepsFailed } = this.#options;
-    return new FileTaker({ part, name, keepsFailed, ...rest, onWriteError: (error) => this.#look(error) });
+    const { keepsFailed, hashes } = this.#options;
+    const onWriteError = (error: BodyError) => this.#look(error);
+    return new FileTaker({ part, name, keepsFailed, hashes, ...rest, onWriteError });
   }
 
   /** Looks whether it is this body alone that cannot be written. */

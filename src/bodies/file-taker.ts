@@ -11,6 +11,8 @@ export interface FileTakerOptions {
   readonly name: string;
   /** Whether the body of an answer that is not OK is kept, too. */
   readonly keepsFailed: boolean;
+  /** Whether its SHA-256 is told. */
+  readonly hashes: boolean;
   /** What is written beside the file so that it can be gone on with. */
   readonly record: string | undefined;
   /** What of the body is in the file already. */
@@ -29,14 +31,14 @@ export interface BodyStart {
 /** `--save-dir`: writes a body to a file as it comes. Writing waits for the disk, and so does all that comes after. */
 export class FileTaker implements BodyTaker {
   readonly #options: FileTakerOptions;
-  readonly #hash: BodyHash;
+  readonly #hash: BodyHash | undefined;
   #bytes: number;
   #isOpen: boolean;
   #isOver = false;
 
   constructor(options: FileTakerOptions) {
     this.#options = options;
-    this.#hash = new BodyHash(options.start?.hash);
+    this.#hash = options.hashes ? new BodyHash(options.start?.hash) : undefined;
     this.#bytes = options.start?.bytes ?? 0;
     this.#isOpen = options.start !== undefined;
   }
@@ -48,7 +50,7 @@ export class FileTaker implements BodyTaker {
       this.#open();
       part.write(piece);
     });
-    this.#hash.update(piece);
+    this.#hash?.update(piece);
     this.#bytes += piece.length;
   }
 
@@ -72,7 +74,7 @@ export class FileTaker implements BodyTaker {
       part.commit();
     });
     this.#isOver = true;
-    return { path: name, bytes: this.#bytes, sha256: this.#hash.hex() };
+    return { path: name, bytes: this.#bytes, sha256: this.#hash?.hex() };
   }
 
   drop(isBrokenOff: boolean): void {

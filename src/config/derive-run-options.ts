@@ -24,6 +24,7 @@ export function deriveRunOptions(
     maxSize: isLimited ? values.maxSize : Number.POSITIVE_INFINITY,
     queue: values.queue ?? Math.max(1000, minQueue),
     method: values.method ?? defaultMethod(values.head, values.data),
+    hashesBodies: true,
     userAgent: values.userAgent ?? `fanout/${version}`,
   });
 }

@@ -40,7 +40,14 @@ export function resolveProgramOptions(layers: ProgramLayers, version: string): P
   refuseThreads(settled);
   requirePartners(settled);
   const { json, ...values } = { ...settled.values, ...deriveRunOptions(settled, version) };
-  return Object.freeze({ ...values, format: json ? 'jsonl' : values.format });
+  const options: ProgramOptions = { ...values, format: json ? 'jsonl' : values.format };
+  return Object.freeze({ ...options, hashesBodies: writesHashes(options) });
+}
+
+/** Whether records are written: to hash a large body costs as much as all else that is done with it. */
+function writesHashes({ format, journal, report, updateBaseline, broker }: ProgramOptions): boolean {
+  const hasRecords = format === 'jsonl' || report !== undefined || updateBaseline;
+  return hasRecords || journal !== undefined || broker !== undefined;
 }
 
 // What makes no sense without another option: the option, and what it needs.

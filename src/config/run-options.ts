@@ -160,4 +160,6 @@ export interface RunOptions extends Omit<Resolved<typeof runOptions>, 'method' |
   readonly method: string;
   readonly queue: number;
   readonly userAgent: string;
+  /** Whether anybody is told the hash of a saved body. */
+  readonly hashesBodies: boolean;
 }

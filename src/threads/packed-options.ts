@@ -12,7 +12,8 @@ export interface PackedOptions {
 /** Packs the options of a run, and nothing else that an object of options may hold. */
 export function packOptions(options: RunOptions): PackedOptions {
   const { accept, retryOn: retried } = options;
-  const own = Object.keys(runOptions).filter((key) => key !== 'accept' && key !== 'retryOn');
+  const keys = [...Object.keys(runOptions), 'hashesBodies' satisfies keyof RunOptions];
+  const own = keys.filter((key) => key !== 'accept' && key !== 'retryOn');
   const values = new Map<string, unknown>(Object.entries(options));
   // All keys of the type but the two, with their values.
   const plain = Object.fromEntries(

@@ -12,6 +12,7 @@ export interface SaverSetting extends Partial<Pick<KeepOptions, 'maxBytes' | 'in
   readonly dir?: string;
   readonly keepsFailed?: boolean;
   readonly resumes?: boolean;
+  readonly hashes?: boolean;
   readonly maxKnown?: number;
 }
 
@@ -20,6 +21,7 @@ export async function aSaver({
   dir,
   keepsFailed = false,
   resumes = false,
+  hashes = true,
   maxKnown,
   ...rest
 }: SaverSetting = {}) {
@@ -29,7 +31,7 @@ export async function aSaver({
   const fatal: OutputError[] = [];
   const names = new NameMaker({ template: [{ field: 'host' }, { field: 'path' }], defaultMethod: 'GET' });
   const onUnwritable = (error: OutputError) => void fatal.push(error);
-  const saver = new FileSaver({ directory, names, keepsFailed, resumes, onUnwritable });
+  const saver = new FileSaver({ directory, names, keepsFailed, resumes, hashes, onUnwritable });
   const options: KeepOptions = {
     saver,
     maxBytes: Number.POSITIVE_INFINITY,

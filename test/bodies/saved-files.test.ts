@@ -33,6 +33,11 @@ describe('a saved body', () => {
     expect(await readFile(join(root, NAME), 'utf8')).toBe('hello world');
   });
 
+  it('has no hash where nobody is told', async () => {
+    const { save } = await aSaver({ hashes: false });
+    expect(save(URL, 'hello')).toEqual({ path: NAME, bytes: 5 });
+  });
+
   it('is an empty file when it is empty', async () => {
     const { save, root } = await aSaver();
     expect(save(URL, '')).toMatchObject({ path: NAME, bytes: 0 });

@@ -27,6 +27,20 @@ describe('values that depend on others', () => {
     expect(resolve({ flags: { userAgent: '' } }).userAgent).toBe('');
   });
 
+  it.each([
+    [{ json: true }, true],
+    [{ format: 'jsonl' }, true],
+    [{ journal: 'j' }, true],
+    [{ report: ['json=r.json'] }, true],
+    [{ baseline: 'b.jsonl', updateBaseline: true }, true],
+    [{ broker: 'nats://127.0.0.1', run: 'r' }, true],
+    [{ baseline: 'b.jsonl', output: 'results.txt' }, false],
+    [{ format: 'csv' }, false],
+    [{}, false],
+  ])('%j has the hash of saved bodies: %j', (flags, hashesBodies) => {
+    expect(resolve({ flags }).hashesBodies).toBe(hashesBodies);
+  });
+
   it('limits the size of a body unless it is saved, or as given', () => {
     expect(resolve({}).maxSize).toBe(10_485_760);
     expect(resolve({ flags: { saveDir: 'out' } }).maxSize).toBe(Number.POSITIVE_INFINITY);
