@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { environmentLayer } from '../../src/config/layer.ts';
+import { programOptions } from '../../src/config/program-options.ts';
 import { refusal, resolve } from './resolve-given.ts';
 
 describe('unknown options', () => {
@@ -76,5 +78,23 @@ describe('environment variables in values', () => {
     expect(refusal({ flags: { header: ['a: $TOKEN'] }, environment: { TOKEN: 's3\ncret' } })).not.toMatch(
       /s3|cret"/,
     );
+  });
+});
+
+describe('variables of the environment', () => {
+  it('are those that start with FANOUT_ and hold something, and no others', () => {
+    const environment = {
+      FANOUT_CONCURRENCY: '8',
+      FANOUT_QUEUE: '',
+      CONCURRENCY: '9',
+      FANOUT_RETRIES: undefined,
+      XFANOUT_RATE: '1',
+    };
+    expect([...environmentLayer(programOptions, environment).given]).toEqual([['concurrency', '8']]);
+  });
+
+  it('hold one value a line where an option may be repeated', () => {
+    const { given } = environmentLayer(programOptions, { FANOUT_HEADER: 'A: 1\r\n\n B: 2\n' });
+    expect(given.get('header')).toEqual(['A: 1', ' B: 2']);
   });
 });
