@@ -1,0 +1,48 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/*
+ * Mutation testing of one of the pure rooms, see docs/testing.md:
+ *
+ *     ROOM=queue npx --package @stryker-mutator/core@9.6.1 stryker run test/mutation/stryker.config.mjs
+ */
+
+/** Tests that are about speed, memory or other processes: what they alone would notice counts as survived. */
+const SKIPPED_TESTS = [
+  'keeps a few bytes', 'bomb', 'take time in proportion', '100,000 URLs', '100,000 texts', 'far longer than the limit', '1 MiB that comes', 'none of an endless', 'many pages',
+  'room reserved', 'start at once', 'any byte may be', 'ends anywhere', 'of about 1 MiB', 'growing and shrinking', '10,000 lanes',
+]; // biome-ignore format: a list
+
+/** Files of tests that start processes, or of which a single one takes seconds. */
+const SKIPPED_FILES = /lanes-(cost|model)|seen-keys|open-file|killed|refused\.test/;
+
+/** What is left out: the set of keys has no tests left without those of its speed, a file is opened by processes. */
+const NOT_MUTATED = ['src/input/seen-keys.ts', 'src/input/open-file.ts'];
+
+const { ROOM = 'queue', MUTATE = `src/${ROOM}/**/*.ts` } = process.env;
+
+process.env.MUTATION_TESTS = testsOf(`test/${ROOM}`).join(',');
+process.env.MUTATION_SKIP = SKIPPED_TESTS.join('|');
+
+function testsOf(folder) {
+  const entries = readdirSync(folder, { recursive: true }).map((name) => `${folder}/${name}`);
+  return entries.filter((name) => name.endsWith('.test.ts') && !SKIPPED_FILES.test(name)).sort();
+}
+
+export default {
+  testRunner: 'in-process',
+  plugins: ['./test/mutation/in-process-runner.mjs'],
+  testRunnerNodeArgs: ['--import', 'tsx'],
+  mutate: [MUTATE, ...NOT_MUTATED.map((path) => `!${path}`)],
+  coverageAnalysis: 'perTest',
+  // What runs when a module is loaded cannot be switched on and off in one process.
+  ignoreStatic: true,
+  concurrency: 1,
+  timeoutMS: 5000,
+  // TypeScript 7 has no API that Stryker could read the file with, and nothing here needs it.
+  tsconfigFile: 'none',
+  tempDirName: join(tmpdir(), 'fanout-mutation'),
+  reporters: ['clear-text', 'progress-append-only'],
+  clearTextReporter: { reportTests: false },
+};
