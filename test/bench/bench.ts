@@ -11,13 +11,14 @@ import { measureMemory } from './measure-memory.ts';
 import { measureSaved } from './measure-saved.ts';
 import { measureSlowHosts } from './measure-slow-hosts.ts';
 import { measureStart } from './measure-start.ts';
+import { measureThreads } from './measure-threads.ts';
 import { measureTls } from './measure-tls.ts';
 import { isInstalled, missingNote } from './missing.ts';
 import { startNginx } from './nginx.ts';
 import { isMet, type Row, renderRows } from './row.ts';
 
 const START_ROUNDS = 15;
-const PARTS = ['start', 'fetch', 'memory', 'hosts', 'dns', 'tls', 'saved', 'journal'] as const;
+const PARTS = ['start', 'fetch', 'memory', 'hosts', 'dns', 'tls', 'threads', 'saved', 'journal'] as const;
 const USAGE = `npm run bench -- [--long] [--markdown] [--rounds N] [--urls N] [--only ${PARTS.join('|')}] [--program FILE]`;
 
 /** Measures fanout beside its peers on this machine, and resolves to 1 when a target is missed or a peer not there. */
@@ -38,6 +39,7 @@ async function bench(): Promise<number> {
       rows.push(...(await measureSlowHosts({ ...world, rounds })), ...(await measureHosts(world)));
     if (only.has('dns')) rows.push(...(await measureDns({ ...world, rounds })));
     if (only.has('tls')) rows.push(...(await measureTls({ ...world, rounds })));
+    if (only.has('threads')) rows.push(...(await measureThreads({ ...world, rounds })));
     if (only.has('saved')) rows.push(...(await measureSaved({ ...world, rounds })));
     if (only.has('journal'))
       rows.push(...(await measureJournalLoad({ ...world, records: isLong ? 10_000_000 : 1_000_000 })));
