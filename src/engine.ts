@@ -16,7 +16,7 @@ export class Engine<J extends object, R extends object> {
   readonly #source: AsyncIterator<Iterable<J>>;
   /** The results of jobs that are to come again, should the run be stopped before. */
   readonly #otherwise = new Map<J, R>();
-  /** Those of them that a stop has made results. */
+  /** Those of them that a stop has made results, as long as other work is under way. */
   readonly #refused: R[] = [];
   #stopping = false;
   #notStarted = 0;
@@ -44,6 +44,7 @@ export class Engine<J extends object, R extends object> {
       if (otherwise === undefined) this.#notStarted += 1;
       else this.#refused.push(otherwise);
     }
+    this.#giveRefused();
     this.#options.lanes.close();
     this.#source.return?.()?.catch(() => {}); // An error while letting go of an input no longer matters.
   }
@@ -57,7 +58,7 @@ export class Engine<J extends object, R extends object> {
   /** Takes over a job that was handed over by another engine. The queue must not have ended. */
   adopt(repetition: Repetition<J, R>): void {
     const result = this.#repeat(repetition, undefined);
-    if (result !== undefined) this.#give(result)?.catch(() => {}); // nobody takes results any more
+    if (result !== undefined) this.#giveUnasked(result);
   }
 
   /** Runs it all; to be iterated once. Leaving early stops the run and throws later results away. */
@@ -121,7 +122,6 @@ export class Engine<J extends object, R extends object> {
   async #workAll(): Promise<void> {
     const { concurrency, lanes } = this.#options;
     await runWorkers(concurrency, lanes, (job) => this.#process(job));
-    for (const result of this.#refused) await this.#give(result);
   }
 
   async #process(job: J): Promise<void> {
@@ -129,7 +129,8 @@ export class Engine<J extends object, R extends object> {
     const lane = laneOf(job);
     if (isWanted?.(job) === false) {
       this.#drop(job);
-      return lanes.done(lane);
+      lanes.done(lane);
+      return this.#giveRefused();
     }
     const earlier = this.#otherwise.get(job);
     if (earlier !== undefined) this.#otherwise.delete(job);
@@ -140,8 +141,9 @@ export class Engine<J extends object, R extends object> {
       outcome = { result: crashed(job, error) };
     }
     const result = this.#settle(outcome, earlier);
-    lanes.done(lane);
     const given = result === undefined ? undefined : this.#give(result);
+    lanes.done(lane);
+    this.#giveRefused();
     if (given !== undefined) await given;
   }
 
@@ -166,6 +168,17 @@ export class Engine<J extends object, R extends object> {
     const { lanes, laneOf } = this.#options;
     lanes.again(laneOf(again), again, at);
     return undefined;
+  }
+
+  /** Waits for the work under way and not for the queue, which may be kept open for jobs that others hand over. */
+  #giveRefused(): void {
+    if (this.#refused.length === 0 || this.#options.lanes.inFlight > 0) return;
+    for (const result of this.#refused.splice(0)) this.#giveUnasked(result);
+  }
+
+  /** Gives a result that no worker waits with. */
+  #giveUnasked(result: R): void {
+    this.#give(result)?.catch(() => {}); // nobody takes results any more
   }
 
   #give(result: R): Promise<void> | undefined {

@@ -95,6 +95,17 @@ describe('fanout fetch --threads 2', () => {
     expect(stderr).toContain('Done: 4 succeeded, 0 failed, 3996 not fetched\n');
   });
 
+  it('gives after SIGINT the failures that would have been tried again', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const list = [a, b].flatMap(({ url }) => [`${url}/status/500`, `${url}/ok`]);
+    // What waits for its next attempt is known to wait once the URL behind it is done.
+    const run = startCli([...FETCH, '--per-host', '1', '--retry-on', '500', '--retries', '99', ...list]);
+    await run.stdout.sees(/OK [^]*OK /);
+    run.child.kill('SIGINT');
+    const { code, stdout } = await run.done;
+    expect([code, stdout.match(/^FAIL {2}500 /gm)?.length]).toEqual([130, 2]);
+  });
+
   it('ends what is under way in every thread at a second signal', async () => {
     const [a, b] = await originsOfTwoThreads();
     const run = startCli([...FETCH, '-c', '2', `${a.url}/hang`, `${b.url}/hang`]);

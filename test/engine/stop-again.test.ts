@@ -43,6 +43,25 @@ describe('Engine.stop() and jobs that come again', () => {
     expectToAddUp(run);
   });
 
+  test('a job that waits has it though others may still hand jobs over', async () => {
+    let isHeld = true;
+    const run = new TestRun({ isHeld: () => isHeld });
+    run.source.give(2).end();
+    const all = run.takeAll();
+    await allReactions();
+    await run.end({ ...again(1, 50), ...otherwise(1) });
+    run.engine.stop();
+    await allReactions();
+    expect(run.taken).toEqual([]);
+    await run.end();
+    expect(run.taken.map(({ text }) => text)).toEqual(['ok', 'otherwise']);
+    run.engine.adopt({ ...again(3, 50), ...otherwise(3) });
+    await allReactions();
+    isHeld = false;
+    run.lanes.close();
+    expect(ids(await all)).toEqual([1, 2, 3]);
+  });
+
   test('more such jobs than results have room wait for the results to be taken', async () => {
     const run = new TestRun({ capacity: 50 });
     run.source.give(20);

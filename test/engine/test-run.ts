@@ -12,7 +12,10 @@ export interface TestResult {
 }
 
 type Step = Outcome<TestJob, TestResult>;
-type Parts = Partial<EngineOptions<TestJob, TestResult>> & { readonly capacity?: number };
+type Parts = Partial<EngineOptions<TestJob, TestResult>> & {
+  readonly capacity?: number;
+  readonly isHeld?: () => boolean;
+};
 
 /** An engine whose work, clock, gate and source are in the hands of the test. */
 export class TestRun {
@@ -27,8 +30,8 @@ export class TestRun {
   readonly started: TestJob[] = [];
   readonly #underWay: { job: TestJob; end: (step: Step) => void; fail: (error: unknown) => void }[] = [];
 
-  constructor({ capacity = 4, ...parts }: Parts = {}) {
-    this.lanes = new Lanes({ capacity, clock: this.clock, gate: this.gate });
+  constructor({ capacity = 4, isHeld = () => false, ...parts }: Parts = {}) {
+    this.lanes = new Lanes({ capacity, clock: this.clock, gate: this.gate, isHeld });
     this.engine = new Engine<TestJob, TestResult>({
       jobs: this.source,
       lanes: this.lanes,
