@@ -100,7 +100,7 @@ describe('fanout fetch --threads 2', () => {
     const list = [a, b].flatMap(({ url }) => [`${url}/status/500`, `${url}/ok`]);
     // What waits for its next attempt is known to wait once the URL behind it is done.
     const run = startCli([...FETCH, '--per-host', '1', '--retry-on', '500', '--retries', '99', ...list]);
-    await run.stdout.sees(/OK [^]*OK /);
+    await run.stdout.sees(/OK [\s\S]*OK /);
     run.child.kill('SIGINT');
     const { code, stdout } = await run.done;
     expect([code, stdout.match(/^FAIL {2}500 /gm)?.length]).toEqual([130, 2]);
