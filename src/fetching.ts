@@ -37,8 +37,8 @@ export interface Fetching {
   hosts(): HostCounts;
   /** Runs it all; to be iterated once. Leaving early ends it. */
   results(): AsyncGenerator<Result, void, void>;
-  /** Drops what waits and is wanted no more. */
-  weed(): void;
+  /** Drops what waits and is wanted no more, where `isWanted` is asked. */
+  weed?(): void;
   /** Reads and starts nothing more. */
   stop(): void;
   /** Ends what is under way. */

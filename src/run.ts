@@ -60,7 +60,7 @@ export class Run {
 
   /** Drops what waits and is wanted no more. */
   weed(): void {
-    this.#fetching.weed();
+    this.#fetching.weed?.();
   }
 
   /** Reads and starts nothing more; what is under way is finished. */

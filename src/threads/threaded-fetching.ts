@@ -106,9 +106,6 @@ export class ThreadedFetching implements Fetching {
     }
   }
 
-  /** Jobs that nobody waits for any more are those of a broker, over which each process has one thread. */
-  weed(): void {}
-
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
