@@ -70,7 +70,7 @@ export class Fetcher {
     const { job } = task;
     if (job.invalid !== undefined) {
       const failure: Failure = { kind: 'invalid', message: job.invalid };
-      return Promise.resolve({ result: unsentResult(job, failure, now()) });
+      return Promise.resolve({ result: unsentResult(job, task.method, failure, now()) });
     }
     const down = hosts.downReason(task.lane);
     if (down !== undefined) return Promise.resolve({ result: this.#giveUp(task, down) });

@@ -22,15 +22,15 @@ export function crashedResult(task: Task, error: unknown): FailedResult {
   return failedResult(task, { kind: 'internal', message });
 }
 
-/** The result of a job for which nothing was sent. */
-export function unsentResult(job: Job, failure: Failure, now: number): Result {
+/** The result of a job for which nothing was sent; `method` is the one that it would have been sent with. */
+export function unsentResult(job: Job, method: string, failure: Failure, now: number): Result {
   return {
     index: job.index,
     source: job.source,
     line: job.line,
     id: job.id,
     url: job.url,
-    method: job.method ?? 'GET',
+    method,
     ok: false,
     attempts: 0,
     redirects: [],

@@ -141,9 +141,9 @@ export class FetchingThread {
     });
   }
 
-  /** Hands a task on whose next hop belongs to another thread; false when it stays. */
+  /** Hands a task on whose next hop belongs to another thread; false when it stays, as one does that could not be sent. */
   #hand(step: Step): boolean {
-    if (!('again' in step)) return false;
+    if (!('again' in step) || step.isUntried === true) return false;
     const { again, at, otherwise } = step;
     const { index, count } = this.#parts.setup;
     if (ownerOf(again.lane, count) === index || (this.#isStopping && otherwise !== undefined)) return false;

@@ -24,26 +24,31 @@ export class Thread {
   readonly #closed: Promise<void>;
   #pending: PackedJob[] = [];
   #flushing: NodeJS.Immediate | undefined;
+  /** What it dies of. */
+  #fault: Error | undefined;
   #state: 'alive' | 'ended' | 'dead' = 'alive';
 
   constructor(url: URL, setup: ThreadSetup, { report, died }: ThreadEvents) {
     this.#worker = new Worker(url, { workerData: setup });
     this.#closed = new Promise((resolve) => {
-      const die = (error: Error) => {
-        resolve();
-        if (this.#state !== 'alive') return;
-        this.#state = 'dead';
-        died(this, error);
-      };
       this.#worker.on('message', (message: Report) => {
         if (message.hasEnded) this.#state = 'ended';
         this.status = message;
         report(this, message);
         if (message.hasEnded) resolve();
       });
-      this.#worker.on('error', (error) => die(asError(error)));
-      this.#worker.on('messageerror', die);
-      this.#worker.on('exit', (code) => die(new Error(`it has ended with ${code}`)));
+      this.#worker.on('error', (error) => (this.#fault ??= asError(error)));
+      this.#worker.on('messageerror', (error) => {
+        this.#fault ??= error;
+        this.#worker.terminate();
+      });
+      // What it has said before its end comes before this, and may come after the error.
+      this.#worker.on('exit', (code) => {
+        resolve();
+        if (this.#state !== 'alive') return;
+        this.#state = 'dead';
+        died(this, this.#fault ?? new Error(`it has ended with ${code}`));
+      });
     });
   }
 

@@ -3,6 +3,7 @@ import type { AttemptError } from '../http/attempt-error.ts';
 import { firstMethod } from '../http/hop.ts';
 import { unsentResult } from '../http/results.ts';
 import { OutputError } from '../model/errors.ts';
+import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
@@ -170,8 +171,9 @@ export class ThreadedFetching implements Fetching {
     this.#inThreads -= fresh;
     if (this.#isStopping) this.#lost += fresh;
     else {
-      const now = this.#parts.clock.now();
-      this.#give(jobs.map((job) => unsentResult(job, { kind: 'internal', message }, now)));
+      const { clock, defaults } = this.#parts;
+      const lost: Failure = { kind: 'internal', message };
+      this.#give(jobs.map((job) => unsentResult(job, firstMethod(job, defaults), lost, clock.now())));
     }
     if (this.#threads.some(({ isAlive }) => isAlive)) {
       this.#warn(`a thread has ended, and another takes its hosts: ${error.message}`);

@@ -27,10 +27,29 @@ parentPort.on = (name, listener) =>
 await import(${JSON.stringify(WORKER.href)});
 `;
 
-async function aRun(jobs: AsyncIterable<Job[]>, warnings: string[] = []): Promise<Run> {
+/** What a thread runs that gives a result of each job, and dies in the same breath. */
+const LAST_WORDS = `
+import { parentPort } from 'node:worker_threads';
+const status = { inFlight: 0, shortages: 0, known: 0, parked: 0, dropped: 0 };
+parentPort.on('message', ({ jobs = [] }) => {
+  if (jobs.length === 0) return;
+  const results = jobs.map(({ job }) => ({ ...job, method: 'GET', ok: true, attempts: 1, redirects: [] }));
+  parentPort.postMessage({ ...status, results, moved: [], warnings: [], hasEnded: false });
+  throw new RangeError('a bug');
+});
+`;
+
+interface RunSetup {
+  readonly warnings?: string[];
+  readonly thread?: string;
+  readonly method?: string;
+}
+
+async function aRun(jobs: AsyncIterable<Job[]>, setup: RunSetup = {}): Promise<Run> {
+  const { warnings = [], thread = DYING, method = 'GET' } = setup;
   const file = join(await tempDir(), 'dying.mjs');
-  await writeFile(file, DYING);
-  const options = resolveRunOptions({ concurrency: 4 }, '1.2.3');
+  await writeFile(file, thread);
+  const options = resolveRunOptions({ concurrency: 4, method }, '1.2.3');
   return new Run({
     options,
     defaults: requestTemplate(options),
@@ -63,7 +82,7 @@ describe('a thread that dies', () => {
         await dead;
         yield jobsOf([`${a.url}/ok?4`, `${b.url}/ok?5`], first.length);
       })(),
-      warnings,
+      { warnings },
     );
     const results: Result[] = [];
     for await (const result of run.results()) {
@@ -99,5 +118,42 @@ describe('a thread that dies', () => {
     })();
     await expect(reading).rejects.toThrow('Cannot go on: every thread has ended, the last with: a bug');
     expect(kinds).toEqual(['internal', 'internal']);
+  });
+
+  it('has given the results that it told of before', async () => {
+    const urls = Array.from({ length: 100 }, (_, n) => `http://${n}.test/`);
+    for (let round = 0; round < 5; round += 1) {
+      const run = await aRun(
+        (async function* () {
+          yield jobsOf(urls);
+          await new Promise(() => {});
+        })(),
+        { thread: LAST_WORDS },
+      );
+      const results: Result[] = [];
+      const reading = (async () => {
+        for await (const result of run.results()) results.push(result);
+      })();
+      await expect(reading).rejects.toThrow('every thread has ended');
+      expect(results.map(({ index, ok }) => [index, ok]).sort(([a], [b]) => Number(a) - Number(b))).toEqual(
+        urls.map((_, index) => [index, true]),
+      );
+    }
+  });
+
+  it('leaves failures with the method of the run', async () => {
+    const run = await aRun(
+      (async function* () {
+        yield jobsOf(['http://a.test/crash']);
+        await new Promise(() => {});
+      })(),
+      { method: 'DELETE' },
+    );
+    const results: Result[] = [];
+    for await (const result of run.results()) {
+      results.push(result);
+      break;
+    }
+    expect(results.map(({ method, failure }) => [method, failure?.kind])).toEqual([['DELETE', 'internal']]);
   });
 });
