@@ -69,8 +69,7 @@ export class FetchRun {
     Error.stackTraceLimit = 0;
     const { options, process } = this.#parts;
     const judgement = await openJudgement(options, () => this.#run?.isStopped === false);
-    const warn = (message: string) => this.#warn(`fanout: ${message}\n`);
-    const journal = await openJournal({ options, process, warn });
+    const journal = await openJournal({ options, process, warn: (text) => this.#warn(`fanout: ${text}\n`) });
     const outputs = await this.#openOutputs(journal);
     const fetching = await threadsOf(options);
     const run = this.#makeRun(outputs, judgement, journal, fetching);
@@ -102,15 +101,16 @@ export class FetchRun {
   }
 
   #makeRun(
-    { window, bar }: Outputs,
+    { window, bar, requests }: Outputs,
     { judge }: Judgement,
     journal: Journal | undefined,
     fetching: FetchingMaker | undefined,
   ): Run {
+    const jobs = this.#inputs.jobs(this.#reading.signal);
     return new Run({
       ...this.#network(),
       ...(fetching && { fetching }),
-      jobs: this.#inputs.jobs(this.#reading.signal),
+      jobs: requests?.watch(jobs) ?? jobs,
       judge,
       ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),
       onStop: () => {

@@ -5,20 +5,18 @@ import { regexps } from '../config/parsers/regexps.ts';
 import { statusSet } from '../config/parsers/status-set.ts';
 import { parseJobInput } from '../input/parse-job-input.ts';
 import type { Expectation } from '../model/expectation.ts';
+import type { Job } from '../model/job.ts';
 
 /** Jobs on their way through a broker have the form of a JSON line of an input, and are checked as such. */
 export const jobWire: JobWire = {
-  write: ({ url, method, headers, body, id, save, expect }) => ({
-    url,
-    method,
-    headers,
-    body,
-    id,
-    save,
-    expect: expect === undefined ? undefined : expectInput(expect),
-  }),
+  write: (job) => ({ url: job.url, method: job.method, id: job.id, ...requestOf(job) }),
   read: (request) => parseJobInput(request, '', { parseExpectation }),
 };
+
+/** What a job has beside URL, method and id, as a JSON line has it. */
+export function requestOf({ headers, body, save, expect }: Job) {
+  return { headers, body, save, expect: expect === undefined ? undefined : expectInput(expect) };
+}
 
 /** An expectation as a user writes it. */
 function expectInput({ status, contains, notContains, matches, headers, maxTimeMs }: Expectation): object {

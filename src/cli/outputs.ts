@@ -6,7 +6,6 @@ import type { ProgramOptions } from '../config/program-options.ts';
 import type { Result } from '../model/result.ts';
 import type { Progress } from '../sinks/bar-line.ts';
 import { csvSink } from '../sinks/csv.ts';
-import { failedListSink } from '../sinks/failed-list.ts';
 import { fresh } from '../sinks/fresh.ts';
 import { jsonlSink } from '../sinks/jsonl.ts';
 import { type LineOutput, LineWriter } from '../sinks/line-writer.ts';
@@ -17,7 +16,9 @@ import { summaryJsonSink } from '../sinks/summary-json.ts';
 import { summaryTextSink } from '../sinks/summary-text.ts';
 import { textSink } from '../sinks/text.ts';
 import { systemClock } from '../system-clock.ts';
+import { openFailedList } from './open-failed-list.ts';
 import { openReports } from './open-reports.ts';
+import { OwnRequests } from './own-requests.ts';
 import { paintFor } from './paint-for.ts';
 
 export interface OutputParts {
@@ -36,6 +37,8 @@ export interface Outputs {
   /** Holds the producer back under `--ordered`. */
   readonly window: OrderWindow<Result> | undefined;
   readonly bar: ProgressBar | undefined;
+  /** Wants to know of the requests of the jobs, for the list of failed URLs. */
+  readonly requests: OwnRequests | undefined;
   /** Fulfilled when the reader of the results has gone away. */
   readonly closed: Promise<void>;
 }
@@ -51,15 +54,20 @@ export async function openOutputs(parts: OutputParts): Promise<Outputs> {
   const sinks: Sink[] = [];
   const results = await openResults(parts, bar);
   if (results !== undefined) sinks.push(await resultSink(results, parts, window));
-  if (options.failed !== undefined) {
-    const output = new LineWriter(await openOutputFile(options.failed), { name: options.failed });
-    sinks.push(failedListSink(output, options.method));
-  }
+  const requests = options.failed === undefined ? undefined : new OwnRequests();
+  const failed = requests && (await failedList(parts, requests));
   sinks.push(...(await openReports(options, parts.process)));
   if (bar !== undefined) sinks.push(bar);
+  if (failed) sinks.push(failed); // the bar has ended when it warns
   if (!options.silent) sinks.push(await summarySink(parts));
   bar?.start();
-  return { sinks, window, bar, closed: results?.closed ?? NEVER };
+  return { sinks, window, bar, requests, closed: results?.closed ?? NEVER };
+}
+
+function failedList({ options, process }: OutputParts, requests: OwnRequests): Promise<Sink> {
+  const { failed: path = '' } = options;
+  const warn = (text: string) => void (options.silent || process.stderr.write(text));
+  return openFailedList({ path, options, requests, warn });
 }
 
 /** The bar and its library are loaded on use: most runs in scripts have none. */

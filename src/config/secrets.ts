@@ -22,6 +22,11 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'x-requested-with',
 ]);
 
+/** Whether the value of a header is known to be no secret. */
+export function isHarmlessHeader(name: string): boolean {
+  return HARMLESS.has(name);
+}
+
 /**
  * Headers as lines, with `***` for every value that can be a secret: all but those of a few well-known names, where
  * these are not known to be secret all the same.
@@ -30,7 +35,9 @@ export function maskHeaders(
   list: readonly Header[],
   isSecret: (name: string) => boolean = () => false,
 ): readonly string[] {
-  return list.map(({ name, value }) => `${name}: ${HARMLESS.has(name) && !isSecret(name) ? value : MASK}`);
+  return list.map(
+    ({ name, value }) => `${name}: ${isHarmlessHeader(name) && !isSecret(name) ? value : MASK}`,
+  );
 }
 
 /** Headers for one host each, as lines with `***` for every value. */

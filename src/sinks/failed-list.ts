@@ -8,22 +8,28 @@ import type { LineOutput } from './line-writer.ts';
 const PLAIN_LINE = /^(?!.*##\[)(?![#{])[\x21-\x7e]+$/;
 
 /**
- * `--failed FILE`: the failed URLs as a list that `fanout fetch` reads back. A URL with an id, or with another
- * method than the run's own, becomes a JSON job; credentials, headers, body and expectations of a job are not
- * part of its result, so they are not in the list: the first two may be secret, and `--user` and `--header-for` give them again.
+ * `--failed FILE`: the failed URLs as a list that `fanout fetch` reads back. A URL with more than itself becomes a JSON job:
+ * an id, another method than the run's own, and what `requestOf` tells.
  *
  * @param runMethod the method of a job that names none
+ * @param requestOf what a job has beside URL, method and id, fit to be shown
  */
-export function failedListSink(output: LineOutput, runMethod = 'GET'): Sink {
+export function failedListSink(
+  output: LineOutput,
+  runMethod = 'GET',
+  requestOf?: (result: FailedResult) => object | undefined,
+): Sink {
   return {
-    write: (result) => (result.ok ? undefined : output.write(`${listLine(result, runMethod)}\n`)),
+    write: (result) =>
+      result.ok ? undefined : output.write(`${listLine(result, runMethod, requestOf?.(result))}\n`),
     end: () => output.end(),
   };
 }
 
 /** One line of such a list, without its newline. */
-export function listLine({ url, method, id }: FailedResult, runMethod: string): string {
+export function listLine({ url, method, id }: FailedResult, runMethod: string, request?: object): string {
   const ownMethod = method === runMethod ? undefined : method;
-  if (id === undefined && ownMethod === undefined && PLAIN_LINE.test(url)) return url;
-  return escapeJson(JSON.stringify({ url, method: ownMethod, id }));
+  const isMore = id !== undefined || ownMethod !== undefined || request !== undefined;
+  if (!isMore && PLAIN_LINE.test(url)) return url;
+  return escapeJson(JSON.stringify({ url, method: ownMethod, id, ...request }));
 }

@@ -110,9 +110,11 @@ async function written(args: readonly string[], options: CliOptions = {}) {
   return { code, stdout, stderr, files: new Map(names.map((name, index) => [name, files[index] ?? ''])) };
 }
 
-/** What shows a secret in the output of a run. */
+/** What shows a secret in the output of a run. The body of a job is to be sent again, so it is in the list of `--failed`, and there alone. */
 function leaks({ stdout, stderr, files }: Awaited<ReturnType<typeof written>>): readonly string[] {
-  return [stdout, stderr, ...files.values()].flatMap((text) => revealed(text, MARK));
+  const shown = new Map(files);
+  shown.set('failed.txt', (files.get('failed.txt') ?? '').replaceAll(`"body":"${MARK}-job-body"`, ''));
+  return [stdout, stderr, ...shown.values()].flatMap((text) => revealed(text, MARK));
 }
 
 describe('revealed()', () => {

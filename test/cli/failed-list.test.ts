@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { runCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aFile, anOrigin } from './an-origin.ts';
+
+/** Runs a list of jobs that all fail; gives the list of `--failed`, and what was said on standard error. */
+async function failedOf(jobs: readonly object[], flags: readonly string[] = []) {
+  const failed = join(await tempDir(), 'again.txt');
+  const list = await aFile(jobs.map((job) => JSON.stringify(job)));
+  const args = ['fetch', '--accept', '599', '--retries', '0', '--failed', failed, ...flags, list];
+  const { code, stderr } = await runCli(args);
+  expect(code).toBe(1);
+  return { failed, stderr, text: await readFile(failed, 'utf8') };
+}
+
+test.each([[[]], [['--threads', '2']], [['--ordered']]])(
+  'a list of --failed sends again what the failed jobs have sent, also with %j',
+  async (flags) => {
+    const { url } = await anOrigin();
+    const { failed } = await failedOf(
+      [
+        { url: `${url}/echo?1`, method: 'PUT', headers: { 'Content-Type': 'a/b' }, body: 'one\n"1"' },
+        { url: `${url}/echo?2`, body: 'two', id: 'mine' },
+      ],
+      flags,
+    );
+    const again = await runCli(['fetch', '--inline-body', '--json', '--ordered', failed]);
+    const records = again.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const seen = records.map(({ id, body }) => {
+      const { method, url: path, headers, body: sent } = JSON.parse(body.text);
+      return [path, method, sent, id, headers['content-type']];
+    });
+    expect(seen.sort()).toEqual([
+      ['/echo?1', 'PUT', 'one\n"1"', undefined, 'a/b'],
+      ['/echo?2', 'POST', 'two', 'mine', undefined],
+    ]);
+  },
+);
+
+test('a list of --failed expects and saves what its jobs have expected and saved', async () => {
+  const { url } = await anOrigin();
+  const expectation = {
+    status: '200-201,404',
+    contains: ['a'],
+    matches: ['b+'],
+    header: 'x-a: 1',
+    maxTime: '2s',
+  };
+  const { failed, text } = await failedOf([{ url: `${url}/ok`, expect: expectation, save: 'a/b.txt' }]);
+  expect(JSON.parse(text)).toMatchObject({ save: 'a/b.txt', expect: { contains: ['a'], matches: ['b+'] } });
+  const again = await runCli(['fetch', failed]);
+  expect(again.stdout).toContain('the answer has no header x-a');
+});
+
+test('headers that may be secret are not in a list of --failed, which says so', async () => {
+  const { url } = await anOrigin();
+  const jobs = [
+    { url: `${url}/ok?1`, headers: { 'X-Key': 'secret', Accept: 'a/b' } },
+    { url: `${url.replace('//', '//me:secret@')}/ok?2` },
+  ];
+  const { failed, text, stderr } = await failedOf(jobs);
+  expect(text.trimEnd().split('\n').sort()).toEqual([
+    `${url}/ok?2`,
+    JSON.stringify({ url: `${url}/ok?1`, headers: { accept: 'a/b' } }),
+  ]);
+  expect(stderr).toContain(
+    `fanout: ${JSON.stringify(failed)} lacks headers of its jobs that may be secret, give them again: authorization, x-key\n`,
+  );
+  expect((await failedOf(jobs, ['--silent'])).stderr).toBe('');
+});
+
+test('nothing is said of headers of jobs that are OK', async () => {
+  const { url } = await anOrigin();
+  const list = await aFile([JSON.stringify({ url: `${url}/ok`, headers: { 'X-Key': 'secret' } })]);
+  const { code, stderr } = await runCli(['fetch', '--failed', join(await tempDir(), 'again.txt'), list]);
+  expect([code, stderr]).toEqual([0, expect.not.stringContaining('lacks')]);
+});
