@@ -87,6 +87,7 @@ export class Fetcher {
       isLast: agent.isCrowded && !hasMore(task.lane),
       keep,
       readerFor: (status, headers) => judge.readerFor(job, status, headers),
+      needsBody: (status, headers) => judge.needsBody(job, status, headers),
     }).then((reply) => {
       const waitMs = this.#wishedWaitMs(reply.answer);
       const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;

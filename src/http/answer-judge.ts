@@ -49,6 +49,11 @@ export class AnswerJudge {
     return this.#options.blocked !== 'fail' && mayBeBlocked(status, textOf(headers['content-type']));
   }
 
+  /** Whether the verdict on an answer with this head depends on its body: no refusal and no redirect does. */
+  needsBody(job: Job, status: number, headers: ResponseHeaders): boolean {
+    return this.mayBeOk(job, status, headers) && !this.isFollowed(job, status, headers);
+  }
+
   /** Whether the whole body is looked through. */
   looksForText(job: Job): boolean {
     return this.#expectsText || (job.expect !== undefined && expectsText(job.expect));

@@ -52,9 +52,12 @@ export interface AttemptOptions {
   readonly keep?: KeptHop | undefined;
   /** What is to look at the body of an answer with this head. */
   readonly readerFor?: (status: number, headers: ResponseHeaders) => AnswerReader | undefined;
+  /** Whether an answer with this head is worth nothing without its body; always if left out. */
+  readonly needsBody?: (status: number, headers: ResponseHeaders) => boolean;
 }
 
 const OVER_LIMIT = new AttemptError('size', undefined, 'the body is larger than wanted');
+const UNREADABLE = new AttemptError('protocol', undefined, 'the body cannot be decoded, and nobody needs it');
 
 /** Sends one hop and takes its answer. Resolves always, and once. */
 export function attempt(hop: Hop, options: AttemptOptions): Promise<Reply> {
@@ -128,7 +131,7 @@ class Attempt implements ExchangeHandler {
       this.#body.write(chunk);
       if (this.#body.isOverLimit) this.#exchange?.abort(OVER_LIMIT);
     } catch (error) {
-      this.#exchange?.abort(bodyFailure(error as BodyError | DecodeError)); // `Body.write` throws nothing else
+      this.#exchange?.abort(this.#bodyFailure(error as BodyError | DecodeError)); // `Body.write` throws nothing else
     }
   }
 
@@ -137,17 +140,26 @@ class Attempt implements ExchangeHandler {
       this.#body?.end();
       this.#finish();
     } catch (error) {
-      this.onError(bodyFailure(error as BodyError | DecodeError)); // `Body.end` throws nothing else
+      this.onError(this.#bodyFailure(error as BodyError | DecodeError)); // `Body.end` throws nothing else
     }
   }
 
   onError(error: Error): void {
-    if (error === OVER_LIMIT) {
+    if (error === OVER_LIMIT || error === UNREADABLE) {
+      if (error === UNREADABLE) this.#options.keep?.breakOff();
       this.#finish();
       return;
     }
     const failed = classify(error, this.#progress());
     this.#finish(this.#proxy === undefined ? failed : forwardedFailure(failed, error, this.#proxy));
+  }
+
+  /** A refusal or a redirect is one also with a body that cannot be decoded, which is then not kept. */
+  #bodyFailure(error: BodyError | DecodeError): AttemptError {
+    if (error instanceof BodyError) return new AttemptError(error.kind, error.code, error.message);
+    const { needsBody = () => true } = this.#options;
+    const isNeeded = this.#head === undefined || needsBody(this.#head.status, this.#head.headers);
+    return isNeeded ? new AttemptError('protocol', error.code, error.message) : UNREADABLE;
   }
 
   /** A request that may be repeated was repeated on a fresh connection when a kept one failed, see `Exchange`. */
@@ -178,8 +190,4 @@ class Attempt implements ExchangeHandler {
 
 function expire(attempt: Attempt): void {
   attempt.expire();
-}
-
-function bodyFailure(error: BodyError | DecodeError): AttemptError {
-  return new AttemptError(error instanceof BodyError ? error.kind : 'protocol', error.code, error.message);
 }

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { running } from '../http/client.ts';
+import { startRawServer } from '../origin/raw-server.ts';
+import { runCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { anOrigin } from './an-origin.ts';
+
+function recordsIn(stdout: string) {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+/** A server whose answers say gzip and are none. */
+async function garbled(statusLine: string, headers = ''): Promise<string> {
+  const head = `HTTP/1.1 ${statusLine}\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n${headers}\r\n`;
+  return (await running(startRawServer({ onRequest: ({ socket }) => void socket.write(`${head}plain`) })))
+    .url;
+}
+
+test.each([
+  ['dropped', []],
+  ['saved', ['--save-all']],
+  ['put into the record', ['--inline-body=1kb']],
+])(
+  'a refusal and a redirect stay what they are when their bodies cannot be decoded and are %s',
+  async (_, flags) => {
+    const origin = await anOrigin();
+    const refused = await garbled('404 Not Found');
+    const moved = await garbled('302 Found', `Location: ${origin.url}/ok\r\n`);
+    const fine = await garbled('200 OK');
+    const keep = flags.includes('--save-all') ? ['-O', await tempDir()] : [];
+    const { stdout } = await runCli([
+      'fetch',
+      '--json',
+      '--ordered',
+      ...flags,
+      ...keep,
+      refused,
+      moved,
+      fine,
+    ]);
+    const records = recordsIn(stdout);
+    expect(records).toMatchObject([
+      { ok: false, status: 404, attempts: 1, failure: { kind: 'status', message: 'Not Found' } },
+      { ok: true, status: 200, redirects: [{ status: 302 }] },
+      { ok: false, status: 200, failure: { kind: 'protocol' } },
+    ]);
+    expect(records[0]?.body).toBeUndefined();
+  },
+);
+
+test('the end of a gzip body that is missing does not hide that the answer is a refusal', async () => {
+  const empty = Buffer.from('1f8b08000000000000ff', 'hex');
+  const head = `HTTP/1.1 410 Gone\r\nContent-Encoding: gzip\r\nContent-Length: ${empty.length}\r\n\r\n`;
+  const answer = Buffer.concat([Buffer.from(head), empty]);
+  const { url } = await running(startRawServer({ onRequest: ({ socket }) => void socket.write(answer) }));
+  const { stdout } = await runCli(['fetch', '--json', url]);
+  expect(recordsIn(stdout)).toMatchObject([{ ok: false, status: 410, failure: { kind: 'status' } }]);
+});
