@@ -144,28 +144,31 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     expect(stderr).toBe(`fanout: Cannot write "${file}": file already exists\n`);
   });
 
-  it('ends with 3 when the disk is full, and gives no file its final name that is not whole', async () => {
-    const origin = await anOrigin();
-    const [dir, copy] = [await tempDir(), await tempDir()];
-    const list = await aFile(urls(origin, '/bytes/20000', 200));
-    const { code, stdout, stderr } = await runOnSmallDisk(
-      dir,
-      ['fetch', list, '-O', dir, '--json', '-c', '4'],
-      {
-        kilobytes: 512,
-        after: `cp -R . '${copy}'`,
-      },
-    );
-    const records = recordsIn(stdout);
-    expect(code).toBe(3);
-    expect(stderr).toMatch(
-      /fanout: Cannot write ".*": no space left on device; no body can be saved any more\n$/,
-    );
-    expect(records.filter(({ failure }) => failure?.code === 'ENOSPC').length).toBeGreaterThan(0);
-    expect(records.filter(({ ok }) => ok).length).toBeGreaterThan(10);
-    expect(origin.requests).toBeLessThan(100);
-    await expectWhole(copy, records);
-  });
+  it.each(['1', '2'])(
+    'ends with 3 when the disk is full, with --threads %s, and gives no file its final name that is not whole',
+    async (threads) => {
+      const origin = await anOrigin();
+      const [dir, copy] = [await tempDir(), await tempDir()];
+      const list = await aFile(urls(origin, '/bytes/20000', 200));
+      const { code, stdout, stderr } = await runOnSmallDisk(
+        dir,
+        ['fetch', list, '-O', dir, '--json', '-c', '4', '--threads', threads],
+        {
+          kilobytes: 512,
+          after: `cp -R . '${copy}'`,
+        },
+      );
+      const records = recordsIn(stdout);
+      expect(code).toBe(3);
+      expect(stderr).toMatch(
+        /fanout: Cannot write ".*": no space left on device; no body can be saved any more\n$/,
+      );
+      expect(records.filter(({ failure }) => failure?.code === 'ENOSPC').length).toBeGreaterThan(0);
+      expect(records.filter(({ ok }) => ok).length).toBeGreaterThan(10);
+      expect(origin.requests).toBeLessThan(100);
+      await expectWhole(copy, records);
+    },
+  );
 
   it('ends with 3 when the directory is taken away and cannot be made again', async () => {
     const origin = await anOrigin();
