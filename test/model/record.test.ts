@@ -61,3 +61,9 @@ test('encodeRecord() escapes whatever character JSON cannot hold as it is, in ea
     expect(JSON.parse(encodeRecord(okResult(keys)))).toMatchObject(keys);
   }
 });
+
+test('encodeRecord() tells a result that has changed since as it is now', () => {
+  const result = okResult();
+  encodeRecord(result);
+  expect(JSON.parse(encodeRecord(Object.assign(result, { id: 'new' }))).id).toBe('new');
+});

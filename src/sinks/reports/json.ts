@@ -1,6 +1,6 @@
 import type { Sink } from '../../collect/sink.ts';
-import { encodeRecord } from '../../model/record.ts';
 import type { Result } from '../../model/result.ts';
+import { sharedRecord } from '../../model/shared-record.ts';
 import { escapeJson } from '../escape-json.ts';
 import type { LineOutput } from '../line-writer.ts';
 import { ReportFold, type ReportSummary } from './report-fold.ts';
@@ -16,7 +16,7 @@ export function jsonReport(output: LineOutput): Sink {
     write(result) {
       fold.add(result);
       if (!isFinding(result)) return;
-      const line = before + escapeJson(encodeRecord(result));
+      const line = before + escapeJson(sharedRecord(result));
       before = ',\n';
       return output.write(line);
     },
