@@ -19,6 +19,8 @@ export class ChunkInHand {
   heldFrom: number;
   /** Whether it is not ours any more: it was given back, or others have it. */
   isLost = false;
+  /** Of a chunk that is fetched URL by URL: resolves when that is over, and the broker knows that no URL is under way. */
+  turns: Promise<void> | undefined;
   /** Resolves when all results are there, or nobody waits for more of them. */
   readonly ended: Promise<void>;
   /** Nobody waits for more results. */
@@ -38,6 +40,12 @@ export class ChunkInHand {
   add(result: Result): void {
     this.results.push(Object.assign(result, { worker: this.#worker })); // a copy of so many keys would cost as much as to write them
     if (this.isFetched) this.release();
+  }
+
+  /** Gives it back to the broker. Whoever gets it next is to know that nobody died at the URL that was under way here. */
+  giveBack(): void {
+    if (this.turns === undefined) this.delivery.giveBack();
+    else this.turns.then(() => this.delivery.giveBack()).catch(() => {}); // the broker is away
   }
 
   /** Whether all results are there. */

@@ -53,7 +53,7 @@ export class ChunkWorker {
     const { engine, lanes } = this.#parts;
     this.#leases.start();
     const count = laneCount(engine.settings.partitions, lanes);
-    this.#lanes = Array.from({ length: count }, (_, lane) => this.#lane(lane, count));
+    this.#lanes = Array.from({ length: count }, (_, lane) => this.#ended(this.#lane(lane, count)));
     const all = Promise.all(this.#lanes).finally(() => this.#out.batches.close());
     all.catch(() => {}); // awaited below; a reader that leaves early must not turn it into a crash
     yield* this.#out.batches;
@@ -96,18 +96,29 @@ export class ChunkWorker {
   async leave(): Promise<void> {
     this.#leases.stop();
     this.#draining.abort();
-    this.#turning.abort();
     if (!this.#leaving.signal.aborted) this.#giveAllBack();
     await settledWithin(LAST_MS, this.#lanes);
   }
 
   #giveAllBack(): void {
     this.#leaving.abort();
+    this.#turning.abort();
     for (const chunk of this.#inHand.values()) {
-      chunk.delivery.giveBack();
       this.#out.lose(chunk);
+      chunk.giveBack();
     }
     this.#inHand.clear();
+  }
+
+  /** What fails when all was given back, fails for that. Anything else ends this worker, which then keeps nothing. */
+  async #ended(lane: Promise<void>): Promise<void> {
+    try {
+      await lane;
+    } catch (error) {
+      if (this.#leaving.signal.aborted && !(error instanceof OutputError)) return;
+      this.#giveAllBack();
+      throw error;
+    }
   }
 
   async #lane(lane: number, lanes: number): Promise<void> {
@@ -155,7 +166,8 @@ export class ChunkWorker {
     this.#leases.extend();
     if (delivery.attempts > CAREFUL_AFTER) {
       const { signal } = this.#turning;
-      await oneByOne(chunk, this.#parts, signal, (job) => this.#out.addOne(chunk, job));
+      chunk.turns = oneByOne(chunk, this.#parts, signal, (job) => this.#out.addOne(chunk, job));
+      await chunk.turns;
     } else this.#out.add(chunk, jobs);
     await chunk.ended;
     if (!chunk.isLost) await this.#finish(chunk);
@@ -179,20 +191,15 @@ export class ChunkWorker {
     const { results, jobs } = chunk;
     const { id } = chunk.delivery;
     const isUnfinished = this.#isStopped && results.length < jobs.length;
-    try {
-      const finished = { chunk: id, results, worker: name, isUnfinished };
-      const record = await logRecord(finished, { maxBytes: engine.maxBytes - HEADER_BYTES, shards });
-      await engine.append(record, this.#leaving.signal);
-      // Later, when nobody takes it who has not heard of the stop.
-      if (isUnfinished) return chunk.delivery.giveBack(2 * STOP_POLL_MS);
+    const finished = { chunk: id, results, worker: name, isUnfinished };
+    const record = await logRecord(finished, { maxBytes: engine.maxBytes - HEADER_BYTES, shards });
+    await engine.append(record, this.#leaving.signal);
+    // Later, when nobody takes it who has not heard of the stop.
+    if (isUnfinished) chunk.delivery.giveBack(2 * STOP_POLL_MS);
+    else {
       await chunk.delivery.ack();
       this.#finished += 1;
-    } catch (error) {
-      if (!(error instanceof OutputError)) return; // left before it was stored: it was given back
-      this.#giveAllBack();
-      throw error;
-    } finally {
-      this.#inHand.delete(id);
     }
+    this.#inHand.delete(id);
   }
 }

@@ -62,7 +62,7 @@ export class Suspects {
     return undefined;
   }
 
-  /** All have been fetched: whoever does not come to store that, such as on a full disk, has died at none of them. */
+  /** None is being fetched: whoever lets go of the chunk now, or cannot store its results, has died at none of them. */
   async clear(): Promise<void> {
     await this.#parts.engine.setState(this.#key, { current: -1, deaths: this.#deaths });
   }
@@ -92,8 +92,10 @@ export class Suspects {
 }
 
 /**
- * Has the jobs of a suspected chunk fetched one by one, until the signal comes or it is lost; those that are given up have their
- * result at once. `fetch` resolves when the result is there.
+ * Has the jobs of a suspected chunk fetched one by one, until the signal comes or others have it; those that are given up have
+ * their result at once. `fetch` resolves when the result is there, or nobody waits for it any more.
+ *
+ * A worker that ends in order has not died: when this resolves after the signal, no job is suspected on its account.
  */
 export async function oneByOne(
   chunk: ChunkInHand,
@@ -101,15 +103,17 @@ export async function oneByOne(
   signal: AbortSignal,
   fetch: (job: Job) => Promise<void>,
 ): Promise<void> {
+  const isOver = () => signal.aborted || chunk.isLost;
   const suspects = await Suspects.of(chunk.delivery.id, parts);
   for (const job of chunk.jobs) {
+    if (isOver()) break;
     const givenUp = await suspects.begin(job);
-    if (signal.aborted || chunk.isLost) return;
+    if (isOver()) break;
     if (givenUp === undefined) await fetch(job);
     else chunk.add(givenUp);
-    if (signal.aborted || chunk.isLost) return;
   }
-  await suspects.clear();
+  // Of a chunk that others have, they tell the broker themselves.
+  if (signal.aborted || !chunk.isLost) await suspects.clear();
 }
 
 function suspicionFrom(value: unknown): Suspicion {

@@ -122,10 +122,11 @@ export class WorkRun {
     else this.#run.stop();
   }
 
-  /** Gives back the chunks in hand, and ends what is under way. */
-  abort(message: string): void {
-    this.#worker.leave();
+  /** Gives back the chunks in hand, and ends what is under way. Resolves when the broker has them, if it is there. */
+  abort(message: string): Promise<void> {
+    const left = this.#worker.leave();
     this.#run.abort(message);
+    return left;
   }
 
   /** When they end with an error, what is under way is of no use. */

@@ -21,18 +21,20 @@ function aSuspectedChunk() {
     setState: async (key: string, value: unknown) => void states.set(key, value),
     bury: async ({ index }: { readonly index: number }) => void buried.push(index),
   };
-  /** A worker that dies when it has begun the job at `deadly`, if any. Resolves to what became of each job. */
-  const work = async (deadly?: number) => {
+  /** A worker that dies, or is told to end, when it has begun a certain job. Resolves to what became of each job. */
+  const work = async ({ deadly, last }: { readonly deadly?: number; readonly last?: number } = {}) => {
     const delivery = { id: 7, attempts: 9, body: new Uint8Array() };
     const chunk = new ChunkInHand(
       { ...delivery, extend: async () => {}, ack: async () => {}, giveBack: () => {} },
       JOBS,
       { worker: 'host-1', heldFrom: 0 },
     );
-    const { signal } = new AbortController();
-    await oneByOne(chunk, { engine, wire: jobWire, now: () => 0 }, signal, async ({ index }) => {
+    const leaving = new AbortController();
+    await oneByOne(chunk, { engine, wire: jobWire, now: () => 0 }, leaving.signal, async ({ index }) => {
       if (index === deadly) throw new Error('killed');
-      chunk.add(okResult({ index }));
+      if (index !== last) return chunk.add(okResult({ index }));
+      leaving.abort();
+      chunk.isLost = true;
     }).catch(() => {});
     return chunk.results.map(({ ok }) => ok);
   };
@@ -41,7 +43,7 @@ function aSuspectedChunk() {
 
 it('oneByOne() gives a URL up at which three workers died, and fetches the others', async () => {
   const { work, buried } = aSuspectedChunk();
-  for (let deaths = 0; deaths < 3; deaths++) expect(await work(1)).toEqual([true]);
+  for (let deaths = 0; deaths < 3; deaths++) expect(await work({ deadly: 1 })).toEqual([true]);
   expect(await work()).toEqual([true, false, true]);
   expect(buried).toEqual([1]);
 });
@@ -49,5 +51,12 @@ it('oneByOne() gives a URL up at which three workers died, and fetches the other
 it('oneByOne() blames no URL for a worker that had fetched all and could not store them', async () => {
   const { work, buried } = aSuspectedChunk();
   for (let round = 0; round < 5; round++) expect(await work()).toEqual([true, true, true]);
+  expect(buried).toEqual([]);
+});
+
+it('oneByOne() blames no URL for a worker that was told to end while it fetched it', async () => {
+  const { work, buried } = aSuspectedChunk();
+  for (let round = 0; round < 5; round++) expect(await work({ last: 1 })).toEqual([true]);
+  expect(await work()).toEqual([true, true, true]);
   expect(buried).toEqual([]);
 });

@@ -54,14 +54,17 @@ async function workRun({ options, request, process, warn, metrics }: WorkParts):
   const work = new WorkRun({ engine, options, request, shards, lanes, process, warn, told });
   metrics?.watchBroker(engine, { hasQueue: false });
   metrics?.watchWork(work);
+  let left: Promise<void> | undefined;
   const signals = new Signals(process, {
     stop: (name) => {
       warn(`${name}: finishing the chunks in hand; once more to give them back at once`);
       work.drain();
     },
-    abort: (message) => work.abort(message),
+    abort: (message) => {
+      left = work.abort(message);
+    },
     quit: () => {
-      engine.close().catch(() => {});
+      left?.then(() => engine.close()).catch(() => {});
     },
   });
   try {
