@@ -97,7 +97,7 @@ export class ChunkWorker {
     this.#leases.stop();
     this.#draining.abort();
     if (!this.#leaving.signal.aborted) this.#giveAllBack();
-    await settledWithin(LAST_MS, this.#lanes);
+    if (this.#parts.engine.isConnected) await settledWithin(LAST_MS, this.#lanes);
   }
 
   #giveAllBack(): void {

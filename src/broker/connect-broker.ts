@@ -51,7 +51,7 @@ export async function connectBroker(address: BrokerAddress, warn: (text: string)
     await closeConnection(connection);
     throw error;
   }
-  return { nats, connection, isConnected: tellOfLosses(connection, shown, warn) };
+  return { nats, connection, isConnected: tellOfLosses({ nats, connection }, shown, warn) };
 }
 
 function connectionOptions(address: BrokerAddress, { transport }: Nats): ConnectionOptions {
@@ -62,6 +62,8 @@ function connectionOptions(address: BrokerAddress, { transport }: Nats): Connect
     timeout: CONNECT_MS,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
+    // Otherwise the client gives up for good when it was refused twice, and everybody would wait for nothing.
+    ignoreAuthErrorAbort: true,
     // Two stale pings: a broker that is stopped and not gone is noticed within half a minute.
     pingInterval: 10_000,
     ...(user === undefined ? {} : { user, pass: password ?? '' }),
@@ -92,19 +94,24 @@ async function checkServer({ jetstream }: Nats, connection: NatsConnection, show
 }
 
 function tellOfLosses(
-  connection: NatsConnection,
+  { nats, connection }: Omit<Broker, 'isConnected'>,
   shown: string,
   warn: (text: string) => void,
 ): () => boolean {
   let isConnected = true;
+  let isRefused = false;
   const watch = async (): Promise<void> => {
-    for await (const { type } of connection.status()) {
-      if (type === 'disconnect') {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect' && isConnected) {
         isConnected = false;
         warn(`the broker at ${shown} is away: waiting for it`);
-      } else if (type === 'reconnect') {
+      } else if (status.type === 'reconnect' && !isConnected) {
         isConnected = true;
+        isRefused = false;
         warn(`the broker at ${shown} is back`);
+      } else if (status.type === 'error' && status.error instanceof nats.transport.AuthorizationError) {
+        if (!isRefused) warn(`the broker at ${shown} refuses the credentials: waiting until it takes them`);
+        isRefused = true;
       }
     }
   };

@@ -45,7 +45,8 @@ export class JetStreamSender {
         await this.#roomFor(end - next, signal);
         if (signal.aborted) return;
         const isSent = await this.#send(window.slice(next - first), true);
-        const reached = isSent ? end : await this.#lastSequence(signal);
+        const reached = isSent ? end : (await this.#state(signal))?.last_seq;
+        if (reached === undefined) return;
         if (reached < confirmed) throw forgotten(reached, confirmed);
         for (const chunk of window.slice(next - first, reached - first)) sent?.(chunk);
         next = reached;
@@ -90,16 +91,13 @@ export class JetStreamSender {
   async #roomFor(count: number, signal: AbortSignal): Promise<void> {
     const { maxQueued } = this.#parts;
     while (!signal.aborted) {
-      const { messages } = await this.#state(signal);
-      if (messages === 0 || messages + count <= maxQueued) return;
+      const state = await this.#state(signal);
+      if (state === undefined || state.messages === 0 || state.messages + count <= maxQueued) return;
       await pause(FULL_MS, signal);
     }
   }
 
-  async #lastSequence(signal: AbortSignal): Promise<number> {
-    return (await this.#state(signal)).last_seq;
-  }
-
+  /** How the stream stands; `undefined` when the signal came before the broker could say. */
   #state(signal: AbortSignal) {
     const { manager, names, ensure } = this.#parts;
     return persist(async () => (await manager.streams.info(names.jobs)).state, {
@@ -107,7 +105,7 @@ export class JetStreamSender {
       mend: async (error) => {
         if (isMissing(error)) await ensure();
       },
-    });
+    }).catch(() => undefined);
   }
 }
 

@@ -71,6 +71,9 @@ class ClusterFetch {
   readonly #opened: ClusterRun;
   readonly #reading = new AbortController();
   readonly #leaving = new AbortController();
+  /** Resolves when the time is up: the sender may still wait for a broker that is away. */
+  readonly #isTimeUp: Promise<void>;
+  #giveUp: () => void = () => {};
   readonly #work: WorkRun;
   readonly #collect: CollectRun;
 
@@ -80,6 +83,9 @@ class ClusterFetch {
     const { engine, run, storePath, shards, metrics } = opened;
     this.#parts = parts;
     this.#opened = opened;
+    this.#isTimeUp = new Promise((resolve) => {
+      this.#giveUp = resolve;
+    });
     const told = metrics?.countResults();
     const { lanes } = options;
     const work = new WorkRun({ engine, options, request: parts, shards, lanes, process, warn, told });
@@ -117,9 +123,7 @@ class ClusterFetch {
       const [code] = await Promise.all([
         collecting.catch(ended),
         working.catch(ended),
-        this.#claimed(collecting)
-          .then(() => this.#feed())
-          .catch(ended),
+        Promise.race([this.#isTimeUp, this.#claimed(collecting).then(() => this.#feed())]).catch(ended),
       ]);
       return signals.received === undefined ? code : EXIT[signals.received];
     } finally {
@@ -177,7 +181,10 @@ class ClusterFetch {
         this.#leaving.abort();
         this.#work.drain();
       },
-      abort: (message) => this.#end(message),
+      abort: (message) => {
+        this.#giveUp();
+        this.#end(message);
+      },
       quit: () => this.#collect.quit(),
     });
   }

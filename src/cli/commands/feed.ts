@@ -62,8 +62,9 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
     reading.abort();
     leaving.abort();
   };
+  let isGivenUp = false;
   const end = () => {
-    stop();
+    isGivenUp = true;
     engine.close().catch(() => {});
   };
   const signals = new Signals(process, { stop, abort: end, quit: end });
@@ -89,6 +90,10 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
     else await tellHowFar(engine, run, { warn, stop: fed.stop });
     if (signals.received !== undefined) return EXIT[signals.received];
     return fed.stop === undefined ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    // A broker that is away was waited for until the connection was closed.
+    if (isGivenUp && signals.received !== undefined) return EXIT[signals.received];
+    throw error;
   } finally {
     signals.close();
     await engine.close();
@@ -101,6 +106,7 @@ interface Teller {
 }
 
 async function tellHowFar(engine: QueueEngine, run: string, { warn, stop }: Teller): Promise<void> {
+  if (!engine.isConnected) return;
   const sent = await engine.published();
   const when = stop === undefined ? '' : `it was stopped ${stopText(stop)}; after "fanout collect" `;
   warn(`${sent} chunks of the run "${run}" are sent: ${when}the same command goes on from there`);
