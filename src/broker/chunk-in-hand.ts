@@ -42,6 +42,12 @@ export class ChunkInHand {
     if (this.isFetched) this.release();
   }
 
+  /** It was handed to this worker once more: the broker did not hear in time that it is being worked on. */
+  comeAgain(delivery: Delivery, heldFrom: number): void {
+    this.delivery = delivery;
+    this.heldFrom = Math.max(this.heldFrom, heldFrom);
+  }
+
   /** Gives it back to the broker. Whoever gets it next is to know that nobody died at the URL that was under way here. */
   giveBack(): void {
     if (this.turns === undefined) this.delivery.giveBack();

@@ -14,7 +14,6 @@ import { STOP_POLL_MS } from './run-stop.ts';
 import { settledWithin } from './settled-within.ts';
 import { CAREFUL_AFTER, oneByOne } from './suspects.ts';
 
-const HEADER_BYTES = 4096; // left for the headers of a message
 const LAST_MS = 2000; // for the lanes to end
 
 /**
@@ -151,11 +150,7 @@ export class ChunkWorker {
   async #work(delivery: Delivery, heldFrom: number): Promise<void> {
     const { wire, warn, name: worker } = this.#parts;
     const known = this.#inHand.get(delivery.id);
-    if (known !== undefined) {
-      // The broker did not hear in time that it is being worked on.
-      known.delivery = delivery;
-      return;
-    }
+    if (known !== undefined) return known.comeAgain(delivery, heldFrom);
     const jobs = chunkJobs(delivery.body, wire);
     if (jobs === undefined) {
       warn(`chunk ${delivery.id} is damaged and was dropped; "fanout feed --reconcile" sends it again`);
@@ -188,11 +183,10 @@ export class ChunkWorker {
 
   async #finish(chunk: ChunkInHand): Promise<void> {
     const { engine, name, shards } = this.#parts;
-    const { results, jobs } = chunk;
     const { id } = chunk.delivery;
-    const isUnfinished = this.#isStopped && results.length < jobs.length;
-    const finished = { chunk: id, results, worker: name, isUnfinished };
-    const record = await logRecord(finished, { maxBytes: engine.maxBytes - HEADER_BYTES, shards });
+    const isUnfinished = this.#isStopped && !chunk.isFetched;
+    const finished = { chunk: id, results: chunk.results, worker: name, isUnfinished };
+    const record = await logRecord(finished, { maxBytes: engine.maxBytes, shards });
     await engine.append(record, this.#leaving.signal);
     // Later, when nobody takes it who has not heard of the stop.
     if (isUnfinished) chunk.delivery.giveBack(2 * STOP_POLL_MS);

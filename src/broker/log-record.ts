@@ -4,6 +4,8 @@ import type { ShardWriter } from '../shards/shard-writer.ts';
 import { packResults } from './packed-results.ts';
 import type { LogRecord } from './queue-engine.ts';
 
+const HEADER_BYTES = 4096; // left for the headers of a message
+
 /** What a worker says of a chunk. */
 export interface FinishedChunk {
   readonly chunk: number;
@@ -28,7 +30,7 @@ export async function logRecord(finished: FinishedChunk, { maxBytes, shards }: L
   const count = results.length;
   const about = { chunk, count, worker, isUnfinished };
   if (shards === undefined || count === 0) {
-    return { kind: 'results', ...about, body: packResults(results, maxBytes) };
+    return { kind: 'results', ...about, body: packResults(results, maxBytes - HEADER_BYTES) };
   }
   const place = await shards.append(packResults(results, MAX_FRAME_BYTES));
   const ok = results.filter((result) => result.ok).length;
