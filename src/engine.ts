@@ -1,6 +1,7 @@
 import type { EngineOptions, Outcome, Repetition } from './engine-options.ts';
 import { runWorkers } from './pool/run-workers.ts';
 import { Channel } from './queue/channel.ts';
+import { Reading } from './reading.ts';
 
 export type { EngineOptions, Outcome, Repetition } from './engine-options.ts';
 
@@ -13,26 +14,24 @@ export type { EngineOptions, Outcome, Repetition } from './engine-options.ts';
 export class Engine<J extends object, R extends object> {
   readonly #options: EngineOptions<J, R>;
   readonly #results: Channel<R>;
-  readonly #source: AsyncIterator<Iterable<J>>;
+  readonly #reading: Reading<J>;
   /** The results of jobs that are to come again, should the run be stopped before. */
   readonly #otherwise = new Map<J, R>();
   /** Those of them that a stop has made results, as long as other work is under way. */
   readonly #refused: R[] = [];
   #stopping = false;
   #notStarted = 0;
-  /** Whether there is a job that was read and has not entered the queue. */
-  #isOneOutside = false;
-  #sourceError: { error: unknown } | undefined;
 
   constructor(options: EngineOptions<J, R>) {
     this.#options = options;
     this.#results = new Channel(options.concurrency);
-    this.#source = options.jobs[Symbol.asyncIterator]();
+    const { jobs, admit } = options;
+    this.#reading = new Reading({ jobs, admit, put: (job) => this.#put(job) });
   }
 
   /** Jobs that were read and will have no result, because the run was stopped or nobody wanted them any more. */
   get notFetched(): number {
-    return this.#notStarted + (this.#stopping && this.#isOneOutside ? 1 : 0);
+    return this.#notStarted + this.#reading.notPut;
   }
 
   /** Stops reading and starting; what is under way is finished. */
@@ -46,7 +45,7 @@ export class Engine<J extends object, R extends object> {
     }
     this.#giveRefused();
     this.#options.lanes.close();
-    this.#source.return?.()?.catch(() => {}); // An error while letting go of an input no longer matters.
+    this.#reading.stop();
   }
 
   /** Drops what waits and is wanted no more, at once and not when its turn comes. */
@@ -63,7 +62,7 @@ export class Engine<J extends object, R extends object> {
 
   /** Runs it all; to be iterated once. Leaving early stops the run and throws later results away. */
   async *results(): AsyncGenerator<R, void, void> {
-    const producing = this.#produce();
+    const producing = this.#reading.run().finally(() => this.#options.lanes.close());
     const working = this.#workAll().finally(() => this.#results.close());
     working.catch(() => {}); // Awaited below; a consumer that leaves early must not turn it into a crash.
     try {
@@ -78,7 +77,7 @@ export class Engine<J extends object, R extends object> {
       // A stopped run waits neither for an input that may never give another line nor for an admission.
       if (!this.#stopping) await producing;
       await this.#options.settle?.();
-      if (this.#sourceError !== undefined) throw this.#sourceError.error;
+      if (this.#reading.failure !== undefined) throw this.#reading.failure.error;
     } finally {
       this.stop();
       this.#results.abort(new Error('Nobody takes the results any more'));
@@ -86,37 +85,11 @@ export class Engine<J extends object, R extends object> {
     }
   }
 
-  /** Reads until the source ends or the run is stopped. Never rejects. */
-  async #produce(): Promise<void> {
-    try {
-      for (let next = await this.#source.next(); next.done !== true; next = await this.#source.next()) {
-        if (this.#stopping) return;
-        for (const job of next.value) {
-          const entered = this.#enter(job);
-          if (entered !== undefined) await entered;
-          if (this.#stopping) return;
-        }
-      }
-    } catch (error) {
-      if (!this.#stopping) this.#sourceError = { error };
-    } finally {
-      this.#options.lanes.close();
-    }
-  }
-
   /** Returns nothing when the job is in the queue at once: a promise would cost more than the rest of its way there. */
-  #enter(job: J): Promise<void> | undefined {
-    this.#isOneOutside = true;
-    const admitted = this.#options.admit?.(job);
-    return admitted === undefined ? this.#put(job) : admitted.then(() => this.#put(job));
-  }
-
   #put(job: J): Promise<void> | undefined {
-    const lane = this.#options.laneOf(job);
-    if (this.#stopping) return undefined;
-    this.#isOneOutside = false;
-    const known = this.#options.known?.(job);
-    return known === undefined ? this.#options.lanes.put(lane, job) : this.#give(known);
+    const { known, lanes, laneOf } = this.#options;
+    const result = known?.(job);
+    return result === undefined ? lanes.put(laneOf(job), job) : this.#give(result);
   }
 
   async #workAll(): Promise<void> {

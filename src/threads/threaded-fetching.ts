@@ -186,7 +186,7 @@ export class ThreadedFetching implements Fetching {
 
   /** Ends the results when nothing can come any more. */
   #look(): void {
-    this.#error ??= this.#reader.error;
+    this.#error ??= this.#reader.failure?.error;
     const dropped = this.#isStopping ? this.#sum((status) => status.dropped) : 0;
     if (this.#isGiving) return;
     const isRead = this.#isStopping || this.#reader.hasEnded;
