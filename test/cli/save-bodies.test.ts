@@ -145,7 +145,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
   });
 
   it.each(['1', '2'])(
-    'ends with 3 when the disk is full, with --threads %s, and gives no file its final name that is not whole',
+    'ends with 3 when the disk is full, and gives no file its final name that is not whole: --threads %s',
     async (threads) => {
       const origin = await anOrigin();
       const [dir, copy] = [await tempDir(), await tempDir()];
