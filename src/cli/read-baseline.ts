@@ -31,7 +31,13 @@ export async function readBaseline(
   { mayBeMissing }: { readonly mayBeMissing: boolean },
 ): Promise<BaselineFile> {
   const baseline = new Baseline();
-  if (mayBeMissing && !existsSync(path)) return { baseline, isList: false };
+  if (!existsSync(path)) {
+    if (mayBeMissing) return { baseline, isList: false };
+    const wish = 'it must be a JSONL result or a list of URLs; --update-baseline makes a new one';
+    throw new InputError(
+      `Cannot read "${printable(path, 200)}" for --baseline: there is no such file; ${wish}`,
+    );
+  }
   const splitter = new LineSplitter(MAX_RECORD_BYTES);
   let line = 0;
   let records = 0;

@@ -75,7 +75,7 @@ class SitemapReader {
 
   #open(name: string): void {
     if (this.#path.length === 0 && !ROOTS.has(name)) {
-      throw this.#fault(`it begins with <${printable(name, 50)}>, and must with <urlset> or <sitemapindex>`);
+      throw this.#fault(`it begins with <${printable(name, 50)}>`);
     }
     this.#hasRoot = true;
     this.#path.push(name);
@@ -97,8 +97,9 @@ class SitemapReader {
   }
 
   #fault(reason: string): InputError {
+    const wish = this.#hasRoot ? '' : '; it must be the XML of a <urlset> or <sitemapindex>';
     return new InputError(
-      `Cannot read ${named(this.#name)} as a sitemap: ${printable(reason)} (line ${this.#parser.line + 1})`,
+      `Cannot read ${named(this.#name)} as a sitemap: ${printable(reason)} (line ${this.#parser.line + 1})${wish}`,
     );
   }
 }

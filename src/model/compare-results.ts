@@ -1,3 +1,4 @@
+import { bodyLength } from './body-length.ts';
 import { outcomeLabel } from './outcome-label.ts';
 import type { Result } from './result.ts';
 
@@ -24,7 +25,8 @@ export interface SlowerRule {
 }
 
 export function snapshotOf(result: Result): Snapshot {
-  const { ok, finalUrl, bytes, body, durationMs } = result;
+  const { ok, finalUrl, body, durationMs } = result;
+  const bytes = bodyLength(result);
   return { ok, label: outcomeLabel(result), finalUrl, bytes, sha256: body?.sha256, durationMs };
 }
 

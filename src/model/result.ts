@@ -38,7 +38,7 @@ interface Outcome {
   /** Attempts made, 0 when nothing was sent. Redirect hops are part of one attempt. */
   readonly attempts: number;
   readonly redirects: readonly Redirect[];
-  /** Length of the body in bytes after decoding, as far as it was read. */
+  /** Length of the body in bytes after decoding, as far as it was read; of one that was gone on with, the part that came now. */
   readonly bytes: number;
   /** The body was larger than the limit and was not read to its end. */
   readonly truncated: boolean;

@@ -27,15 +27,24 @@ export function barLine(
   drawBar: (fraction: number, length: number) => string,
 ): string {
   const { done, total, ok, failed, inFlight } = progress;
-  const counts = `OK ${ok}  FAIL ${failed}  ${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`;
+  const counts = [`OK ${ok}`, `FAIL ${failed}`, `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`];
   const flying = `${inFlight} in flight`;
-  if (total === undefined) return `${done} done  ${counts}  ${flying}`.slice(0, width);
+  if (total === undefined) return fitting([`${done} done`, ...counts, flying], width);
   const fraction = total > 0 ? Math.min(1, done / total) : 1;
   const percent = `${Math.floor(fraction * 100)}%`.padStart(4);
-  const text = `${done}/${total}  ${counts}  ETA ${timeLeft(total - done, rate)}  ${flying}`;
+  const fields = [`${done}/${total}`, ...counts, `ETA ${timeLeft(total - done, rate)}`, flying];
+  const text = fitting(fields, width - percent.length - 1);
   const length = Math.min(LONGEST_BAR, width - percent.length - text.length - 4);
   const bar = length < SHORTEST_BAR ? ' ' : ` [${drawBar(fraction, length)}] `;
   return (percent + bar + text).slice(0, width);
+}
+
+/** As many of the fields as fit: the half of a number would be another number. */
+function fitting(fields: readonly string[], width: number): string {
+  const text = fields.join('  ');
+  return text.length <= width || fields.length === 1
+    ? text.slice(0, width)
+    : fitting(fields.slice(0, -1), width);
 }
 
 function timeLeft(count: number, rate: number): string {

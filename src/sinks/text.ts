@@ -1,4 +1,5 @@
 import type { Sink } from '../collect/sink.ts';
+import { bodyLength } from '../model/body-length.ts';
 import { outcomeLabel } from '../model/outcome-label.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
@@ -33,7 +34,7 @@ function details(result: Result, paint: Paint): string {
 
 /** `1.2kB 34ms (3 attempts, truncated) -> https://example.com/final`. */
 function okDetails(result: Result, paint: Paint): string {
-  const cost = paint.dim(`${formatBytes(result.bytes)} ${formatDuration(result.durationMs)}`);
+  const cost = paint.dim(`${formatBytes(bodyLength(result))} ${formatDuration(result.durationMs)}`);
   const end = result.finalUrl === undefined ? '' : ` -> ${urlColumn(result.finalUrl)}`;
   return cost + notes(result, paint) + end;
 }

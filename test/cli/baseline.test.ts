@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
@@ -97,6 +97,14 @@ describe('--update-baseline', () => {
     expect(code).toBe(2);
     expect(stderr).toContain('Cannot use --update-baseline alone: it needs --baseline, too');
   });
+});
+
+test('a baseline that is not there is an error that says how to make one', async () => {
+  const { code, stderr } = await runCli(['fetch', '--baseline', 'gone.txt', 'http://127.0.0.1:9/']);
+  expect([code, stderr]).toEqual([
+    2,
+    'fanout: Cannot read "gone.txt" for --baseline: there is no such file; it must be a JSONL result or a list of URLs; --update-baseline makes a new one\n',
+  ]);
 });
 
 describe('--flaky-after', () => {

@@ -18,7 +18,7 @@ const OLD = [
   at('mends', failedResult('dns')),
   at('moves', okResult({ finalUrl: 'https://example.com/a' })),
   at('slow', okResult({ durationMs: 100 })),
-  at('changes', okResult({ body: { bytes: 1, sha256: `${'a'.repeat(64)}` } })),
+  at('changes', okResult({ body: { bytes: 1234, sha256: `${'a'.repeat(64)}` } })),
   at('fails', failedResult('tls')),
   at('gone', okResult()),
 ];
@@ -29,7 +29,7 @@ const NEW = [
   at('mends', okResult()),
   at('moves', okResult({ finalUrl: 'https://example.com/b' })),
   at('slow', okResult({ durationMs: 1240 })),
-  at('changes', okResult({ body: { bytes: 1, sha256: `${'b'.repeat(64)}` } })),
+  at('changes', okResult({ body: { bytes: 1234, sha256: `${'b'.repeat(64)}` } })),
   at('fails', failedResult('tls')),
   at('added', failedResult('dns')),
 ];

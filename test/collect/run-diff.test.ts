@@ -42,7 +42,13 @@ describe('one URL in two runs', () => {
       okResult({ bytes: 2, body: body('a') }),
       [],
     ],
-    ['hashed now alone', okResult(), okResult({ body: body('a') }), []],
+    ['hashed now alone', okResult({ bytes: 7 }), okResult({ bytes: 7, body: body('a') }), []],
+    [
+      'gone on with, of the same length',
+      okResult({ bytes: 7 }),
+      okResult({ bytes: 3, body: { bytes: 7 } }),
+      [],
+    ],
     ['changed in status', okResult({ status: 200 }), okResult({ status: 204 }), ['changed']],
     [
       'all at once',

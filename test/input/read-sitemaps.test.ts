@@ -118,9 +118,13 @@ describe('readSitemaps()', () => {
   });
 
   it.each([
-    ['a list of URLs', 'http://h/1\nhttp://h/2\n', /as a sitemap: .*line 1/],
+    [
+      'a list of URLs',
+      'http://h/1\nhttp://h/2\n',
+      /as a sitemap: .*line 1\); it must be the XML of a <urlset> or <sitemapindex>$/,
+    ],
     ['nothing', '', /as a sitemap/],
-    ['a page', '<!doctype html><html>', /it begins with <html>/],
+    ['a page', '<!doctype html><html>', /it begins with <html> \(line 1\); it must be the XML of a <urlset>/],
     ['what is cut off', sitemap('http://h/1').slice(0, -20), /as a sitemap/],
     [
       'entities of its own',

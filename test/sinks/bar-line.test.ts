@@ -24,8 +24,14 @@ test('a narrow terminal has a shorter bar, then none, and never a longer line', 
   expect(line(half, 5, 75)).toMatch(/^ 50% \[=+-+\] 50\/100 .*in flight$/);
   expect(line(half, 5, 75).length).toBeLessThanOrEqual(75);
   expect(line(half, 5, 60)).toBe(' 50% 50/100  OK 48  FAIL 2  5.0/s  ETA 10s  4 in flight');
-  expect(line(half, 5, 20)).toBe(' 50% 50/100  OK 48  ');
-  expect(line({ ...half, total: undefined }, 5, 20)).toHaveLength(20);
+  expect(line(half, 5, 20)).toBe(' 50% 50/100  OK 48');
+  expect(line({ ...half, total: undefined }, 5, 20)).toBe('50 done  OK 48');
+});
+
+test('a field that does not fit is left out as a whole: half of an ETA would be another one', () => {
+  expect(line(half, 5, 42)).toBe(' 50% 50/100  OK 48  FAIL 2  5.0/s  ETA 10s');
+  expect(line(half, 5, 41)).toBe(' 50% 50/100  OK 48  FAIL 2  5.0/s');
+  expect(line({ ...half, done: 1e9, total: undefined }, 5, 8)).toBe('10000000');
 });
 
 test.each([

@@ -45,6 +45,10 @@ test.each([
   expect(line(okResult(changes))).toBe(`OK    200  https://example.com/1  ${end}\n`);
 });
 
+test('a body that was gone on with has the length of its file', () => {
+  expect(line(okResult({ bytes: 2000, body: { path: 'a', bytes: 5000 } }))).toContain('  5.0kB ');
+});
+
 test('a FAIL tells its attempts after the message', () => {
   const result = failedResult('timeout', { attempts: 3, failure: { kind: 'timeout', message: 'no answer' } });
   expect(line(result)).toBe('FAIL  timeout  https://example.com/1  34ms  no answer (3 attempts)\n');

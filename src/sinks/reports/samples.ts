@@ -1,3 +1,4 @@
+import { bodyLength } from '../../model/body-length.ts';
 import { outcomeLabel } from '../../model/outcome-label.ts';
 import type { Result } from '../../model/result.ts';
 import { standingNotes } from '../../model/standing-notes.ts';
@@ -91,7 +92,7 @@ export class Samples {
 }
 
 export function rowOf(result: Result): Row {
-  const { ok, url, finalUrl, redirects, source, line, durationMs, bytes } = result;
+  const { ok, url, finalUrl, redirects, source, line, durationMs } = result;
   const trouble = result.failure ?? result.warning;
   return {
     ok,
@@ -108,7 +109,7 @@ export function rowOf(result: Result): Row {
     message: excerpt(trouble?.message ?? '', MAX_TEXT),
     notes: standingNotes(result),
     durationMs,
-    bytes,
+    bytes: bodyLength(result),
   };
 }
 
