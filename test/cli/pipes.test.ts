@@ -43,7 +43,7 @@ test('a reader that does not read slows the workers down, and gets every line on
   const origin = await anOrigin();
   const id = 'long'.repeat(1000);
   const list = await aFile(urls(origin, '/ok', 3000).map((url) => JSON.stringify({ url, id })));
-  const run = startCli(['fetch', '--json', '--queue', '16', '-c', '4', list]);
+  const run = startCli(['fetch', '--json', '--queue', '16', '-c', '4', list], { killAfterMs: 60_000 });
   run.child.stdout?.pause();
   await origin.received(20);
   // Another run takes the time in which this one would have gone on, if it could.
@@ -57,7 +57,7 @@ test('a reader that does not read slows the workers down, and gets every line on
     .split('\n')
     .map((line) => JSON.parse(line).index);
   expect([code, new Set(indexes).size, indexes.length]).toEqual([0, 3000, 3000]);
-});
+}, 90_000);
 
 describe('the process ends by itself', () => {
   it('although the origin keeps its connections open', async () => {
