@@ -29,6 +29,8 @@ export class InputOrder implements StoreWatcher {
   #due = 0;
   #readable = 0;
   #isEnded = false;
+  /** How often there was something to wake for: what comes while a run is read must not be slept through. */
+  #changes = 0;
   #wake: () => void = () => {};
 
   /** `shards`: where the results of frames are read. */
@@ -49,6 +51,7 @@ export class InputOrder implements StoreWatcher {
   /** Nothing more will come: what is there is handed out over the gaps. All of it must have been written. */
   end(): void {
     this.#isEnded = true;
+    this.#changes += 1;
     this.#wake();
   }
 
@@ -58,10 +61,11 @@ export class InputOrder implements StoreWatcher {
     signal.addEventListener('abort', wake, { once: true });
     try {
       while (!signal.aborted) {
+        const seen = this.#changes;
         const result = await this.#take();
         if (result !== undefined) yield result;
         else if (this.#isEnded) return;
-        else await this.#change(signal);
+        else await this.#change(seen, signal);
       }
     } finally {
       signal.removeEventListener('abort', wake);
@@ -106,10 +110,11 @@ export class InputOrder implements StoreWatcher {
     this.#heads.push([head.index, start, 0]);
   }
 
-  #change(signal: AbortSignal): Promise<void> {
+  /** Resolves when there is more than was seen. */
+  #change(seen: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve;
-      if (signal.aborted) resolve();
+      if (signal.aborted || this.#changes !== seen) resolve();
     });
   }
 }

@@ -82,8 +82,17 @@ export class Stopping {
     this.#seenMs = this.#parts.now();
     while (!signal.aborted) {
       await pause(LOOK_MS, signal);
-      const isOver = await Promise.race([this.#look(), pause(ANSWER_MS).then(() => false)]);
-      if (isOver || this.#isLate()) return;
+      if ((await this.#lookFor(ANSWER_MS)) || this.#isLate()) return;
+    }
+  }
+
+  /** Looks, and waits no longer than this for what it sees. */
+  async #lookFor(ms: number): Promise<boolean> {
+    const seen = new AbortController();
+    try {
+      return await Promise.race([this.#look(), pause(ms, seen.signal).then(() => false)]);
+    } finally {
+      seen.abort();
     }
   }
 

@@ -72,7 +72,7 @@ async function collectWaiting(way: Way, bench: Bench): Promise<number> {
   const { signal } = new AbortController();
   for (let chunk = 0; chunk < CHUNKS; chunk++) {
     const results = Array.from({ length: CHUNK }, (_, at) => resultOf(chunk * CHUNK + at));
-    const form = { maxBytes: engine.maxBytes - 4096, shards };
+    const form = { maxBytes: engine.maxBytes, shards };
     await engine.append(await logRecord({ chunk, results, worker: 'web7-502' }, form), signal);
   }
   const urls = CHUNKS * CHUNK;
