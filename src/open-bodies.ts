@@ -1,3 +1,4 @@
+import type { BodyError } from './bodies/body-error.ts';
 import { FileSaver } from './bodies/file-saver.ts';
 import type { KeepOptions } from './bodies/kept-hop.ts';
 import { NameMaker } from './bodies/name-maker.ts';
@@ -59,6 +60,8 @@ function openDirectory(root: string): SaveDirectory {
     directory.probe();
     return directory;
   } catch (error) {
-    throw new OutputError((error as Error).message, { cause: error }); // `probe` throws a BodyError
+    const { code, message } = error as BodyError; // `probe` throws nothing else
+    const isFile = code === 'EEXIST' || code === 'ENOTDIR';
+    throw new OutputError(isFile ? `${message}; --save-dir must be a directory` : message, { cause: error });
   }
 }

@@ -141,7 +141,9 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     const file = await aFile(['x']);
     const { code, stderr, stdout } = await runCli(['fetch', `${origin.url}/ok`, '-O', file]);
     expect([code, stdout, origin.requests]).toEqual([3, '', 0]);
-    expect(stderr).toBe(`fanout: Cannot write "${file}": file already exists\n`);
+    expect(stderr).toBe(
+      `fanout: Cannot write "${file}": file already exists; --save-dir must be a directory\n`,
+    );
   });
 
   it.each(['1', '2'])(
