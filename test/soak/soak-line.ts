@@ -47,7 +47,7 @@ const job = (index: number, origins: SoakOrigins, method: string) =>
 
 const SHARES: readonly Share[] = [
   {
-    perThousand: 720,
+    perThousand: 726,
     expected: 'ok',
     text: (index, { nginxPort }) => `http://${host(1, index, 200)}:${nginxPort}/file?${index}`,
   },
@@ -73,7 +73,7 @@ const SHARES: readonly Share[] = [
     text: (index, { refusedPort }) => `http://127.10.${(index >> 8) & 255}.${index & 255}:${refusedPort}/`,
   },
   {
-    perThousand: 10,
+    perThousand: 4,
     expected: 'either',
     text: (index, { hostile }) => hostile[Math.floor(index / THOUSAND) % hostile.length] ?? '',
   },

@@ -30,7 +30,7 @@ async function soak(): Promise<number> {
     const origins = { ...found, nginxPort: Number(new URL(nginx.origin).port) };
     const results = join(dir, 'results.jsonl');
     const args = ['fetch', '-', '-c', String(concurrency), '--json', '-o', results];
-    const limits = ['--timeout', '2s', '--connect-timeout', '2s', '--retries', '1', '--max-size', '1mb'];
+    const limits = ['--timeout', '5s', '--connect-timeout', '2s', '--retries', '1', '--max-size', '1mb'];
     const kept = ['--journal', join(dir, 'journal'), '--no-progress', '--summary', 'json'];
     const run = await sampledRun([PROGRAM, ...args, ...limits, ...kept], soakList(urls, origins), LIMIT_MS);
     const account = await accountFor(results, urls, origins);
