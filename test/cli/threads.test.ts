@@ -91,8 +91,10 @@ describe('fanout fetch --threads 2', () => {
     a.open('g');
     b.open('g');
     const { code, stderr } = await run.done;
-    expect([code, a.requests, b.requests]).toEqual([130, 2, 2]);
-    expect(stderr).toContain('Done: 4 succeeded, 0 failed, 3996 not fetched\n');
+    // A thread hears of the stop a moment after the signal, and may begin something more until then.
+    const sent = a.requests + b.requests;
+    expect([code, sent >= 4, sent < 500]).toEqual([130, true, true]);
+    expect(stderr).toContain(`Done: ${sent} succeeded, 0 failed, ${4000 - sent} not fetched\n`);
   });
 
   it('gives after SIGINT the failures that would have been tried again', async () => {
