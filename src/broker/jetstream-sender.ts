@@ -66,9 +66,9 @@ export class JetStreamSender {
     }
   }
 
-  /** No more than the bound: the stream is never fuller than that. */
+  /** Half of the bound at the most: the queue is never fuller than that, and has something left while it is filled up. */
   get #mostAtOnce(): number {
-    return Math.min(WINDOW, this.#parts.maxQueued);
+    return Math.min(WINDOW, Math.ceil(this.#parts.maxQueued / 2));
   }
 
   async #send(window: readonly EncodedChunk[], isOrdered: boolean): Promise<boolean> {
