@@ -1,10 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serverCertificate } from '../origin/certificates.ts';
 import { timed } from './cpu-time.ts';
-import { startNginx } from './nginx.ts';
 import type { Row } from './row.ts';
+import { startTlsNginx } from './tls-nginx.ts';
 
 export interface ThreadsBench {
   readonly program: string;
@@ -22,12 +20,7 @@ interface List {
 
 /** Two threads beside one, with the origin on the same machine: the best and the median round of each in turns. */
 export async function measureThreads(bench: ThreadsBench): Promise<Row[]> {
-  const dir = await mkdtemp(join(tmpdir(), 'fanout-bench-threads-'));
-  const { cert, key } = await serverCertificate();
-  const tls = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem') };
-  await writeFile(tls.cert, cert);
-  await writeFile(tls.key, key);
-  const nginx = await startNginx({ address: '0.0.0.0', tls });
+  const nginx = await startTlsNginx();
   const { pathname, port } = new URL(nginx.url);
   const secure = `:${nginx.tlsPort}${pathname}`;
   const plain = `:${port}${pathname}`;
@@ -47,7 +40,6 @@ export async function measureThreads(bench: ThreadsBench): Promise<Row[]> {
     return rows;
   } finally {
     await nginx.close();
-    await rm(dir, { recursive: true, force: true });
   }
 }
 

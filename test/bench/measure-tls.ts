@@ -1,11 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serverCertificate } from '../origin/certificates.ts';
 import { timed } from './cpu-time.ts';
 import { isInstalled, missingNote } from './missing.ts';
-import { startNginx } from './nginx.ts';
 import type { Row } from './row.ts';
+import { startTlsNginx } from './tls-nginx.ts';
 
 export interface TlsBench {
   readonly program: string;
@@ -19,12 +17,7 @@ const CONCURRENCY = '64';
 
 /** As many TLS hosts as URLs, all of them addresses of 127.0.0.0/8: CPU beside curl. The best round of each counts. */
 export async function measureTls(bench: TlsBench): Promise<Row[]> {
-  const dir = await mkdtemp(join(tmpdir(), 'fanout-bench-tls-'));
-  const { cert, key } = await serverCertificate();
-  const tls = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem') };
-  await writeFile(tls.cert, cert);
-  await writeFile(tls.key, key);
-  const nginx = await startNginx({ address: '0.0.0.0', tls });
+  const nginx = await startTlsNginx();
   try {
     const { pathname } = new URL(nginx.url);
     const urls = Array.from(
@@ -34,7 +27,6 @@ export async function measureTls(bench: TlsBench): Promise<Row[]> {
     return [await besideCurl(bench, urls)];
   } finally {
     await nginx.close();
-    await rm(dir, { recursive: true, force: true });
   }
 }
 
