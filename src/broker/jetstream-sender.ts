@@ -37,7 +37,7 @@ export class JetStreamSender {
    */
   async inOrder(chunks: AsyncIterable<EncodedChunk>, { signal, sent }: Sending): Promise<void> {
     let confirmed = 0;
-    for await (const window of windows(chunks)) {
+    for await (const window of windows(chunks, this.#mostAtOnce)) {
       const first = window[0]?.id ?? 0;
       const end = first + window.length;
       for (let next = first; next < end && !signal.aborted; ) {
@@ -58,12 +58,17 @@ export class JetStreamSender {
 
   /** Sends chunks at any place in the stream. One that is sent twice does no harm. */
   async anywhere(chunks: AsyncIterable<EncodedChunk>, { signal, sent }: Sending): Promise<void> {
-    for await (const window of windows(chunks)) {
+    for await (const window of windows(chunks, this.#mostAtOnce)) {
       await this.#roomFor(window.length, signal);
       while (!signal.aborted && !(await this.#send(window, false))) await pause(FULL_MS, signal);
       if (signal.aborted) return;
       for (const chunk of window) sent?.(chunk);
     }
+  }
+
+  /** Half of the bound at the most: the queue is never fuller than that, and has something left while it is filled up. */
+  get #mostAtOnce(): number {
+    return Math.min(WINDOW, Math.ceil(this.#parts.maxQueued / 2));
   }
 
   async #send(window: readonly EncodedChunk[], isOrdered: boolean): Promise<boolean> {
@@ -92,7 +97,7 @@ export class JetStreamSender {
     const { maxQueued } = this.#parts;
     while (!signal.aborted) {
       const state = await this.#state(signal);
-      if (state === undefined || state.messages === 0 || state.messages + count <= maxQueued) return;
+      if (state === undefined || state.messages + count <= maxQueued) return;
       await pause(FULL_MS, signal);
     }
   }
@@ -117,7 +122,10 @@ function forgotten(held: number, sent: number): OutputError {
 }
 
 /** The first window is one chunk, so that work begins with the first chunk of a list that comes slowly. */
-async function* windows(chunks: AsyncIterable<EncodedChunk>): AsyncGenerator<readonly EncodedChunk[]> {
+async function* windows(
+  chunks: AsyncIterable<EncodedChunk>,
+  most: number,
+): AsyncGenerator<readonly EncodedChunk[]> {
   let window: EncodedChunk[] = [];
   let size = 1;
   for await (const chunk of chunks) {
@@ -125,7 +133,7 @@ async function* windows(chunks: AsyncIterable<EncodedChunk>): AsyncGenerator<rea
     if (window.length < size) continue;
     yield window;
     window = [];
-    size = Math.min(2 * size, WINDOW);
+    size = Math.min(2 * size, most);
   }
   if (window.length > 0) yield window;
 }

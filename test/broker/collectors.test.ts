@@ -10,6 +10,7 @@ import { urlsInFile } from './urls-in.ts';
 
 const SLOW = { killAfterMs: 100_000 };
 const MAX_LOG = 5;
+const MAX_QUEUED = 10;
 
 function started(args: readonly string[], cwd?: string): CliRun {
   const run = startCli(args, { ...SLOW, ...(cwd === undefined ? {} : { cwd }) });
@@ -51,7 +52,7 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
       const [broker, origin, cwd] = [await aNatsServer(), await anOrigin({ logLimit: 1 }), await tempDir()];
       const list = urls(origin, '/ok', 4000);
       const on = ['--broker', broker.url, '--run', 'slow'];
-      const bounds = ['--chunk', '20', '--max-queued', '10', '--max-log', String(MAX_LOG)];
+      const bounds = ['--chunk', '20', '--max-queued', String(MAX_QUEUED), '--max-log', String(MAX_LOG)];
       const feed = started(['feed', await aFile(list), ...on, ...bounds]);
       await statusWhen(on, () => true);
       const workers = [1, 2].map(() => started(['work', ...on, '--lanes', '2']));
@@ -62,7 +63,8 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
         uncollected >= MAX_LOG && underWay === 4 && queued > 0;
       // Each look is a process that takes its time; in all of it nobody may go on.
       for (let look = 1; look <= 4; look++) {
-        const { uncollected } = await statusWhen(on, isHeld);
+        const { uncollected, queued, underWay } = await statusWhen(on, isHeld);
+        expect(queued + underWay).toBeLessThanOrEqual(MAX_QUEUED);
         // Each of 4 lanes may have looked before the others have added theirs.
         expect(uncollected).toBeLessThanOrEqual(MAX_LOG + 4 * MAX_LOG);
       }
