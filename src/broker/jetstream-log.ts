@@ -8,6 +8,8 @@ import type { RunNames } from './run-names.ts';
 /** Records that are held here before they are taken. */
 const AHEAD = 32;
 const POLL_MS = 500;
+/** How long one question for records stays open; the broker gives a sign of life at half of it. */
+const OPEN_MS = 4000;
 
 export interface LogParts {
   readonly connection: NatsConnection;
@@ -47,7 +49,7 @@ export class JetStreamLog {
     await persist(() => client.publish(names.logSubject, record.body, { headers }), { signal, mend: ensure });
   }
 
-  /** All records, from the first that is held; from there again whenever the connection was lost. */
+  /** All records, from the first that is held; from there again whenever the connection or the broker's reader was lost. */
   async *entries(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
     while (!signal.aborted) {
       try {
@@ -78,12 +80,18 @@ export class JetStreamLog {
     const unwatch = onReconnect(connection, stop);
     try {
       const consumer = await client.consumers.get(names.log, {});
-      messages = await consumer.consume({ max_messages: AHEAD });
+      messages = await consumer.consume({ max_messages: AHEAD, expires: OPEN_MS });
       if (isStopped) return;
+      let isWaiting = true;
+      onSilence(messages, () => {
+        if (isWaiting) stop();
+      });
       for await (const message of messages) {
+        isWaiting = false;
         const entry = entryOf(message);
         if (entry !== undefined) yield entry;
         if (signal.aborted) return;
+        isWaiting = true;
       }
     } finally {
       signal.removeEventListener('abort', stop);
@@ -122,6 +130,17 @@ function onReconnect(connection: NatsConnection, act: () => void): () => void {
   return () => {
     isOver = true;
   };
+}
+
+/**
+ * Calls `act` when the broker gives no sign of life any more for a question: of a cluster, the member may be dead that
+ * reads for us, and the client waits for ever for it. While nobody asks there are no signs either.
+ */
+function onSilence(messages: ConsumerMessages, act: () => void): void {
+  const watch = async (): Promise<void> => {
+    for await (const { type } of messages.status()) if (type === 'heartbeats_missed') act();
+  };
+  watch().catch(() => {});
 }
 
 /** A message of the log, or `undefined` when it is none of ours. */

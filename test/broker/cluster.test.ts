@@ -1,9 +1,14 @@
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openRun } from '../../src/broker/open-run.ts';
+import type { LogEntry } from '../../src/broker/queue-engine.ts';
+import { runNames } from '../../src/broker/run-names.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { aNatsCluster } from './nats-server.ts';
+import { aNatsCluster, type NatsServer } from './nats-server.ts';
 import { Role } from './role.ts';
 import { endOf, statusWhen } from './status-of.ts';
 import { urlsInFile } from './urls-in.ts';
@@ -14,6 +19,19 @@ const SLOW = { killAfterMs: 60_000 };
 /** Resolves when the brokers have agreed on a leader, and answer. */
 async function elected(on: readonly string[]): Promise<void> {
   while (!(await runCli(['status', ...on], SLOW)).stderr.includes('Cannot find the run'));
+}
+
+/** The member of a cluster that keeps the newest reader of a stream. */
+async function readerOf(stream: string, server: NatsServer): Promise<string | undefined> {
+  const connection = await connect({ servers: server.url });
+  try {
+    const { consumers } = await jetstreamManager(connection, { checkAPI: false });
+    const readers: ConsumerInfo[] = [];
+    for await (const reader of consumers.list(stream)) readers.push(reader);
+    return readers.toSorted((a, b) => a.created.localeCompare(b.created)).at(-1)?.cluster?.leader;
+  } finally {
+    await connection.close();
+  }
 }
 
 describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
@@ -43,5 +61,34 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     expect((await collector?.ended)?.code).toBe(0);
     expect(await urlsInFile(join(cwd, 'fanout-three.jsonl'))).toEqual(list.toSorted());
     expect((await runCli(['purge', ...on], SLOW)).code).toBe(0);
+  });
+
+  it('has its results read on by another broker when the one is killed that read them', async () => {
+    const brokers = await aNatsCluster(3);
+    const [own, ...others] = brokers;
+    if (own === undefined) throw new Error('There is no cluster');
+    const [run, worker, count] = ['read', 'w', 1];
+    await elected(['--broker', own.url, '--run', run]);
+    const address = { servers: [`127.0.0.1:${own.port}`], isSecure: false };
+    const settings = { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10, replicas: 3 };
+    const engine = await openRun({ address, run, warn: () => {} }, { settings, wanted: {} });
+    onTestFinished(() => engine.close());
+    const signal = new AbortController().signal;
+    await engine.append({ kind: 'results', chunk: 1, count, worker, body: Buffer.from('1') }, signal);
+
+    // A reader on the broker that we are connected to would be lost with the connection, which anyone notices.
+    let [entries, reader]: [AsyncIterator<LogEntry> | undefined, string | undefined] = [undefined, undefined];
+    while (reader === undefined) {
+      entries = engine.log(signal)[Symbol.asyncIterator]();
+      expect((await entries.next()).value?.chunk).toBe(1);
+      const found = await readerOf(runNames(run).log, own);
+      if (found !== 'n0') reader = found;
+      else await entries.return?.();
+    }
+    await others.find((_, index) => `n${index + 1}` === reader)?.kill();
+    await engine.append({ kind: 'results', chunk: 2, count, worker, body: Buffer.from('2') }, signal);
+    const again = await entries?.next();
+    const next = await entries?.next();
+    expect([again?.value?.chunk, next?.value?.chunk]).toEqual([1, 2]);
   });
 });
