@@ -15,7 +15,7 @@ export interface Claim {
  * results that are in the log no more.
  */
 export async function claimRun({ engine, store, place }: Claim): Promise<void> {
-  const answer = await engine.ask();
+  const answer = await engine.ask({ tries: 3 });
   const holder = await holderOf(engine);
   const where = holder === undefined ? '' : ` at ${printable(holder.place, 300)}`;
   if (answer !== undefined) {

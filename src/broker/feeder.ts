@@ -85,7 +85,7 @@ async function unsent(engine: QueueEngine): Promise<(id: number) => boolean> {
 
 /** Which chunks the collector has no results of. */
 async function unfinished(engine: QueueEngine): Promise<(id: number) => boolean> {
-  const answered = await engine.ask();
+  const answered = await engine.ask({ tries: 3 });
   const answer = answered === undefined || answered === 'silent' ? undefined : answerFrom(answered);
   if (answer === undefined) {
     const reason = answered === undefined ? 'there is no collector' : 'the collector does not answer';

@@ -21,7 +21,6 @@ import { type RunNames, runNames } from './run-names.ts';
 import type { RunSettings } from './run-settings.ts';
 
 const ASK_MS = 2000;
-const ASK_TRIES = 3;
 const ASK_PAUSE_MS = 500;
 const DEFAULT_MAX_BYTES = 1024 ** 2;
 
@@ -145,17 +144,16 @@ export class JetStreamEngine implements QueueEngine {
     signal.addEventListener('abort', () => subscription.unsubscribe(), { once: true });
   }
 
-  async ask(): Promise<Uint8Array | undefined | 'silent'> {
+  async ask({ tries }: { tries: number }): Promise<Uint8Array | undefined | 'silent'> {
     const { NoRespondersError } = this.#broker.nats.transport;
-    // A question that was under way when the broker went away has no answer, which says nothing.
-    for (let tries = 0; tries < ASK_TRIES; tries++) {
+    for (let asked = 0; asked < tries; asked++) {
+      if (asked > 0) await pause(ASK_PAUSE_MS);
       try {
         const { connection } = this.#broker;
         return (await connection.request(this.#names.collectorSubject, undefined, { timeout: ASK_MS })).data;
       } catch (error) {
         const cause = error instanceof Error ? error.cause : undefined;
         if (error instanceof NoRespondersError || cause instanceof NoRespondersError) return undefined;
-        await pause(ASK_PAUSE_MS);
       }
     }
     return 'silent';

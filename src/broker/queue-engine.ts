@@ -109,8 +109,11 @@ export interface QueueEngine {
   deadCount(): Promise<number>;
   /** Answers questions to the collector of this run, until the signal. */
   serve(answer: () => Uint8Array, signal: AbortSignal): void;
-  /** Asks the collector; `undefined` when there is none, `'silent'` when it does not answer. */
-  ask(): Promise<Uint8Array | undefined | 'silent'>;
+  /**
+   * Asks the collector, so often until it answers; `undefined` when there is none, `'silent'` when it does not answer: it
+   * may be busy, or the question was lost with the connection.
+   */
+  ask(how: { readonly tries: number }): Promise<Uint8Array | undefined | 'silent'>;
   stats(): Promise<QueueStats>;
   /** Hands out again what the broker has lost sight of; whether there was any. */
   adoptOrphans(): Promise<boolean>;

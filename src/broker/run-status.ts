@@ -57,7 +57,7 @@ export async function runStatus(engine: QueueEngine): Promise<RunStatus> {
   const progress = progressFrom(await engine.state(PROGRESS_KEY)) ?? NOTHING;
   const isComplete = (await engine.state(COMPLETE_KEY)) === true;
   const { sent, queued, underWay, logged } = await engine.stats();
-  const answer = await engine.ask();
+  const answer = await engine.ask({ tries: 1 });
   const urls = end === undefined ? undefined : end.read - end.skipped;
   const left = urls === undefined ? undefined : urls - progress.ok - progress.failed;
   const { urlsPerSecond } = progress;
