@@ -3,7 +3,7 @@ import type { Nats } from './load-nats.ts';
 import type { RunNames } from './run-names.ts';
 import type { RunSettings } from './run-settings.ts';
 
-/** The server's own limit is so many times ours, which the sender keeps: see "Bounds" in docs/distributed.md. */
+/** The server's own limit is so many times ours, which the sender keeps: see "Bounds" in docs/distributed-details.md. */
 const SAFETY = 20;
 
 const NS_PER_MS = 1_000_000;
