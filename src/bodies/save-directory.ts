@@ -1,4 +1,5 @@
 import { lstatSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { makeDirectory } from '../make-directory.ts';
 import { printable } from '../model/printable.ts';
 import { BodyError, writeError } from './body-error.ts';
 import { errorCode } from './new-file.ts';
@@ -24,7 +25,7 @@ export class SaveDirectory {
   /** Makes the directory if it is missing, and checks that something can be written there. */
   probe(): void {
     try {
-      mkdirSync(this.#root, { recursive: true });
+      makeDirectory(this.#root);
       rmdirSync(mkdtempSync(`${this.#root}/.fanout-`));
     } catch (error) {
       throw writeError(this.#root, error);

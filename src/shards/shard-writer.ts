@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../make-directory.ts';
 import type { Frame } from '../model/frame.ts';
 import { outputError } from '../model/output-error.ts';
 
@@ -93,7 +94,7 @@ async function newShard(directory: string, worker: string): Promise<OpenShard> {
   const name = `${worker}-${randomBytes(4).toString('hex')}.jsonl.gz`;
   const path = join(directory, name);
   try {
-    await mkdir(directory, { recursive: true });
+    makeDirectory(directory);
     const file = await open(path, 'wx');
     await syncDirectory(directory);
     return { name, path, file };
