@@ -1,4 +1,5 @@
-import { BrotliDecompress, Gunzip, Inflate, InflateRaw, type ZlibOptions } from 'minizlib';
+import { createRequire } from 'node:module';
+import type { BrotliDecompress, Gunzip, Inflate, InflateRaw, ZlibOptions } from 'minizlib';
 
 /** Undoes one content coding, piece by piece and synchronously: as far as its output is walked over. */
 export interface Decoder {
@@ -64,6 +65,14 @@ export function decoderFor(contentEncoding: string, maxBytes: number): Decoder |
   return decoder;
 }
 
+let loaded: typeof import('minizlib') | undefined;
+
+/** Loaded for the first encoded body, since it takes a tenth of a short run; at once, since the head of an answer waits for it. */
+function minizlib(): typeof import('minizlib') {
+  loaded ??= createRequire(import.meta.url)('minizlib') as typeof import('minizlib'); // require() gives `any`
+  return loaded;
+}
+
 /** An option of Node's zlib, which minizlib hands on and its types leave out. */
 type Limits = ZlibOptions & { readonly maxOutputLength: number };
 
@@ -71,9 +80,9 @@ function decoderOf(coding: string, limits: Limits): Decoder | undefined {
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
-      return new ZlibDecoder(coding, new Gunzip(limits));
+      return new ZlibDecoder(coding, new (minizlib().Gunzip)(limits));
     case 'br':
-      return new ZlibDecoder(coding, new BrotliDecompress(limits), firstPieceBytes(limits));
+      return new ZlibDecoder(coding, new (minizlib().BrotliDecompress)(limits), firstPieceBytes(limits));
     case 'deflate':
       return new DeflateDecoder(limits);
     default:
@@ -151,7 +160,10 @@ class DeflateDecoder implements Decoder {
     if (chunk.length === 0) return [];
     const isZlib = ((chunk[0] ?? 0) & 0x0f) === 8;
     const limits = this.#limits;
-    this.#decoder ??= new ZlibDecoder('deflate', isZlib ? new Inflate(limits) : new InflateRaw(limits));
+    this.#decoder ??= new ZlibDecoder(
+      'deflate',
+      new (isZlib ? minizlib().Inflate : minizlib().InflateRaw)(limits),
+    );
     return this.#decoder.write(chunk);
   }
 

@@ -56,7 +56,7 @@ function page(data: PageData): readonly Markup[] {
     redirectSection(data),
     html`<footer>Made by fanout from result records.</footer>
 </main>
-<script>${Markup.own(SCRIPT)}</script>
+${Markup.own(`<script>${SCRIPT}</script>`)}
 </body>
 </html>
 `,
