@@ -7,7 +7,9 @@ export function summaryJsonSink(output: LineOutput): Sink {
   return {
     write: () => undefined,
     async end(summary) {
-      await output.write(`${escapeJson(JSON.stringify(summary))}\n`);
+      const wallMs = Math.round(summary.wallMs);
+      const urlsPerSecond = Math.round(10 * summary.urlsPerSecond) / 10;
+      await output.write(`${escapeJson(JSON.stringify({ ...summary, wallMs, urlsPerSecond }))}\n`);
       await output.end();
     },
   };

@@ -127,3 +127,9 @@ test('summaryJsonSink() writes the summary as one line of JSON, printable and co
   expect(JSON.parse(output.text)).toEqual(hostile);
   expect(output.isEnded).toBe(true);
 });
+
+test('summaryJsonSink() writes whole milliseconds, and tenths of URLs per second', async () => {
+  const output = new CollectedLines();
+  await summaryJsonSink(output).end({ ...good, wallMs: 480.84814453125, urlsPerSecond: 2.0796586435304643 });
+  expect(JSON.parse(output.text)).toMatchObject({ wallMs: 481, urlsPerSecond: 2.1 });
+});
