@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { BadRun } from '../collect/bad-runs.ts';
 import { InputError } from '../model/errors.ts';
+import { systemReason } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
 
 /** The bad runs that an earlier run left in a file, one JSON object a line; none when there is no file yet. */
@@ -18,8 +19,7 @@ async function textOf(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot read ${printable(path)} for --state: ${printable(reason)}`);
+    throw new InputError(`Cannot read ${printable(path)} for --state: ${printable(systemReason(error))}`);
   }
 }
 

@@ -5,6 +5,7 @@ import type { RunSettings } from '../broker/run-settings.ts';
 import type { brokerOptions, newRunOptions } from '../config/broker-options.ts';
 import type { Resolved } from '../config/option.ts';
 import { UsageError } from '../model/errors.ts';
+import { systemReason } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
 
 export interface OpenedRun {
@@ -58,7 +59,6 @@ async function textOf(path: string | undefined, flag: string): Promise<string | 
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`Cannot read ${printable(path)} for ${flag}: ${printable(reason)}`);
+    throw new UsageError(`Cannot read ${printable(path)} for ${flag}: ${printable(systemReason(error))}`);
   }
 }

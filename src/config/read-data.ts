@@ -1,4 +1,5 @@
 import { UsageError } from '../model/errors.ts';
+import { systemReason } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
 
 /**
@@ -17,7 +18,6 @@ export async function readData(
   try {
     return await readFile(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`Cannot read ${printable(path)} for --data: ${printable(reason)}`);
+    throw new UsageError(`Cannot read ${printable(path)} for --data: ${printable(systemReason(error))}`);
   }
 }

@@ -1,4 +1,5 @@
 import { UsageError } from '../model/errors.ts';
+import { systemReason } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
 import type { RunOptions } from './run-options.ts';
 import { type PemText, type TlsMaterial, tlsMaterial } from './tls-material.ts';
@@ -29,7 +30,6 @@ async function read(
   try {
     return { text: await readText(path), place };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`Cannot read ${place}: ${printable(reason)}`);
+    throw new UsageError(`Cannot read ${place}: ${printable(systemReason(error))}`);
   }
 }

@@ -61,7 +61,9 @@ describe('what --cacert, --cert and --key name', () => {
   it.each(['--cacert', '--cert', '--key'])('is an error when %s cannot be read', async (flag) => {
     const { code, stderr, stdout } = await runCli(['fetch', 'https://127.0.0.1:1/', flag, 'no-such.pem']);
     expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toMatch(new RegExp(`^fanout: Cannot read no-such\\.pem for ${flag}: ENOENT`, 'm'));
+    expect(stderr).toMatch(
+      new RegExp(`^fanout: Cannot read no-such\\.pem for ${flag}: no such file or directory$`, 'm'),
+    );
   });
 
   it('is an error when it is no PEM, before anything is fetched', async () => {
