@@ -3,7 +3,7 @@ import { register } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const { MUTATION_TESTS = '', MUTATION_SKIP = '^$', MUTATION_LOG, MUTATION_SHARE = '1' } = process.env;
+const { MUTATION_TESTS = '', MUTATION_SKIP = '^$', MUTATION_LOG = '', MUTATION_SHARE = '1' } = process.env;
 
 /** A test is given up on after so long, and after so many times the time that it takes without a mutant. */
 const LIMIT_MS = 1500;
@@ -25,8 +25,8 @@ class InProcessRunner {
   #tests = new Map();
   #times = new Map();
   #vitest;
-  /** What became of the mutants of a run that was stopped, when `MUTATION_LOG` names a file for it. */
-  #known = new Map(MUTATION_LOG !== undefined && existsSync(MUTATION_LOG) ? entriesOf(MUTATION_LOG) : []);
+  /** What became of the mutants before this process, or this run. */
+  #known = new Map(existsSync(MUTATION_LOG) ? entriesOf(MUTATION_LOG) : []);
 
   capabilities() {
     // It cannot, and need not: what is active while modules are loaded is left out. Stryker would start it anew otherwise.
@@ -77,8 +77,16 @@ class InProcessRunner {
     // Of a sample the others stand in the column of errors, and count for nothing.
     if (!isInSample(key)) return { status: 'error', errorMessage: 'it is not in the sample' };
     const result = await this.#try(options);
-    if (MUTATION_LOG !== undefined) appendFileSync(MUTATION_LOG, `${JSON.stringify([key, result])}\n`);
+    appendFileSync(MUTATION_LOG, `${JSON.stringify([key, result])}\n`);
+    // What a mutant leaves behind, such as a hanging thread of the pool for files, would be taken for the death of all after
+    // it. Stryker starts a new process, which finds this result in the log.
+    if (result.killedBy !== undefined && !(await this.#passes(result.killedBy[0]))) process.exit(1);
     return result;
+  }
+
+  /** Whether a test passes without any mutant, as it did at first. */
+  async #passes(id) {
+    return (await this.#firstFailure([id])).status === 'survived';
   }
 
   async #try({ activeMutant, testFilter, hitLimit }) {

@@ -24,6 +24,7 @@ const { ROOM = 'queue', MUTATE = `src/${ROOM}/**/*.ts` } = process.env;
 
 process.env.MUTATION_TESTS = testsOf(`test/${ROOM}`).join(',');
 process.env.MUTATION_SKIP = SKIPPED_TESTS.join('|');
+process.env.MUTATION_LOG ??= join(tmpdir(), `fanout-mutation-${process.pid}.jsonl`);
 
 function testsOf(folder) {
   const entries = readdirSync(folder, { recursive: true }).map((name) => `${folder}/${name}`);
