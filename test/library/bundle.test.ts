@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+
+const DIST = new URL('../../dist/', import.meta.url);
+
+/** The files of ours that are loaded with some, themselves among them, and the packages. */
+async function loadedWith(
+  ...names: string[]
+): Promise<{ files: readonly string[]; packages: readonly string[] }> {
+  const files = new Set(names.map((name) => new URL(name, DIST).href));
+  const packages = new Set<string>();
+  for (const file of files) {
+    const text = await readFile(new URL(file), 'utf8');
+    for (const [, specifier = ''] of text.matchAll(/^(?:import|export)\b(?:.* from)? ?"([^"]+)"/gm)) {
+      if (specifier.startsWith('.')) files.add(new URL(specifier, file).href);
+      else if (!specifier.startsWith('node:')) packages.add(specifier.replace(/\/.*/, ''));
+    }
+  }
+  return { files: [...files], packages: [...packages].sort() };
+}
+
+/** The file in which the program finds a command, or the table of all. */
+async function chunkOf(name: string): Promise<string> {
+  const { files } = await loadedWith('cli/main.js');
+  const texts = await Promise.all(files.map((file) => readFile(new URL(file), 'utf8')));
+  const [, chunk] = new RegExp(`import\\("\\./(${name}-[^"]+)"\\)`).exec(texts.join('\n')) ?? [];
+  if (chunk === undefined) throw new Error(`There is no chunk for ${name}`);
+  return chunk;
+}
+
+test('fanout --version loads two files, and no package', async () => {
+  const { files, packages } = await loadedWith('cli/main.js');
+  expect(files).toHaveLength(2);
+  expect(packages).toEqual([]);
+});
+
+test('fanout fetch loads few files, and no package that it does not always need', async () => {
+  const { files, packages } = await loadedWith(
+    'cli/main.js',
+    await chunkOf('program'),
+    await chunkOf('fetch'),
+  );
+  expect(files.length).toBeLessThanOrEqual(6);
+  expect(packages).toEqual(['commander', 'p-limit', 'undici']);
+});
+
+test('the library loads nothing of the command line', async () => {
+  const { files, packages } = await loadedWith('index.js');
+  expect(files.length).toBeLessThanOrEqual(3);
+  expect(packages).toEqual(['p-limit', 'undici']);
+});
