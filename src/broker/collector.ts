@@ -34,7 +34,8 @@ export class Collector {
   #fed: FedList | undefined;
   #isListening = false;
   #stopping: Stopping | undefined;
-  #trimmed = 0;
+  /** Whether the log holds records that are taken. */
+  #isTrimDue = false;
   #error: unknown;
 
   constructor(parts: CollectorParts) {
@@ -111,6 +112,7 @@ export class Collector {
         if (entry.isUnfinished) this.#stopping?.take(entry);
         else for (const result of await this.#intake.take(entry)) yield this.tally.counted(result);
         this.tally.sequence = entry.sequence;
+        this.#isTrimDue = true;
         if (store.isHeavy) await store.save();
         if (this.#ending.signal.aborted) break;
       }
@@ -167,12 +169,15 @@ export class Collector {
 
   async #save(): Promise<void> {
     const { engine, store } = this.#parts;
-    const sequence = this.tally.sequence;
+    const [sequence, isTrimDue] = [this.tally.sequence, this.#isTrimDue];
+    this.#isTrimDue = false;
     await store.save();
     await checkClaim(this.#parts);
-    // In a log that the broker has begun anew the numbers are lower.
-    if (sequence !== this.#trimmed) await engine.trim(sequence).catch(() => {});
-    this.#trimmed = sequence;
+    if (isTrimDue) {
+      await engine.trim(sequence).catch(() => {
+        this.#isTrimDue = true;
+      });
+    }
     await engine.setState(PROGRESS_KEY, this.progress());
   }
 
