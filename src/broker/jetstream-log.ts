@@ -24,8 +24,9 @@ export interface LogParts {
 /** The queue of results. */
 export class JetStreamLog {
   readonly #parts: LogParts;
-  #isFull = false;
-  #looked: Promise<void> | undefined;
+  /** So many more records may be added; 0 when that is not known. */
+  #room = 0;
+  #looking: Promise<void> | undefined;
 
   constructor(parts: LogParts) {
     this.#parts = parts;
@@ -41,11 +42,7 @@ export class JetStreamLog {
       ...(record.isUnfinished ? { 'Fanout-Unfinished': '1' } : {}),
       ...(record.kind === 'commit' ? { 'Fanout-Kind': 'commit' } : {}),
     });
-    await this.#look(signal);
-    while (this.#isFull && !signal.aborted) {
-      await pause(POLL_MS, signal);
-      await this.#look(signal);
-    }
+    await this.#roomForOne(signal);
     await persist(() => client.publish(names.logSubject, record.body, { headers }), { signal, mend: ensure });
   }
 
@@ -100,20 +97,28 @@ export class JetStreamLog {
     }
   }
 
-  /** Asks at most twice a second whether the log is full. */
-  #look(signal: AbortSignal): Promise<void> {
-    this.#looked ??= this.#ask(signal).finally(() => {
-      setTimeout(() => {
-        this.#looked = undefined;
-      }, POLL_MS).unref();
-    });
-    return this.#looked;
+  async #roomForOne(signal: AbortSignal): Promise<void> {
+    while (this.#room <= 0 && !signal.aborted) {
+      this.#looking ??= this.#look(signal).finally(() => {
+        this.#looking = undefined;
+      });
+      await this.#looking;
+    }
+    this.#room -= 1;
   }
 
-  async #ask(signal: AbortSignal): Promise<void> {
+  /** Resolves when there is room in the log. Since others add to it, too, that holds for a moment. */
+  async #look(signal: AbortSignal): Promise<void> {
     const { manager, names, maxLog, ensure } = this.#parts;
-    const { state } = await persist(() => manager.streams.info(names.log), { signal, mend: ensure });
-    this.#isFull = state.messages >= maxLog;
+    while (!signal.aborted) {
+      const { state } = await persist(() => manager.streams.info(names.log), { signal, mend: ensure });
+      this.#room = maxLog - state.messages;
+      if (this.#room > 0) break;
+      await pause(POLL_MS, signal);
+    }
+    setTimeout(() => {
+      this.#room = 0;
+    }, POLL_MS).unref();
   }
 }
 
