@@ -186,7 +186,8 @@ export class JetStreamEngine implements QueueEngine {
   async #setUp(): Promise<void> {
     await setUp(this.#manager, this.#broker.nats, this.#names, this.settings);
     // Of a run that the broker has forgotten, what this process knows holds.
-    await this.#state.setFirst(SETTINGS_KEY, this.settings);
+    const how = { signal: this.#closing.signal, isPassing: (error: unknown) => !isMissing(error) };
+    await persist(() => this.#state.setFirst(SETTINGS_KEY, this.settings), how);
   }
 
   #persist<T>(act: () => Promise<T>): Promise<T> {
