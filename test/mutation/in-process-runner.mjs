@@ -84,6 +84,11 @@ class InProcessRunner {
     return result;
   }
 
+  /** How long a test takes; a process that was started in the midst of the run has not seen it. */
+  #timeOf(id) {
+    return this.#times.get(id) ?? 0;
+  }
+
   /** Whether a test passes without any mutant, as it did at first. */
   async #passes(id) {
     return (await this.#firstFailure([id])).status === 'survived';
@@ -97,7 +102,7 @@ class InProcessRunner {
       hitCount: hitLimit === undefined ? undefined : 0,
     });
     const chosen = [...this.#tests.keys()].filter((id) => testFilter?.includes(id) ?? true);
-    chosen.sort((a, b) => this.#times.get(a) - this.#times.get(b));
+    chosen.sort((a, b) => this.#timeOf(a) - this.#timeOf(b));
     const result = await this.#firstFailure(chosen);
     const isEndless = space.hitLimit !== undefined && space.hitCount > space.hitLimit;
     Object.assign(space, { activeMutant: undefined, hitLimit: undefined, hitCount: undefined });
@@ -110,7 +115,7 @@ class InProcessRunner {
     let killed;
     for (const id of ids) {
       nrOfTests += 1;
-      const limitMs = Math.max(LIMIT_MS, LIMIT_TIMES * this.#times.get(id));
+      const limitMs = Math.max(LIMIT_MS, LIMIT_TIMES * this.#timeOf(id));
       const { failure } = await this.#run(this.#tests.get(id).test, entered, limitMs);
       if (failure === undefined) continue;
       killed = { status: 'killed', killedBy: [id], failureMessage: failure, nrOfTests };
