@@ -51,7 +51,7 @@ describe('RecordReader', () => {
     }
   });
 
-  it('finds records on more pages than it keeps, and those that are longer than many pages', async () => {
+  it('finds records on more pages than it keeps, and those that are longer than a page', async () => {
     const lengths = [10, 4 * PAGE + 5, 20, PAGE, 30, 17 * PAGE, 8 * 1024, 40, 9 * PAGE, 50];
     const { placed, reader } = await journalOf(lengths);
     for (const { identity, place, url } of placed.concat(placed.toReversed(), placed)) {
