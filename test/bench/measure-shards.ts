@@ -52,8 +52,7 @@ function flagsOf(way: Way, dir: string): readonly string[] {
 }
 
 function openBenchRun(run: string, { broker }: Bench) {
-  const address = { servers: [`127.0.0.1:${broker.port}`], isSecure: false };
-  return openRun({ address, run, warn: console.error }, { settings: SETTINGS, wanted: {} });
+  return openRun({ address: broker.address, run, warn: console.error }, { settings: SETTINGS, wanted: {} });
 }
 
 async function collect(run: string, way: Way, { broker, dir }: Bench): Promise<TimedReport> {

@@ -69,9 +69,8 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     if (own === undefined) throw new Error('There is no cluster');
     const [run, worker, count] = ['read', 'w', 1];
     await elected(['--broker', own.url, '--run', run]);
-    const address = { servers: [`127.0.0.1:${own.port}`], isSecure: false };
     const settings = { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10, replicas: 3 };
-    const engine = await openRun({ address, run, warn: () => {} }, { settings, wanted: {} });
+    const engine = await openRun({ address: own.address, run, warn: () => {} }, { settings, wanted: {} });
     onTestFinished(() => engine.close());
     const signal = new AbortController().signal;
     await engine.append({ kind: 'results', chunk: 1, count, worker, body: Buffer.from('1') }, signal);

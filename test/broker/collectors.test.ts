@@ -51,9 +51,8 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
     const [broker, cwd] = [await aNatsServer(), await tempDir()];
     const [run, settings] = ['anew', { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10 }];
     const on = ['--broker', broker.url, '--run', run];
-    const address = { servers: [`127.0.0.1:${broker.port}`], isSecure: false };
     const created = { settings: { ...settings, replicas: 1 }, wanted: {} };
-    const engine = await openRun({ address, run, warn: () => {} }, created);
+    const engine = await openRun({ address: broker.address, run, warn: () => {} }, created);
     onTestFinished(() => engine.close());
     started(['collect', ...on], cwd);
     const damaged = { kind: 'results', chunk: 0, count: 1, worker: 'w', body: Buffer.from('none') } as const;

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { BrokerAddress } from '../../src/broker/connect-broker.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
 /** A nats-server of the running test, with JetStream and a store of its own. */
@@ -22,6 +23,11 @@ export class NatsServer {
   /** What `--broker` takes. */
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** As `openRun()` takes it. */
+  get address(): BrokerAddress {
+    return { servers: [`127.0.0.1:${this.port}`], isSecure: false };
   }
 
   /** Resolves when it takes connections. */

@@ -63,8 +63,7 @@ describe('fanout dead retry', { timeout: 120_000 }, () => {
     const list = urls(origin, '/ok', 3);
     const on = ['--broker', broker.url, '--run', 'r'];
     await runCli(['feed', await aFile(list), ...on], SLOW);
-    const address = { servers: [`127.0.0.1:${broker.port}`], isSecure: false };
-    const engine = await openRun({ address, run: 'r', warn: () => {} });
+    const engine = await openRun({ address: broker.address, run: 'r', warn: () => {} });
     onTestFinished(() => engine.close());
     const place = { index: 1, source: 's', line: 2 };
     await engine.bury({ index: 1, job: { ...place, request: { url: list[1] } }, reason: 'it seemed so' });
