@@ -1,5 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorCode } from './model/error-code.ts';
 
 /**
  * Makes a directory, and those above it that are missing. Throws what the file system says. Node's own, with `recursive`,
@@ -19,7 +20,7 @@ function makeLast(path: string): Error | undefined {
   try {
     mkdirSync(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return error;
+    if (error instanceof Error && errorCode(error) === 'ENOENT') return error;
     if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
   return undefined;

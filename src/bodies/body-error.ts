@@ -1,5 +1,6 @@
-import { getSystemErrorMap } from 'node:util';
+import { errorCode } from '../model/error-code.ts';
 import type { FailureKind } from '../model/failure.ts';
+import { systemReason } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
 
 /** Why the body of an answer cannot be kept, which makes its URL a failure. */
@@ -17,13 +18,6 @@ export class BodyError extends Error {
 
 /** The failure `write`, from an error of the file system. `name` is that of the file or directory. */
 export function writeError(name: string, cause: unknown): BodyError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
-  return new BodyError('write', code, `Cannot write "${printable(name)}": ${reasonOf(cause)}`);
-}
-
-/** The words of the system alone, without the code, the call and the path that Node adds. */
-export function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  const errno = 'errno' in cause && typeof cause.errno === 'number' ? cause.errno : 0;
-  return getSystemErrorMap().get(errno)?.[1] ?? cause.message;
+  const code = errorCode(cause);
+  return new BodyError('write', code, `Cannot write "${printable(name)}": ${systemReason(cause)}`);
 }

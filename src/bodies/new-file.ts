@@ -1,4 +1,5 @@
 import { constants, openSync, unlinkSync, writeSync } from 'node:fs';
+import { errorCode } from '../model/error-code.ts';
 
 // Windows has no O_NOFOLLOW; O_EXCL alone refuses links, too.
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
@@ -35,8 +36,4 @@ export function removeFile(path: string): void {
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
-}
-
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, renameSync } from 'node:fs';
-import { errorCode, openNew, openOld, removeFile, writeAll } from './new-file.ts';
+import { errorCode } from '../model/error-code.ts';
+import { openNew, openOld, removeFile, writeAll } from './new-file.ts';
 import type { SaveDirectory } from './save-directory.ts';
 
 /**

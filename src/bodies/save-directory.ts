@@ -1,8 +1,8 @@
 import { lstatSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { makeDirectory } from '../make-directory.ts';
+import { errorCode } from '../model/error-code.ts';
 import { printable } from '../model/printable.ts';
 import { BodyError, writeError } from './body-error.ts';
-import { errorCode } from './new-file.ts';
 
 /** More than most trees have; each costs about 100 bytes. */
 const MAX_KNOWN = 10_000;

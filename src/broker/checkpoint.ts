@@ -1,5 +1,6 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errorCode } from '../model/error-code.ts';
 import { UsageError } from '../model/errors.ts';
 import { outputError } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
@@ -28,7 +29,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
   try {
     text = await readFile(name, 'utf8');
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw outputError(name, error, 'read');
   }
   const found = parsed(text);
@@ -59,11 +60,6 @@ export function layoutText({ chunk, partitions }: Layout): string {
 
 export function cannotUse(path: string): string {
   return `Cannot use "${printable(path)}" for the results of this run`;
-}
-
-/** Whether an error of the system has this code. */
-export function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 function nameOf(path: string): string {

@@ -1,3 +1,4 @@
+import { errorCode } from '../model/error-code.ts';
 import { UsageError } from '../model/errors.ts';
 
 /** The packages of the client, which are installed with fanout where npm does not leave out what is optional. */
@@ -16,8 +17,7 @@ export async function loadNats(
     // The types are those of the packages that were loaded by these names.
     return { transport, jetstream } as Nats;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && /MODULE_NOT_FOUND$/.test(String(error.code))))
-      throw error;
+    if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
     throw new UsageError(
       `Cannot use a broker: its client is not installed; type "npm install ${names.map((name) => `${name}@3.3`).join(' ')}"`,
       { cause: error },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { decodeLine } from '../model/decode-line.ts';
+import { errorCode } from '../model/error-code.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Frame } from '../model/frame.ts';
 import { outputError } from '../model/output-error.ts';
@@ -12,7 +13,6 @@ import { Bitmap } from './bitmap.ts';
 import {
   type Checkpoint,
   cannotUse,
-  isCode,
   type Layout,
   layoutText,
   readCheckpoint,
@@ -190,7 +190,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { BadRun } from '../collect/bad-runs.ts';
+import { errorCode } from '../model/error-code.ts';
 import { InputError } from '../model/errors.ts';
 import { systemReason } from '../model/output-error.ts';
 import { printable } from '../model/printable.ts';
@@ -18,7 +19,7 @@ async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    if (errorCode(error) === 'ENOENT') return '';
     throw new InputError(`Cannot read ${printable(path)} for --state: ${printable(systemReason(error))}`);
   }
 }

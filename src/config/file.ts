@@ -1,3 +1,4 @@
+import { errorCode } from '../model/error-code.ts';
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import type { ConfigFile } from './layer.ts';
@@ -17,7 +18,7 @@ export async function readConfigFile(
   try {
     text = await readText(path);
   } catch (error) {
-    const code = codeOf(error);
+    const code = errorCode(error);
     if (named === undefined && code === 'ENOENT') return undefined;
     throw new UsageError(`Cannot read the configuration file ${printable(path)}: ${reason(code)}`);
   }
@@ -48,10 +49,6 @@ function where(text: string, error: unknown): string {
   if (Number.isNaN(position)) return '';
   const before = text.slice(0, position).split('\n');
   return ` (see line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function reason(code: string | undefined): string {

@@ -1,3 +1,4 @@
+import { errorCode } from '../model/error-code.ts';
 import { InputError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { excerpt } from './shown-url.ts';
@@ -14,7 +15,7 @@ const REASONS: Readonly<Record<string, string>> = {
 /** The error for an input that cannot be opened or read to its end: an `InputError` that says why. */
 export function inputFault(name: string, error: unknown): InputError {
   if (error instanceof InputError) return error;
-  const code = codeOf(error);
+  const code = errorCode(error) ?? String(error);
   if (code.startsWith('Z_')) {
     return new InputError(
       `Cannot unpack ${named(name)}: its gzip data is damaged or cut off (${code}); it must be a whole gzip file`,
@@ -31,9 +32,4 @@ const WISH =
 export function named(name: string): string {
   if (name === '-') return 'standard input';
   return `"${name.includes('://') ? excerpt(name) : printable(name, 200)}"`;
-}
-
-function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : String(error);
 }

@@ -1,5 +1,6 @@
 import { mkdtemp, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../model/error-code.ts';
 import { UsageError } from '../model/errors.ts';
 import { outputError } from '../model/output-error.ts';
 import { journalFault } from './journal-fault.ts';
@@ -70,7 +71,7 @@ async function isRenamed(from: string, to: string): Promise<boolean> {
     await rename(from, to);
     return true;
   } catch (error) {
-    if (TAKEN.has(codeOf(error))) return false;
+    if (TAKEN.has(errorCode(error) ?? '')) return false;
     throw lockError(to, error);
   }
 }
@@ -78,7 +79,7 @@ async function isRenamed(from: string, to: string): Promise<boolean> {
 /** The file of a dead holder, `undefined` when the lock is gone by now. Rejects when the holder may still run. */
 async function deadEntry(directory: string, path: string, processes: Processes): Promise<string | undefined> {
   const [entry] = await readdir(directory).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOENT') return [];
     throw lockError(directory, error);
   });
   if (entry === undefined) {
@@ -97,8 +98,4 @@ function lockFault(path: string, why: string, directory: string): UsageError {
 
 function lockError(path: string, cause: unknown): UsageError {
   return new UsageError(outputError(path, cause, 'lock').message, { cause });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

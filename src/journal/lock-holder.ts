@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { errorCode } from '../model/error-code.ts';
 
 /** What is needed of `process`. */
 export type Processes = Pick<NodeJS.Process, 'pid' | 'kill'>;
@@ -51,7 +52,7 @@ function answers(pid: number, processes: Processes): boolean {
   try {
     return processes.kill(pid, 0);
   } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH'); // EPERM is one of another user
+    return errorCode(error) !== 'ESRCH'; // EPERM is one of another user
   }
 }
 

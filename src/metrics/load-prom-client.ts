@@ -1,3 +1,4 @@
+import { errorCode } from '../model/error-code.ts';
 import { UsageError } from '../model/errors.ts';
 
 /** The package that writes metrics, installed with fanout where npm does not leave out what is optional. */
@@ -8,8 +9,7 @@ export async function loadPromClient(): Promise<PromClient> {
   try {
     return (await import('prom-client')).default;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && /MODULE_NOT_FOUND$/.test(String(error.code))))
-      throw error;
+    if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
     throw new UsageError(
       'Cannot serve metrics: the package for them is not installed; type "npm install prom-client@15"',
       { cause: error },

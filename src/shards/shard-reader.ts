@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { decodeRecords } from '../model/decode-line.ts';
+import { errorCode } from '../model/error-code.ts';
 import { type Frame, isShardName, MAX_FRAME_BYTES } from '../model/frame.ts';
 import { systemReason } from '../model/output-error.ts';
 import type { Result } from '../model/result.ts';
@@ -37,7 +38,7 @@ export class ShardReader {
     try {
       packed = await this.#bytesOf(frame);
     } catch (error) {
-      const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      const isMissing = errorCode(error) === 'ENOENT';
       return { fault: systemReason(error), kind: isMissing ? 'missing' : 'unreadable' };
     }
     if (packed.length < frame.bytes) return { fault: 'the file is too short', kind: 'missing' };

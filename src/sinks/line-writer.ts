@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { errorCode } from '../model/error-code.ts';
 import { OutputError } from '../model/errors.ts';
 import { outputError } from '../model/output-error.ts';
 
@@ -125,9 +126,9 @@ export class LineWriter {
   };
 
   readonly #fail = (error: unknown): void => {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (this.#stopped === undefined && READER_GONE.has(String(code))) this.#readerGone();
-    this.#stop(READER_GONE.has(String(code)) ? 'dropped' : outputError(this.#options.name, error));
+    const isReaderGone = READER_GONE.has(errorCode(error) ?? '');
+    if (this.#stopped === undefined && isReaderGone) this.#readerGone();
+    this.#stop(isReaderGone ? 'dropped' : outputError(this.#options.name, error));
   };
 
   #stop(reason: OutputError | 'dropped'): void {

@@ -8,7 +8,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'version.ts': [],
   'system-clock.ts': ['queue'],
   'file-limit.ts': [],
-  'make-directory.ts': [],
+  'make-directory.ts': ['model'],
   input: ['model'],
   hosts: ['model'],
   bodies: ['model', 'make-directory.ts'],
