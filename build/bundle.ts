@@ -33,12 +33,16 @@ let partOf: ReturnType<typeof partsOf> | undefined;
 // by what is loaded together. Dependencies stay outside.
 await build({
   cwd: ROOT,
-  input: { 'cli/main': 'src/cli/main.ts', index: 'src/index.ts', 'threads/worker': 'src/threads/worker.ts' },
+  input: {
+    'cli/main': 'src/cli/main.ts',
+    index: 'src/index.ts',
+    'fetch/threads/worker': 'src/fetch/threads/worker.ts',
+  },
   external: /^[^./]/,
   platform: 'node',
   output: {
     dir: 'dist',
-    chunkFileNames: '[name]-[hash].js',
+    chunkFileNames: 'chunks/[name]-[hash].js',
     comments: false,
     codeSplitting: {
       groups: PARTS.map((part, index) => ({

@@ -1,24 +1,23 @@
-import { parseExpectation } from './config/expectation.ts';
-import type { FanoutOptions as RunSettings } from './config/fanout-options.ts';
+import { parseExpectation } from './config/expectations.ts';
+import { type FanoutOptions as RunSettings, resolveRunOptions } from './config/library-options.ts';
 import { proxySettings } from './config/proxy-settings.ts';
 import { requestTemplate } from './config/request-template.ts';
-import { resolveRunOptions } from './config/resolve-run-options.ts';
-import { tlsMaterialIn } from './config/tls-material.ts';
-import { readFileLimit } from './file-limit.ts';
-import { type JobItem, jobsFrom } from './input/jobs-from.ts';
+import { tlsMaterialIn } from './config/tls-files.ts';
+import { systemClock } from './core/clock.ts';
+import { readFileLimit } from './fetch/file-limit.ts';
+import { Run } from './fetch/run.ts';
+import { type JobItem, jobsFrom } from './input/read-jobs.ts';
 import type { Result } from './model/result.ts';
-import { Run } from './run.ts';
-import { systemClock } from './system-clock.ts';
-import { packageVersion } from './version.ts';
+import { packageVersion } from './model/version.ts';
 
-export type { Duration, Size, StatusList } from './config/fanout-options.ts';
-export type { JobInput } from './input/job-input.ts';
-export type { JobItem } from './input/jobs-from.ts';
+export type { Duration, Size, StatusList } from './config/library-options.ts';
+export { type Settled, WorkerPool, type WorkerPoolOptions } from './core/worker-pool.ts';
+export type { JobInput } from './input/parse-job.ts';
+export type { JobItem } from './input/read-jobs.ts';
 export { InputError, OutputError, UsageError } from './model/errors.ts';
 export { FAILURE_KINDS, type Failure, type FailureKind } from './model/failure.ts';
 export { encodeRecord } from './model/record.ts';
 export type { FailedResult, KeptBody, OkResult, Redirect, Result } from './model/result.ts';
-export { type Settled, WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 
 /** The options of `fanout()`. */
 export interface FanoutOptions extends RunSettings {

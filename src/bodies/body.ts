@@ -1,5 +1,5 @@
-import { type Decoder, decoderFor, ENCODING_OVERHEAD_BYTES, OverflowError } from './decoder.ts';
-import type { BodyTaker } from './taker.ts';
+import type { BodyTaker } from './body-sink.ts';
+import { type Decoder, decoderFor, ENCODING_OVERHEAD_BYTES, OverflowError } from './decompress.ts';
 
 export interface BodyOptions {
   /** The body is not read any further than this many bytes, decoded. */

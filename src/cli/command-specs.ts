@@ -1,8 +1,185 @@
-import { diffOptions } from '../config/diff-options.ts';
+import {
+  collectOptions,
+  deadOptions,
+  feedOptions,
+  purgeOptions,
+  statusOptions,
+  workOptions,
+} from '../config/cluster-command-options.ts';
+import { type Option as Entry, GROUPS, type Group, type Suggestions, type Table } from '../config/option.ts';
 import { programOptions } from '../config/program-options.ts';
-import { reportCommandOptions } from '../config/report-command-options.ts';
-import { BROKER_COMMANDS } from './broker-command-specs.ts';
-import type { CommandSpec } from './command-spec.ts';
+import { diffOptions, reportCommandOptions } from '../config/report-command-options.ts';
+
+/** A flag as it is typed. An option with a `--no-` twin is two of them. */
+export interface Flag {
+  /** As commander spells it: `-c, --concurrency <n>`. */
+  readonly spelling: string;
+  /** `-c`, where there is one. */
+  readonly short: string | undefined;
+  /** `--concurrency`. */
+  readonly long: string;
+  /** `<n>`, or `[max]` where it may be left out; `undefined` where there is none. */
+  readonly value: string | undefined;
+  readonly group: Group;
+  readonly help: string;
+  /** What holds without it, where that is worth a word. */
+  readonly defaultText: string | undefined;
+  readonly isRepeatable: boolean;
+  /** What its value may be. */
+  readonly suggestions: Suggestions | undefined;
+}
+
+/** The flags of a table, in the order of the groups. */
+export function flagsOf(table: Table): readonly Flag[] {
+  const entries = Object.values(table);
+  return GROUPS.flatMap((group) => entries.filter((entry) => entry.group === group).flatMap(flagsFor));
+}
+
+function flagsFor(entry: Entry<unknown, unknown>): readonly Flag[] {
+  const flag = {
+    ...partsOf(entry.flags),
+    group: entry.group,
+    help: entry.help,
+    defaultText: defaultTextOf(entry),
+    isRepeatable: entry.repeatable === true,
+    suggestions: entry.parser.suggestions,
+  };
+  if (entry.noHelp === undefined) return [flag];
+  return [
+    flag,
+    { ...flag, ...partsOf(entry.flags.replace(/^--/, '--no-')), help: entry.noHelp, defaultText: undefined },
+  ];
+}
+
+function partsOf(spelling: string): Pick<Flag, 'spelling' | 'short' | 'long' | 'value'> {
+  const [, short, long = spelling, value] = /^(?:(-\w), )?(--[\w-]+)(?: (.+))?$/.exec(spelling) ?? [];
+  return { spelling, short, long, value };
+}
+
+function defaultTextOf(entry: Entry<unknown, unknown>): string | undefined {
+  if (entry.defaultText !== undefined) return entry.defaultText;
+  const takesValue = entry.flags.includes('<');
+  const shown = takesValue && entry.default !== undefined ? entry.parser.print(entry.default) : undefined;
+  return typeof shown === 'string' || typeof shown === 'number' ? `${shown}` : undefined;
+}
+
+/** The commands of the program. */
+export type CommandName =
+  | 'fetch'
+  | 'report'
+  | 'diff'
+  | 'feed'
+  | 'work'
+  | 'collect'
+  | 'status'
+  | 'dead'
+  | 'purge'
+  | 'completion';
+
+/** What the command line knows of a command: its name, its help, and its options. */
+export interface CommandSpec {
+  readonly name: CommandName;
+  readonly summary: string;
+  readonly description: string;
+  readonly operands: readonly Operand[];
+  readonly options: Table;
+  /** Where `--help` itself stands. */
+  readonly helpGroup: Group;
+  readonly examples: string;
+}
+
+/** What stands after the flags. */
+export interface Operand {
+  /** As commander spells it: `<old>`, or `[inputs...]` where there may be none or many. */
+  readonly name: string;
+  readonly help: string;
+  readonly suggestions: Suggestions;
+}
+
+const EXAMPLES = `
+Examples, of one run on many machines:
+  fanout feed urls.txt --broker nats://queue:4222 --run may    send the list, once, from anywhere
+  fanout work --broker nats://queue:4222 --run may -c 256      on each machine that fetches
+  fanout collect --broker nats://queue:4222 --run may -q       on one machine: results, summary, exit code
+  fanout work --shards /mnt/results ...                        results into files, and not through the broker
+  fanout status --broker nats://queue:4222 --run may           how far it is
+  fanout purge --broker nats://queue:4222 --run may            when all is done
+
+FANOUT_BROKER and FANOUT_RUN may stand in place of the two flags.`;
+
+/** The commands of a run over several machines. */
+const BROKER_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'feed',
+    summary: 'send a list to many machines',
+    description:
+      'Sends the URLs of the inputs to a broker, in chunks. The same command goes on where it was cut off.',
+    operands: [
+      {
+        name: '[inputs...]',
+        help: 'files of URLs (also .gz), - for standard input, or URLs; standard input if there is none',
+        suggestions: 'files',
+      },
+    ],
+    options: feedOptions,
+    helpGroup: 'Several machines',
+    examples: EXAMPLES,
+  },
+  {
+    name: 'work',
+    summary: 'fetch what a broker hands out',
+    description:
+      'Fetches the URLs of a run that a broker hands out, until the run is complete. Start it on as many machines as you like, at any time.',
+    operands: [],
+    options: workOptions,
+    helpGroup: 'Several machines',
+    examples: EXAMPLES,
+  },
+  {
+    name: 'collect',
+    summary: 'collect the results of many machines',
+    description:
+      'Takes the results of a run from a broker, keeps them in a file, and writes them as fanout fetch does. It ends when the run is complete, with the exit codes of fanout fetch; after a crash, the same command goes on.',
+    operands: [],
+    options: collectOptions,
+    helpGroup: 'Several machines',
+    examples: EXAMPLES,
+  },
+  {
+    name: 'status',
+    summary: 'show how a run on many machines stands',
+    description: 'Shows what of a run is sent, waits, is under way and is done.',
+    operands: [],
+    options: statusOptions,
+    helpGroup: 'Several machines',
+    examples: EXAMPLES,
+  },
+  {
+    name: 'dead',
+    summary: 'show the URLs that no worker survived',
+    description:
+      'Lists the URLs of a run at which several workers died, exports them as jobs that fanout fetch and fanout feed read, or sends them again: those of the run NAME, once it is complete, as the run NAME-retry-1.',
+    operands: [
+      {
+        name: '[action]',
+        help: 'list, export or retry; list if there is none',
+        suggestions: ['list', 'export', 'retry'],
+      },
+    ],
+    options: deadOptions,
+    helpGroup: 'Several machines',
+    examples: EXAMPLES,
+  },
+  {
+    name: 'purge',
+    summary: 'delete a run from its broker',
+    description: 'Deletes all that a broker holds of a run. The files of the collector stay.',
+    operands: [],
+    options: purgeOptions,
+    helpGroup: 'Several machines',
+    examples: EXAMPLES,
+  },
+];
 
 export const FETCH_EXAMPLES = `
 Examples:

@@ -1,29 +1,24 @@
-import { collect } from '../collect/collect.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { RequestTemplate } from '../config/request-template.ts';
-import type { TlsMaterial } from '../config/tls-material.ts';
-import type { FetchingMaker } from '../fetching.ts';
+import type { TlsMaterial } from '../config/tls-files.ts';
+import { systemClock } from '../core/clock.ts';
+import { fileLimit } from '../fetch/file-limit.ts';
+import { type FetchingMaker, Run } from '../fetch/run.ts';
 import type { Input } from '../input/input.ts';
 import type { Journal } from '../journal/journal.ts';
 import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import type { ProxySettings } from '../model/proxy.ts';
+import type { ProxySettings } from '../model/proxy-server.ts';
 import { checkBalance, type Summary, SummaryFold } from '../model/summary.ts';
-import { Run } from '../run.ts';
-import type { Progress } from '../sinks/bar-line.ts';
-import { LineWriter } from '../sinks/line-writer.ts';
-import { openStandardOutput } from '../sinks/output-stream.ts';
-import { systemClock } from '../system-clock.ts';
-import { dryRun } from './dry-run.ts';
+import { LineWriter, openStandardOutput } from '../output/line-writer.ts';
+import type { Progress } from '../output/progress.ts';
+import { collect } from '../results/collect.ts';
 import { EXIT } from './exit-code.ts';
-import type { DocumentParts } from './fetch-document.ts';
-import { fileLimit } from './file-limit.ts';
-import { openJournal } from './open-journal.ts';
-import { type Judgement, openJudgement } from './open-judgement.ts';
+import { RunInputs } from './inputs.ts';
+import { type Judgement, openJudgement } from './judgement.ts';
 import { type Outputs, openOutputs } from './outputs.ts';
-import { RunInputs } from './run-inputs.ts';
+import { type DocumentParts, dryRun, openJournal, threadsOf } from './run-setup.ts';
 import { type SignalName, Signals } from './signals.ts';
-import { threadsOf } from './threads-of.ts';
 
 export interface FetchRunParts {
   readonly options: ProgramOptions;
@@ -133,7 +128,7 @@ export class FetchRun {
       proxies,
       clock: systemClock,
       random: Math.random,
-      fileLimit: fileLimit(process, 2 * options.concurrency),
+      fileLimit: fileLimit(process.report, 2 * options.concurrency),
     };
   }
 

@@ -1,27 +1,168 @@
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { isAbsolute, relative, resolve } from 'node:path';
 import { isatty } from 'node:tty';
-import { OrderWindow } from '../collect/order-window.ts';
-import { ordered } from '../collect/ordered.ts';
-import type { Sink } from '../collect/sink.ts';
+import { requestOf } from '../cluster/job-codec.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
+import { isHarmlessHeader } from '../config/secrets.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
-import type { Progress } from '../sinks/bar-line.ts';
-import { csvSink } from '../sinks/csv.ts';
-import { fresh } from '../sinks/fresh.ts';
-import { jsonlSink } from '../sinks/jsonl.ts';
-import { type LineOutput, LineWriter } from '../sinks/line-writer.ts';
-import { openOutputFile, openStandardOutput } from '../sinks/output-stream.ts';
-import type { ProgressBar } from '../sinks/progress.ts';
-import { quiet } from '../sinks/quiet.ts';
-import { summaryJsonSink } from '../sinks/summary-json.ts';
-import { summaryTextSink } from '../sinks/summary-text.ts';
-import { textSink } from '../sinks/text.ts';
-import { systemClock } from '../system-clock.ts';
-import { openFailedList } from './open-failed-list.ts';
-import { openReports } from './open-reports.ts';
-import { OwnRequests } from './own-requests.ts';
-import { paintFor } from './paint-for.ts';
+import { csvSink } from '../output/csv.ts';
+import { failedListSink } from '../output/failed-list.ts';
+import { githubAnnotations } from '../output/github.ts';
+import { jsonlSink } from '../output/jsonl.ts';
+import { type LineOutput, LineWriter, openOutputFile, openStandardOutput } from '../output/line-writer.ts';
+import type { Progress, ProgressBar } from '../output/progress.ts';
+import { summaryJsonSink, summaryTextSink } from '../output/run-summary.ts';
+import { textSink } from '../output/text.ts';
+import { OrderWindow, ordered } from '../results/ordering.ts';
+import type { Sink } from '../results/sink.ts';
+import { paintFor } from './context.ts';
 
-export interface OutputParts {
+/** Passes on what this run has fetched, without what the journal had already. */
+function fresh(sink: Sink): Sink {
+  return {
+    write: (result) => (result.isResumed ? undefined : sink.write(result)),
+    end: (summary) => sink.end(summary),
+  };
+}
+
+/** `--quiet`: hands on the failures alone. */
+export function quiet(sink: Sink): Sink {
+  return {
+    write: (result) => (result.ok ? undefined : sink.write(result)),
+    end: (summary) => sink.end(summary),
+  };
+}
+
+/** So many headers that are left out are named. */
+const NAMED = 5;
+
+/**
+ * What the jobs under way say of their requests beside URL, method and id, so that the list of `--failed` asks for the same.
+ * Headers that may be secret are left out, and their names kept. Nothing is held of a job that is a URL alone.
+ */
+export class OwnRequests {
+  readonly #jobs = new Map<number, Job>();
+  readonly #leftOut = new Set<string>();
+
+  /** The same batches; each job is remembered as it is read. */
+  async *watch(batches: AsyncIterable<Iterable<Job>>): AsyncGenerator<Iterable<Job>> {
+    for await (const batch of batches) yield this.#remembered(batch);
+  }
+
+  /** Headers, body, `save` and `expect` of a job as an input has them; `undefined` when there are none. */
+  find(index: number): object | undefined {
+    const job = this.#jobs.get(index);
+    if (job === undefined) return undefined;
+    const harmless = Object.entries(job.headers ?? {}).filter(([name]) => this.#isShown(name));
+    const { headers: _, ...more } = job;
+    const shown = harmless.length === 0 ? more : { ...more, headers: Object.fromEntries(harmless) };
+    return hasMore(shown) ? requestOf(shown) : undefined;
+  }
+
+  /** Lets go of a job that has its result. */
+  drop(index: number): void {
+    this.#jobs.delete(index);
+  }
+
+  /** The names of headers that were left out: all, or some and how many more. */
+  get leftOut(): string {
+    const names = [...this.#leftOut].sort();
+    const rest = names.length - NAMED;
+    return rest > 0 ? `${names.slice(0, NAMED).join(', ')} and ${rest} more` : names.join(', ');
+  }
+
+  *#remembered(batch: Iterable<Job>): Generator<Job> {
+    for (const job of batch) {
+      if (hasMore(job)) this.#jobs.set(job.index, job);
+      yield job;
+    }
+  }
+
+  #isShown(name: string): boolean {
+    if (isHarmlessHeader(name)) return true;
+    // A list in which each job has a header of its own must not fill the memory.
+    if (this.#leftOut.size < 100) this.#leftOut.add(name);
+    return false;
+  }
+}
+
+function hasMore({ headers, body, save, expect }: Job): boolean {
+  return headers !== undefined || body !== undefined || save !== undefined || expect !== undefined;
+}
+
+interface FailedListParts {
+  readonly path: string;
+  readonly options: ProgramOptions;
+  /** What the jobs say of their requests. */
+  readonly requests: OwnRequests;
+  warn(text: string): void;
+}
+
+/** Opens the list of `--failed`, which tells at its end what is missing in it. */
+async function openFailedList({ path, options, requests, warn }: FailedListParts): Promise<Sink> {
+  const output = new LineWriter(await openOutputFile(path), { name: path });
+  const list = failedListSink(output, options.method, ({ index }) => requests.find(index));
+  return {
+    write(result) {
+      const written = list.write(result);
+      requests.drop(result.index);
+      return written;
+    },
+    async end(summary) {
+      await list.end(summary);
+      const { leftOut } = requests;
+      if (leftOut === '') return;
+      const file = JSON.stringify(path);
+      warn(`fanout: ${file} lacks headers of its jobs that may be secret, give them again: ${leftOut}\n`);
+    },
+  };
+}
+
+/**
+ * Opens the files of `--report`, and in a step of GitHub Actions the annotations and the summary of the job. Throws an
+ * `OutputError` when a file of `--report` cannot be opened.
+ */
+async function openReports(options: ProgramOptions, process: NodeJS.Process): Promise<readonly Sink[]> {
+  const sinks: Sink[] = [];
+  for (const { kind, file } of options.report ?? []) {
+    const { reportSink } = await import('../output/reports/report-sink.ts');
+    sinks.push(reportSink(kind, new LineWriter(await openOutputFile(file), { name: file }), tmpdir()));
+  }
+  if (process.env.GITHUB_ACTIONS !== 'true') return sinks;
+  if (!options.silent) sinks.push(annotations(process));
+  return [...sinks, ...(await jobSummary(process))];
+}
+
+function annotations({ stderr, env, cwd }: NodeJS.Process): Sink {
+  const output = new LineWriter(stderr, { name: 'standard error', keepOpen: true });
+  const root = env.GITHUB_WORKSPACE ?? cwd();
+  return githubAnnotations(output, (source) => {
+    if (source === '-' || source === 'arguments') return undefined;
+    const path = relative(root, resolve(source));
+    return path.startsWith('..') || isAbsolute(path) ? undefined : path.replaceAll('\\', '/');
+  });
+}
+
+/** Nobody asked for it by a flag, so a summary that cannot be written is no reason to end the run. */
+async function jobSummary({ stderr, env }: NodeJS.Process): Promise<readonly Sink[]> {
+  const file = env.GITHUB_STEP_SUMMARY;
+  if (file === undefined || file === '') return [];
+  try {
+    const stream = (await open(file, 'a')).createWriteStream();
+    const { markdownReport } = await import('../output/reports/markdown.ts');
+    return [markdownReport(new LineWriter(stream, { name: file }))];
+  } catch {
+    stderr.write(
+      'fanout: Cannot write to the file of GITHUB_STEP_SUMMARY: there is no summary of this run\n',
+    );
+    return [];
+  }
+}
+
+interface OutputParts {
   readonly options: ProgramOptions;
   readonly process: NodeJS.Process;
   readonly progress: () => Progress;
@@ -72,7 +213,7 @@ function failedList({ options, process }: OutputParts, requests: OwnRequests): P
 
 /** The bar and its library are loaded on use: most runs in scripts have none. */
 async function makeBar({ process, progress }: OutputParts): Promise<ProgressBar> {
-  const { ProgressBar } = await import('../sinks/progress.ts');
+  const { ProgressBar } = await import('../output/progress.ts');
   return new ProgressBar(process.stderr, progress, systemClock.now);
 }
 

@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
-import { openFile } from '../input/open-file.ts';
+import { ShardReader } from '../cluster/shards.ts';
 import { readRecords } from '../input/read-records.ts';
+import { openFile } from '../input/read-stream.ts';
 import { InputError, UsageError } from '../model/errors.ts';
-import { type Frame, placeOf } from '../model/frame.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
-import { ShardReader } from '../shards/shard-reader.ts';
+import { type Frame, placeOf } from '../model/result-line.ts';
 
 /** So many damaged lines are named. */
 const NAMED = 10;

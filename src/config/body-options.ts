@@ -1,8 +1,7 @@
 import { option } from './option.ts';
-import { boolean } from './parsers/boolean.ts';
-import { directoryName } from './parsers/directory-name.ts';
-import { inlineSize } from './parsers/inline-size.ts';
-import { nameTemplate } from './parsers/name-template.ts';
+import { directoryName, nameTemplate } from './parse/names.ts';
+import { boolean } from './parse/numbers.ts';
+import { inlineSize } from './parse/units.ts';
 
 /** What becomes of bodies: part of `runOptions`. */
 export const bodyOptions = {

@@ -1,6 +1,6 @@
 import { UsageError } from '../model/errors.ts';
-import type { NameTemplate } from '../model/name-template.ts';
-import type { Settled } from './resolve.ts';
+import type { NameTemplate } from '../model/job.ts';
+import type { Settled } from './option-sources.ts';
 import type { RunOptions, runOptions } from './run-options.ts';
 
 const DEFAULT_NAME: NameTemplate = Object.freeze([{ field: 'host' }, { field: 'path' }]);

@@ -1,10 +1,8 @@
 import type { ExpectedHeader } from '../model/expectation.ts';
 import { option } from './option.ts';
-import { duration } from './parsers/duration.ts';
-import { expectedHeaders } from './parsers/expected-headers.ts';
-import { oneOf } from './parsers/one-of.ts';
-import { regexps } from './parsers/regexps.ts';
-import { texts } from './parsers/texts.ts';
+import { expectedHeaders } from './parse/headers.ts';
+import { oneOf, regexps, texts } from './parse/texts.ts';
+import { duration } from './parse/units.ts';
 
 const NO_TEXTS: readonly string[] = Object.freeze([]);
 const NO_REGEXPS: readonly RegExp[] = Object.freeze([]);

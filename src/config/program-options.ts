@@ -1,14 +1,19 @@
 import { UsageError } from '../model/errors.ts';
-import { type ClusterOptions, clusterOptions } from './broker-options.ts';
+import { type ClusterOptions, clusterOptions, refuseJournal } from './cluster-options.ts';
 import { deriveRunOptions } from './derive-run-options.ts';
-import { refuseJournal } from './journal-with-broker.ts';
-import { type ConfigFile, environmentLayer, fileLayer, flagLayer } from './layer.ts';
-import { type OutputOptions, outputOptions } from './output-options.ts';
-import { type ReportOptions, reportOptions } from './report-options.ts';
-import { resolveOptions, type Settled } from './resolve.ts';
+import { refuseThreads, type ThreadOptions, threadOptions } from './network-options.ts';
+import {
+  type ConfigFile,
+  type Environment,
+  environmentLayer,
+  fileLayer,
+  flagLayer,
+  readConfigFile,
+  resolveOptions,
+  type Settled,
+} from './option-sources.ts';
+import { type OutputOptions, outputOptions, type ReportOptions, reportOptions } from './output-options.ts';
 import { type RunOptions, runOptions } from './run-options.ts';
-import { refuseThreads, type ThreadOptions, threadOptions } from './thread-options.ts';
-import type { Environment } from './variables.ts';
 
 /** All options of `fanout fetch`. */
 export const programOptions = {
@@ -22,7 +27,7 @@ export const programOptions = {
 export type ProgramOptions = RunOptions & ThreadOptions & ClusterOptions & OutputOptions & ReportOptions;
 
 /** Everything that was given to the program. Flags win over the environment, which wins over the file. */
-export interface ProgramLayers {
+interface ProgramLayers {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Environment;
   readonly file?: ConfigFile | undefined;
@@ -79,4 +84,32 @@ function requirePartners({ values, places }: Settled<typeof programOptions>): vo
     const flag = /--[\w-]+/.exec(programOptions[partner].flags)?.[0];
     throw new UsageError(`Cannot use ${places.get(key)} alone: it needs ${flag}, too`);
   }
+}
+
+/** What the options of the program are made of. `readText` gives the text of a file, or fails as `node:fs` does. */
+interface ProgramSources {
+  /** Flags that were really given, by key. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Environment;
+  readText(path: string): Promise<string>;
+}
+
+/** Finds and reads the configuration file, and resolves the options of the program; throws `UsageError`. */
+export async function loadProgramOptions(sources: ProgramSources, version: string): Promise<ProgramOptions> {
+  const { flags, environment } = sources;
+  return resolveProgramOptions({ flags, environment, file: await loadConfigFile(sources) }, version);
+}
+
+/** Finds and reads the configuration file, if there is one; throws `UsageError`. */
+export function loadConfigFile(sources: ProgramSources): Promise<ConfigFile | undefined> {
+  const { flags, environment, readText } = sources;
+  return readConfigFile(namedFile(flags, environment), readText);
+}
+
+// Which file to read must be known before the options of the file are.
+function namedFile(flags: ProgramSources['flags'], environment: Environment): string | undefined {
+  const table = { config: outputOptions.config };
+  const given = flags.config === undefined ? {} : { config: flags.config };
+  return resolveOptions(table, [flagLayer(table, given, environment), environmentLayer(table, environment)])
+    .values.config;
 }

@@ -1,9 +1,9 @@
 import { UsageError } from '../model/errors.ts';
-import type { ProxyServer, ProxySettings } from '../model/proxy.ts';
-import { BadValue } from './bad-value.ts';
-import { proxy } from './parsers/proxy.ts';
+import type { ProxyServer, ProxySettings } from '../model/proxy-server.ts';
+import { BadValue } from './option.ts';
+import type { Environment } from './option-sources.ts';
+import { proxy } from './parse/addresses.ts';
 import type { RunOptions } from './run-options.ts';
-import type { Environment } from './variables.ts';
 
 /**
  * The proxies that hold, or `undefined` for none: the one of `--proxy`, or else what the environment says, as curl reads

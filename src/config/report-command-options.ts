@@ -1,10 +1,10 @@
-import { REPORT_KINDS } from '../model/report-kind.ts';
+import { REPORT_KINDS } from '../model/result.ts';
 import { option, type Resolved } from './option.ts';
 import { outputOptions } from './output-options.ts';
-import { boolean } from './parsers/boolean.ts';
-import { directoryName } from './parsers/directory-name.ts';
-import { oneOf } from './parsers/one-of.ts';
-import { fileName } from './parsers/text.ts';
+import { directoryName } from './parse/names.ts';
+import { boolean, ratio } from './parse/numbers.ts';
+import { fileName, oneOf } from './parse/texts.ts';
+import { duration } from './parse/units.ts';
 
 const FORMATS = ['text', 'jsonl', ...REPORT_KINDS] as const;
 
@@ -43,3 +43,40 @@ export const reportCommandOptions = {
 };
 
 export type ReportCommandOptions = Resolved<typeof reportCommandOptions>;
+
+/** The options of `fanout diff`. */
+export const diffOptions = {
+  slower: option({
+    flags: '--slower <ratio>',
+    group: 'Output',
+    parser: ratio,
+    default: 2,
+    help: 'call a URL slower when it takes so many times as long',
+  }),
+  slowerBy: option({
+    flags: '--slower-by <duration>',
+    group: 'Output',
+    parser: duration(),
+    default: 500,
+    help: 'call it slower only when it takes at least so much longer, too',
+  }),
+  format: option({
+    flags: '--format <format>',
+    group: 'Output',
+    parser: oneOf(['text', 'json']),
+    default: 'text',
+    help: 'write text, or one JSON object',
+  }),
+  output: reportCommandOptions.output,
+  quiet: option({
+    flags: '-q, --quiet',
+    group: 'Output',
+    parser: boolean,
+    default: false,
+    help: 'name only what is newly broken',
+  }),
+  shards: reportCommandOptions.shards,
+  color: outputOptions.color,
+};
+
+export type DiffOptions = Resolved<typeof diffOptions>;

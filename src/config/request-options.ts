@@ -1,12 +1,15 @@
 import { option } from './option.ts';
-import { boolean } from './parsers/boolean.ts';
-import { type Header, headers } from './parsers/header.ts';
-import { headerValue } from './parsers/header-value.ts';
-import { method } from './parsers/method.ts';
-import { oneOf } from './parsers/one-of.ts';
-import { secretText } from './parsers/text.ts';
-import { wholeNumber } from './parsers/whole-number.ts';
-import { maskData, maskHeaders } from './secrets.ts';
+import {
+  credentials,
+  type Header,
+  type HostHeader,
+  headers,
+  headerValue,
+  hostHeaders,
+} from './parse/headers.ts';
+import { boolean, wholeNumber } from './parse/numbers.ts';
+import { method, oneOf, secretText } from './parse/texts.ts';
+import { maskCredentials, maskData, maskHeaders, maskHostHeaders } from './secrets.ts';
 
 const NO_HEADERS: readonly Header[] = Object.freeze([]);
 
@@ -80,5 +83,37 @@ export const requestOptions = {
     parser: boolean,
     default: true,
     help: 'take bodies as they are sent, and ask for no compression',
+  }),
+};
+
+const NO_HOST_HEADERS: readonly HostHeader[] = Object.freeze([]);
+
+/** Who is let in, and where to: part of `runOptions`. */
+export const accessOptions = {
+  headerFor: option({
+    flags: '--header-for <line>',
+    group: 'Request',
+    parser: hostHeaders,
+    default: NO_HOST_HEADERS,
+    help: "send this header, 'HOST Name: value', to that host alone, which may have a port; $NAME is taken from the environment (repeatable)",
+    repeatable: true,
+    expands: true,
+    mask: maskHostHeaders,
+  }),
+  user: option({
+    flags: '-u, --user <name:password>',
+    group: 'Request',
+    parser: credentials,
+    default: undefined,
+    help: 'log in with these (Basic) where a URL has none of its own; $NAME is taken from the environment',
+    expands: true,
+    mask: maskCredentials,
+  }),
+  denyPrivate: option({
+    flags: '--deny-private',
+    group: 'Network',
+    parser: boolean,
+    default: false,
+    help: 'refuse to connect to addresses that are private, loopback, link-local or otherwise special',
   }),
 };

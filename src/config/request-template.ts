@@ -1,5 +1,6 @@
-import type { Header } from './parsers/header.ts';
-import type { HostHeader } from './parsers/host-header.ts';
+import { systemReason, UsageError } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
+import type { Header, HostHeader } from './parse/headers.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** What every request of a run begins with; a job may change each part of it. */
@@ -57,4 +58,24 @@ function joinHeaders(list: readonly Header[]): Record<string, string> {
     joined.set(name, before === undefined ? value : `${before}${separator}${value}`);
   }
   return Object.fromEntries(joined);
+}
+
+/**
+ * The request body that `--data` stands for: the text itself, or the bytes of the file after `@`, unchanged.
+ * `readFile` gives the bytes of a file. Throws `UsageError` when it cannot be read.
+ */
+export async function readData(
+  data: string,
+  readFile: (path: string) => Promise<Uint8Array>,
+): Promise<string | Uint8Array> {
+  if (!data.startsWith('@')) return data;
+  const path = data.slice(1);
+  if (path === '' || path === '-') {
+    throw new UsageError(`Cannot use "${data}" for --data: it must name a file after the @`);
+  }
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new UsageError(`Cannot read ${printable(path)} for --data: ${printable(systemReason(error))}`);
+  }
 }

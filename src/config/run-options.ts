@@ -1,19 +1,11 @@
-import { accessOptions } from './access-options.ts';
 import { bodyOptions } from './body-options.ts';
-import { dnsOptions } from './dns-options.ts';
 import { expectOptions } from './expect-options.ts';
+import { dnsOptions, proxyOptions, tlsOptions } from './network-options.ts';
 import { option, type Resolved } from './option.ts';
-import { boolean } from './parsers/boolean.ts';
-import { duration } from './parsers/duration.ts';
-import { orNone } from './parsers/or-none.ts';
-import { rate } from './parsers/rate.ts';
-import { retryOn } from './parsers/retry-on.ts';
-import { size } from './parsers/size.ts';
-import { statusSet } from './parsers/status-set.ts';
-import { wholeNumber } from './parsers/whole-number.ts';
-import { proxyOptions } from './proxy-options.ts';
-import { requestOptions } from './request-options.ts';
-import { tlsOptions } from './tls-options.ts';
+import { boolean, orNone, rate, wholeNumber } from './parse/numbers.ts';
+import { retryOn, statusSet } from './parse/status-sets.ts';
+import { duration, size } from './parse/units.ts';
+import { accessOptions, requestOptions } from './request-options.ts';
 
 /** The options of a run, which the program and the library share. */
 export const runOptions = {

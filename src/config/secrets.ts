@@ -1,5 +1,4 @@
-import type { Header } from './parsers/header.ts';
-import type { HostHeader } from './parsers/host-header.ts';
+import type { Header, HostHeader } from './parse/headers.ts';
 
 const MASK = '***';
 

@@ -1,7 +1,6 @@
-import { Connection } from './connection.ts';
-import type { Dialer } from './dialer.ts';
+import { Connection, IdleList } from './connection.ts';
+import type { Dialer } from './connector.ts';
 import { type ConnectionSource, Exchange, type ExchangeHandler, type ExchangeRequest } from './exchange.ts';
-import { IdleList } from './idle-list.ts';
 
 export interface AgentOptions {
   readonly dialer: Dialer;

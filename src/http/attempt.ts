@@ -1,17 +1,45 @@
 import { Body } from '../bodies/body.ts';
-import { BodyError } from '../bodies/body-error.ts';
-import type { DecodeError } from '../bodies/decoder.ts';
-import type { KeptHop } from '../bodies/kept-hop.ts';
+import type { KeptHop } from '../bodies/body-capture.ts';
+import type { AnswerReader } from '../bodies/body-inspector.ts';
+import { BodyError } from '../bodies/body-sink.ts';
+import type { DecodeError } from '../bodies/decompress.ts';
+import { isIdempotent } from '../hosts/retry-policy.ts';
+import { originOf, pathOf } from '../model/url.ts';
 import type { Agent } from './agent.ts';
-import type { AnswerReader } from './answer-reader.ts';
-import { AttemptError } from './attempt-error.ts';
-import { classify, type NetworkFailure, type Progress } from './classify.ts';
-import type { Exchange, ExchangeHandler, ResponseHeaders } from './exchange.ts';
+import { classify, type Progress } from './classify-error.ts';
+import type { Exchange, ExchangeHandler, ExchangeRequest, ResponseHeaders } from './exchange.ts';
 import type { Hop } from './hop.ts';
-import { refusedByProxy } from './proxy-failure.ts';
-import { forwardedFailure } from './proxy-forward.ts';
-import type { ProxyRoute, ProxyRoutes } from './proxy-routes.ts';
-import { isIdempotent, sentRequest } from './sent-request.ts';
+import { AttemptError, type NetworkFailure } from './network-errors.ts';
+import {
+  absoluteTarget,
+  forwardedFailure,
+  forwardedHeaders,
+  type ProxyRoute,
+  type ProxyRoutes,
+  refusedByProxy,
+} from './proxy.ts';
+
+/**
+ * The request of a hop as it is sent: to its origin, or to the proxy that forwards it.
+ *
+ * @param isLast whether the connection is closed after it, since no other request waits for it
+ */
+function sentRequest(hop: Hop, proxy: ProxyRoute | undefined, isLast: boolean): ExchangeRequest {
+  const { url, method, headers, body } = hop;
+  const request = {
+    origin: proxy === undefined ? originOf(url) : proxy.origin,
+    path: proxy === undefined ? pathOf(url) : absoluteTarget(url),
+    method: method as 'GET', // undici's type names the usual methods; it sends any token
+    headers: proxy === undefined ? headers : forwardedHeaders(headers, url, proxy),
+    // undici would otherwise go by the host header, and connect to an https:// proxy anew for each host.
+    servername: proxy?.server.hostname,
+    body: body ?? null,
+    idempotent: isIdempotent(method),
+    // undici closes the connection after a HEAD unless told not to. The one to a proxy serves other hosts, too.
+    reset: isLast && proxy === undefined,
+  };
+  return request; // undici's type leaves `servername` out
+}
 
 /** The answer to one hop, its body taken as far as it was wanted. */
 export interface Answer {

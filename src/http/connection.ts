@@ -1,9 +1,46 @@
-import type { Carrier } from './carrier.ts';
-import type { Dialer } from './dialer.ts';
-import { DirectSocket } from './direct-socket.ts';
-import { type Connect, http1Client } from './http1-client.ts';
-import type { IdleNode } from './idle-list.ts';
-import { NegotiatedClient } from './negotiated-client.ts';
+import { NegotiatedClient } from './alpn-client.ts';
+import type { Dialer } from './connector.ts';
+import { type Carrier, type Connect, http1Client } from './http1-client.ts';
+import { DirectSocket } from './shared-buffer-socket.ts';
+
+/** A member of an `IdleList`; the list alone sets these. */
+interface IdleNode<T> {
+  older: T | undefined;
+  newer: T | undefined;
+}
+
+/** A linked list of what is idle, oldest first. Unlike a Set it makes no garbage when members come and go all the time. */
+export class IdleList<T extends IdleNode<T>> {
+  #oldest: T | undefined;
+  #newest: T | undefined;
+  #size = 0;
+
+  get oldest(): T | undefined {
+    return this.#oldest;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(node: T): void {
+    node.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = node;
+    else this.#newest.newer = node;
+    this.#newest = node;
+    this.#size += 1;
+  }
+
+  /** Takes a member out; the caller knows that it is one. */
+  remove(node: T): void {
+    if (node.older === undefined) this.#oldest = node.newer;
+    else node.older.newer = node.newer;
+    if (node.newer === undefined) this.#newest = node.older;
+    else node.newer.older = node.older;
+    node.older = node.newer = undefined;
+    this.#size -= 1;
+  }
+}
 
 /** One connection slot to one origin, used by one exchange at a time. */
 export class Connection implements IdleNode<Connection> {

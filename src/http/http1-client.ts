@@ -1,8 +1,29 @@
 import type { Socket } from 'node:net';
+import type { Dispatcher } from 'undici';
 import Client from 'undici/lib/dispatcher/client.js';
 // Loaded by undici for the first answer, when there may be no descriptor left to load it with.
 import 'undici/lib/llhttp/llhttp_simd-wasm.js';
 import type { DialTarget } from './dial-target.ts';
+
+/** What a carrier tells of an exchange, as undici does: a head, data, and one of the last two, once. */
+export interface CarriedExchange {
+  onRequestStart(controller: Dispatcher.DispatchController): void;
+  onResponseStart(controller: unknown, status: number, headers: CarriedHeaders, statusText?: string): void;
+  onResponseData(controller: unknown, chunk: Buffer): void;
+  onResponseEnd(): void;
+  onResponseError(controller: unknown, error: Error): void;
+}
+
+type CarriedHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** Carries exchanges with one origin over one connection at a time, and one exchange after the other. */
+export interface Carrier {
+  dispatch(request: Dispatcher.DispatchOptions, exchange: CarriedExchange): unknown;
+  /** Ends whatever it does; it is not to be used again. */
+  destroy(reason: Error): Promise<void>;
+}
+
+// Loaded by undici for the first answer, when there may be no descriptor left to load it with.
 
 // One request at a time on each connection, HTTP/1.1, and no timers of undici's: its half-second ticks cost more than
 // the one deadline that each attempt has.

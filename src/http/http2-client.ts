@@ -1,10 +1,159 @@
-import http2, { type ClientHttp2Session } from 'node:http2';
+import http2, {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
-import type { CarriedExchange, Carrier } from './carrier.ts';
-import { Http2Answer } from './http2-answer.ts';
-import { http2Failure } from './http2-failure.ts';
-import { http2Headers } from './http2-headers.ts';
+import { explain } from './classify-error.ts';
+import type { CarriedExchange, Carrier } from './http1-client.ts';
+import { KnownError } from './network-errors.ts';
+
+/** An HTTP/2 stream ended before its answer did. */
+class Http2Error extends KnownError {
+  override readonly name = 'Http2Error';
+}
+
+const NAMES: ReadonlyMap<number, string> = new Map(
+  [
+    'NO_ERROR',
+    'PROTOCOL_ERROR',
+    'INTERNAL_ERROR',
+    'FLOW_CONTROL_ERROR',
+    'SETTINGS_TIMEOUT',
+    'STREAM_CLOSED',
+    'FRAME_SIZE_ERROR',
+    'REFUSED_STREAM',
+    'CANCEL',
+    'COMPRESSION_ERROR',
+    'CONNECT_ERROR',
+    'ENHANCE_YOUR_CALM',
+    'INADEQUATE_SECURITY',
+    'HTTP_1_1_REQUIRED',
+  ].map((name, code) => [code, name]),
+);
+
+/**
+ * Says what the end of a stream means: by the error that Node reports, and by the code of the reset, where it was one.
+ * A server that breaks off may do better next time; one that breaks the rules of HTTP/2 will not.
+ */
+function http2Failure(
+  error: (Error & { readonly code?: string }) | undefined,
+  resetCode: number,
+  hasHead: boolean,
+): Error {
+  const { code = '' } = error ?? {};
+  if (error !== undefined && !code.startsWith('ERR_HTTP2_')) return error;
+  // What nghttp2 itself cannot read.
+  if (error !== undefined && code === 'ERR_HTTP2_ERROR') {
+    return new Http2Error('protocol', code, `the answer is not valid HTTP/2 (${explain(error)})`);
+  }
+  const name = NAMES.get(resetCode) ?? `code ${resetCode}`;
+  const reported = `NGHTTP2_${name}`;
+  if (hasHead) {
+    return new Http2Error('reset', reported, `the stream ended before the body was complete (${name})`);
+  }
+  switch (resetCode) {
+    case constants.NGHTTP2_PROTOCOL_ERROR:
+      return new Http2Error('protocol', reported, 'the answer breaks the rules of HTTP/2');
+    case constants.NGHTTP2_HTTP_1_1_REQUIRED:
+      return new Http2Error('protocol', reported, 'the server wants HTTP/1.1 here: leave out --http2');
+    default:
+      return new Http2Error('reset', reported, `the server ended the stream without an answer (${name})`);
+  }
+}
+
+// Of HTTP/1.1 connections; HTTP/2 forbids them (RFC 9113, 8.2.2). `host` has become `:authority`.
+const DROPPED: ReadonlySet<string> = new Set(['host', 'http2-settings', 'proxy-connection', 'te']);
+const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+/** The headers of a request in HTTP/2, where method, path and host are headers, too. `bytes` are those of its body. */
+function http2Headers(request: Dispatcher.DispatchOptions, bytes: number): OutgoingHttpHeaders {
+  const { origin, path, method } = request;
+  const given = Object.entries(request.headers ?? {}) as [string, string][]; // what a `Hop` has
+  const host = given.find(([name]) => name === 'host')?.[1];
+  const length = bytes > 0 || WITH_BODY.has(method) ? { 'content-length': `${bytes}` } : {};
+  return {
+    ':method': method,
+    ':scheme': 'https',
+    ':authority': host ?? new URL(`${origin}`).host,
+    ':path': path,
+    ...Object.fromEntries(given.filter(([name]) => !DROPPED.has(name))),
+    ...length,
+  };
+}
+
+/** Tells an exchange of the answer that comes on a stream; of its end or an error once, whatever happens to the stream. */
+class Http2Answer {
+  readonly #stream: ClientHttp2Stream;
+  readonly #exchange: CarriedExchange;
+  readonly #ended: () => void;
+  /** Bytes of the body that were announced and have not come. */
+  #missing = 0;
+  #hasHead = false;
+  #isOver = false;
+
+  /** `ended` is called before the exchange is told that it is over. */
+  constructor(stream: ClientHttp2Stream, exchange: CarriedExchange, ended: () => void) {
+    this.#stream = stream;
+    this.#exchange = exchange;
+    this.#ended = ended;
+    stream.once('response', (headers) => this.#tell(() => this.#start(headers)));
+    stream.once('end', () => this.#end());
+    stream.once('error', (error) => this.#fail(error));
+    stream.once('close', () => this.#fail());
+  }
+
+  #start({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
+    this.#hasHead = true;
+    const hasBody = this.#stream.sentHeaders[':method'] !== 'HEAD' && status !== 204 && status !== 304;
+    if (hasBody) this.#missing = Number(headers['content-length'] ?? 0);
+    this.#exchange.onResponseStart(undefined, status, headers);
+    this.#stream.on('data', (chunk: Buffer) => {
+      this.#missing -= chunk.length;
+      this.#tell(() => this.#exchange.onResponseData(undefined, chunk));
+    });
+  }
+
+  /** Node ends a stream in the same way whether the server said so or reset it. */
+  #end(): void {
+    const isWhole = this.#hasHead && this.#stream.rstCode === 0 && this.#missing <= 0;
+    if (this.#isOver) return;
+    if (!isWhole) {
+      this.#fail();
+      return;
+    }
+    this.#finish();
+    this.#exchange.onResponseEnd();
+  }
+
+  #fail(error?: Error): void {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#exchange.onResponseError(undefined, http2Failure(error, this.#stream.rstCode, this.#hasHead));
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#ended();
+    // What is left of the request is of no use after the answer.
+    if (!this.#stream.writableFinished) this.#stream.close();
+  }
+
+  /** What the exchange throws is its failure, and must not end the process. */
+  #tell(news: () => void): void {
+    if (this.#isOver) return;
+    try {
+      news();
+    } catch (error) {
+      this.#finish();
+      this.#exchange.onResponseError(undefined, error as Error); // only bugs are thrown, as errors
+    }
+  }
+}
 
 const WINDOW_BYTES = 1024 ** 2;
 const SESSION_OPTIONS = {

@@ -1,7 +1,6 @@
 import { printable } from '../model/printable.ts';
 import { originOf } from '../model/url.ts';
-import type { Hop } from './hop.ts';
-import { type HostHeaders, headersFor } from './host-headers.ts';
+import { type Hop, type HostHeaders, headersFor } from './hop.ts';
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 // `host` is no secret, but names the origin that is left.

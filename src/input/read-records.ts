@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream';
-import { decodeLine } from '../model/decode-line.ts';
-import type { Frame } from '../model/frame.ts';
 import type { Result } from '../model/result.ts';
+import { decodeLine, type Frame } from '../model/result-line.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
-import { readChunks } from './read-chunks.ts';
+import { readChunks } from './read-stream.ts';
 
 /** A line that holds no result record. */
 export interface BrokenRecord {

@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { OutputError } from '../model/errors.ts';
-import { outputError } from '../model/output-error.ts';
-import { NEWLINE } from './journal-line.ts';
+import { type OutputError, outputError } from '../model/errors.ts';
+import { NEWLINE } from './journal-format.ts';
 
 /** Length of a batch, in UTF-16 units. */
 const BATCH = 64 * 1024;

@@ -1,21 +1,28 @@
-import { type FileHandle, realpath } from 'node:fs/promises';
-import type { Sink } from '../collect/sink.ts';
-import { decodeRecord } from '../model/decode-record.ts';
+import { constants } from 'node:fs';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { outputError, systemReason } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import { outputError } from '../model/output-error.ts';
+import { decodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
-import type { Words } from './half-sip-hash.ts';
-import { type Identity, KeyMaker } from './identity.ts';
-import { journalFault } from './journal-fault.ts';
-import { readHeader } from './journal-header.ts';
+import type { Sink } from '../results/sink.ts';
+import { type Identity, KeyMaker, type Words } from './job-key.ts';
+import { journalFault, openLine, readHeader, sealLines } from './journal-format.ts';
 import { JournalIndex, MAX_PLACE } from './journal-index.ts';
-import { openLine, sealLines } from './journal-line.ts';
-import { JournalLock } from './journal-lock.ts';
+import { JournalLock, type Processes } from './journal-lock.ts';
+import { BYTES_PER_PLACE, type Loaded, loadJournal, RecordReader } from './journal-reader.ts';
 import { type After, JournalWriter } from './journal-writer.ts';
-import { BYTES_PER_PLACE, type Loaded, loadJournal } from './load-journal.ts';
-import type { Processes } from './lock-holder.ts';
-import { openJournalFile } from './open-journal-file.ts';
-import { RecordReader } from './record-reader.ts';
+
+/** Opens a regular file for reading and writing, and makes it if there is none. Rejects with a UsageError. */
+async function openJournalFile(path: string): Promise<FileHandle> {
+  try {
+    const found = await stat(path).catch(() => undefined); // if there is more wrong with it, opening it says what
+    // Opening a pipe or a device may do something to it, or wait for ever.
+    if (found !== undefined && !found.isFile()) throw journalFault(path, 'it is not a regular file');
+    return await open(path, constants.O_RDWR | constants.O_CREAT);
+  } catch (error) {
+    throw error instanceof Error && 'code' in error ? journalFault(path, systemReason(error)) : error;
+  }
+}
 
 export interface JournalOptions {
   /** Whether a failure of an earlier run stands, in place of being fetched again. */

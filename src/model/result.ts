@@ -21,7 +21,7 @@ export interface KeptBody {
 }
 
 /** How a result stands to the run that the baseline was made of. */
-export type BaselineVerdict = 'new' | 'known' | 'mended';
+type BaselineVerdict = 'new' | 'known' | 'mended';
 
 interface Outcome {
   readonly index: number;
@@ -74,3 +74,45 @@ export interface FailedResult extends Outcome {
 
 /** What became of one job. A failed URL is a value; branch on `ok` and `failure.kind`. */
 export type Result = OkResult | FailedResult;
+
+type Verdict = 'OK' | 'WARN' | 'FAIL';
+
+/** The word for a result in the first column. */
+export function verdictOf(result: Result): Verdict {
+  if (!result.ok) return 'FAIL';
+  return result.warning === undefined ? 'OK' : 'WARN';
+}
+
+/** Whether a result makes the run fail: a failure does, unless the baseline knows it or it may be a flaw of the day. */
+export function failsRun(result: Result): boolean {
+  return !result.ok && result.baseline !== 'known' && result.badRuns === undefined;
+}
+
+/**
+ * The word for what a URL gave, as in the second column of the results: of a failure or a warning its kind, or the
+ * status where the kind is `status`; otherwise the status, `-` if there is none.
+ */
+export function outcomeLabel({ failure, warning, status }: Result): string {
+  const trouble = failure ?? warning;
+  if (trouble === undefined || (trouble.kind === 'status' && status !== undefined))
+    return String(status ?? '-');
+  return trouble.kind;
+}
+
+/** How a result stands to the runs before: `known`, `new`, `mended`, `bad run 2`; mostly nothing. */
+export function standingNotes({ baseline, badRuns }: Result): readonly string[] {
+  const notes: string[] = [];
+  if (baseline !== undefined) notes.push(baseline);
+  if (badRuns !== undefined) notes.push(`bad run ${badRuns}`);
+  return notes;
+}
+
+/** Length of a body in bytes: as it was kept, which is more than came when it was gone on with, or else as far as it was read. */
+export function bodyLength({ body, bytes }: Result): number {
+  return body?.bytes ?? bytes;
+}
+
+/** The reports that a run can be made into. */
+export const REPORT_KINDS = ['junit', 'json', 'markdown', 'html', 'csv'] as const;
+
+export type ReportKind = (typeof REPORT_KINDS)[number];

@@ -1,150 +1,196 @@
+import { basename } from 'node:path';
 import { codeOf, importsOf, type SourceFile, target } from './source-file.ts';
 
-/** A room is a folder of `src`, or a file that stands there by itself. Which others it may import; itself always. */
-const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  model: [],
-  queue: [],
-  pool: [],
-  'version.ts': [],
-  'system-clock.ts': ['queue'],
-  'file-limit.ts': [],
-  'make-directory.ts': ['model'],
-  input: ['model'],
-  hosts: ['model'],
-  bodies: ['model', 'make-directory.ts'],
-  config: ['model'],
-  http: ['model', 'bodies'],
-  collect: ['model'],
-  sinks: ['model', 'collect'],
-  journal: ['model', 'collect'],
-  shards: ['model', 'make-directory.ts'],
-  broker: ['model', 'collect', 'shards'],
-  metrics: ['model'],
-  'engine-options.ts': ['queue'],
-  'reading.ts': [],
-  'engine.ts': ['engine-options.ts', 'reading.ts', 'queue', 'pool'],
-  'worker-pool.ts': ['queue', 'pool'],
-  'fetcher.ts': ['http', 'hosts', 'bodies', 'model', 'observation-of.ts'],
-  'keeping-fetcher.ts': ['fetcher.ts', 'http', 'bodies', 'model'],
-  'observation-of.ts': ['http', 'hosts', 'model'],
-};
-
-/** These may import everything but `cli`, and nothing but `cli` and each other may import them. */
-const COMPOSERS = [
-  'open-bodies.ts',
-  'open-network.ts',
-  'open-fetching.ts',
-  'tasks-of.ts',
-  'fetching.ts',
-  'local-fetching.ts',
-  'threads',
-  'run.ts',
-  'index.ts',
+/**
+ * The layers of `src`, lowest first: the folders of each, and the packages that each folder may import.
+ * A file imports its own folder and folders of lower layers; folders of one layer do not see each other.
+ */
+const LAYERS: readonly Readonly<Record<string, readonly string[]>>[] = [
+  { model: ['fastest-levenshtein'] },
+  { core: [] },
+  { input: ['sax'], config: [], bodies: ['minizlib'], hosts: [], results: [] },
+  { http: ['undici', 'p-limit'] },
+  { fetch: [] },
+  { output: ['cli-progress'], journal: [] },
+  { cluster: ['@nats-io/transport-node', '@nats-io/jetstream', 'prom-client'] },
+  { cli: ['commander', 'chalk'], 'index.ts': [] },
 ];
 
-/** Which rooms may import a package. */
-const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  commander: ['cli'],
-  chalk: ['cli'],
-  'cli-progress': ['sinks'],
-  undici: ['http'],
-  'p-limit': ['http'],
-  minizlib: ['bodies'],
-  sax: ['input'],
-  'prom-client': ['metrics'],
-  '@nats-io/transport-node': ['broker'],
-  '@nats-io/jetstream': ['broker'],
-};
-
-/** The parts of the world that are handed in. */
+/** Parts of the world that are handed in below `cli`: the process, the console, the clock and chance. */
 const WORLD =
   /(?<![.\w#])(process|console)\s*(?=[.[])|\bglobalThis\b|\bDate\.now\b|\bMath\.random\b|\bnew Date\(\)|(?<![.\w#])performance\./;
 
-const MAX_LINES = 200;
-const VAGUE = /(^|\/)(utils?|helpers?|types)(\.d)?\.ts$|(^|\/)(utils?|helpers?|types)\//;
+/** The clock has one home, and the library and the entry of a thread have nobody above them to hand chance in. */
+const WORLD_ALLOWED: Readonly<Record<string, string>> = {
+  'core/clock.ts': 'performance.',
+  'index.ts': 'Math.random',
+  'fetch/threads/worker.ts': 'Math.random',
+};
 
-/** What the files do that DESIGN or STYLE forbids: each message names the file and the rule. */
-export function violations(files: readonly SourceFile[]): string[] {
-  return [...files.flatMap(inFile), ...cycles(files)];
+const MAX_FILES = 200;
+const MAX_LINES = 500;
+const MIN_MEDIAN_LINES = 90;
+/** A file shorter than this needs two importers, unless none of ours imports it (an entry, a declaration file). */
+const SMALL_LINES = 30;
+const VAGUE_NAME =
+  /(^|\/)(utils?|helpers?|types)(\.d)?\.ts$|(^|\/)(utils?|helpers?|types)\/|(^|\/)open-[^/]*$|-(of|parts)\.ts$/;
+
+/** Violations of the rules in CONTRIBUTING.md; each message names the file and the rule. `tests` may implement interfaces. */
+export function violations(files: readonly SourceFile[], tests: readonly SourceFile[] = []): string[] {
+  return [
+    ...files.flatMap(inFile),
+    ...cycles(files),
+    ...smallFiles(files),
+    ...sameNames(files),
+    ...loneInterfaces(files, tests),
+  ];
+}
+
+/** Violations that concern the size of the tree as a whole. */
+export function sizeViolations(files: readonly SourceFile[]): string[] {
+  const sizes = files.map(linesOf).sort((a, b) => a - b);
+  const median = sizes[sizes.length >> 1] ?? 0;
+  return [
+    ...(files.length > MAX_FILES ? [`src has ${files.length} files; at most ${MAX_FILES} are allowed`] : []),
+    ...(median < MIN_MEDIAN_LINES
+      ? [`the median file has ${median} lines; at least ${MIN_MEDIAN_LINES} are wanted`]
+      : []),
+  ];
 }
 
 function inFile(file: SourceFile): string[] {
-  const { path, text } = file;
-  const room = roomOf(path);
+  const { path } = file;
+  const folder = folderOf(path);
   const messages = importsOf(file).flatMap((specifier) => forbiddenImport(file, specifier) ?? []);
-  if (ROOMS[room] === undefined && room !== 'cli' && !COMPOSERS.includes(room)) {
-    messages.push(`${path}: "${room}" is no room of the design; add it to the table of rooms`);
+  if (layerOf(folder) === -1) {
+    messages.push(
+      path.includes('/')
+        ? `${path}: ${folder} is not in the array of layers`
+        : `${path}: only index.ts lies at the root of src`,
+    );
   }
-  const lines = text.trimEnd().split('\n').length;
-  if (lines > MAX_LINES) messages.push(`${path}: has ${lines} lines; a file has at most ${MAX_LINES}`);
-  if (VAGUE.test(path))
-    messages.push(`${path}: is named after no idea; utils, helpers and types are no names`);
-  const world = room === 'cli' ? undefined : WORLD.exec(codeOf(file))?.[0];
-  if (world !== undefined && !isExcused(path, world)) {
-    messages.push(`${path}: mentions ${world.replace(/\W+$/, '')}; below cli the world is handed in`);
+  const lines = linesOf(file);
+  if (lines > MAX_LINES) messages.push(`${path}: has ${lines} lines; the limit is ${MAX_LINES}`);
+  if (VAGUE_NAME.test(path)) messages.push(`${path}: the name does not say what the file is`);
+  const world = folder === 'cli' ? undefined : WORLD.exec(codeOf(file))?.[0];
+  if (world !== undefined && WORLD_ALLOWED[path] !== world) {
+    messages.push(`${path}: uses ${world.replace(/\W+$/, '')}; below cli the world is handed in`);
   }
   return messages;
 }
 
-/** The clock of the machine, and chance for the library, have one place each; the entry of a thread is a program of its own. */
-function isExcused(path: string, world: string): boolean {
-  return (
-    (path === 'system-clock.ts' && world === 'performance.') ||
-    ((path === 'index.ts' || path === 'threads/worker.ts') && world === 'Math.random')
-  );
-}
-
 function forbiddenImport(file: SourceFile, specifier: string): string | undefined {
-  const room = roomOf(file.path);
+  const folder = folderOf(file.path);
   if (specifier.startsWith('.')) {
-    const other = roomOf(target(file, specifier));
-    return mayImport(room, other)
-      ? undefined
-      : `${file.path}: imports ${specifier}; ${room} may not import ${other}`;
+    const other = folderOf(target(file, specifier));
+    if (folder === other || layerOf(other) < layerOf(folder)) return undefined;
+    const relation = layerOf(other) === layerOf(folder) ? 'the same layer' : 'a higher layer';
+    return `${file.path}: imports ${specifier}; ${other} is in ${relation}`;
   }
   if (specifier.startsWith('node:')) {
-    return /^node:(process|console)$/.test(specifier) && room !== 'cli'
+    return /^node:(process|console)$/.test(specifier) && folder !== 'cli'
       ? `${file.path}: imports ${specifier}; below cli the world is handed in`
       : undefined;
   }
-  const name = specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/');
-  return PACKAGES[name]?.includes(room)
+  const parts = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1);
+  const name = parts.join('/');
+  const allowed = LAYERS[layerOf(folder)]?.[folder];
+  return allowed?.includes(name) === true
     ? undefined
-    : `${file.path}: imports ${specifier}; ${room} may not import the package ${name}`;
+    : `${file.path}: imports ${specifier}; ${folder} may not import the package ${name}`;
 }
 
-function mayImport(room: string, other: string): boolean {
-  if (room === other || room === 'cli') return true;
-  if (COMPOSERS.includes(room)) return other !== 'cli';
-  return ROOMS[room]?.includes(other) === true;
-}
-
-function roomOf(path: string): string {
+function folderOf(path: string): string {
   return path.split('/')[0] ?? path;
 }
 
-/** Circles of imports, each once, found by a walk in depth that remembers the way it came. */
+/** Index in `LAYERS`; -1 for an unknown folder. */
+function layerOf(folder: string): number {
+  return LAYERS.findIndex((layer) => Object.hasOwn(layer, folder));
+}
+
+function linesOf({ text }: SourceFile): number {
+  return text.trimEnd().split('\n').length;
+}
+
+/** Circles of imports, each reported once, found by a depth-first search. */
 function cycles(files: readonly SourceFile[]): string[] {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const done = new Set<string>();
   const found: string[] = [];
-  const walk = (file: SourceFile, way: readonly string[]): void => {
-    const start = way.indexOf(file.path);
+  const visit = (file: SourceFile, trail: readonly string[]): void => {
+    const start = trail.indexOf(file.path);
     if (start !== -1) {
-      found.push(
-        `${file.path}: imports itself by way of ${[...way.slice(start), file.path].join(' → ')}; imports make no circle`,
-      );
+      found.push(`${file.path}: circular import: ${[...trail.slice(start), file.path].join(' → ')}`);
     }
     if (start !== -1 || done.has(file.path)) return;
     for (const specifier of importsOf(file).filter((one) => one.startsWith('.'))) {
       const next = byPath.get(target(file, specifier));
-      if (next !== undefined) walk(next, [...way, file.path]);
+      if (next !== undefined) visit(next, [...trail, file.path]);
     }
     done.add(file.path);
   };
-  for (const file of files) walk(file, []);
+  for (const file of files) visit(file, []);
   return found;
+}
+
+function smallFiles(files: readonly SourceFile[]): string[] {
+  return files
+    .filter((file) => linesOf(file) < SMALL_LINES)
+    .flatMap((file) => {
+      const importers = files.filter((other) =>
+        importsOf(other).some((one) => one.startsWith('.') && target(other, one) === file.path),
+      );
+      return importers.length === 1
+        ? [`${file.path}: has ${linesOf(file)} lines and one importer, ${importers[0]?.path}; merge them`]
+        : [];
+    });
+}
+
+/** Commands are named as the user types them, whatever else has that name. */
+function sameNames(files: readonly SourceFile[]): string[] {
+  const paths = files.map(({ path }) => path).filter((path) => !path.startsWith('cli/commands/'));
+  return paths.flatMap((path, at) => {
+    const first = paths.findIndex((other) => basename(other) === basename(path));
+    return first < at ? [`${path}: has the name of ${paths[first]}`] : [];
+  });
+}
+
+/**
+ * Interfaces that another folder imports, that one class in `src` implements, and that no test implements either.
+ * Shapes of data and of options, which no class implements, are not meant.
+ */
+function loneInterfaces(files: readonly SourceFile[], tests: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    [...codeOf(file).matchAll(/^export interface (\w+)/gm)].flatMap(([, name = '']) => {
+      const isImported = files.some(
+        (other) => folderOf(other.path) !== folderOf(file.path) && importsName(other, file, name),
+      );
+      if (!isImported || implementations(files, name) !== 1) return [];
+      return tests.some((test) => fakes(test, name))
+        ? []
+        : [`${file.path}: interface ${name} has one implementation; use the class`];
+    }),
+  );
+}
+
+function importsName(file: SourceFile, from: SourceFile, name: string): boolean {
+  return [...file.text.matchAll(/\{([^{}]*)\}\s*from\s+'([^']+)'/g)].some(
+    ([, names = '', specifier = '']) =>
+      specifier.startsWith('.') &&
+      target(file, specifier) === from.path &&
+      new RegExp(`\\b${name}\\b`).test(names),
+  );
+}
+
+function implementations(files: readonly SourceFile[], name: string): number {
+  const pattern = new RegExp(`\\bimplements [^{]*\\b${name}\\b`, 'g');
+  return files.reduce((sum, file) => sum + (codeOf(file).match(pattern)?.length ?? 0), 0);
+}
+
+/** Whether a test makes one: a class, a value or a function whose type it is. */
+function fakes(file: SourceFile, name: string): boolean {
+  return new RegExp(`\\bimplements [^{]*\\b${name}\\b|: ${name}\\b[^;{]*(=|\\{)|satisfies ${name}\\b`).test(
+    codeOf(file),
+  );
 }

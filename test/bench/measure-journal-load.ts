@@ -2,10 +2,10 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../src/core/clock.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import type { Job } from '../../src/model/job.ts';
 import type { OkResult } from '../../src/model/result.ts';
-import { systemClock } from '../../src/system-clock.ts';
 import type { Row } from './row.ts';
 import { runProcess } from './run-process.ts';
 

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
-import { FileSaver } from '../../src/bodies/file-saver.ts';
-import { type KeepOptions, KeptHop } from '../../src/bodies/kept-hop.ts';
-import { NameMaker } from '../../src/bodies/name-maker.ts';
-import type { Headers } from '../../src/bodies/resume-record.ts';
+import { type KeepOptions, KeptHop } from '../../src/bodies/body-capture.ts';
+import { NameMaker } from '../../src/bodies/file-name-template.ts';
+import { FileSaver } from '../../src/bodies/file-sink.ts';
+import type { Headers } from '../../src/bodies/resume.ts';
 import { SaveDirectory } from '../../src/bodies/save-directory.ts';
 import type { OutputError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';

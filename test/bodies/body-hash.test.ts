@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { BodyHash } from '../../src/bodies/body-hash.ts';
+import { BodyHash } from '../../src/bodies/file-sink.ts';
 
 test.each([[[]], [[5]], [[5, 5]], [[50_000]], [[50_000, 5]], [[5, 50_000, 5]]])(
   'a body in pieces of %j bytes has its SHA-256, whatever becomes of the pieces',

@@ -1,7 +1,7 @@
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DecodeError, decoderFor, OverflowError } from '../../src/bodies/decoder.ts';
+import { DecodeError, decoderFor, OverflowError } from '../../src/bodies/decompress.ts';
 import { TextMatcher } from '../../src/bodies/text-matcher.ts';
 import { cutAnyhow, cuts, edited, edits } from '../arbitrary/bytes.ts';
 import { runs } from '../arbitrary/runs.ts';

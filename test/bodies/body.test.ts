@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { Body } from '../../src/bodies/body.ts';
-import { DecodeError } from '../../src/bodies/decoder.ts';
+import { DecodeError } from '../../src/bodies/decompress.ts';
 import { filler } from '../origin/filler.ts';
 
 const TEXT = filler(100_000);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { InlineTaker } from '../../src/bodies/inline-taker.ts';
+import { InlineTaker } from '../../src/bodies/body-sink.ts';
 
 function keep(pieces: readonly (string | Buffer)[], { isWhole = true, maxBytes = 10 } = {}) {
   const taker = new InlineTaker(maxBytes);

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
-import { NameMaker } from '../../src/bodies/name-maker.ts';
-import { nameTemplate } from '../../src/config/parsers/name-template.ts';
+import { NameMaker } from '../../src/bodies/file-name-template.ts';
+import { nameTemplate } from '../../src/config/parse/names.ts';
 import type { Job } from '../../src/model/job.ts';
 import { aJob } from './a-job.ts';
 

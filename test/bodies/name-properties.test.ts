@@ -1,11 +1,10 @@
 import { resolve, sep } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { NameMaker } from '../../src/bodies/name-maker.ts';
-import { nameTemplate } from '../../src/config/parsers/name-template.ts';
-import { fileNameFault } from '../../src/model/file-name.ts';
-import type { Job } from '../../src/model/job.ts';
-import { NAME_FIELDS, type NameTemplate } from '../../src/model/name-template.ts';
+import { NameMaker } from '../../src/bodies/file-name-template.ts';
+import { nameTemplate } from '../../src/config/parse/names.ts';
+import { type Job, NAME_FIELDS, type NameTemplate } from '../../src/model/job.ts';
+import { fileNameFault } from '../../src/model/safe-name.ts';
 import { fetchableUrl } from '../arbitrary/jobs.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText, shortHostileText } from '../arbitrary/texts.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { contentRange } from '../../src/bodies/content-range.ts';
 import {
+  contentRange,
   decodeResumeRecord,
   encodeResumeRecord,
   isSameVersion,
   resumeRecord,
-} from '../../src/bodies/resume-record.ts';
+} from '../../src/bodies/resume.ts';
 
 const URL = 'https://example.com/a';
 const MODIFIED = 'Thu, 01 Jan 2026 00:00:00 GMT';

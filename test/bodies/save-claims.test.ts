@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { SaveClaims } from '../../src/bodies/save-claims.ts';
+import { SaveClaims } from '../../src/bodies/name-conflicts.ts';
 import type { Job } from '../../src/model/job.ts';
 import { aJob } from './a-job.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BodyError } from '../../src/bodies/body-error.ts';
+import { BodyError } from '../../src/bodies/body-sink.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aSaver } from './a-saver.ts';
 

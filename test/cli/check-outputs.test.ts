@@ -1,7 +1,7 @@
 import { link, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { checkOutputs } from '../../src/cli/check-outputs.ts';
+import { checkOutputs } from '../../src/cli/output-files.ts';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 

@@ -5,8 +5,8 @@ import type { Result } from '../../src/model/result.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { hostileResults, UNPRINTABLE } from '../sinks/hostile.ts';
-import { failures } from '../sinks/reports/report-of.ts';
+import { hostileResults, UNPRINTABLE } from '../output/hostile.ts';
+import { failures } from '../output/reports/report-of.ts';
 import { aFile } from './an-origin.ts';
 import { lines, recordFile } from './records.ts';
 

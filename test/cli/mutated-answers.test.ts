@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { decodeRecord } from '../../src/model/decode-record.ts';
+import { decodeRecord } from '../../src/model/record.ts';
 import { type MutatedAnswer, mutatedAnswer } from '../origin/mutated-answer.ts';
 import { type RawServer, startRawServer } from '../origin/raw-server.ts';
 import { startCli } from '../origin/run-cli.ts';

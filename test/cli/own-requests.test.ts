@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { OwnRequests } from '../../src/cli/own-requests.ts';
+import { OwnRequests } from '../../src/cli/outputs.ts';
 import type { Job } from '../../src/model/job.ts';
 
 function aJob(index: number, more: Partial<Job>): Job {

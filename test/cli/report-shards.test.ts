@@ -1,10 +1,10 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { logRecord } from '../../src/broker/log-record.ts';
+import { logRecord } from '../../src/cluster/result-log.ts';
+import { ShardWriter } from '../../src/cluster/shards.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import type { Result } from '../../src/model/result.ts';
-import { ShardWriter } from '../../src/shards/shard-writer.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';

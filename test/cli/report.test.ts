@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
-import { REPORT_KINDS } from '../../src/model/report-kind.ts';
+import { REPORT_KINDS } from '../../src/model/result.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { EVERY_WAY, failures } from '../sinks/reports/report-of.ts';
+import { EVERY_WAY, failures } from '../output/reports/report-of.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
 import { lines, recordFile } from './records.ts';
 

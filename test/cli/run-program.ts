@@ -1,4 +1,4 @@
-import type { CommandName } from '../../src/cli/command-spec.ts';
+import type { CommandName } from '../../src/cli/command-specs.ts';
 import { buildProgram, type RunCommand } from '../../src/cli/program.ts';
 
 /** What a run gave, and what the command was called with. */

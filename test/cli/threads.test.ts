@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { filesIn } from '../bodies/a-saver.ts';
+import { originsOfTwoThreads } from '../fetch/threads/origins-of-threads.ts';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { originsOfTwoThreads } from '../threads/origins-of-threads.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
 
 const FETCH = ['fetch', '--threads', '2'];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { expectationOf, parseExpectation } from '../../src/config/expectation.ts';
-import { resolveRunOptions } from '../../src/config/resolve-run-options.ts';
+import { expectationOf, parseExpectation } from '../../src/config/expectations.ts';
+import { resolveRunOptions } from '../../src/config/library-options.ts';
 
 describe('parseExpectation()', () => {
   it('reads every key, with one value or a list', () => {

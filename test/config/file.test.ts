@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readConfigFile } from '../../src/config/file.ts';
-import { loadProgramOptions } from '../../src/config/load-program-options.ts';
+import { readConfigFile } from '../../src/config/option-sources.ts';
+import { loadProgramOptions } from '../../src/config/program-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
 
 let directory = '';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { environmentLayer } from '../../src/config/layer.ts';
+import { environmentLayer } from '../../src/config/option-sources.ts';
 import { programOptions } from '../../src/config/program-options.ts';
 import { refusal, resolve } from './resolve-given.ts';
 

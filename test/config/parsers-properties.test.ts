@@ -1,15 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BadValue } from '../../src/config/bad-value.ts';
-import { deadOptions, feedOptions, statusOptions } from '../../src/config/broker-command-options.ts';
-import { diffOptions } from '../../src/config/diff-options.ts';
-import type { Option, Table } from '../../src/config/option.ts';
+import { deadOptions, feedOptions, statusOptions } from '../../src/config/cluster-command-options.ts';
+import { BadValue, type Option, type Table } from '../../src/config/option.ts';
 import { programOptions } from '../../src/config/program-options.ts';
-import { reportCommandOptions } from '../../src/config/report-command-options.ts';
+import { diffOptions, reportCommandOptions } from '../../src/config/report-command-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText, nearly } from '../arbitrary/texts.ts';
-import { UNPRINTABLE } from '../sinks/hostile.ts';
+import { UNPRINTABLE } from '../output/hostile.ts';
 import { refusal } from './resolve-given.ts';
 
 const table: Table = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { printConfig } from '../../src/config/print.ts';
+import { printConfig } from '../../src/cli/print-config.ts';
 import {
   type ProgramOptions,
   programOptions,

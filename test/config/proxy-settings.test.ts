@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { proxy } from '../../src/config/parsers/proxy.ts';
+import { proxy } from '../../src/config/parse/addresses.ts';
 import { proxySettings } from '../../src/config/proxy-settings.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { refusal, resolve } from './resolve-given.ts';

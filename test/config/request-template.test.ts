@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { FanoutOptions } from '../../src/config/fanout-options.ts';
-import { readData } from '../../src/config/read-data.ts';
-import { type RequestTemplate, requestTemplate } from '../../src/config/request-template.ts';
-import { resolveRunOptions } from '../../src/config/resolve-run-options.ts';
+import { type FanoutOptions, resolveRunOptions } from '../../src/config/library-options.ts';
+import { type RequestTemplate, readData, requestTemplate } from '../../src/config/request-template.ts';
 import { UsageError } from '../../src/model/errors.ts';
 
 function request(options: FanoutOptions, body?: Uint8Array): RequestTemplate {

@@ -1,6 +1,5 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import type { FanoutOptions } from '../../src/config/fanout-options.ts';
-import { resolveRunOptions } from '../../src/config/resolve-run-options.ts';
+import { type FanoutOptions, resolveRunOptions } from '../../src/config/library-options.ts';
 import type { RunOptions, runOptions } from '../../src/config/run-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
 

@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { collectOptions, feedOptions, workOptions } from '../../src/config/broker-command-options.ts';
-import { clusterOptions } from '../../src/config/broker-options.ts';
+import { collectOptions, feedOptions, workOptions } from '../../src/config/cluster-command-options.ts';
+import { clusterOptions } from '../../src/config/cluster-options.ts';
+import { threadOptions } from '../../src/config/network-options.ts';
 import type { Table } from '../../src/config/option.ts';
-import { outputOptions } from '../../src/config/output-options.ts';
+import { outputOptions, reportOptions } from '../../src/config/output-options.ts';
 import { programOptions } from '../../src/config/program-options.ts';
-import { reportOptions } from '../../src/config/report-options.ts';
 import { runOptions } from '../../src/config/run-options.ts';
-import { threadOptions } from '../../src/config/thread-options.ts';
 
 const table: Table = programOptions;
 

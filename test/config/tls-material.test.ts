@@ -1,7 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readTlsFiles } from '../../src/config/read-tls-files.ts';
-import { tlsMaterial, tlsMaterialIn } from '../../src/config/tls-material.ts';
+import { readTlsFiles, tlsMaterial, tlsMaterialIn } from '../../src/config/tls-files.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { type Credentials, clientCertificate, testCa } from '../origin/certificates.ts';
 

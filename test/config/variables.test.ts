@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BadValue } from '../../src/config/bad-value.ts';
-import { escapeVariables, expandVariables } from '../../src/config/variables.ts';
+import { BadValue } from '../../src/config/option.ts';
+import { escapeVariables, expandVariables } from '../../src/config/option-sources.ts';
 
 const environment = { A: '1', A_2: '2', LOOP: '$A', REPLACER: '$& $1' };
 

@@ -2,10 +2,8 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { CommandSpec } from '../../src/cli/command-spec.ts';
-import { COMMANDS } from '../../src/cli/command-specs.ts';
-import { flagsOf } from '../../src/cli/flag.ts';
-import { packageVersion } from '../../src/version.ts';
+import { COMMANDS, type CommandSpec, flagsOf } from '../../src/cli/command-specs.ts';
+import { packageVersion } from '../../src/model/version.ts';
 import { manPage } from './man-page.ts';
 import { MAN_PAGE } from './pages.ts';
 

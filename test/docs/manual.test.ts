@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../src/cli/command-specs.ts';
+import { COMMANDS, flagsOf } from '../../src/cli/command-specs.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
-import { flagsOf } from '../../src/cli/flag.ts';
 import { FAILURE_KINDS } from '../../src/model/failure.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import type { OkResult } from '../../src/model/result.ts';

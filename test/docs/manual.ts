@@ -1,6 +1,5 @@
-import type { CommandSpec } from '../../src/cli/command-spec.ts';
+import { type CommandSpec, type Flag, flagsOf } from '../../src/cli/command-specs.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
-import { type Flag, flagsOf } from '../../src/cli/flag.ts';
 import { GROUPS } from '../../src/config/option.ts';
 import { EXIT_MEANINGS } from './exit-meanings.ts';
 

@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../src/cli/command-specs.ts';
-import { flagsOf } from '../../src/cli/flag.ts';
+import { COMMANDS, flagsOf } from '../../src/cli/command-specs.ts';
 import { anchorsOf, linksOf } from './links.ts';
 import { pages, ROOT } from './pages.ts';
 

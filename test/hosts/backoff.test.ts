@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { backoffMs } from '../../src/hosts/backoff.ts';
+import { backoffMs } from '../../src/hosts/retry-policy.ts';
 
 test.each([
   [1, 1, 500],

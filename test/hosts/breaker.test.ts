@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Breaker } from '../../src/hosts/breaker.ts';
+import { Breaker } from '../../src/hosts/circuit-breaker.ts';
 
 function failing(threshold: number, times: number): Breaker {
   const breaker = new Breaker(threshold);

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Observation } from '../../src/hosts/host.ts';
-import { Hosts, type HostsOptions } from '../../src/hosts/hosts.ts';
+import { Hosts, type HostsOptions, type Observation } from '../../src/hosts/host-registry.ts';
 
 const ANSWER: Observation = { kind: 'answer' };
 const NEVER = Number.POSITIVE_INFINITY;

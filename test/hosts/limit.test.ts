@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Limit } from '../../src/hosts/limit.ts';
+import { Limit } from '../../src/hosts/concurrency-limit.ts';
 
 function succeed(limit: Limit, times: number): void {
   for (let i = 0; i < times; i++) limit.succeed();

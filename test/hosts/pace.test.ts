@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Pace } from '../../src/hosts/pace.ts';
+import { Pace } from '../../src/hosts/rate-limiter.ts';
 
 /** Starts a request as soon as the pace allows it, and says how many there were by `endMs`. */
 function startedBy(pace: Pace, endMs: number): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SharedPace, sharedPaceMemory } from '../../src/hosts/shared-pace.ts';
+import { SharedPace, sharedPaceMemory } from '../../src/hosts/rate-limiter.ts';
 
 const START = 1_700_000_000_000;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Shortages } from '../../src/hosts/shortages.ts';
+import { Shortages } from '../../src/hosts/resource-pressure.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 

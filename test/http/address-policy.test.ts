@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { allowedOf, denyPrivate } from '../../src/http/address-policy.ts';
-import { SPECIAL_IPV4, SPECIAL_IPV6 } from '../../src/http/special-ranges.ts';
+import { allowedOf, denyPrivate, SPECIAL_IPV4, SPECIAL_IPV6 } from '../../src/http/ssrf-guard.ts';
 
 describe('denyPrivate()', () => {
   test.each([

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { classify, type Progress } from '../../src/http/classify.ts';
-import { DialError } from '../../src/http/dial-error.ts';
-import { explain } from '../../src/http/explain.ts';
+import { classify, explain, type Progress } from '../../src/http/classify-error.ts';
+import { DialError } from '../../src/http/network-errors.ts';
 
 const AT_START: Progress = { hasHead: false, isFresh: true };
 const coded = (code: string, message: string, more = {}) =>

@@ -1,13 +1,12 @@
 import { onTestFinished } from 'vitest';
-import type { AddressPolicy } from '../../src/http/address-policy.ts';
 import { Agent } from '../../src/http/agent.ts';
 import { type AttemptOptions, attempt, type Reply } from '../../src/http/attempt.ts';
-import { Dialer } from '../../src/http/dialer.ts';
+import { Dialer } from '../../src/http/connector.ts';
+import { openResolver, Resolver } from '../../src/http/dns/resolver.ts';
 import type { Hop } from '../../src/http/hop.ts';
-import { openResolver } from '../../src/http/open-resolver.ts';
-import type { ProxyRoutes } from '../../src/http/proxy-routes.ts';
-import { Resolver } from '../../src/http/resolver.ts';
-import { Secure, type SecureOptions } from '../../src/http/secure.ts';
+import type { ProxyRoutes } from '../../src/http/proxy.ts';
+import type { AddressPolicy } from '../../src/http/ssrf-guard.ts';
+import { Secure, type SecureOptions } from '../../src/http/tls.ts';
 import { caPem } from '../origin/tls.ts';
 
 export interface ClientOptions {

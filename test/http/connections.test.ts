@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { AttemptError } from '../../src/http/attempt-error.ts';
+import { AttemptError } from '../../src/http/network-errors.ts';
 import * as hostile from '../origin/hostile.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { startRawServer } from '../origin/raw-server.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type AddressPolicy, denyPrivate } from '../../src/http/address-policy.ts';
+import { type AddressPolicy, denyPrivate } from '../../src/http/ssrf-guard.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { startHttps } from '../origin/tls.ts';
 import { running, startClient } from './client.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { DirectSocket } from '../../src/http/direct-socket.ts';
+import { DirectSocket } from '../../src/http/shared-buffer-socket.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { running, startClient } from './client.ts';
 

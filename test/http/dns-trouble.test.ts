@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DnsTrouble } from '../../src/http/dns-trouble.ts';
+import { DnsTrouble } from '../../src/http/dns/dns-cache.ts';
 
 /** What is said when look-ups end with these codes, one name each. */
 function said(codes: readonly (string | undefined)[], nameOf = (index: number) => `${index}.test`): string[] {

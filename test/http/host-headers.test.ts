@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { firstHop } from '../../src/http/hop.ts';
-import { headersFor } from '../../src/http/host-headers.ts';
+import { firstHop, headersFor } from '../../src/http/hop.ts';
 import type { Job } from '../../src/model/job.ts';
 
 const TABLE = new Map([

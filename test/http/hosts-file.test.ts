@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseHostsFile, readHostsFile } from '../../src/http/hosts-file.ts';
+import { parseHostsFile, readHostsFile } from '../../src/http/dns/lookup.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
 const parsed = (text: string) => Object.fromEntries(parseHostsFile(text));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { AttemptError } from '../../src/http/attempt-error.ts';
+import { AttemptError } from '../../src/http/network-errors.ts';
 import { startHttps } from '../origin/tls.ts';
 import { running, startClient } from './client.ts';
 import { answerOk, type Http2Route, startHttp2 } from './http2-origin.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Families, NameServers } from '../../src/http/name-servers.ts';
+import { type Families, NameServers } from '../../src/http/dns/name-servers.ts';
 import { type DnsEntry, type DnsOptions, startDnsServer } from '../origin/dns-server.ts';
 import { running } from './client.ts';
 

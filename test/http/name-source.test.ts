@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import type { LookUp } from '../../src/http/dns-answer.ts';
-import { dnsFailure } from '../../src/http/dns-failure.ts';
-import { NameSource, type NameSourceOptions } from '../../src/http/name-source.ts';
+import { dnsFailure, type LookUp } from '../../src/http/dns/dns-cache.ts';
+import { NameSource, type NameSourceOptions } from '../../src/http/dns/lookup.ts';
 
 const answer = (address: string) => ({ addresses: [address], ttlMs: 60_000 });
 const answers =

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { AttemptError } from '../../src/http/attempt-error.ts';
+import { AttemptError } from '../../src/http/network-errors.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { Tally } from '../origin/tally.ts';
 import { startStalledHandshake } from '../origin/tls.ts';

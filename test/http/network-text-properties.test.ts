@@ -1,12 +1,11 @@
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { contentRange } from '../../src/bodies/content-range.ts';
-import { decodeResumeRecord, encodeResumeRecord } from '../../src/bodies/resume-record.ts';
-import { retryAfterMs } from '../../src/hosts/retry-after.ts';
-import { blockedBy } from '../../src/http/blocked.ts';
-import { parseHostsFile } from '../../src/http/hosts-file.ts';
-import { parseBypass } from '../../src/http/proxy-bypass.ts';
+import { contentRange, decodeResumeRecord, encodeResumeRecord } from '../../src/bodies/resume.ts';
+import { blockedBy } from '../../src/fetch/bot-protection.ts';
+import { retryAfterMs } from '../../src/hosts/retry-policy.ts';
+import { parseHostsFile } from '../../src/http/dns/lookup.ts';
+import { parseBypass } from '../../src/http/proxy.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText, nearly } from '../arbitrary/texts.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lookUpsAtOnce } from '../../src/http/open-resolver.ts';
+import { lookUpsAtOnce } from '../../src/http/dns/resolver.ts';
 
 test.each([
   [1, 64],

@@ -1,11 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
 import { connect } from 'node:net';
-import { connectFailure } from '../../src/http/connect-failure.ts';
-import { DialError } from '../../src/http/dial-error.ts';
-import { readHostsFile } from '../../src/http/hosts-file.ts';
-import { NameServers } from '../../src/http/name-servers.ts';
-import { NameSource } from '../../src/http/name-source.ts';
-import { SystemResolver } from '../../src/http/system-resolver.ts';
+import { connectFailure } from '../../src/http/connector.ts';
+import { NameSource, readHostsFile, SystemResolver } from '../../src/http/dns/lookup.ts';
+import { NameServers } from '../../src/http/dns/name-servers.ts';
+import { DialError } from '../../src/http/network-errors.ts';
 
 // Run by a test as a process of its own: says in JSON how things fail when no file can be opened any more.
 const source = new NameSource({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseBypass } from '../../src/http/proxy-bypass.ts';
+import { parseBypass } from '../../src/http/proxy.ts';
 
 describe('parseBypass()', () => {
   it.each<[string, string, number?]>([

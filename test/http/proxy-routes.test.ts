@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { proxy } from '../../src/config/parsers/proxy.ts';
-import { ProxyRoutes } from '../../src/http/proxy-routes.ts';
+import { proxy } from '../../src/config/parse/addresses.ts';
+import { ProxyRoutes } from '../../src/http/proxy.ts';
 import { through } from './through.ts';
 
 const HTTP = { hostname: 'a.test', protocol: 'http:', port: '' };

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { dnsFailure } from '../../src/http/dns-failure.ts';
+import { dnsFailure } from '../../src/http/dns/dns-cache.ts';
 import { selfSignedCertificate, serverCertificate } from '../origin/certificates.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { BROKEN_PROXIES, startProxy } from '../origin/proxy.ts';

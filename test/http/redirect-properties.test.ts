@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Hop } from '../../src/http/hop.ts';
-import type { HostHeaders } from '../../src/http/host-headers.ts';
+import type { Hop, HostHeaders } from '../../src/http/hop.ts';
 import { isRedirect, nextHop } from '../../src/http/redirect.ts';
 import { originOf } from '../../src/model/url.ts';
 import { fetchableUrl, urlText } from '../arbitrary/jobs.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
-import { UNPRINTABLE } from '../sinks/hostile.ts';
+import { UNPRINTABLE } from '../output/hostile.ts';
 
 const SECRETS = {
   authorization: 'Basic hunter2',

@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
-import { overridesOf } from '../../src/http/address-overrides.ts';
-import type { LookUp } from '../../src/http/dns-answer.ts';
-import { dnsFailure } from '../../src/http/dns-failure.ts';
-import { Resolver, type ResolverOptions } from '../../src/http/resolver.ts';
+import { dnsFailure, type LookUp } from '../../src/http/dns/dns-cache.ts';
+import { overridesOf, Resolver, type ResolverOptions } from '../../src/http/dns/resolver.ts';
 import { Tally } from '../origin/tally.ts';
 import { startClient } from './client.ts';
 

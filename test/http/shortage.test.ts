@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { classify } from '../../src/http/classify.ts';
-import { connectFailure } from '../../src/http/connect-failure.ts';
-import { DialError } from '../../src/http/dial-error.ts';
-import { ShortageError } from '../../src/http/shortage.ts';
+import { classify } from '../../src/http/classify-error.ts';
+import { connectFailure } from '../../src/http/connector.ts';
+import { DialError, ShortageError } from '../../src/http/network-errors.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { startProcess } from '../origin/run-cli.ts';
 import { running, startClient } from './client.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SystemResolver } from '../../src/http/system-resolver.ts';
+import { SystemResolver } from '../../src/http/dns/lookup.ts';
 
 test('getaddrinfo knows localhost', async () => {
   const { addresses, ttlMs } = await new SystemResolver(undefined).lookUp('localhost');

@@ -1,5 +1,5 @@
-import { proxy } from '../../src/config/parsers/proxy.ts';
-import { ProxyRoutes } from '../../src/http/proxy-routes.ts';
+import { proxy } from '../../src/config/parse/addresses.ts';
+import { ProxyRoutes } from '../../src/http/proxy.ts';
 
 /** Routes through one proxy for both schemes, except to the hosts of `bypass`; CONNECT names the agent `test/1`. */
 export function through(url: string, bypass = ''): ProxyRoutes {

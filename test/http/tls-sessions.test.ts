@@ -1,7 +1,6 @@
 import { createServer, type TlsOptions } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Secure } from '../../src/http/secure.ts';
-import { TlsSessions } from '../../src/http/tls-sessions.ts';
+import { Secure, TlsSessions } from '../../src/http/tls.ts';
 import { serverCertificate } from '../origin/certificates.ts';
 import { listen } from '../origin/listen.ts';
 import { caPem } from '../origin/tls.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
-import { Secure, type SecureOptions, type SecureVia } from '../../src/http/secure.ts';
+import { Secure, type SecureOptions, type SecureVia } from '../../src/http/tls.ts';
 import { clientCertificate, selfSignedCertificate, serverCertificate } from '../origin/certificates.ts';
 import { listen } from '../origin/listen.ts';
 import * as tls from '../origin/tls.ts';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { checkInputs } from '../../src/input/check-inputs.ts';
+import { checkInputs } from '../../src/input/input.ts';
 import { InputError } from '../../src/model/errors.ts';
 import { tempDir } from './temp-dir.ts';
 

@@ -3,8 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { countJobs } from '../../src/input/count-jobs.ts';
-import { readJobs } from '../../src/input/read-jobs.ts';
+import { countJobs, readJobs } from '../../src/input/read-jobs.ts';
 import { tempDir } from './temp-dir.ts';
 
 const LIST = `\ufeff# list\nhttp://a/\r\n\n \t\nnope\n  # note\n{"url":1}\n${'x'.repeat(1024 * 1024 + 1)}\n#${'x'.repeat(1024 * 1024)}\nhttp://b/`;

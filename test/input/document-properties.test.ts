@@ -2,13 +2,13 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseSitemap, type SitemapEntry } from '../../src/input/parse-sitemap.ts';
-import { readChunks } from '../../src/input/read-chunks.ts';
+import { readChunks } from '../../src/input/read-stream.ts';
+import { parseSitemap, type SitemapEntry } from '../../src/input/sitemap.ts';
 import { InputError } from '../../src/model/errors.ts';
 import { cutAnyhow, cuts, edited, edits, listBytes } from '../arbitrary/bytes.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
-import { UNPRINTABLE } from '../sinks/hostile.ts';
+import { UNPRINTABLE } from '../output/hostile.ts';
 
 async function* inPieces(pieces: readonly Buffer[]): AsyncGenerator<Buffer> {
   yield* pieces;

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { JobOptions, Tally } from '../../src/input/job-maker.ts';
-import { type JobItem, jobsFrom } from '../../src/input/jobs-from.ts';
+import { type JobItem, type JobOptions, jobsFrom, type Tally } from '../../src/input/read-jobs.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import type { Job } from '../../src/model/job.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { openFile } from '../../src/input/open-file.ts';
+import { openFile } from '../../src/input/read-stream.ts';
 import { InputError } from '../../src/model/errors.ts';
 import { tempDir } from './temp-dir.ts';
 

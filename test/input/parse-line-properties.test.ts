@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { jobWire } from '../../src/cli/job-wire.ts';
-import { parseExpectation } from '../../src/config/expectation.ts';
-import type { JobFields } from '../../src/input/parse-job-input.ts';
-import { jobText, parseLine } from '../../src/input/parse-line.ts';
+import { jobWire } from '../../src/cluster/job-codec.ts';
+import { parseExpectation } from '../../src/config/expectations.ts';
+import { type JobFields, jobText, parseLine } from '../../src/input/parse-job.ts';
 import { jobObject, urlText } from '../arbitrary/jobs.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
-import { UNPRINTABLE } from '../sinks/hostile.ts';
+import { UNPRINTABLE } from '../output/hostile.ts';
 
 const syntax = { parseExpectation };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isComment, jobText, parseLine } from '../../src/input/parse-line.ts';
+import { isComment, jobText, parseLine } from '../../src/input/parse-job.ts';
 
 const json = (value: unknown): string => JSON.stringify(value);
 const invalid = (reason: string): object =>

@@ -3,8 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { openFile } from '../../src/input/open-file.ts';
-import { readChunks } from '../../src/input/read-chunks.ts';
+import { openFile, readChunks } from '../../src/input/read-stream.ts';
 import { InputError } from '../../src/model/errors.ts';
 import { tempDir } from './temp-dir.ts';
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { classifyInput } from '../../src/input/input.ts';
-import { readSitemaps } from '../../src/input/read-sitemaps.ts';
+import { readSitemaps } from '../../src/input/sitemap.ts';
 import { InputError } from '../../src/model/errors.ts';
 import type { Job } from '../../src/model/job.ts';
 

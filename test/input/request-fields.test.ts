@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { headersFault, methodFault, sentHeaders } from '../../src/input/request-fields.ts';
+import { headersFault, methodFault, sentHeaders } from '../../src/input/parse-job.ts';
 import { sentMethod } from '../../src/model/request-rules.ts';
 
 describe('methodFault()', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SeenKeys } from '../../src/input/seen-keys.ts';
+import { SeenKeys } from '../../src/input/hash-set.ts';
 
 describe('SeenKeys', () => {
   it('tells new texts from known ones', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { excerpt, shownUrl } from '../../src/input/shown-url.ts';
+import { excerpt, shownUrl } from '../../src/input/parse-url.ts';
 
 describe('shownUrl()', () => {
   it('is one word, whatever white space was in it', () => {

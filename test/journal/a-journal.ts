@@ -1,7 +1,7 @@
+import { systemClock } from '../../src/core/clock.ts';
 import { Journal, type JournalOptions } from '../../src/journal/journal.ts';
 import type { Job } from '../../src/model/job.ts';
 import type { Result } from '../../src/model/result.ts';
-import { systemClock } from '../../src/system-clock.ts';
 import { okResult } from '../model/a-result.ts';
 
 /** What a run needs, and what it was warned of. */

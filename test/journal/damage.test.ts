@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Journal } from '../../src/journal/journal.ts';
 import { JournalIndex } from '../../src/journal/journal-index.ts';
-import { loadJournal } from '../../src/journal/load-journal.ts';
+import { loadJournal } from '../../src/journal/journal-reader.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { job, journalOptions, run } from './a-journal.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { halfSipHash, type Words } from '../../src/journal/half-sip-hash.ts';
+import { halfSipHash, type Words } from '../../src/journal/job-key.ts';
 
 const KEY: Words = { first: 0x03020100, second: 0x07060504 };
 

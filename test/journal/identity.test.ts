@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { KeyMaker } from '../../src/journal/identity.ts';
+import { KeyMaker } from '../../src/journal/job-key.ts';
 
 const SEED = { first: 1, second: 2 };
 

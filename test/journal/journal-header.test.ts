@@ -1,7 +1,7 @@
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { HEADER_LENGTH, readHeader } from '../../src/journal/journal-header.ts';
+import { HEADER_LENGTH, readHeader } from '../../src/journal/journal-format.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 

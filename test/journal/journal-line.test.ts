@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openLine, readEntry, recordOf, sealLines } from '../../src/journal/journal-line.ts';
+import { openLine, readEntry, recordOf, sealLines } from '../../src/journal/journal-format.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 

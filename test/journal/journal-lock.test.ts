@@ -4,8 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { JournalLock } from '../../src/journal/journal-lock.ts';
-import { nameOf, thisHolder } from '../../src/journal/lock-holder.ts';
+import { JournalLock, nameOf, thisHolder } from '../../src/journal/journal-lock.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 

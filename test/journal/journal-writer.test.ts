@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import { OutputError } from '../../src/model/errors.ts';
+import { FakeClock } from '../core/fake-clock.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { FakeClock } from '../queue/fake-clock.ts';
 
 /** A writer on a real file whose calls are counted, and may be made to fail. */
 async function aWriter(start = '') {

@@ -1,10 +1,9 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Identity } from '../../src/journal/identity.ts';
-import { openLine, sealLines } from '../../src/journal/journal-line.ts';
-import { BYTES_PER_PLACE } from '../../src/journal/load-journal.ts';
-import { RecordReader } from '../../src/journal/record-reader.ts';
+import type { Identity } from '../../src/journal/job-key.ts';
+import { openLine, sealLines } from '../../src/journal/journal-format.ts';
+import { BYTES_PER_PLACE, RecordReader } from '../../src/journal/journal-reader.ts';
 import { okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 

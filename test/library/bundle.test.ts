@@ -25,7 +25,7 @@ async function chunkOf(name: string): Promise<string> {
   const texts = await Promise.all(files.map((file) => readFile(new URL(file), 'utf8')));
   const [, chunk] = new RegExp(`import\\("\\./(${name}-[^"]+)"\\)`).exec(texts.join('\n')) ?? [];
   if (chunk === undefined) throw new Error(`There is no chunk for ${name}`);
-  return chunk;
+  return `chunks/${chunk}`;
 }
 
 test('fanout --version loads two files, and no package', async () => {

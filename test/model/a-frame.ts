@@ -1,4 +1,4 @@
-import type { Frame } from '../../src/model/frame.ts';
+import type { Frame } from '../../src/model/result-line.ts';
 
 export function aFrame(changes: Partial<Frame> = {}): Frame {
   return {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeRecord } from '../../src/model/decode-record.ts';
-import { encodeRecord } from '../../src/model/record.ts';
+import { decodeRecord, encodeRecord } from '../../src/model/record.ts';
 import type { Result } from '../../src/model/result.ts';
 import { failedResult, okResult } from './a-result.ts';
 

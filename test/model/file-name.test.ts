@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fileNameFault, safePart } from '../../src/model/file-name.ts';
+import { fileNameFault, safePart } from '../../src/model/safe-name.ts';
 
 describe('fileNameFault()', () => {
   it.each([

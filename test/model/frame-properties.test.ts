@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeLine } from '../../src/model/decode-line.ts';
-import { decodeFrame, encodeFrame, type Frame, MAX_FRAME_BYTES } from '../../src/model/frame.ts';
+import {
+  decodeFrame,
+  decodeLine,
+  encodeFrame,
+  type Frame,
+  MAX_FRAME_BYTES,
+} from '../../src/model/result-line.ts';
 import { edited, edits } from '../arbitrary/bytes.ts';
 import { anyResult } from '../arbitrary/results.ts';
 import { runs } from '../arbitrary/runs.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeLine } from '../../src/model/decode-line.ts';
-import { decodeFrame, encodeFrame, MAX_FRAME_BYTES } from '../../src/model/frame.ts';
 import { encodeRecord } from '../../src/model/record.ts';
+import { decodeFrame, decodeLine, encodeFrame, MAX_FRAME_BYTES } from '../../src/model/result-line.ts';
 import { aFrame } from './a-frame.ts';
 import { okResult } from './a-result.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { HeavyHitters } from '../../src/model/heavy-hitters.ts';
+import { HeavyHitters } from '../../src/model/top-k.ts';
 import { seededRandom } from '../seeded-random.ts';
 
 function counted(keys: Iterable<string>, capacity: number): HeavyHitters {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LatencyHistogram } from '../../src/model/latency.ts';
+import { LatencyHistogram } from '../../src/model/summary.ts';
 import { seededRandom } from '../seeded-random.ts';
 
 function percentilesOf(durations: Iterable<number>) {

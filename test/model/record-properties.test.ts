@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeRecord } from '../../src/model/decode-record.ts';
-import { encodeRecord } from '../../src/model/record.ts';
+import { decodeRecord, encodeRecord } from '../../src/model/record.ts';
 import type { Result } from '../../src/model/result.ts';
-import { escapeJson } from '../../src/sinks/escape-json.ts';
+import { escapeJson } from '../../src/output/format.ts';
 import { edited, edits } from '../arbitrary/bytes.ts';
 import { anyResult } from '../arbitrary/results.ts';
 import { runs } from '../arbitrary/runs.ts';

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodeRecord } from '../../src/model/record.ts';
-import { sharedRecord } from '../../src/model/shared-record.ts';
+import { encodeRecord, sharedRecord } from '../../src/model/record.ts';
 import { okResult } from './a-result.ts';
 
 test('sharedRecord() is the record of each result, also where they take turns', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { failsRun, verdictOf } from '../../src/model/verdict.ts';
+import { failsRun, verdictOf } from '../../src/model/result.ts';
 import { failedResult, okResult } from './a-result.ts';
 
 test('verdictOf() is OK, WARN or FAIL', () => {

@@ -6,7 +6,6 @@ import type { Credentials } from './certificates.ts';
 import { type Listening, type ListenOptions, listen } from './listen.ts';
 import { startRawServer } from './raw-server.ts';
 import type { LoggedRequest } from './request-log.ts';
-
 import { type Starter, scripted } from './script.ts';
 
 export interface ProxyOptions extends ListenOptions {

@@ -1,9 +1,223 @@
+import type { Suggestions } from '../../config/option.ts';
 import { UsageError } from '../../model/errors.ts';
 import { printable } from '../../model/printable.ts';
-import { COMMANDS } from '../command-specs.ts';
-import { COMPLETIONS } from '../completion/shells.ts';
+import { COMMANDS, type CommandSpec, type Flag, flagsOf, type Operand } from '../command-specs.ts';
+import { writeText } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import { writeText } from '../write-text.ts';
+
+/** The flags that stand before a command; `--help` stands after one as well. */
+const HELP = { short: '-h', long: '--help', help: 'show this help' } as const;
+const VERSION = { short: '-V', long: '--version', help: 'show the version' } as const;
+
+/** A script that completes the commands in bash, from 3.2 on, which macOS has. */
+export function bashCompletion(commands: readonly CommandSpec[]): string {
+  const names = commands.map(({ name }) => name);
+  return `# Completes fanout in bash: eval "$(fanout completion bash)"
+_fanout() {
+  local IFS=$'\\n'
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}"
+  local want='' operands='' words='' flags='' value=''
+  COMPREPLY=()
+  # To bash the = in --flag=value is a word by itself.
+  if [[ $current == '=' ]]; then
+    current='' value=yes
+  elif [[ $previous == '=' ]]; then
+    previous="\${COMP_WORDS[COMP_CWORD - 2]}" value=yes
+  fi
+  if ((COMP_CWORD == 1)); then
+    want=words words=${list([...names, 'help', HELP.short, HELP.long, VERSION.short, VERSION.long])}
+  else
+    case "\${COMP_WORDS[1]}" in
+    help) operands=words words=${list(names)} ;;
+${commands.map(bashCommandCase).join('\n')}
+    esac
+  fi
+  if [[ -n $value && $previous != -* ]]; then
+    want=files # the file of --report junit=FILE
+  elif [[ -z $want && $current == -* ]]; then
+    want=words words=$flags
+  fi
+  case "\${want:-$operands}" in
+  words)
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    if [[ \${COMPREPLY[0]} == *= ]]; then compopt -o nospace 2>/dev/null; fi
+    ;;
+  files) compopt -o default 2>/dev/null || COMPREPLY=($(compgen -f -- "$current")) ;;
+  directories) compopt -o dirnames 2>/dev/null || COMPREPLY=($(compgen -d -- "$current")) ;;
+  esac
+}
+complete -F _fanout fanout
+`;
+}
+
+function bashCommandCase({ name, options, operands: [operand] }: CommandSpec): string {
+  const flags = flagsOf(options);
+  const names = [...flags.flatMap(spellings), HELP.short, HELP.long];
+  const values = flags.filter(({ value }) => value?.startsWith('<'));
+  const cases = values.map(
+    (flag) => `      ${spellings(flag).join(' | ')}) ${wanted('want', flag.suggestions)} ;;\n`,
+  );
+  return `    ${name})
+      ${wanted('operands', operand?.suggestions)}
+      flags=${list(names)}
+      case "$previous" in
+${cases.join('')}      esac
+      ;;`;
+}
+
+/** Sets what is to be completed; `text` completes to nothing. */
+function wanted(variable: 'want' | 'operands', suggestions: Suggestions = []): string {
+  if (typeof suggestions === 'string') return `${variable}=${suggestions}`;
+  return suggestions.length === 0 ? `${variable}=text` : `${variable}=words words=${list(suggestions)}`;
+}
+
+function spellings({ short, long }: Flag): readonly string[] {
+  return short === undefined ? [long] : [short, long];
+}
+
+/** Words with a line break between them. They are names of ours, without anything that would have to be quoted. */
+function list(words: readonly string[]): string {
+  return `$'${words.join('\\n')}'`;
+}
+
+/** A script that completes the commands in fish. */
+export function fishCompletion(commands: readonly CommandSpec[]): string {
+  const names = commands.map(({ name }) => name).join(' ');
+  return `# Completes fanout in fish: fanout completion fish | source
+function __fanout_runs
+    set -l words (commandline -opc)
+    test (count $words) -gt 1; and contains -- $words[2] $argv
+end
+function __fanout_runs_nothing
+    test (count (commandline -opc)) -eq 1
+end
+complete -c fanout -f
+${commands.map(({ name, summary }) => `complete -c fanout -n __fanout_runs_nothing -a ${name} -d ${fishQuoted(summary)}`).join('\n')}
+complete -c fanout -n __fanout_runs_nothing -a help -d 'show the help of a command'
+complete -c fanout -n '__fanout_runs help' -a ${fishQuoted(names)}
+complete -c fanout -n __fanout_runs_nothing ${bothNames(VERSION)}
+complete -c fanout ${bothNames(HELP)}
+${commands.flatMap(commandLines).join('\n')}
+`;
+}
+
+function bothNames({ short, long, help }: typeof HELP | typeof VERSION): string {
+  return `-s ${short.slice(1)} -l ${long.slice(2)} -d ${fishQuoted(help)}`;
+}
+
+function commandLines({ name, options, operands: [operand] }: CommandSpec): readonly string[] {
+  const start = `complete -c fanout -n '__fanout_runs ${name}'`;
+  return [
+    ...flagsOf(options).map((flag) => `${start} ${flagArguments(flag)}`),
+    ...(operand === undefined ? [] : [`${start} ${operandArguments(operand.suggestions)}`]),
+  ];
+}
+
+function flagArguments({ short, long, value, help, suggestions }: Flag): string {
+  const names = `${short === undefined ? '' : `-s ${short.slice(1)} `}-l ${long.slice(2)}`;
+  const values = value?.startsWith('<') ? ` ${valueArguments(suggestions)}` : '';
+  return `${names}${values} -d ${fishQuoted(help)}`;
+}
+
+/** `-r` wants a value, `-x` one that is no file. */
+function valueArguments(suggestions: Suggestions = []): string {
+  if (suggestions === 'files') return '-r -F';
+  if (suggestions === 'directories') return "-x -a '(__fish_complete_directories)'";
+  if (suggestions.length === 0) return '-x';
+  const isPair = suggestions.some((word) => word.endsWith('='));
+  return `${isPair ? '-r -F' : '-x'} -a ${fishQuoted(suggestions.join(' '))}`;
+}
+
+function operandArguments(suggestions: Suggestions): string {
+  if (suggestions === 'files') return '-F';
+  if (suggestions === 'directories') return "-a '(__fish_complete_directories)'";
+  return `-a ${fishQuoted(suggestions.join(' '))}`;
+}
+
+function fishQuoted(text: string): string {
+  return `'${text.replace(/['\\]/g, '\\$&')}'`;
+}
+
+/** A script that completes the commands in zsh: to be sourced, or to be a file `_fanout` in one of `$fpath`. */
+export function zshCompletion(commands: readonly CommandSpec[]): string {
+  const described = commands.map(({ name, summary }) => `    ${zshQuoted(`${name}:${summary}`)}`);
+  return `#compdef fanout
+# Completes fanout in zsh: eval "$(fanout completion zsh)"
+_fanout_pairs() { # KIND=, and a file behind it
+  if compset -P '*='; then _files; else compadd -S '' -- "$@"; fi
+}
+_fanout() {
+  local curcontext="$curcontext" context state state_descr line
+  typeset -A opt_args
+  local -a commands=(
+${described.join('\n')}
+    'help:show the help of a command'
+  )
+  _arguments -C ${both(HELP)} ${both(VERSION)} '1:command:->command' '*::argument:->rest'
+  case $state in
+  command) _describe -t commands command commands ;;
+  rest)
+    case $words[1] in
+    help) _describe -t commands command commands ;;
+${commands.map(zshCommandCase).join('\n')}
+    esac
+    ;;
+  esac
+}
+if [[ $funcstack[1] == _fanout ]]; then _fanout "$@"; else compdef _fanout fanout; fi
+`;
+}
+
+function both({ short, long, help }: typeof HELP | typeof VERSION): string {
+  return `'(- *)'{${short},${long}}${zshQuoted(`[${help}]`)}`;
+}
+
+function zshCommandCase({ name, options, operands }: CommandSpec): string {
+  const specs = [...flagsOf(options).map(flagSpec), both(HELP), ...operands.map(operandSpec)];
+  return `    ${name})\n      _arguments -s -S ${specs.join(' \\\n        ')}\n      ;;`;
+}
+
+function flagSpec(flag: Flag): string {
+  const { short, long, help, defaultText, isRepeatable } = flag;
+  const note = defaultText === undefined ? '' : ` (default: ${defaultText})`;
+  const rest = zshQuoted(`[${(help + note).replace(/[[\]\\]/g, '\\$&')}]${valueSpec(flag)}`);
+  const many = isRepeatable ? "'*'" : '';
+  const longSign = flag.value === undefined ? '' : flag.value.startsWith('[') ? '=-' : '=';
+  if (short === undefined) return `${many}${long}${longSign}${rest}`;
+  const shortSign = flag.value === undefined ? '' : '+';
+  return `${isRepeatable ? many : `'(${short} ${long})'`}{${short}${shortSign},${long}${longSign}}${rest}`;
+}
+
+function valueSpec({ value, suggestions }: Flag): string {
+  if (value === undefined) return '';
+  const name = value.slice(1, -1).replaceAll(':', '\\:');
+  return `${value.startsWith('[') ? '::' : ':'}${name}:${action(suggestions)}`;
+}
+
+function operandSpec({ name, help, suggestions }: Operand, index: number): string {
+  const position = name.includes('...') ? '*' : `${index + 1}`;
+  return zshQuoted(`${position}:${help.replaceAll(':', '\\:')}:${action(suggestions)}`);
+}
+
+/** What `_arguments` does for a value; a blank is nothing. */
+function action(suggestions: Suggestions = []): string {
+  if (suggestions === 'files') return '_files';
+  if (suggestions === 'directories') return '_files -/';
+  if (suggestions.length === 0) return ' ';
+  if (suggestions.some((word) => word.endsWith('='))) return ` _fanout_pairs ${suggestions.join(' ')}`;
+  return `(${suggestions.join(' ')})`;
+}
+
+function zshQuoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** What makes the script of a shell, by the name of the shell. */
+const COMPLETIONS: ReadonlyMap<string, (commands: readonly CommandSpec[]) => string> = new Map([
+  ['bash', bashCompletion],
+  ['zsh', zshCompletion],
+  ['fish', fishCompletion],
+]);
 
 export interface CompletionArguments {
   /** The name of a shell. */

@@ -1,17 +1,13 @@
 import { isatty } from 'node:tty';
-import { type Difference, RunDiff } from '../../collect/run-diff.ts';
-import { type DiffOptions, diffOptions } from '../../config/diff-options.ts';
-import { flagLayer } from '../../config/layer.ts';
-import { resolveOptions } from '../../config/resolve.ts';
+import { flagLayer, resolveOptions } from '../../config/option-sources.ts';
+import { type DiffOptions, diffOptions } from '../../config/report-command-options.ts';
 import { classifyInput } from '../../input/input.ts';
-import { diffJsonSink } from '../../sinks/diff-json.ts';
-import type { DiffSink } from '../../sinks/diff-sink.ts';
-import { diffTextSink } from '../../sinks/diff-text.ts';
-import type { LineOutput } from '../../sinks/line-writer.ts';
-import { checkOutputs } from '../check-outputs.ts';
+import { type DiffSink, diffJsonSink, diffTextSink } from '../../output/diff-output.ts';
+import type { LineOutput } from '../../output/line-writer.ts';
+import { type Difference, RunDiff } from '../../results/diff.ts';
+import { paintFor } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import { openOutput } from '../open-output.ts';
-import { paintFor } from '../paint-for.ts';
+import { checkOutputs, openOutput } from '../output-files.ts';
 import { checkRecordFiles, forEachRecord } from '../record-files.ts';
 
 export interface DiffArguments {

@@ -1,26 +1,20 @@
 import { isatty } from 'node:tty';
-import { feedUntilStopped } from '../../broker/feed-until-stopped.ts';
-import type { QueueEngine } from '../../broker/queue-engine.ts';
-import { type RunStop, stopText } from '../../broker/run-stop.ts';
-import { feedOptions } from '../../config/broker-command-options.ts';
-import { parseExpectation } from '../../config/expectation.ts';
+import { feedUntilStopped } from '../../cluster/feeder.ts';
+import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
+import { jobWire } from '../../cluster/job-codec.ts';
+import type { Metrics } from '../../cluster/metrics.ts';
+import { type RunStop, stopText } from '../../cluster/run-stop.ts';
+import { feedOptions } from '../../config/cluster-command-options.ts';
+import { parseExpectation } from '../../config/expectations.ts';
 import type { Resolved } from '../../config/option.ts';
-import { checkInputs } from '../../input/check-inputs.ts';
-import { type Input, inputName } from '../../input/input.ts';
-import type { Tally } from '../../input/job-maker.ts';
-import { readJobs } from '../../input/read-jobs.ts';
-import type { Metrics } from '../../metrics/metrics.ts';
-import { systemClock } from '../../system-clock.ts';
-import { givenTo, resolvePart } from '../broker-flags.ts';
-import { warner } from '../broker-warnings.ts';
-import { countInputs } from '../count-inputs.ts';
-import { countSent } from '../count-sent.ts';
+import { systemClock } from '../../core/clock.ts';
+import { checkInputs, type Input, inputName } from '../../input/input.ts';
+import { readJobs, type Tally } from '../../input/read-jobs.ts';
+import { countSent, givenTo, newRunOf, openBroker, openMetrics, resolvePart } from '../cluster.ts';
+import { warner } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import { inputsOf } from '../inputs-of.ts';
-import { jobWire } from '../job-wire.ts';
-import { newRunOf, openBroker } from '../open-broker.ts';
-import { openMetrics } from '../open-metrics.ts';
-import { showConfig } from '../show-config.ts';
+import { countInputs, inputsOf } from '../inputs.ts';
+import { showConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
 
 export interface FeedArguments {
@@ -105,7 +99,7 @@ interface Teller {
   readonly stop: RunStop | undefined;
 }
 
-async function tellHowFar(engine: QueueEngine, run: string, { warn, stop }: Teller): Promise<void> {
+async function tellHowFar(engine: JetStreamEngine, run: string, { warn, stop }: Teller): Promise<void> {
   if (!engine.isConnected) return;
   const sent = await engine.published();
   const when = stop === undefined ? '' : `it was stopped ${stopText(stop)}; after "fanout collect" `;

@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { isatty } from 'node:tty';
-import { loadProgramOptions } from '../../config/load-program-options.ts';
-import { programOptions } from '../../config/program-options.ts';
-import { checkInputs } from '../../input/check-inputs.ts';
-import { checkOutputs } from '../check-outputs.ts';
+import { loadProgramOptions, programOptions } from '../../config/program-options.ts';
+import { checkInputs } from '../../input/input.ts';
 import { FetchRun } from '../fetch-run.ts';
-import { inputsOf } from '../inputs-of.ts';
-import { requestParts } from '../request-parts.ts';
-import { showConfig } from '../show-config.ts';
+import { inputsOf } from '../inputs.ts';
+import { checkOutputs } from '../output-files.ts';
+import { showConfig } from '../print-config.ts';
+import { requestParts } from '../run-setup.ts';
 
 export interface FetchArguments {
   readonly inputs: readonly string[];
@@ -35,7 +34,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   });
   const request = await requestParts(options, process.env);
   if (options.broker !== undefined && !options.dryRun) {
-    const { clusterFetch } = await import('../cluster-fetch.ts');
+    const { clusterFetch } = await import('./fetch-cluster.ts');
     return clusterFetch({ options, process, inputs, ...request });
   }
   const fetch = new FetchRun({ options, process, inputs, ...request });

@@ -1,20 +1,17 @@
 import { tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
-import type { Sink } from '../../collect/sink.ts';
-import { flagLayer } from '../../config/layer.ts';
+import { flagLayer, resolveOptions } from '../../config/option-sources.ts';
 import { type ReportCommandOptions, reportCommandOptions } from '../../config/report-command-options.ts';
-import { resolveOptions } from '../../config/resolve.ts';
 import { classifyInput } from '../../input/input.ts';
 import { UsageError } from '../../model/errors.ts';
 import { SummaryFold } from '../../model/summary.ts';
-import { jsonlSink } from '../../sinks/jsonl.ts';
-import type { LineOutput } from '../../sinks/line-writer.ts';
-import { reportSink } from '../../sinks/reports/report-sink.ts';
-import { textReport } from '../../sinks/reports/text.ts';
-import { checkOutputs } from '../check-outputs.ts';
+import { jsonlSink } from '../../output/jsonl.ts';
+import type { LineOutput } from '../../output/line-writer.ts';
+import { reportSink, textReport } from '../../output/reports/report-sink.ts';
+import type { Sink } from '../../results/sink.ts';
+import { paintFor } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import { openOutput } from '../open-output.ts';
-import { paintFor } from '../paint-for.ts';
+import { checkOutputs, openOutput } from '../output-files.ts';
 import { checkRecordFiles, forEachRecord } from '../record-files.ts';
 
 export interface ReportArguments {

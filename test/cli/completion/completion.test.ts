@@ -4,11 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../../src/cli/command-specs.ts';
-import { bashCompletion } from '../../../src/cli/completion/bash.ts';
-import { fishCompletion } from '../../../src/cli/completion/fish.ts';
-import { zshCompletion } from '../../../src/cli/completion/zsh.ts';
-import { flagsOf } from '../../../src/cli/flag.ts';
+import { COMMANDS, flagsOf } from '../../../src/cli/command-specs.ts';
+import { bashCompletion, fishCompletion, zshCompletion } from '../../../src/cli/commands/completion.ts';
 import { startUp, TypedShell } from './typed.ts';
 
 const run = promisify(execFile);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressOverrides } from '../../../src/config/parsers/address-override.ts';
+import { addressOverrides } from '../../../src/config/parse/addresses.ts';
 import { refused } from './refused.ts';
 
 describe('addressOverrides', () => {

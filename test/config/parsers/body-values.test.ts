@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { directoryName } from '../../../src/config/parsers/directory-name.ts';
-import { inlineSize } from '../../../src/config/parsers/inline-size.ts';
+import { directoryName } from '../../../src/config/parse/names.ts';
+import { inlineSize } from '../../../src/config/parse/units.ts';
 import { refused } from './refused.ts';
 
 describe('inlineSize', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { credentials } from '../../../src/config/parsers/credentials.ts';
+import { credentials } from '../../../src/config/parse/headers.ts';
 import { refused } from './refused.ts';
 
 describe('credentials', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { duration } from '../../../src/config/parsers/duration.ts';
+import { duration } from '../../../src/config/parse/units.ts';
 import { refused } from './refused.ts';
 
 const UNIT = 'it must be a duration with a unit: 500ms, 10s, 2m or 1h';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { headers } from '../../../src/config/parsers/header.ts';
+import { headers } from '../../../src/config/parse/headers.ts';
 import { refused } from './refused.ts';
 
 describe('headers', () => {

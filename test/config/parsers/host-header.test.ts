@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostHeaders } from '../../../src/config/parsers/host-header.ts';
+import { hostHeaders } from '../../../src/config/parse/headers.ts';
 import { refused } from './refused.ts';
 
 function hostOf(host: string): string | undefined {

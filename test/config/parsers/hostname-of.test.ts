@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostnameOf } from '../../../src/config/parsers/hostname-of.ts';
+import { hostnameOf } from '../../../src/config/parse/addresses.ts';
 
 // The optimising compiler of V8 comes after some thousand calls; `URL.canParse` of Node 20 then reads other bytes.
 const MANY = 20_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { listenAddress } from '../../../src/config/parsers/listen-address.ts';
+import { listenAddress } from '../../../src/config/parse/addresses.ts';
 
 describe('listenAddress', () => {
   it.each<[unknown, string, string]>([

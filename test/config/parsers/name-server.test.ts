@@ -1,6 +1,6 @@
 import dns from 'node:dns';
 import { describe, expect, it } from 'vitest';
-import { nameServers } from '../../../src/config/parsers/name-server.ts';
+import { nameServers } from '../../../src/config/parse/addresses.ts';
 import { refused } from './refused.ts';
 
 describe('nameServers', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nameTemplate } from '../../../src/config/parsers/name-template.ts';
+import { nameTemplate } from '../../../src/config/parse/names.ts';
 import { refused } from './refused.ts';
 
 describe('nameTemplate', () => {

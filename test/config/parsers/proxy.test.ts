@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { maskProxy, proxy } from '../../../src/config/parsers/proxy.ts';
+import { maskProxy, proxy } from '../../../src/config/parse/addresses.ts';
 import { refused } from './refused.ts';
 
 describe('proxy', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rate } from '../../../src/config/parsers/rate.ts';
+import { rate } from '../../../src/config/parse/numbers.ts';
 import { refused } from './refused.ts';
 
 describe('rate', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ratio } from '../../../src/config/parsers/ratio.ts';
+import { ratio } from '../../../src/config/parse/numbers.ts';
 import { refused } from './refused.ts';
 
 describe('ratio', () => {

@@ -1,5 +1,4 @@
-import { BadValue } from '../../../src/config/bad-value.ts';
-import type { Parser } from '../../../src/config/parser.ts';
+import { BadValue, type Parser } from '../../../src/config/option.ts';
 
 /** The wish with which a parser refuses a value; fails when it takes the value, or throws anything else. */
 export function refused(parser: Parser<unknown>, value: unknown): string {

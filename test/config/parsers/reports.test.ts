@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { reports } from '../../../src/config/parsers/reports.ts';
+import { reports } from '../../../src/config/parse/texts.ts';
 import { refused } from './refused.ts';
 
 describe('reports', () => {

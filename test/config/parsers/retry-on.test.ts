@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { retryOn } from '../../../src/config/parsers/retry-on.ts';
+import { retryOn } from '../../../src/config/parse/status-sets.ts';
 import { refused } from './refused.ts';
 
 describe('retryOn', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { size } from '../../../src/config/parsers/size.ts';
+import { size } from '../../../src/config/parse/units.ts';
 import { refused } from './refused.ts';
 
 describe('size', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { statusSet } from '../../../src/config/parsers/status-set.ts';
+import { statusSet } from '../../../src/config/parse/status-sets.ts';
 import { refused } from './refused.ts';
 
 const WISH = 'it must be a list of status codes from 100 to 999, such as 200-299,304 or 2xx';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { wholeNumber } from '../../../src/config/parsers/whole-number.ts';
+import { wholeNumber } from '../../../src/config/parse/numbers.ts';
 import { refused } from './refused.ts';
 
 describe('wholeNumber()', () => {

@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { boolean } from '../../../src/config/parsers/boolean.ts';
-import { duration } from '../../../src/config/parsers/duration.ts';
-import { method } from '../../../src/config/parsers/method.ts';
-import { oneOf } from '../../../src/config/parsers/one-of.ts';
-import { orNone } from '../../../src/config/parsers/or-none.ts';
-import { size } from '../../../src/config/parsers/size.ts';
-import { fileName, secretText, text } from '../../../src/config/parsers/text.ts';
+import { boolean, orNone } from '../../../src/config/parse/numbers.ts';
+import { fileName, method, oneOf, secretText, text } from '../../../src/config/parse/texts.ts';
+import { duration, size } from '../../../src/config/parse/units.ts';
 import { refused } from './refused.ts';
 
 describe('boolean', () => {

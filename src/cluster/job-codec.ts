@@ -1,0 +1,105 @@
+import { gunzipSync } from 'node:zlib';
+import { parseExpectation } from '../config/expectations.ts';
+import { expectedHeaders } from '../config/parse/headers.ts';
+import { statusSet } from '../config/parse/status-sets.ts';
+import { regexps } from '../config/parse/texts.ts';
+import { parseJobInput } from '../input/parse-job.ts';
+import type { Expectation } from '../model/expectation.ts';
+import type { Job } from '../model/job.ts';
+import { eachLine } from '../model/result-line.ts';
+import { hostOf } from '../model/url.ts';
+
+/** How the request of a job is written and read; reading checks it as it would check a line of an input. */
+export interface JobWire {
+  write(job: Job): object;
+  read(request: object): Omit<Job, 'index' | 'source' | 'line'>;
+}
+
+/** A job as one line of JSON. */
+export function encodeJob(job: Job, wire: JobWire): string {
+  const { index, source, line, url, id, invalid } = job;
+  const place = { index, source, line };
+  if (invalid === undefined) return JSON.stringify({ ...place, request: wire.write(job) });
+  return JSON.stringify({ ...place, url, id, invalid });
+}
+
+/** The job of a line, or `undefined` when it holds none. */
+export function decodeJob(text: string, wire: JobWire): Job | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { index, source, line, request, url, id, invalid }: Record<string, unknown> = { ...value };
+  if (!isCount(index) || !isCount(line) || typeof source !== 'string') return undefined;
+  const place = { index, source, line };
+  if (typeof request === 'object' && request !== null) return { ...place, ...wire.read(request) };
+  if (typeof url !== 'string' || typeof invalid !== 'string') return undefined;
+  return { ...place, url, invalid, ...(typeof id === 'string' ? { id } : {}) };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** A chunk that unpacks to more than this is none of ours. */
+const MAX_TEXT_BYTES = 64 * 1024 ** 2;
+
+/** The jobs of a chunk, or `undefined` when any part of it is damaged. */
+export function chunkJobs(body: Uint8Array, wire: JobWire): readonly Job[] | undefined {
+  const text = unpacked(body, MAX_TEXT_BYTES);
+  if (text === undefined || text === '') return undefined;
+  const jobs: Job[] = [];
+  for (const line of eachLine(text)) {
+    const job = decodeJob(line, wire);
+    if (job === undefined) return undefined;
+    jobs.push(job);
+  }
+  return new Set(jobs.map(({ index }) => index)).size === jobs.length ? jobs : undefined;
+}
+
+/** What gzip has packed, as text; `undefined` when it is damaged, or longer than `maxBytes`. */
+export function unpacked(body: Uint8Array, maxBytes: number): string | undefined {
+  try {
+    return gunzipSync(body, { maxOutputLength: maxBytes }).toString();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The partition of a URL's host, from 0: the same on every machine (FNV-1a, 32 bits, over UTF-16 units). */
+export function hostPartition(url: string, partitions: number): number {
+  if (partitions === 1) return 0;
+  const host = hostOf(url);
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < host.length; at++) {
+    hash = Math.imul(hash ^ host.charCodeAt(at), 0x01000193);
+  }
+  return (hash >>> 0) % partitions;
+}
+
+/** Jobs on their way through a broker have the form of a JSON line of an input, and are checked as such. */
+export const jobWire: JobWire = {
+  write: (job) => ({ url: job.url, method: job.method, id: job.id, ...requestOf(job) }),
+  read: (request) => parseJobInput(request, '', { parseExpectation }),
+};
+
+/** What a job has beside URL, method and id, as a JSON line has it. */
+export function requestOf({ headers, body, save, expect }: Job) {
+  return { headers, body, save, expect: expect === undefined ? undefined : expectInput(expect) };
+}
+
+/** An expectation as a user writes it. */
+function expectInput({ status, contains, notContains, matches, headers, maxTimeMs }: Expectation): object {
+  return {
+    // The status set of a job is one that `parseExpectation` made.
+    status: status === undefined ? undefined : statusSet.print(status as ReturnType<typeof statusSet.parse>),
+    contains: contains.length === 0 ? undefined : contains,
+    notContains: notContains.length === 0 ? undefined : notContains,
+    matches: matches.length === 0 ? undefined : regexps.print(matches),
+    header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
+    maxTime: maxTimeMs,
+  };
+}

@@ -1,0 +1,155 @@
+import { Channel } from './channel.ts';
+import { runWorkers } from './pipeline.ts';
+
+export interface WorkerPoolOptions<J, R> {
+  /** Number of workers, a whole number above 0. */
+  readonly concurrency: number;
+  /** Jobs that wait for a worker before `submit` waits, a whole number above 0. */
+  readonly queueSize: number;
+  /** The work on one job. The signal is aborted when the pool is; what it throws becomes the job's result. */
+  readonly work: (job: J, signal: AbortSignal) => R | Promise<R>;
+  /** Aborts the pool. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What became of one job. */
+export type Settled<J, R> =
+  | { readonly ok: true; readonly job: J; readonly value: R }
+  | { readonly ok: false; readonly job: J; readonly error: unknown };
+
+/**
+ * The worker-pool pattern for any work: a bounded job queue, N workers, and a result queue.
+ *
+ * - Every submitted job has one result; a worker that throws loses neither the job nor itself.
+ * - Everything is bounded. Results that nobody takes hold the workers back, and those hold `submit` back: so take the
+ *   results while you submit, or use `drain` where they fit into memory and the queue.
+ * - The pool ends when it was closed and its results were taken, when the results are left early, or by its signal.
+ *
+ *     const pool = new WorkerPool({ concurrency: 4, queueSize: 100, work: (path: string) => readFile(path) });
+ *     const submitting = submitAll(pool, paths).finally(() => pool.close());
+ *     for await (const result of pool.results()) console.log(result.job, result.ok);
+ *     await submitting;
+ */
+export class WorkerPool<J, R> {
+  readonly #work: WorkerPoolOptions<J, R>['work'];
+  readonly #jobs: Channel<{ readonly job: J }>;
+  readonly #results: Channel<Settled<J, R>>;
+  readonly #aborting = new AbortController();
+  readonly #working: Promise<void>;
+  #isClosed = false;
+  #isTaken = false;
+  #stopListening = (): void => {};
+
+  /** @throws TypeError or RangeError when an option is wrong. */
+  constructor({ concurrency, queueSize, work, signal }: WorkerPoolOptions<J, R>) {
+    checkCount('concurrency', concurrency);
+    checkCount('queueSize', queueSize);
+    if (typeof work !== 'function') {
+      throw new TypeError(`Cannot use "${typeof work}" for work: it must be a function`);
+    }
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError(`Cannot use "${typeof signal}" for signal: it must be an AbortSignal`);
+    }
+    this.#work = work;
+    this.#jobs = new Channel(queueSize);
+    this.#results = new Channel(concurrency);
+    const queue = { take: () => this.#jobs.receive() };
+    this.#working = runWorkers(concurrency, queue, ({ job }) => this.#process(job)).finally(() => {
+      this.#stopListening();
+      this.#results.close();
+    });
+    if (signal !== undefined) this.#listenTo(signal);
+  }
+
+  /** Waits while the queue is full. Rejects after `close`, and with the reason after an abort. */
+  async submit(job: J): Promise<void> {
+    if (this.#isClosed && !this.#aborting.signal.aborted) {
+      throw new Error('Cannot submit a job: the pool is closed');
+    }
+    await this.#jobs.send({ job });
+  }
+
+  /** No more jobs will be submitted. Those that were, also by a `submit` that still waits, are worked on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#jobs.close();
+  }
+
+  /**
+   * The results as they come; to be asked for once.
+   * - Ends when the pool was closed and the last worker is done.
+   * - At most `concurrency` results wait to be taken; after that the workers wait, and then `submit` does. Nothing is
+   *   lost, but a program that submits everything first and looks for results then stands still.
+   * - Leaving early aborts the pool: what is queued is dropped, `submit` rejects, and the signal of the work is aborted.
+   * - An abort does the same, drops the results not yet taken too, and its reason is thrown after the workers that were
+   *   busy have ended. When all work is done, an abort changes nothing.
+   *
+   * @throws Error when it is asked for a second time
+   */
+  results(): AsyncGenerator<Settled<J, R>, void, void> {
+    if (this.#isTaken) throw new Error('Cannot take the results twice: each is given to one reader');
+    this.#isTaken = true;
+    return this.#takeResults();
+  }
+
+  /** Closes the pool and collects the results that were not taken yet. */
+  async drain(): Promise<Settled<J, R>[]> {
+    this.close();
+    const all: Settled<J, R>[] = [];
+    for await (const result of this.#takeResults()) all.push(result);
+    return all;
+  }
+
+  async *#takeResults(): AsyncGenerator<Settled<J, R>, void, void> {
+    let hasEnded = false;
+    try {
+      for (
+        let next = await this.#results.receive();
+        next !== undefined;
+        next = await this.#results.receive()
+      ) {
+        yield next;
+      }
+      hasEnded = true;
+      await this.#working;
+      this.#aborting.signal.throwIfAborted();
+    } finally {
+      if (!hasEnded) this.#abort(new Error('Nobody takes the results of the pool any more'));
+    }
+  }
+
+  async #process(job: J): Promise<void> {
+    // The pool may have been aborted between the giving of the job and this.
+    if (this.#aborting.signal.aborted) return;
+    const result = await this.#settle(job);
+    if (this.#aborting.signal.aborted) return;
+    // An abort lets a worker go that waits here: its result is not wanted any more.
+    await this.#results.send(result)?.catch(() => {});
+  }
+
+  async #settle(job: J): Promise<Settled<J, R>> {
+    try {
+      return { ok: true, job, value: await this.#work(job, this.#aborting.signal) };
+    } catch (error) {
+      return { ok: false, job, error };
+    }
+  }
+
+  #listenTo(signal: AbortSignal): void {
+    const onAbort = () => this.#abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#stopListening = () => signal.removeEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+  }
+
+  #abort(reason: unknown): void {
+    this.#aborting.abort(reason);
+    this.#jobs.abort(reason);
+    this.#results.abort(reason);
+  }
+}
+
+function checkCount(name: string, count: number): void {
+  if (Number.isInteger(count) && count > 0) return;
+  throw new RangeError(`Cannot use "${count}" for ${name}: it must be a whole number above 0`);
+}

@@ -1,0 +1,38 @@
+import { createRequire } from 'node:module';
+
+/** Longer words are no typing errors of a name, and would take long to compare. */
+const MAX_LENGTH = 40;
+
+/**
+ * The candidate that `word` was probably meant to be: the one with the smallest edit distance, if that is at most a third
+ * of the longer word, and at least 1. Case, dashes and underscores do not count.
+ */
+export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
+  const plain = plainText(word);
+  if (plain.length > MAX_LENGTH) return undefined;
+  let best: string | undefined;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const other = plainText(candidate);
+    const allowed = Math.max(1, Math.floor(Math.max(plain.length, other.length) / 3));
+    const distance = editDistance(plain, other);
+    // A candidate of which every letter would have to change was not meant.
+    if (distance <= allowed && distance < bestDistance && distance < other.length) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function plainText(word: string): string {
+  return word.toLowerCase().replace(/[-_]/g, '');
+}
+
+/** Loads the package on first use: most runs have no misspelt name. */
+function editDistance(from: string, to: string): number {
+  const { distance } = createRequire(import.meta.url)(
+    'fastest-levenshtein',
+  ) as typeof import('fastest-levenshtein'); // require() gives `any`
+  return distance(from, to);
+}

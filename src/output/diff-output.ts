@@ -1,0 +1,105 @@
+import { printable } from '../model/printable.ts';
+import type { Change, DiffCounts, Difference, Snapshot } from '../results/diff.ts';
+import { escapeJson, formatBytes, formatDuration, type Paint, urlColumn } from './format.ts';
+import type { LineOutput } from './line-writer.ts';
+
+/** Takes the differences between two runs, under the terms of a `Sink`. */
+export interface DiffSink {
+  write(difference: Difference): void | Promise<void>;
+  end(counts: DiffCounts): Promise<void>;
+}
+
+interface DiffTextOptions {
+  readonly paint: Paint;
+  /** Names only what is newly broken. */
+  readonly quiet: boolean;
+}
+
+/** `fanout diff`: a line for each difference, with the columns of the results, and the counts at the end. */
+export function diffTextSink(output: LineOutput, { paint, quiet }: DiffTextOptions): DiffSink {
+  return {
+    write(difference) {
+      if (!quiet || difference.change === 'broke') return output.write(line(difference, paint));
+    },
+    async end(counts) {
+      await output.write(countsText(counts, paint));
+      await output.end();
+    },
+  };
+}
+
+function line(difference: Difference, paint: Paint): string {
+  const { change, now, result } = difference;
+  const verdict = paintOf(change, paint)(change.toUpperCase().padEnd(7));
+  return `${verdict}  ${now.label}  ${urlColumn(result.url)}  ${details(difference)}\n`;
+}
+
+function paintOf(change: Change, paint: Paint): (text: string) => string {
+  if (change === 'broke') return paint.fail;
+  return change === 'mended' ? paint.ok : paint.warn;
+}
+
+function details({ change, old, now, result }: Difference): string {
+  switch (change) {
+    case 'broke': {
+      const before = old === undefined ? '(added)' : `(was ${old.label})`;
+      return [printable(result.failure?.message ?? ''), before].filter((part) => part !== '').join(' ');
+    }
+    case 'mended':
+      return `(was ${old?.label})`;
+    case 'moved':
+      return `-> ${target(now, result.url)} (was ${target(old, result.url)})`;
+    case 'slower':
+      return `${formatDuration(now.durationMs)} (was ${formatDuration(old?.durationMs ?? 0)})`;
+    case 'changed':
+      return `${content(now)} (was ${old === undefined ? '-' : content(old)})`;
+  }
+}
+
+function target(snapshot: Snapshot | undefined, url: string): string {
+  return urlColumn(snapshot?.finalUrl ?? url);
+}
+
+function content({ label, bytes, sha256 }: Snapshot): string {
+  return `${label} ${formatBytes(bytes)}${sha256 === undefined ? '' : ` ${printable(sha256.slice(0, 12))}`}`;
+}
+
+function countsText(counts: DiffCounts, paint: Paint): string {
+  const { broke, mended, moved, slower, changed, added, removed, stillFailing, same } = counts;
+  const broken = `${broke} newly broken`;
+  return (
+    `\n${paint.strong('Diff:')} ${broke > 0 ? paint.fail(broken) : broken}, ${mended} mended, ${moved} moved, ` +
+    `${slower} slower, ${changed} changed\n` +
+    `  ${paint.dim('besides')}  ${same} the same, ${stillFailing} still failing, ${added} added, ${removed} removed\n`
+  );
+}
+
+/**
+ * `fanout diff --format json`: one JSON document, `{"v":1,"differences":[…],"summary":{…}}`, each difference on a line of its
+ * own. A URL that differs in several ways has a difference for each.
+ */
+export function diffJsonSink(output: LineOutput): DiffSink {
+  let before = '{"v":1,"differences":[\n';
+  return {
+    write({ change, old, now, result }) {
+      const { url, method, source, line, failure } = result;
+      const json = JSON.stringify({
+        ...{ change, url, method, source, line, failure },
+        old: old === undefined ? null : shown(old),
+        new: shown(now),
+      });
+      const text = before + escapeJson(json);
+      before = ',\n';
+      return output.write(text);
+    },
+    async end(counts) {
+      const start = before === ',\n' ? '' : before;
+      await output.write(`${start}\n],"summary":${JSON.stringify(counts)}}\n`);
+      await output.end();
+    },
+  };
+}
+
+function shown({ ok, label, finalUrl, bytes, sha256, durationMs }: Snapshot): object {
+  return { ok, outcome: label, finalUrl, bytes, sha256, durationMs };
+}

@@ -1,0 +1,54 @@
+import type { ReportKind } from '../../model/result.ts';
+import type { Sink } from '../../results/sink.ts';
+import { csvSink } from '../csv.ts';
+import type { Paint } from '../format.ts';
+import type { LineOutput } from '../line-writer.ts';
+import { summaryText } from '../run-summary.ts';
+import { textLine } from '../text.ts';
+import { ReportFold } from './aggregate.ts';
+import { htmlReport } from './html.ts';
+import { isFinding, jsonReport } from './json.ts';
+import { junitReport } from './junit.ts';
+import { markdownReport } from './markdown.ts';
+
+/**
+ * The report of this kind: a function of the results alone, so it is the same whether it is made while they come or after.
+ *
+ * @param temporary directory for temporary files
+ */
+export function reportSink(kind: ReportKind, output: LineOutput, temporary: string): Sink {
+  switch (kind) {
+    case 'junit':
+      return junitReport(output, temporary);
+    case 'json':
+      return jsonReport(output);
+    case 'markdown':
+      return markdownReport(output);
+    case 'html':
+      return htmlReport(output);
+    case 'csv':
+      return csvSink(output);
+  }
+}
+
+interface TextReportOptions {
+  readonly paint: Paint;
+  /** Leaves out the results that are no more than OK. */
+  readonly quiet: boolean;
+}
+
+/** `fanout report --format text`: a line for each result, and the summary as far as the records tell it. */
+export function textReport(output: LineOutput, { paint, quiet }: TextReportOptions): Sink {
+  const fold = new ReportFold();
+  const line = textLine(paint);
+  return {
+    write(result) {
+      fold.add(result);
+      if (!quiet || isFinding(result)) return output.write(line(result));
+    },
+    async end() {
+      await output.write(summaryText(fold.asRun(), paint));
+      await output.end();
+    },
+  };
+}

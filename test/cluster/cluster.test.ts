@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { LogEntry } from '../../src/cluster/chunk.ts';
+import { openRun } from '../../src/cluster/cluster-run.ts';
+import { runNames } from '../../src/cluster/jetstream-setup.ts';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsCluster, type NatsServer } from './nats-server.ts';
+import { Role } from './role.ts';
+import { endOf, statusWhen } from './status-of.ts';
+import { urlsInFile } from './urls-in.ts';
+
+const COUNT = 3000;
+const SLOW = { killAfterMs: 60_000 };
+
+/** Resolves when the brokers have agreed on a leader, and answer. */
+async function elected(on: readonly string[]): Promise<void> {
+  while (!(await runCli(['status', ...on], SLOW)).stderr.includes('Cannot find the run'));
+}
+
+/** The member of a cluster that keeps the newest reader of a stream. */
+async function readerOf(stream: string, server: NatsServer): Promise<string | undefined> {
+  const connection = await connect({ servers: server.url });
+  try {
+    const { consumers } = await jetstreamManager(connection, { checkAPI: false });
+    const readers: ConsumerInfo[] = [];
+    for await (const reader of consumers.list(stream)) readers.push(reader);
+    return readers.toSorted((a, b) => a.created.localeCompare(b.created)).at(-1)?.cluster?.leader;
+  } finally {
+    await connection.close();
+  }
+}
+
+describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
+  it('goes on without one of three brokers (--replicas 3)', async () => {
+    const [brokers, origin, cwd] = [await aNatsCluster(3), await anOrigin({ logLimit: 1 }), await tempDir()];
+    const list = urls(origin, '/ok', COUNT);
+    const on = [
+      '--broker',
+      `nats://${brokers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+      '--run',
+      'three',
+    ];
+    const feed = ['feed', await aFile(list), ...on, '--chunk', '50', '--max-queued', '10', '--replicas', '3'];
+    const [feeder, worker, collector] = [
+      [...feed, '--ack-wait', '2s'],
+      ['work', ...on, '-c', '4'],
+      ['collect', ...on, '-q'],
+    ].map((args) => new Role(args, cwd));
+    await elected(on);
+    feeder?.start();
+    await statusWhen(on, () => true);
+    worker?.start();
+    collector?.start();
+    await origin.received(COUNT / 4);
+    await brokers[0]?.kill();
+    if (collector !== undefined) await endOf(collector, on, feed);
+    expect((await collector?.ended)?.code).toBe(0);
+    expect(await urlsInFile(join(cwd, 'fanout-three.jsonl'))).toEqual(list.toSorted());
+    expect((await runCli(['purge', ...on], SLOW)).code).toBe(0);
+  });
+
+  it('has its results read on by another broker when the one is killed that read them', async () => {
+    const brokers = await aNatsCluster(3);
+    const [own, ...others] = brokers;
+    if (own === undefined) throw new Error('There is no cluster');
+    const [run, worker, count] = ['read', 'w', 1];
+    await elected(['--broker', own.url, '--run', run]);
+    const settings = { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10, replicas: 3 };
+    const engine = await openRun({ address: own.address, run, warn: () => {} }, { settings, wanted: {} });
+    onTestFinished(() => engine.close());
+    const signal = new AbortController().signal;
+    await engine.append({ kind: 'results', chunk: 1, count, worker, body: Buffer.from('1') }, signal);
+
+    // A reader on the broker that we are connected to would be lost with the connection, which anyone notices.
+    let [entries, reader]: [AsyncIterator<LogEntry> | undefined, string | undefined] = [undefined, undefined];
+    while (reader === undefined) {
+      entries = engine.log(signal)[Symbol.asyncIterator]();
+      expect((await entries.next()).value?.chunk).toBe(1);
+      const found = await readerOf(runNames(run).log, own);
+      if (found !== 'n0') reader = found;
+      else await entries.return?.();
+    }
+    await others.find((_, index) => `n${index + 1}` === reader)?.kill();
+    await engine.append({ kind: 'results', chunk: 2, count, worker, body: Buffer.from('2') }, signal);
+    const again = await entries?.next();
+    const next = await entries?.next();
+    expect([again?.value?.chunk, next?.value?.chunk]).toEqual([1, 2]);
+  });
+});

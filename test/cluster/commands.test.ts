@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { workerName } from '../../src/cli/cluster.ts';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { type CliOptions, runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { urlsIn, urlsInFile, workersIn } from './urls-in.ts';
+
+const SLOW: CliOptions = { killAfterMs: 60_000 };
+
+describe('a run over several processes', { timeout: 90_000 }, () => {
+  it('has each URL once, the verdicts of fetch, and its exit code', async () => {
+    const [broker, origin, directory] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = [...urls(origin, '/ok', 3000), `${origin.url}/status/404`, 'ftp://nowhere/'];
+    const file = await aFile(list);
+    const on = ['--broker', broker.url, '--run', 'r1'];
+    const feed = await runCli(['feed', file, ...on, '--chunk', '100'], SLOW);
+    expect([feed.code, feed.stderr]).toEqual([0, expect.stringContaining('3002 URLs in 31 chunks')]);
+    const workers = [1, 2].map(() => startCli(['work', ...on], SLOW));
+    const collected = await runCli(['collect', ...on, '--json', '--summary', 'json'], {
+      ...SLOW,
+      cwd: directory,
+    });
+    expect([collected.code, urlsIn(collected.stdout)]).toEqual([1, list.toSorted()]);
+    const names = workers.map(({ child }) => `${workerName(0).slice(0, -1)}${child.pid}`);
+    expect(names).toEqual(expect.arrayContaining(workersIn(collected.stdout)));
+    expect(JSON.parse(collected.stderr)).toMatchObject({ read: 3002, ok: 3000, failed: 2, notFetched: 0 });
+    expect(await urlsInFile(join(directory, 'fanout-r1.jsonl'))).toEqual(list.toSorted());
+    for (const worker of workers) expect((await worker.done).code).toBe(0);
+    const again = await runCli(['collect', ...on, '--json', '--silent', '-o', 'again.jsonl'], {
+      ...SLOW,
+      cwd: directory,
+    });
+    expect([again.code, await urlsInFile(join(directory, 'again.jsonl'))]).toEqual([1, list.toSorted()]);
+    const status = await runCli(['status', ...on, '--json'], SLOW);
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      state: 'complete',
+      ok: 3000,
+      failed: 2,
+      chunks: 31,
+      done: 31,
+    });
+    expect((await runCli(['purge', ...on], SLOW)).code).toBe(0);
+    const gone = await runCli(['status', ...on], SLOW);
+    expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('Cannot find the run "r1"')]);
+  });
+
+  it('is one command with fetch --broker, which other workers may join', async () => {
+    const [broker, origin] = [await aNatsServer(), await anOrigin()];
+    const list = urls(origin, '/ok', 1200);
+    const { code, stdout, stderr } = await runCli(
+      ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '100', '--json'],
+      SLOW,
+    );
+    expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
+    expect(stderr).toMatch(/fanout work --broker URL --run fetch-[0-9a-f]{8}/);
+    expect(stderr).toContain('Done: 1200 succeeded, 0 failed');
+  });
+});

@@ -1,0 +1,169 @@
+import { connect } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { get } from '../origin/get.ts';
+import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { exposition } from './exposition.ts';
+import { aNatsServer } from './nats-server.ts';
+import { urlsIn } from './urls-in.ts';
+
+const SLOW = { killAfterMs: 60_000 };
+const ANY_PORT = ['--metrics', '127.0.0.1:0'];
+
+async function urlOf(run: CliRun): Promise<string> {
+  const said = await run.stderr.sees(/metrics are at \S+\n/);
+  return /metrics are at (\S+)/.exec(said)?.[1] ?? '';
+}
+
+async function scrape(url: string): Promise<Record<string, number>> {
+  const { status, headers, text } = await get(url);
+  expect([status, headers['content-type']]).toEqual([
+    200,
+    'application/openmetrics-text; version=1.0.0; charset=utf-8',
+  ]);
+  return Object.fromEntries(exposition(text));
+}
+
+describe('--metrics', { timeout: 90_000 }, () => {
+  it('tells what a worker and a collector are at while the run goes on', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const on = ['--broker', broker.url, '--run', 'm'];
+    const list = [...urls(origin, '/ok', 28), `${origin.url}/gate/g`, `${origin.url}/status/404`];
+    await runCli(['feed', await aFile(list), ...on, '--chunk', '10', '--ack-wait', '1s'], SLOW);
+    const first = startCli(['work', ...on, '--lanes', '1', '-c', '1'], SLOW);
+    await origin.waiting('g', 1);
+    first.child.kill('SIGKILL');
+    const work = startCli(['work', ...on, ...ANY_PORT], SLOW);
+    const collect = startCli(['collect', ...on, ...ANY_PORT], { ...SLOW, cwd });
+    await origin.waiting('g', 2);
+    const [worker, collector] = [await urlOf(work), await urlOf(collect)];
+    await expect
+      .poll(() => scrape(collector), { timeout: 20_000 })
+      .toMatchObject({
+        'fanout_run_urls_done{verdict="ok"}': 20,
+        'fanout_run_urls_done{verdict="failed"}': 0,
+        fanout_collect_urls_total: 20,
+        fanout_collect_duplicate_chunks_total: 0,
+        fanout_run_urls: 30,
+        fanout_run_chunks: 3,
+        fanout_run_chunks_done: 2,
+        fanout_run_oldest_unfinished_chunk: 2,
+        fanout_run_complete: 0,
+        fanout_dead_urls: 0,
+        'fanout_queue_chunks{state="waiting"}': 0,
+        'fanout_queue_chunks{state="under_way"}': 1,
+        'fanout_queue_chunks{state="uncollected"}': 0,
+      });
+    await expect
+      .poll(() => scrape(worker))
+      .toMatchObject({
+        fanout_broker_connected: 1,
+        'fanout_work_urls_total{verdict="failed",kind="status"}': 1,
+        'fanout_work_urls_total{verdict="failed",kind="timeout"}': 0,
+        fanout_work_requests_in_flight: 1,
+        fanout_work_chunks_in_hand: 1,
+        fanout_work_chunks_redelivered_total: 1,
+        'fanout_work_hosts{state="known"}': 1,
+        'fanout_work_hosts{state="parked"}': 0,
+      });
+    const at = await scrape(worker);
+    const urlsOk = at['fanout_work_urls_total{verdict="ok",kind="none"}'] ?? 0;
+    expect(at.fanout_work_request_duration_seconds_count).toBe(urlsOk + 1);
+    expect(at['fanout_work_request_duration_seconds_bucket{le="+Inf"}']).toBe(urlsOk + 1);
+    expect(at.fanout_work_attempts_total).toBe(urlsOk + 1);
+    expect(at.fanout_work_received_bytes_total).toBeGreaterThanOrEqual(2 * urlsOk);
+    for (const name of ['process_cpu_seconds_total', 'nodejs_eventloop_lag_p99_seconds']) {
+      expect(at).toHaveProperty(name);
+    }
+    expect(Object.keys(at).find((name) => name.startsWith('fanout_build_info'))).toMatch(
+      /version="\d.*node_version="v\d.*role="work",run="m"/,
+    );
+    expect(Object.keys(at).join()).not.toContain('127.0.0.1');
+    origin.open('g');
+    expect([(await work.done).code, (await collect.done).code]).toEqual([0, 1]);
+  });
+
+  it('tells how far the feeding is, and that the broker is away, at once', async () => {
+    const broker = await aNatsServer();
+    const list = Array.from({ length: 25 }, (_, n) => `http://127.0.0.1:1/${n % 20}`);
+    const bounded = ['--chunk', '5', '--max-queued', '3', '--unique'];
+    const on = ['--broker', broker.url, '--run', 'f', ...bounded, ...ANY_PORT];
+    const feed = startCli(['feed', await aFile(list), ...on], SLOW);
+    const url = await urlOf(feed);
+    await expect
+      .poll(() => scrape(url), { timeout: 20_000 })
+      .toMatchObject({
+        'fanout_queue_chunks{state="waiting"}': 3,
+        fanout_feed_chunks_sent_total: 3,
+        fanout_feed_urls_sent_total: 15,
+        fanout_feed_urls_read_total: 25,
+        fanout_feed_urls_skipped_total: 5,
+        fanout_broker_connected: 1,
+      });
+    await broker.kill();
+    await feed.stderr.sees('is away');
+    const away = await scrape(url);
+    expect(away).toMatchObject({ fanout_broker_connected: 0, fanout_feed_urls_sent_total: 15 });
+    expect(away).not.toHaveProperty('fanout_queue_chunks{state="waiting"}');
+    feed.child.kill('SIGKILL');
+    await feed.done;
+  });
+
+  it('has all of it for fetch --broker, and ends however slowly it is asked', async () => {
+    const [broker, origin] = [await aNatsServer(), await anOrigin()];
+    const list = [...urls(origin, '/ok', 30), `${origin.url}/gate/g`];
+    const on = ['--broker', broker.url, '--chunk', '10', '--json'];
+    const fetch = startCli(['fetch', await aFile(list), ...on, '--metrics', '0'], SLOW);
+    const url = await urlOf(fetch);
+    await origin.waiting('g', 1);
+    await expect
+      .poll(() => scrape(url), { timeout: 20_000 })
+      .toMatchObject({
+        fanout_feed_urls_sent_total: 31,
+        'fanout_work_urls_total{verdict="ok",kind="none"}': 30,
+        fanout_run_chunks_done: 3,
+        fanout_broker_connected: 1,
+      });
+    for (const text of ['GET /met', 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000)]) {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
+      onTestFinished(() => void socket.destroy());
+      socket.write(text);
+    }
+    await scrape(url);
+    origin.open('g');
+    const { code, stdout } = await fetch.done;
+    expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
+  });
+
+  it('is for runs over a broker', async () => {
+    const { code, stderr } = await runCli(['fetch', 'http://127.0.0.1:1/', '--metrics', '0']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--metrics alone: it needs --broker')]);
+  });
+
+  it.each(['feed', 'work', 'collect', 'fetch'])(
+    'of %s is an error when the port is taken or the address is none',
+    async (command) => {
+      const origin = await anOrigin();
+      const { port } = new URL(origin.url);
+      const args = [
+        command,
+        ...(/^f/.test(command) ? ['http://127.0.0.1:1/'] : []),
+        '--broker',
+        'nats://127.0.0.1:1',
+      ];
+      const taken = await runCli([...args, '--run', 'r', '--metrics', port]);
+      expect([taken.code, taken.stderr]).toEqual([
+        2,
+        `fanout: Cannot serve metrics at 127.0.0.1:${port}: address already in use\n`,
+      ]);
+      const foreign = await runCli([...args, '--run', 'r', '--metrics', '192.0.2.1:9464']);
+      expect([foreign.code, foreign.stderr]).toEqual([2, expect.stringContaining('not available')]);
+      const none = await runCli([...args, '--run', 'r', '--metrics', 'everywhere']);
+      expect([none.code, none.stderr]).toEqual([
+        2,
+        expect.stringMatching(/^fanout: Cannot use "everywhere" for --metrics: it must be a port/),
+      ]);
+    },
+  );
+});

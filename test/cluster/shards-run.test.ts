@@ -1,0 +1,151 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openRun } from '../../src/cluster/cluster-run.ts';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { type CliResult, runCli, startCli } from '../origin/run-cli.ts';
+import { runOnSmallDisk } from '../origin/small-disk.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { urlsIn, urlsInFile, workersIn } from './urls-in.ts';
+
+const SLOW = { killAfterMs: 60_000 };
+
+/** A run that was fed with this list, and a directory for everything. */
+async function aRun(list: readonly string[], chunk = 50) {
+  const [broker, cwd] = [await aNatsServer(), await tempDir()];
+  const on = ['--broker', broker.url, '--run', 'r'];
+  const feed = ['feed', await aFile(list), ...on, '--chunk', String(chunk)];
+  const at = { ...SLOW, cwd };
+  const fanout = (...args: string[]) => runCli(args.concat(on), at);
+  const start = (...args: string[]) => startCli(args.concat(on), at);
+  expect((await runCli(feed, at)).code).toBe(0);
+  const status = async () => JSON.parse((await fanout('status', '--json')).stdout);
+  return { cwd, on, fanout, start, status, store: join(cwd, 'fanout-r.jsonl'), feed };
+}
+
+/** The kinds of lines in a store. */
+async function kindsIn(path: string): Promise<ReadonlySet<string>> {
+  const lines = (await readFile(path, 'utf8')).trim().split('\n');
+  return new Set(lines.map((line) => (JSON.parse(line).shard === undefined ? 'record' : 'frame')));
+}
+
+describe('work --shards', { timeout: 90_000 }, () => {
+  it('leaves results in files, which the collector reads, also beside workers that do not', async () => {
+    const origin = await anOrigin();
+    const list = [...urls(origin, '/ok', 1500), `${origin.url}/status/404`];
+    const { cwd, fanout, start, store } = await aRun(list);
+    const collect = start('collect', '--shards', 'sh', '--json', '--ordered', '--summary', 'json');
+    const first = start('work', '--shards', 'sh', '--host-rate', '1000/s', '-c', '4');
+    await origin.received(400);
+    first.child.kill('SIGTERM');
+    expect((await first.done).code).toBe(143);
+    expect((await fanout('work')).code).toBe(0);
+    const { code, stdout, stderr } = await collect.done;
+    expect([code, JSON.parse(stderr)]).toMatchObject([1, { read: 1501, ok: 1500, failed: 1 }]);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).url),
+    ).toEqual(list);
+    expect(new Set(workersIn(stdout)).size).toBe(2);
+    expect(await kindsIn(store)).toEqual(new Set(['record', 'frame']));
+    const report = await runCli(['report', store, '--shards', join(cwd, 'sh'), '--format', 'jsonl'], SLOW);
+    expect(report.code).toBe(0);
+    expect(report.stdout.split('\n').toSorted()).toEqual(stdout.split('\n').toSorted());
+    const again = await fanout('collect', '--shards', 'sh', '--json', '--silent', '-o', 'again.jsonl');
+    expect([again.code, await urlsInFile(join(cwd, 'again.jsonl'))]).toEqual([1, list.toSorted()]);
+  });
+
+  it('is counted by a collector that does not read the files, which says so once', async () => {
+    const origin = await anOrigin();
+    const list = [...urls(origin, '/ok', 200), ...urls(origin, '/status/404', 3)];
+    const { cwd, on, fanout, start, status, store } = await aRun(list);
+    const address = { servers: [new URL(on[1] ?? '').host], isSecure: false };
+    const engine = await openRun({ address, run: 'r', warn: () => {} });
+    const place = { index: 1, source: 's', line: 2 };
+    await engine.bury({ index: 1, job: { ...place, request: { url: list[1] } }, reason: 'three died' });
+    await engine.close();
+    const work = start('work', '--shards', 'sh');
+    const { code, stdout, stderr } = await fanout('collect', '--json');
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr.split('--shards DIR to have them')).toHaveLength(2);
+    expect(stderr).toContain('Done: 200 succeeded, 3 failed');
+    expect((await work.done).code).toBe(0);
+    // One of the failures may be that of this URL: nobody here has read them.
+    expect((await fanout('dead', 'list')).stdout).toContain('three died');
+    expect(await kindsIn(store)).toEqual(new Set(['frame']));
+    const again = await fanout('collect', '--summary', 'json');
+    expect(JSON.parse(again.stderr.split('\n')[1] ?? '')).toMatchObject({ ok: 200, failed: 3, resumed: 203 });
+    expect(await status()).toMatchObject({ ok: 200, failed: 3, urlsPerSecond: 0 });
+    const read = await fanout('collect', '--json', '--shards', 'sh');
+    expect([read.code, urlsIn(read.stdout)]).toEqual([1, list.toSorted()]);
+    await rm(join(cwd, 'sh'), { recursive: true });
+    const lost = await fanout('collect', '--json', '--shards', 'sh');
+    expect([lost.code, lost.stderr]).toEqual([
+      3,
+      expect.stringContaining('Cannot read the results of chunk'),
+    ]);
+  });
+
+  it('that is lost makes the run short, and is fetched again by feed --reconcile', async () => {
+    const origin = await anOrigin();
+    const list = urls(origin, '/ok', 400);
+    const { cwd, fanout, start, status, feed } = await aRun(list);
+    const first = start('work', '--shards', 'sh');
+    while ((await status()).uncollected < 8);
+    first.child.kill('SIGKILL');
+    await first.done;
+    for (const name of await readdir(join(cwd, 'sh'))) await rm(join(cwd, 'sh', name));
+    const nothing = await fanout('collect', '--shards', 'sh');
+    expect([nothing.code, nothing.stderr]).toEqual([3, expect.stringContaining('no shard at all in "sh"')]);
+    expect((await status()).uncollected).toBe(8);
+    const second = start('work', '--shards', 'sh');
+    const collect = start('collect', '--shards', 'sh', '--json', '--silent', '-o', 'out.jsonl');
+    while ((await status()).state !== 'short');
+    expect((await runCli([...feed, '--reconcile'], SLOW)).code).toBe(0);
+    expect((await collect.done).code).toBe(0);
+    expect((await second.done).code).toBe(0);
+    expect(await urlsInFile(join(cwd, 'out.jsonl'))).toEqual(list.toSorted());
+  });
+
+  it('on a disk that is full ends with 3, and others have its chunks', async () => {
+    const origin = await anOrigin();
+    const list = urls(origin, '/ok', 2000);
+    const { cwd, on, start } = await aRun(list, 500);
+    const collect = start('collect', '--json', '--silent', '-o', 'out.jsonl', '--shards', 'sh');
+    const work = ['work', '-c', '8', ...on];
+    const disk = await tempDir();
+    const full = await runOnSmallDisk(disk, [...work, '--shards', disk], { ...SLOW, kilobytes: 4 });
+    expect([full.code, full.stderr]).toEqual([3, expect.stringContaining('no space left on device')]);
+    const second = start('work', '--shards', 'sh');
+    expect([(await collect.done).code, (await second.done).code]).toEqual([0, 0]);
+    expect(await urlsInFile(join(cwd, 'out.jsonl'))).toEqual(list.toSorted());
+  });
+
+  it('lets records have their bodies, which do not go through the broker', async () => {
+    const origin = await anOrigin();
+    const { fanout, start } = await aRun([`${origin.url}/bytes/300000`]);
+    const refused = await fanout('work', '--inline-body', '1mb');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('give --shards DIR, too')]);
+    const work = start('work', '--inline-body', '1mb', '--shards', 'sh');
+    const { code, stdout } = await fanout('collect', '--json', '--shards', 'sh');
+    const { text, base64 } = JSON.parse(stdout).body;
+    expect([code, (text ?? base64).length >= 300_000]).toEqual([0, true]);
+    expect((await work.done).code).toBe(0);
+  });
+
+  it('is a flag of fetch --broker, too, which then keeps its manifest', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = urls(origin, '/ok', 300);
+    const fetch = ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '100', '--json'];
+    const fetched: CliResult = await runCli([...fetch, '--shards', '.', '--inline-body'], { ...SLOW, cwd });
+    expect([fetched.code, urlsIn(fetched.stdout)]).toEqual([0, list.toSorted()]);
+    const [name = ''] = (await readdir(cwd)).filter((one) => one.endsWith('.jsonl'));
+    const { code, stdout } = await runCli(['report', join(cwd, name), '--format', 'jsonl'], SLOW);
+    expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
+    const refused = await runCli([...fetch, '--inline-body'], { ...SLOW, cwd });
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('give --shards DIR, too')]);
+  });
+});

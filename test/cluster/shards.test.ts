@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { ShardReader, ShardWriter } from '../../src/cluster/shards.ts';
+import { encodeRecord } from '../../src/model/record.ts';
+import type { Frame } from '../../src/model/result-line.ts';
+import { aFrame } from '../model/a-frame.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+
+const RESULTS = [okResult({ index: 20 }), failedResult('dns', { index: 21 }), okResult({ index: 25 })];
+
+function packed(results = RESULTS): Buffer {
+  return gzipSync(results.map((result) => `${encodeRecord(result)}\n`).join(''));
+}
+
+/** A frame of `RESULTS` in a shard of this directory, or of other bytes. */
+async function written(directory: string, bytes = packed()): Promise<Frame> {
+  const writer = await ShardWriter.open(directory, 'host-1');
+  await writer.append(Buffer.from('what a killed worker has left'));
+  const place = await writer.append(bytes);
+  await writer.close();
+  return aFrame(place);
+}
+
+describe('ShardWriter', () => {
+  it('says where each frame is, also of those that are written at once', async () => {
+    const directory = join(await tempDir(), 'made/by/it');
+    const writer = await ShardWriter.open(directory, 'host-1');
+    const places = await Promise.all(['one', 'two', 'three'].map((text) => writer.append(Buffer.from(text))));
+    await writer.close();
+    const [name = ''] = await readdir(directory);
+    expect(name).toMatch(/^host-1-[0-9a-f]{8}\.jsonl\.gz$/);
+    expect(await readFile(join(directory, name), 'utf8')).toBe('onetwothree');
+    expect(places.map(({ shard, offset, bytes }) => [shard, offset, bytes])).toEqual([
+      [name, 0, 3],
+      [name, 3, 3],
+      [name, 6, 5],
+    ]);
+    expect(places[2]?.sha256).toBe(createHash('sha256').update('three').digest('hex'));
+  });
+
+  it('begins a new file with each start, and when one is long', async () => {
+    const directory = await tempDir();
+    const writer = await ShardWriter.open(directory, 'host-1', 5);
+    const names: string[] = [];
+    for (const text of ['123', '45', '6']) names.push((await writer.append(Buffer.from(text))).shard);
+    await writer.close();
+    const again = await ShardWriter.open(directory, 'host-1', 5);
+    names.push((await again.append(Buffer.from('7'))).shard);
+    await again.close();
+    expect(names[1]).toBe(names[0]);
+    expect(new Set(names).size).toBe(3);
+    expect((await readdir(directory)).toSorted()).toEqual([...new Set(names)].toSorted());
+  });
+
+  it('leaves no empty file behind', async () => {
+    const directory = await tempDir();
+    await (await ShardWriter.open(directory, 'host-1')).close();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('says at once that a directory cannot be used', async () => {
+    const path = join(await tempDir(), 'file');
+    await writeFile(path, '');
+    await expect(ShardWriter.open(path, 'host-1')).rejects.toThrow(/^Cannot create ".*host-1-.*": /);
+  });
+});
+
+describe('ShardReader', () => {
+  it('gives the results of a frame, whatever stands before and behind it', async () => {
+    const directory = await tempDir();
+    const frame = await written(directory);
+    await writeFile(join(directory, frame.shard), 'garbage', { flag: 'a' });
+    expect(await new ShardReader(directory).read(frame)).toMatchObject(RESULTS);
+  });
+
+  it('can be read by zcat, where all frames are whole', async () => {
+    const directory = await tempDir();
+    const writer = await ShardWriter.open(directory, 'host-1');
+    const { shard } = await writer.append(packed());
+    await writer.append(packed());
+    await writer.close();
+    const text = gunzipSync(await readFile(join(directory, shard))).toString();
+    expect(text.trim().split('\n')).toHaveLength(6);
+  });
+
+  it('says that a shard, or its end, is not there', async () => {
+    const directory = await tempDir();
+    const frame = await written(directory);
+    const reader = new ShardReader(directory);
+    expect(await reader.read({ ...frame, shard: 'other.jsonl.gz' })).toEqual({
+      fault: 'no such file or directory',
+      kind: 'missing',
+    });
+    await truncate(join(directory, frame.shard), frame.offset + frame.bytes - 1);
+    expect(await reader.read(frame)).toEqual({ fault: 'the file is too short', kind: 'missing' });
+    expect(await reader.hasAny()).toBe(true);
+    expect(await new ShardReader(join(directory, 'none')).hasAny()).toBe(false);
+  });
+
+  it('says that it cannot tell, where the file system does not let it', async () => {
+    const path = join(await tempDir(), 'file');
+    await writeFile(path, '');
+    const found = await new ShardReader(path).read(aFrame());
+    expect(found).toEqual({ fault: 'not a directory', kind: 'unreadable' });
+  });
+
+  it('refuses other bytes than were announced', async () => {
+    const directory = await tempDir();
+    const frame = await written(directory);
+    const path = join(directory, frame.shard);
+    const bytes = await readFile(path);
+    bytes[frame.offset + 20] = (bytes[frame.offset + 20] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    const fault = expect.stringContaining('other bytes');
+    expect(await new ShardReader(directory).read(frame)).toEqual({ fault, kind: 'damaged' });
+  });
+
+  it.each([
+    ['no gzip', Buffer.from('text'), {}],
+    ['no records', gzipSync('{"v":1}\n{}\n{}'), {}],
+    ['too few records', packed(RESULTS.filter(({ ok }) => ok)), {}],
+    ['records of another chunk', packed(), { first: 19 }],
+    ['more successes', packed(), { ok: 1, failed: 2 }],
+    ['another order', packed(RESULTS.toReversed()), { first: 25 }],
+  ])('refuses a frame of %s', async (_, bytes, changes) => {
+    const directory = await tempDir();
+    const frame = await written(directory, bytes);
+    const found = await new ShardReader(directory).read({ ...frame, ...changes });
+    expect(found).toEqual({ fault: 'it does not hold what it should', kind: 'damaged' });
+  });
+});

@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest';
+import { jobWire } from '../../src/cluster/job-codec.ts';
+import { ChunkInHand } from '../../src/cluster/lease.ts';
+import { oneByOne } from '../../src/cluster/poison-urls.ts';
+import type { Job } from '../../src/model/job.ts';
+import { okResult } from '../model/a-result.ts';
+
+const JOBS: readonly Job[] = [0, 1, 2].map((index) => ({
+  index,
+  source: 'urls.txt',
+  line: index + 1,
+  url: `https://example.com/${index}`,
+}));
+
+/** What a broker keeps of a chunk that was handed out again and again, and the workers that got it. */
+function aSuspectedChunk() {
+  const states = new Map<string, unknown>();
+  const buried: number[] = [];
+  const engine = {
+    state: async (key: string) => states.get(key),
+    setState: async (key: string, value: unknown) => void states.set(key, value),
+    bury: async ({ index }: { readonly index: number }) => void buried.push(index),
+  };
+  /** A worker that dies, or is told to end, when it has begun a certain job. Resolves to what became of each job. */
+  const work = async ({ deadly, last }: { readonly deadly?: number; readonly last?: number } = {}) => {
+    const delivery = { id: 7, attempts: 9, body: new Uint8Array() };
+    const chunk = new ChunkInHand(
+      { ...delivery, extend: async () => {}, ack: async () => {}, giveBack: () => {} },
+      JOBS,
+      { worker: 'host-1', heldFrom: 0 },
+    );
+    const leaving = new AbortController();
+    await oneByOne(chunk, { engine, wire: jobWire, now: () => 0 }, leaving.signal, async ({ index }) => {
+      if (index === deadly) throw new Error('killed');
+      if (index !== last) return chunk.add(okResult({ index }));
+      leaving.abort();
+      chunk.isLost = true;
+    }).catch(() => {});
+    return chunk.results.map(({ ok }) => ok);
+  };
+  return { work, buried };
+}
+
+it('oneByOne() gives a URL up at which three workers died, and fetches the others', async () => {
+  const { work, buried } = aSuspectedChunk();
+  for (let deaths = 0; deaths < 3; deaths++) expect(await work({ deadly: 1 })).toEqual([true]);
+  expect(await work()).toEqual([true, false, true]);
+  expect(buried).toEqual([1]);
+});
+
+it('oneByOne() blames no URL for a worker that had fetched all and could not store them', async () => {
+  const { work, buried } = aSuspectedChunk();
+  for (let round = 0; round < 5; round++) expect(await work()).toEqual([true, true, true]);
+  expect(buried).toEqual([]);
+});
+
+it('oneByOne() blames no URL for a worker that was told to end while it fetched it', async () => {
+  const { work, buried } = aSuspectedChunk();
+  for (let round = 0; round < 5; round++) expect(await work({ last: 1 })).toEqual([true]);
+  expect(await work()).toEqual([true, true, true]);
+  expect(buried).toEqual([]);
+});

@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest';
+import { ids, idsTo, TestRun } from './test-run.ts';
+import { allReactions, watch } from './watch.ts';
+
+const CAPACITY = 4;
+const WORKERS = 2;
+
+describe('Engine reads no more than it has room for', () => {
+  test('while the workers are busy', async () => {
+    const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
+    run.source.give(100).end();
+    const all = run.takeAll();
+    await allReactions();
+    expect(run.source.pulled).toBe(WORKERS + CAPACITY + 1);
+    await run.end();
+    expect(run.source.pulled).toBe(WORKERS + CAPACITY + 2);
+    await run.endAll();
+    expect(await all).toHaveLength(100);
+  });
+
+  test('and asks for the next batch only when the whole of the last one is in the queue', async () => {
+    const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
+    run.source
+      .give(CAPACITY + WORKERS + 1)
+      .give(1)
+      .end();
+    const all = run.takeAll();
+    await allReactions();
+    expect(run.source.asked).toBe(1);
+    await run.end();
+    expect(run.source.asked).toBeGreaterThan(1);
+    await run.endAll();
+    await all;
+  });
+
+  test('while nobody takes the results, and goes on when somebody does', async () => {
+    const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
+    run.source.give(100).end();
+    const results = run.engine.results();
+    const first = results.next();
+    await run.endAll();
+    await first;
+    // One was taken, as many results wait as there are workers, and each worker holds one more.
+    expect(run.started).toHaveLength(1 + WORKERS + WORKERS);
+    expect(run.source.pulled).toBe(1 + WORKERS + WORKERS + CAPACITY + 1);
+    for (let taken = 2; taken <= 50; taken += 1) {
+      await results.next();
+      await run.endAll();
+      expect(run.started).toHaveLength(taken + WORKERS + WORKERS);
+      expect(run.source.pulled).toBe(taken + WORKERS + WORKERS + CAPACITY + 1);
+    }
+    await results.return();
+  });
+
+  test('and holds no place in a lane for a result that nobody takes', async () => {
+    const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
+    run.source.give(100).end();
+    const results = run.engine.results();
+    await Promise.all([results.next(), run.endAll()]);
+    expect(run.lanes.inFlight).toBe(0);
+    await results.return();
+  });
+
+  test('while the next job waits for its admission', async () => {
+    const admissions: (() => void)[] = [];
+    const run = new TestRun({ admit: () => new Promise((resolve) => admissions.push(resolve)) });
+    run.source.give(3).end();
+    const all = run.takeAll();
+    for (const id of idsTo(3)) {
+      await allReactions();
+      expect(run.source.pulled).toBe(id);
+      expect(run.started).toHaveLength(id - 1);
+      admissions.shift()?.();
+      await run.endAll();
+    }
+    expect(ids(await all)).toEqual(idsTo(3));
+  });
+
+  test('and gives results of fast lanes while a slow one is closed', async () => {
+    const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
+    run.gate.laneOpenFrom.set('slow', 1_000);
+    run.source.giveEach(['slow', 'a', 'b', 'slow', 'c', 'd']).end();
+    const all = run.takeAll();
+    await run.endAll();
+    expect(ids(run.taken)).toEqual([2, 3, 5, 6]);
+    run.clock.turnTo(1_000);
+    await run.endAll();
+    expect(ids(await all)).toEqual(idsTo(6));
+  });
+});
+
+describe('Leaving the results of an engine early', () => {
+  test('stops the reading, tells the source, and accounts for every job', async () => {
+    const ended: number[] = [];
+    const run = new TestRun({ onEnd: () => ended.push(run.source.pulled) });
+    run.source.give(100);
+    for await (const result of resultsOf(run)) {
+      run.taken.push(result);
+      break;
+    }
+    expect(run.source.returned).toBe(1);
+    expect(ended).toHaveLength(1);
+    await run.endAll();
+    expect(run.source.pulled).toBe(ended[0]);
+    expect(run.started.length + run.engine.notFetched).toBe(run.source.pulled);
+    expect(run.lanes.size).toBe(0);
+    expect(run.lanes.inFlight).toBe(0);
+  });
+
+  test('by an error of the consumer does the same, and the error is the consumer’s', async () => {
+    const run = new TestRun();
+    run.source.give(100);
+    const failure = new Error('disk full');
+    const consume = async () => {
+      for await (const _ of resultsOf(run)) throw failure;
+    };
+    await expect(consume()).rejects.toBe(failure);
+    expect(run.source.returned).toBe(1);
+    await run.endAll();
+    expect(run.lanes.inFlight).toBe(0);
+  });
+
+  test('while workers wait to hand over their results leaves no rejection unheard', async () => {
+    const run = new TestRun();
+    run.source.give(100);
+    const results = run.engine.results();
+    await Promise.all([results.next(), run.endAll()]);
+    const left = watch(results.return());
+    await allReactions();
+    expect(left().state).toBe('fulfilled');
+    await run.endAll();
+    expect(run.started.length + run.engine.notFetched).toBe(run.source.pulled);
+  });
+
+  test('while a batch is awaited does not wait for it', async () => {
+    const run = new TestRun();
+    run.source.give(1);
+    const results = run.engine.results();
+    await Promise.all([results.next(), run.endAll()]);
+    await results.return();
+    expect(run.source.returned).toBe(1);
+    run.source.give(5);
+    await allReactions();
+    expect(run.source.pulled).toBe(1);
+  });
+});
+
+/** The results, with the work of the first job ended as soon as it was started. */
+async function* resultsOf(run: TestRun) {
+  const results = run.engine.results();
+  const first = results.next();
+  await allReactions();
+  await run.end();
+  const { value } = await first;
+  try {
+    if (value !== undefined) yield value;
+    yield* results;
+  } finally {
+    await results.return();
+  }
+}

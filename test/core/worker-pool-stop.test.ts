@@ -1,0 +1,189 @@
+import { getEventListeners } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { WorkerPool, type WorkerPoolOptions } from '../../src/core/worker-pool.ts';
+import { deferred } from './deferred.ts';
+import { allReactions, watch } from './watch.ts';
+
+const reason = new Error('enough');
+
+/** A pool whose work waits until it is let go, or gives up when it is told to. */
+function testPool(options: Partial<WorkerPoolOptions<number, number>> = {}) {
+  const controller = new AbortController();
+  const started: number[] = [];
+  const signals = new Set<AbortSignal>();
+  const gate = deferred();
+  const pool = new WorkerPool<number, number>({
+    concurrency: 1,
+    queueSize: 1,
+    signal: controller.signal,
+    work: async (job, signal) => {
+      started.push(job);
+      signals.add(signal);
+      await gate.promise;
+      return job;
+    },
+    ...options,
+  });
+  const listeners = () => getEventListeners(controller.signal, 'abort').length;
+  return { pool, controller, started, signals, letGo: gate.resolve, listeners };
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+describe('An abort of a WorkerPool', () => {
+  it('does not start a job that was given to a worker in the same breath', async () => {
+    const { pool, controller, started } = testPool();
+    await allReactions();
+    const submitted = pool.submit(0);
+    controller.abort(reason);
+    await submitted;
+    await expect(all(pool.results())).rejects.toBe(reason);
+    expect(started).toEqual([]);
+  });
+
+  it('rejects every submit that waits, and every later one, with the reason, closed or not', async () => {
+    const { pool, controller, letGo } = testPool();
+    const submits = [0, 1, 2, 3].map((job) => watch(pool.submit(job)));
+    await allReactions();
+    pool.close();
+    controller.abort(reason);
+    await allReactions();
+    expect(submits.map((submit) => submit().state)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'rejected',
+    ]);
+    await expect(pool.submit(4)).rejects.toBe(reason);
+    letGo();
+    await expect(pool.drain()).rejects.toBe(reason);
+  });
+
+  it('aborts the signal of the work, with the same reason', async () => {
+    const { pool, controller, signals, letGo } = testPool();
+    await pool.submit(0);
+    await allReactions();
+    controller.abort(reason);
+    letGo();
+    await expect(all(pool.results())).rejects.toBe(reason);
+    expect([...signals].map((signal) => signal.reason)).toEqual([reason]);
+  });
+
+  it('between two results drops those that wait and ends the loop', async () => {
+    const { pool, controller } = testPool({ concurrency: 2, queueSize: 9, work: (job) => job });
+    for (let job = 0; job < 9; job += 1) await pool.submit(job);
+    await allReactions();
+    const taken: number[] = [];
+    const loop = (async () => {
+      for await (const { job } of pool.results()) {
+        taken.push(job);
+        controller.abort(reason);
+      }
+    })();
+    await expect(loop).rejects.toBe(reason);
+    expect(taken).toEqual([0]);
+  });
+
+  it('when all work is done leaves the results that wait', async () => {
+    const { pool, controller, letGo } = testPool({ queueSize: 2 });
+    await pool.submit(0);
+    pool.close();
+    letGo();
+    await allReactions();
+    controller.abort(reason);
+    expect(await all(pool.results())).toEqual([{ ok: true, job: 0, value: 0 }]);
+  });
+});
+
+describe('A WorkerPool listens to the signal', () => {
+  it('until it was aborted', () => {
+    const { controller, listeners } = testPool();
+    expect(listeners()).toBe(1);
+    controller.abort(reason);
+    expect(listeners()).toBe(0);
+  });
+
+  it('until the last worker is done', async () => {
+    const { pool, letGo, listeners } = testPool();
+    await pool.submit(0);
+    pool.close();
+    await allReactions();
+    expect(listeners()).toBe(1);
+    letGo();
+    await allReactions();
+    expect(listeners()).toBe(0);
+  });
+
+  it('until its results were left and the busy workers are done', async () => {
+    const { pool, listeners } = testPool({ work: (job) => job });
+    await pool.submit(0);
+    for await (const _ of pool.results()) break;
+    await allReactions();
+    expect(listeners()).toBe(0);
+  });
+});
+
+describe('Leaving the results of a WorkerPool early', () => {
+  it('frees the submits that wait, drops what is queued and tells the work', async () => {
+    const first = deferred();
+    const { pool, started, signals } = testPool({
+      queueSize: 2,
+      work: async (job, signal) => {
+        started.push(job);
+        signals.add(signal);
+        await (job === 0 ? first.promise : new Promise(() => {}));
+        return job;
+      },
+    });
+    const submits = [0, 1, 2, 3, 4, 5].map((job) => watch(pool.submit(job)));
+    first.resolve();
+    for await (const { job } of pool.results()) {
+      expect(job).toBe(0);
+      break;
+    }
+    await allReactions();
+    expect(submits.filter((submit) => submit().state === 'pending')).toEqual([]);
+    expect(submits[5]?.()).toMatchObject({ state: 'rejected' });
+    expect(started).toEqual([0, 1]);
+    expect([...signals].map((signal) => signal.aborted)).toEqual([true]);
+  });
+
+  it('by an error of the consumer stops the pool, and the error is the consumer’s', async () => {
+    const { pool } = testPool({ work: (job) => job });
+    await pool.submit(0);
+    const consume = async () => {
+      for await (const _ of pool.results()) throw reason;
+    };
+    await expect(consume()).rejects.toBe(reason);
+    await expect(pool.submit(1)).rejects.toThrow('Nobody takes the results');
+    await expect(pool.drain()).rejects.toThrow('Nobody takes the results');
+  });
+});
+
+describe('WorkerPool says what is wrong', () => {
+  it('with a submit after close', async () => {
+    const { pool } = testPool();
+    pool.close();
+    await expect(pool.submit(0)).rejects.toThrow('Cannot submit a job: the pool is closed');
+  });
+
+  it.each([
+    ['concurrency', 0, RangeError, 'Cannot use "0" for concurrency: it must be a whole number above 0'],
+    ['queueSize', 1.5, RangeError, 'Cannot use "1.5" for queueSize: it must be a whole number above 0'],
+    [
+      'queueSize',
+      undefined,
+      RangeError,
+      'Cannot use "undefined" for queueSize: it must be a whole number above 0',
+    ],
+    ['concurrency', '8', RangeError, 'Cannot use "8" for concurrency: it must be a whole number above 0'],
+    ['work', undefined, TypeError, 'Cannot use "undefined" for work: it must be a function'],
+    ['signal', {}, TypeError, 'Cannot use "object" for signal: it must be an AbortSignal'],
+  ])('with %s: %j', (name, value, Kind, message) => {
+    expect(() => testPool({ [name]: value })).toThrow(new Kind(message));
+  });
+});

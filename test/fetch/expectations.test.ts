@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { unmetExpectation } from '../../src/fetch/response-validator.ts';
+import type { Expectation } from '../../src/model/expectation.ts';
+
+const NOTHING: Expectation = { contains: [], notContains: [], matches: [], headers: [] };
+const ANSWER = { headers: {}, durationMs: 10, textFault: undefined };
+
+function header(name: string, value: string): Expectation {
+  return { ...NOTHING, headers: [{ name, value }] };
+}
+
+describe('unmetExpectation()', () => {
+  it('is nothing when nothing is expected', () => {
+    expect(unmetExpectation(NOTHING, ANSWER)).toBeUndefined();
+  });
+
+  it.each([
+    ['text/html', 'text/html'],
+    ['text/html', 'Text/HTML; charset=utf-8'],
+    ['text/html; charset=utf-8', 'text/html; charset=UTF-8'],
+    ['', 'anything'],
+    ['', ''],
+    ['b', ['a', 'b']],
+  ])('takes "%s" for met by %j', (wanted, given) => {
+    expect(unmetExpectation(header('x', wanted), { ...ANSWER, headers: { x: given } })).toBeUndefined();
+  });
+
+  it.each([
+    ['text/html', 'text/plain', 'the header x is "text/plain", not "text/html"'],
+    ['text/html; charset=a', 'text/html', 'the header x is "text/html", not "text/html; charset=a"'],
+    ['c', ['a', 'b'], 'the header x is "a, b", not "c"'],
+    ['', undefined, 'the answer has no header x'],
+    ['a', 'b\u001b[31m', 'the header x is "b\\u{1b}[31m", not "a"'],
+  ])('says how "%s" is not met by %j', (wanted, given, fault) => {
+    expect(unmetExpectation(header('x', wanted), { ...ANSWER, headers: { x: given } })).toBe(fault);
+  });
+
+  it('takes an attempt for slow when it took longer than allowed', () => {
+    expect(unmetExpectation({ ...NOTHING, maxTimeMs: 10 }, ANSWER)).toBeUndefined();
+    expect(unmetExpectation({ ...NOTHING, maxTimeMs: 9 }, ANSWER)).toBe('it took 10ms, more than 9ms');
+  });
+
+  it('hands on what is wrong with the body', () => {
+    expect(unmetExpectation(NOTHING, { ...ANSWER, textFault: 'no' })).toBe('no');
+  });
+});

@@ -1,0 +1,476 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
+import { Task } from '../../src/fetch/request-task.ts';
+import type { JudgeOptions } from '../../src/fetch/response-validator.ts';
+import { Hosts, type HostsOptions } from '../../src/hosts/host-registry.ts';
+import type { RequestDefaults } from '../../src/http/hop.ts';
+import type { Job } from '../../src/model/job.ts';
+import { type ClientOptions, running, startClient } from '../http/client.ts';
+import * as hostile from '../origin/hostile.ts';
+import { startOrigin } from '../origin/origin.ts';
+import { startRawServer } from '../origin/raw-server.ts';
+import { okAnswer } from '../origin/script.ts';
+import { aJudge } from './a-validator.ts';
+
+const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
+const RETRYABLE = new Set([429, 500, 503]);
+
+const POLICY: FetchPolicy = {
+  timeoutMs: 10_000,
+  maxBytes: 1e6,
+  maxRedirects: 10,
+  isDecoded: true,
+  retries: 2,
+  retryStatuses: RETRYABLE,
+  retriesNetworkFailures: true,
+  retriesAllMethods: false,
+  headFallsBack: false,
+  maxRetryAfterMs: 60_000,
+};
+
+function hosts(options: Partial<HostsOptions> = {}): Hosts {
+  const unlimited = Number.POSITIVE_INFINITY;
+  return new Hosts({
+    perHost: 64,
+    concurrency: 64,
+    perMs: unlimited,
+    totalPerMs: unlimited,
+    breaker: 0,
+    window: 100,
+    ...options,
+  });
+}
+
+interface Setting {
+  readonly policy?: Partial<FetchPolicy>;
+  readonly judge?: Partial<JudgeOptions>;
+  readonly job?: Partial<Job>;
+  readonly defaults?: Partial<RequestDefaults>;
+  readonly table?: Hosts;
+  readonly client?: ClientOptions;
+  /** What each jitter comes out as, from 0 to 1. */
+  readonly chance?: number;
+}
+
+/** A fetcher on a clock that stands still unless the test moves it, and one task for it. */
+async function start(
+  url: string,
+  { policy, judge, job, defaults, table = hosts(), client = {}, chance = 0.5 }: Setting = {},
+) {
+  const { agent } = await startClient(client);
+  const clock = { nowMs: NOW };
+  const now = () => clock.nowMs;
+  const fetcher = new Fetcher({
+    agent,
+    hosts: table,
+    policy: { ...POLICY, ...policy },
+    judge: aJudge({ maxRedirects: policy?.maxRedirects ?? 10, ...judge }),
+    hasMore: () => true,
+    now,
+    random: () => chance,
+  });
+  const whole = { index: 0, source: 'list', line: 1, url: new URL(url).href, ...job };
+  const task = new Task(whole, { method: 'GET', headers: {}, ...defaults });
+  /** Steps until there is a result; `waits` are the times in ms that the task was to wait. */
+  const finish = async () => {
+    const waits: number[] = [];
+    for (let steps = 0; steps < 50; steps++) {
+      const step = await fetcher.step(task);
+      if ('result' in step) return { result: step.result, waits: waits.filter((wait) => wait > 0) };
+      waits.push(step.at - clock.nowMs);
+    }
+    throw new Error('There was no result after 50 steps');
+  };
+  return { fetcher, task, clock, finish };
+}
+
+test('a URL that answers as wished is one attempt', async () => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(`${origin.url}/ok`);
+  expect((await finish()).result).toMatchObject({
+    ok: true,
+    status: 200,
+    attempts: 1,
+    bytes: 3,
+    startedAt: NOW,
+  });
+});
+
+test('an invalid job is a result for which nothing is sent', async () => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(origin.url, { job: { invalid: 'no URL' } });
+  const { result } = await finish();
+  expect(result).toMatchObject({ ok: false, attempts: 0, failure: { kind: 'invalid', message: 'no URL' } });
+  expect(origin.connections).toBe(0);
+});
+
+test.each([
+  ['is answered at last', 2, 2, true, 3, [250, 500]],
+  ['is never answered', 9, 2, false, 3, [250, 500]],
+  ['may not be retried', 9, 0, false, 1, []],
+  ['may be retried often', 9, 4, false, 5, [250, 500, 1000, 2000]],
+])('a URL that %s is tried as often as allowed', async (_name, failures, retries, ok, attempts, waits) => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(`${origin.url}/flaky/a/${failures}`, { policy: { retries } });
+  const finished = await finish();
+  expect(finished.result).toMatchObject({ ok, attempts, status: ok ? 200 : 503 });
+  expect(finished.waits).toEqual(waits);
+  expect(origin.requests).toBe(attempts);
+});
+
+test('a step that asks for another attempt says what the result is if there is none', async () => {
+  const origin = await running(startOrigin());
+  const { fetcher, task } = await start(`${origin.url}/status/503`);
+  expect(await fetcher.step(task)).toMatchObject({
+    again: task,
+    at: NOW + 250,
+    otherwise: {
+      ok: false,
+      status: 503,
+      attempts: 1,
+      failure: { kind: 'status', message: 'Service Unavailable' },
+    },
+  });
+});
+
+test.each([
+  ['503', '7', 7000],
+  ['429', '7', 7000],
+  ['503', '60', 60_000],
+  ['503', 'Thu, 01 Jan 2026 12:00:30 GMT', 30_000],
+  ['503', '0', 250],
+  ['503', 'Wed, 21 Oct 2015 07:28:00 GMT', 250],
+  ['503', 'soon', 250],
+  ['503', '-7', 250],
+  ['503', '1.5', 250],
+  ['500', '7', 250],
+])('status %s with Retry-After "%s" waits %i ms', async (status, header, waitMs) => {
+  const origin = await running(startOrigin());
+  const query = new URLSearchParams({ status, 'retry-after': header });
+  const { finish } = await start(`${origin.url}/flaky/a/1?${query}`);
+  expect(await finish()).toMatchObject({ result: { ok: true, attempts: 2 }, waits: [waitMs] });
+});
+
+test('the jitter counts when it is longer than Retry-After', async () => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(`${origin.url}/flaky/a/2?retry-after=1`, {
+    policy: { retries: 8 },
+    chance: 1,
+  });
+  expect((await finish()).waits).toEqual([1000, 1000]);
+  const { finish: finishOther } = await start(`${origin.url}/flaky/b/3?retry-after=1`, {
+    policy: { retries: 8 },
+    chance: 1,
+  });
+  expect((await finishOther()).waits).toEqual([1000, 1000, 2000]);
+});
+
+test.each([
+  ['61', '61s'],
+  ['Thu, 01 Jan 2026 13:00:00 GMT', '3600s'],
+  ['9'.repeat(400), `${Math.ceil(Number.MAX_SAFE_INTEGER / 1000)}s`],
+])('a Retry-After of "%.30s" is too long, and the failure says so', async (header, wait) => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(`${origin.url}/flaky/a/1?retry-after=${encodeURIComponent(header)}`);
+  const { result } = await finish();
+  expect(result).toMatchObject({ ok: false, status: 503, attempts: 1 });
+  expect(result.failure).toEqual({
+    kind: 'status',
+    message: `Service Unavailable: the server asks to wait ${wait}`,
+  });
+  expect(origin.requests).toBe(1);
+});
+
+test.each([
+  ['GET', false, 3],
+  ['HEAD', false, 3],
+  ['PUT', false, 3],
+  ['DELETE', false, 3],
+  ['POST', false, 1],
+  ['PATCH', false, 1],
+  ['POST', true, 3],
+])('%s with retriesAllMethods: %s is sent %i times', async (method, retriesAllMethods, times) => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(`${origin.url}/status/503`, {
+    job: { method },
+    policy: { retriesAllMethods },
+  });
+  expect((await finish()).result).toMatchObject({ ok: false, status: 503, method, attempts: times });
+  expect(origin.log.map((request) => request.method)).toEqual(Array.from({ length: times }, () => method));
+});
+
+test('a POST that was redirected to a GET is not retried', async () => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(`${origin.url}/redirect-to?url=/status/503`, { job: { method: 'POST' } });
+  expect((await finish()).result).toMatchObject({ ok: false, method: 'POST', attempts: 1 });
+});
+
+test.each([
+  ['closeWithoutAnswer', true, 3],
+  ['truncatedBody', true, 3],
+  ['bareLf', true, 1],
+  ['closeWithoutAnswer', false, 1],
+] as const)(
+  '%s with retriesNetworkFailures: %s is asked %i times',
+  async (name, retriesNetworkFailures, times) => {
+    const server = await running({ ...hostile }[name]());
+    const { finish } = await start(server.url, { policy: { retriesNetworkFailures } });
+    expect((await finish()).result).toMatchObject({ ok: false, attempts: times });
+    expect(server.requests.count).toBe(times);
+  },
+);
+
+test('a failure in the body keeps the status and the bytes that came', async () => {
+  const server = await running(hostile.truncatedBody());
+  const { finish } = await start(server.url, { policy: { retries: 0 } });
+  expect((await finish()).result).toMatchObject({
+    ok: false,
+    status: 200,
+    bytes: 400,
+    failure: { kind: 'reset', message: 'the connection ended before the body was complete' },
+  });
+});
+
+test.each([
+  ['/head-405', true, true, ['HEAD', 'GET']],
+  ['/head-501', true, true, ['HEAD', 'GET']],
+  ['/ok', true, true, ['HEAD']],
+  ['/status/404', true, false, ['HEAD']],
+  ['/status/405', true, false, ['HEAD', 'GET']],
+  ['/redirect-to?url=/head-405', true, true, ['HEAD', 'HEAD', 'GET']],
+  ['/head-405', false, false, ['HEAD']],
+])('HEAD for %s with headFallsBack: %s is one attempt', async (path, headFallsBack, ok, methods) => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(origin.url + path, {
+    defaults: { method: 'HEAD' },
+    policy: { headFallsBack },
+  });
+  expect((await finish()).result).toMatchObject({ ok, attempts: 1, method: 'HEAD' });
+  expect(origin.log.map(({ method }) => method)).toEqual(methods);
+});
+
+test('redirects are followed within one attempt and are told in order', async () => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(`${origin.url}/redirect/2`);
+  expect((await finish()).result).toMatchObject({
+    ok: true,
+    attempts: 1,
+    finalUrl: `${origin.url}/ok`,
+    redirects: [
+      { status: 302, url: `${origin.url}/redirect/2` },
+      { status: 302, url: `${origin.url}/redirect/1` },
+    ],
+  });
+});
+
+test('an attempt that fails behind redirects starts again at the first URL', async () => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(`${origin.url}/redirect-to?url=/flaky/a/1`);
+  const { result } = await finish();
+  expect(result).toMatchObject({ ok: true, attempts: 2, redirects: [{ status: 302 }] });
+  expect([origin.hits('/redirect-to'), origin.hits('/flaky/a/1')]).toEqual([2, 2]);
+});
+
+test.each([
+  ['/loop', 10, 'more than 10 redirects', 11],
+  ['/redirect/4', 3, 'more than 3 redirects', 4],
+  ['/redirect-to?url=ftp://a.test/', 10, 'the Location leads to "ftp:"', 1],
+  ['/redirect-to?url=', 10, 'the Location is empty', 1],
+])('%s with %i redirects allowed fails: %s', async (path, maxRedirects, message, requests) => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(origin.url + path, { policy: { maxRedirects } });
+  const { result } = await finish();
+  expect(result).toMatchObject({
+    ok: false,
+    status: 302,
+    attempts: 1,
+    failure: { kind: 'redirect', message },
+  });
+  expect(result.redirects).toHaveLength(requests - 1);
+  expect(origin.requests).toBe(requests);
+});
+
+test.each([
+  ['/redirect/3', 3, true, 200],
+  ['/redirect/1', 0, false, 302],
+  ['/redirect-to?status=302', 10, false, 302],
+  ['/status/304', 10, false, 304],
+  ['/redirect-to?status=300&url=/ok', 10, false, 300],
+])('%s with %i redirects allowed is judged by its status', async (path, maxRedirects, ok, status) => {
+  const origin = await running(startOrigin());
+  const { finish } = await start(origin.url + path, { policy: { maxRedirects } });
+  const { result } = await finish();
+  expect(result).toMatchObject({ ok, status });
+  if (!ok) expect(result.failure?.kind).toBe('status');
+});
+
+test('a 3xx is OK where it is wanted and not followed', async () => {
+  const origin = await running(startOrigin());
+  const judge = { maxRedirects: 0, accept: new Set([302]) };
+  const { finish } = await start(`${origin.url}/redirect/1`, { judge });
+  expect((await finish()).result).toMatchObject({ ok: true, status: 302, redirects: [] });
+});
+
+test.each([
+  ['utf8Location', '/caf%C3%A9'],
+  ['latin1Location', '/caf%C3%A9'],
+  ['spaceLocation', '/a%20b%20c'],
+  ['paddedLocation', '/padded'],
+  ['schemeRelativeLocation', '/elsewhere'],
+  ['relativeLocation', '/start/next'],
+  ['parentLocation', '/up'],
+  ['fragmentOnOtherLocation', '/other'],
+  ['backslashLocation', '/other/path'],
+  ['capitalLocation', '/other'],
+  ['credentialsLocation', '/other'],
+  ['twoLocations', '/one'],
+] as const)('%s leads to %s', async (name, target) => {
+  const server = await running({ ...hostile }[name]());
+  const { finish } = await start(server.url);
+  expect((await finish()).result).toMatchObject({ ok: true, status: 200 });
+  expect(server.heads.at(-1)?.split('\r\n')[0]).toBe(`GET ${target} HTTP/1.1`);
+  expect(server.heads.at(-1), 'a name from the Location is not sent').not.toMatch(/authorization/i);
+});
+
+test('secrets stay with their origin, on the wire', async () => {
+  const [here, there] = [await running(startOrigin()), await running(startOrigin())];
+  const back = `${there.url}/redirect-to?url=${encodeURIComponent(`${here.url}/ok`)}`;
+  const headers = { authorization: 'Basic x', cookie: 'a=b', 'x-api-key': 'k' };
+  const { finish } = await start(`${here.url}/redirect-to?url=${encodeURIComponent(back)}`, {
+    job: { headers },
+  });
+  expect((await finish()).result.ok).toBe(true);
+  const sent = [here.log[0], there.log[0], here.log[1]].map((request) => request?.headers);
+  expect(sent).toMatchObject([headers, { 'x-api-key': 'k' }, { 'x-api-key': 'k' }]);
+  for (const later of sent.slice(1))
+    expect([later?.authorization, later?.cookie]).toEqual([undefined, undefined]);
+});
+
+test.each([
+  ['nearly all', 59_900],
+  ['more than all', 70_000],
+])('the deadline is one for all hops: the first took %s of it', async (_name, tookMs) => {
+  const server = await running(
+    startRawServer({
+      onRequest: ({ socket, target }) => {
+        if (target !== '/first') return;
+        clock.nowMs += tookMs;
+        socket.write('HTTP/1.1 302 Found\r\nLocation: /hang\r\nContent-Length: 0\r\n\r\n');
+      },
+    }),
+  );
+  const { finish, clock } = await start(`${server.url}/first`, { policy: { timeoutMs: 60_000, retries: 0 } });
+  const { result } = await finish();
+  expect(result).toMatchObject({ ok: false, attempts: 1, redirects: [{ status: 302 }], durationMs: tookMs });
+  expect(result.failure).toEqual({
+    kind: 'timeout',
+    code: 'ERR_TIMEOUT',
+    message: 'no complete answer within 60000ms',
+  });
+  await server.ended.reached(1);
+});
+
+test('another attempt has the whole time again', async () => {
+  const server = await running(
+    startRawServer({
+      onRequest: ({ socket }) => {
+        const isFirst = clock.nowMs === NOW;
+        clock.nowMs += 59_900;
+        if (isFirst) socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n');
+        else setTimeout(() => socket.write(okAnswer()), 200);
+      },
+    }),
+  );
+  const { finish, clock } = await start(server.url, { policy: { timeoutMs: 60_000 } });
+  const { result } = await finish();
+  expect(result).toMatchObject({ ok: true, attempts: 2, startedAt: NOW + 59_900, durationMs: 59_900 });
+});
+
+test('between two hops nothing is under way and an abort opens no connection', async () => {
+  const origin = await running(startOrigin());
+  const { agent } = await startClient();
+  onTestFinished(() => agent.destroy(new Error('over')));
+  const fetcher = new Fetcher({
+    hosts: hosts(),
+    agent,
+    hasMore: () => false,
+    policy: POLICY,
+    judge: aJudge(),
+    now: () => NOW,
+    random: () => 0,
+  });
+  const task = new Task(
+    { index: 0, source: 'list', line: 1, url: `${origin.url}/redirect/1` },
+    { method: 'GET', headers: {} },
+  );
+  expect(await fetcher.step(task)).toMatchObject({ again: task, at: 0 });
+  expect(agent.inFlight).toBe(0);
+  agent.destroy(new Error('the run has ended'));
+  expect(await fetcher.step(task)).toHaveProperty('result.ok', false);
+  await origin.disconnected(1);
+  expect([origin.connections, origin.requests]).toEqual([1, 1]);
+});
+
+test.each([
+  ['429 with Retry-After', '/flaky/slow/9?status=429&retry-after=7', 7000],
+  ['503 with Retry-After', '/flaky/pause/9?status=503&retry-after=7', 7000],
+  ['a Retry-After that is too long', '/flaky/long/9?status=503&retry-after=900', 0],
+])('%s pauses the whole host, as far as it is obeyed', async (_, path, pauseMs) => {
+  const origin = await running(startOrigin());
+  const table = hosts();
+  const { fetcher, task } = await start(`${origin.url}${path}`, { table });
+  table.taken(task.lane, NOW);
+  await fetcher.step(task);
+  expect(Math.max(0, table.laneOpenAt(task.lane, 0) - NOW)).toBe(pauseMs);
+});
+
+test('a host that cannot be connected to is parked, and then down: what is left for it fails unsent', async () => {
+  const refused = await hostile.refusedPort();
+  const table = hosts({ breaker: 1 });
+  const policy = { retries: 0 };
+  const { fetcher, task, clock } = await start(refused.url, { table, policy });
+  for (const parkMs of [1000, 2000, 4000]) {
+    table.taken(task.lane, clock.nowMs);
+    await fetcher.step(task);
+    expect(table.laneOpenAt(task.lane, 0)).toBe(clock.nowMs + parkMs);
+    clock.nowMs += parkMs;
+    task.startOver();
+  }
+  table.taken(task.lane, clock.nowMs);
+  await fetcher.step(task);
+  const left = new Task(
+    { index: 1, source: 'list', line: 2, url: refused.url },
+    { method: 'GET', headers: {} },
+  );
+  table.taken(left.lane, clock.nowMs);
+  expect(await fetcher.step(left)).toMatchObject({
+    result: {
+      ok: false,
+      attempts: 0,
+      failure: {
+        kind: 'circuit',
+        message: expect.stringMatching(/is down, 0 attempts were made; .*ECONNREFUSED/),
+      },
+    },
+  });
+});
+
+test('a redirect to an address that is refused is denied, once, and nothing is sent there', async () => {
+  const inner = await running(startOrigin());
+  const open = await running(startOrigin({ host: '127.0.0.2' }));
+  const target = `${inner.url}/ok`;
+  const url = `${open.url}/redirect-to?url=${encodeURIComponent(target)}`;
+  const refuse = (address: string) => (address === '127.0.0.2' ? undefined : `${address} is private`);
+  const { finish } = await start(url, { client: { refuse } });
+  const { result, waits } = await finish();
+  expect([result, waits]).toMatchObject([
+    {
+      finalUrl: target,
+      attempts: 1,
+      redirects: [{ status: 302, url }],
+      failure: { kind: 'denied', message: '127.0.0.1 is private' },
+    },
+    [],
+  ]);
+  expect([open.requests, inner.connections]).toEqual([1, 0]);
+});

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { formatBytes, formatDuration } from '../../src/output/format.ts';
+
+test.each([
+  [0, '0B'],
+  [34, '34B'],
+  [999, '999B'],
+  [1000, '1.0kB'],
+  [1234, '1.2kB'],
+  [99_949, '99.9kB'],
+  [99_950, '100kB'],
+  [340_499, '340kB'],
+  [999_499, '999kB'],
+  [999_500, '1.0MB'],
+  [5_120_000, '5.1MB'],
+  [7.3e9, '7.3GB'],
+  [2e12, '2.0TB'],
+  [Number.MAX_SAFE_INTEGER, '9.0PB'],
+  [5e18, '5000PB'],
+])('formatBytes(%d) is %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
+});
+
+test.each([
+  [0, '0ms'],
+  [0.04, '0ms'],
+  [0.44, '0.4ms'],
+  [0.94, '0.9ms'],
+  [0.95, '1ms'],
+  [12.4, '12ms'],
+  [999.4, '999ms'],
+  [999.5, '1.00s'],
+  [1240, '1.24s'],
+  [9994, '9.99s'],
+  [9995, '10.0s'],
+  [59_949, '59.9s'],
+  [59_950, '1m00s'],
+  [125_000, '2m05s'],
+  [3_599_499, '59m59s'],
+  [3_599_500, '1h00m'],
+  [3_720_000, '1h02m'],
+  [360_000_000, '100h00m'],
+])('formatDuration(%d) is %s', (ms, text) => {
+  expect(formatDuration(ms)).toBe(text);
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { LatencyBuckets, Slowest, TimeBuckets } from '../../../src/output/reports/aggregate.ts';
+import { okResult } from '../../model/a-result.ts';
+import { seededRandom } from '../../seeded-random.ts';
+
+describe('TimeBuckets', () => {
+  const total = (buckets: TimeBuckets) =>
+    buckets.list().reduce((sum, { ok, failed }) => sum + ok + failed, 0);
+
+  it('counts what ended in each span, without gaps', () => {
+    const buckets = new TimeBuckets(10);
+    buckets.add(1000, true);
+    buckets.add(1004, false);
+    buckets.add(1029, true);
+    expect(buckets.list()).toEqual([
+      { startMs: 1000, ok: 1, failed: 1 },
+      { startMs: 1010, ok: 0, failed: 0 },
+      { startMs: 1020, ok: 1, failed: 0 },
+    ]);
+  });
+
+  it('keeps to its limit and loses nothing, in whatever order and however far apart the times come', () => {
+    const random = seededRandom(5);
+    for (const spanMs of [100, 1e4, 1e9, 8e15]) {
+      const buckets = new TimeBuckets(12);
+      const times = Array.from({ length: 500 }, () => Math.floor((random() - 0.5) * spanMs));
+      for (const time of times) buckets.add(time, true);
+      const list = buckets.list();
+      expect(list.length).toBeLessThanOrEqual(12);
+      expect(total(buckets)).toBe(500);
+      const { startMs } = list[0] ?? { startMs: Number.NaN };
+      expect(startMs).toBeLessThanOrEqual(Math.min(...times));
+      expect(startMs + list.length * buckets.widthMs).toBeGreaterThan(Math.max(...times));
+    }
+  });
+
+  it('is empty when nothing came', () => {
+    expect(new TimeBuckets(10).list()).toEqual([]);
+  });
+});
+
+describe('LatencyBuckets', () => {
+  it('counts by borders of 1, 2, 5, and leaves empty ends away', () => {
+    const buckets = new LatencyBuckets();
+    for (const ms of [10, 19.9, 99]) buckets.add(ms, true);
+    buckets.add(20, false);
+    expect(buckets.list()).toEqual([
+      { fromMs: 10, toMs: 20, ok: 2, failed: 0 },
+      { fromMs: 20, toMs: 50, ok: 0, failed: 1 },
+      { fromMs: 50, toMs: 100, ok: 1, failed: 0 },
+    ]);
+  });
+
+  it('has a place for nothing and for a day', () => {
+    const buckets = new LatencyBuckets();
+    buckets.add(0, true);
+    buckets.add(86_400_000, true);
+    const list = buckets.list();
+    expect([list[0]?.ok, list.at(-1)?.ok, list.at(-1)?.toMs]).toEqual([1, 1, Number.POSITIVE_INFINITY]);
+  });
+});
+
+describe('Slowest', () => {
+  it('keeps those that took longest, the slowest first', () => {
+    const slowest = new Slowest(3);
+    const durations = [5, 1, 9, 9, 2, 7];
+    for (const [line, durationMs] of durations.entries()) slowest.add(okResult({ line, durationMs }));
+    expect(slowest.list().map(({ durationMs, line }) => [durationMs, line])).toEqual([
+      [9, 2],
+      [9, 3],
+      [7, 5],
+    ]);
+  });
+});

@@ -1,0 +1,134 @@
+import { expect, test } from 'vitest';
+import type { Summary } from '../../src/model/summary.ts';
+import { type Paint, plain } from '../../src/output/format.ts';
+import { summaryJsonSink, summaryText, summaryTextSink } from '../../src/output/run-summary.ts';
+import { okResult } from '../model/a-result.ts';
+import { CollectedLines } from './collected-lines.ts';
+import { HOSTILE, UNPRINTABLE } from './hostile.ts';
+
+const good: Summary = {
+  read: 2,
+  ok: 2,
+  warned: 0,
+  mended: 0,
+  failed: 0,
+  known: 0,
+  new: 0,
+  flaky: 0,
+  resumed: 0,
+  skipped: 0,
+  notFetched: 0,
+  wallMs: 500,
+  urlsPerSecond: 4,
+  bytes: 5_120_000,
+  latencyMs: { p50: 34.1, p90: 120, p99: 1240 },
+  failuresByKind: {},
+  failuresByStatus: {},
+  worstHosts: [],
+};
+
+const bad: Summary = {
+  ...good,
+  read: 200,
+  ok: 10,
+  failed: 183,
+  skipped: 3,
+  notFetched: 4,
+  failuresByKind: { status: 123, dns: 40, timeout: 20 },
+  failuresByStatus: { 404: 100, 500: 22 },
+  worstHosts: [
+    { host: 'a.example', failures: 90, overcount: 0 },
+    { host: 'b.example:8443', failures: 13, overcount: 1 },
+  ],
+};
+
+function textOf(summary: Partial<Summary>): string {
+  return summaryText({ ...good, ...summary }, plain);
+}
+
+test('the summary of a good run is short', () => {
+  expect(textOf({})).toBe(
+    '\n' +
+      'Done: 2 succeeded, 0 failed\n' +
+      '  time      500ms, 4.0 URLs/s\n' +
+      '  bytes     5.1MB, 10.2MB/s\n' +
+      '  latency   p50 34ms, p90 120ms, p99 1.24s\n',
+  );
+});
+
+test('the summary of a bad run says what failed and where', () => {
+  expect(textOf(bad)).toBe(
+    '\n' +
+      'Done: 10 succeeded, 183 failed, 3 skipped, 4 not fetched\n' +
+      '  time      500ms, 4.0 URLs/s\n' +
+      '  bytes     5.1MB, 10.2MB/s\n' +
+      '  latency   p50 34ms, p90 120ms, p99 1.24s\n' +
+      '  failures  404 (100), dns (40), 500 (22), timeout (20), status (1)\n' +
+      '  hosts     a.example (90), b.example:8443 (12+)\n',
+  );
+});
+
+test('the summary tells warned, mended, new, known and flaky where there are any', () => {
+  expect(textOf({ ok: 9, warned: 2, mended: 1, failed: 6, new: 1, known: 3, flaky: 2 })).toContain(
+    '\nDone: 9 succeeded (2 warned, 1 mended), 6 failed (1 new, 3 known, 2 flaky)\n',
+  );
+  expect(textOf({ ok: 9, mended: 1, failed: 3, known: 3 })).toContain(
+    '\nDone: 9 succeeded (1 mended), 3 failed (3 known)\n',
+  );
+});
+
+test('a run in which nothing was asked for has neither bytes nor latency', () => {
+  const { latencyMs: _, ...nothing } = { ...good, ok: 0, failed: 1, wallMs: 0, urlsPerSecond: 0 };
+  expect(summaryText({ ...nothing, failuresByKind: { invalid: 1 } }, plain)).toBe(
+    '\nDone: 0 succeeded, 1 failed\n  time      0ms, 0.0 URLs/s\n  failures  invalid (1)\n',
+  );
+});
+
+test('long lists are cut at five, and say so', () => {
+  const worstHosts = Array.from({ length: 9 }, (_, n) => ({ host: `h${n}`, failures: 1, overcount: 0 }));
+  expect(textOf({ failed: 9, worstHosts })).toContain(
+    'hosts     h0 (1), h1 (1), h2 (1), h3 (1), h4 (1), and 4 more\n',
+  );
+});
+
+test('a hostile host name is printable', () => {
+  const text = textOf({ worstHosts: [{ host: HOSTILE, failures: 1, overcount: 0 }] });
+  expect(text.replaceAll('\n', '')).not.toMatch(UNPRINTABLE);
+  expect(text.split('\n')).toHaveLength(7);
+});
+
+test('colour changes nothing but the colour', () => {
+  const colour = (text: string) => `\x1b[1m${text}\x1b[22m`;
+  const paint: Paint = { ok: colour, fail: colour, warn: colour, dim: colour, strong: colour };
+  const painted = summaryText(bad, paint);
+  expect(painted).toContain(colour('183 failed'));
+  expect(painted.replaceAll(/\x1b\[\d+m/g, '')).toBe(textOf(bad));
+});
+
+test('summaryTextSink() writes at the end alone', async () => {
+  const output = new CollectedLines();
+  const sink = summaryTextSink(output, plain);
+  sink.write(okResult());
+  expect(output.text).toBe('');
+  await sink.end(good);
+  expect(output).toMatchObject({ text: textOf({}), isEnded: true });
+});
+
+test('summaryJsonSink() writes the summary as one line of JSON, printable and complete', async () => {
+  const output = new CollectedLines();
+  const sink = summaryJsonSink(output);
+  sink.write(okResult());
+  expect(output.text).toBe('');
+  const hostile = { ...bad, worstHosts: [{ host: HOSTILE, failures: 1, overcount: 0 }] };
+  await sink.end(hostile);
+  expect(output.text.slice(0, -1)).not.toMatch(UNPRINTABLE);
+  expect(output.text.endsWith('\n')).toBe(true);
+  expect(JSON.parse(output.text)).toEqual(hostile);
+  expect(output.isEnded).toBe(true);
+});
+
+test('summaryJsonSink() writes whole milliseconds, and tenths of URLs per second', async () => {
+  const output = new CollectedLines();
+  await summaryJsonSink(output).end({ ...good, wallMs: 480.84814453125, urlsPerSecond: 2.0796586435304643 });
+  expect(JSON.parse(output.text)).toMatchObject({ wallMs: 481, urlsPerSecond: 2.1 });
+});

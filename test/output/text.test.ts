@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest';
+import type { Result } from '../../src/model/result.ts';
+import { SummaryFold } from '../../src/model/summary.ts';
+import { type Paint, plain } from '../../src/output/format.ts';
+import { textLine, textSink } from '../../src/output/text.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
+import { CollectedLines } from './collected-lines.ts';
+import { HOSTILE, hostileResults, UNPRINTABLE } from './hostile.ts';
+
+const line = textLine(plain);
+
+function failed(
+  kind: 'status' | 'dns',
+  url: string,
+  durationMs: number,
+  message: string,
+  status?: number,
+): Result {
+  return failedResult(kind, { url, durationMs, failure: { kind, message }, ...(status && { status }) });
+}
+
+test('the lines are those of the documentation', () => {
+  const results = [
+    okResult({ durationMs: 34.1 }),
+    failed('status', 'https://example.com/7', 12, 'Not Found', 404),
+    failed('dns', 'https://nope.invalid/', 3, 'getaddrinfo ENOTFOUND nope.invalid'),
+  ];
+  expect(results.map(line).join('')).toBe(
+    'OK    200  https://example.com/1  1.2kB 34ms\n' +
+      'FAIL  404  https://example.com/7  12ms  Not Found\n' +
+      'FAIL  dns  https://nope.invalid/  3ms   getaddrinfo ENOTFOUND nope.invalid\n',
+  );
+});
+
+test.each([
+  ['a redirect', { finalUrl: 'https://example.com/2' }, '1.2kB 34ms -> https://example.com/2'],
+  ['several attempts', { attempts: 3 }, '1.2kB 34ms (3 attempts)'],
+  ['a body that was cut', { truncated: true }, '1.2kB 34ms (truncated)'],
+  [
+    'all of them',
+    { finalUrl: 'https://example.com/2', attempts: 2, truncated: true },
+    '1.2kB 34ms (2 attempts, truncated) -> https://example.com/2',
+  ],
+])('an OK after %s says so', (_name, changes, end) => {
+  expect(line(okResult(changes))).toBe(`OK    200  https://example.com/1  ${end}\n`);
+});
+
+test('a body that was gone on with has the length of its file', () => {
+  expect(line(okResult({ bytes: 2000, body: { path: 'a', bytes: 5000 } }))).toContain('  5.0kB ');
+});
+
+test('a FAIL tells its attempts after the message', () => {
+  const result = failedResult('timeout', { attempts: 3, failure: { kind: 'timeout', message: 'no answer' } });
+  expect(line(result)).toBe('FAIL  timeout  https://example.com/1  34ms  no answer (3 attempts)\n');
+});
+
+test('a WARN shows what would be its failure', () => {
+  const warning = { kind: 'blocked', message: 'the answer is a challenge' } as const;
+  expect(line(okResult({ status: 403, warning }))).toBe(
+    'WARN  blocked  https://example.com/1  34ms  the answer is a challenge\n',
+  );
+});
+
+test.each([
+  ['known', failedResult('dns', { baseline: 'known' }), 'a dns failure (known)'],
+  ['new', failedResult('dns', { baseline: 'new', attempts: 3 }), 'a dns failure (3 attempts, new)'],
+  ['flaky', failedResult('dns', { badRuns: 2 }), 'a dns failure (bad run 2)'],
+  ['mended', okResult({ baseline: 'mended' }), '1.2kB 34ms (mended)'],
+])('what is %s is called so', (_, result, end) => {
+  expect(line(result).endsWith(` ${end}\n`)).toBe(true);
+});
+
+test('a command of the runner of GitHub Actions is none any more', () => {
+  const command = '##[add-mask]x';
+  const results = [
+    okResult({ url: `https://x/${command}` }),
+    failed('dns', `https://x/${command}`, 1, command),
+  ];
+  expect(results.map(line).join('')).not.toContain('##[');
+});
+
+test('a FAIL without a message ends with its time', () => {
+  expect(line(failed('status', 'https://example.com/', 3, '', 404))).toBe(
+    'FAIL  404  https://example.com/  3ms\n',
+  );
+});
+
+test('a FAIL that has a status, but not because of it, shows its kind', () => {
+  expect(line(failedResult('expectation', { status: 200 }))).toMatch(/^FAIL {2}expectation {2}https/);
+});
+
+test('an invalid line of the input stays in its column', () => {
+  const columns = (url: string) => line(failedResult('invalid', { url })).split(/\s+/);
+  expect(columns('no url\u00a0at all')[2]).toBe('no%20url%C2%A0at%20all');
+  expect(columns('')[2]).toBe('-');
+  expect(columns('bücher.example')[2]).toBe('bücher.example');
+});
+
+test('a long URL is whole, since it may be read back', () => {
+  const url = `https://example.com/${'x'.repeat(50_000)}`;
+  expect(line(okResult({ url }))).toContain(`  ${url}  `);
+});
+
+test.each(hostileResults)('hostile text is one printable line with its columns in place: %#', (result) => {
+  const text = line(result);
+  expect(text.endsWith('\n')).toBe(true);
+  expect(text.slice(0, -1)).not.toMatch(UNPRINTABLE);
+  expect(text.split(/\s+/).slice(0, 3)).toEqual([
+    result.ok ? 'OK' : 'FAIL',
+    expect.stringMatching(/^(200|500|invalid)$/),
+    expect.stringMatching(result.url === HOSTILE ? /^\\u\{1b\}\[2J.*fake/ : /^https:/),
+  ]);
+});
+
+test('a message of a megabyte is cut', () => {
+  expect(line(failed('status', 'https://example.com/', 3, 'x'.repeat(1e6), 500)).length).toBeLessThan(2100);
+});
+
+test('colour does not move a column', () => {
+  const colour = (text: string) => `\x1b[31m${text}\x1b[39m`;
+  const paint: Paint = { ok: colour, fail: colour, warn: colour, dim: colour, strong: colour };
+  const painted = textLine(paint);
+  for (const result of [
+    okResult({ attempts: 2, finalUrl: 'https://a/' }),
+    failedResult('dns'),
+    failedResult('tls', { durationMs: 3 }),
+  ]) {
+    expect(painted(result)).toContain('\x1b[31m');
+    expect(painted(result).replaceAll(/\x1b\[\d+m/g, '')).toBe(line(result));
+  }
+});
+
+test('textSink() writes a line for each result and ends its output', async () => {
+  const output = new CollectedLines();
+  const sink = textSink(output, plain);
+  sink.write(okResult());
+  sink.write(failedResult('dns'));
+  expect(output.text).toBe(line(okResult()) + line(failedResult('dns')));
+  await sink.end(new SummaryFold().summary(0));
+  expect(output.isEnded).toBe(true);
+});

@@ -1,0 +1,152 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { OutputError } from '../../src/model/errors.ts';
+import type { Result } from '../../src/model/result.ts';
+import { SummaryFold } from '../../src/model/summary.ts';
+import { collect } from '../../src/results/collect.ts';
+import type { Sink } from '../../src/results/sink.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
+import { RecordingSink } from './recording-sink.ts';
+
+/** `count` results that tell how many were pulled, and whether they were closed. */
+class Source implements AsyncIterable<Result> {
+  pulled = 0;
+  closed = false;
+  readonly #count: number;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Result> {
+    try {
+      for (; this.pulled < this.#count; ) {
+        this.pulled += 1;
+        yield okResult({ index: this.pulled - 1 });
+      }
+    } finally {
+      this.closed = true;
+    }
+  }
+}
+
+function run(results: AsyncIterable<Result>, sinks: Sink[], fold = new SummaryFold()) {
+  let now = 0;
+  return collect(results, sinks, fold, () => {
+    now += 500;
+    return now;
+  });
+}
+
+test('collect() hands every result to every sink, in order, and ends each with the summary', async () => {
+  const sinks = [new RecordingSink(), new RecordingSink()];
+  const summary = await run(new Source(3), sinks);
+  for (const sink of sinks) {
+    expect(sink.indexes).toEqual([0, 1, 2]);
+    expect(sink.summaries).toEqual([summary]);
+  }
+  expect(summary).toMatchObject({ ok: 3, failed: 0, wallMs: 500 });
+});
+
+test('collect() folds each result before the sinks see it', async () => {
+  const fold = new SummaryFold();
+  const seen: number[] = [];
+  const sink = new RecordingSink(() => void seen.push(fold.ok + fold.failed));
+  async function* results() {
+    yield okResult();
+    yield failedResult('dns');
+  }
+  await run(results(), [sink], fold);
+  expect(seen).toEqual([1, 2]);
+  expect(fold.failed).toBe(1);
+});
+
+test('collect() takes the counts that were set while it ran into the summary', async () => {
+  const fold = new SummaryFold();
+  const sink = new RecordingSink(() => {
+    fold.read += 1;
+  });
+  expect(await run(new Source(4), [sink], fold)).toMatchObject({ read: 4 });
+});
+
+test('a sink that waits holds back the next result and the sinks behind it', async () => {
+  const source = new Source(3);
+  const accepts: (() => void)[] = [];
+  const slow = new RecordingSink(() => new Promise((resolve) => accepts.push(resolve)));
+  const behind = new RecordingSink();
+  const running = run(source, [slow, behind]);
+  for (const expected of [1, 2, 3]) {
+    await turn();
+    expect(source.pulled).toBe(expected);
+    expect(behind.indexes).toHaveLength(expected - 1);
+    accepts.shift()?.();
+  }
+  await running;
+  expect(behind.indexes).toEqual([0, 1, 2]);
+});
+
+test.each([
+  [
+    'throws',
+    () => {
+      throw new OutputError('full');
+    },
+  ],
+  ['rejects', () => Promise.reject(new OutputError('full'))],
+])(
+  'a sink that %s ends the run, closes the results, and every sink is ended all the same',
+  async (_name, fail) => {
+    const source = new Source(9);
+    const sinks = [
+      new RecordingSink(),
+      new RecordingSink((result) => (result.index === 2 ? fail() : undefined)),
+    ];
+    await expect(run(source, sinks)).rejects.toThrow('full');
+    expect(source).toMatchObject({ pulled: 3, closed: true });
+    for (const sink of sinks) expect(sink.summaries).toHaveLength(1);
+  },
+);
+
+test('results that throw end every sink, and their error is thrown', async () => {
+  async function* broken(): AsyncGenerator<Result> {
+    yield okResult();
+    throw new Error('a bug');
+  }
+  const sink = new RecordingSink();
+  await expect(run(broken(), [sink])).rejects.toThrow('a bug');
+  expect(sink.indexes).toEqual([0]);
+  expect(sink.summaries).toHaveLength(1);
+});
+
+test('a sink that cannot be ended does not keep the next from being ended', async () => {
+  const broken: Sink = { write() {}, end: () => Promise.reject(new OutputError('cannot flush')) };
+  const sink = new RecordingSink();
+  await expect(run(new Source(1), [broken, sink])).rejects.toThrow('cannot flush');
+  expect(sink.summaries).toHaveLength(1);
+});
+
+test('the first of several errors is the one that is thrown', async () => {
+  const broken: Sink = {
+    write: () => {
+      throw new OutputError('first');
+    },
+    end: () => {
+      throw new OutputError('second');
+    },
+  };
+  await expect(run(new Source(1), [broken])).rejects.toThrow('first');
+});
+
+test('sinks are ended one after the other, so that the summary comes after the last flushed line', async () => {
+  const order: string[] = [];
+  const slow: Sink = {
+    write() {},
+    async end() {
+      await turn();
+      order.push('lines');
+    },
+  };
+  const last: Sink = { write() {}, end: () => void order.push('summary') };
+  await run(new Source(1), [slow, last]);
+  expect(order).toEqual(['lines', 'summary']);
+});

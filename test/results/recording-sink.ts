@@ -1,0 +1,23 @@
+import type { Result } from '../../src/model/result.ts';
+import type { Summary } from '../../src/model/summary.ts';
+import type { Sink } from '../../src/results/sink.ts';
+
+/** A sink that remembers what it got, and accepts a result only when its `accept` says so. */
+export class RecordingSink implements Sink {
+  readonly indexes: number[] = [];
+  readonly summaries: Summary[] = [];
+  readonly #accept: (result: Result) => void | Promise<void>;
+
+  constructor(accept: (result: Result) => void | Promise<void> = () => {}) {
+    this.#accept = accept;
+  }
+
+  write(result: Result): void | Promise<void> {
+    this.indexes.push(result.index);
+    return this.#accept(result);
+  }
+
+  end(summary: Summary): void {
+    this.summaries.push(summary);
+  }
+}
