@@ -11,7 +11,7 @@ import type { Result } from './model/result.ts';
 import { packageVersion } from './model/version.ts';
 
 export type { Duration, Size, StatusList } from './config/library-options.ts';
-export { type Settled, WorkerPool, type WorkerPoolOptions } from './core/worker-pool.ts';
+export { type JobOutcome, WorkerPool, type WorkerPoolOptions } from './core/worker-pool.ts';
 export type { JobInput } from './input/parse-job.ts';
 export type { JobItem } from './input/read-jobs.ts';
 export { InputError, OutputError, UsageError } from './model/errors.ts';

@@ -1,10 +1,10 @@
 import type { Job } from '../model/job.ts';
 import type { KeptBody } from '../model/result.ts';
-import { BodyError, type BodyTaker, InlineTaker, TakerGroup } from './body-sink.ts';
-import type { Asked, FileSaver } from './file-sink.ts';
+import { BodyError, type BodySink, BodySinkGroup, InlineSink } from './body-sink.ts';
+import type { FileSaver, SaveRequest } from './file-sink.ts';
 import type { Headers, ResumePoint } from './resume.ts';
 
-export interface KeepOptions {
+export interface BodyCaptureOptions {
   /** `--save-dir`. */
   readonly saver?: FileSaver | undefined;
   /** `--inline-body`: bytes of a body that go into its record at most. */
@@ -22,23 +22,23 @@ export interface KeepOptions {
 }
 
 /** How the body of an answer is read. */
-export interface Reception {
+export interface BodyPlan {
   readonly maxBytes: number;
-  readonly taker: BodyTaker | undefined;
+  readonly taker: BodySink | undefined;
   /** What the answer counts as. */
   readonly status: number;
 }
 
 /** What becomes of the body of one answer: made before the request is sent, and used for it alone. */
-export class KeptHop {
-  readonly #options: KeepOptions;
-  readonly #asked: Asked;
+export class BodyCapture {
+  readonly #options: BodyCaptureOptions;
+  readonly #asked: SaveRequest;
   readonly #point: ResumePoint | undefined;
-  #taker: BodyTaker | undefined;
+  #taker: BodySink | undefined;
   #isPointUsed = false;
   #isToRepeat = false;
 
-  constructor(options: KeepOptions, asked: Asked, point?: ResumePoint) {
+  constructor(options: BodyCaptureOptions, asked: SaveRequest, point?: ResumePoint) {
     this.#options = options;
     this.#asked = asked;
     this.#point = point;
@@ -55,7 +55,7 @@ export class KeptHop {
   }
 
   /** The head of the answer is there. */
-  receive(status: number, headers: Headers): Reception {
+  receive(status: number, headers: Headers): BodyPlan {
     const start = this.#point?.continuation(status, headers);
     if (start === 'odd') {
       this.#isPointUsed = true;
@@ -90,7 +90,7 @@ export class KeptHop {
     this.#taker?.drop(false);
   }
 
-  #begin(status: number, headers: Headers): Reception {
+  #begin(status: number, headers: Headers): BodyPlan {
     this.#leavePoint();
     const { saver, maxBytes, maxDroppedBytes, isFollowed, mayBeOk } = this.#options;
     const { job, method } = this.#asked;
@@ -100,16 +100,16 @@ export class KeptHop {
     return { maxBytes: isSaved ? maxBytes : maxDroppedBytes, taker: this.#taker, status };
   }
 
-  #saving(saver: FileSaver, status: number, headers: Headers): BodyTaker {
+  #saving(saver: FileSaver, status: number, headers: Headers): BodySink {
     const isAskedFor = status !== 206 || 'range' in this.#asked.headers;
     return isAskedFor ? saver.begin(this.#asked, status, headers) : UNASKED_PART;
   }
 
-  #withInline(taker: BodyTaker | undefined): BodyTaker | undefined {
+  #withInline(taker: BodySink | undefined): BodySink | undefined {
     const { inlineBytes } = this.#options;
     if (inlineBytes === undefined) return taker;
-    const inline = new InlineTaker(inlineBytes);
-    return taker === undefined ? inline : new TakerGroup([taker, inline]);
+    const inline = new InlineSink(inlineBytes);
+    return taker === undefined ? inline : new BodySinkGroup([taker, inline]);
   }
 
   /** Lets go of a beginning that the answer does not go on with: a new one is put in its place. */
@@ -121,7 +121,7 @@ export class KeptHop {
 }
 
 /** Nobody has asked for a part, and a part must not look like the whole. */
-const UNASKED_PART: BodyTaker = {
+const UNASKED_PART: BodySink = {
   write() {},
   end(isOk) {
     if (isOk) throw new BodyError('protocol', undefined, 'a part of the body came that was not asked for');

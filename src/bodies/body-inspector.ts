@@ -3,7 +3,7 @@ import type { TextMatcher } from './text-matcher.ts';
 /** So much of the beginning of a body is looked at. */
 export const START_BYTES = 4 * 1024;
 
-export interface AnswerReaderOptions {
+export interface BodyInspectorOptions {
   /** Looks for texts in the whole body. */
   readonly matcher: TextMatcher | undefined;
   /** Whether the beginning of the body is kept. */
@@ -11,11 +11,11 @@ export interface AnswerReaderOptions {
 }
 
 /** Looks at a body as it comes: for texts in it, and at its beginning. */
-export class AnswerReader {
-  readonly #options: AnswerReaderOptions;
+export class BodyInspector {
+  readonly #options: BodyInspectorOptions;
   #start = '';
 
-  constructor(options: AnswerReaderOptions) {
+  constructor(options: BodyInspectorOptions) {
     this.#options = options;
   }
 

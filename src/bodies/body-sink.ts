@@ -24,7 +24,7 @@ export function writeError(name: string, cause: unknown): BodyError {
 }
 
 /** Takes one body as it comes in, decoded: any number of `write`, and then `end` or `drop`. */
-export interface BodyTaker {
+export interface BodySink {
   /** The piece is of no use after the call. @throws BodyError, after which `drop` is the only call */
   write(piece: Buffer): void;
   /**
@@ -44,10 +44,10 @@ export interface BodyTaker {
 }
 
 /** Lets several listen to one body. */
-export class TakerGroup implements BodyTaker {
-  readonly #takers: readonly BodyTaker[];
+export class BodySinkGroup implements BodySink {
+  readonly #takers: readonly BodySink[];
 
-  constructor(takers: readonly BodyTaker[]) {
+  constructor(takers: readonly BodySink[]) {
     this.#takers = takers;
   }
 
@@ -70,7 +70,7 @@ export class TakerGroup implements BodyTaker {
 }
 
 /** `--inline-body`: keeps a body in memory for its record. One that is larger than wanted is left out as a whole. */
-export class InlineTaker implements BodyTaker {
+export class InlineSink implements BodySink {
   readonly #maxBytes: number;
   #pieces: Buffer[] = [];
   #bytes = 0;

@@ -1,4 +1,4 @@
-import type { BodyTaker } from './body-sink.ts';
+import type { BodySink } from './body-sink.ts';
 import { type Decoder, decoderFor, ENCODING_OVERHEAD_BYTES, OverflowError } from './decompress.ts';
 
 export interface BodyOptions {
@@ -7,7 +7,7 @@ export interface BodyOptions {
   /** Content-Encoding to undo. */
   readonly contentEncoding?: string | undefined;
   /** Given the body as it comes, decoded. */
-  readonly taker?: BodyTaker | undefined;
+  readonly taker?: BodySink | undefined;
   /** Shown the body as it comes, decoded. */
   readonly reader?: { write(piece: Buffer): void } | undefined;
 }
@@ -16,7 +16,7 @@ export interface BodyOptions {
 export class Body {
   readonly #maxBytes: number;
   readonly #contentEncoding: string | undefined;
-  readonly #taker: BodyTaker | undefined;
+  readonly #taker: BodySink | undefined;
   readonly #reader: BodyOptions['reader'];
   #decoder: Decoder | undefined;
   #received = 0;

@@ -1,17 +1,17 @@
 import type { Job, NameField, NamePart, NameTemplate } from '../model/job.ts';
 import { MAX_FILE_NAME_BYTES, MAX_NAME_BYTES } from '../model/safe-name.ts';
 import {
-  asDirectory,
   asFile,
-  asPlainDirectory,
+  bodyKey,
+  directoryName,
   fits,
+  hasBodySuffix,
   hashOf,
-  identityOf,
-  looksMadeFile,
   MARK,
   marked,
   NameFields,
   type NameText,
+  plainDirectoryName,
 } from './file-name.ts';
 
 /** A template cut into the parts of a name. */
@@ -84,7 +84,7 @@ function isBounded(piece: NamePart | undefined, neighbour: NamePart | undefined,
   return neighbour.field === 'ext' && nearest === 0;
 }
 
-interface NameMakerOptions {
+interface FileNamerOptions {
   readonly template: NameTemplate;
   /** Method of a job that names none and has no body. */
   readonly defaultMethod: string;
@@ -98,11 +98,11 @@ interface NameMakerOptions {
  * a name, `~` and digits of a hash over all of it come before the extension; and so they do in a name that looks as if
  * they had. What a job says in `save` is taken as it is.
  */
-export class NameMaker {
+export class FileNamer {
   readonly #shape: TemplateShape;
   readonly #defaultMethod: string;
 
-  constructor(options: NameMakerOptions) {
+  constructor(options: FileNamerOptions) {
     this.#shape = shapeOf(options.template);
     this.#defaultMethod = options.defaultMethod;
   }
@@ -110,7 +110,7 @@ export class NameMaker {
   /** @param status of the answer, for templates that have it */
   nameOf(job: Job, status: number): string {
     if (job.save !== undefined) return job.save;
-    const identity = identityOf(job, this.#defaultMethod);
+    const identity = bodyKey(job, this.#defaultMethod);
     const draft = draftOf(this.#shape, new NameFields(job, status, identity));
     const { directories, file, isExact, isCut } = draft;
     const { tells } = this.#shape;
@@ -144,16 +144,16 @@ function draftOf({ plain, hasPath, mixed, file }: TemplateShape, fields: NameFie
   const draft = new Draft();
   for (const part of plain) {
     const text = fields.fill(part);
-    draft.add(text, asPlainDirectory(text.text));
+    draft.add(text, plainDirectoryName(text.text));
   }
-  if (hasPath) for (const text of fields.directories()) draft.add(text, asDirectory(text.text));
+  if (hasPath) for (const text of fields.directories()) draft.add(text, directoryName(text.text));
   for (const part of mixed) {
     const text = fields.fill(part);
-    draft.add(text, asDirectory(text.text));
+    draft.add(text, directoryName(text.text));
   }
   const { text, isExact } = fields.fill(file);
   draft.file = hasPath ? asFile(text) : text;
-  draft.isExact &&= isExact && !(hasPath && looksMadeFile(text));
+  draft.isExact &&= isExact && !(hasPath && hasBodySuffix(text));
   return draft;
 }
 

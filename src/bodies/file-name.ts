@@ -15,7 +15,7 @@ const NOTHING = identifying(undefined, {}, undefined);
  *
  * @param defaultMethod method of a job that names none and has no body
  */
-export function identityOf(job: Job, defaultMethod: string): string {
+export function bodyKey(job: Job, defaultMethod: string): string {
   const { url, method, body, headers } = job;
   if (method === undefined && body === undefined && headers === undefined) return url;
   const sent = method ?? (body === undefined ? defaultMethod : 'POST');
@@ -122,14 +122,14 @@ const EXTENSION = /(?<=.)\.[^.]{1,16}$/u;
 export const MARK = /~[0-9a-f]{20}/i;
 
 /** The name of a directory on the way to other files of the same path. */
-export function asDirectory(text: string): string {
+export function directoryName(text: string): string {
   return HAS_EXTENSION.test(text)
     ? cut(text, MAX_DIRECTORY_BYTES - DIRECTORY_SUFFIX.length) + DIRECTORY_SUFFIX
-    : asPlainDirectory(text);
+    : plainDirectoryName(text);
 }
 
 /** The name of a directory where there are no files beside it. */
-export function asPlainDirectory(text: string): string {
+export function plainDirectoryName(text: string): string {
   return cut(text, MAX_DIRECTORY_BYTES);
 }
 
@@ -139,7 +139,7 @@ export function asFile(text: string): string {
 }
 
 /** Whether `asFile` gives this for a shorter name. */
-export function looksMadeFile(text: string): boolean {
+export function hasBodySuffix(text: string): boolean {
   return text.toLowerCase().endsWith(FILE_SUFFIX);
 }
 

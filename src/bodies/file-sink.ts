@@ -2,8 +2,8 @@ import { createHash, type Hash, hash } from 'node:crypto';
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { KeptBody } from '../model/result.ts';
-import { BodyError, type BodyTaker, writeError } from './body-sink.ts';
-import type { NameMaker } from './file-name-template.ts';
+import { BodyError, type BodySink, writeError } from './body-sink.ts';
+import type { FileNamer } from './file-name-template.ts';
 import { PartFile } from './partial-file.ts';
 import {
   type BodyStart,
@@ -48,7 +48,7 @@ export class BodyHash {
   }
 }
 
-interface FileTakerOptions {
+interface FileSinkOptions {
   readonly part: PartFile;
   /** The final name, relative to the directory that bodies are saved in. */
   readonly name: string;
@@ -65,14 +65,14 @@ interface FileTakerOptions {
 }
 
 /** `--save-dir`: writes a body to a file as it comes. Writing waits for the disk, and so does all that comes after. */
-class FileTaker implements BodyTaker {
-  readonly #options: FileTakerOptions;
+class FileSink implements BodySink {
+  readonly #options: FileSinkOptions;
   readonly #hash: BodyHash | undefined;
   #bytes: number;
   #isOpen: boolean;
   #isOver = false;
 
-  constructor(options: FileTakerOptions) {
+  constructor(options: FileSinkOptions) {
     this.#options = options;
     this.#hash = options.hashes ? new BodyHash(options.start?.hash) : undefined;
     this.#bytes = options.start?.bytes ?? 0;
@@ -142,7 +142,7 @@ class FileTaker implements BodyTaker {
 
 interface FileSaverOptions {
   readonly directory: SaveDirectory;
-  readonly names: NameMaker;
+  readonly names: FileNamer;
   /** Whether the bodies of answers that are not OK are saved, too. */
   readonly keepsFailed: boolean;
   /** Whether a body that broke off is gone on with. */
@@ -154,7 +154,7 @@ interface FileSaverOptions {
 }
 
 /** One request, as far as it says whose body its answer has. */
-export interface Asked {
+export interface SaveRequest {
   readonly job: Job;
   readonly url: string;
   readonly method: string;
@@ -178,7 +178,7 @@ export class FileSaver {
   }
 
   /** The beginning that an earlier attempt or run has left; `undefined` at once for nearly all. */
-  find(asked: Asked): Promise<ResumePoint | undefined> | undefined {
+  find(asked: SaveRequest): Promise<ResumePoint | undefined> | undefined {
     const { resumes, directory, names } = this.#options;
     if (!resumes || asked.method !== 'GET' || asked.body !== undefined || 'range' in asked.headers)
       return undefined;
@@ -193,7 +193,7 @@ export class FileSaver {
   }
 
   /** What takes the body of an answer from its beginning. */
-  begin(asked: Asked, status: number, headers: Headers): BodyTaker {
+  begin(asked: SaveRequest, status: number, headers: Headers): BodySink {
     const { resumes, directory, names } = this.#options;
     const name = names.nameOf(asked.job, status);
     const record = resumes ? resumeRecord(asked.url, status, headers) : undefined;
@@ -203,14 +203,14 @@ export class FileSaver {
   }
 
   /** What takes the rest of a body. */
-  goOn(asked: Asked, { part }: ResumePoint, start: BodyStart): BodyTaker {
+  goOn(asked: SaveRequest, { part }: ResumePoint, start: BodyStart): BodySink {
     return this.#take(part, this.#options.names.nameOf(asked.job, 0), { record: undefined, start });
   }
 
-  #take(part: PartFile, name: string, rest: Pick<FileTakerOptions, 'record' | 'start'>): FileTaker {
+  #take(part: PartFile, name: string, rest: Pick<FileSinkOptions, 'record' | 'start'>): FileSink {
     const { keepsFailed, hashes } = this.#options;
     const onWriteError = (error: BodyError) => this.#look(error);
-    return new FileTaker({ part, name, keepsFailed, hashes, ...rest, onWriteError });
+    return new FileSink({ part, name, keepsFailed, hashes, ...rest, onWriteError });
   }
 
   /** Looks whether it is this body alone that cannot be written. */

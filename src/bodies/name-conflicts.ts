@@ -1,6 +1,6 @@
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
-import { identityOf } from './file-name.ts';
+import { bodyKey } from './file-name.ts';
 
 /** A set of texts that only grows. */
 export interface TextSet {
@@ -9,7 +9,7 @@ export interface TextSet {
 }
 
 /** Gives each name that jobs ask for by `save` to the first URL that does, in the order of the list. */
-export class SaveClaims {
+export class NameConflicts {
   readonly #names: TextSet;
   readonly #owners: TextSet;
   readonly #defaultMethod: string;
@@ -33,7 +33,7 @@ export class SaveClaims {
   refusal(job: Job): string | undefined {
     if (job.save === undefined) return undefined;
     const name = folded(job.save);
-    const owner = `${name}\n${identityOf(job, this.#defaultMethod)}`;
+    const owner = `${name}\n${bodyKey(job, this.#defaultMethod)}`;
     if (this.#owners.has(owner)) return undefined;
     if (this.#names.has(name)) {
       return `Cannot use "${printable(job.save, 200)}" for "save": a job before it has this name for another URL`;

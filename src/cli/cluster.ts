@@ -14,8 +14,8 @@ import {
   environmentLayer,
   fileLayer,
   flagLayer,
+  type ResolvedOptions,
   resolveOptions,
-  type Settled,
   variableOf,
 } from '../config/option-sources.ts';
 import type { ListenAddress } from '../config/parse/addresses.ts';
@@ -25,7 +25,7 @@ import {
   programOptions,
   resolveProgramOptions,
 } from '../config/program-options.ts';
-import type { Tally } from '../input/read-jobs.ts';
+import type { InputCounts } from '../input/read-jobs.ts';
 import { systemReason, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { packageVersion } from '../model/version.ts';
@@ -99,7 +99,7 @@ export async function givenTo(flags: GivenFlags['flags'], environment: Environme
 }
 
 /** The part of a command's options that this table has; what belongs to other commands is passed over. */
-export function resolvePart<T extends Table>(table: T, given: GivenFlags): Settled<T> {
+export function resolvePart<T extends Table>(table: T, given: GivenFlags): ResolvedOptions<T> {
   checkNames(table, given);
   const { flags, environment, file } = only(table, given);
   return resolveOptions(table, [
@@ -113,7 +113,7 @@ export function resolvePart<T extends Table>(table: T, given: GivenFlags): Settl
  * As `resolvePart`, but the file says where the run is and no more. Its other keys are those of the commands that the run
  * is made of: `output` is where results go, and no list of the dead.
  */
-export function resolveVisit<T extends Table>(table: T, given: GivenFlags): Settled<T> {
+export function resolveVisit<T extends Table>(table: T, given: GivenFlags): ResolvedOptions<T> {
   checkNames(table, given);
   return resolvePart(table, { ...given, file: only(brokerOptions, given).file });
 }
@@ -202,7 +202,7 @@ export async function findShards(directory: string | undefined): Promise<ShardRe
 export function countSent(
   metrics: Metrics,
   engine: JetStreamEngine,
-  tally: Readonly<Tally>,
+  tally: Readonly<InputCounts>,
 ): (chunk: EncodedChunk) => void {
   const sent = { chunks: 0, urls: 0 };
   metrics.watchBroker(engine, { hasQueue: true });

@@ -3,7 +3,7 @@ import type { RequestTemplate } from '../config/request-template.ts';
 import type { TlsMaterial } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
 import { fileLimit } from '../fetch/file-limit.ts';
-import { type FetchingMaker, Run } from '../fetch/run.ts';
+import { type BackendFactory, Run } from '../fetch/run.ts';
 import type { Input } from '../input/input.ts';
 import type { Journal } from '../journal/journal.ts';
 import { InputError } from '../model/errors.ts';
@@ -99,7 +99,7 @@ export class FetchRun {
     { window, bar, requests }: Outputs,
     { judge }: Judgement,
     journal: Journal | undefined,
-    fetching: FetchingMaker | undefined,
+    fetching: BackendFactory | undefined,
   ): Run {
     const jobs = this.#inputs.jobs(this.#reading.signal);
     return new Run({

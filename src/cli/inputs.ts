@@ -1,7 +1,7 @@
 import { parseExpectation } from '../config/expectations.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { classifyInput, type Input } from '../input/input.ts';
-import { countJobs, type ReadOptions, readJobs, type Tally } from '../input/read-jobs.ts';
+import { countJobs, type InputCounts, type ReadOptions, readJobs } from '../input/read-jobs.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { type DocumentParts, fetchDocument } from './run-setup.ts';
@@ -41,7 +41,7 @@ interface RunInputsParts {
 
 /** The inputs of a run: lists, or the sitemaps that `--sitemap` makes of them. */
 export class RunInputs {
-  readonly tally: Tally = { read: 0, skipped: 0 };
+  readonly tally: InputCounts = { read: 0, skipped: 0 };
   readonly #parts: RunInputsParts;
 
   constructor(parts: RunInputsParts) {

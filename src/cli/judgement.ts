@@ -8,16 +8,16 @@ import { openFile, readChunks } from '../input/read-stream.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
-import { decodeLine, placeOf } from '../model/result-line.ts';
-import { ReplacedFile } from '../output/atomic-file.ts';
-import { badRunsFileSink, baselineFileSink } from '../output/baseline-files.ts';
+import { decodeLine, describeSegment } from '../model/result-line.ts';
+import { AtomicFile } from '../output/atomic-file.ts';
+import { baselineFileSink, flakyFileSink } from '../output/baseline-files.ts';
 import { Baseline } from '../results/baseline.ts';
-import { type BadRun, BadRuns } from '../results/flaky.ts';
+import { FlakyHistory, type FlakyRun } from '../results/flaky.ts';
 import type { Sink } from '../results/sink.ts';
 import { shardsOf } from './record-files.ts';
 
 /** The bad runs that an earlier run left in a file, one JSON object a line; none when there is no file yet. */
-async function readBadRuns(path: string): Promise<readonly BadRun[]> {
+async function readBadRuns(path: string): Promise<readonly FlakyRun[]> {
   const text = await textOf(path);
   return text
     .split('\n')
@@ -35,7 +35,7 @@ async function textOf(path: string): Promise<string> {
   }
 }
 
-function parseBadRun(line: string, place: string): BadRun {
+function parseBadRun(line: string, place: string): FlakyRun {
   const entry: unknown = parsed(line);
   if (isBadRun(entry)) return entry;
   throw new InputError(
@@ -51,7 +51,7 @@ function parsed(line: string): unknown {
   }
 }
 
-function isBadRun(value: unknown): value is BadRun {
+function isBadRun(value: unknown): value is FlakyRun {
   if (typeof value !== 'object' || value === null) return false;
   if (!('method' in value && 'url' in value && 'badRuns' in value)) return false;
   const hasTexts = typeof value.method === 'string' && typeof value.url === 'string';
@@ -101,7 +101,7 @@ async function readBaseline(
       if ('broken' in record) throw damaged(path, line, record.broken);
       if ('index' in record) return add(record);
       const found = await shardsOf(path, undefined).read(record);
-      if ('fault' in found) throw damaged(path, line, `${placeOf(record)}: ${found.fault}`);
+      if ('fault' in found) throw damaged(path, line, `${describeSegment(record)}: ${found.fault}`);
       found.forEach(add);
     } else if (jobText(text) !== undefined) {
       urls += 1;
@@ -147,7 +147,7 @@ async function openBaseline(options: ProgramOptions, isComplete: () => boolean):
   const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
   const judge = (result: Result) => baseline.judge(result);
   if (!updateBaseline) return { judge, recall: judge, sinks: [] };
-  const file = await ReplacedFile.open(path);
+  const file = await AtomicFile.open(path);
   return {
     judge,
     recall: judge,
@@ -158,9 +158,9 @@ async function openBaseline(options: ProgramOptions, isComplete: () => boolean):
 async function openBadRuns(options: ProgramOptions, isComplete: () => boolean): Promise<Judgement> {
   const { flakyAfter, state, ordered, broker } = options;
   if (flakyAfter === undefined || state === undefined) return NONE;
-  const badRuns = new BadRuns(flakyAfter, await readBadRuns(state));
-  const file = await ReplacedFile.open(state);
-  const sinks = [badRunsFileSink(file, badRuns, isComplete)];
+  const badRuns = new FlakyHistory(flakyAfter, await readBadRuns(state));
+  const file = await AtomicFile.open(state);
+  const sinks = [flakyFileSink(file, badRuns, isComplete)];
   const judge = (result: Result) => badRuns.judge(result);
   return ordered && broker !== undefined ? { ...remembering(judge), sinks } : { ...NONE, judge, sinks };
 }

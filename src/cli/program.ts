@@ -78,7 +78,7 @@ export type RunCommand = (
 ) => Promise<number>;
 
 /** What the program needs of the world around it: among it, each command by its name. */
-export interface ProgramWorld extends Readonly<Record<CommandSpec['name'], RunCommand>> {
+export interface ProgramContext extends Readonly<Record<CommandSpec['name'], RunCommand>> {
   readonly version: string;
   /** Takes help and the version. */
   out(text: string): void;
@@ -97,7 +97,7 @@ export interface Program {
 }
 
 /** Builds the command line of fanout from the tables of options. */
-export function buildProgram(world: ProgramWorld): Program {
+export function buildProgram(world: ProgramContext): Program {
   const outcome = { exitCode: 0 };
   const root = buildRoot(world);
   for (const spec of COMMANDS) {
@@ -121,7 +121,7 @@ export function buildProgram(world: ProgramWorld): Program {
   };
 }
 
-function buildRoot({ version, out, columns }: ProgramWorld): Command {
+function buildRoot({ version, out, columns }: ProgramContext): Command {
   return (
     new Command('fanout')
       .description('Fetches URL lists in bulk: N workers, a bounded queue, and a result for every URL.')

@@ -7,7 +7,7 @@ import { openFile } from '../input/read-stream.ts';
 import { InputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
-import { type Frame, placeOf } from '../model/result-line.ts';
+import { describeSegment, type ShardSegment } from '../model/result-line.ts';
 
 /** So many damaged lines are named. */
 const NAMED = 10;
@@ -78,7 +78,7 @@ interface FrameReading {
 }
 
 async function forEachOf(
-  frame: Frame,
+  frame: ShardSegment,
   { name, shards, tell }: FrameReading,
   take: (result: Result) => void | Promise<void>,
 ): Promise<void> {
@@ -86,7 +86,7 @@ async function forEachOf(
   const found = await reader.read(frame);
   if ('fault' in found) {
     return tell(
-      `${shown(name)}: Cannot read ${placeOf(frame)} in ${printable(reader.directory, 200)}: ${found.fault}`,
+      `${shown(name)}: Cannot read ${describeSegment(frame)} in ${printable(reader.directory, 200)}: ${found.fault}`,
     );
   }
   for (const result of found) await take(result);

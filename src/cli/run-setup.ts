@@ -8,7 +8,7 @@ import { type RequestTemplate, readData, requestTemplate } from '../config/reque
 import { maskHeaders } from '../config/secrets.ts';
 import { readTlsFiles, type TlsMaterial } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
-import { type FetchingMaker, Run, type RunParts } from '../fetch/run.ts';
+import { type BackendFactory, Run, type RunParts } from '../fetch/run.ts';
 import { firstHop, headersFor } from '../http/hop.ts';
 import type { Journal } from '../journal/journal.ts';
 import { InputError } from '../model/errors.ts';
@@ -70,10 +70,10 @@ function hasBody({ ok, method, body }: Result, directory: string): boolean {
 const WORKER = new URL('../fetch/threads/worker.js', import.meta.url);
 
 /** What fetches in as many threads as the options say; nothing of it is loaded for one. */
-export async function threadsOf({ threads }: ProgramOptions): Promise<FetchingMaker | undefined> {
+export async function threadsOf({ threads }: ProgramOptions): Promise<BackendFactory | undefined> {
   if (threads === 1) return undefined;
-  const { threadedFetching } = await import('../fetch/threads/coordinator.ts');
-  return threadedFetching(threads, WORKER);
+  const { createThreadBackend } = await import('../fetch/threads/coordinator.ts');
+  return createThreadBackend(threads, WORKER);
 }
 
 /** `--dry-run`: writes each job as one JSON line, secrets masked, and says how many of them are invalid. */

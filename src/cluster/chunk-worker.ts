@@ -4,9 +4,9 @@ import type { Result } from '../model/result.ts';
 import type { Delivery } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { chunkJobs, type JobWire } from './job-codec.ts';
-import { ChunkInHand, Leases } from './lease.ts';
+import { LeasedChunk, Leases } from './lease.ts';
 import { settledWithin } from './persist.ts';
-import { CAREFUL_AFTER, oneByOne } from './poison-urls.ts';
+import { fetchSerially, SERIAL_AFTER_DELIVERIES } from './poison-urls.ts';
 import { logRecord } from './result-log.ts';
 import { COMPLETE_KEY, STOP_POLL_MS } from './run-stop.ts';
 import type { ShardWriter } from './shards.ts';
@@ -45,17 +45,17 @@ class Batches implements AsyncIterable<readonly Job[]> {
 class HandedOut {
   readonly batches = new Batches();
   /** The chunk of each job that has no result. */
-  readonly #chunkOf = new Map<number, ChunkInHand>();
+  readonly #chunkOf = new Map<number, LeasedChunk>();
   /** Told of a result, by the place of its job: where jobs go one by one. */
   readonly #told = new Map<number, () => void>();
 
-  add(chunk: ChunkInHand, jobs: readonly Job[]): void {
+  add(chunk: LeasedChunk, jobs: readonly Job[]): void {
     for (const { index } of jobs) this.#chunkOf.set(index, chunk);
     this.batches.add(jobs);
   }
 
   /** Resolves when the job has a result, or nobody waits for one any more. */
-  async addOne(chunk: ChunkInHand, job: Job): Promise<void> {
+  async addOne(chunk: LeasedChunk, job: Job): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#told.set(job.index, resolve);
       this.add(chunk, [job]);
@@ -82,7 +82,7 @@ class HandedOut {
   }
 
   /** Nobody waits for the results of this chunk any more: it is not ours. */
-  lose(chunk: ChunkInHand): void {
+  lose(chunk: LeasedChunk): void {
     chunk.isLost = true;
     chunk.release();
     for (const { index } of chunk.jobs) {
@@ -157,7 +157,7 @@ const LAST_MS = 2000; // for the lanes to end
 export class ChunkWorker {
   readonly #parts: ChunkWorkerParts;
   readonly #out = new HandedOut();
-  readonly #inHand = new Map<number, ChunkInHand>();
+  readonly #inHand = new Map<number, LeasedChunk>();
   readonly #leases: Leases;
   readonly #draining = new AbortController();
   readonly #leaving = new AbortController();
@@ -278,7 +278,7 @@ export class ChunkWorker {
     if (!this.#isStopped) return delivery.giveBack();
     const { wire, name: worker } = this.#parts;
     const jobs = chunkJobs(delivery.body, wire) ?? [];
-    await this.#finish(new ChunkInHand(delivery, jobs, { worker, heldFrom }));
+    await this.#finish(new LeasedChunk(delivery, jobs, { worker, heldFrom }));
   }
 
   async #work(delivery: Delivery, heldFrom: number): Promise<void> {
@@ -290,12 +290,12 @@ export class ChunkWorker {
       warn(`chunk ${delivery.id} is damaged and was dropped; "fanout feed --reconcile" sends it again`);
       return delivery.ack();
     }
-    const chunk = new ChunkInHand(delivery, jobs, { worker, heldFrom });
+    const chunk = new LeasedChunk(delivery, jobs, { worker, heldFrom });
     this.#inHand.set(delivery.id, chunk);
     this.#leases.extend();
-    if (delivery.attempts > CAREFUL_AFTER) {
+    if (delivery.attempts > SERIAL_AFTER_DELIVERIES) {
       const { signal } = this.#turning;
-      chunk.turns = oneByOne(chunk, this.#parts, signal, (job) => this.#out.addOne(chunk, job));
+      chunk.turns = fetchSerially(chunk, this.#parts, signal, (job) => this.#out.addOne(chunk, job));
       await chunk.turns;
     } else this.#out.add(chunk, jobs);
     await chunk.ended;
@@ -303,7 +303,7 @@ export class ChunkWorker {
   }
 
   /** Others may be at these by now: they are fetched no further here. */
-  #abandon(chunks: readonly ChunkInHand[]): void {
+  #abandon(chunks: readonly LeasedChunk[]): void {
     const { warn, unwanted } = this.#parts;
     warn(
       `the broker heard nothing of this worker for longer than --ack-wait: chunks given up, for others to fetch: ${chunks.length}`,
@@ -315,7 +315,7 @@ export class ChunkWorker {
     unwanted();
   }
 
-  async #finish(chunk: ChunkInHand): Promise<void> {
+  async #finish(chunk: LeasedChunk): Promise<void> {
     const { engine, name, shards } = this.#parts;
     const { id } = chunk.delivery;
     const isUnfinished = this.#isStopped && !chunk.isFetched;

@@ -1,12 +1,12 @@
 import type { Result } from '../model/result.ts';
-import { decodeFrame, encodeFrame, type Frame } from '../model/result-line.ts';
+import { decodeSegment, encodeSegment, type ShardSegment } from '../model/result-line.ts';
 import { type Bitmap, MAX_CHUNKS } from './checkpoint.ts';
 import type { LogEntry } from './chunk.ts';
 import { answerOf, checkClaim, claimRun } from './claim.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { pause } from './persist.ts';
 import { DEAD_CODE } from './poison-urls.ts';
-import { FrameSource, unpackResults } from './result-log.ts';
+import { SegmentSource, unpackResults } from './result-log.ts';
 import type { ResultStore } from './result-store.ts';
 import {
   COMPLETE_KEY,
@@ -19,7 +19,7 @@ import {
   type StopReason,
 } from './run-stop.ts';
 import type { ShardReader } from './shards.ts';
-import { type FedList, fedList, type ListCounts, listCounts, Stopping } from './stop-coordinator.ts';
+import { type FedList, fedList, type ListCounts, listCounts, StopCoordinator } from './stop-coordinator.ts';
 
 interface Moment {
   /** Records of chunks that were finished already. */
@@ -63,7 +63,7 @@ class CollectorTally {
   }
 
   /** Counts results that nobody reads here. */
-  countFrame({ ok, failed }: Frame): void {
+  countFrame({ ok, failed }: ShardSegment): void {
     this.#ok += ok;
     this.#failed += failed;
     if (failed > 0) this.#knowsDead = false;
@@ -96,7 +96,7 @@ interface CollectorParts {
   /** Where the results are read that workers write into shards; if left out they are counted alone. */
   readonly shards?: ShardReader | undefined;
   /** Told of results that are counted alone: they are not among `results`. */
-  readonly onCounted: (frame: Frame, isResumed: boolean) => void;
+  readonly onCounted: (frame: ShardSegment, isResumed: boolean) => void;
   readonly now: () => number;
   readonly warn: (text: string) => void;
   /** Ends the collecting before the run is complete. */
@@ -108,10 +108,10 @@ interface IntakeParts {
   /** The most results that a chunk can have. */
   readonly maxCount: number;
   /** Where frames are read; if left out they are counted alone. */
-  readonly frames?: FrameSource | undefined;
+  readonly frames?: SegmentSource | undefined;
   readonly warn: (text: string) => void;
   /** Told of frames that are counted alone. */
-  readonly onCounted: (frame: Frame, isResumed: boolean) => void;
+  readonly onCounted: (frame: ShardSegment, isResumed: boolean) => void;
 }
 
 /** What a record of the log holds: its results, and the lines that the store has of them. */
@@ -121,11 +121,11 @@ interface Found {
   /** The lowest index of its results. */
   readonly first: number;
   /** Results that are counted alone. */
-  readonly counted?: Frame;
+  readonly counted?: ShardSegment;
 }
 
 /** Takes into the store what the log has: the first record of each chunk that is whole, and no other. */
-export class Intake {
+export class LogConsumer {
   readonly #parts: IntakeParts;
   #duplicates = 0;
 
@@ -185,16 +185,16 @@ export class Intake {
     return undefined;
   }
 
-  async #readFrame(frame: Frame): Promise<Found | undefined> {
+  async #readFrame(frame: ShardSegment): Promise<Found | undefined> {
     const { frames } = this.#parts;
-    const line = { text: `${encodeFrame(frame)}\n`, first: frame.first };
+    const line = { text: `${encodeSegment(frame)}\n`, first: frame.first };
     if (frames === undefined) return { ...line, results: [], counted: frame };
     const results = await frames.first(frame);
     return results && { ...line, results };
   }
 
-  #frameOf({ chunk, count, body }: LogEntry): Frame | undefined {
-    const frame = decodeFrame(Buffer.from(body).toString());
+  #frameOf({ chunk, count, body }: LogEntry): ShardSegment | undefined {
+    const frame = decodeSegment(Buffer.from(body).toString());
     if (frame === undefined || 'broken' in frame) return undefined;
     const isSame = frame.chunk === chunk && frame.count === count;
     return isSame && chunk < MAX_CHUNKS && count <= this.#parts.maxCount ? frame : undefined;
@@ -211,12 +211,12 @@ const SAVE_MS = 1000;
 export class Collector {
   readonly #parts: CollectorParts;
   readonly #ending = new AbortController();
-  readonly #intake: Intake;
+  readonly #intake: LogConsumer;
   readonly tally: CollectorTally;
   #end: RunEnd | undefined;
   #fed: FedList | undefined;
   #isListening = false;
-  #stopping: Stopping | undefined;
+  #stopping: StopCoordinator | undefined;
   /** Whether the log holds records that are taken. */
   #isTrimDue = false;
   #error: unknown;
@@ -225,10 +225,10 @@ export class Collector {
     this.#parts = parts;
     this.tally = new CollectorTally(parts.now());
     const { engine, store, shards, warn } = parts;
-    this.#intake = new Intake({
+    this.#intake = new LogConsumer({
       store,
       maxCount: engine.settings.chunk,
-      frames: shards && new FrameSource({ shards, warn, signal: this.#ending.signal }),
+      frames: shards && new SegmentSource({ shards, warn, signal: this.#ending.signal }),
       warn,
       onCounted: (frame, isResumed) => {
         this.tally.countFrame(frame);
@@ -269,7 +269,7 @@ export class Collector {
     if (this.#stopping !== undefined || this.isComplete) return;
     const isEndKnown = () => this.#end !== undefined;
     const sequence = () => this.tally.sequence;
-    this.#stopping = new Stopping({ ...this.#parts, reason, failures, sequence, isEndKnown });
+    this.#stopping = new StopCoordinator({ ...this.#parts, reason, failures, sequence, isEndKnown });
     // A broker that is away is told when it is back, if anybody is still here then.
     this.#stopping.tell().catch(() => {});
     if (this.#isListening) this.#awaitStop();
@@ -375,7 +375,7 @@ export class Collector {
     await engine.setState(PROGRESS_KEY, this.progress());
     if (this.tally.sequence > 0) await engine.trim(this.tally.sequence).catch(() => {});
     // While one worker gave a URL up, another one that was thought dead may have finished it: only results count.
-    if (this.tally.knowsDead) await engine.keepDead(this.tally.dead);
+    if (this.tally.knowsDead) await engine.retainDeadLetters(this.tally.dead);
     if (this.isStopping) await liftStop(engine);
     await engine.setState(COMPLETE_KEY, true);
   }

@@ -132,13 +132,13 @@ export class JetStreamEngine {
     return this.#persist(() => this.#state.set(key, value));
   }
 
-  bury(letter: DeadLetter): Promise<void> {
-    return this.#persist(() => this.#state.bury(letter));
+  addDeadLetter(letter: DeadLetter): Promise<void> {
+    return this.#persist(() => this.#state.addDeadLetter(letter));
   }
 
   /** Takes all URLs but these off the list of the dead. */
-  keepDead(indexes: ReadonlySet<number>): Promise<void> {
-    return this.#persist(() => this.#state.keepDead(indexes));
+  retainDeadLetters(indexes: ReadonlySet<number>): Promise<void> {
+    return this.#persist(() => this.#state.retainDeadLetters(indexes));
   }
 
   deadLetters(): AsyncIterable<DeadLetter> {

@@ -49,12 +49,12 @@ export class JetStreamState {
     }
   }
 
-  async bury(letter: DeadLetter): Promise<void> {
+  async addDeadLetter(letter: DeadLetter): Promise<void> {
     const { client, names } = this.#parts;
     await client.publish(names.deadSubject(String(letter.index)), JSON.stringify(letter));
   }
 
-  async keepDead(indexes: ReadonlySet<number>): Promise<void> {
+  async retainDeadLetters(indexes: ReadonlySet<number>): Promise<void> {
     const { manager, names } = this.#parts;
     for await (const { index } of this.deadLetters()) {
       if (indexes.has(index)) continue;

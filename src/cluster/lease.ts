@@ -10,7 +10,7 @@ interface Holder {
 }
 
 /** A chunk that this worker is at. */
-export class ChunkInHand {
+export class LeasedChunk {
   readonly jobs: readonly Job[];
   readonly #worker: string;
   readonly results: Result[] = [];
@@ -65,9 +65,9 @@ interface LeasesParts {
   readonly engine: JetStreamEngine;
   readonly now: () => number;
   /** What is under way here. */
-  readonly chunks: () => Iterable<ChunkInHand>;
+  readonly chunks: () => Iterable<LeasedChunk>;
   /** Told of chunks that others may be at by now. */
-  readonly lost: (chunks: readonly ChunkInHand[]) => void;
+  readonly lost: (chunks: readonly LeasedChunk[]) => void;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { UsageError } from '../model/errors.ts';
 import type { Result } from '../model/result.ts';
-import { decodeLine, type Frame, placeOf } from '../model/result-line.ts';
+import { decodeLine, describeSegment, type ShardSegment } from '../model/result-line.ts';
 import type { Sink } from '../results/sink.ts';
 import type { StoreWatcher } from './result-store.ts';
 import type { ShardReader } from './shards.ts';
@@ -114,10 +114,10 @@ class StoredRun {
   }
 
   /** A frame that nobody can read here was counted, and has no results. */
-  async #open(frame: Frame, windowBytes: number): Promise<Result | undefined> {
+  async #open(frame: ShardSegment, windowBytes: number): Promise<Result | undefined> {
     const results = await this.#shards?.read(frame);
     if (results !== undefined && 'fault' in results) {
-      throw damaged(`${placeOf(frame)}: ${results.fault}`);
+      throw damaged(`${describeSegment(frame)}: ${results.fault}`);
     }
     this.#framed = results?.toReversed() ?? [];
     return this.next(windowBytes);
@@ -150,7 +150,7 @@ class StoredRun {
   }
 }
 
-function entryOf(line: string): Result | Frame {
+function entryOf(line: string): Result | ShardSegment {
   const entry = decodeLine(line);
   if ('broken' in entry) throw damaged(entry.broken);
   return entry;

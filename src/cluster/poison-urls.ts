@@ -2,7 +2,7 @@ import type { Job } from '../model/job.ts';
 import type { FailedResult } from '../model/result.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { decodeJob, encodeJob, type JobWire } from './job-codec.ts';
-import type { ChunkInHand } from './lease.ts';
+import type { LeasedChunk } from './lease.ts';
 
 /** A URL that no worker survived. */
 interface DeadUrl {
@@ -21,7 +21,7 @@ export async function deadUrls(engine: JetStreamEngine, wire: JobWire): Promise<
 }
 
 /** A chunk that was handed out more often than this is fetched one URL at a time. */
-export const CAREFUL_AFTER = 3;
+export const SERIAL_AFTER_DELIVERIES = 3;
 
 /** A URL at which so many workers have died is given up. */
 const DEATHS = 3;
@@ -39,7 +39,7 @@ interface Suspicion {
 }
 
 interface SuspectsParts {
-  readonly engine: Pick<JetStreamEngine, 'state' | 'setState' | 'bury'>;
+  readonly engine: Pick<JetStreamEngine, 'state' | 'setState' | 'addDeadLetter'>;
   readonly wire: JobWire;
   /** Ms since the epoch. */
   readonly now: () => number;
@@ -71,7 +71,7 @@ class Suspects {
   async begin(job: Job): Promise<FailedResult | undefined> {
     const { engine, wire } = this.#parts;
     if ((this.#deaths[job.index] ?? 0) >= DEATHS) {
-      await engine.bury({ index: job.index, job: JSON.parse(encodeJob(job, wire)), reason: REASON });
+      await engine.addDeadLetter({ index: job.index, job: JSON.parse(encodeJob(job, wire)), reason: REASON });
       return this.#givenUp(job);
     }
     await engine.setState(this.#key, { current: job.index, deaths: this.#deaths });
@@ -113,8 +113,8 @@ class Suspects {
  *
  * A worker that ends in order has not died: when this resolves after the signal, no job is suspected on its account.
  */
-export async function oneByOne(
-  chunk: ChunkInHand,
+export async function fetchSerially(
+  chunk: LeasedChunk,
   parts: SuspectsParts,
   signal: AbortSignal,
   fetch: (job: Job) => Promise<void>,

@@ -3,17 +3,23 @@ import { OutputError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { encodeRecord } from '../model/record.ts';
 import type { FailedResult, Result } from '../model/result.ts';
-import { decodeRecords, encodeFrame, type Frame, MAX_FRAME_BYTES, placeOf } from '../model/result-line.ts';
+import {
+  decodeRecords,
+  describeSegment,
+  encodeSegment,
+  MAX_SEGMENT_BYTES,
+  type ShardSegment,
+} from '../model/result-line.ts';
 import type { LogRecord } from './chunk.ts';
 import { unpacked } from './job-codec.ts';
 import { pause } from './persist.ts';
-import type { FrameFault, ShardReader, ShardWriter } from './shards.ts';
+import type { SegmentFault, ShardReader, ShardWriter } from './shards.ts';
 
 const MAX_TEXT_BYTES = 512 * 1024 ** 2;
 
 /**
  * Results as one member of gzip, a line each in the order of their indexes, of at most `maxBytes`. Where they are larger, the largest of them become failures
- * that say so. No more than `MAX_FRAME_BYTES` characters are put together.
+ * that say so. No more than `MAX_SEGMENT_BYTES` characters are put together.
  */
 export function packResults(unsorted: readonly Result[], maxBytes: number): Uint8Array {
   const results = unsorted.toSorted((a, b) => a.index - b.index);
@@ -21,7 +27,7 @@ export function packResults(unsorted: readonly Result[], maxBytes: number): Uint
   const bySize = [...lines.keys()].sort((a, b) => (lines[b]?.length ?? 0) - (lines[a]?.length ?? 0));
   for (let replaced = 0, count = 1; ; replaced = count, count *= 2) {
     const isShortest = replaced >= lines.length;
-    if (isShortest || charactersOf(lines) <= MAX_FRAME_BYTES) {
+    if (isShortest || charactersOf(lines) <= MAX_SEGMENT_BYTES) {
       const body = gzipSync(`${lines.join('\n')}\n`, { level: 1 });
       if (isShortest || body.length <= maxBytes) return body;
     }
@@ -105,11 +111,11 @@ export async function logRecord(finished: FinishedChunk, { maxBytes, shards }: L
   if (shards === undefined || count === 0) {
     return { kind: 'results', ...about, body: packResults(results, maxBytes - HEADER_BYTES) };
   }
-  const place = await shards.append(packResults(results, MAX_FRAME_BYTES));
+  const place = await shards.append(packResults(results, MAX_SEGMENT_BYTES));
   const ok = results.filter((result) => result.ok).length;
   const first = results.reduce((lowest, { index }) => Math.min(lowest, index), Number.POSITIVE_INFINITY);
   const frame = { ...place, chunk, count, first, ok, failed: count - ok, worker };
-  return { kind: 'commit', ...about, body: Buffer.from(encodeFrame(frame)) };
+  return { kind: 'commit', ...about, body: Buffer.from(encodeSegment(frame)) };
 }
 
 /** A file system of several machines may show late what one of them has written. */
@@ -128,7 +134,7 @@ interface FrameSourceParts {
 }
 
 /** Frames as the collector reads them: it waits for what is late, and tells what is lost. */
-export class FrameSource {
+export class SegmentSource {
   readonly #parts: FrameSourceParts;
   /** Frames that could not be read, by their shard. */
   readonly #lost = new Map<string, number>();
@@ -141,7 +147,7 @@ export class FrameSource {
    * The results of a frame that is new; `undefined` when it is damaged, or lost with its shard: then its chunk is to be sent
    * again. Throws an `OutputError` when the directory itself seems to be the wrong one, or cannot be read.
    */
-  async first(frame: Frame): Promise<readonly Result[] | undefined> {
+  async first(frame: ShardSegment): Promise<readonly Result[] | undefined> {
     const { shards, signal, pausesMs = PAUSES_MS } = this.#parts;
     let found = await shards.read(frame);
     for (const ms of this.#lost.has(frame.shard) ? [] : pausesMs) {
@@ -157,7 +163,7 @@ export class FrameSource {
     if (found.kind === 'unreadable') throw unreadable(frame, found);
     if (found.kind === 'missing' && !(await shards.hasAny())) {
       throw new OutputError(
-        `Cannot read ${placeOf(frame)}: there is no shard at all in "${printable(shards.directory, 200)}"; give --shards the directory that the workers write to`,
+        `Cannot read ${describeSegment(frame)}: there is no shard at all in "${printable(shards.directory, 200)}"; give --shards the directory that the workers write to`,
       );
     }
     this.#tell(frame, found);
@@ -165,26 +171,27 @@ export class FrameSource {
   }
 
   /** The results of a frame that was read before. Throws an `OutputError` when that is not possible any more. */
-  async again(frame: Frame): Promise<readonly Result[]> {
+  async again(frame: ShardSegment): Promise<readonly Result[]> {
     const found = await this.#parts.shards.read(frame);
     if ('fault' in found) throw unreadable(frame, found);
     return found;
   }
 
-  #tell(frame: Frame, { fault }: FrameFault): void {
+  #tell(frame: ShardSegment, { fault }: SegmentFault): void {
     const { warn } = this.#parts;
     const count = (this.#lost.get(frame.shard) ?? 0) + 1;
     this.#lost.set(frame.shard, count);
     const hint = '"fanout feed --reconcile" sends it again';
-    if (count <= NAMED) warn(`${placeOf(frame)} cannot be read, ${fault}: its chunk is not done; ${hint}`);
+    if (count <= NAMED)
+      warn(`${describeSegment(frame)} cannot be read, ${fault}: its chunk is not done; ${hint}`);
     else if (count === NAMED + 1) {
       warn(`more chunks of ${frame.shard} cannot be read, and are not named one by one`);
     }
   }
 }
 
-function unreadable(frame: Frame, { fault }: FrameFault): OutputError {
+function unreadable(frame: ShardSegment, { fault }: SegmentFault): OutputError {
   return new OutputError(
-    `Cannot read ${placeOf(frame)}: ${fault}; start again when it can be read, or without --shards, which counts results and does not read them`,
+    `Cannot read ${describeSegment(frame)}: ${fault}; start again when it can be read, or without --shards, which counts results and does not read them`,
   );
 }

@@ -4,7 +4,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { errorCode, outputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
-import { decodeLine, type Frame } from '../model/result-line.ts';
+import { decodeLine, type ShardSegment } from '../model/result-line.ts';
 import {
   Bitmap,
   type Checkpoint,
@@ -43,12 +43,12 @@ class AscendingRuns {
   }
 
   /** Takes the next line of the file, which is so long there: a result, or the place of those of a chunk. */
-  take(entry: Result | Frame, bytes: number): void {
+  take(entry: Result | ShardSegment, bytes: number): void {
     if ('index' in entry) this.#takeResult(entry, bytes);
     else this.#takeFrame(entry, bytes);
   }
 
-  #takeFrame({ first }: Frame, bytes: number): void {
+  #takeFrame({ first }: ShardSegment, bytes: number): void {
     this.close();
     this.#first = first;
     this.#end += bytes;
@@ -141,7 +141,7 @@ export class ResultStore {
   }
 
   /** What is in it, in the order in which it came: results, and frames of them. To be read before anything is added. */
-  async *entries(): AsyncGenerator<Result | Frame, void, void> {
+  async *entries(): AsyncGenerator<Result | ShardSegment, void, void> {
     if (this.#bytes === 0) return;
     const runs = this.#watcher && new AscendingRuns(this.#watcher, this.#layout.partitions);
     this.#watcher?.written(this.#bytes);

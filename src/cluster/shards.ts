@@ -7,19 +7,19 @@ import { gunzip } from 'node:zlib';
 import { makeDirectory } from '../bodies/save-directory.ts';
 import { errorCode, outputError, systemReason } from '../model/errors.ts';
 import type { Result } from '../model/result.ts';
-import { decodeRecords, type Frame, isShardName, MAX_FRAME_BYTES } from '../model/result-line.ts';
+import { decodeRecords, isShardName, MAX_SEGMENT_BYTES, type ShardSegment } from '../model/result-line.ts';
 
 /**
  * Why a frame has no results. `missing`: the file, or this part of it, is not there. `damaged`: it is, and is not what it should
  * be. `unreadable`: nobody can tell.
  */
-export interface FrameFault {
+export interface SegmentFault {
   readonly fault: string;
   readonly kind: 'missing' | 'damaged' | 'unreadable';
 }
 
 // UTF-8 has three bytes for a character of UTF-16 at most.
-const MAX_TEXT_BYTES = 3 * MAX_FRAME_BYTES;
+const MAX_TEXT_BYTES = 3 * MAX_SEGMENT_BYTES;
 
 const unpack = promisify(gunzip);
 
@@ -31,8 +31,8 @@ export class ShardReader {
     this.directory = directory;
   }
 
-  /** The results of a frame, all of them in the order of their indexes, or why there are none. The frame must have come from `decodeFrame`. */
-  async read(frame: Frame): Promise<readonly Result[] | FrameFault> {
+  /** The results of a frame, all of them in the order of their indexes, or why there are none. The frame must have come from `decodeSegment`. */
+  async read(frame: ShardSegment): Promise<readonly Result[] | SegmentFault> {
     let packed: Buffer;
     try {
       packed = await this.#bytesOf(frame);
@@ -56,7 +56,7 @@ export class ShardReader {
   }
 
   // Opened for each frame: on a network file system only that shows what another machine has written by then.
-  async #bytesOf({ shard, offset, bytes }: Frame): Promise<Buffer> {
+  async #bytesOf({ shard, offset, bytes }: ShardSegment): Promise<Buffer> {
     // Where somebody has put a pipe in the place of a shard, nothing waits for its writer.
     const file = await open(join(this.directory, shard), constants.O_RDONLY | constants.O_NONBLOCK);
     try {
@@ -78,7 +78,7 @@ export class ShardReader {
 }
 
 /** Whether these are the results that were announced, in the order of their indexes. */
-function isOf({ count, ok, first }: Frame, results: readonly Result[]): boolean {
+function isOf({ count, ok, first }: ShardSegment, results: readonly Result[]): boolean {
   return (
     results.length === count &&
     results.filter((result) => result.ok).length === ok &&
@@ -101,7 +101,7 @@ async function readAt(file: FileHandle, offset: number, length: number): Promise
 const SHARD_BYTES = 1024 ** 3;
 
 /** Where the bytes of a frame are. */
-type FramePlace = Pick<Frame, 'shard' | 'offset' | 'bytes' | 'sha256'>;
+type FramePlace = Pick<ShardSegment, 'shard' | 'offset' | 'bytes' | 'sha256'>;
 
 interface OpenShard {
   readonly name: string;

@@ -88,7 +88,7 @@ interface StoppingParts {
 }
 
 /** The end of a run that is stopped: all are told, and what is in the hands of workers is waited for, but not for ever. */
-export class Stopping {
+export class StopCoordinator {
   readonly #parts: StoppingParts;
   /** What workers had of chunks when they heard of it: of each chunk the record with the most results. */
   readonly #handedIn = new Map<number, LogEntry>();

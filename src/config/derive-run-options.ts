@@ -1,13 +1,13 @@
 import { UsageError } from '../model/errors.ts';
 import type { NameTemplate } from '../model/job.ts';
-import type { Settled } from './option-sources.ts';
+import type { ResolvedOptions } from './option-sources.ts';
 import type { RunOptions, runOptions } from './run-options.ts';
 
 const DEFAULT_NAME: NameTemplate = Object.freeze([{ field: 'host' }, { field: 'path' }]);
 
 /** Works out the defaults that depend on other values, and checks what spans more than one option. */
 export function deriveRunOptions(
-  { values, places }: Settled<typeof runOptions>,
+  { values, places }: ResolvedOptions<typeof runOptions>,
   version: string,
 ): RunOptions {
   const minQueue = 4 * values.concurrency;
@@ -29,7 +29,7 @@ export function deriveRunOptions(
   });
 }
 
-function checkBodies({ values, places }: Settled<typeof runOptions>): void {
+function checkBodies({ values, places }: ResolvedOptions<typeof runOptions>): void {
   const { saveDir, saveAll, resumePartial, name } = values;
   if (saveDir === undefined) {
     const alone = [saveAll && 'saveAll', resumePartial && 'resumePartial', 'name'];

@@ -1,5 +1,5 @@
 import type { Expectation } from '../model/expectation.ts';
-import { BadValue, type Parser } from './option.ts';
+import { InvalidValueError, type Parser } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
 import { statusSet } from './parse/status-sets.ts';
 import { regexps, texts } from './parse/texts.ts';
@@ -42,7 +42,7 @@ export function parseExpectation(value: unknown): Expectation | { readonly fault
       maxTimeMs: read(fields, 'maxTime', duration({ minMs: 1 })),
     };
   } catch (error) {
-    if (error instanceof BadValue) return { fault: error.message };
+    if (error instanceof InvalidValueError) return { fault: error.message };
     throw error;
   }
 }
@@ -53,7 +53,7 @@ function read<T>(fields: Readonly<Record<string, unknown>>, key: string, parser:
   try {
     return parser.parse(value);
   } catch (error) {
-    if (!(error instanceof BadValue)) throw error;
-    throw new BadValue(`Cannot use the "${key}" of "expect": ${error.message}`);
+    if (!(error instanceof InvalidValueError)) throw error;
+    throw new InvalidValueError(`Cannot use the "${key}" of "expect": ${error.message}`);
   }
 }

@@ -1,14 +1,14 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import { errorCode, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import { BadValue, type Option, type Parser, type Resolved, type Table } from './option.ts';
+import { InvalidValueError, type Option, type Parser, type Resolved, type Table } from './option.ts';
 
 /** Environment variables by name, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Puts the values of environment variables in place of `$NAME` and `${NAME}`, in text and in the text inside of
- * lists and objects. `$$` is a `$`; a `$` before anything else stays. Throws `BadValue` when one is missing.
+ * lists and objects. `$$` is a `$`; a `$` before anything else stays. Throws `InvalidValueError` when one is missing.
  */
 export function expandVariables(value: unknown, environment: Environment): unknown {
   if (typeof value === 'string') return expandText(value, environment);
@@ -29,7 +29,7 @@ function expandText(text: string, environment: Environment): string {
     if (name === undefined) return '$';
     const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
     if (value === undefined)
-      throw new BadValue(`it needs the environment variable ${name}, which is not set`);
+      throw new InvalidValueError(`it needs the environment variable ${name}, which is not set`);
     return value;
   });
 }
@@ -39,7 +39,7 @@ interface Layer {
   readonly given: ReadonlyMap<string, unknown>;
   /** How messages call an option of this layer. */
   place(key: string): string;
-  /** Puts environment variables into a value, where this layer allows them. Throws `BadValue`. */
+  /** Puts environment variables into a value, where this layer allows them. Throws `InvalidValueError`. */
   expand(entry: Option<unknown, unknown>, value: unknown): unknown;
 }
 
@@ -192,7 +192,7 @@ function parseValue(entry: Option<unknown, unknown>, key: string, layer: Layer):
   try {
     return entry.parser.parse(layer.expand(entry, value));
   } catch (error) {
-    if (!(error instanceof BadValue)) throw error;
+    if (!(error instanceof InvalidValueError)) throw error;
     // The value as it was written, without the environment variables that it names.
     throw new UsageError(
       `Cannot use ${shown(entry.parser, value)} for ${layer.place(key)}: ${printable(error.message)}`,
@@ -256,7 +256,7 @@ function clashes(given: ReadonlyMap<string, Given>): readonly (readonly [Given, 
 }
 
 /** The values of a table, and the place of each one that is no default. */
-export interface Settled<T extends Table> {
+export interface ResolvedOptions<T extends Table> {
   readonly values: Resolved<T>;
   readonly places: ReadonlyMap<string, string>;
 }
@@ -266,7 +266,7 @@ export interface Settled<T extends Table> {
  * - Every value is parsed, also one that loses: a mistake in a file is one whether a flag hides it or not.
  * - Options that exclude each other are an error within a layer; between layers the lower one is dropped.
  */
-export function resolveOptions<T extends Table>(table: T, layers: readonly Layer[]): Settled<T> {
+export function resolveOptions<T extends Table>(table: T, layers: readonly Layer[]): ResolvedOptions<T> {
   const winners = new Map<string, Given>();
   for (const layer of layers) {
     const given = parseLayer(table, layer);

@@ -2,8 +2,8 @@
  * A value that a parser refuses. The message is the wish alone (`it must be a whole number above 0`):
  * a parser knows neither where the value came from nor whether it may be shown.
  */
-export class BadValue extends Error {
-  override readonly name = 'BadValue';
+export class InvalidValueError extends Error {
+  override readonly name = 'InvalidValueError';
 }
 
 /** What `JSON.parse` gives. */
@@ -14,7 +14,7 @@ export type Suggestions = readonly string[] | 'files' | 'directories';
 
 /** Reads and writes the values of one kind of option. */
 export interface Parser<T> {
-  /** Takes text (a flag, the environment) or JSON (a file, the library); throws `BadValue`. */
+  /** Takes text (a flag, the environment) or JSON (a file, the library); throws `InvalidValueError`. */
   parse(value: unknown): T;
   /** Gives the form people write, which `parse` reads back as the same value. `undefined` leaves the key out. */
   print(value: T): Json | undefined;

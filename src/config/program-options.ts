@@ -8,9 +8,9 @@ import {
   environmentLayer,
   fileLayer,
   flagLayer,
+  type ResolvedOptions,
   readConfigFile,
   resolveOptions,
-  type Settled,
 } from './option-sources.ts';
 import { type OutputOptions, outputOptions, type ReportOptions, reportOptions } from './output-options.ts';
 import { type RunOptions, runOptions } from './run-options.ts';
@@ -76,7 +76,7 @@ const PARTNERS: Readonly<Record<string, 'baseline' | 'broker' | 'flakyAfter' | '
   metrics: 'broker',
 };
 
-function requirePartners({ values, places }: Settled<typeof programOptions>): void {
+function requirePartners({ values, places }: ResolvedOptions<typeof programOptions>): void {
   const held = new Map<string, unknown>(Object.entries(values));
   for (const [key, partner] of Object.entries(PARTNERS)) {
     // A `false` in a file asks for nothing.

@@ -1,6 +1,6 @@
 import { UsageError } from '../model/errors.ts';
 import type { ProxyServer, ProxySettings } from '../model/proxy-server.ts';
-import { BadValue } from './option.ts';
+import { InvalidValueError } from './option.ts';
 import type { Environment } from './option-sources.ts';
 import { proxy } from './parse/addresses.ts';
 import type { RunOptions } from './run-options.ts';
@@ -36,7 +36,7 @@ function firstOf(names: readonly string[], environment: Environment): ProxyServe
   try {
     return proxy.parse(environment[name]) ?? undefined;
   } catch (error) {
-    if (!(error instanceof BadValue)) throw error;
+    if (!(error instanceof InvalidValueError)) throw error;
     throw new UsageError(`Cannot use the value for ${name}: ${error.message}`);
   }
 }

@@ -1,5 +1,5 @@
 import { Channel } from './channel.ts';
-import type { Lanes } from './scheduler.ts';
+import type { Scheduler } from './scheduler.ts';
 
 /**
  * What became of a taken job: a result, or the same work again, in the lane it now belongs to, at `at` or later.
@@ -16,10 +16,10 @@ export interface Repetition<J, R> {
   readonly isUntried?: boolean;
 }
 
-export interface EngineOptions<J extends object, R extends object> {
+export interface PipelineOptions<J extends object, R extends object> {
   /** Batches of jobs. The next batch is asked for, and a batch is walked on, only when the queue has room. */
   readonly jobs: AsyncIterable<Iterable<J>>;
-  readonly lanes: Lanes<J>;
+  readonly lanes: Scheduler<J>;
   readonly concurrency: number;
   readonly laneOf: (job: J) => string;
   readonly work: (job: J) => Promise<Outcome<J, R>>;
@@ -39,7 +39,7 @@ export interface EngineOptions<J extends object, R extends object> {
   readonly onEnd?: () => void;
 }
 
-interface ReadingOptions<J extends object> {
+interface ProducerOptions<J extends object> {
   /** Batches of jobs. The next batch is asked for, and a batch is walked on, only when the last job was put. */
   readonly jobs: AsyncIterable<Iterable<J>>;
   /** Waited for before a job is put, to hold the reading back. */
@@ -49,8 +49,8 @@ interface ReadingOptions<J extends object> {
 }
 
 /** The producer: reads jobs and puts each, until the source ends or there is a stop. */
-export class Reading<J extends object> {
-  readonly #options: ReadingOptions<J>;
+export class Producer<J extends object> {
+  readonly #options: ProducerOptions<J>;
   readonly #source: AsyncIterator<Iterable<J>>;
   #isStopping = false;
   /** Whether there is a job that was read and not put. */
@@ -58,7 +58,7 @@ export class Reading<J extends object> {
   #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(options: ReadingOptions<J>) {
+  constructor(options: ProducerOptions<J>) {
     this.#options = options;
     this.#source = options.jobs[Symbol.asyncIterator]();
   }
@@ -139,10 +139,10 @@ export async function runWorkers<J extends object>(
  * Every job that was read ends in exactly one result, or is counted in `notFetched` after a `stop`, or since nobody wanted it.
  * An error of the job source ends the reading; it is thrown by `results` after all that was read has its result.
  */
-export class Engine<J extends object, R extends object> {
-  readonly #options: EngineOptions<J, R>;
+export class Pipeline<J extends object, R extends object> {
+  readonly #options: PipelineOptions<J, R>;
   readonly #results: Channel<R>;
-  readonly #reading: Reading<J>;
+  readonly #reading: Producer<J>;
   /** The results of jobs that are to come again, should the run be stopped before. */
   readonly #otherwise = new Map<J, R>();
   /** Those of them that a stop has made results, as long as other work is under way. */
@@ -150,11 +150,11 @@ export class Engine<J extends object, R extends object> {
   #stopping = false;
   #notStarted = 0;
 
-  constructor(options: EngineOptions<J, R>) {
+  constructor(options: PipelineOptions<J, R>) {
     this.#options = options;
     this.#results = new Channel(options.concurrency);
     const { jobs, admit } = options;
-    this.#reading = new Reading({ jobs, admit, put: (job) => this.#put(job) });
+    this.#reading = new Producer({ jobs, admit, put: (job) => this.#put(job) });
   }
 
   /** Jobs that were read and will have no result, because the run was stopped or nobody wanted them any more. */

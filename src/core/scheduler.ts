@@ -3,20 +3,24 @@ import { Deque } from './deque.ts';
 import { WakeHeap } from './heap.ts';
 
 /** Says when a lane may give a job. Asked each time before a job is taken, so what it says may change at any time. */
-export interface Gate {
+export interface Limiter {
   /**
    * Time from which any lane may give its next job; at or before `now` means at once, Infinity not before one of the
    * jobs under way over all lanes, `inFlight` in number, is done.
    */
-  openAt(now: number, inFlight: number): number;
+  nextAllowedAt(now: number, inFlight: number): number;
   /** The same for one lane; Infinity means not before one of its jobs is done. */
-  laneOpenAt(key: string, inFlight: number, now: number): number;
+  laneNextAllowedAt(key: string, inFlight: number, now: number): number;
   /** A job of the lane was taken. */
-  taken(key: string, now: number): void;
+  onDispatch(key: string, now: number): void;
 }
 
 /** The gate that lets everything through. */
-export const OPEN_GATE: Gate = { openAt: () => 0, laneOpenAt: () => 0, taken: () => {} };
+export const UNLIMITED: Limiter = {
+  nextAllowedAt: () => 0,
+  laneNextAllowedAt: () => 0,
+  onDispatch: () => {},
+};
 
 /** The jobs of one key in their order, and how many of them are under way. A node of a `LaneList`. */
 class Lane<J> {
@@ -61,7 +65,7 @@ class LaneList<J> {
 }
 
 /** The lanes whose turn may come: those with the fewest jobs under way first, and of those the one added first. */
-class Rota<J> {
+class ReadyQueue<J> {
   /** By the number of jobs under way. */
   readonly #lists: LaneList<J>[] = [];
   /** No list before this one holds a lane; kept so that a host with a thousand jobs under way costs no thousand looks. */
@@ -89,7 +93,7 @@ class Rota<J> {
 }
 
 /** One timer, however often its time is changed. */
-export class Alarm {
+export class SingleTimer {
   readonly #clock: Clock;
   readonly #ring: () => void;
   #at = Number.POSITIVE_INFINITY;
@@ -128,14 +132,14 @@ interface Parked<J> {
  * said no, again when its time has come, when a job of it is done, or when it gets one more.
  */
 export class Schedule<J extends object> {
-  readonly #gate: Gate;
+  readonly #gate: Limiter;
   readonly #lanes = new Map<string, Lane<J>>();
-  readonly #rota = new Rota<J>();
+  readonly #rota = new ReadyQueue<J>();
   readonly #waking = new WakeHeap<Parked<J> | Lane<J>>();
   #size = 0;
   #inFlight = 0;
 
-  constructor(gate: Gate) {
+  constructor(gate: Limiter) {
     this.#gate = gate;
   }
 
@@ -186,9 +190,9 @@ export class Schedule<J extends object> {
   take(now: number): J | undefined {
     if (this.#size === 0) return undefined;
     this.#wake(now);
-    if (this.#gate.openAt(now, this.#inFlight) > now) return undefined;
+    if (this.#gate.nextAllowedAt(now, this.#inFlight) > now) return undefined;
     for (let lane = this.#rota.first; lane !== undefined; lane = this.#rota.first) {
-      const openAt = this.#gate.laneOpenAt(lane.key, lane.inFlight, now);
+      const openAt = this.#gate.laneNextAllowedAt(lane.key, lane.inFlight, now);
       if (openAt <= now) return this.#takeFrom(lane, now);
       this.#rota.remove(lane);
       if (openAt < lane.wakeAt) {
@@ -214,7 +218,7 @@ export class Schedule<J extends object> {
   /** The earliest time at which `take` may give a job, after it gave none at `now`; Infinity when none is known. */
   nextChance(now: number): number {
     if (this.#size === 0) return Number.POSITIVE_INFINITY;
-    const openAt = this.#gate.openAt(now, this.#inFlight);
+    const openAt = this.#gate.nextAllowedAt(now, this.#inFlight);
     return openAt > now ? openAt : this.#waking.next;
   }
 
@@ -263,7 +267,7 @@ export class Schedule<J extends object> {
     const job = lane.jobs.shift();
     this.#size -= 1;
     this.#inFlight += 1;
-    this.#gate.taken(lane.key, now);
+    this.#gate.onDispatch(lane.key, now);
     this.#rota.remove(lane);
     lane.inFlight += 1;
     this.#settle(lane);
@@ -295,11 +299,11 @@ export class Schedule<J extends object> {
   }
 }
 
-interface LanesOptions {
+interface SchedulerOptions {
   /** How many jobs are held before `put` waits. */
   readonly capacity: number;
   readonly clock: Clock;
-  readonly gate?: Gate;
+  readonly gate?: Limiter;
   /** Whether jobs may still come by `again`, though none is held or under way: then the queue has not ended. */
   readonly isHeld?: () => boolean;
 }
@@ -322,19 +326,19 @@ interface Putter<J> {
  *
  * Each operation is O(log n) in the jobs and lanes that wait for a time, O(1) in all others.
  */
-export class Lanes<J extends object> {
+export class Scheduler<J extends object> {
   readonly #capacity: number;
   readonly #clock: Clock;
   readonly #schedule: Schedule<J>;
-  readonly #alarm: Alarm;
+  readonly #alarm: SingleTimer;
   readonly #isHeld: (() => boolean) | undefined;
   readonly #takers = new Deque<(job: J | undefined) => void>();
   readonly #putters = new Deque<Putter<J>>();
   #closed = false;
 
   /** @throws RangeError when the capacity is not a whole number above 0. */
-  constructor(options: LanesOptions) {
-    const { capacity, clock, gate = OPEN_GATE } = options;
+  constructor(options: SchedulerOptions) {
+    const { capacity, clock, gate = UNLIMITED } = options;
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
     }
@@ -342,7 +346,7 @@ export class Lanes<J extends object> {
     this.#isHeld = options.isHeld;
     this.#clock = clock;
     this.#schedule = new Schedule(gate);
-    this.#alarm = new Alarm(clock, () => this.#serve());
+    this.#alarm = new SingleTimer(clock, () => this.#serve());
   }
 
   /** Jobs held, parked ones included, without those under way. */

@@ -13,7 +13,7 @@ export interface WorkerPoolOptions<J, R> {
 }
 
 /** What became of one job. */
-export type Settled<J, R> =
+export type JobOutcome<J, R> =
   | { readonly ok: true; readonly job: J; readonly value: R }
   | { readonly ok: false; readonly job: J; readonly error: unknown };
 
@@ -33,7 +33,7 @@ export type Settled<J, R> =
 export class WorkerPool<J, R> {
   readonly #work: WorkerPoolOptions<J, R>['work'];
   readonly #jobs: Channel<{ readonly job: J }>;
-  readonly #results: Channel<Settled<J, R>>;
+  readonly #results: Channel<JobOutcome<J, R>>;
   readonly #aborting = new AbortController();
   readonly #working: Promise<void>;
   #isClosed = false;
@@ -86,21 +86,21 @@ export class WorkerPool<J, R> {
    *
    * @throws Error when it is asked for a second time
    */
-  results(): AsyncGenerator<Settled<J, R>, void, void> {
+  results(): AsyncGenerator<JobOutcome<J, R>, void, void> {
     if (this.#isTaken) throw new Error('Cannot take the results twice: each is given to one reader');
     this.#isTaken = true;
     return this.#takeResults();
   }
 
   /** Closes the pool and collects the results that were not taken yet. */
-  async drain(): Promise<Settled<J, R>[]> {
+  async drain(): Promise<JobOutcome<J, R>[]> {
     this.close();
-    const all: Settled<J, R>[] = [];
+    const all: JobOutcome<J, R>[] = [];
     for await (const result of this.#takeResults()) all.push(result);
     return all;
   }
 
-  async *#takeResults(): AsyncGenerator<Settled<J, R>, void, void> {
+  async *#takeResults(): AsyncGenerator<JobOutcome<J, R>, void, void> {
     let hasEnded = false;
     try {
       for (
@@ -127,7 +127,7 @@ export class WorkerPool<J, R> {
     await this.#results.send(result)?.catch(() => {});
   }
 
-  async #settle(job: J): Promise<Settled<J, R>> {
+  async #settle(job: J): Promise<JobOutcome<J, R>> {
     try {
       return { ok: true, job, value: await this.#work(job, this.#aborting.signal) };
     } catch (error) {

@@ -1,23 +1,23 @@
-import { type KeepOptions, KeptHop } from '../bodies/body-capture.ts';
+import { BodyCapture, type BodyCaptureOptions } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
-import type { Asked } from '../bodies/file-sink.ts';
+import type { SaveRequest } from '../bodies/file-sink.ts';
 import type { ResumePoint } from '../bodies/resume.ts';
-import type { Hosts, Observation } from '../hosts/host-registry.ts';
+import type { HostRegistry, HostSignal } from '../hosts/host-registry.ts';
 import { backoffMs, isIdempotent, retryAfterMs } from '../hosts/retry-policy.ts';
 import type { Agent } from '../http/agent.ts';
-import { type Answer, attempt, type Reply } from '../http/attempt.ts';
+import { type AttemptOutcome, attempt, type HttpResponse } from '../http/attempt.ts';
 import type { ProxyRoutes } from '../http/proxy.ts';
 import { nextHop } from '../http/redirect.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
-import type { Task } from './request-task.ts';
-import type { AnswerJudge } from './response-validator.ts';
+import type { RequestTask } from './request-task.ts';
+import type { ResponseValidator } from './response-validator.ts';
 import { addBody, failedResult, statusFailure, unsentResult } from './task-result.ts';
 
 /** What a reply has shown of its host. `waitMs` is the pause that a Retry-After asks for, as far as it is obeyed. */
-function observationOf(reply: Reply, waitMs: number): Observation {
+function toHostSignal(reply: AttemptOutcome, waitMs: number): HostSignal {
   const { answer, failed } = reply;
-  if (failed?.isShortage === true) return { kind: 'shortage' };
+  if (failed?.isResourceExhausted === true) return { kind: 'shortage' };
   if (answer !== undefined) {
     const isPushBack = answer.status === 429 || answer.status === 503 || failed?.failure.kind === 'timeout';
     return isPushBack ? { kind: 'push-back', waitMs } : { kind: 'answer' };
@@ -58,10 +58,10 @@ export interface FetchPolicy {
 
 interface FetcherOptions {
   readonly agent: Agent;
-  readonly hosts: Hosts;
+  readonly hosts: HostRegistry;
   readonly policy: FetchPolicy;
   /** Says which answers are OK. */
-  readonly judge: AnswerJudge;
+  readonly judge: ResponseValidator;
   readonly proxies?: ProxyRoutes | undefined;
   /** Whether another job of the lane waits for its turn. */
   readonly hasMore: (lane: string) => boolean;
@@ -73,7 +73,12 @@ interface FetcherOptions {
 /** What became of one hop: the result, or the task again at a later time, with the result if that time is not given. */
 export type Step =
   | { readonly result: Result }
-  | { readonly again: Task; readonly at: number; readonly otherwise?: Result; readonly isUntried?: boolean };
+  | {
+      readonly again: RequestTask;
+      readonly at: number;
+      readonly otherwise?: Result;
+      readonly isUntried?: boolean;
+    };
 
 /** Time in ms after which a task that has met nothing but shortages fails. */
 const MAX_SHORT_MS = 120_000;
@@ -86,7 +91,7 @@ export class Fetcher {
     this.#options = options;
   }
 
-  step(task: Task, keep?: KeptHop): Promise<Step> {
+  step(task: RequestTask, keep?: BodyCapture): Promise<Step> {
     const { agent, hasMore, hosts, judge, policy, proxies, now } = this.#options;
     const { job } = task;
     if (job.invalid !== undefined) {
@@ -113,8 +118,9 @@ export class Fetcher {
       const waitMs = this.#wishedWaitMs(reply.answer);
       const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;
       const endedAt = startedAt + reply.durationMs;
-      hosts.observe(task.lane, observationOf(reply, pauseMs), startedAt, endedAt);
-      if (reply.failed?.isShortage === true) return this.#postpone(task, reply.failed.failure, endedAt);
+      hosts.observe(task.lane, toHostSignal(reply, pauseMs), startedAt, endedAt);
+      if (reply.failed?.isResourceExhausted === true)
+        return this.#postpone(task, reply.failed.failure, endedAt);
       task.shortSince = undefined;
       if (reply.ttfbMs !== undefined) task.ttfbMs = task.elapsedMs + reply.ttfbMs;
       task.elapsedMs += reply.durationMs;
@@ -123,7 +129,7 @@ export class Fetcher {
   }
 
   /** The host of the task is down: it fails without being sent. */
-  #giveUp(task: Task, reason: string): Result {
+  #giveUp(task: RequestTask, reason: string): Result {
     const { hosts, now } = this.#options;
     hosts.observe(task.lane, { kind: 'nothing' }, now(), now());
     if (task.attempts === 0) task.startedAt = now();
@@ -133,7 +139,7 @@ export class Fetcher {
   }
 
   /** This machine could not even try; the gate of the queue says when it may again. */
-  #postpone(task: Task, failure: Failure, now: number): Step {
+  #postpone(task: RequestTask, failure: Failure, now: number): Step {
     // What is kept open holds descriptors, but no port that another connection could have.
     if (failure.code !== 'EADDRNOTAVAIL') this.#options.agent.closeIdle();
     task.shortSince ??= now;
@@ -146,7 +152,7 @@ export class Fetcher {
     return { again: task, at: 0, isUntried: true };
   }
 
-  #judge(task: Task, reply: Reply): Step {
+  #judge(task: RequestTask, reply: AttemptOutcome): Step {
     const { judge, policy } = this.#options;
     const { headFallsBack, retriesNetworkFailures } = policy;
     const { answer, failed } = reply;
@@ -165,7 +171,7 @@ export class Fetcher {
     return this.#refuse(task, answer);
   }
 
-  #redirect(task: Task, answer: Answer): Step {
+  #redirect(task: RequestTask, answer: HttpResponse): Step {
     const { maxRedirects } = this.#options.policy;
     const { location = '' } = answer.headers;
     const target = Array.isArray(location) ? (location[0] ?? '') : location;
@@ -180,7 +186,7 @@ export class Fetcher {
   }
 
   /** The answer has an unwanted status. */
-  #refuse(task: Task, answer: Answer): Step {
+  #refuse(task: RequestTask, answer: HttpResponse): Step {
     const { judge, policy } = this.#options;
     const { maxRetryAfterMs, retryStatuses } = policy;
     if (!retryStatuses.has(answer.status)) return { result: judge.refused(task, answer) };
@@ -191,7 +197,7 @@ export class Fetcher {
     return { result: failedResult(task, { ...failure, message }, answer) };
   }
 
-  #wishedWaitMs(answer: Answer | undefined): number {
+  #wishedWaitMs(answer: HttpResponse | undefined): number {
     const header = answer?.headers['retry-after'];
     if (answer === undefined || header === undefined) return 0;
     const isObeyed = (answer.status === 429 || answer.status === 503) && typeof header === 'string';
@@ -199,7 +205,7 @@ export class Fetcher {
   }
 
   /** Another attempt, or the result if there are no more. */
-  #again(task: Task, result: Result, minWaitMs = 0): Step {
+  #again(task: RequestTask, result: Result, minWaitMs = 0): Step {
     const { policy, now, random } = this.#options;
     const mayRepeat = policy.retriesAllMethods || isIdempotent(task.method);
     if (task.attempts > policy.retries || !mayRepeat) return { result };
@@ -212,14 +218,14 @@ export class Fetcher {
 /** A fetcher that keeps bodies: one of an answer that is kept is in its place before there is a result. */
 export class KeepingFetcher {
   readonly #fetcher: Fetcher;
-  readonly #options: KeepOptions;
+  readonly #options: BodyCaptureOptions;
 
-  constructor(fetcher: Fetcher, options: KeepOptions) {
+  constructor(fetcher: Fetcher, options: BodyCaptureOptions) {
     this.#fetcher = fetcher;
     this.#options = options;
   }
 
-  step(task: Task): Promise<Step> {
+  step(task: RequestTask): Promise<Step> {
     if (task.job.invalid !== undefined) return this.#fetcher.step(task);
     const asked = { job: task.job, ...task.hop };
     const { saver, isSearched } = this.#options;
@@ -229,8 +235,8 @@ export class KeepingFetcher {
     return found.then((point) => this.#step(task, asked, point));
   }
 
-  #step(task: Task, asked: Asked, point?: ResumePoint): Promise<Step> {
-    const keep = new KeptHop(this.#options, asked, point);
+  #step(task: RequestTask, asked: SaveRequest, point?: ResumePoint): Promise<Step> {
+    const keep = new BodyCapture(this.#options, asked, point);
     return this.#fetcher.step(task, keep).then(
       (step) => settled(task, step, keep),
       (error) => {
@@ -242,7 +248,7 @@ export class KeepingFetcher {
 }
 
 /** Decides what becomes of the body, now that its answer is judged. */
-function settled(task: Task, step: Step, keep: KeptHop): Step {
+function settled(task: RequestTask, step: Step, keep: BodyCapture): Step {
   if (!('result' in step) || keep.isToRepeat) {
     keep.drop();
     return 'result' in step ? { again: task, at: 0 } : step;

@@ -18,7 +18,7 @@ export interface TaskState {
 }
 
 /** A job on its way: the hop that is sent next, and what has happened so far. Goes through the queue once for each hop. */
-export class Task {
+export class RequestTask {
   readonly job: Job;
   readonly #defaults: RequestDefaults;
   #hop: Hop | undefined;
@@ -41,8 +41,8 @@ export class Task {
   }
 
   /** A task that goes on where another one, of the same job, stood. */
-  static from(job: Job, defaults: RequestDefaults, { hop, ...state }: TaskState): Task {
-    const task = new Task(job, defaults);
+  static from(job: Job, defaults: RequestDefaults, { hop, ...state }: TaskState): RequestTask {
+    const task = new RequestTask(job, defaults);
     if (hop !== undefined) task.#aim(hop);
     return Object.assign(task, state);
   }

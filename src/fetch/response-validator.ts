@@ -1,6 +1,6 @@
-import { AnswerReader } from '../bodies/body-inspector.ts';
+import { BodyInspector } from '../bodies/body-inspector.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
-import type { Answer } from '../http/attempt.ts';
+import type { HttpResponse } from '../http/attempt.ts';
 import type { ResponseHeaders } from '../http/exchange.ts';
 import { isRedirect } from '../http/redirect.ts';
 import {
@@ -14,11 +14,11 @@ import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { blockedBy, mayBeBlocked } from './bot-protection.ts';
-import type { Task } from './request-task.ts';
+import type { RequestTask } from './request-task.ts';
 import { failedResult, okResult, statusFailure } from './task-result.ts';
 
 /** An answer that came to its end, as far as it is held against an expectation. */
-interface Judged {
+interface CheckedResponse {
   readonly headers: ResponseHeaders;
   /** Length of the whole attempt in ms. */
   readonly durationMs: number;
@@ -27,7 +27,7 @@ interface Judged {
 }
 
 /** The first thing that an answer is not, in words, or `undefined` when it is all that is expected. */
-export function unmetExpectation(expectation: Expectation, judged: Judged): string | undefined {
+export function checkExpectation(expectation: Expectation, judged: CheckedResponse): string | undefined {
   const { headers, maxTimeMs } = expectation;
   for (const header of headers) {
     const fault = headerFault(header, judged.headers);
@@ -52,7 +52,7 @@ function isSame(given: string, wanted: string): boolean {
   return compared.trim().toLowerCase() === wanted.toLowerCase();
 }
 
-export interface JudgeOptions {
+export interface ResponseValidatorOptions {
   /** Status codes that are OK where a job does not say otherwise. */
   readonly accept: { has(status: number): boolean };
   readonly maxRedirects: number;
@@ -63,11 +63,11 @@ export interface JudgeOptions {
 }
 
 /** Judges the answer that a URL ends with: its status, what is expected of it, and whether it is one for robots. */
-export class AnswerJudge {
-  readonly #options: JudgeOptions;
+export class ResponseValidator {
+  readonly #options: ResponseValidatorOptions;
   readonly #expectsText: boolean;
 
-  constructor(options: JudgeOptions) {
+  constructor(options: ResponseValidatorOptions) {
     this.#options = options;
     this.#expectsText = expectsText(options.expectation);
   }
@@ -100,22 +100,22 @@ export class AnswerJudge {
   }
 
   /** What is to look at the body of an answer, if anything is. */
-  readerFor(job: Job, status: number, headers: ResponseHeaders): AnswerReader | undefined {
+  readerFor(job: Job, status: number, headers: ResponseHeaders): BodyInspector | undefined {
     const contentType = textOf(headers['content-type']);
     const keepsStart = mayBeBlocked(status, contentType);
     const looksForText = this.looksForText(job) && this.isAccepted(job, status);
     if (!keepsStart && !looksForText) return undefined;
     const matcher = looksForText ? new TextMatcher(this.#expectationOf(job), contentType) : undefined;
-    return new AnswerReader({ matcher, keepsStart });
+    return new BodyInspector({ matcher, keepsStart });
   }
 
   /** The result of an answer whose status is OK. */
-  accepted(task: Task, answer: Answer): Result {
+  accepted(task: RequestTask, answer: HttpResponse): Result {
     const blocked = this.#blocked(task, answer);
     if (blocked !== undefined) return blocked;
     const { job } = task;
     const { expectation } = this.#options;
-    const fault = unmetExpectation(job.expect === undefined ? expectation : this.#expectationOf(job), {
+    const fault = checkExpectation(job.expect === undefined ? expectation : this.#expectationOf(job), {
       headers: answer.headers,
       durationMs: task.elapsedMs,
       textFault: answer.reader?.textFault(),
@@ -126,11 +126,11 @@ export class AnswerJudge {
   }
 
   /** The result of an answer whose status is not OK and that is not asked for again. */
-  refused(task: Task, answer: Answer, failure: Failure = statusFailure(answer)): Result {
+  refused(task: RequestTask, answer: HttpResponse, failure: Failure = statusFailure(answer)): Result {
     return this.#blocked(task, answer) ?? failedResult(task, failure, answer);
   }
 
-  #blocked(task: Task, answer: Answer): Result | undefined {
+  #blocked(task: RequestTask, answer: HttpResponse): Result | undefined {
     const says = blockedBy(answer.status, answer.headers, answer.reader?.start ?? '');
     // What is OK by the wish of the user stays OK: `--accept 429`.
     if (says === undefined || (answer.status >= 300 && this.isAccepted(task.job, answer.status))) {

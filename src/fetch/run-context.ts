@@ -1,26 +1,26 @@
-import type { KeepOptions } from '../bodies/body-capture.ts';
+import type { BodyCaptureOptions } from '../bodies/body-capture.ts';
 import type { BodyError } from '../bodies/body-sink.ts';
-import { NameMaker } from '../bodies/file-name-template.ts';
+import { FileNamer } from '../bodies/file-name-template.ts';
 import { FileSaver } from '../bodies/file-sink.ts';
 import { SaveDirectory } from '../bodies/save-directory.ts';
 import { expectationOf } from '../config/expectations.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import type { TlsMaterial } from '../config/tls-files.ts';
 import type { Clock } from '../core/clock.ts';
-import { Lanes } from '../core/scheduler.ts';
-import { Hosts } from '../hosts/host-registry.ts';
-import type { TotalPace } from '../hosts/rate-limiter.ts';
+import { Scheduler } from '../core/scheduler.ts';
+import { HostRegistry } from '../hosts/host-registry.ts';
+import type { TotalRateLimiter } from '../hosts/rate-limiter.ts';
 import { Agent } from '../http/agent.ts';
-import { Dialer } from '../http/connector.ts';
+import { Connector } from '../http/connector.ts';
 import { openResolver } from '../http/dns/resolver.ts';
 import { ProxyRoutes } from '../http/proxy.ts';
 import { denyPrivate } from '../http/ssrf-guard.ts';
-import { Secure } from '../http/tls.ts';
+import { TlsConnector } from '../http/tls.ts';
 import { OutputError } from '../model/errors.ts';
 import type { ProxySettings } from '../model/proxy-server.ts';
 import { Fetcher, KeepingFetcher, type Step } from './fetcher.ts';
-import type { Task } from './request-task.ts';
-import { AnswerJudge } from './response-validator.ts';
+import type { RequestTask } from './request-task.ts';
+import { ResponseValidator } from './response-validator.ts';
 
 /** What the options say of each fetch: how long, how often, and which answers will do. */
 function policyOf(options: RunOptions) {
@@ -129,11 +129,11 @@ function openNetwork(parts: NetworkParts, sockets: SocketBudget): Network {
     warn: (message) => parts.warn?.(message),
   });
   const proxies = parts.proxies && new ProxyRoutes(parts.proxies, parts.defaults.headers['user-agent']);
-  const dialer = new Dialer({
+  const dialer = new Connector({
     resolver,
-    secure: new Secure({ ...parts.tls, insecure: options.insecure, http2: options.http2 }),
+    secure: new TlsConnector({ ...parts.tls, insecure: options.insecure, http2: options.http2 }),
     // As with curl, what is allowed to servers or shown to them is not to the proxy.
-    secureProxy: new Secure({ ca: parts.tls.ca }),
+    secureProxy: new TlsConnector({ ca: parts.tls.ca }),
     proxies,
     connectTimeoutMs: options.connectTimeout,
     refuse: options.denyPrivate ? denyPrivate : undefined,
@@ -165,9 +165,9 @@ const MAX_DROPPED_BYTES = 10 * 1024 ** 2;
  */
 function openBodies(
   options: RunOptions,
-  judge: AnswerJudge,
+  judge: ResponseValidator,
   onUnwritable: (error: OutputError) => void,
-): KeepOptions | undefined {
+): BodyCaptureOptions | undefined {
   const { inlineBody, maxSize } = options;
   const saver = openSaver(options, onUnwritable);
   if (saver === undefined && inlineBody === undefined) return undefined;
@@ -188,7 +188,7 @@ function openSaver(options: RunOptions, onUnwritable: (error: OutputError) => vo
   const directory = openDirectory(saveDir);
   return new FileSaver({
     directory,
-    names: new NameMaker({ template: name, defaultMethod: method }),
+    names: new FileNamer({ template: name, defaultMethod: method }),
     keepsFailed: options.saveAll,
     resumes: options.resumePartial,
     hashes: options.hashesBodies,
@@ -225,27 +225,27 @@ interface OpenFetchingParts extends NetworkParts {
   /** Keeps the queue from ending. */
   readonly isHeld?: () => boolean;
   /** The pace of the requests to all hosts; of its own if left out. */
-  readonly pace?: TotalPace | undefined;
+  readonly pace?: TotalRateLimiter | undefined;
 }
 
 /** The queue of a run, what is known of its hosts, and what sends its requests. */
-export interface OpenFetching {
-  readonly lanes: Lanes<Task>;
-  readonly hosts: Hosts;
+export interface RunContext {
+  readonly lanes: Scheduler<RequestTask>;
+  readonly hosts: HostRegistry;
   readonly network: Network;
-  readonly step: (task: Task) => Promise<Step>;
+  readonly step: (task: RequestTask) => Promise<Step>;
 }
 
 /** Puts queue, hosts, network and bodies together as the options say. Throws an `OutputError` when no body can be saved. */
-export function openFetching(parts: OpenFetchingParts): OpenFetching {
+export function createRunContext(parts: OpenFetchingParts): RunContext {
   const { sockets, clock, random, onUnwritable, isHeld, pace } = parts;
   const options = { ...parts.options, concurrency: sockets.workers };
-  const judge = new AnswerJudge(judgeOptionsOf(options));
+  const judge = new ResponseValidator(judgeOptionsOf(options));
   const bodies = openBodies(options, judge, onUnwritable);
   const network = openNetwork({ ...parts, options }, sockets);
   const hosts = hostsOf(options, pace);
   const { capacity = options.queue } = parts;
-  const lanes = new Lanes<Task>({ capacity, clock, gate: hosts, ...(isHeld && { isHeld }) });
+  const lanes = new Scheduler<RequestTask>({ capacity, clock, gate: hosts, ...(isHeld && { isHeld }) });
   const fetcher = new Fetcher({
     agent: network.agent,
     hosts,
@@ -260,8 +260,8 @@ export function openFetching(parts: OpenFetchingParts): OpenFetching {
   return { lanes, hosts, network, step: (task) => keeping.step(task) };
 }
 
-function hostsOf(options: RunOptions, pace: TotalPace | undefined): Hosts {
-  return new Hosts({
+function hostsOf(options: RunOptions, pace: TotalRateLimiter | undefined): HostRegistry {
+  return new HostRegistry({
     perHost: options.perHost ?? options.concurrency,
     concurrency: options.concurrency,
     perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,

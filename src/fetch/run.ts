@@ -1,38 +1,38 @@
 import { ACCEPT_ENCODING } from '../bodies/decompress.ts';
-import { SaveClaims } from '../bodies/name-conflicts.ts';
+import { NameConflicts } from '../bodies/name-conflicts.ts';
 import type { RunOptions } from '../config/run-options.ts';
-import { Engine } from '../core/pipeline.ts';
+import { Pipeline } from '../core/pipeline.ts';
 import type { RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
-import { SeenKeys } from '../input/hash-set.ts';
+import { KeySet } from '../input/hash-set.ts';
 import type { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { failsRun, type Result } from '../model/result.ts';
-import { Task } from './request-task.ts';
-import { type NetworkParts, type OpenFetching, openFetching, socketsOf } from './run-context.ts';
+import { RequestTask } from './request-task.ts';
+import { createRunContext, type NetworkParts, type RunContext, socketsOf } from './run-context.ts';
 import { crashedResult } from './task-result.ts';
 
 /** The tasks of a run, batch by batch, each made when it is asked for. */
-async function* tasksOf(
+async function* createTasks(
   jobs: AsyncIterable<Iterable<Job>>,
   defaults: RequestDefaults,
   options: RunOptions,
-): AsyncGenerator<Iterable<Task>> {
+): AsyncGenerator<Iterable<RequestTask>> {
   const common = withCommonHeaders(defaults, options);
-  for await (const batch of claimedJobs(jobs, options)) yield tasksIn(batch, common);
+  for await (const batch of rejectNameConflicts(jobs, options)) yield tasksIn(batch, common);
 }
 
 /** The jobs of a run; one that asks for the file of another URL is invalid. */
-export async function* claimedJobs(
+export async function* rejectNameConflicts(
   jobs: AsyncIterable<Iterable<Job>>,
   { method, saveDir }: RunOptions,
 ): AsyncGenerator<Iterable<Job>> {
-  const claims = saveDir === undefined ? undefined : new SaveClaims(() => new SeenKeys(), method);
+  const claims = saveDir === undefined ? undefined : new NameConflicts(() => new KeySet(), method);
   for await (const batch of jobs) yield claims?.check(batch) ?? batch;
 }
 
-function* tasksIn(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<Task> {
-  for (const job of jobs) yield new Task(job, defaults);
+function* tasksIn(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<RequestTask> {
+  for (const job of jobs) yield new RequestTask(job, defaults);
 }
 
 /** What is sent for a job that does not say otherwise, with the headers that every request has. */
@@ -59,14 +59,14 @@ export interface RunParts extends NetworkParts {
   /** Holds a job back before it enters the queue. */
   readonly admit?: (job: Job) => Promise<void> | undefined;
   /** What fetches the jobs; this thread by itself if left out. */
-  readonly fetching?: FetchingMaker;
+  readonly fetching?: BackendFactory;
 }
 
 /** Makes what fetches the jobs of a run. Throws an `OutputError` when no body can be saved. */
-export type FetchingMaker = (parts: RunParts, hooks: FetchingHooks) => Fetching;
+export type BackendFactory = (parts: RunParts, hooks: BackendEvents) => FetchBackend;
 
 /** What fetches the jobs of a run, and gives their results. */
-export interface Fetching {
+export interface FetchBackend {
   readonly inFlight: number;
   readonly shortages: number;
   readonly notFetched: number;
@@ -82,7 +82,7 @@ export interface Fetching {
 }
 
 /** What a run has to say to that. */
-export interface FetchingHooks {
+export interface BackendEvents {
   /** Given each result as soon as it is there; what it returns is the result. */
   readonly finish: (result: Result) => Result;
   /** Waited for between the last result and the end of the results. */
@@ -100,19 +100,19 @@ export interface HostCounts {
 }
 
 /** Fetches in this thread: the engine with the HTTP side as its work. */
-class LocalFetching implements Fetching {
+class SingleThreadBackend implements FetchBackend {
   readonly #parts: RunParts;
-  readonly #open: OpenFetching;
-  readonly #engine: Engine<Task, Result>;
+  readonly #open: RunContext;
+  readonly #engine: Pipeline<RequestTask, Result>;
 
-  constructor(parts: RunParts, { finish, settle, end, unwritable }: FetchingHooks) {
+  constructor(parts: RunParts, { finish, settle, end, unwritable }: BackendEvents) {
     this.#parts = parts;
     const { admit, recall, isWanted } = parts;
     const sockets = socketsOf(parts);
-    const open = openFetching({ ...parts, sockets, onUnwritable: unwritable });
+    const open = createRunContext({ ...parts, sockets, onUnwritable: unwritable });
     this.#open = open;
-    this.#engine = new Engine<Task, Result>({
-      jobs: tasksOf(parts.jobs, parts.defaults, parts.options),
+    this.#engine = new Pipeline<RequestTask, Result>({
+      jobs: createTasks(parts.jobs, parts.defaults, parts.options),
       lanes: open.lanes,
       concurrency: sockets.workers,
       laneOf: (task) => task.lane,
@@ -170,7 +170,7 @@ class LocalFetching implements Fetching {
 /** One run over a list: what fetches it, and what ends it. What the program and the library have in common. */
 export class Run {
   readonly #parts: RunParts;
-  readonly #fetching: Fetching;
+  readonly #fetching: FetchBackend;
   #cancelDeadline: (() => void) | undefined;
   #failures = 0;
   #isStopped = false;
@@ -178,7 +178,7 @@ export class Run {
 
   constructor(parts: RunParts) {
     this.#parts = parts;
-    const make = parts.fetching ?? ((...args) => new LocalFetching(...args));
+    const make = parts.fetching ?? ((...args) => new SingleThreadBackend(...args));
     this.#fetching = make(parts, {
       finish: (result) => this.#finish(result),
       settle: () => this.#settle(),

@@ -1,23 +1,23 @@
 import { STATUS_CODES } from 'node:http';
-import type { Answer } from '../http/attempt.ts';
+import type { HttpResponse } from '../http/attempt.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
 import type { FailedResult, KeptBody, OkResult, Result } from '../model/result.ts';
-import type { Task } from './request-task.ts';
+import type { RequestTask } from './request-task.ts';
 
 /** The result of a task that was answered as wished. */
-export function okResult(task: Task, answer: Answer): OkResult {
+export function okResult(task: RequestTask, answer: HttpResponse): OkResult {
   return outcome(task, answer, true, undefined);
 }
 
 /** The result of a task that will not be tried again. */
-export function failedResult(task: Task, failure: Failure, answer?: Answer): FailedResult {
+export function failedResult(task: RequestTask, failure: Failure, answer?: HttpResponse): FailedResult {
   return outcome(task, answer, false, failure);
 }
 
 /** The result of a task on which the work threw: a bug. */
-export function crashedResult(task: Task, error: unknown): FailedResult {
+export function crashedResult(task: RequestTask, error: unknown): FailedResult {
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return failedResult(task, { kind: 'internal', message });
 }
@@ -48,7 +48,7 @@ export function addBody(result: Result, body: KeptBody): void {
 }
 
 /** The failure that an answer with an unwanted status is. */
-export function statusFailure(answer: Answer): Failure {
+export function statusFailure(answer: HttpResponse): Failure {
   const reason = answer.statusText || STATUS_CODES[answer.status] || 'unwanted status';
   return { kind: 'status', message: printable(reason, 200) };
 }
@@ -58,8 +58,8 @@ const NO_BODY: KeptBody | undefined = undefined;
 
 /** Written out key by key: spreading costs as much as half a request. */
 function outcome<Ok extends boolean, F extends Failure | undefined>(
-  task: Task,
-  answer: Answer | undefined,
+  task: RequestTask,
+  answer: HttpResponse | undefined,
   ok: Ok,
   failure: F,
 ) {
@@ -92,7 +92,7 @@ function tenths(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-function contentTypeOf(answer: Answer | undefined): string | undefined {
+function contentTypeOf(answer: HttpResponse | undefined): string | undefined {
   const header = answer?.headers['content-type'];
   const type = Array.isArray(header) ? header[0] : header;
   return type === undefined ? undefined : printable(type, 200);

@@ -16,7 +16,7 @@ const CLOSED: State = { name: 'closed', failures: 0 };
  * So many failures in a row open it; it is parked for a second, then lets one job through as a probe. A failed probe
  * parks it for twice as long; after the third it is down for good. Any answer closes it.
  */
-export class Breaker {
+export class CircuitBreaker {
   readonly #threshold: number;
   #state: State = CLOSED;
   /** The last failure, to be told with what fails because of it. */

@@ -7,7 +7,7 @@ const START = 10;
  * Until the host first pushes back each full round of successes doubles the limit, from then on it adds one. A push-back
  * halves it, down to 1; the answers to requests that were sent before the last halving say nothing new.
  */
-export class Limit {
+export class ConcurrencyLimit {
   readonly #max: number;
   #current: number;
   #successes = 0;

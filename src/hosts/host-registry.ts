@@ -1,7 +1,7 @@
-import { Breaker } from './circuit-breaker.ts';
-import { Limit } from './concurrency-limit.ts';
-import { Pace, type TotalPace } from './rate-limiter.ts';
-import { Shortages } from './resource-pressure.ts';
+import { CircuitBreaker } from './circuit-breaker.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { RateLimiter, type TotalRateLimiter } from './rate-limiter.ts';
+import { ResourcePressure } from './resource-pressure.ts';
 
 /** What holds for every host. */
 interface HostRules {
@@ -14,7 +14,7 @@ interface HostRules {
 }
 
 /** What one request has shown of its host. */
-export type Observation =
+export type HostSignal =
   | { readonly kind: 'answer' }
   /** 429 or 503, with the time that Retry-After asks for. */
   | { readonly kind: 'push-back'; readonly waitMs: number }
@@ -27,16 +27,16 @@ export type Observation =
 
 /** All that is known of one host. */
 class Host {
-  readonly #limit: Limit;
-  readonly #breaker: Breaker;
-  readonly #pace: Pace;
+  readonly #limit: ConcurrencyLimit;
+  readonly #breaker: CircuitBreaker;
+  readonly #pace: RateLimiter;
   #pausedUntil = 0;
   #underWay = 0;
 
   constructor(rules: HostRules) {
-    this.#limit = new Limit(rules.perHost);
-    this.#breaker = new Breaker(rules.breaker);
-    this.#pace = new Pace(rules.perMs);
+    this.#limit = new ConcurrencyLimit(rules.perHost);
+    this.#breaker = new CircuitBreaker(rules.breaker);
+    this.#pace = new RateLimiter(rules.perMs);
   }
 
   /** Why nothing more is sent to it; `undefined` while something is. */
@@ -50,7 +50,7 @@ class Host {
   }
 
   /** What would be lost by forgetting it: a count of failures is little, what changes what is sent to it is much. */
-  worth(now: number): 'nothing' | 'little' | 'much' {
+  evictionPriority(now: number): 'nothing' | 'little' | 'much' {
     const isWaiting = this.#pausedUntil > now || this.#pace.openAt > now;
     if (this.#underWay > 0 || isWaiting || this.#limit.isLowered || this.#breaker.isOpen) return 'much';
     return this.#breaker.isQuiet ? 'nothing' : 'little';
@@ -69,7 +69,7 @@ class Host {
     this.#breaker.taken(now);
   }
 
-  observe(observation: Observation, startedAt: number, now: number): void {
+  observe(observation: HostSignal, startedAt: number, now: number): void {
     this.#underWay -= 1;
     switch (observation.kind) {
       case 'answer':
@@ -92,13 +92,13 @@ class Host {
   }
 }
 
-export interface HostsOptions extends HostRules {
+export interface HostRegistryOptions extends HostRules {
   /** Requests under way over all hosts at most. */
   readonly concurrency: number;
   /** Requests for each ms over all hosts; Infinity for no limit. */
   readonly totalPerMs: number;
   /** The pace over all hosts that others keep, too; one of its own if left out. */
-  readonly pace?: TotalPace | undefined;
+  readonly pace?: TotalRateLimiter | undefined;
   /** Jobs that the queue holds: a count of failures is kept at least as long as jobs of its host may wait there. */
   readonly window: number;
 }
@@ -116,19 +116,19 @@ const MAX_HOSTS = 100_000;
  * Of those with failures that have not opened their breaker, as many are kept as the queue holds jobs; of those with a
  * limit, a pause or an open breaker 100,000. The ones that were asked longest ago go first.
  */
-export class Hosts {
-  readonly #options: HostsOptions;
-  readonly #pace: TotalPace;
-  readonly #shortages: Shortages;
+export class HostRegistry {
+  readonly #options: HostRegistryOptions;
+  readonly #pace: TotalRateLimiter;
+  readonly #shortages: ResourcePressure;
   /** Hosts that are asked or hold something back, in the order in which they came to be. */
   readonly #hosts = new Map<string, Host>();
   /** Idle hosts with a few failures, the one that was asked longest ago first. */
   readonly #suspects = new Map<string, Host>();
 
-  constructor(options: HostsOptions) {
+  constructor(options: HostRegistryOptions) {
     this.#options = options;
-    this.#pace = options.pace ?? new Pace(options.totalPerMs);
-    this.#shortages = new Shortages(options.concurrency);
+    this.#pace = options.pace ?? new RateLimiter(options.totalPerMs);
+    this.#shortages = new ResourcePressure(options.concurrency);
   }
 
   /** Hosts remembered. */
@@ -148,16 +148,16 @@ export class Hosts {
     return this.#shortages.count;
   }
 
-  openAt(_now: number, inFlight: number): number {
+  nextAllowedAt(_now: number, inFlight: number): number {
     return Math.max(this.#pace.openAt, this.#shortages.openAt(inFlight));
   }
 
-  laneOpenAt(key: string, inFlight: number): number {
+  laneNextAllowedAt(key: string, inFlight: number): number {
     return this.#hosts.get(key)?.openAt(inFlight) ?? 0;
   }
 
   /** A job of the lane was taken. Each is followed by one `observe`. */
-  taken(key: string, now: number): void {
+  onDispatch(key: string, now: number): void {
     if (key === NOWHERE) return;
     const host = this.#hosts.get(key) ?? this.#add(key, now);
     // What is left for a host that is down is not sent, so it costs the rate of the others nothing.
@@ -166,13 +166,13 @@ export class Hosts {
   }
 
   /** Tells what a job that was taken, and sent at `startedAt`, has shown. */
-  observe(key: string, observation: Observation, startedAt: number, now: number): void {
-    if (observation.kind === 'shortage') this.#shortages.met(startedAt, now);
+  observe(key: string, observation: HostSignal, startedAt: number, now: number): void {
+    if (observation.kind === 'shortage') this.#shortages.recordExhausted(startedAt, now);
     else if (observation.kind !== 'nothing') this.#shortages.succeeded();
     const host = this.#hosts.get(key);
     if (host === undefined) return;
     host.observe(observation, startedAt, now);
-    const worth = host.worth(now);
+    const worth = host.evictionPriority(now);
     if (worth === 'much') return;
     this.#hosts.delete(key);
     if (worth === 'nothing') return;
@@ -197,7 +197,7 @@ export class Hosts {
   #forgetOne(now: number): void {
     let looks = 0;
     for (const [key, host] of this.#hosts) {
-      if (host.worth(now) !== 'much') {
+      if (host.evictionPriority(now) !== 'much') {
         this.#hosts.delete(key);
         return;
       }

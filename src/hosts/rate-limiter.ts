@@ -2,7 +2,7 @@
 const TOLERANCE_MS = 10;
 
 /** When requests to any host may start. */
-export interface TotalPace {
+export interface TotalRateLimiter {
   /** When the next request may start. */
   readonly openAt: number;
   /** One was started. */
@@ -10,7 +10,7 @@ export interface TotalPace {
 }
 
 /** Spaces requests evenly: the generic cell rate algorithm (ITU-T I.371), as virtual scheduling. */
-export class Pace implements TotalPace {
+export class RateLimiter implements TotalRateLimiter {
   readonly #intervalMs: number;
   #nextAt = 0;
 
@@ -35,12 +35,12 @@ const NS_PER_MS = 1_000_000;
  * The pace over all hosts when several threads send requests: the time of the next one stands in memory that they share.
  * Two threads that see the same time may both start then; what follows waits for both, so the rate holds.
  */
-export class SharedPace implements TotalPace {
+export class SharedRateLimiter implements TotalRateLimiter {
   /** Nanoseconds since the epoch. */
   readonly #nextAt: BigInt64Array;
   readonly #intervalNs: bigint;
 
-  /** @param memory what `sharedPaceMemory` gave, the same for all threads */
+  /** @param memory what `sharedRateMemory` gave, the same for all threads */
   constructor(memory: SharedArrayBuffer, perMs: number) {
     this.#nextAt = new BigInt64Array(memory);
     this.#intervalNs = BigInt(Math.max(1, Math.round(NS_PER_MS / perMs)));
@@ -62,6 +62,6 @@ export class SharedPace implements TotalPace {
 }
 
 /** The memory that the threads share for one pace. */
-export function sharedPaceMemory(): SharedArrayBuffer {
+export function sharedRateMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT);
 }

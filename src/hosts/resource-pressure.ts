@@ -10,7 +10,7 @@ const GROWTH = 1.25;
  * A shortage stops all starts for 50 ms, which double up to a second while nothing but shortages follow, and halves the
  * number of requests under way, as `Limit` does for one host. Each full round of successes takes a part of both back.
  */
-export class Shortages {
+export class ResourcePressure {
   readonly #max: number;
   #limit: number;
   #pauseMs = 0;
@@ -36,7 +36,7 @@ export class Shortages {
   }
 
   /** A request that was started at `startedAt` has met a shortage. */
-  met(startedAt: number, now: number): void {
+  recordExhausted(startedAt: number, now: number): void {
     this.#count += 1;
     if (startedAt < this.#changedAt) return; // started before the last change, it says nothing new
     this.#changedAt = now;

@@ -1,9 +1,9 @@
 import { Connection, IdleList } from './connection.ts';
-import type { Dialer } from './connector.ts';
+import type { Connector } from './connector.ts';
 import { type ConnectionSource, Exchange, type ExchangeHandler, type ExchangeRequest } from './exchange.ts';
 
 export interface AgentOptions {
-  readonly dialer: Dialer;
+  readonly dialer: Connector;
   /** Connections kept open without a request, over all origins. */
   readonly maxIdle: number;
   /** Connections, those in use and those kept; what is in use is not bounded here. */
@@ -28,7 +28,7 @@ interface Origin {
  * for the caller to say.
  */
 export class Agent implements ConnectionSource {
-  readonly #dialer: Dialer;
+  readonly #dialer: Connector;
   readonly #maxIdle: number;
   readonly #maxOpen: number;
   readonly #origins = new Map<string, Origin>();

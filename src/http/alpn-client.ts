@@ -1,23 +1,23 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import type { DialTarget } from './dial-target.ts';
-import { type CarriedExchange, type Carrier, type Connect, http1Client } from './http1-client.ts';
+import type { ConnectTarget } from './connect-target.ts';
+import { type Connect, type DispatchHandler, type HttpClient, http1Client } from './http1-client.ts';
 import { Http2Client } from './http2-client.ts';
-import { DialError } from './network-errors.ts';
+import { ConnectError } from './network-errors.ts';
 
 /** Carries exchanges over HTTP/2 where the server agreed to it during the TLS handshake, and over HTTP/1.1 elsewhere. */
-export class NegotiatedClient implements Carrier {
+export class AlpnClient implements HttpClient {
   readonly #origin: string;
   readonly #connect: Connect;
-  #carrier: Carrier | undefined;
+  #carrier: HttpClient | undefined;
 
   constructor(origin: string, connect: Connect) {
     this.#origin = origin;
     this.#connect = connect;
   }
 
-  dispatch(request: Dispatcher.DispatchOptions, exchange: CarriedExchange): void {
+  dispatch(request: Dispatcher.DispatchOptions, exchange: DispatchHandler): void {
     const carrier = this.#carrier;
     if (carrier !== undefined && !(carrier instanceof Http2Client && carrier.isClosed)) {
       carrier.dispatch(request, exchange);
@@ -38,7 +38,7 @@ export class NegotiatedClient implements Carrier {
   }
 
   /** Begins with a socket that is connected already, and connects by itself when that one has been closed. */
-  #http1(first: Socket): Carrier {
+  #http1(first: Socket): HttpClient {
     let next: Socket | undefined = first;
     return http1Client(this.#origin, (target, connected) => {
       const socket = next;
@@ -54,14 +54,14 @@ export class NegotiatedClient implements Carrier {
 function changed(socket: Socket | undefined): Error | undefined {
   if (socket === undefined || !isHttp2(socket)) return undefined;
   socket.destroy();
-  return new DialError('tls', undefined, 'the server has gone from HTTP/1.1 to HTTP/2');
+  return new ConnectError('tls', undefined, 'the server has gone from HTTP/1.1 to HTTP/2');
 }
 
 function isHttp2(socket: Socket): boolean {
   return socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
 }
 
-function targetOf(origin: string): DialTarget {
+function targetOf(origin: string): ConnectTarget {
   const { hostname, protocol, port } = new URL(origin);
   return { hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port };
 }

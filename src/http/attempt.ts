@@ -1,6 +1,6 @@
 import { Body } from '../bodies/body.ts';
-import type { KeptHop } from '../bodies/body-capture.ts';
-import type { AnswerReader } from '../bodies/body-inspector.ts';
+import type { BodyCapture } from '../bodies/body-capture.ts';
+import type { BodyInspector } from '../bodies/body-inspector.ts';
 import { BodyError } from '../bodies/body-sink.ts';
 import type { DecodeError } from '../bodies/decompress.ts';
 import { isIdempotent } from '../hosts/retry-policy.ts';
@@ -42,22 +42,22 @@ function sentRequest(hop: Hop, proxy: ProxyRoute | undefined, isLast: boolean): 
 }
 
 /** The answer to one hop, its body taken as far as it was wanted. */
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   readonly statusText: string;
   readonly headers: ResponseHeaders;
   readonly bytes: number;
   readonly isTruncated: boolean;
   /** What has looked at the body. */
-  readonly reader?: AnswerReader | undefined;
+  readonly reader?: BodyInspector | undefined;
 }
 
 /**
  * What came of one hop: an answer, a failure, or both when it failed in the middle of the body.
  * `ttfbMs` and `durationMs` count from the start of the hop.
  */
-export interface Reply {
-  readonly answer: Answer | undefined;
+export interface AttemptOutcome {
+  readonly answer: HttpResponse | undefined;
   readonly failed: NetworkFailure | undefined;
   readonly ttfbMs: number | undefined;
   readonly durationMs: number;
@@ -77,9 +77,9 @@ export interface AttemptOptions {
   /** Whether the connection is closed after it, since no other request waits for it. */
   readonly isLast?: boolean;
   /** What is done with the body. */
-  readonly keep?: KeptHop | undefined;
+  readonly keep?: BodyCapture | undefined;
   /** What is to look at the body of an answer with this head. */
-  readonly readerFor?: (status: number, headers: ResponseHeaders) => AnswerReader | undefined;
+  readonly readerFor?: (status: number, headers: ResponseHeaders) => BodyInspector | undefined;
   /** Whether an answer with this head is worth nothing without its body; always if left out. */
   readonly needsBody?: (status: number, headers: ResponseHeaders) => boolean;
 }
@@ -88,7 +88,7 @@ const OVER_LIMIT = new AttemptError('size', undefined, 'the body is larger than 
 const UNREADABLE = new AttemptError('protocol', undefined, 'the body cannot be decoded, and nobody needs it');
 
 /** Sends one hop and takes its answer. Resolves always, and once. */
-export function attempt(hop: Hop, options: AttemptOptions): Promise<Reply> {
+export function attempt(hop: Hop, options: AttemptOptions): Promise<AttemptOutcome> {
   return new Promise((resolve) => {
     new Attempt(hop, options, resolve).start();
   });
@@ -97,7 +97,7 @@ export function attempt(hop: Hop, options: AttemptOptions): Promise<Reply> {
 class Attempt implements ExchangeHandler {
   readonly #hop: Hop;
   readonly #options: AttemptOptions;
-  readonly #resolve: (reply: Reply) => void;
+  readonly #resolve: (reply: AttemptOutcome) => void;
   readonly #startedAt: number;
   /** The proxy that the request is sent to. */
   readonly #proxy: ProxyRoute | undefined;
@@ -106,10 +106,10 @@ class Attempt implements ExchangeHandler {
   #ttfbMs: number | undefined;
   #head: { status: number; statusText: string; headers: ResponseHeaders } | undefined;
   #body: Body | undefined;
-  #reader: AnswerReader | undefined;
+  #reader: BodyInspector | undefined;
   #isOver = false;
 
-  constructor(hop: Hop, options: AttemptOptions, resolve: (reply: Reply) => void) {
+  constructor(hop: Hop, options: AttemptOptions, resolve: (reply: AttemptOutcome) => void) {
     const more = options.keep?.headers;
     this.#hop = more === undefined ? hop : { ...hop, headers: { ...hop.headers, ...more } };
     this.#options = options;
@@ -208,7 +208,7 @@ class Attempt implements ExchangeHandler {
     });
   }
 
-  #answer(): Answer | undefined {
+  #answer(): HttpResponse | undefined {
     if (this.#head === undefined || this.#body === undefined) return undefined;
     const { status, statusText, headers } = this.#head;
     const { bytes, isOverLimit } = this.#body;

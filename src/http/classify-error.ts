@@ -1,7 +1,12 @@
 import type { FailureKind } from '../model/failure.ts';
 import { printable } from '../model/printable.ts';
 import { isFinalDnsCode } from './dns/dns-cache.ts';
-import { KnownError, type NetworkFailure, PROXY_AUTHENTICATION, ShortageError } from './network-errors.ts';
+import {
+  KnownError,
+  type NetworkFailure,
+  PROXY_AUTHENTICATION,
+  ResourceExhaustedError,
+} from './network-errors.ts';
 
 // What people know under another name, by Node's code for what OpenSSL found.
 const HINTS: Readonly<Record<string, string>> = {
@@ -76,7 +81,7 @@ const BROKEN_HEAD: Rule = {
   message: 'the headers of the answer are malformed',
 };
 
-// By the code of the library that reported the error. What is not named here is told apart by its phase (`DialError`)
+// By the code of the library that reported the error. What is not named here is told apart by its phase (`ConnectError`)
 // or is a bug (`internal`).
 const RULES: Readonly<Record<string, Rule>> = {
   ECONNRESET: { kind: 'reset', isRetryable: true, message: 'connection reset by the server' },
@@ -100,8 +105,8 @@ const CERTIFICATE_CODE =
 
 /** Says what an error of an attempt means for its URL. Decides by class, code and progress, never by the message. */
 export function classify(error: ReportedError, progress: Progress): NetworkFailure {
-  if (error instanceof ShortageError) {
-    return { ...failed(error, { kind: error.kind, isRetryable: true }), isShortage: true };
+  if (error instanceof ResourceExhaustedError) {
+    return { ...failed(error, { kind: error.kind, isRetryable: true }), isResourceExhausted: true };
   }
   if (error instanceof KnownError) {
     return failed(error, { kind: error.kind, isRetryable: isRetryablePhase(error.kind, error.code) });

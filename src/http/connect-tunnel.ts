@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { authorityOf, type DialTarget } from './dial-target.ts';
+import { authorityOf, type ConnectTarget } from './connect-target.ts';
 import { brokenProxy, type ProxyRoute, refusedByProxy } from './proxy.ts';
 
 const MAX_HEAD_LENGTH = 16_384;
@@ -14,7 +14,7 @@ const STATUS_LINE = /^HTTP\/1\.\d (\d{3})(?: ([^\r\n]*))?\r?\n/;
 export function openTunnel(
   socket: Socket,
   proxy: ProxyRoute,
-  target: DialTarget,
+  target: ConnectTarget,
   opened: (error: Error | undefined) => void,
 ): void {
   let head = '';

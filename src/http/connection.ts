@@ -1,7 +1,7 @@
-import { NegotiatedClient } from './alpn-client.ts';
-import type { Dialer } from './connector.ts';
-import { type Carrier, type Connect, http1Client } from './http1-client.ts';
-import { DirectSocket } from './shared-buffer-socket.ts';
+import { AlpnClient } from './alpn-client.ts';
+import type { Connector } from './connector.ts';
+import { type Connect, type HttpClient, http1Client } from './http1-client.ts';
+import { SharedBufferSocket } from './shared-buffer-socket.ts';
 
 /** A member of an `IdleList`; the list alone sets these. */
 interface IdleNode<T> {
@@ -45,7 +45,7 @@ export class IdleList<T extends IdleNode<T>> {
 /** One connection slot to one origin, used by one exchange at a time. */
 export class Connection implements IdleNode<Connection> {
   readonly origin: string;
-  readonly client: Carrier;
+  readonly client: HttpClient;
   /** Whether the socket has carried an exchange before the present one. */
   isReused = false;
   /** The exchange under way. */
@@ -53,20 +53,20 @@ export class Connection implements IdleNode<Connection> {
   older: Connection | undefined = undefined;
   newer: Connection | undefined = undefined;
   #cancelDial: ((reason: Error) => void) | undefined;
-  #socket: DirectSocket | undefined;
+  #socket: SharedBufferSocket | undefined;
 
-  constructor(origin: string, dialer: Dialer) {
+  constructor(origin: string, dialer: Connector) {
     this.origin = origin;
     const connect: Connect = (target, connected) => {
       this.isReused = false;
       this.#cancelDial = dialer.dial(target, (error, socket) => {
         this.#cancelDial = undefined;
-        this.#socket = socket instanceof DirectSocket ? socket : undefined;
+        this.#socket = socket instanceof SharedBufferSocket ? socket : undefined;
         connected(error, socket);
       });
     };
     const isNegotiated = dialer.offersHttp2 && origin.startsWith('https:');
-    this.client = isNegotiated ? new NegotiatedClient(origin, connect) : http1Client(origin, connect);
+    this.client = isNegotiated ? new AlpnClient(origin, connect) : http1Client(origin, connect);
   }
 
   /** Tells whether what comes on it is a body, the pieces of which nobody keeps. */

@@ -1,14 +1,14 @@
 import dgram from 'node:dgram';
 import net, { isIPv6, type Socket } from 'node:net';
 import { explain } from './classify-error.ts';
+import { type ConnectTarget, portOf } from './connect-target.ts';
 import { openTunnel } from './connect-tunnel.ts';
-import { type DialTarget, portOf } from './dial-target.ts';
 import type { Resolver } from './dns/resolver.ts';
-import { DialError, isShortage, ShortageError } from './network-errors.ts';
+import { ConnectError, isResourceExhausted, ResourceExhaustedError } from './network-errors.ts';
 import { type ProxyRoute, type ProxyRoutes, throughProxy, unreachableProxy } from './proxy.ts';
-import { DirectSocket } from './shared-buffer-socket.ts';
+import { SharedBufferSocket } from './shared-buffer-socket.ts';
 import { type AddressPolicy, allowedOf } from './ssrf-guard.ts';
-import type { Secure } from './tls.ts';
+import type { TlsConnector } from './tls.ts';
 
 interface Phase {
   /** Whether TLS is spoken on it. */
@@ -21,11 +21,11 @@ interface Phase {
 function whenOpen(
   socket: Socket,
   { isSecure, isConnected }: Phase,
-  opened: (error: DialError | undefined) => void,
+  opened: (error: ConnectError | undefined) => void,
 ): void {
   let hasConnected = isConnected;
   const failed = (error: Error & { code?: string }) => {
-    opened(hasConnected ? tlsError(error) : new DialError('connect', error.code, explain(error)));
+    opened(hasConnected ? tlsError(error) : new ConnectError('connect', error.code, explain(error)));
   };
   socket.on('error', failed);
   socket.once('connect', () => {
@@ -37,10 +37,10 @@ function whenOpen(
   });
 }
 
-function tlsError(error: Error & { code?: string }): DialError {
+function tlsError(error: Error & { code?: string }): ConnectError {
   const isReset = error.code === 'ECONNRESET';
   const message = isReset ? 'the server ended the connection during the TLS handshake' : explain(error);
-  return new DialError('tls', error.code, message);
+  return new ConnectError('tls', error.code, message);
 }
 
 // Any port will do: connecting a datagram socket sends nothing.
@@ -48,15 +48,18 @@ const DISCARD_PORT = 9;
 
 /** Reports what it means that an address could not be connected to: a failure of the host, as it was, or a shortage. */
 export function connectFailure(
-  error: DialError,
+  error: ConnectError,
   address: string,
-  report: (failure: DialError | ShortageError) => void,
+  report: (failure: ConnectError | ResourceExhaustedError) => void,
 ): void {
   const { code, kind, message } = error;
   // There is no free local port, or no local address at all from which this one can be reached.
   if (kind === 'connect' && code === 'EADDRNOTAVAIL') {
-    hasWayTo(address, (has) => report(has ? new ShortageError(code, message) : error));
-  } else report(kind === 'connect' && isShortage(code) ? new ShortageError(code, message) : error);
+    hasWayTo(address, (has) => report(has ? new ResourceExhaustedError(code, message) : error));
+  } else
+    report(
+      kind === 'connect' && isResourceExhausted(code) ? new ResourceExhaustedError(code, message) : error,
+    );
 }
 
 /** A datagram socket needs a local address just as well, and has ports of its own, of which there is no lack. */
@@ -64,25 +67,25 @@ function hasWayTo(address: string, tell: (has: boolean) => void): void {
   const socket = dgram.createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   const answer = (code?: string) => {
     socket.close();
-    tell(code === undefined || isShortage(code));
+    tell(code === undefined || isResourceExhausted(code));
   };
   socket.once('connect', () => answer());
   socket.once('error', (error: Error & { readonly code?: string }) => answer(error.code ?? error.name));
   socket.connect(DISCARD_PORT, address);
 }
 
-interface DialerOptions {
+interface ConnectorOptions {
   readonly resolver: Resolver;
   /**
    * Time in ms for connection, tunnel and TLS together. The look-up before it has a time of its own, see `Resolver`.
    */
   readonly connectTimeoutMs: number;
-  readonly secure: Secure;
+  readonly secure: TlsConnector;
   /** Asked for each address that is about to be connected to, whatever name led there. */
   readonly refuse?: AddressPolicy | undefined;
   readonly proxies?: ProxyRoutes | undefined;
   /** For TLS with a proxy itself (`secure`). */
-  readonly secureProxy?: Secure | undefined;
+  readonly secureProxy?: TlsConnector | undefined;
 }
 
 /** Called once, with a connected socket or with an error. */
@@ -92,10 +95,10 @@ type Dialed = (error: Error | undefined, socket: Socket | undefined) => void;
  * Makes connections: name → addresses → the first that answers → tunnel through a proxy → TLS. Never throws, and can be
  * called off at any time.
  */
-export class Dialer {
-  readonly #options: DialerOptions;
+export class Connector {
+  readonly #options: ConnectorOptions;
 
-  constructor(options: DialerOptions) {
+  constructor(options: ConnectorOptions) {
     this.#options = options;
   }
 
@@ -105,7 +108,7 @@ export class Dialer {
   }
 
   /** Returns a function that calls the connection off; `dialed` then gets the reason. */
-  dial(target: DialTarget, dialed: Dialed): (reason: Error) => void {
+  dial(target: ConnectTarget, dialed: Dialed): (reason: Error) => void {
     const dial = new Dial(this.#options, target, dialed);
     dial.start();
     return (reason) => dial.end(reason);
@@ -121,8 +124,8 @@ interface Peer {
 
 /** One connection in the making. */
 class Dial {
-  readonly #options: DialerOptions;
-  readonly #target: DialTarget;
+  readonly #options: ConnectorOptions;
+  readonly #target: ConnectTarget;
   readonly #dialed: Dialed;
   /** The proxy that is asked for a tunnel. */
   readonly #tunnel: ProxyRoute | undefined;
@@ -132,7 +135,7 @@ class Dial {
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  constructor(options: DialerOptions, target: DialTarget, dialed: Dialed) {
+  constructor(options: ConnectorOptions, target: ConnectTarget, dialed: Dialed) {
     this.#options = options;
     this.#target = target;
     this.#dialed = dialed;
@@ -169,7 +172,7 @@ class Dial {
     const way = this.#tunnel === undefined ? '' : ` through the proxy ${this.#tunnel.name}`;
     const goal = this.#proxy === this.#tunnel ? hostname : `the proxy ${this.#proxy?.name}`;
     const message = `no connection to ${goal}${way} within ${this.#options.connectTimeoutMs}ms`;
-    this.end(new DialError('timeout', 'ERR_CONNECT_TIMEOUT', message));
+    this.end(new ConnectError('timeout', 'ERR_CONNECT_TIMEOUT', message));
   }
 
   #try(peer: Peer, addresses: readonly string[], index: number): void {
@@ -194,12 +197,19 @@ class Dial {
 
   /** A tunnel is for TLS, which reads from it in its own way. */
   #plain(host: string, port: number): Socket {
-    return this.#tunnel === undefined ? new DirectSocket().connect(port, host) : net.connect({ host, port });
+    return this.#tunnel === undefined
+      ? new SharedBufferSocket().connect(port, host)
+      : net.connect({ host, port });
   }
 
   /** An address could not be connected to; where this machine is at its limits, the next one cannot either. */
-  #failed(failure: DialError | ShortageError, peer: Peer, addresses: readonly string[], index: number): void {
-    const hasMore = failure instanceof DialError && index + 1 < addresses.length;
+  #failed(
+    failure: ConnectError | ResourceExhaustedError,
+    peer: Peer,
+    addresses: readonly string[],
+    index: number,
+  ): void {
+    const hasMore = failure instanceof ConnectError && index + 1 < addresses.length;
     if (hasMore) this.#try(peer, addresses, index + 1);
     else this.#fail(failure);
   }
@@ -224,12 +234,12 @@ class Dial {
   #secure(tunnel: Socket, proxy: ProxyRoute): void {
     this.#socket = this.#options.secure.connect({ socket: tunnel }, this.#target.hostname);
     whenOpen(this.#socket, { isSecure: true, isConnected: true }, (error) => {
-      this.end(error && new DialError(error.kind, error.code, throughProxy(error.message, proxy)));
+      this.end(error && new ConnectError(error.kind, error.code, throughProxy(error.message, proxy)));
     });
   }
 }
 
-function peerOf(target: DialTarget): Peer {
+function peerOf(target: ConnectTarget): Peer {
   return { hostname: target.hostname, port: portOf(target), isSecure: target.protocol === 'https:' };
 }
 

@@ -3,10 +3,10 @@ import type { Dispatcher } from 'undici';
 import Client from 'undici/lib/dispatcher/client.js';
 // Loaded by undici for the first answer, when there may be no descriptor left to load it with.
 import 'undici/lib/llhttp/llhttp_simd-wasm.js';
-import type { DialTarget } from './dial-target.ts';
+import type { ConnectTarget } from './connect-target.ts';
 
 /** What a carrier tells of an exchange, as undici does: a head, data, and one of the last two, once. */
-export interface CarriedExchange {
+export interface DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void;
   onResponseStart(controller: unknown, status: number, headers: CarriedHeaders, statusText?: string): void;
   onResponseData(controller: unknown, chunk: Buffer): void;
@@ -17,8 +17,8 @@ export interface CarriedExchange {
 type CarriedHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Carries exchanges with one origin over one connection at a time, and one exchange after the other. */
-export interface Carrier {
-  dispatch(request: Dispatcher.DispatchOptions, exchange: CarriedExchange): unknown;
+export interface HttpClient {
+  dispatch(request: Dispatcher.DispatchOptions, exchange: DispatchHandler): unknown;
   /** Ends whatever it does; it is not to be used again. */
   destroy(reason: Error): Promise<void>;
 }
@@ -39,7 +39,7 @@ const CLIENT_OPTIONS = {
 
 /** Makes a connection, and calls back once, with a connected socket or with an error. */
 export type Connect = (
-  target: DialTarget,
+  target: ConnectTarget,
   connected: (error: Error | undefined, socket: Socket | undefined) => void,
 ) => void;
 

@@ -9,7 +9,7 @@ import http2, {
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { explain } from './classify-error.ts';
-import type { CarriedExchange, Carrier } from './http1-client.ts';
+import type { DispatchHandler, HttpClient } from './http1-client.ts';
 import { KnownError } from './network-errors.ts';
 
 /** An HTTP/2 stream ended before its answer did. */
@@ -89,7 +89,7 @@ function http2Headers(request: Dispatcher.DispatchOptions, bytes: number): Outgo
 /** Tells an exchange of the answer that comes on a stream; of its end or an error once, whatever happens to the stream. */
 class Http2Answer {
   readonly #stream: ClientHttp2Stream;
-  readonly #exchange: CarriedExchange;
+  readonly #exchange: DispatchHandler;
   readonly #ended: () => void;
   /** Bytes of the body that were announced and have not come. */
   #missing = 0;
@@ -97,7 +97,7 @@ class Http2Answer {
   #isOver = false;
 
   /** `ended` is called before the exchange is told that it is over. */
-  constructor(stream: ClientHttp2Stream, exchange: CarriedExchange, ended: () => void) {
+  constructor(stream: ClientHttp2Stream, exchange: DispatchHandler, ended: () => void) {
     this.#stream = stream;
     this.#exchange = exchange;
     this.#ended = ended;
@@ -169,7 +169,7 @@ const IDLE_MS = 4_000;
  * undici 7 has HTTP/2 of its own, which takes a body that was cut off by RST_STREAM for a whole one, and fails what is
  * under way when the server says by GOAWAY that it is the last.
  */
-export class Http2Client implements Carrier {
+export class Http2Client implements HttpClient {
   readonly #session: ClientHttp2Session;
   #isBusy = false;
 
@@ -189,7 +189,7 @@ export class Http2Client implements Carrier {
     return this.#session.closed || this.#session.destroyed;
   }
 
-  dispatch(request: Dispatcher.DispatchOptions, exchange: CarriedExchange): void {
+  dispatch(request: Dispatcher.DispatchOptions, exchange: DispatchHandler): void {
     // What a `Hop` sends is text or bytes.
     const body = request.body as string | Uint8Array | null | undefined;
     const bytes = body ? Buffer.byteLength(body) : 0;

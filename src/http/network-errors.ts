@@ -7,7 +7,7 @@ export interface NetworkFailure {
   readonly failure: Failure;
   readonly isRetryable: boolean;
   /** Whether this machine could not even try, so that it says nothing of the URL and its host. */
-  readonly isShortage?: boolean;
+  readonly isResourceExhausted?: boolean;
 }
 
 /** The code of the one answer of a proxy that no other attempt makes better. */
@@ -31,13 +31,13 @@ export class AttemptError extends KnownError {
 }
 
 /** A connection could not be made. The phase that failed names the kind. */
-export class DialError extends KnownError {
-  override readonly name = 'DialError';
+export class ConnectError extends KnownError {
+  override readonly name = 'ConnectError';
 }
 
 /** This machine has run out of something that a connection needs: nothing was sent, and the host is not to blame. */
-export class ShortageError extends KnownError {
-  override readonly name = 'ShortageError';
+export class ResourceExhaustedError extends KnownError {
+  override readonly name = 'ResourceExhaustedError';
 
   constructor(code: string | undefined, message: string) {
     super('connect', code, message);
@@ -49,7 +49,7 @@ const SHORTAGES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 
 const FOR_A_LOOK_UP = 4;
 
 /** Whether an error of the system says that the machine has run out of descriptors or memory. */
-export function isShortage(code: string | undefined): boolean {
+export function isResourceExhausted(code: string | undefined): boolean {
   return SHORTAGES.has(code);
 }
 
@@ -57,13 +57,13 @@ export function isShortage(code: string | undefined): boolean {
  * Says whether a look-up that has just failed may have failed for want of descriptors. The resolvers do not tell:
  * getaddrinfo calls the name unknown, and c-ares the name server.
  */
-export function isLookUpShort(): boolean {
+export function isOutOfDescriptors(): boolean {
   const opened: number[] = [];
   try {
     while (opened.length < FOR_A_LOOK_UP) opened.push(openSync(devNull, 'r'));
     return false;
   } catch (error) {
-    return isShortage((error as NodeJS.ErrnoException).code); // `openSync` throws nothing else
+    return isResourceExhausted((error as NodeJS.ErrnoException).code); // `openSync` throws nothing else
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }

@@ -2,8 +2,8 @@ import { BlockList, isIP } from 'node:net';
 import { printable } from '../model/printable.ts';
 import { type ProxyServer, type ProxySettings, proxyAuthority } from '../model/proxy-server.ts';
 import { hostOf, originOf, pathOf } from '../model/url.ts';
-import { type DialTarget, portOf } from './dial-target.ts';
-import { DialError, type NetworkFailure, PROXY_AUTHENTICATION } from './network-errors.ts';
+import { type ConnectTarget, portOf } from './connect-target.ts';
+import { ConnectError, type NetworkFailure, PROXY_AUTHENTICATION } from './network-errors.ts';
 
 /** Whether a host is asked without a proxy. Takes an IPv6 address without brackets. */
 type Bypass = (hostname: string, port: number) => boolean;
@@ -86,13 +86,13 @@ export class ProxyRoutes {
   }
 
   /** The proxy that is asked for a tunnel to this target. */
-  tunnel(target: DialTarget): ProxyRoute | undefined {
+  tunnel(target: ConnectTarget): ProxyRoute | undefined {
     if (this.#https === undefined || target.protocol !== 'https:' || this.itself(target)) return undefined;
     return this.#isBypassed(target.hostname, portOf(target)) ? undefined : this.#https;
   }
 
   /** The proxy that this target is: requests are sent to it as to an origin. */
-  itself(target: DialTarget): ProxyRoute | undefined {
+  itself(target: ConnectTarget): ProxyRoute | undefined {
     const server = this.#http?.server;
     const isIt =
       server?.hostname === target.hostname &&
@@ -125,22 +125,22 @@ export function refusedByProxy(
   wish: 'request' | 'tunnel',
   status: number,
   reason: string,
-): DialError {
+): ConnectError {
   const code = status === 407 ? PROXY_AUTHENTICATION : 'ERR_PROXY_REFUSED';
   const words = printable(`${status} ${reason}`.trimEnd(), 200);
-  return new DialError('connect', code, `the proxy ${name} refused the ${wish}: ${words}`);
+  return new ConnectError('connect', code, `the proxy ${name} refused the ${wish}: ${words}`);
 }
 
 /** The proxy did not answer CONNECT as HTTP says. */
-export function brokenProxy({ name }: ProxyRoute, what: string): DialError {
-  return new DialError('connect', 'ERR_PROXY_ANSWER', `the proxy ${name} ${what}`);
+export function brokenProxy({ name }: ProxyRoute, what: string): ConnectError {
+  return new ConnectError('connect', 'ERR_PROXY_ANSWER', `the proxy ${name} ${what}`);
 }
 
 /** The failure to connect to the proxy itself. That its name is unknown says nothing of the host of the URL. */
 export function unreachableProxy({ name }: ProxyRoute, error: Error): Error {
-  if (!(error instanceof DialError)) return error;
+  if (!(error instanceof ConnectError)) return error;
   const kind = error.kind === 'dns' ? 'connect' : error.kind;
-  return new DialError(kind, error.code, `the proxy ${name} cannot be reached: ${error.message}`);
+  return new ConnectError(kind, error.code, `the proxy ${name} cannot be reached: ${error.message}`);
 }
 
 /** Adds the proxy to what went wrong behind it, or with it. */
@@ -170,7 +170,7 @@ export function forwardedFailure(
   proxy: ProxyRoute,
 ): NetworkFailure {
   const { kind, message } = failure;
-  const isUnnamed = !(error instanceof DialError) && (kind === 'reset' || kind === 'timeout');
+  const isUnnamed = !(error instanceof ConnectError) && (kind === 'reset' || kind === 'timeout');
   return {
     failure: isUnnamed ? { ...failure, message: throughProxy(message, proxy) } : failure,
     ...rest,

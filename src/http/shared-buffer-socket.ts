@@ -13,7 +13,7 @@ const COPIED_BYTES = 16 * 1024;
  * A TCP socket that hands what has come to the reader of its `readable` event at once, past the queue of a Node stream.
  * The event is for a reader that calls `read()` until there is no more, as undici does; any other finds an ordinary stream.
  */
-export class DirectSocket extends Socket {
+export class SharedBufferSocket extends Socket {
   /** Whether what comes is of no use to anybody after the event: a body is, and a head that is cut in two is not. */
   isTransient = false;
   #piece: Buffer | null = null;

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { DialError } from './network-errors.ts';
+import { ConnectError } from './network-errors.ts';
 
 /** A block of addresses that is not for reaching others over the public internet. */
 interface SpecialRange {
@@ -100,12 +100,12 @@ export const denyPrivate: AddressPolicy = (address) => {
 export function allowedOf(
   addresses: readonly string[],
   policy: AddressPolicy | undefined,
-): readonly string[] | DialError {
+): readonly string[] | ConnectError {
   if (policy === undefined) return addresses;
   const allowed = addresses.filter((address) => policy(address) === undefined);
   const [first] = addresses;
   if (allowed.length > 0 || first === undefined) return allowed;
-  return new DialError('denied', undefined, policy(first) ?? '');
+  return new ConnectError('denied', undefined, policy(first) ?? '');
 }
 
 function rowOf(range: SpecialRange, family: 'ipv4' | 'ipv6'): Row {

@@ -62,7 +62,7 @@ export class TlsSessions {
   }
 }
 
-export interface SecureOptions {
+export interface TlsConnectorOptions {
   /** Certificates in PEM that are trusted in place of Node's own, as roots or by themselves. */
   readonly ca?: string | undefined;
   /** A certificate in PEM for servers that ask for one, and its key. */
@@ -75,19 +75,19 @@ export interface SecureOptions {
 }
 
 /** Where a TLS connection goes: to an address, or over a socket that is connected already. */
-export type SecureVia = { readonly address: string; readonly port: number } | { readonly socket: net.Socket };
+export type TlsVia = { readonly address: string; readonly port: number } | { readonly socket: net.Socket };
 
 /** Each is some 2 kB. */
 const MAX_SESSIONS = 1_000;
 
 /** Makes TLS connections, all with one context: one for each connection costs more than the handshake. */
-export class Secure {
-  readonly #options: SecureOptions;
+export class TlsConnector {
+  readonly #options: TlsConnectorOptions;
   readonly #protocols: string[];
   readonly #sessions = new TlsSessions(MAX_SESSIONS);
   #context: SecureContext | undefined;
 
-  constructor(options: SecureOptions = {}) {
+  constructor(options: TlsConnectorOptions = {}) {
     this.#options = options;
     this.#protocols = options.http2 === true ? ['h2', 'http/1.1'] : ['http/1.1'];
   }
@@ -97,7 +97,7 @@ export class Secure {
   }
 
   /** Starts the handshake with the server that is called `hostname`; the socket says `secureConnect` or `error`. */
-  connect(via: SecureVia, hostname: string): TLSSocket {
+  connect(via: TlsVia, hostname: string): TLSSocket {
     const { insecure } = this.#options;
     this.#context ??= contextOf(this.#options);
     // The name belongs to it: Node does not check a resumed session for it again.
@@ -126,7 +126,7 @@ export class Secure {
   }
 }
 
-function contextOf({ ca, cert, key, insecure }: SecureOptions): SecureContext {
+function contextOf({ ca, cert, key, insecure }: TlsConnectorOptions): SecureContext {
   // Nothing is checked in vain where nothing has to be trusted, and Node's own certificates are not read.
   if (insecure === true) return tls.createSecureContext({ ca: [], cert, key });
   // What is trusted is trusted wherever it stands in the chain, as with curl: also a certificate of a server itself.

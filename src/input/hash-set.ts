@@ -9,7 +9,7 @@ const MAX_LOAD = 0.75;
  * A set of texts that keeps 96 bits of each one's SHA-256 in place of the text: 16 to 32 bytes a text.
  * Among n texts a new one is taken for a known one with a chance of n² / 2⁹⁷ at most: below 1e-17 for a million, 1e-13 for 100 million.
  */
-export class SeenKeys {
+export class KeySet {
   // Many small tables, since growing one of ten million entries at once would hold up the run for a second.
   readonly #shards = Array.from({ length: SHARDS }, () => new Table());
 

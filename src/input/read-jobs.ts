@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import { SeenKeys } from './hash-set.ts';
+import { KeySet } from './hash-set.ts';
 import type { Input } from './input.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 import {
@@ -29,7 +29,7 @@ export interface JobOptions extends JobSyntax {
 }
 
 /** Counted as jobs are asked for: `read` is what is no blank line and no comment, `skipped` the part of it that `unique` left out. */
-export interface Tally {
+export interface InputCounts {
   read: number;
   skipped: number;
 }
@@ -37,14 +37,14 @@ export interface Tally {
 /** Numbers and counts the jobs of a whole run, over all its inputs. */
 export class JobMaker {
   readonly #options: JobOptions;
-  readonly #tally: Tally;
-  readonly #seen: SeenKeys | undefined;
+  readonly #tally: InputCounts;
+  readonly #seen: KeySet | undefined;
   #index = 0;
 
-  constructor(options: JobOptions, tally: Tally) {
+  constructor(options: JobOptions, tally: InputCounts) {
     this.#options = options;
     this.#tally = tally;
-    this.#seen = options.unique ? new SeenKeys() : undefined;
+    this.#seen = options.unique ? new KeySet() : undefined;
   }
 
   /** The jobs of some lines in a row, each parsed when it is asked for. */
@@ -106,7 +106,7 @@ type FileInput = Exclude<Input, { readonly kind: 'url' }>;
  * - Reading is never more than one chunk ahead.
  * - Throws an `InputError` for an input that cannot be opened, read or unpacked. A bad line is a job with `invalid`.
  */
-export async function* readJobs(inputs: readonly Input[], options: ReadOptions, tally: Tally): Batches {
+export async function* readJobs(inputs: readonly Input[], options: ReadOptions, tally: InputCounts): Batches {
   const maker = new JobMaker(options, tally);
   let argument = 0;
   for (const input of inputs) {
@@ -144,7 +144,7 @@ export type JobItem = string | URL | JobInput;
 export async function* jobsFrom(
   items: Iterable<JobItem> | AsyncIterable<JobItem>,
   options: JobOptions,
-  tally: Tally,
+  tally: InputCounts,
 ): AsyncGenerator<Iterable<Job>, void, undefined> {
   const maker = new JobMaker(options, tally);
   if (isAsync(items)) {

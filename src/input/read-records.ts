@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import type { Result } from '../model/result.ts';
-import { decodeLine, type Frame } from '../model/result-line.ts';
+import { decodeLine, type ShardSegment } from '../model/result-line.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 import { readChunks } from './read-stream.ts';
 
 /** A line that holds no result record. */
-export interface BrokenRecord {
+export interface InvalidRecord {
   readonly source: string;
   /** From 1. */
   readonly line: number;
@@ -24,10 +24,10 @@ export async function* readRecords(
   stream: Readable,
   source: string,
   signal?: AbortSignal,
-): AsyncGenerator<readonly (Result | Frame | BrokenRecord)[], void, undefined> {
+): AsyncGenerator<readonly (Result | ShardSegment | InvalidRecord)[], void, undefined> {
   const splitter = new LineSplitter(MAX_RECORD_BYTES);
   let line = 0;
-  const decode = (text: Line): (Result | Frame | BrokenRecord)[] => {
+  const decode = (text: Line): (Result | ShardSegment | InvalidRecord)[] => {
     line += 1;
     if (typeof text === 'string' && text.trim() === '') return [];
     const record = typeof text === 'string' ? decodeLine(text) : { broken: 'it is too long' };

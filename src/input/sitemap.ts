@@ -4,10 +4,10 @@ import sax from 'sax';
 import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
-import { SeenKeys } from './hash-set.ts';
+import { KeySet } from './hash-set.ts';
 import { type Input, inputName, named } from './input.ts';
 import { parseLine } from './parse-job.ts';
-import { JobMaker, type ReadOptions, type Tally } from './read-jobs.ts';
+import { type InputCounts, JobMaker, type ReadOptions } from './read-jobs.ts';
 import { openFile, readChunks } from './read-stream.ts';
 
 /** A `<loc>` of a sitemap: of a page, or of another sitemap. */
@@ -133,7 +133,7 @@ type Batches = AsyncGenerator<Iterable<Job>, void, undefined>;
 export async function* readSitemaps(
   inputs: readonly Input[],
   options: SitemapOptions,
-  tally: Tally,
+  tally: InputCounts,
 ): Batches {
   const reader = new SitemapJobs(options, tally);
   for (const input of inputs) {
@@ -163,9 +163,9 @@ async function open(input: Input, { stdin, signal, fetchDocument }: SitemapOptio
 class SitemapJobs {
   readonly #options: SitemapOptions;
   readonly #maker: JobMaker;
-  readonly #seen = new SeenKeys();
+  readonly #seen = new KeySet();
 
-  constructor(options: SitemapOptions, tally: Tally) {
+  constructor(options: SitemapOptions, tally: InputCounts) {
     this.#options = options;
     this.#maker = new JobMaker(options, tally);
   }

@@ -90,7 +90,7 @@ class Lines {
   #line(bytes: Buffer, start: number, end: number): void {
     this.#number++;
     if (readEntry(bytes, start, end, this.#entry)) {
-      this.#staged.add(this.#entry, placeOf(this.end));
+      this.#staged.add(this.#entry, describeSegment(this.end));
       this.records++;
     } else {
       this.#damaged++;
@@ -103,7 +103,7 @@ class Lines {
 }
 
 /** The place of a line that starts at a position: where the newline before it is found. */
-function placeOf(position: number): number {
+function describeSegment(position: number): number {
   return Math.floor((position - 1) / BYTES_PER_PLACE);
 }
 

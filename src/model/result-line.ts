@@ -2,7 +2,7 @@ import { decodeRecord, RECORD_VERSION } from './record.ts';
 import type { Result } from './result.ts';
 
 /** The results of one chunk that stand in another file, a shard: where they are, and how many. */
-export interface Frame {
+export interface ShardSegment {
   readonly chunk: number;
   /** The name of the file, without a directory. */
   readonly shard: string;
@@ -20,10 +20,10 @@ export interface Frame {
 }
 
 /** The longest frame, and the most characters of its records. */
-export const MAX_FRAME_BYTES = 128 * 1024 ** 2;
+export const MAX_SEGMENT_BYTES = 128 * 1024 ** 2;
 
 /** A frame as one line of JSON without its newline: a line of a manifest. */
-export function encodeFrame(frame: Frame): string {
+export function encodeSegment(frame: ShardSegment): string {
   const { chunk, shard, offset, bytes, sha256, count, first, ok, failed, worker } = frame;
   return JSON.stringify({
     v: RECORD_VERSION,
@@ -32,7 +32,7 @@ export function encodeFrame(frame: Frame): string {
 }
 
 /** The frame that a line holds, the reason why it is none, or `undefined` when it does not look like one at all. */
-export function decodeFrame(line: string): Frame | { readonly broken: string } | undefined {
+export function decodeSegment(line: string): ShardSegment | { readonly broken: string } | undefined {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -46,13 +46,13 @@ export function decodeFrame(line: string): Frame | { readonly broken: string } |
   if (wrong !== undefined) return { broken: `its "${wrong[0]}" is missing or wrong` };
   // Each key has been checked just above, which the compiler cannot follow.
   const { chunk, shard, offset, bytes, sha256, count, first, ok, failed, worker } =
-    fields as unknown as Frame;
+    fields as unknown as ShardSegment;
   if (ok + failed !== count) return { broken: 'its "ok" and "failed" do not add up to its "count"' };
   return { chunk, shard, offset, bytes, sha256, count, first, ok, failed, worker };
 }
 
 /** A frame for messages. */
-export function placeOf({ chunk, shard, offset }: Frame): string {
+export function describeSegment({ chunk, shard, offset }: ShardSegment): string {
   return `the results of chunk ${chunk} at ${offset} of ${shard}`;
 }
 
@@ -68,11 +68,11 @@ export function isShardName(name: string): boolean {
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 
-const SHAPES: Readonly<Record<keyof Frame, (value: unknown) => boolean>> = {
+const SHAPES: Readonly<Record<keyof ShardSegment, (value: unknown) => boolean>> = {
   chunk: isCount,
   shard: (value) => typeof value === 'string' && isShardName(value),
-  offset: (value) => isCount(value) && Number(value) <= Number.MAX_SAFE_INTEGER - MAX_FRAME_BYTES,
-  bytes: (value) => isCount(value) && Number(value) > 0 && Number(value) <= MAX_FRAME_BYTES,
+  offset: (value) => isCount(value) && Number(value) <= Number.MAX_SAFE_INTEGER - MAX_SEGMENT_BYTES,
+  bytes: (value) => isCount(value) && Number(value) > 0 && Number(value) <= MAX_SEGMENT_BYTES,
   sha256: (value) => typeof value === 'string' && SHA256.test(value),
   count: (value) => isCount(value) && Number(value) > 0,
   first: isCount,
@@ -94,9 +94,9 @@ export function* eachLine(text: string): Generator<string, void, undefined> {
 }
 
 /** What a line of a file of results holds: a result, the place of those of a whole chunk, or why it is neither. */
-export function decodeLine(line: string): Result | Frame | { readonly broken: string } {
+export function decodeLine(line: string): Result | ShardSegment | { readonly broken: string } {
   const record = decodeRecord(line);
-  return 'broken' in record ? (decodeFrame(line) ?? record) : record;
+  return 'broken' in record ? (decodeSegment(line) ?? record) : record;
 }
 
 /**

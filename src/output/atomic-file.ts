@@ -3,7 +3,7 @@ import { outputError } from '../model/errors.ts';
 import { LineWriter, openOutputFile } from './line-writer.ts';
 
 /** A file of lines that is written beside its place and takes it when it is whole, so that it is never half old and half new. */
-export class ReplacedFile {
+export class AtomicFile {
   readonly #path: string;
   readonly #lines: LineWriter;
 
@@ -13,8 +13,8 @@ export class ReplacedFile {
   }
 
   /** Throws an OutputError when it cannot be written, before anything is fetched. */
-  static async open(path: string): Promise<ReplacedFile> {
-    return new ReplacedFile(path, new LineWriter(await openOutputFile(partOf(path)), { name: path }));
+  static async open(path: string): Promise<AtomicFile> {
+    return new AtomicFile(path, new LineWriter(await openOutputFile(partOf(path)), { name: path }));
   }
 
   /** Takes whole lines with their newlines, as a `LineWriter` does. */

@@ -1,12 +1,12 @@
 import { encodeRecord } from '../model/record.ts';
-import type { BadRuns } from '../results/flaky.ts';
+import type { FlakyHistory } from '../results/flaky.ts';
 import type { Sink } from '../results/sink.ts';
-import type { ReplacedFile } from './atomic-file.ts';
+import type { AtomicFile } from './atomic-file.ts';
 import { listLine } from './failed-list.ts';
 import { escapeJson } from './format.ts';
 
 /** `--state FILE`: leaves the bad runs in a row to the next run, one JSON object a line. */
-export function badRunsFileSink(file: ReplacedFile, badRuns: BadRuns, isComplete: () => boolean): Sink {
+export function flakyFileSink(file: AtomicFile, badRuns: FlakyHistory, isComplete: () => boolean): Sink {
   return {
     write: () => undefined,
     async end() {
@@ -28,7 +28,7 @@ interface BaselineFileOptions {
 }
 
 /** `--update-baseline`: the failures of this run take the place of those of the baseline. */
-export function baselineFileSink(file: ReplacedFile, options: BaselineFileOptions): Sink {
+export function baselineFileSink(file: AtomicFile, options: BaselineFileOptions): Sink {
   const { asList, runMethod, isComplete } = options;
   return {
     write(result) {

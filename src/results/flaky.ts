@@ -1,25 +1,25 @@
 import type { Result } from '../model/result.ts';
 
 /** How often in a row a URL has failed, one entry for each URL whose last run was bad. */
-export interface BadRun {
+export interface FlakyRun {
   readonly method: string;
   readonly url: string;
   readonly id?: string | undefined;
   readonly badRuns: number;
 }
 
-interface Entry extends BadRun {
+interface Entry extends FlakyRun {
   /** Whether this run has come to it. */
   readonly isFresh: boolean;
 }
 
 /** Counts the bad runs in a row of each URL, so that one bad day does not fail a run. Memory grows with the URLs that failed. */
-export class BadRuns {
+export class FlakyHistory {
   readonly #enough: number;
   readonly #entries = new Map<string, Entry>();
 
   /** @param enough so many bad runs in a row are a failure, 1 or more */
-  constructor(enough: number, earlier: Iterable<BadRun> = []) {
+  constructor(enough: number, earlier: Iterable<FlakyRun> = []) {
     this.#enough = enough;
     for (const entry of earlier) this.#entries.set(keyOf(entry), { ...entry, isFresh: false });
   }
@@ -40,11 +40,11 @@ export class BadRuns {
   }
 
   /** What the next run is to know. A run that did not come to its end keeps what it has not asked for. */
-  *remembered(isComplete: boolean): Generator<BadRun> {
+  *remembered(isComplete: boolean): Generator<FlakyRun> {
     for (const { isFresh, ...entry } of this.#entries.values()) if (isFresh || !isComplete) yield entry;
   }
 }
 
-function keyOf({ method, url, id }: Omit<BadRun, 'badRuns'>): string {
+function keyOf({ method, url, id }: Omit<FlakyRun, 'badRuns'>): string {
   return `${method} ${url} ${id ?? ''}`;
 }

@@ -9,7 +9,7 @@ const LAYERS: readonly Readonly<Record<string, readonly string[]>>[] = [
   { model: ['fastest-levenshtein'] },
   { core: [] },
   { input: ['sax'], config: [], bodies: ['minizlib'], hosts: [], results: [] },
-  { http: ['undici', 'p-limit'] },
+  { http: ['undici', 'p-limit', 'ipaddr.js'] },
   { fetch: [] },
   { output: ['cli-progress'], journal: [] },
   { cluster: ['@nats-io/transport-node', '@nats-io/jetstream', 'prom-client'] },

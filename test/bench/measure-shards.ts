@@ -6,7 +6,7 @@ import { logRecord } from '../../src/cluster/result-log.ts';
 import { END_KEY } from '../../src/cluster/run-stop.ts';
 import { ShardWriter } from '../../src/cluster/shards.ts';
 import type { OkResult } from '../../src/model/result.ts';
-import { encodeFrame } from '../../src/model/result-line.ts';
+import { encodeSegment } from '../../src/model/result-line.ts';
 import { freePort, NatsServer } from '../cluster/nats-server.ts';
 import { BIN } from '../origin/run-cli.ts';
 import { type TimedReport, timed } from './cpu-time.ts';
@@ -94,7 +94,7 @@ async function countCommits(bench: Bench): Promise<number> {
   for (let start = 0; start < COMMITS; start += 100) {
     const chunks = Array.from({ length: 100 }, (_, at) => start + at);
     const append = (chunk: number) => {
-      const body = Buffer.from(encodeFrame({ ...place, ...counts, chunk, first: chunk * CHUNK }));
+      const body = Buffer.from(encodeSegment({ ...place, ...counts, chunk, first: chunk * CHUNK }));
       return engine.append({ kind: 'commit', chunk, count: CHUNK, worker: 'web7-502', body }, signal);
     };
     await Promise.all(chunks.map(append));

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { type KeepOptions, KeptHop } from '../../src/bodies/body-capture.ts';
-import { NameMaker } from '../../src/bodies/file-name-template.ts';
+import { BodyCapture, type BodyCaptureOptions } from '../../src/bodies/body-capture.ts';
+import { FileNamer } from '../../src/bodies/file-name-template.ts';
 import { FileSaver } from '../../src/bodies/file-sink.ts';
 import type { Headers } from '../../src/bodies/resume.ts';
 import { SaveDirectory } from '../../src/bodies/save-directory.ts';
@@ -8,7 +8,7 @@ import type { OutputError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aJob } from './a-job.ts';
 
-export interface SaverSetting extends Partial<Pick<KeepOptions, 'maxBytes' | 'inlineBytes'>> {
+export interface SaverSetting extends Partial<Pick<BodyCaptureOptions, 'maxBytes' | 'inlineBytes'>> {
   readonly dir?: string;
   readonly keepsFailed?: boolean;
   readonly resumes?: boolean;
@@ -29,10 +29,10 @@ export async function aSaver({
   const directory = new SaveDirectory(root, maxKnown);
   directory.probe();
   const fatal: OutputError[] = [];
-  const names = new NameMaker({ template: [{ field: 'host' }, { field: 'path' }], defaultMethod: 'GET' });
+  const names = new FileNamer({ template: [{ field: 'host' }, { field: 'path' }], defaultMethod: 'GET' });
   const onUnwritable = (error: OutputError) => void fatal.push(error);
   const saver = new FileSaver({ directory, names, keepsFailed, resumes, hashes, onUnwritable });
-  const options: KeepOptions = {
+  const options: BodyCaptureOptions = {
     saver,
     maxBytes: Number.POSITIVE_INFINITY,
     maxDroppedBytes: 1000,
@@ -44,7 +44,7 @@ export async function aSaver({
   const asked = (url: string, hop = {}) => ({ job: aJob(url), url, method: 'GET', headers: {}, ...hop });
   /** A hop whose head has come. */
   const begin = (url: string, { status = 200, headers = {}, hop = {} }: Head = {}) => {
-    const keep = new KeptHop(options, asked(url, hop));
+    const keep = new BodyCapture(options, asked(url, hop));
     const { taker } = keep.receive(status, headers);
     return { keep, taker, write: (text: string) => taker?.write(Buffer.from(text)) };
   };

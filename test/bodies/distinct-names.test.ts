@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NameMaker } from '../../src/bodies/file-name-template.ts';
+import { FileNamer } from '../../src/bodies/file-name-template.ts';
 import { nameTemplate } from '../../src/config/parse/names.ts';
 import type { Job } from '../../src/model/job.ts';
 import { seededRandom } from '../seeded-random.ts';
@@ -86,7 +86,7 @@ describe.each([
   '{index}',
   '{query}',
 ])('the names by %s', (template) => {
-  const maker = new NameMaker({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
+  const maker = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
   const jobs = manyJobs(6_000);
   const first = jobs.map((job) => maker.nameOf(job, 200));
   // What was made of one URL is the path of another.

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { InlineTaker } from '../../src/bodies/body-sink.ts';
+import { InlineSink } from '../../src/bodies/body-sink.ts';
 
 function keep(pieces: readonly (string | Buffer)[], { isWhole = true, maxBytes = 10 } = {}) {
-  const taker = new InlineTaker(maxBytes);
+  const taker = new InlineSink(maxBytes);
   for (const piece of pieces) taker.write(Buffer.from(piece));
   return taker.end(false, isWhole);
 }
@@ -20,7 +20,7 @@ it.each([
 });
 
 it('what is kept does not change with the pieces', () => {
-  const taker = new InlineTaker(10);
+  const taker = new InlineSink(10);
   const piece = Buffer.from('a');
   taker.write(piece);
   piece.fill('b');
@@ -34,7 +34,7 @@ it('a body that is larger than wanted is left out as a whole', () => {
 
 it('a body that was not read to its end, or broke off, is left out', () => {
   expect(keep(['x'], { isWhole: false })).toBeUndefined();
-  const taker = new InlineTaker(10);
+  const taker = new InlineSink(10);
   taker.write(Buffer.from('x'));
   taker.drop();
   expect(taker.end(false, true)).toBeUndefined();

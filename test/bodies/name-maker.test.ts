@@ -1,11 +1,11 @@
 import { describe, expect, it, test } from 'vitest';
-import { NameMaker } from '../../src/bodies/file-name-template.ts';
+import { FileNamer } from '../../src/bodies/file-name-template.ts';
 import { nameTemplate } from '../../src/config/parse/names.ts';
 import type { Job } from '../../src/model/job.ts';
 import { aJob } from './a-job.ts';
 
 function nameOf(url: string, template = '{host}{path}', fields: Partial<Job> = {}): string {
-  const maker = new NameMaker({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
+  const maker = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
   return maker.nameOf(aJob(url, fields), 200);
 }
 

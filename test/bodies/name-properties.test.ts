@@ -1,7 +1,7 @@
 import { resolve, sep } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { NameMaker } from '../../src/bodies/file-name-template.ts';
+import { FileNamer } from '../../src/bodies/file-name-template.ts';
 import { nameTemplate } from '../../src/config/parse/names.ts';
 import { type Job, NAME_FIELDS, type NameTemplate } from '../../src/model/job.ts';
 import { fileNameFault } from '../../src/model/safe-name.ts';
@@ -71,10 +71,10 @@ function folded(name: string): string {
 test('a name by any template fits every file system, and lies in the directory', () => {
   fc.assert(
     fc.property(template, job, fc.integer({ min: 100, max: 999 }), (parsed, one, status) => {
-      const name = new NameMaker({ template: parsed, defaultMethod: 'GET' }).nameOf(one, status);
+      const name = new FileNamer({ template: parsed, defaultMethod: 'GET' }).nameOf(one, status);
       expect(fileNameFault(name)).toBeUndefined();
       expect(resolve('/out', name).startsWith(resolve('/out') + sep)).toBe(true);
-      expect(new NameMaker({ template: parsed, defaultMethod: 'GET' }).nameOf(one, status)).toBe(name);
+      expect(new FileNamer({ template: parsed, defaultMethod: 'GET' }).nameOf(one, status)).toBe(name);
     }),
     runs(300),
   );
@@ -83,7 +83,7 @@ test('a name by any template fits every file system, and lies in the directory',
 test('two URLs that differ in next to nothing have two names by any template, and none is the directory of the other', () => {
   fc.assert(
     fc.property(template, twins, (parsed, [first, second]) => {
-      const maker = new NameMaker({ template: parsed, defaultMethod: 'GET' });
+      const maker = new FileNamer({ template: parsed, defaultMethod: 'GET' });
       const names = [first, second].map((one) => folded(maker.nameOf(one, 200))) as [string, string]; // two in, two out
       expect(names[0]).not.toBe(names[1]);
       expect(`${names[0]}/`.startsWith(`${names[1]}/`) || `${names[1]}/`.startsWith(`${names[0]}/`)).toBe(

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { SaveClaims } from '../../src/bodies/name-conflicts.ts';
+import { NameConflicts } from '../../src/bodies/name-conflicts.ts';
 import type { Job } from '../../src/model/job.ts';
 import { aJob } from './a-job.ts';
 
 const REFUSED = expect.stringContaining('a job before it has this name for another URL');
 
 function refusals(...jobs: Job[]): (string | undefined)[] {
-  return [...new SaveClaims(() => new Set<string>(), 'GET').check(jobs)].map(({ invalid }) => invalid);
+  return [...new NameConflicts(() => new Set<string>(), 'GET').check(jobs)].map(({ invalid }) => invalid);
 }
 
 it('a name belongs to the first URL that asks for it, each time it comes', () => {

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { LogEntry } from '../../src/cluster/chunk.ts';
-import { Intake } from '../../src/cluster/collector.ts';
-import { FrameSource, packResults } from '../../src/cluster/result-log.ts';
+import { LogConsumer } from '../../src/cluster/collector.ts';
+import { packResults, SegmentSource } from '../../src/cluster/result-log.ts';
 import { ResultStore } from '../../src/cluster/result-store.ts';
-import type { FrameFault } from '../../src/cluster/shards.ts';
+import type { SegmentFault } from '../../src/cluster/shards.ts';
 import type { Result } from '../../src/model/result.ts';
-import { encodeFrame, type Frame } from '../../src/model/result-line.ts';
+import { encodeSegment, type ShardSegment } from '../../src/model/result-line.ts';
 import { aFrame } from '../model/a-frame.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
-type Answer = readonly Result[] | FrameFault;
+type Answer = readonly Result[] | SegmentFault;
 
 const RESULTS = [20, 21, 22].map((index) =>
   index === 21 ? failedResult('dns', { index }) : okResult({ index }),
@@ -20,12 +20,12 @@ const SIX = packResults(
   Array.from({ length: 6 }, (_, index) => okResult({ index })),
   10_000,
 );
-const MISSING: FrameFault = { fault: 'no such file', kind: 'missing' };
-const DAMAGED: FrameFault = { fault: 'other bytes', kind: 'damaged' };
-const UNREADABLE: FrameFault = { fault: 'i/o error', kind: 'unreadable' };
+const MISSING: SegmentFault = { fault: 'no such file', kind: 'missing' };
+const DAMAGED: SegmentFault = { fault: 'other bytes', kind: 'damaged' };
+const UNREADABLE: SegmentFault = { fault: 'i/o error', kind: 'unreadable' };
 
-function commit(frame: Frame, changes: Partial<LogEntry> = {}): LogEntry {
-  const body = Buffer.from(encodeFrame(frame));
+function commit(frame: ShardSegment, changes: Partial<LogEntry> = {}): LogEntry {
+  const body = Buffer.from(encodeSegment(frame));
   return {
     kind: 'commit',
     chunk: frame.chunk,
@@ -42,7 +42,7 @@ async function anIntake(...answers: readonly Answer[]) {
   const store = await ResultStore.open(join(await tempDir(), 'store'), 'r', { chunk: 5, partitions: 1 });
   onTestFinished(() => store.close());
   const said: string[] = [];
-  const counted: Frame[] = [];
+  const counted: ShardSegment[] = [];
   const warn = (text: string) => void said.push(text);
   let reads = 0;
   const shards = {
@@ -51,11 +51,11 @@ async function anIntake(...answers: readonly Answer[]) {
     hasAny: async () => answers[0] !== MISSING || answers.length > 1,
   };
   const { signal } = new AbortController();
-  const intake = new Intake({
+  const intake = new LogConsumer({
     store,
     maxCount: 5,
     frames:
-      answers.length === 0 ? undefined : new FrameSource({ shards, warn, signal, pausesMs: [0, 0, 0, 0] }),
+      answers.length === 0 ? undefined : new SegmentSource({ shards, warn, signal, pausesMs: [0, 0, 0, 0] }),
     warn,
     onCounted: (frame) => void counted.push(frame),
   });
@@ -75,7 +75,7 @@ describe('Intake', () => {
 
   it.each([
     ['no frame', { body: Buffer.from('{}') }],
-    ['a path', { body: Buffer.from(encodeFrame(aFrame({ shard: '../x.jsonl.gz' }))) }],
+    ['a path', { body: Buffer.from(encodeSegment(aFrame({ shard: '../x.jsonl.gz' }))) }],
     ['a frame of another chunk', { chunk: 8 }],
     ['another count', { count: 2 }],
     ['more results than a chunk has', commit(aFrame({ count: 6, ok: 5 }))],

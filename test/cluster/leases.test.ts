@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { JetStreamEngine } from '../../src/cluster/jetstream-engine.ts';
-import { ChunkInHand, Leases } from '../../src/cluster/lease.ts';
+import { LeasedChunk, Leases } from '../../src/cluster/lease.ts';
 import { okResult } from '../model/a-result.ts';
 
 const ACK_WAIT_MS = 30;
@@ -20,7 +20,7 @@ function leased(partitions: number, heard: () => Promise<void>) {
     giveBack: () => {},
   };
   const job = { index: 0, source: 's', line: 1, url: 'http://h/' };
-  const chunk = new ChunkInHand(delivery, [job], { worker: 'w', heldFrom: world.now });
+  const chunk = new LeasedChunk(delivery, [job], { worker: 'w', heldFrom: world.now });
   // All that leases use of an engine.
   const engine = { settings: { partitions, ackWaitMs: ACK_WAIT_MS }, heard } as unknown as JetStreamEngine;
   const leases = new Leases({

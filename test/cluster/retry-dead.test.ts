@@ -66,7 +66,11 @@ describe('fanout dead retry', { timeout: 120_000 }, () => {
     const engine = await openRun({ address: broker.address, run: 'r', warn: () => {} });
     onTestFinished(() => engine.close());
     const place = { index: 1, source: 's', line: 2 };
-    await engine.bury({ index: 1, job: { ...place, request: { url: list[1] } }, reason: 'it seemed so' });
+    await engine.addDeadLetter({
+      index: 1,
+      job: { ...place, request: { url: list[1] } },
+      reason: 'it seemed so',
+    });
     expect((await runCli(['dead', 'list', ...on], SLOW)).stdout).toContain('it seemed so');
     const work = startCli(['work', ...on], SLOW);
     expect((await runCli(['collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);

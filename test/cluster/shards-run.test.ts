@@ -65,7 +65,11 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const address = { servers: [new URL(on[1] ?? '').host], isSecure: false };
     const engine = await openRun({ address, run: 'r', warn: () => {} });
     const place = { index: 1, source: 's', line: 2 };
-    await engine.bury({ index: 1, job: { ...place, request: { url: list[1] } }, reason: 'three died' });
+    await engine.addDeadLetter({
+      index: 1,
+      job: { ...place, request: { url: list[1] } },
+      reason: 'three died',
+    });
     await engine.close();
     const work = start('work', '--shards', 'sh');
     const { code, stdout, stderr } = await fanout('collect', '--json');

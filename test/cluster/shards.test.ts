@@ -5,7 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ShardReader, ShardWriter } from '../../src/cluster/shards.ts';
 import { encodeRecord } from '../../src/model/record.ts';
-import type { Frame } from '../../src/model/result-line.ts';
+import type { ShardSegment } from '../../src/model/result-line.ts';
 import { aFrame } from '../model/a-frame.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -17,7 +17,7 @@ function packed(results = RESULTS): Buffer {
 }
 
 /** A frame of `RESULTS` in a shard of this directory, or of other bytes. */
-async function written(directory: string, bytes = packed()): Promise<Frame> {
+async function written(directory: string, bytes = packed()): Promise<ShardSegment> {
   const writer = await ShardWriter.open(directory, 'host-1');
   await writer.append(Buffer.from('what a killed worker has left'));
   const place = await writer.append(bytes);

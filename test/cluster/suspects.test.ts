@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { jobWire } from '../../src/cluster/job-codec.ts';
-import { ChunkInHand } from '../../src/cluster/lease.ts';
-import { oneByOne } from '../../src/cluster/poison-urls.ts';
+import { LeasedChunk } from '../../src/cluster/lease.ts';
+import { fetchSerially } from '../../src/cluster/poison-urls.ts';
 import type { Job } from '../../src/model/job.ts';
 import { okResult } from '../model/a-result.ts';
 
@@ -19,18 +19,18 @@ function aSuspectedChunk() {
   const engine = {
     state: async (key: string) => states.get(key),
     setState: async (key: string, value: unknown) => void states.set(key, value),
-    bury: async ({ index }: { readonly index: number }) => void buried.push(index),
+    addDeadLetter: async ({ index }: { readonly index: number }) => void buried.push(index),
   };
   /** A worker that dies, or is told to end, when it has begun a certain job. Resolves to what became of each job. */
   const work = async ({ deadly, last }: { readonly deadly?: number; readonly last?: number } = {}) => {
     const delivery = { id: 7, attempts: 9, body: new Uint8Array() };
-    const chunk = new ChunkInHand(
+    const chunk = new LeasedChunk(
       { ...delivery, extend: async () => {}, ack: async () => {}, giveBack: () => {} },
       JOBS,
       { worker: 'host-1', heldFrom: 0 },
     );
     const leaving = new AbortController();
-    await oneByOne(chunk, { engine, wire: jobWire, now: () => 0 }, leaving.signal, async ({ index }) => {
+    await fetchSerially(chunk, { engine, wire: jobWire, now: () => 0 }, leaving.signal, async ({ index }) => {
       if (index === deadly) throw new Error('killed');
       if (index !== last) return chunk.add(okResult({ index }));
       leaving.abort();
@@ -41,20 +41,20 @@ function aSuspectedChunk() {
   return { work, buried };
 }
 
-it('oneByOne() gives a URL up at which three workers died, and fetches the others', async () => {
+it('fetchSerially() gives a URL up at which three workers died, and fetches the others', async () => {
   const { work, buried } = aSuspectedChunk();
   for (let deaths = 0; deaths < 3; deaths++) expect(await work({ deadly: 1 })).toEqual([true]);
   expect(await work()).toEqual([true, false, true]);
   expect(buried).toEqual([1]);
 });
 
-it('oneByOne() blames no URL for a worker that had fetched all and could not store them', async () => {
+it('fetchSerially() blames no URL for a worker that had fetched all and could not store them', async () => {
   const { work, buried } = aSuspectedChunk();
   for (let round = 0; round < 5; round++) expect(await work()).toEqual([true, true, true]);
   expect(buried).toEqual([]);
 });
 
-it('oneByOne() blames no URL for a worker that was told to end while it fetched it', async () => {
+it('fetchSerially() blames no URL for a worker that was told to end while it fetched it', async () => {
   const { work, buried } = aSuspectedChunk();
   for (let round = 0; round < 5; round++) expect(await work({ last: 1 })).toEqual([true]);
   expect(await work()).toEqual([true, true, true]);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deadOptions, feedOptions, statusOptions } from '../../src/config/cluster-command-options.ts';
-import { BadValue, type Option, type Table } from '../../src/config/option.ts';
+import { InvalidValueError, type Option, type Table } from '../../src/config/option.ts';
 import { programOptions } from '../../src/config/program-options.ts';
 import { diffOptions, reportCommandOptions } from '../../src/config/report-command-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
@@ -40,7 +40,7 @@ function tried({ parser }: Option<unknown, unknown>, value: unknown): { readonly
   try {
     return { taken: parser.parse(value) };
   } catch (error) {
-    if (error instanceof BadValue) return error.message;
+    if (error instanceof InvalidValueError) return error.message;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BadValue } from '../../src/config/option.ts';
+import { InvalidValueError } from '../../src/config/option.ts';
 import { escapeVariables, expandVariables } from '../../src/config/option-sources.ts';
 
 const environment = { A: '1', A_2: '2', LOOP: '$A', REPLACER: '$& $1' };
@@ -27,9 +27,9 @@ describe('expandVariables()', () => {
 
   it('refuses a variable that is not set, also the name of an inherited property', () => {
     expect(() => expandVariables('$B', environment)).toThrow(
-      new BadValue('it needs the environment variable B, which is not set'),
+      new InvalidValueError('it needs the environment variable B, which is not set'),
     );
-    expect(() => expandVariables('$toString', environment)).toThrow(BadValue);
+    expect(() => expandVariables('$toString', environment)).toThrow(InvalidValueError);
   });
 });
 

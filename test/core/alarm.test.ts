@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { Alarm } from '../../src/core/scheduler.ts';
+import { SingleTimer } from '../../src/core/scheduler.ts';
 import { FakeClock } from './fake-clock.ts';
 
-function alarmOn(clock: FakeClock): { alarm: Alarm; rung: number[] } {
+function alarmOn(clock: FakeClock): { alarm: SingleTimer; rung: number[] } {
   const rung: number[] = [];
-  return { alarm: new Alarm(clock, () => rung.push(clock.now())), rung };
+  return { alarm: new SingleTimer(clock, () => rung.push(clock.now())), rung };
 }
 
 test('an alarm rings once, at its time', () => {

@@ -1,7 +1,7 @@
-import type { Gate } from '../../src/core/scheduler.ts';
+import type { Limiter } from '../../src/core/scheduler.ts';
 
 /** A gate whose wings the test moves. It counts how often it is asked and keeps what was taken. */
-export class FakeGate implements Gate {
+export class FakeGate implements Limiter {
   /** Until when no lane may give anything. */
   openFrom = 0;
   /** Until when one lane may give nothing. */
@@ -13,18 +13,18 @@ export class FakeGate implements Gate {
   laneAsked = 0;
   readonly takings: { key: string; at: number }[] = [];
 
-  openAt(): number {
+  nextAllowedAt(): number {
     this.asked += 1;
     return this.openFrom;
   }
 
-  laneOpenAt(key: string, inFlight: number): number {
+  laneNextAllowedAt(key: string, inFlight: number): number {
     this.laneAsked += 1;
     const limit = this.limits.get(key) ?? this.limit;
     return inFlight < limit ? (this.laneOpenFrom.get(key) ?? 0) : Number.POSITIVE_INFINITY;
   }
 
-  taken(key: string, at: number): void {
+  onDispatch(key: string, at: number): void {
     this.takings.push({ key, at });
   }
 }

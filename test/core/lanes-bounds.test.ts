@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { Lanes } from '../../src/core/scheduler.ts';
+import { Scheduler } from '../../src/core/scheduler.ts';
 import { FakeClock } from './fake-clock.ts';
 import { TestQueue } from './test-queue.ts';
 import { allReactions, watch } from './watch.ts';
 
 describe('Lanes()', () => {
   test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('refuses a capacity of %d', (capacity) => {
-    expect(() => new Lanes({ capacity, clock: new FakeClock() })).toThrow(
+    expect(() => new Scheduler({ capacity, clock: new FakeClock() })).toThrow(
       new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`),
     );
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { runWorkers } from '../../src/core/pipeline.ts';
-import { Lanes } from '../../src/core/scheduler.ts';
+import { Scheduler } from '../../src/core/scheduler.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeGate } from './fake-gate.ts';
@@ -23,7 +23,7 @@ const ORDERS: Record<string, (index: number, random: () => number) => number> = 
 async function workOff(gate: FakeGate, order: keyof typeof ORDERS): Promise<FakeGate> {
   const random = seededRandom(1);
   const clock = new FakeClock();
-  const lanes = new Lanes<Job>({ capacity: 1_000, clock, gate });
+  const lanes = new Scheduler<Job>({ capacity: 1_000, clock, gate });
   const underWay: (() => void)[] = [];
   let done = 0;
   const working = runWorkers(64, lanes, async ({ key }) => {
@@ -43,7 +43,7 @@ async function workOff(gate: FakeGate, order: keyof typeof ORDERS): Promise<Fake
   return gate;
 }
 
-async function putAll(lanes: Lanes<Job>, keyOf: (index: number) => string): Promise<void> {
+async function putAll(lanes: Scheduler<Job>, keyOf: (index: number) => string): Promise<void> {
   for (let index = 0; index < JOBS; index += 1) {
     const key = keyOf(index);
     await lanes.put(key, { key });
@@ -62,7 +62,7 @@ describe.each(Object.keys(ORDERS))('100,000 jobs of 10,000 lanes, %s,', (order) 
 
   test('ask it no more than three times a job when each lane has a rate', async () => {
     const gate = new FakeGate();
-    gate.taken = (key, at) => {
+    gate.onDispatch = (key, at) => {
       gate.takings.push({ key, at });
       gate.laneOpenFrom.set(key, at + 10);
     };

@@ -16,7 +16,7 @@ describe('Lanes with a gate before all lanes', () => {
 
   test('gives one job for each opening, as a rate does', async () => {
     const queue = new TestQueue();
-    queue.gate.taken = (key, at) => {
+    queue.gate.onDispatch = (key, at) => {
       queue.gate.takings.push({ key, at });
       queue.gate.openFrom = at + 10;
     };
@@ -29,7 +29,7 @@ describe('Lanes with a gate before all lanes', () => {
 
   test('is told how many jobs are under way, and asked again when one is done', async () => {
     const queue = new TestQueue();
-    queue.gate.openAt = (_now = 0, inFlight = 0) => (inFlight < 2 ? 0 : Number.POSITIVE_INFINITY);
+    queue.gate.nextAllowedAt = (_now = 0, inFlight = 0) => (inFlight < 2 ? 0 : Number.POSITIVE_INFINITY);
     queue.put('a1', 'b1', 'c1');
     expect(queue.takeAllNow(2)).toEqual(['a1', 'b1']);
     const third = watch(queue.take());

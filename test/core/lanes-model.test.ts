@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Lanes } from '../../src/core/scheduler.ts';
+import { Scheduler } from '../../src/core/scheduler.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LanesModel, type ModelJob, type ModelRules } from './lanes-model.ts';
@@ -14,7 +14,7 @@ class Comparison {
   readonly #clock = new FakeClock();
   readonly #rules: ModelRules;
   readonly #model: LanesModel;
-  readonly #lanes: Lanes<ModelJob>;
+  readonly #lanes: Scheduler<ModelJob>;
   readonly #underWay: { key: string; job: ModelJob }[] = [];
   readonly #accounted: number[] = [];
   #put = 0;
@@ -33,7 +33,7 @@ class Comparison {
       everyMs: this.#below(3) === 0 ? this.#below(10) : 0,
     };
     this.#model = new LanesModel(this.#rules);
-    this.#lanes = new Lanes({ capacity: this.#rules.capacity, clock: this.#clock, gate: this.#model });
+    this.#lanes = new Scheduler({ capacity: this.#rules.capacity, clock: this.#clock, gate: this.#model });
   }
 
   async run(): Promise<void> {

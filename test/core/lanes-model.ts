@@ -1,4 +1,4 @@
-import type { Gate } from '../../src/core/scheduler.ts';
+import type { Limiter } from '../../src/core/scheduler.ts';
 
 export interface ModelJob {
   readonly id: number;
@@ -22,7 +22,7 @@ export interface ModelRules {
  * The job queue in the plainest form: arrays, searched from end to end. It is also the gate of the real queue, so it
  * learns of each taking at the moment it happens and says which job has to come out of it.
  */
-export class LanesModel implements Gate {
+export class LanesModel implements Limiter {
   readonly inFlight = new Map<string, number>();
   readonly lanes = new Map<string, ModelJob[]>();
   parked: Parked[] = [];
@@ -42,17 +42,17 @@ export class LanesModel implements Gate {
     return this.parked.length + [...this.lanes.values()].reduce((sum, jobs) => sum + jobs.length, 0);
   }
 
-  openAt(now: number): number {
+  nextAllowedAt(now: number): number {
     this.#wake(now);
     return this.#openFrom;
   }
 
-  laneOpenAt(key: string, inFlight: number): number {
+  laneNextAllowedAt(key: string, inFlight: number): number {
     if (inFlight !== this.#under(key)) this.faults.push(`lane ${key} counts ${inFlight} under way`);
     return this.#laneOpenAt(key);
   }
 
-  taken(key: string, now: number): void {
+  onDispatch(key: string, now: number): void {
     if (this.#openFrom > now) this.faults.push(`taken before the gate opened, at ${now}`);
     const open = this.openLanes(now);
     if (!open.includes(key)) this.faults.push(`taken from lane ${key}, which is not open at ${now}`);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Gate, Lanes, OPEN_GATE } from '../../src/core/scheduler.ts';
+import { type Limiter, Scheduler, UNLIMITED } from '../../src/core/scheduler.ts';
 import { FakeClock } from './fake-clock.ts';
 
 // Each of these once lost a job or a wake-up.
@@ -9,11 +9,11 @@ interface Job {
 }
 
 const job = (name: string): Job => ({ name });
-const gateUntil = (at: number): Gate => ({ ...OPEN_GATE, openAt: () => at });
+const gateUntil = (at: number): Limiter => ({ ...UNLIMITED, nextAllowedAt: () => at });
 
 test('a job is not lost when both a worker and a putter wait at the moment a lane opens', async () => {
   const clock = new FakeClock();
-  const lanes = new Lanes<Job>({ capacity: 1, clock, gate: gateUntil(100) });
+  const lanes = new Scheduler<Job>({ capacity: 1, clock, gate: gateUntil(100) });
   await lanes.put('a', job('first'));
   const accepted = lanes.put('a', job('second'));
   const taken = lanes.take();
@@ -26,7 +26,7 @@ test('a job is not lost when both a worker and a putter wait at the moment a lan
 
 test('workers that wait longer get their jobs first, also when putters wait', async () => {
   const clock = new FakeClock();
-  const lanes = new Lanes<Job>({ capacity: 1, clock, gate: gateUntil(100) });
+  const lanes = new Scheduler<Job>({ capacity: 1, clock, gate: gateUntil(100) });
   lanes.put('a', job('1'));
   lanes.put('a', job('2'));
   lanes.put('a', job('3'));
@@ -37,7 +37,7 @@ test('workers that wait longer get their jobs first, also when putters wait', as
 
 test('a worker that comes when the gate has opened, but the timer has not yet gone off, is not left waiting', async () => {
   const clock = new FakeClock();
-  const lanes = new Lanes<Job>({ capacity: 9, clock, gate: gateUntil(100) });
+  const lanes = new Scheduler<Job>({ capacity: 9, clock, gate: gateUntil(100) });
   lanes.put('a', job('1'));
   lanes.put('a', job('2'));
   const early = lanes.take();
@@ -50,7 +50,7 @@ test('a worker that comes when the gate has opened, but the timer has not yet go
 
 test('a gate that opens between two looks at the clock wakes the worker', async () => {
   const clock = new FakeClock();
-  const lanes = new Lanes<Job>({ capacity: 9, clock, gate: gateUntil(100) });
+  const lanes = new Scheduler<Job>({ capacity: 9, clock, gate: gateUntil(100) });
   lanes.put('a', job('1'));
   clock.slipTo(99.5);
   clock.readingTakesMs = 0.4;

@@ -1,4 +1,4 @@
-import { Lanes } from '../../src/core/scheduler.ts';
+import { Scheduler } from '../../src/core/scheduler.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeGate } from './fake-gate.ts';
 
@@ -11,10 +11,10 @@ export interface NamedJob {
 export class TestQueue {
   readonly clock = new FakeClock();
   readonly gate = new FakeGate();
-  readonly lanes: Lanes<NamedJob>;
+  readonly lanes: Scheduler<NamedJob>;
 
   constructor(capacity = 100) {
-    this.lanes = new Lanes({ capacity, clock: this.clock, gate: this.gate });
+    this.lanes = new Scheduler({ capacity, clock: this.clock, gate: this.gate });
   }
 
   /** Puts jobs, each into the lane of its first letter. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { Engine, type EngineOptions, type Outcome } from '../../src/core/pipeline.ts';
-import { Lanes } from '../../src/core/scheduler.ts';
+import { type Outcome, Pipeline, type PipelineOptions } from '../../src/core/pipeline.ts';
+import { Scheduler } from '../../src/core/scheduler.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeGate } from './fake-gate.ts';
 import { JobSource, type TestJob } from './job-source.ts';
@@ -12,7 +12,7 @@ export interface TestResult {
 }
 
 type Step = Outcome<TestJob, TestResult>;
-type Parts = Partial<EngineOptions<TestJob, TestResult>> & {
+type Parts = Partial<PipelineOptions<TestJob, TestResult>> & {
   readonly capacity?: number;
   readonly isHeld?: () => boolean;
 };
@@ -22,8 +22,8 @@ export class TestRun {
   readonly source = new JobSource();
   readonly clock = new FakeClock();
   readonly gate = new FakeGate();
-  readonly lanes: Lanes<TestJob>;
-  readonly engine: Engine<TestJob, TestResult>;
+  readonly lanes: Scheduler<TestJob>;
+  readonly engine: Pipeline<TestJob, TestResult>;
   /** Results taken so far. */
   readonly taken: TestResult[] = [];
   /** Jobs whose work was started, each time. */
@@ -31,8 +31,8 @@ export class TestRun {
   readonly #underWay: { job: TestJob; end: (step: Step) => void; fail: (error: unknown) => void }[] = [];
 
   constructor({ capacity = 4, isHeld = () => false, ...parts }: Parts = {}) {
-    this.lanes = new Lanes({ capacity, clock: this.clock, gate: this.gate, isHeld });
-    this.engine = new Engine<TestJob, TestResult>({
+    this.lanes = new Scheduler({ capacity, clock: this.clock, gate: this.gate, isHeld });
+    this.engine = new Pipeline<TestJob, TestResult>({
       jobs: this.source,
       lanes: this.lanes,
       concurrency: 2,

@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type Settled, WorkerPool } from '../../src/core/worker-pool.ts';
+import { type JobOutcome, WorkerPool } from '../../src/core/worker-pool.ts';
 
 /** Work that a test lets end job by job. */
 function gatedWork() {
@@ -40,7 +40,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return list;
 }
 
-function values(results: readonly Settled<number, number>[]): number[] {
+function values(results: readonly JobOutcome<number, number>[]): number[] {
   return results.map((result) => (result.ok ? result.value : Number.NaN)).sort((a, b) => a - b);
 }
 

@@ -1,8 +1,8 @@
-import { AnswerJudge, type JudgeOptions } from '../../src/fetch/response-validator.ts';
+import { ResponseValidator, type ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
 
 /** A judge that takes any 2xx, and expects nothing else unless told so. */
-export function aJudge(options: Partial<JudgeOptions> = {}): AnswerJudge {
-  return new AnswerJudge({
+export function aJudge(options: Partial<ResponseValidatorOptions> = {}): ResponseValidator {
+  return new ResponseValidator({
     accept: { has: (status) => status >= 200 && status <= 299 },
     maxRedirects: 10,
     expectation: { contains: [], notContains: [], matches: [], headers: [] },

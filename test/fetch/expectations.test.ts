@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { unmetExpectation } from '../../src/fetch/response-validator.ts';
+import { checkExpectation } from '../../src/fetch/response-validator.ts';
 import type { Expectation } from '../../src/model/expectation.ts';
 
 const NOTHING: Expectation = { contains: [], notContains: [], matches: [], headers: [] };
@@ -9,9 +9,9 @@ function header(name: string, value: string): Expectation {
   return { ...NOTHING, headers: [{ name, value }] };
 }
 
-describe('unmetExpectation()', () => {
+describe('checkExpectation()', () => {
   it('is nothing when nothing is expected', () => {
-    expect(unmetExpectation(NOTHING, ANSWER)).toBeUndefined();
+    expect(checkExpectation(NOTHING, ANSWER)).toBeUndefined();
   });
 
   it.each([
@@ -22,7 +22,7 @@ describe('unmetExpectation()', () => {
     ['', ''],
     ['b', ['a', 'b']],
   ])('takes "%s" for met by %j', (wanted, given) => {
-    expect(unmetExpectation(header('x', wanted), { ...ANSWER, headers: { x: given } })).toBeUndefined();
+    expect(checkExpectation(header('x', wanted), { ...ANSWER, headers: { x: given } })).toBeUndefined();
   });
 
   it.each([
@@ -32,15 +32,15 @@ describe('unmetExpectation()', () => {
     ['', undefined, 'the answer has no header x'],
     ['a', 'b\u001b[31m', 'the header x is "b\\u{1b}[31m", not "a"'],
   ])('says how "%s" is not met by %j', (wanted, given, fault) => {
-    expect(unmetExpectation(header('x', wanted), { ...ANSWER, headers: { x: given } })).toBe(fault);
+    expect(checkExpectation(header('x', wanted), { ...ANSWER, headers: { x: given } })).toBe(fault);
   });
 
   it('takes an attempt for slow when it took longer than allowed', () => {
-    expect(unmetExpectation({ ...NOTHING, maxTimeMs: 10 }, ANSWER)).toBeUndefined();
-    expect(unmetExpectation({ ...NOTHING, maxTimeMs: 9 }, ANSWER)).toBe('it took 10ms, more than 9ms');
+    expect(checkExpectation({ ...NOTHING, maxTimeMs: 10 }, ANSWER)).toBeUndefined();
+    expect(checkExpectation({ ...NOTHING, maxTimeMs: 9 }, ANSWER)).toBe('it took 10ms, more than 9ms');
   });
 
   it('hands on what is wrong with the body', () => {
-    expect(unmetExpectation(NOTHING, { ...ANSWER, textFault: 'no' })).toBe('no');
+    expect(checkExpectation(NOTHING, { ...ANSWER, textFault: 'no' })).toBe('no');
   });
 });

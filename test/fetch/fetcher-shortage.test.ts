@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
-import { Task } from '../../src/fetch/request-task.ts';
-import { Hosts } from '../../src/hosts/host-registry.ts';
-import { ShortageError } from '../../src/http/network-errors.ts';
+import { RequestTask } from '../../src/fetch/request-task.ts';
+import { HostRegistry } from '../../src/hosts/host-registry.ts';
+import { ResourceExhaustedError } from '../../src/http/network-errors.ts';
 import { running, startClient } from '../http/client.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { aJudge } from './a-validator.ts';
@@ -29,11 +29,11 @@ async function start({ path = (_port: number): string => '/ok', code = 'EMFILE' 
   const short = new Set(['a.test']);
   const { agent, send } = await startClient({
     lookUp: async (name) => {
-      if (short.has(name)) throw new ShortageError(code, 'no room');
+      if (short.has(name)) throw new ResourceExhaustedError(code, 'no room');
       return ['127.0.0.1'];
     },
   });
-  const hosts = new Hosts({ ...NO_LIMITS, perHost: 64, concurrency: 64, breaker: 1, window: 9 });
+  const hosts = new HostRegistry({ ...NO_LIMITS, perHost: 64, concurrency: 64, breaker: 1, window: 9 });
   const clock = { nowMs: NOW };
   const now = () => clock.nowMs;
   const fetcher = new Fetcher({
@@ -46,9 +46,9 @@ async function start({ path = (_port: number): string => '/ok', code = 'EMFILE' 
     random: () => 0.5,
   });
   const url = `http://a.test:${origin.port}${path(origin.port)}`;
-  const task = new Task({ index: 0, source: 'list', line: 1, url }, { method: 'GET', headers: {} });
+  const task = new RequestTask({ index: 0, source: 'list', line: 1, url }, { method: 'GET', headers: {} });
   const step = () => {
-    hosts.taken(task.lane, clock.nowMs);
+    hosts.onDispatch(task.lane, clock.nowMs);
     return fetcher.step(task);
   };
   return { origin, short, send, hosts, clock, task, step };
@@ -69,8 +69,8 @@ test('a task that meets a shortage comes again untried, and no attempt is counte
 test('a shortage stops the starts of all hosts, and is held against none', async () => {
   const { hosts, task, step } = await start();
   await step();
-  expect(hosts.openAt(NOW, 0)).toBe(NOW + 50);
-  expect([hosts.shortages, hosts.downReason(task.lane), hosts.laneOpenAt(task.lane, 0)]).toEqual([
+  expect(hosts.nextAllowedAt(NOW, 0)).toBe(NOW + 50);
+  expect([hosts.shortages, hosts.downReason(task.lane), hosts.laneNextAllowedAt(task.lane, 0)]).toEqual([
     1,
     undefined,
     0,

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
-import { Task } from '../../src/fetch/request-task.ts';
-import type { JudgeOptions } from '../../src/fetch/response-validator.ts';
-import { Hosts, type HostsOptions } from '../../src/hosts/host-registry.ts';
+import { RequestTask } from '../../src/fetch/request-task.ts';
+import type { ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
+import { HostRegistry, type HostRegistryOptions } from '../../src/hosts/host-registry.ts';
 import type { RequestDefaults } from '../../src/http/hop.ts';
 import type { Job } from '../../src/model/job.ts';
 import { type ClientOptions, running, startClient } from '../http/client.ts';
@@ -28,9 +28,9 @@ const POLICY: FetchPolicy = {
   maxRetryAfterMs: 60_000,
 };
 
-function hosts(options: Partial<HostsOptions> = {}): Hosts {
+function hosts(options: Partial<HostRegistryOptions> = {}): HostRegistry {
   const unlimited = Number.POSITIVE_INFINITY;
-  return new Hosts({
+  return new HostRegistry({
     perHost: 64,
     concurrency: 64,
     perMs: unlimited,
@@ -43,10 +43,10 @@ function hosts(options: Partial<HostsOptions> = {}): Hosts {
 
 interface Setting {
   readonly policy?: Partial<FetchPolicy>;
-  readonly judge?: Partial<JudgeOptions>;
+  readonly judge?: Partial<ResponseValidatorOptions>;
   readonly job?: Partial<Job>;
   readonly defaults?: Partial<RequestDefaults>;
-  readonly table?: Hosts;
+  readonly table?: HostRegistry;
   readonly client?: ClientOptions;
   /** What each jitter comes out as, from 0 to 1. */
   readonly chance?: number;
@@ -70,7 +70,7 @@ async function start(
     random: () => chance,
   });
   const whole = { index: 0, source: 'list', line: 1, url: new URL(url).href, ...job };
-  const task = new Task(whole, { method: 'GET', headers: {}, ...defaults });
+  const task = new RequestTask(whole, { method: 'GET', headers: {}, ...defaults });
   /** Steps until there is a result; `waits` are the times in ms that the task was to wait. */
   const finish = async () => {
     const waits: number[] = [];
@@ -399,7 +399,7 @@ test('between two hops nothing is under way and an abort opens no connection', a
     now: () => NOW,
     random: () => 0,
   });
-  const task = new Task(
+  const task = new RequestTask(
     { index: 0, source: 'list', line: 1, url: `${origin.url}/redirect/1` },
     { method: 'GET', headers: {} },
   );
@@ -419,9 +419,9 @@ test.each([
   const origin = await running(startOrigin());
   const table = hosts();
   const { fetcher, task } = await start(`${origin.url}${path}`, { table });
-  table.taken(task.lane, NOW);
+  table.onDispatch(task.lane, NOW);
   await fetcher.step(task);
-  expect(Math.max(0, table.laneOpenAt(task.lane, 0) - NOW)).toBe(pauseMs);
+  expect(Math.max(0, table.laneNextAllowedAt(task.lane, 0) - NOW)).toBe(pauseMs);
 });
 
 test('a host that cannot be connected to is parked, and then down: what is left for it fails unsent', async () => {
@@ -430,19 +430,19 @@ test('a host that cannot be connected to is parked, and then down: what is left 
   const policy = { retries: 0 };
   const { fetcher, task, clock } = await start(refused.url, { table, policy });
   for (const parkMs of [1000, 2000, 4000]) {
-    table.taken(task.lane, clock.nowMs);
+    table.onDispatch(task.lane, clock.nowMs);
     await fetcher.step(task);
-    expect(table.laneOpenAt(task.lane, 0)).toBe(clock.nowMs + parkMs);
+    expect(table.laneNextAllowedAt(task.lane, 0)).toBe(clock.nowMs + parkMs);
     clock.nowMs += parkMs;
     task.startOver();
   }
-  table.taken(task.lane, clock.nowMs);
+  table.onDispatch(task.lane, clock.nowMs);
   await fetcher.step(task);
-  const left = new Task(
+  const left = new RequestTask(
     { index: 1, source: 'list', line: 2, url: refused.url },
     { method: 'GET', headers: {} },
   );
-  table.taken(left.lane, clock.nowMs);
+  table.onDispatch(left.lane, clock.nowMs);
   expect(await fetcher.step(left)).toMatchObject({
     result: {
       ok: false,

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { Breaker } from '../../src/hosts/circuit-breaker.ts';
+import { CircuitBreaker } from '../../src/hosts/circuit-breaker.ts';
 
-function failing(threshold: number, times: number): Breaker {
-  const breaker = new Breaker(threshold);
+function failing(threshold: number, times: number): CircuitBreaker {
+  const breaker = new CircuitBreaker(threshold);
   for (let i = 0; i < times; i++) breaker.fail('refused', 0);
   return breaker;
 }
 
 /** Lets a probe through at `now`, which fails. */
-function failProbe(breaker: Breaker, now: number): void {
+function failProbe(breaker: CircuitBreaker, now: number): void {
   breaker.taken(now);
   breaker.fail('refused', now);
 }

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
-import { Limit } from '../../src/hosts/concurrency-limit.ts';
+import { ConcurrencyLimit } from '../../src/hosts/concurrency-limit.ts';
 
-function succeed(limit: Limit, times: number): void {
+function succeed(limit: ConcurrencyLimit, times: number): void {
   for (let i = 0; i < times; i++) limit.succeed();
 }
 
 test('Limit starts with ten requests at once, or with fewer where fewer are allowed', () => {
-  expect(new Limit(64).current).toBe(10);
-  expect(new Limit(3).current).toBe(3);
+  expect(new ConcurrencyLimit(64).current).toBe(10);
+  expect(new ConcurrencyLimit(3).current).toBe(3);
 });
 
 test('Limit doubles with each full round of successes until the host first pushes back', () => {
-  const limit = new Limit(64);
+  const limit = new ConcurrencyLimit(64);
   succeed(limit, 9);
   expect(limit.current).toBe(10);
   succeed(limit, 1);
@@ -21,7 +21,7 @@ test('Limit doubles with each full round of successes until the host first pushe
 });
 
 test('Limit is halved by a push-back, down to 1', () => {
-  const limit = new Limit(10);
+  const limit = new ConcurrencyLimit(10);
   const seen = [1, 2, 3, 4, 5].map((time) => {
     limit.pushBack(time, time);
     return limit.current;
@@ -30,7 +30,7 @@ test('Limit is halved by a push-back, down to 1', () => {
 });
 
 test('Limit is halved once by a whole round that is pushed back', () => {
-  const limit = new Limit(10);
+  const limit = new ConcurrencyLimit(10);
   for (let i = 0; i < 10; i++) limit.pushBack(0, 100 + i);
   expect(limit.current).toBe(5);
   limit.pushBack(105, 200);
@@ -38,7 +38,7 @@ test('Limit is halved once by a whole round that is pushed back', () => {
 });
 
 test('Limit grows by one for each full round of successes after a push-back', () => {
-  const limit = new Limit(10);
+  const limit = new ConcurrencyLimit(10);
   limit.pushBack(0, 1);
   succeed(limit, 4);
   expect(limit.current).toBe(5);
@@ -49,7 +49,7 @@ test('Limit grows by one for each full round of successes after a push-back', ()
 });
 
 test('Limit counts a round anew after a push-back', () => {
-  const limit = new Limit(10);
+  const limit = new ConcurrencyLimit(10);
   succeed(limit, 9);
   limit.pushBack(0, 1);
   succeed(limit, 4);
@@ -57,7 +57,7 @@ test('Limit counts a round anew after a push-back', () => {
 });
 
 test('Limit is lowered from the first push-back until it is back at its maximum', () => {
-  const limit = new Limit(2);
+  const limit = new ConcurrencyLimit(2);
   expect(limit.isLowered).toBe(false);
   limit.pushBack(0, 1);
   expect(limit.isLowered).toBe(true);

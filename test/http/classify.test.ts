@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { classify, explain, type Progress } from '../../src/http/classify-error.ts';
-import { DialError } from '../../src/http/network-errors.ts';
+import { ConnectError } from '../../src/http/network-errors.ts';
 
 const AT_START: Progress = { hasHead: false, isFresh: true };
 const coded = (code: string, message: string, more = {}) =>
@@ -46,7 +46,7 @@ test.each([
   ['ECONNRESET', true],
   [undefined, true],
 ])('a handshake that fails with %s: may be tried again: %s', (code, isRetryable) => {
-  expect(classify(new DialError('tls', code, 'words'), AT_START).isRetryable).toBe(isRetryable);
+  expect(classify(new ConnectError('tls', code, 'words'), AT_START).isRetryable).toBe(isRetryable);
 });
 
 test.each([

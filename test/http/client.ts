@@ -1,12 +1,12 @@
 import { onTestFinished } from 'vitest';
 import { Agent } from '../../src/http/agent.ts';
-import { type AttemptOptions, attempt, type Reply } from '../../src/http/attempt.ts';
-import { Dialer } from '../../src/http/connector.ts';
+import { type AttemptOptions, type AttemptOutcome, attempt } from '../../src/http/attempt.ts';
+import { Connector } from '../../src/http/connector.ts';
 import { openResolver, Resolver } from '../../src/http/dns/resolver.ts';
 import type { Hop } from '../../src/http/hop.ts';
 import type { ProxyRoutes } from '../../src/http/proxy.ts';
 import type { AddressPolicy } from '../../src/http/ssrf-guard.ts';
-import { Secure, type SecureOptions } from '../../src/http/tls.ts';
+import { TlsConnector, type TlsConnectorOptions } from '../../src/http/tls.ts';
 import { caPem } from '../origin/tls.ts';
 
 export interface ClientOptions {
@@ -17,14 +17,14 @@ export interface ClientOptions {
   readonly maxOpen?: number;
   readonly refuse?: AddressPolicy;
   /** How TLS connections are made, beside the CA that is trusted. */
-  readonly secure?: SecureOptions;
+  readonly secure?: TlsConnectorOptions;
   readonly proxies?: ProxyRoutes;
 }
 
 /** The HTTP side as a test uses it: an agent that trusts the test CA, and one hop after the other. */
 export interface Client {
   readonly agent: Agent;
-  send(url: string, hop?: Partial<Hop>, options?: Partial<AttemptOptions>): Promise<Reply>;
+  send(url: string, hop?: Partial<Hop>, options?: Partial<AttemptOptions>): Promise<AttemptOutcome>;
 }
 
 /** A client whose connections are closed when the test has finished. */
@@ -33,13 +33,13 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
   const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, maxOpen, refuse, proxies } = options;
   const resolver = lookUp === undefined ? systemResolver(now) : fakeResolver(now, lookUp);
   const agent = new Agent({
-    dialer: new Dialer({
+    dialer: new Connector({
       resolver,
       connectTimeoutMs,
-      secure: new Secure({ ca: await caPem(), ...options.secure }),
+      secure: new TlsConnector({ ca: await caPem(), ...options.secure }),
       refuse,
       proxies,
-      secureProxy: new Secure({ ca: await caPem() }),
+      secureProxy: new TlsConnector({ ca: await caPem() }),
     }),
     maxIdle,
     ...(maxOpen === undefined ? {} : { maxOpen }),

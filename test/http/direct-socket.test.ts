@@ -2,22 +2,22 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { DirectSocket } from '../../src/http/shared-buffer-socket.ts';
+import { SharedBufferSocket } from '../../src/http/shared-buffer-socket.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { running, startClient } from './client.ts';
 
 const LENGTH = 1_000_000;
 
 /** A connection to a server that sends so many times one letter, and closes. */
-async function connectedTo(letter: string, length = LENGTH): Promise<DirectSocket> {
+async function connectedTo(letter: string, length = LENGTH): Promise<SharedBufferSocket> {
   const server = await running(
     startRawServer({ onConnect: (socket) => void socket.end(Buffer.alloc(length, letter)) }),
   );
-  return new DirectSocket().connect(server.port, '127.0.0.1');
+  return new SharedBufferSocket().connect(server.port, '127.0.0.1');
 }
 
 /** The pieces that come, as they are handed over, read as undici does. */
-async function piecesOf(socket: DirectSocket): Promise<Buffer[]> {
+async function piecesOf(socket: SharedBufferSocket): Promise<Buffer[]> {
   const pieces: Buffer[] = [];
   socket.on('readable', () => {
     for (let piece = socket.read(); piece !== null; piece = socket.read()) pieces.push(piece);
@@ -53,10 +53,10 @@ test('a small piece may always be kept', async () => {
 });
 
 test.each([
-  ['that is read as an ordinary stream', (socket: DirectSocket) => buffer(socket)],
+  ['that is read as an ordinary stream', (socket: SharedBufferSocket) => buffer(socket)],
   [
     'whose reader comes late',
-    async (socket: DirectSocket) => {
+    async (socket: SharedBufferSocket) => {
       await once(socket, 'connect');
       return Buffer.concat(await piecesOf(socket));
     },
@@ -73,7 +73,7 @@ test('what nobody has read yet comes before what comes later', async () => {
       onData: (socket) => void socket.write('b'),
     }),
   );
-  const socket = new DirectSocket().connect(server.port, '127.0.0.1');
+  const socket = new SharedBufferSocket().connect(server.port, '127.0.0.1');
   let isReading = false;
   let text = '';
   const read = () => {

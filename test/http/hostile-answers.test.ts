@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Reply } from '../../src/http/attempt.ts';
+import type { AttemptOutcome } from '../../src/http/attempt.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import * as hostile from '../origin/hostile.ts';
 import { startRawServer } from '../origin/raw-server.ts';
@@ -21,7 +21,7 @@ interface Server {
   close?(): Promise<void>;
 }
 
-async function replyOf(starting: Promise<Server>, timeoutMs: number): Promise<Reply> {
+async function replyOf(starting: Promise<Server>, timeoutMs: number): Promise<AttemptOutcome> {
   const server = await starting;
   onTestFinished(() => server.close?.());
   const { send } = await startClient();
@@ -29,7 +29,12 @@ async function replyOf(starting: Promise<Server>, timeoutMs: number): Promise<Re
 }
 
 /** Checks the kind, whether it may be tried again, the message, and that this is one line a person can read. */
-function expectFailure(reply: Reply, kind: FailureKind, isRetryable: boolean, message: string | RegExp) {
+function expectFailure(
+  reply: AttemptOutcome,
+  kind: FailureKind,
+  isRetryable: boolean,
+  message: string | RegExp,
+) {
   expect(reply.failed?.failure).toMatchObject({
     kind,
     message: typeof message === 'string' ? message : expect.stringMatching(message),

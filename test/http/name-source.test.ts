@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dnsFailure, type LookUp } from '../../src/http/dns/dns-cache.ts';
-import { NameSource, type NameSourceOptions } from '../../src/http/dns/lookup.ts';
+import { NameLookup, type NameLookupOptions } from '../../src/http/dns/lookup.ts';
 
 const answer = (address: string) => ({ addresses: [address], ttlMs: 60_000 });
 const answers =
@@ -17,7 +17,7 @@ interface Fakes {
   readonly servers?: LookUp;
   readonly system?: LookUp | 'none';
   readonly hosts?: Readonly<Record<string, readonly string[]>>;
-  readonly family?: NameSourceOptions['family'];
+  readonly family?: NameLookupOptions['family'];
 }
 
 /** A source whose name servers say 192.0.2.1 and whose system says 192.0.2.2, unless told otherwise. */
@@ -39,7 +39,7 @@ function start({
     },
     close: () => void asked.push(`close ${who}`),
   });
-  const source = new NameSource({
+  const source = new NameLookup({
     now: () => clock.nowMs,
     readHosts: async () => {
       hostsRead += 1;

@@ -1,12 +1,12 @@
 import { closeSync, openSync } from 'node:fs';
 import { connect } from 'node:net';
 import { connectFailure } from '../../src/http/connector.ts';
-import { NameSource, readHostsFile, SystemResolver } from '../../src/http/dns/lookup.ts';
+import { NameLookup, readHostsFile, SystemResolver } from '../../src/http/dns/lookup.ts';
 import { NameServers } from '../../src/http/dns/name-servers.ts';
-import { DialError } from '../../src/http/network-errors.ts';
+import { ConnectError } from '../../src/http/network-errors.ts';
 
 // Run by a test as a process of its own: says in JSON how things fail when no file can be opened any more.
-const source = new NameSource({
+const source = new NameLookup({
   now: () => performance.now(),
   readHosts: async () => new Map(),
   servers: new NameServers({ servers: ['127.0.0.1:9'], families: 'ipv4', firstTryMs: 10 }),
@@ -56,7 +56,7 @@ function holdAll(): number[] {
 function dial(): Promise<never> {
   return new Promise((_, reject) => {
     connect(9, '127.0.0.1').once('error', (error: Error & { code?: string }) => {
-      connectFailure(new DialError('connect', error.code, error.message), '127.0.0.1', reject);
+      connectFailure(new ConnectError('connect', error.code, error.message), '127.0.0.1', reject);
     });
   });
 }

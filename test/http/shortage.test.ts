@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { classify } from '../../src/http/classify-error.ts';
 import { connectFailure } from '../../src/http/connector.ts';
-import { DialError, ShortageError } from '../../src/http/network-errors.ts';
+import { ConnectError, ResourceExhaustedError } from '../../src/http/network-errors.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { startProcess } from '../origin/run-cli.ts';
 import { running, startClient } from './client.ts';
@@ -10,23 +10,23 @@ import { running, startClient } from './client.ts';
 /** A shell on Windows knows no limits of open files. */
 const hasLimits = process.platform !== 'win32';
 
-function judged(error: DialError, address: string): Promise<DialError | ShortageError> {
+function judged(error: ConnectError, address: string): Promise<ConnectError | ResourceExhaustedError> {
   return new Promise((resolve) => connectFailure(error, address, resolve));
 }
 
 test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])('%s of a connect is a shortage', async (code) => {
-  const error = await judged(new DialError('connect', code, 'words'), '192.0.2.1');
-  expect(error).toBeInstanceOf(ShortageError);
+  const error = await judged(new ConnectError('connect', code, 'words'), '192.0.2.1');
+  expect(error).toBeInstanceOf(ResourceExhaustedError);
   expect(error).toMatchObject({ kind: 'connect', code, message: 'words' });
 });
 
 test('EADDRNOTAVAIL is one for an address that this machine has a way to: its ports are used up', async () => {
-  const error = await judged(new DialError('connect', 'EADDRNOTAVAIL', 'words'), '127.0.0.1');
-  expect(error).toBeInstanceOf(ShortageError);
+  const error = await judged(new ConnectError('connect', 'EADDRNOTAVAIL', 'words'), '127.0.0.1');
+  expect(error).toBeInstanceOf(ResourceExhaustedError);
 });
 
 test('EADDRNOTAVAIL is a failure of the host for an address that no local address can reach', async () => {
-  const error = new DialError('connect', 'EADDRNOTAVAIL', 'words');
+  const error = new ConnectError('connect', 'EADDRNOTAVAIL', 'words');
   expect(await judged(error, 'fe80::1')).toBe(error); // no machine can tell on which of its links
 });
 
@@ -34,15 +34,20 @@ test.each([
   ['connect', 'ECONNREFUSED'],
   ['tls', 'EMFILE'],
 ] as const)('a %s failure with %s stays what it is', async (kind, code) => {
-  const error = new DialError(kind, code, 'words');
+  const error = new ConnectError(kind, code, 'words');
   expect(await judged(error, '127.0.0.1')).toBe(error);
 });
 
 test('a shortage is told apart from the failures of hosts', () => {
   const progress = { hasHead: false, isFresh: true };
-  const { isShortage, failure } = classify(new ShortageError('EMFILE', 'words'), progress);
-  expect([isShortage, failure]).toEqual([true, { kind: 'connect', code: 'EMFILE', message: 'words' }]);
-  expect(classify(new DialError('connect', 'ECONNREFUSED', 'words'), progress).isShortage).toBe(undefined);
+  const { isResourceExhausted, failure } = classify(new ResourceExhaustedError('EMFILE', 'words'), progress);
+  expect([isResourceExhausted, failure]).toEqual([
+    true,
+    { kind: 'connect', code: 'EMFILE', message: 'words' },
+  ]);
+  expect(classify(new ConnectError('connect', 'ECONNREFUSED', 'words'), progress).isResourceExhausted).toBe(
+    undefined,
+  );
 });
 
 test.each(['ENOBUFS', 'ENOMEM'])('%s of a connection that was made has cost that connection', (code) => {
@@ -59,12 +64,12 @@ test('a name that could not be looked up for want of descriptors is looked up ag
   const { send } = await startClient({
     lookUp: async () => {
       lookUps += 1;
-      if (lookUps === 1) throw new ShortageError('EMFILE', 'words');
+      if (lookUps === 1) throw new ResourceExhaustedError('EMFILE', 'words');
       return ['127.0.0.1'];
     },
   });
   const url = `http://name.test:${origin.port}/ok`;
-  expect((await send(url)).failed?.isShortage).toBe(true);
+  expect((await send(url)).failed?.isResourceExhausted).toBe(true);
   expect((await send(url)).answer?.status).toBe(200);
 });
 
@@ -77,11 +82,11 @@ test.runIf(hasLimits)(
     const { stdout, stderr } = await startProcess('sh', ['-c', command, process.execPath]).done;
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toEqual({
-      connect: 'ShortageError EMFILE',
-      'hosts file': 'ShortageError EMFILE',
-      'name of the name servers': 'ShortageError EMFILE',
-      'name of the system': 'ShortageError EMFILE',
-      'unknown name afterwards': 'DialError ENOTFOUND',
+      connect: 'ResourceExhaustedError EMFILE',
+      'hosts file': 'ResourceExhaustedError EMFILE',
+      'name of the name servers': 'ResourceExhaustedError EMFILE',
+      'name of the system': 'ResourceExhaustedError EMFILE',
+      'unknown name afterwards': 'ConnectError ENOTFOUND',
     });
   },
 );

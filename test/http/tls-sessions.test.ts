@@ -1,6 +1,6 @@
 import { createServer, type TlsOptions } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Secure, TlsSessions } from '../../src/http/tls.ts';
+import { TlsConnector, TlsSessions } from '../../src/http/tls.ts';
 import { serverCertificate } from '../origin/certificates.ts';
 import { listen } from '../origin/listen.ts';
 import { caPem } from '../origin/tls.ts';
@@ -38,7 +38,7 @@ describe('Secure', () => {
     const server = createServer({ ...certificate, ...options }, (socket) => socket.end('x'));
     const { port, close } = await listen(server);
     onTestFinished(close);
-    const secure = new Secure({ ca: await caPem(), insecure });
+    const secure = new TlsConnector({ ca: await caPem(), insecure });
     const seen: unknown[] = [];
     for (const hostname of hostnames) {
       const socket = secure.connect({ address: '127.0.0.1', port }, hostname);

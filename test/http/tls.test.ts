@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
-import { Secure, type SecureOptions, type SecureVia } from '../../src/http/tls.ts';
+import { TlsConnector, type TlsConnectorOptions, type TlsVia } from '../../src/http/tls.ts';
 import { clientCertificate, selfSignedCertificate, serverCertificate } from '../origin/certificates.ts';
 import { listen } from '../origin/listen.ts';
 import * as tls from '../origin/tls.ts';
@@ -108,7 +108,7 @@ async function handshake(names: readonly string[], hostname: string, more: Hands
   const listening = await listen(server);
   onTestFinished(() => listening.close());
   const asked = once(server, 'secureConnection').then(([socket]: TLSSocket[]) => socket?.servername);
-  const secure = new Secure({ ca: await tls.caPem(), ...more.options });
+  const secure = new TlsConnector({ ca: await tls.caPem(), ...more.options });
   const address = { address: '127.0.0.1', port: listening.port };
   const socket = secure.connect(await (more.via?.(listening.port) ?? address), hostname);
   onTestFinished(() => void socket.destroy());
@@ -120,11 +120,11 @@ async function handshake(names: readonly string[], hostname: string, more: Hands
 }
 
 interface Handshake {
-  readonly options?: SecureOptions;
-  readonly via?: (port: number) => Promise<SecureVia>;
+  readonly options?: TlsConnectorOptions;
+  readonly via?: (port: number) => Promise<TlsVia>;
 }
 
-const overSocket = async (port: number): Promise<SecureVia> => {
+const overSocket = async (port: number): Promise<TlsVia> => {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
   return { socket };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type JobItem, type JobOptions, jobsFrom, type Tally } from '../../src/input/read-jobs.ts';
+import { type InputCounts, type JobItem, type JobOptions, jobsFrom } from '../../src/input/read-jobs.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import type { Job } from '../../src/model/job.ts';
 
-const newTally = (): Tally => ({ read: 0, skipped: 0 });
+const newTally = (): InputCounts => ({ read: 0, skipped: 0 });
 
 async function jobsOf(
   items: Iterable<JobItem> | AsyncIterable<JobItem>,

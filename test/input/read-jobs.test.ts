@@ -4,14 +4,14 @@ import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Input } from '../../src/input/input.ts';
-import { type JobOptions, readJobs, type Tally } from '../../src/input/read-jobs.ts';
+import { type InputCounts, type JobOptions, readJobs } from '../../src/input/read-jobs.ts';
 import { InputError } from '../../src/model/errors.ts';
 import type { Job } from '../../src/model/job.ts';
 import { tempDir } from './temp-dir.ts';
 
 const STDIN: Input = { kind: 'stdin' };
 const fileInput = (path: string): Input => ({ kind: 'file', path });
-const newTally = (): Tally => ({ read: 0, skipped: 0 });
+const newTally = (): InputCounts => ({ read: 0, skipped: 0 });
 
 async function jobsOf(batches: AsyncIterable<Iterable<Job>>): Promise<Job[]> {
   const jobs: Job[] = [];

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { SeenKeys } from '../../src/input/hash-set.ts';
+import { KeySet } from '../../src/input/hash-set.ts';
 
-describe('SeenKeys', () => {
+describe('KeySet', () => {
   it('tells new texts from known ones', () => {
-    const seen = new SeenKeys();
+    const seen = new KeySet();
     expect(seen.add('a')).toBe(true);
     expect(seen.add('b')).toBe(true);
     expect(seen.add('a')).toBe(false);
@@ -12,7 +12,7 @@ describe('SeenKeys', () => {
   });
 
   it('knows 100,000 texts apart while it grows, and each of them afterwards', () => {
-    const seen = new SeenKeys();
+    const seen = new KeySet();
     const texts = Array.from({ length: 100_000 }, (_, at) => `GET\nhttps://example.com/${at}`);
     expect(texts.filter((text) => !seen.add(text))).toEqual([]);
     expect(texts.filter((text) => seen.add(text))).toEqual([]);
@@ -21,7 +21,7 @@ describe('SeenKeys', () => {
 
   it('keeps a few bytes of a text, however long it is', () => {
     const before = process.memoryUsage().arrayBuffers;
-    const seen = new SeenKeys();
+    const seen = new KeySet();
     const tail = 'x'.repeat(1000);
     for (let at = 0; at < 150_000; at++) seen.add(`https://example.com/${at}/${tail}`);
     // Twice the 32 bytes that are kept at most, since the tables it grew out of may still be there.

@@ -1,23 +1,23 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  decodeFrame,
   decodeLine,
-  encodeFrame,
-  type Frame,
-  MAX_FRAME_BYTES,
+  decodeSegment,
+  encodeSegment,
+  MAX_SEGMENT_BYTES,
+  type ShardSegment,
 } from '../../src/model/result-line.ts';
 import { edited, edits } from '../arbitrary/bytes.ts';
 import { anyResult } from '../arbitrary/results.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
 
-const frame: fc.Arbitrary<Frame> = fc
+const frame: fc.Arbitrary<ShardSegment> = fc
   .record({
     chunk: fc.nat(),
     shard: fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\.jsonl\.gz$/),
     offset: fc.nat(),
-    bytes: fc.integer({ min: 1, max: MAX_FRAME_BYTES }),
+    bytes: fc.integer({ min: 1, max: MAX_SEGMENT_BYTES }),
     sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
     ok: fc.nat(10_000),
     failed: fc.integer({ min: 1, max: 10_000 }),
@@ -29,8 +29,8 @@ const frame: fc.Arbitrary<Frame> = fc
 test('a frame is the same when it is read again', () => {
   fc.assert(
     fc.property(frame, (one) => {
-      expect(decodeFrame(encodeFrame(one))).toEqual(one);
-      expect(decodeLine(encodeFrame(one))).toEqual(one);
+      expect(decodeSegment(encodeSegment(one))).toEqual(one);
+      expect(decodeLine(encodeSegment(one))).toEqual(one);
     }),
     runs(100),
   );
@@ -43,10 +43,10 @@ test('a frame with any other value, or a damaged line, names no file elsewhere, 
       fc.constantFrom('shard', 'offset', 'bytes', 'count', 'ok', 'worker', 'v', 'index'),
       fc.oneof(fc.jsonValue(), hostileText),
     )
-    .map(([one, key, value]) => JSON.stringify({ ...JSON.parse(encodeFrame(one)), [key]: value }));
+    .map(([one, key, value]) => JSON.stringify({ ...JSON.parse(encodeSegment(one)), [key]: value }));
   const damaged = fc
     .tuple(frame, edits)
-    .map(([one, all]) => edited(Buffer.from(encodeFrame(one)), all).toString());
+    .map(([one, all]) => edited(Buffer.from(encodeSegment(one)), all).toString());
   fc.assert(
     fc.property(fc.oneof(changed, damaged, fc.json(), hostileText), (line) => {
       const found = decodeLine(line);
@@ -63,7 +63,7 @@ test('a frame with any other value, or a damaged line, names no file elsewhere, 
 test('no result is taken for a frame', () => {
   fc.assert(
     fc.property(anyResult, (result) => {
-      expect(decodeFrame(JSON.stringify({ v: 1, ...result }))).toBeUndefined();
+      expect(decodeSegment(JSON.stringify({ v: 1, ...result }))).toBeUndefined();
     }),
     runs(100),
   );

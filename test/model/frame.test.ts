@@ -1,23 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { encodeRecord } from '../../src/model/record.ts';
-import { decodeFrame, decodeLine, encodeFrame, MAX_FRAME_BYTES } from '../../src/model/result-line.ts';
+import { decodeLine, decodeSegment, encodeSegment, MAX_SEGMENT_BYTES } from '../../src/model/result-line.ts';
 import { aFrame } from './a-frame.ts';
 import { okResult } from './a-result.ts';
 
 function changed(key: string, value: unknown): string {
-  return JSON.stringify({ ...JSON.parse(encodeFrame(aFrame())), [key]: value });
+  return JSON.stringify({ ...JSON.parse(encodeSegment(aFrame())), [key]: value });
 }
 
-describe('decodeFrame()', () => {
+describe('decodeSegment()', () => {
   it('gives the frame that was encoded, and nothing of what else the line has', () => {
-    expect(decodeFrame(encodeFrame(aFrame()))).toEqual(aFrame());
-    expect(decodeFrame(changed('later', 1))).toEqual(aFrame());
+    expect(decodeSegment(encodeSegment(aFrame()))).toEqual(aFrame());
+    expect(decodeSegment(changed('later', 1))).toEqual(aFrame());
   });
 
   it.each(['', '{', 'null', '[]', '7', '"shard"', '{"v":2,"shard":"a"}', encodeRecord(okResult())])(
     'takes %s for no frame at all',
     (line) => {
-      expect(decodeFrame(line)).toBeUndefined();
+      expect(decodeSegment(line)).toBeUndefined();
     },
   );
 
@@ -36,7 +36,7 @@ describe('decodeFrame()', () => {
     ['offset', Number.MAX_SAFE_INTEGER],
     ['offset', '1'],
     ['bytes', 0],
-    ['bytes', MAX_FRAME_BYTES + 1],
+    ['bytes', MAX_SEGMENT_BYTES + 1],
     ['sha256', 'AB'.repeat(32)],
     ['sha256', undefined],
     ['count', 0],
@@ -46,18 +46,18 @@ describe('decodeFrame()', () => {
     ['worker', 'a\u001b[2J'],
     ['worker', ''],
   ])('refuses a frame whose "%s" is %j', (key, value) => {
-    expect(decodeFrame(changed(key, value))).toEqual({ broken: `its "${key}" is missing or wrong` });
+    expect(decodeSegment(changed(key, value))).toEqual({ broken: `its "${key}" is missing or wrong` });
   });
 
   it('refuses counts that do not add up', () => {
-    expect(decodeFrame(changed('ok', 3))).toEqual({ broken: expect.stringContaining('add up') });
+    expect(decodeSegment(changed('ok', 3))).toEqual({ broken: expect.stringContaining('add up') });
   });
 });
 
 describe('decodeLine()', () => {
   it('tells records, frames and all else apart', () => {
     expect(decodeLine(encodeRecord(okResult()))).toMatchObject(okResult());
-    expect(decodeLine(encodeFrame(aFrame()))).toEqual(aFrame());
+    expect(decodeLine(encodeSegment(aFrame()))).toEqual(aFrame());
     expect(decodeLine('{"v":1}')).toEqual({ broken: 'its "index" is missing or wrong' });
     expect(decodeLine(changed('bytes', 0))).toEqual({ broken: 'its "bytes" is missing or wrong' });
   });

@@ -4,7 +4,7 @@ import { stopText } from '../../cluster/run-stop.ts';
 import { purgeOptions, statusOptions } from '../../config/cluster-command-options.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
 import { givenTo, openBroker, resolveVisit } from '../cluster.ts';
-import { warner, writeText } from '../context.ts';
+import { createWarn, writeText } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import { showConfig } from '../print-config.ts';
 
@@ -55,7 +55,7 @@ const AGAIN_MS = 1000;
 export async function statusCommand({ flags, process }: StatusArguments): Promise<number> {
   const { values } = resolveVisit(statusOptions, await givenTo(flags, process.env));
   if (values.printConfig) return showConfig(brokerOptions, values, process);
-  const { engine, run } = await openBroker(values, warner(process));
+  const { engine, run } = await openBroker(values, createWarn(process));
   try {
     for (;;) {
       const status = await runStatus(engine);
@@ -81,7 +81,7 @@ export interface PurgeArguments {
 export async function purgeCommand({ flags, process }: PurgeArguments): Promise<number> {
   const { values } = resolveVisit(purgeOptions, await givenTo(flags, process.env));
   if (values.printConfig) return showConfig(brokerOptions, values, process);
-  const warn = warner(process);
+  const warn = createWarn(process);
   const { engine, run } = await openBroker(values, warn);
   try {
     await engine.purge();

@@ -12,13 +12,13 @@ import type { ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { printable } from '../../model/printable.ts';
 import { failsRun, type Result } from '../../model/result.ts';
-import type { Frame } from '../../model/result-line.ts';
+import type { ShardSegment } from '../../model/result-line.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
 import type { Progress } from '../../output/progress.ts';
 import { collect } from '../../results/collect.ts';
 import type { Sink } from '../../results/sink.ts';
 import { findShards, givenTo, openBroker, openMetrics, resolveAsProgram } from '../cluster.ts';
-import { warner } from '../context.ts';
+import { createWarn } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import { type Judgement, openJudgement } from '../judgement.ts';
 import { checkOutputs } from '../output-files.ts';
@@ -149,7 +149,7 @@ export class CollectRun {
     const store = await ResultStore.open(storePath, run, engine.settings);
     const place = `${hostname()}:${resolve(storePath)}`;
     const signal = this.#ending.signal;
-    const onCounted = (frame: Frame, isResumed: boolean) => this.#count(frame, isResumed);
+    const onCounted = (frame: ShardSegment, isResumed: boolean) => this.#count(frame, isResumed);
     const { now } = systemClock;
     const collector = new Collector({ engine, store, place, shards, onCounted, now, warn, signal });
     this.#collector = collector;
@@ -195,7 +195,7 @@ export class CollectRun {
   }
 
   /** Results that are in a shard, which nobody reads here. */
-  #count({ ok, failed, count }: Frame, isResumed: boolean): void {
+  #count({ ok, failed, count }: ShardSegment, isResumed: boolean): void {
     const { storePath, warn } = this.#parts;
     if (!this.#hasCounted) {
       warn(
@@ -238,7 +238,7 @@ export interface CollectArguments {
 export async function collectCommand({ flags, process, version }: CollectArguments): Promise<number> {
   const options = resolveAsProgram(collectOptions, await givenTo(flags, process.env), version);
   if (options.printConfig) return showConfig(collectOptions, options, process);
-  const warn = warner(process, options.silent);
+  const warn = createWarn(process, options.silent);
   const metrics = await openMetrics(options.metrics, { role: 'collect', run: options.run, process, warn });
   try {
     return await collectRun({ options, process, warn, metrics });

@@ -13,7 +13,7 @@ import type { Job } from '../../model/job.ts';
 import { printable } from '../../model/printable.ts';
 import { escapeJson } from '../../output/format.ts';
 import { givenTo, openBroker, resolveVisit } from '../cluster.ts';
-import { warner } from '../context.ts';
+import { createWarn } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import { openOutput } from '../output-files.ts';
 import { showConfig } from '../print-config.ts';
@@ -102,7 +102,7 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
   }
   const { values } = resolveVisit(deadOptions, await givenTo(flags, process.env));
   if (values.printConfig) return showConfig(brokerOptions, values, process);
-  const warn = warner(process);
+  const warn = createWarn(process);
   if (action === 'retry') return retryDead(values, warn);
   const { engine } = await openBroker(values, warn);
   try {

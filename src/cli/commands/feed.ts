@@ -9,9 +9,9 @@ import { parseExpectation } from '../../config/expectations.ts';
 import type { Resolved } from '../../config/option.ts';
 import { systemClock } from '../../core/clock.ts';
 import { checkInputs, type Input, inputName } from '../../input/input.ts';
-import { readJobs, type Tally } from '../../input/read-jobs.ts';
+import { type InputCounts, readJobs } from '../../input/read-jobs.ts';
 import { countSent, givenTo, newRunOf, openBroker, openMetrics, resolvePart } from '../cluster.ts';
-import { warner } from '../context.ts';
+import { createWarn } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import { countInputs, inputsOf } from '../inputs.ts';
 import { showConfig } from '../print-config.ts';
@@ -31,7 +31,7 @@ export async function feedCommand(args: FeedArguments): Promise<number> {
   if (values.printConfig) return showConfig(feedOptions, values, process);
   const inputs = inputsOf(args.inputs, isatty(0));
   await checkInputs(inputs);
-  const warn = warner(process);
+  const warn = createWarn(process);
   const metrics = await openMetrics(values.metrics, { role: 'feed', run: values.run, process, warn });
   try {
     return await feedRun({ values, inputs, process, warn, metrics });
@@ -63,7 +63,7 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
   };
   const signals = new Signals(process, { stop, abort: end, quit: end });
   const { unique, defaultScheme } = values;
-  const tally: Tally = { read: 0, skipped: 0 };
+  const tally: InputCounts = { read: 0, skipped: 0 };
   const lines = { unique, defaultScheme, parseExpectation, stdin: process.stdin, signal: reading.signal };
   try {
     const fed = await feedUntilStopped({

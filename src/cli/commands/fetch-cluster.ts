@@ -18,7 +18,7 @@ import {
   openMetrics,
   openShards,
 } from '../cluster.ts';
-import { warner } from '../context.ts';
+import { createWarn } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import type { FetchRunParts } from '../fetch-run.ts';
 import { RunInputs } from '../inputs.ts';
@@ -31,7 +31,7 @@ export async function clusterFetch(parts: FetchRunParts): Promise<number> {
   const { options, process } = parts;
   checkInlineBody(options);
   Error.stackTraceLimit = 0; // as in a fetch on one machine
-  const warn = warner(process, options.silent);
+  const warn = createWarn(process, options.silent);
   const name = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
   const metrics = await openMetrics(options.metrics, { role: 'fetch', run: name, process, warn });
   try {
@@ -43,7 +43,7 @@ export async function clusterFetch(parts: FetchRunParts): Promise<number> {
 
 async function runNamed(name: string, parts: FetchRunParts, metrics: Metrics | undefined): Promise<number> {
   const { options, process } = parts;
-  const warn = warner(process, options.silent);
+  const warn = createWarn(process, options.silent);
   const opened = await openBroker({ ...options, run: name }, warn, newRunOf(options));
   // Without a name nobody can go on with the run, and nobody needs its file; but without that the shards mean nothing.
   const isPassing = options.run === undefined && options.shards === undefined;
@@ -84,7 +84,7 @@ class ClusterFetch {
 
   constructor(parts: FetchRunParts, opened: ClusterRun) {
     const { options, process } = parts;
-    const warn = warner(process, options.silent);
+    const warn = createWarn(process, options.silent);
     const { engine, run, storePath, shards, metrics } = opened;
     this.#parts = parts;
     this.#opened = opened;
@@ -181,7 +181,10 @@ class ClusterFetch {
     const { process, options } = this.#parts;
     return new Signals(process, {
       stop: (name) => {
-        warner(process, options.silent)(`${name}: finishing the chunks in hand; once more to stop at once`);
+        createWarn(
+          process,
+          options.silent,
+        )(`${name}: finishing the chunks in hand; once more to stop at once`);
         this.#reading.abort();
         this.#leaving.abort();
         this.#work.drain();

@@ -20,7 +20,7 @@ import {
   resolveAsProgram,
   workerName,
 } from '../cluster.ts';
-import { warner } from '../context.ts';
+import { createWarn } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
 import { showConfig } from '../print-config.ts';
 import { type RequestParts, requestParts } from '../run-setup.ts';
@@ -166,7 +166,7 @@ export async function workCommand({ flags, process, version }: WorkArguments): P
   if (options.printConfig) return showConfig(workOptions, options, process);
   checkInlineBody(options);
   const request = await requestParts(options, process.env);
-  const warn = warner(process);
+  const warn = createWarn(process);
   Error.stackTraceLimit = 0; // as in a fetch: errors whose traces nobody reads
   const metrics = await openMetrics(options.metrics, { role: 'work', run: options.run, process, warn });
   try {

@@ -1,7 +1,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { printable } from '../../model/printable.ts';
 import { type ProxyServer, proxyAuthority } from '../../model/proxy-server.ts';
-import { BadValue, type Parser } from '../option.ts';
+import { InvalidValueError, type Parser } from '../option.ts';
 
 /** The host of `HOST` or `HOST:PORT` as a URL has it, with brackets around an IPv6 address; `undefined` when it is none. */
 export function hostnameOf(authority: string): string | undefined {
@@ -13,11 +13,11 @@ export function hostnameOf(authority: string): string | undefined {
   }
 }
 
-/** The values of a repeatable option: one text, or a list of them. Throws `BadValue` with the wish. */
+/** The values of a repeatable option: one text, or a list of them. Throws `InvalidValueError` with the wish. */
 function linesOf(value: unknown, wish: string): readonly string[] {
   const lines: readonly unknown[] = Array.isArray(value) ? value : [value];
   return lines.map((line) => {
-    if (typeof line !== 'string') throw new BadValue(wish);
+    if (typeof line !== 'string') throw new InvalidValueError(wish);
     return line.trim();
   });
 }
@@ -55,8 +55,8 @@ export const addressOverrides: Parser<readonly AddressOverride[]> = {
 function parseLine(line: string): AddressOverride {
   const [, name = '', digits = '', list = ''] = PARTS.exec(line) ?? [];
   const port = Number(digits);
-  if (name === '') throw new BadValue(OVERRIDE_WISH);
-  if (port < 1 || port > 65_535) throw new BadValue('its port must be from 1 to 65535');
+  if (name === '') throw new InvalidValueError(OVERRIDE_WISH);
+  if (port < 1 || port > 65_535) throw new InvalidValueError('its port must be from 1 to 65535');
   return Object.freeze({
     host: hostOf(name),
     port,
@@ -68,7 +68,7 @@ function parseLine(line: string): AddressOverride {
 function hostOf(name: string): string {
   if (name === '*') return name;
   const hostname = hostnameOf(name);
-  if (hostname === undefined) throw new BadValue(OVERRIDE_WISH);
+  if (hostname === undefined) throw new InvalidValueError(OVERRIDE_WISH);
   return hostname.replace(/^\[|\]$|\.$/g, '');
 }
 
@@ -76,7 +76,7 @@ function addressOf(text: string): string {
   const trimmed = text.trim();
   const address = /^\[(.*)\]$/.exec(trimmed)?.[1] ?? trimmed;
   if (isIP(address) === 0 || (address !== trimmed && !isIPv6(address))) {
-    throw new BadValue(
+    throw new InvalidValueError(
       'what stands behind its port must be IPv4 or IPv6 addresses, with commas between them',
     );
   }
@@ -102,11 +102,11 @@ function parseOne(text: string): string {
   if (isIPv6(text) && !text.includes('%')) return `[${text}]`;
   const [, address = '', digits] = /^(\[[^\]%]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
   if (!isIPv4(address) && !isIPv6(/^\[(.*)\]$/.exec(address)?.[1] ?? ''))
-    throw new BadValue(NAME_SERVER_WISH);
+    throw new InvalidValueError(NAME_SERVER_WISH);
   if (digits === undefined) return address;
   const port = Number(digits);
   // Port 0 ends the whole process in Node 20.
-  if (port < 1 || port > 65_535) throw new BadValue('its port must be from 1 to 65535');
+  if (port < 1 || port > 65_535) throw new InvalidValueError('its port must be from 1 to 65535');
   return `${address}:${port}`;
 }
 
@@ -128,8 +128,8 @@ export const listenAddress: Parser<ListenAddress> = {
     const [, bracketed, plain, digits = ''] =
       (typeof text === 'string' && /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d{1,5})$/.exec(text)) || [];
     const port = Number(digits);
-    if (digits === '') throw new BadValue(LISTEN_WISH);
-    if (port > 65_535) throw new BadValue('its port must be from 0 to 65535, 0 for any free one');
+    if (digits === '') throw new InvalidValueError(LISTEN_WISH);
+    if (port > 65_535) throw new InvalidValueError('its port must be from 0 to 65535, 0 for any free one');
     return Object.freeze({ host: bracketed === undefined ? v4(plain ?? '') : v6(bracketed), port });
   },
   print: addressText,
@@ -141,12 +141,12 @@ function addressText({ host, port }: ListenAddress): string {
 
 function v4(text: string): string {
   if (text === '' || text.toLowerCase() === 'localhost') return LOOPBACK;
-  if (!isIPv4(text)) throw new BadValue(LISTEN_WISH);
+  if (!isIPv4(text)) throw new InvalidValueError(LISTEN_WISH);
   return text;
 }
 
 function v6(text: string): string {
-  if (!isIPv6(text)) throw new BadValue(LISTEN_WISH);
+  if (!isIPv6(text)) throw new InvalidValueError(LISTEN_WISH);
   return text;
 }
 
@@ -177,11 +177,11 @@ function parseProxy(value: unknown): ProxyServer {
     (typeof value === 'string' && PROXY_URL.exec(value.trim())) || [];
   const hostname = hostnameOf(host);
   if (/^socks/i.test(scheme))
-    throw new BadValue('it must be an http:// or https:// proxy; SOCKS is not known');
-  if (!/^https?$/i.test(scheme) || hostname === undefined) throw new BadValue(PROXY_WISH);
+    throw new InvalidValueError('it must be an http:// or https:// proxy; SOCKS is not known');
+  if (!/^https?$/i.test(scheme) || hostname === undefined) throw new InvalidValueError(PROXY_WISH);
   const isSecure = scheme.length === 5;
   const number = Number(port || (isSecure ? 443 : 1080));
-  if (number < 1 || number > 65_535) throw new BadValue('its port must be from 1 to 65535');
+  if (number < 1 || number > 65_535) throw new InvalidValueError('its port must be from 1 to 65535');
   return Object.freeze({
     isSecure,
     hostname: hostname.replace(/^\[|\]$/g, ''),
@@ -195,7 +195,7 @@ function parseUserinfo(text: string): NonNullable<ProxyServer['credentials']> {
   try {
     return Object.freeze({ user: decodeURIComponent(user), password: decodeURIComponent(password) });
   } catch {
-    throw new BadValue('a % in its user name or password must be written as %25');
+    throw new InvalidValueError('a % in its user name or password must be written as %25');
   }
 }
 
@@ -227,7 +227,7 @@ export const brokerUrl: Parser<BrokerUrl> = {
   parse(value) {
     const [, scheme = '', userinfo, hosts = ''] =
       (typeof value === 'string' && BROKER_URL.exec(value.trim())) || [];
-    if (scheme === '') throw new BadValue(BROKER_WISH);
+    if (scheme === '') throw new InvalidValueError(BROKER_WISH);
     return Object.freeze({
       servers: hosts.split(',').map(serverOf),
       isSecure: scheme.toLowerCase() === 'tls',
@@ -246,7 +246,7 @@ export function maskBroker(value: BrokerUrl): string {
 function serverOf(host: string): string {
   // Parsed as another scheme, since WHATWG leaves hosts of unknown ones as they are.
   const hostname = hostnameOf(host);
-  if (hostname === undefined) throw new BadValue(BROKER_WISH);
+  if (hostname === undefined) throw new InvalidValueError(BROKER_WISH);
   const port = /:(\d+)$/.exec(host)?.[1];
   return `${hostname}:${port ?? DEFAULT_PORT}`;
 }
@@ -258,7 +258,7 @@ function credentialsOf(userinfo: string | undefined): Pick<BrokerUrl, 'user' | '
     if (!userinfo.includes(':')) return { token: decodeURIComponent(user) };
     return { user: decodeURIComponent(user), password: decodeURIComponent(password) };
   } catch {
-    throw new BadValue('a % in its user name or password must be written as %25');
+    throw new InvalidValueError('a % in its user name or password must be written as %25');
   }
 }
 

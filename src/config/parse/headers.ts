@@ -1,19 +1,19 @@
 import type { ExpectedHeader } from '../../model/expectation.ts';
 import { printable } from '../../model/printable.ts';
 import { isToken, OWNED_HEADERS } from '../../model/request-rules.ts';
-import { BadValue, type Parser } from '../option.ts';
+import { InvalidValueError, type Parser } from '../option.ts';
 import { hostnameOf } from './addresses.ts';
 
 /** The value of a header (RFC 9110, section 5.5): Latin-1 without control characters; white space around it is dropped. */
 export const headerValue: Parser<string> = {
   parse(value) {
-    if (typeof value !== 'string') throw new BadValue('the value of a header must be text');
+    if (typeof value !== 'string') throw new InvalidValueError('the value of a header must be text');
     const trimmed = value.replace(/^[ \t]+|[ \t]+$/g, '');
     if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(trimmed)) {
-      throw new BadValue('the value of a header must be without control characters');
+      throw new InvalidValueError('the value of a header must be without control characters');
     }
     if (/[^\u0000-\u00ff]/.test(trimmed)) {
-      throw new BadValue('the value of a header must be Latin-1: encode other characters');
+      throw new InvalidValueError('the value of a header must be Latin-1: encode other characters');
     }
     return trimmed;
   },
@@ -40,21 +40,24 @@ function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
   if (typeof value === 'string') return [split(value)];
   if (Array.isArray(value)) return value.map(split);
   if (typeof value === 'object' && value !== null) return Object.entries(value);
-  throw new BadValue('it must look like "Name: value"');
+  throw new InvalidValueError('it must look like "Name: value"');
 }
 
 function split(line: unknown): readonly [string, string] {
   const colon = typeof line === 'string' ? line.indexOf(':') : -1;
-  if (typeof line !== 'string' || colon === -1) throw new BadValue('it must look like "Name: value"');
+  if (typeof line !== 'string' || colon === -1)
+    throw new InvalidValueError('it must look like "Name: value"');
   return [line.slice(0, colon), line.slice(colon + 1)];
 }
 
 function parseHeader(name: string, value: unknown): Header {
   if (!isToken(name))
-    throw new BadValue('the name of a header must be letters, digits and dashes, as in "Name: value"');
+    throw new InvalidValueError(
+      'the name of a header must be letters, digits and dashes, as in "Name: value"',
+    );
   const lower = name.toLowerCase();
   if (OWNED_HEADERS.has(lower))
-    throw new BadValue(`it must not be ${lower}, which is set for each connection and body`);
+    throw new InvalidValueError(`it must not be ${lower}, which is set for each connection and body`);
   return Object.freeze({ name: lower, value: headerValue.parse(value) });
 }
 
@@ -82,7 +85,7 @@ export const hostHeaders: Parser<readonly HostHeader[]> = {
       hostHeaderEntries(value).flatMap(([text, given]) => {
         const host = hostIn(text);
         if (host === undefined) {
-          throw new BadValue('HOST must be a host such as example.com, [::1] or example.com:8443');
+          throw new InvalidValueError('HOST must be a host such as example.com, [::1] or example.com:8443');
         }
         return headers.parse(given).map((header) => Object.freeze({ host, ...header }));
       }),
@@ -95,12 +98,12 @@ function hostHeaderEntries(value: unknown): readonly (readonly [string, unknown]
   if (typeof value === 'string') return [splitHostHeader(value)];
   if (Array.isArray(value)) return value.map(splitHostHeader);
   if (typeof value === 'object' && value !== null) return Object.entries(value);
-  throw new BadValue(WISH);
+  throw new InvalidValueError(WISH);
 }
 
 function splitHostHeader(line: unknown): readonly [string, string] {
   const [, host, rest] = typeof line === 'string' ? (/^\s*(\S+)\s+(.*)$/s.exec(line) ?? []) : [];
-  if (host === undefined || rest === undefined) throw new BadValue(WISH);
+  if (host === undefined || rest === undefined) throw new InvalidValueError(WISH);
   return [host, rest];
 }
 
@@ -129,7 +132,7 @@ function expectedHeader(line: unknown): ExpectedHeader {
   const colon = typeof line === 'string' ? line.indexOf(':') : -1;
   const name = typeof line === 'string' ? line.slice(0, Math.max(0, colon)).trim() : '';
   if (typeof line !== 'string' || !isToken(name)) {
-    throw new BadValue('it must look like "Name: value", or "Name:" for any value');
+    throw new InvalidValueError('it must look like "Name: value", or "Name:" for any value');
   }
   return Object.freeze({ name: name.toLowerCase(), value: line.slice(colon + 1).trim() });
 }
@@ -138,10 +141,11 @@ function expectedHeader(line: unknown): ExpectedHeader {
 export const credentials: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || !value.includes(':')) {
-      throw new BadValue('it must look like NAME:PASSWORD; with an empty password, NAME:');
+      throw new InvalidValueError('it must look like NAME:PASSWORD; with an empty password, NAME:');
     }
     // RFC 7617, section 2. The commonest is the line break at the end of a file.
-    if (/[\u0000-\u001f\u007f]/.test(value)) throw new BadValue('it must be without control characters');
+    if (/[\u0000-\u001f\u007f]/.test(value))
+      throw new InvalidValueError('it must be without control characters');
     return value;
   },
   print: (value) => value,

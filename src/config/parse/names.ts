@@ -1,6 +1,6 @@
 import { NAME_FIELDS, type NameField, type NamePart, type NameTemplate } from '../../model/job.ts';
 import { safePart } from '../../model/safe-name.ts';
-import { BadValue, type Parser } from '../option.ts';
+import { InvalidValueError, type Parser } from '../option.ts';
 
 const MAX_LENGTH = 120;
 const FIELD_LIST = NAME_FIELDS.map((field) => `{${field}}`).join(' ');
@@ -9,7 +9,7 @@ const FIELD_LIST = NAME_FIELDS.map((field) => `{${field}}`).join(' ');
 export const nameTemplate: Parser<NameTemplate> = {
   parse(value) {
     if (typeof value !== 'string' || value === '' || value.length > MAX_LENGTH) {
-      throw new BadValue(
+      throw new InvalidValueError(
         `it must be a name of 1 to ${MAX_LENGTH} characters with fields such as {host}{path}`,
       );
     }
@@ -25,14 +25,14 @@ export const nameTemplate: Parser<NameTemplate> = {
 function partOf(part: string): NamePart {
   if (!/[{}]/.test(part)) return { text: part };
   const field = NAME_FIELDS.find((known) => part === `{${known}}`);
-  if (field === undefined) throw new BadValue(`it knows no ${part}, its fields are ${FIELD_LIST}`);
+  if (field === undefined) throw new InvalidValueError(`it knows no ${part}, its fields are ${FIELD_LIST}`);
   return { field };
 }
 
 function refuseRepeated(template: NameTemplate): void {
   const fields = template.flatMap((part): NameField[] => ('field' in part ? [part.field] : []));
   const repeated = fields.find((field, index) => fields.indexOf(field) !== index);
-  if (repeated !== undefined) throw new BadValue(`it must hold {${repeated}} once`);
+  if (repeated !== undefined) throw new InvalidValueError(`it must hold {${repeated}} once`);
 }
 
 function refuseUnsafe(template: string): void {
@@ -43,7 +43,7 @@ function refuseUnsafe(template: string): void {
     .replace('{path}', '/x');
   const sample = example.replace(/\{\w+\}/g, 'x');
   if (sample.split('/').some((part) => part === '' || safePart(part) !== part)) {
-    throw new BadValue(
+    throw new InvalidValueError(
       'it must be a relative name that every file system takes: without "..", a "/" at either end, and < > : " | ? * \\',
     );
   }
@@ -53,7 +53,7 @@ function refuseUnsafe(template: string): void {
 export const directoryName: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-      throw new BadValue('it must be the name of a directory');
+      throw new InvalidValueError('it must be the name of a directory');
     }
     return value;
   },
@@ -65,7 +65,7 @@ export const directoryName: Parser<string> = {
 export const runName: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(value)) {
-      throw new BadValue('it must be 1 to 64 letters, digits, dashes and underscores');
+      throw new InvalidValueError('it must be 1 to 64 letters, digits, dashes and underscores');
     }
     return value;
   },

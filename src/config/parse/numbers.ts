@@ -1,4 +1,4 @@
-import { BadValue, type Parser } from '../option.ts';
+import { InvalidValueError, type Parser } from '../option.ts';
 
 /** Whole numbers from `min` to `max`, both included: digits as text, or a JSON number. */
 export function wholeNumber({ min, max = Number.MAX_SAFE_INTEGER }: WholeNumberBounds): Parser<number> {
@@ -6,11 +6,11 @@ export function wholeNumber({ min, max = Number.MAX_SAFE_INTEGER }: WholeNumberB
     parse(value) {
       const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
       if (typeof number !== 'number' || !Number.isInteger(number) || number < min) {
-        throw new BadValue(
+        throw new InvalidValueError(
           min === 1 ? 'it must be a whole number above 0' : `it must be a whole number, ${min} or more`,
         );
       }
-      if (number > max) throw new BadValue(`it must be a whole number, ${max} or less`);
+      if (number > max) throw new InvalidValueError(`it must be a whole number, ${max} or less`);
       return number;
     },
     print: (value) => value,
@@ -27,7 +27,7 @@ export const ratio: Parser<number> = {
   parse(value) {
     const number = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
     if (typeof number !== 'number' || !Number.isFinite(number) || number < 1) {
-      throw new BadValue('it must be a number, 1 or more, as in 2 or 1.5');
+      throw new InvalidValueError('it must be a number, 1 or more, as in 2 or 1.5');
     }
     return number;
   },
@@ -66,7 +66,7 @@ export const rate: Parser<Rate> = {
       /^(\d+(?:\.\d+)?)(?:\/([smh]))?$/.exec(typeof text === 'string' ? text : '') ?? [];
     const unitMs = UNIT_MS.get(unit);
     if (amount === undefined || unitMs === undefined || Number(amount) === 0) {
-      throw new BadValue(
+      throw new InvalidValueError(
         'it must be a number above 0 of requests a second, minute or hour: 10, 10/s, 30/m or 500/h',
       );
     }
@@ -90,7 +90,7 @@ const WORDS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
 export const boolean: Parser<boolean> = {
   parse(value) {
     const found = WORDS.get(typeof value === 'string' ? value.toLowerCase() : value);
-    if (found === undefined) throw new BadValue('it must be true or false');
+    if (found === undefined) throw new InvalidValueError('it must be true or false');
     return found;
   },
   print: (value) => value,

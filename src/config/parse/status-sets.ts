@@ -1,4 +1,4 @@
-import { BadValue, type Parser } from '../option.ts';
+import { InvalidValueError, type Parser } from '../option.ts';
 
 /** The parts of a list: `200,3xx` as text, a JSON list of text and numbers, or one number. White space is dropped. */
 function listOf(value: unknown): readonly string[] | undefined {
@@ -35,7 +35,7 @@ export class StatusSet {
 export const statusSet: Parser<StatusSet> = {
   parse(value) {
     const parts = listOf(value);
-    if (parts === undefined || parts.length === 0) throw new BadValue(WISH);
+    if (parts === undefined || parts.length === 0) throw new InvalidValueError(WISH);
     return new StatusSet(parts.map(parseStatusRange));
   },
   print: (set) => set.toString(),
@@ -43,13 +43,14 @@ export const statusSet: Parser<StatusSet> = {
 
 const WISH = 'it must be a list of status codes from 100 to 999, such as 200-299,304 or 2xx';
 
-/** Reads one code, range or class; throws `BadValue`. */
+/** Reads one code, range or class; throws `InvalidValueError`. */
 function parseStatusRange(part: string): Range {
   const [, one, first = one, last = one, hundreds] =
     /^(?:([1-9]\d\d)|([1-9]\d\d)-([1-9]\d\d)|([1-9])xx)$/i.exec(part) ?? [];
   if (hundreds !== undefined) return [Number(hundreds) * 100, Number(hundreds) * 100 + 99];
-  if (first === undefined || last === undefined) throw new BadValue(WISH);
-  if (Number(first) > Number(last)) throw new BadValue(`the range must go upwards: ${last}-${first}`);
+  if (first === undefined || last === undefined) throw new InvalidValueError(WISH);
+  if (Number(first) > Number(last))
+    throw new InvalidValueError(`the range must go upwards: ${last}-${first}`);
   return [Number(first), Number(last)];
 }
 
@@ -74,7 +75,7 @@ export interface RetryOn {
 export const retryOn: Parser<RetryOn> = {
   parse(value) {
     const parts = listOf(value);
-    if (parts === undefined || parts.length === 0) throw new BadValue(RETRY_WISH);
+    if (parts === undefined || parts.length === 0) throw new InvalidValueError(RETRY_WISH);
     const ranges = parts.filter((part) => part !== 'network').map(rangeOf);
     return Object.freeze({ statuses: new StatusSet(ranges), network: parts.includes('network') });
   },
@@ -85,6 +86,6 @@ const RETRY_WISH =
   'it must be a list of status codes from 100 to 999 and the word network, such as 429,5xx,network';
 
 function rangeOf(part: string): ReturnType<typeof parseStatusRange> {
-  if (/^[a-z]*$/i.test(part)) throw new BadValue(RETRY_WISH);
+  if (/^[a-z]*$/i.test(part)) throw new InvalidValueError(RETRY_WISH);
   return parseStatusRange(part);
 }

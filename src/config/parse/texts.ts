@@ -1,11 +1,11 @@
 import { isToken, sentMethod } from '../../model/request-rules.ts';
 import { REPORT_KINDS, type ReportKind } from '../../model/result.ts';
-import { BadValue, type Parser } from '../option.ts';
+import { InvalidValueError, type Parser } from '../option.ts';
 
 /** Any text, also an empty one. */
 export const text: Parser<string> = {
   parse(value) {
-    if (typeof value !== 'string') throw new BadValue('it must be text');
+    if (typeof value !== 'string') throw new InvalidValueError('it must be text');
     return value;
   },
   print: (value) => value,
@@ -18,7 +18,7 @@ export const secretText: Parser<string> = { ...text, show: () => 'the value' };
 export const fileName: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-      throw new BadValue('it must be the name of a file');
+      throw new InvalidValueError('it must be the name of a file');
     }
     return value;
   },
@@ -36,8 +36,9 @@ export const texts: Parser<readonly string[]> = {
 };
 
 function searchText(value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw new BadValue('it must be text that is not empty');
-  if (value.length > MAX_LENGTH) throw new BadValue(`it must be ${MAX_LENGTH} characters or less`);
+  if (typeof value !== 'string' || value === '')
+    throw new InvalidValueError('it must be text that is not empty');
+  if (value.length > MAX_LENGTH) throw new InvalidValueError(`it must be ${MAX_LENGTH} characters or less`);
   return value;
 }
 
@@ -49,13 +50,15 @@ export const regexps: Parser<readonly RegExp[]> = {
 
 function regexp(value: unknown): RegExp {
   if (typeof value !== 'string' || value === '') {
-    throw new BadValue('it must be a regular expression that is not empty');
+    throw new InvalidValueError('it must be a regular expression that is not empty');
   }
   try {
     return new RegExp(value);
   } catch (error) {
     const [, reason] = /: ([^:]*)$/.exec(error instanceof Error ? error.message : '') ?? [];
-    throw new BadValue(`it must be a regular expression of JavaScript${reason ? ` (${reason})` : ''}`);
+    throw new InvalidValueError(
+      `it must be a regular expression of JavaScript${reason ? ` (${reason})` : ''}`,
+    );
   }
 }
 
@@ -66,10 +69,10 @@ function regexp(value: unknown): RegExp {
 export const method: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || !isToken(value)) {
-      throw new BadValue('it must be a request method such as GET, HEAD or POST');
+      throw new InvalidValueError('it must be a request method such as GET, HEAD or POST');
     }
     if (value.toUpperCase() === 'CONNECT')
-      throw new BadValue('it must not be CONNECT, which asks for a tunnel and not for a URL');
+      throw new InvalidValueError('it must not be CONNECT, which asks for a tunnel and not for a URL');
     return sentMethod(value);
   },
   print: (value) => value,
@@ -80,7 +83,7 @@ export function oneOf<const Word extends string>(words: readonly Word[]): Parser
   return {
     parse(value) {
       const found = words.find((word) => word === value);
-      if (found === undefined) throw new BadValue(`it must be one of ${words.join(', ')}`);
+      if (found === undefined) throw new InvalidValueError(`it must be one of ${words.join(', ')}`);
       return found;
     },
     print: (value) => value,
@@ -107,18 +110,19 @@ function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
   if (typeof value === 'string') return [split(value)];
   if (Array.isArray(value)) return value.map(split);
   if (typeof value === 'object' && value !== null) return Object.entries(value);
-  throw new BadValue(WISH);
+  throw new InvalidValueError(WISH);
 }
 
 function split(text: unknown): readonly [string, string] {
   const equals = typeof text === 'string' ? text.indexOf('=') : -1;
-  if (typeof text !== 'string' || equals === -1) throw new BadValue(WISH);
+  if (typeof text !== 'string' || equals === -1) throw new InvalidValueError(WISH);
   return [text.slice(0, equals), text.slice(equals + 1)];
 }
 
 function parseReport(name: string, file: unknown): ReportFile {
   const kind = REPORT_KINDS.find((one) => one === name);
-  if (kind === undefined) throw new BadValue(WISH);
-  if (file === '-') throw new BadValue('it must name a file: "fanout report" writes to standard output');
+  if (kind === undefined) throw new InvalidValueError(WISH);
+  if (file === '-')
+    throw new InvalidValueError('it must name a file: "fanout report" writes to standard output');
   return Object.freeze({ kind, file: fileName.parse(file) });
 }

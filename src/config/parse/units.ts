@@ -1,4 +1,4 @@
-import { BadValue, type Json, type Parser } from '../option.ts';
+import { InvalidValueError, type Json, type Parser } from '../option.ts';
 import { orNone } from './numbers.ts';
 
 /** A decimal number and its unit, in lower case: `1.5s` is `{ amount: 1.5, unit: 's' }`. */
@@ -36,8 +36,8 @@ export function duration({ minMs = 0 }: { readonly minMs?: number } = {}): Parse
   return {
     parse(value) {
       const ms = Math.round(milliseconds(value));
-      if (ms < minMs) throw new BadValue(`it must be ${minMs}ms or more`);
-      if (ms > MAX_MS) throw new BadValue('it must be 596h or less');
+      if (ms < minMs) throw new InvalidValueError(`it must be ${minMs}ms or more`);
+      if (ms > MAX_MS) throw new InvalidValueError('it must be 596h or less');
       return ms;
     },
     print: (ms) => inLargestUnit(ms, DURATION_UNITS),
@@ -50,7 +50,7 @@ function milliseconds(value: unknown): number {
   const factor = DURATION_UNITS.get(parts?.unit ?? '');
   if (parts !== undefined && factor !== undefined) return parts.amount * factor;
   if (parts?.unit === '' && parts.amount === 0) return 0;
-  throw new BadValue('it must be a duration with a unit: 500ms, 10s, 2m or 1h');
+  throw new InvalidValueError('it must be a duration with a unit: 500ms, 10s, 2m or 1h');
 }
 
 const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
@@ -67,8 +67,8 @@ const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
 export const size: Parser<number> = {
   parse(value) {
     const bytes = Math.round(inBytes(value));
-    if (bytes < 1) throw new BadValue('it must be 1b or more');
-    if (bytes > Number.MAX_SAFE_INTEGER) throw new BadValue('it must be 8388607gb or less');
+    if (bytes < 1) throw new InvalidValueError('it must be 1b or more');
+    if (bytes > Number.MAX_SAFE_INTEGER) throw new InvalidValueError('it must be 8388607gb or less');
     return bytes;
   },
   print: (bytes): Json => inLargestUnit(bytes, SIZE_UNITS),
@@ -79,7 +79,7 @@ function inBytes(value: unknown): number {
   const parts = typeof value === 'string' ? scaled(value) : undefined;
   const factor = SIZE_UNITS.get(parts?.unit.replace(/b?$/, 'b') ?? '');
   if (parts === undefined || factor === undefined) {
-    throw new BadValue('it must be a size in bytes, or one such as 64kb, 10mb or 1gb');
+    throw new InvalidValueError('it must be a size in bytes, or one such as 64kb, 10mb or 1gb');
   }
   return parts.amount * factor;
 }
@@ -94,7 +94,7 @@ export const inlineSize: Parser<number | undefined> = {
   parse(value) {
     if (value === false || value === 'false') return undefined;
     const bytes = sizeOrNone.parse(value === true || value === 'true' ? WITHOUT_SIZE : value);
-    if (bytes !== undefined && bytes > MAX) throw new BadValue('it must be 64mb or less');
+    if (bytes !== undefined && bytes > MAX) throw new InvalidValueError('it must be 64mb or less');
     return bytes;
   },
   print: sizeOrNone.print,

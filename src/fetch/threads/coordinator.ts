@@ -1,6 +1,6 @@
 import { Channel } from '../../core/channel.ts';
-import { Reading } from '../../core/pipeline.ts';
-import { sharedPaceMemory } from '../../hosts/rate-limiter.ts';
+import { Producer } from '../../core/pipeline.ts';
+import { sharedRateMemory } from '../../hosts/rate-limiter.ts';
 import { firstMethod } from '../../http/hop.ts';
 import type { AttemptError } from '../../http/network-errors.ts';
 import { OutputError } from '../../model/errors.ts';
@@ -9,17 +9,17 @@ import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
 import {
-  claimedJobs,
-  type Fetching,
-  type FetchingHooks,
-  type FetchingMaker,
+  type BackendEvents,
+  type BackendFactory,
+  type FetchBackend,
   type HostCounts,
   type RunParts,
+  rejectNameConflicts,
 } from '../run.ts';
 import { checkSaveDirectory, RESERVE, socketsOf } from '../run-context.ts';
 import { unsentResult } from '../task-result.ts';
 import { Thread } from './handle.ts';
-import { packOptions, type Report, type ThreadSetup, type ThreadStatus } from './messages.ts';
+import { packOptions, type ThreadReport, type ThreadSetup, type ThreadStatus } from './messages.ts';
 
 /** Tells each message once: what holds for the whole run every thread finds out for itself. */
 function once(tell: (message: string) => void): (message: string) => void {
@@ -32,7 +32,7 @@ function once(tell: (message: string) => void): (message: string) => void {
 }
 
 /** Which of `count` threads a lane belongs to, from 0: the same for the whole run. FNV-1a, with its bits mixed at the end. */
-export function ownerOf(lane: string, count: number): number {
+export function threadForHost(lane: string, count: number): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < lane.length; at += 1) hash = Math.imul(hash ^ lane.charCodeAt(at), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -44,7 +44,7 @@ function setupsOf(parts: RunParts, wanted: number): ThreadSetup[] {
   const { options, defaults, tls, proxies, fileLimit } = parts;
   const { workers } = socketsOf(parts);
   const count = Math.min(wanted, workers);
-  const pace = options.rate === undefined ? undefined : sharedPaceMemory();
+  const pace = options.rate === undefined ? undefined : sharedRateMemory();
   const files = fileLimit === undefined ? undefined : RESERVE + Math.floor((fileLimit - RESERVE) / count);
   return Array.from({ length: count }, (_, index) => {
     const concurrency = Math.floor(workers / count) + (index < workers % count ? 1 : 0);
@@ -71,14 +71,18 @@ function setupsOf(parts: RunParts, wanted: number): ThreadSetup[] {
 class JobReader {
   readonly #limit: number;
   readonly #send: (job: Job) => void;
-  readonly #reading: Reading<Job>;
+  readonly #reading: Producer<Job>;
   #untaken = 0;
   #room: (() => void) | undefined;
 
   constructor({ jobs, options, admit }: RunParts, send: (job: Job) => void) {
     this.#limit = options.queue + options.concurrency; // as many as one thread would hold
     this.#send = send;
-    this.#reading = new Reading({ jobs: claimedJobs(jobs, options), admit, put: (job) => this.#put(job) });
+    this.#reading = new Producer({
+      jobs: rejectNameConflicts(jobs, options),
+      admit,
+      put: (job) => this.#put(job),
+    });
   }
 
   get hasEnded(): boolean {
@@ -130,8 +134,8 @@ interface Batch {
 }
 
 /** Fetches in so many threads. `worker` is the file that they run. */
-export function threadedFetching(threads: number, worker: URL): FetchingMaker {
-  return (parts, hooks) => new ThreadedFetching(parts, hooks, { threads, worker });
+export function createThreadBackend(threads: number, worker: URL): BackendFactory {
+  return (parts, hooks) => new ThreadBackend(parts, hooks, { threads, worker });
 }
 
 /**
@@ -140,9 +144,9 @@ export function threadedFetching(threads: number, worker: URL): FetchingMaker {
  * - A job that a thread hands on goes to the thread that its next hop belongs to, and never waits for room there.
  * - What a thread held that has died fails; its hosts go to the next one. When none is left the results end in an error.
  */
-export class ThreadedFetching implements Fetching {
+export class ThreadBackend implements FetchBackend {
   readonly #parts: RunParts;
-  readonly #hooks: FetchingHooks;
+  readonly #hooks: BackendEvents;
   readonly #threads: readonly Thread[];
   readonly #reader: JobReader;
   readonly #batches = new Channel<Batch>(Number.MAX_SAFE_INTEGER); // bounded by the reader
@@ -156,7 +160,7 @@ export class ThreadedFetching implements Fetching {
 
   constructor(
     parts: RunParts,
-    hooks: FetchingHooks,
+    hooks: BackendEvents,
     how: { readonly threads: number; readonly worker: URL },
   ) {
     this.#parts = parts;
@@ -165,7 +169,7 @@ export class ThreadedFetching implements Fetching {
     this.#warn = once((message) => parts.warn?.(message));
     this.#reader = new JobReader(parts, (job) => this.#send(job));
     const events = {
-      report: (thread: Thread, report: Report) => this.#receive(thread, report),
+      report: (thread: Thread, report: ThreadReport) => this.#receive(thread, report),
       died: (thread: Thread, error: Error) => this.#bury(thread, error),
     };
     this.#threads = setupsOf(parts, how.threads).map((setup) => new Thread(how.worker, setup, events));
@@ -238,7 +242,7 @@ export class ThreadedFetching implements Fetching {
     this.#ownerOf(job.invalid === undefined ? hostOf(job.url) : '')?.put(job);
   }
 
-  #receive(thread: Thread, report: Report): void {
+  #receive(thread: Thread, report: ThreadReport): void {
     for (const message of report.warnings) this.#warn(message);
     for (const result of report.results) thread.held.delete(result.index);
     this.#inThreads -= report.results.length;
@@ -263,7 +267,7 @@ export class ThreadedFetching implements Fetching {
 
   /** The thread of a lane, or the next that is alive. */
   #ownerOf(lane: string): Thread | undefined {
-    const first = ownerOf(lane, this.#threads.length);
+    const first = threadForHost(lane, this.#threads.length);
     const thread = this.#threads[first];
     if (thread?.isAlive) return thread;
     return [...this.#threads.slice(first), ...this.#threads].find(({ isAlive }) => isAlive);

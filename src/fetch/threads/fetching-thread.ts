@@ -1,23 +1,23 @@
 import type { Clock } from '../../core/clock.ts';
-import { Engine, type Outcome } from '../../core/pipeline.ts';
-import { SharedPace } from '../../hosts/rate-limiter.ts';
+import { type Outcome, Pipeline } from '../../core/pipeline.ts';
+import { SharedRateLimiter } from '../../hosts/rate-limiter.ts';
 import type { RequestDefaults } from '../../http/hop.ts';
 import { AttemptError } from '../../http/network-errors.ts';
 import type { Result } from '../../model/result.ts';
 import type { Step } from '../fetcher.ts';
-import { Task } from '../request-task.ts';
+import { RequestTask } from '../request-task.ts';
 import { withCommonHeaders } from '../run.ts';
-import { type OpenFetching, openFetching, socketsOf } from '../run-context.ts';
+import { createRunContext, type RunContext, socketsOf } from '../run-context.ts';
 import { crashedResult } from '../task-result.ts';
-import { ownerOf } from './coordinator.ts';
+import { threadForHost } from './coordinator.ts';
 import {
   type AbortReason,
-  type Moved,
   type PackedJob,
-  type Report,
+  type ThreadReport,
   type ThreadSetup,
   type ThreadStatus,
   type ToThread,
+  type TransferredTask,
   unpackJob,
   unpackOptions,
 } from './messages.ts';
@@ -29,7 +29,7 @@ const BATCH = 64;
 const GATHER_MS = 2;
 
 interface OutboxOptions {
-  readonly post: (report: Report) => void;
+  readonly post: (report: ThreadReport) => void;
   readonly status: () => ThreadStatus;
   /** Results that are on their way to the outputs at most. */
   readonly window: number;
@@ -39,7 +39,7 @@ interface OutboxOptions {
 class Outbox {
   readonly #options: OutboxOptions;
   #results: Result[] = [];
-  #moved: Moved[] = [];
+  #moved: TransferredTask[] = [];
   #warnings: string[] = [];
   #unwritable: string | undefined;
   #untaken = 0;
@@ -64,7 +64,7 @@ class Outbox {
     });
   }
 
-  move(moved: Moved): void {
+  move(moved: TransferredTask): void {
     this.#moved.push(moved);
     this.touch();
   }
@@ -116,7 +116,7 @@ interface FetchingThreadParts {
   readonly setup: ThreadSetup;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly post: (report: Report) => void;
+  readonly post: (report: ThreadReport) => void;
 }
 
 /**
@@ -126,8 +126,8 @@ interface FetchingThreadParts {
 export class FetchingThread {
   readonly #parts: FetchingThreadParts;
   readonly #defaults: RequestDefaults;
-  readonly #open: OpenFetching;
-  readonly #engine: Engine<Task, Result>;
+  readonly #open: RunContext;
+  readonly #engine: Pipeline<RequestTask, Result>;
   readonly #outbox: Outbox;
   #isHeld = true;
   #isStopping = false;
@@ -145,20 +145,20 @@ export class FetchingThread {
     this.#outbox = new Outbox({ post, status: () => this.#status(), window });
     const network = { ...setup, options, clock };
     const sockets = socketsOf(network); // without `warn`: it was said of all threads together
-    this.#open = openFetching({
+    this.#open = createRunContext({
       ...network,
       sockets,
       random,
       capacity: Number.MAX_SAFE_INTEGER,
       isHeld: () => this.#isHeld,
-      pace: setup.pace && options.rate && new SharedPace(setup.pace, options.rate.perMs),
+      pace: setup.pace && options.rate && new SharedRateLimiter(setup.pace, options.rate.perMs),
       warn: (message) => this.#outbox.warn(message),
       onUnwritable: ({ message }) => {
         this.#outbox.cannotWrite(message);
         this.#stop();
       },
     });
-    this.#engine = new Engine<Task, Result>({
+    this.#engine = new Pipeline<RequestTask, Result>({
       jobs: nothing(),
       lanes: this.#open.lanes,
       concurrency: sockets.workers,
@@ -212,18 +212,18 @@ export class FetchingThread {
       return;
     }
     for (const packed of jobs) {
-      const task = new Task(unpackJob(packed), this.#defaults);
+      const task = new RequestTask(unpackJob(packed), this.#defaults);
       this.#open.lanes.put(task.lane, task); // there is always room
     }
   }
 
   #adopt({ job, moved }: Extract<ToThread, { kind: 'adopt' }>): void {
     const { at, otherwise, state } = moved;
-    const again = Task.from(unpackJob(job), this.#defaults, state);
+    const again = RequestTask.from(unpackJob(job), this.#defaults, state);
     this.#engine.adopt({ again, at, ...(otherwise && { otherwise }) });
   }
 
-  #work(task: Task): Promise<Outcome<Task, Result>> {
+  #work(task: RequestTask): Promise<Outcome<RequestTask, Result>> {
     return this.#open.step(task).then((step) => {
       // What it drops is told in time, also when no result comes of it.
       if (this.#isStopping) this.#outbox.touch();
@@ -236,7 +236,8 @@ export class FetchingThread {
     if (!('again' in step) || step.isUntried === true) return false;
     const { again, at, otherwise } = step;
     const { index, count } = this.#parts.setup;
-    if (ownerOf(again.lane, count) === index || (this.#isStopping && otherwise !== undefined)) return false;
+    if (threadForHost(again.lane, count) === index || (this.#isStopping && otherwise !== undefined))
+      return false;
     this.#outbox.move({ index: again.job.index, lane: again.lane, state: again.state, at, otherwise });
     return true;
   }
@@ -277,11 +278,11 @@ export class FetchingThread {
   }
 }
 
-const HANDED: Outcome<Task, Result> = { isHanded: true };
+const HANDED: Outcome<RequestTask, Result> = { isHanded: true };
 
 const ENDED = new AttemptError('aborted', undefined, 'the run has ended');
 
 /** Jobs come by messages, and not from a source that is read. */
-async function* nothing(): AsyncGenerator<Iterable<Task>> {
+async function* nothing(): AsyncGenerator<Iterable<RequestTask>> {
   await new Promise(() => {});
 }

@@ -2,13 +2,13 @@ import { Worker } from 'node:worker_threads';
 import type { Job } from '../../model/job.ts';
 import {
   type AbortReason,
-  type Moved,
   type PackedJob,
   packJob,
-  type Report,
+  type ThreadReport,
   type ThreadSetup,
   type ThreadStatus,
   type ToThread,
+  type TransferredTask,
 } from './messages.ts';
 
 /** Jobs that go out together. */
@@ -18,7 +18,7 @@ const BATCH = 64;
 const END_MS = 1_000;
 
 export interface ThreadEvents {
-  readonly report: (thread: Thread, report: Report) => void;
+  readonly report: (thread: Thread, report: ThreadReport) => void;
   /** It has died: nothing comes from it any more. */
   readonly died: (thread: Thread, error: Error) => void;
 }
@@ -39,7 +39,7 @@ export class Thread {
   constructor(url: URL, setup: ThreadSetup, { report, died }: ThreadEvents) {
     this.#worker = new Worker(url, { workerData: setup });
     this.#closed = new Promise((resolve) => {
-      this.#worker.on('message', (message: Report) => {
+      this.#worker.on('message', (message: ThreadReport) => {
         if (message.hasEnded) this.#state = 'ended';
         this.status = message;
         report(this, message);
@@ -73,7 +73,7 @@ export class Thread {
   }
 
   /** Gives it a job that another thread has handed on. */
-  adopt(job: Job, moved: Moved): void {
+  adopt(job: Job, moved: TransferredTask): void {
     this.held.set(job.index, job);
     this.#post({ kind: 'adopt', job: packJob(job), moved });
   }

@@ -67,7 +67,7 @@ export interface ThreadSetup {
 /** What the thread that reads tells one that fetches. */
 export type ToThread =
   | { readonly kind: 'jobs'; readonly jobs: readonly PackedJob[] }
-  | { readonly kind: 'adopt'; readonly job: PackedJob; readonly moved: Moved }
+  | { readonly kind: 'adopt'; readonly job: PackedJob; readonly moved: TransferredTask }
   /** So many results have gone to the outputs. */
   | { readonly kind: 'taken'; readonly count: number }
   | { readonly kind: 'stop' }
@@ -81,7 +81,7 @@ export interface AbortReason {
 }
 
 /** A job on its way to the thread that its next hop belongs to. */
-export interface Moved {
+export interface TransferredTask {
   readonly index: number;
   readonly lane: string;
   readonly state: TaskState;
@@ -91,9 +91,9 @@ export interface Moved {
 }
 
 /** What a thread that fetches tells the one that reads: all that is new since it did last. */
-export interface Report extends ThreadStatus {
+export interface ThreadReport extends ThreadStatus {
   readonly results: readonly Result[];
-  readonly moved: readonly Moved[];
+  readonly moved: readonly TransferredTask[];
   readonly warnings: readonly string[];
   /** Why no body can be saved any more. */
   readonly unwritable: string | undefined;

@@ -3,7 +3,7 @@ import { systemClock } from '../../core/clock.ts';
 import { FetchingThread } from './fetching-thread.ts';
 import type { ThreadSetup, ToThread } from './messages.ts';
 
-// The entry of a thread that fetches: `ThreadedFetching` starts it, and nobody else.
+// The entry of a thread that fetches: `ThreadBackend` starts it, and nobody else.
 Error.stackTraceLimit = 0; // as in the thread that started it
 const port = parentPort;
 if (port === null) throw new Error('Cannot run this file by itself: it is for a thread of fanout');

@@ -1,15 +1,15 @@
 import { printable } from '../../model/printable.ts';
-import { DialError } from '../network-errors.ts';
+import { ConnectError } from '../network-errors.ts';
 
 /** Addresses of a name, and for how long they may be remembered. */
-export interface DnsAnswer {
+export interface DnsRecords {
   /** At least one, in the order in which they are to be tried. */
   readonly addresses: readonly string[];
   readonly ttlMs: number;
 }
 
-/** Looks a name up at its source: a name in lower case, without a dot at its end. Rejects with a `DialError`. */
-export type LookUp = (hostname: string) => Promise<DnsAnswer>;
+/** Looks a name up at its source: a name in lower case, without a dot at its end. Rejects with a `ConnectError`. */
+export type LookUp = (hostname: string) => Promise<DnsRecords>;
 
 // By the codes of c-ares and of getaddrinfo.
 const REASONS: Readonly<Record<string, string>> = {
@@ -40,8 +40,8 @@ export function dnsFailure(
   hostname: string,
   code: string | undefined,
   reason: string = dnsReason(code),
-): DialError {
-  return new DialError('dns', code, `${code ?? 'no address'} ${printable(hostname)}: ${reason}`);
+): ConnectError {
+  return new ConnectError('dns', code, `${code ?? 'no address'} ${printable(hostname)}: ${reason}`);
 }
 
 /** What a code of a look-up means, in words. */
@@ -52,7 +52,7 @@ function dnsReason(code: string | undefined): string {
 /** What is known of a name: its addresses, or that it has none. */
 type Known =
   | { readonly addresses: readonly string[]; readonly error?: undefined }
-  | { readonly addresses?: undefined; readonly error: DialError };
+  | { readonly addresses?: undefined; readonly error: ConnectError };
 
 interface DnsCacheOptions {
   readonly now: () => number;
@@ -82,12 +82,12 @@ export class DnsCache {
     return entry !== undefined && entry.expiresAt > this.#options.now() ? entry.known : undefined;
   }
 
-  learn(hostname: string, { addresses, ttlMs }: DnsAnswer): void {
+  learn(hostname: string, { addresses, ttlMs }: DnsRecords): void {
     this.#add(hostname, { addresses }, Math.min(Math.max(ttlMs, MIN_TTL_MS), MAX_TTL_MS));
   }
 
   /** Remembers that a name has no address. A look-up that failed says nothing of the name, and is not remembered. */
-  learnFailure(hostname: string, error: DialError): void {
+  learnFailure(hostname: string, error: ConnectError): void {
     if (isFinalDnsCode(error.code)) this.#add(hostname, { error }, NEGATIVE_TTL_MS);
   }
 

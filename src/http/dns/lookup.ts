@@ -3,8 +3,13 @@ import { readFile } from 'node:fs/promises';
 import net, { isIP } from 'node:net';
 import { networkInterfaces, platform } from 'node:os';
 import pLimit from 'p-limit';
-import { type DialError, isLookUpShort, isShortage, ShortageError } from '../network-errors.ts';
-import { type DnsAnswer, type DnsTrouble, dnsFailure, isFinalDnsCode } from './dns-cache.ts';
+import {
+  type ConnectError,
+  isOutOfDescriptors,
+  isResourceExhausted,
+  ResourceExhaustedError,
+} from '../network-errors.ts';
+import { type DnsRecords, type DnsTrouble, dnsFailure, isFinalDnsCode } from './dns-cache.ts';
 import type { NameServers } from './name-servers.ts';
 
 export type Family = 4 | 6;
@@ -15,7 +20,7 @@ export function ofFamily(addresses: readonly string[], family: Family | undefine
 }
 
 /** An address that was given, or that stands in a file, is of the family that is not wanted. */
-export function otherFamily(hostname: string, family: Family): DialError {
+export function otherFamily(hostname: string, family: Family): ConnectError {
   return dnsFailure(hostname, 'ENODATA', `there is no IPv${family} address, and --ipv${family} asks for one`);
 }
 
@@ -35,14 +40,14 @@ const PATH = platform() === 'win32' ? String.raw`C:\Windows\System32\drivers\etc
 
 /**
  * Reads the hosts file of the system, which c-ares leaves out. One that cannot be read holds nothing; rejects with a
- * `ShortageError` when the process has no descriptor for it.
+ * `ResourceExhaustedError` when the process has no descriptor for it.
  */
 export async function readHostsFile(path = PATH): Promise<HostsFile> {
   try {
     return parseHostsFile(await readFile(path, 'utf8'));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException; // `readFile` throws nothing else
-    if (isShortage(code)) throw new ShortageError(code, 'the hosts file cannot be opened');
+    if (isResourceExhausted(code)) throw new ResourceExhaustedError(code, 'the hosts file cannot be opened');
     return new Map();
   }
 }
@@ -79,8 +84,8 @@ export class SystemResolver {
     this.#family = family;
   }
 
-  /** Rejects with a `DialError`. `isWanted` is asked when the name's turn has come. */
-  lookUp(hostname: string, isWanted = () => true): Promise<DnsAnswer> {
+  /** Rejects with a `ConnectError`. `isWanted` is asked when the name's turn has come. */
+  lookUp(hostname: string, isWanted = () => true): Promise<DnsRecords> {
     return this.#limit(() => {
       if (!isWanted()) throw dnsFailure(hostname, 'EAI_AGAIN');
       return this.#ask(hostname);
@@ -92,7 +97,7 @@ export class SystemResolver {
     this.#limit.clearQueue();
   }
 
-  async #ask(hostname: string): Promise<DnsAnswer> {
+  async #ask(hostname: string): Promise<DnsRecords> {
     try {
       const options = { all: true, verbatim: false, family: this.#family ?? 0 } as const;
       const found = await dns.promises.lookup(hostname, options);
@@ -103,7 +108,7 @@ export class SystemResolver {
   }
 }
 
-export interface NameSourceOptions {
+export interface NameLookupOptions {
   readonly now: () => number;
   readonly readHosts: () => Promise<HostsFile>;
   readonly servers: Pick<NameServers, 'lookUp' | 'close'>;
@@ -125,17 +130,17 @@ const SYSTEM_PAUSE_MS = 30_000;
  * - Names that only the system can know, without a dot or in `.local`, are left to it. So are those for which the
  *   name servers fail, for as long as the system knows better.
  */
-export class NameSource {
-  readonly #options: NameSourceOptions;
+export class NameLookup {
+  readonly #options: NameLookupOptions;
   #hosts: Promise<HostsFile> | undefined;
   #systemPausedUntil = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
-  constructor(options: NameSourceOptions) {
+  constructor(options: NameLookupOptions) {
     this.#options = options;
   }
 
-  async lookUp(hostname: string): Promise<DnsAnswer> {
+  async lookUp(hostname: string): Promise<DnsRecords> {
     const { family, trouble } = this.#options;
     const hosts = await this.#readHosts();
     const fixed = [...(hosts.get(hostname) ?? []), ...reserved(hostname)];
@@ -146,9 +151,10 @@ export class NameSource {
       trouble.ended(hostname, undefined);
       return answer;
     } catch (error) {
-      if (isLookUpShort()) throw new ShortageError('EMFILE', `no file can be opened to look ${hostname} up`);
-      // Nothing but a DialError is thrown before the end.
-      if (!this.#isClosed) trouble.ended(hostname, (error as DialError).code);
+      if (isOutOfDescriptors())
+        throw new ResourceExhaustedError('EMFILE', `no file can be opened to look ${hostname} up`);
+      // Nothing but a ConnectError is thrown before the end.
+      if (!this.#isClosed) trouble.ended(hostname, (error as ConnectError).code);
       throw error;
     }
   }
@@ -160,7 +166,7 @@ export class NameSource {
     this.#options.system?.close();
   }
 
-  /** Rejects with a `ShortageError` when there is no descriptor for the file, and reads it the next time. */
+  /** Rejects with a `ResourceExhaustedError` when there is no descriptor for the file, and reads it the next time. */
   async #readHosts(): Promise<HostsFile> {
     try {
       this.#hosts ??= this.#options.readHosts();
@@ -171,27 +177,29 @@ export class NameSource {
     }
   }
 
-  async #ask(hostname: string): Promise<DnsAnswer> {
+  async #ask(hostname: string): Promise<DnsRecords> {
     const { servers, system } = this.#options;
     if (system !== undefined && isForSystem(hostname)) return system.lookUp(hostname);
     try {
       return await servers.lookUp(hostname);
     } catch (error) {
-      const answer = isFinalDnsCode((error as DialError).code) ? undefined : await this.#askSystem(hostname);
+      const answer = isFinalDnsCode((error as ConnectError).code)
+        ? undefined
+        : await this.#askSystem(hostname);
       if (answer === undefined) throw error;
       return answer;
     }
   }
 
   /** Resolves to nothing when the system knows no better. */
-  async #askSystem(hostname: string): Promise<DnsAnswer | undefined> {
+  async #askSystem(hostname: string): Promise<DnsRecords | undefined> {
     const { now, system } = this.#options;
     const isWanted = () => !this.#isClosed && now() >= this.#systemPausedUntil;
     if (system === undefined || !isWanted()) return undefined;
     try {
       return await system.lookUp(hostname, isWanted);
     } catch (error) {
-      if (isFinalDnsCode((error as DialError).code)) throw error;
+      if (isFinalDnsCode((error as ConnectError).code)) throw error;
       this.#systemPausedUntil = now() + SYSTEM_PAUSE_MS;
       return undefined;
     }
@@ -206,7 +214,7 @@ function isInvalid(hostname: string): boolean {
   return hostname === 'invalid' || hostname.endsWith('.invalid');
 }
 
-function fixedAnswer(hostname: string, fixed: readonly string[], family: Family | undefined): DnsAnswer {
+function fixedAnswer(hostname: string, fixed: readonly string[], family: Family | undefined): DnsRecords {
   const addresses = ofFamily([...new Set(fixed)], family);
   if (addresses.length === 0 && family !== undefined) throw otherFamily(hostname, family);
   return { addresses, ttlMs: HOSTS_TTL_MS };

@@ -1,5 +1,5 @@
 import dns, { type RecordWithTtl } from 'node:dns';
-import { type DnsAnswer, dnsFailure, isFinalDnsCode } from './dns-cache.ts';
+import { type DnsRecords, dnsFailure, isFinalDnsCode } from './dns-cache.ts';
 
 /** Which records are asked for; `ipv4-first` asks for IPv6 addresses only where there is no other. */
 export type Families = 'ipv4' | 'ipv6' | 'both' | 'ipv4-first';
@@ -49,7 +49,7 @@ export class NameServers {
   }
 
   /** IPv4 addresses come first, since a broken way of IPv6 is found out only when the time is up. */
-  async lookUp(hostname: string): Promise<DnsAnswer> {
+  async lookUp(hostname: string): Promise<DnsRecords> {
     const asked = await this.#askAll(hostname);
     const records = asked.flatMap((one) => one.records.slice(0, MAX_ADDRESSES));
     if (records.length > 0) {

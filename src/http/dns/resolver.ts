@@ -1,11 +1,11 @@
 import net from 'node:net';
 import pLimit from 'p-limit';
-import { DialError } from '../network-errors.ts';
-import { type DnsAnswer, DnsCache, DnsTrouble, dnsFailure, type LookUp } from './dns-cache.ts';
+import { ConnectError } from '../network-errors.ts';
+import { DnsCache, type DnsRecords, DnsTrouble, dnsFailure, type LookUp } from './dns-cache.ts';
 import {
   type Family,
   hasIpv6,
-  NameSource,
+  NameLookup,
   ofFamily,
   otherFamily,
   readHostsFile,
@@ -106,13 +106,13 @@ export class Resolver {
         this.#settle(hostname, undefined, answer.addresses);
       },
       (error: unknown) => {
-        if (error instanceof DialError) this.#cache.learnFailure(hostname, error);
+        if (error instanceof ConnectError) this.#cache.learnFailure(hostname, error);
         this.#settle(hostname, error as Error, NONE); // nothing else is thrown
       },
     );
   }
 
-  #lookUpInTime(hostname: string): Promise<DnsAnswer> {
+  #lookUpInTime(hostname: string): Promise<DnsRecords> {
     const { lookUp, timeoutMs = 10_000 } = this.#options;
     return new Promise((resolve, reject) => {
       const expire = () =>
@@ -149,7 +149,7 @@ interface DnsSettings {
 export function openResolver(settings: DnsSettings): Resolver {
   const { family, overrides, servers: given, concurrency, timeoutMs, now, warn } = settings;
   const servers = new NameServers({ servers: given, families: familiesOf(family) });
-  const source = new NameSource({
+  const source = new NameLookup({
     now,
     readHosts: readHostsFile,
     servers,

@@ -6,7 +6,7 @@ import { resolveRunOptions } from '../../../src/config/library-options.ts';
 import { requestTemplate } from '../../../src/config/request-template.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { Run } from '../../../src/fetch/run.ts';
-import { threadedFetching } from '../../../src/fetch/threads/coordinator.ts';
+import { createThreadBackend } from '../../../src/fetch/threads/coordinator.ts';
 import type { Job } from '../../../src/model/job.ts';
 import type { Result } from '../../../src/model/result.ts';
 import { tempDir } from '../../origin/temp-dir.ts';
@@ -59,7 +59,7 @@ async function aRun(jobs: AsyncIterable<Job[]>, setup: RunSetup = {}): Promise<R
     clock: systemClock,
     random: Math.random,
     warn: (message) => warnings.push(message),
-    fetching: threadedFetching(2, pathToFileURL(file)),
+    fetching: createThreadBackend(2, pathToFileURL(file)),
   });
 }
 

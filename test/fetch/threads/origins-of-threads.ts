@@ -1,4 +1,4 @@
-import { ownerOf } from '../../../src/fetch/threads/coordinator.ts';
+import { threadForHost } from '../../../src/fetch/threads/coordinator.ts';
 import { anOrigin } from '../../cli/an-origin.ts';
 import type { Origin } from '../../origin/origin.ts';
 
@@ -7,7 +7,7 @@ export async function originsOfTwoThreads(): Promise<readonly [Origin, Origin]> 
   const found: Origin[] = [];
   while (found[0] === undefined || found[1] === undefined) {
     const origin = await anOrigin();
-    found[ownerOf(new URL(origin.url).host, 2)] ??= origin;
+    found[threadForHost(new URL(origin.url).host, 2)] ??= origin;
   }
   return [found[0], found[1]];
 }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { ownerOf } from '../../../src/fetch/threads/coordinator.ts';
+import { threadForHost } from '../../../src/fetch/threads/coordinator.ts';
 
 describe('ownerOf()', () => {
   const hosts = Array.from({ length: 4000 }, (_, index) => `127.0.${index >> 8}.${index & 255}:8080`);
 
   it.each([1, 2, 3, 64])('gives each of %i threads its part of many hosts', (count) => {
     const parts = Array.from({ length: count }, () => 0);
-    for (const host of hosts) parts[ownerOf(host, count)] = (parts[ownerOf(host, count)] ?? 0) + 1;
+    for (const host of hosts)
+      parts[threadForHost(host, count)] = (parts[threadForHost(host, count)] ?? 0) + 1;
     expect(parts).toHaveLength(count);
     for (const part of parts) {
       expect(part).toBeGreaterThan((0.5 * hosts.length) / count);
@@ -16,6 +17,6 @@ describe('ownerOf()', () => {
 
   it('tells names apart that differ in their last letter', () => {
     const names = Array.from({ length: 26 }, (_, index) => `www.example.${String.fromCharCode(97 + index)}`);
-    expect(new Set(names.map((name) => ownerOf(name, 2)))).toEqual(new Set([0, 1]));
+    expect(new Set(names.map((name) => threadForHost(name, 2)))).toEqual(new Set([0, 1]));
   });
 });
