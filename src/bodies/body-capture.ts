@@ -2,126 +2,134 @@ import type { Job } from '../model/job.ts';
 import type { KeptBody } from '../model/result.ts';
 import { BodyError, type BodySink, BodySinkGroup, InlineSink } from './body-sink.ts';
 import type { FileSaver, SaveRequest } from './file-sink.ts';
-import type { Headers, ResumePoint } from './resume.ts';
+import type { ResponseHeaders, ResumePoint } from './resume.ts';
 
 export interface BodyCaptureOptions {
   /** `--save-dir`. */
   readonly saver?: FileSaver | undefined;
-  /** `--inline-body`: bytes of a body that go into its record at most. */
+  /** `--inline-body`: the maximum number of bytes of a body in its record. */
   readonly inlineBytes?: number | undefined;
-  /** Bytes of a body that is saved. */
+  /** Limit in bytes for a body that is saved. */
   readonly maxBytes: number;
-  /** Bytes of a body that is not. */
-  readonly maxDroppedBytes: number;
-  /** Whether another request follows an answer with this head, such as the next hop of a redirect. */
-  readonly isFollowed: (job: Job, status: number, headers: Headers) => boolean;
-  /** Whether an answer with this head can be OK in the end. */
-  readonly mayBeOk: (job: Job, status: number, headers: Headers) => boolean;
-  /** Whether the body is looked through as it comes, from its beginning. */
+  /** Limit in bytes for a body that is not saved. */
+  readonly maxUnsavedBytes: number;
+  /** Whether another request follows a response with this head, such as the next hop of a redirect. */
+  readonly isFollowed: (job: Job, status: number, headers: ResponseHeaders) => boolean;
+  /** Whether a response with this head can still be OK. */
+  readonly mayBeOk: (job: Job, status: number, headers: ResponseHeaders) => boolean;
+  /** Whether the body is searched for text, which needs it from its first byte. */
   readonly isSearched: (job: Job) => boolean;
 }
 
-/** How the body of an answer is read. */
+/** How the body of a response is read. */
 export interface BodyPlan {
   readonly maxBytes: number;
-  readonly taker: BodySink | undefined;
-  /** What the answer counts as. */
+  readonly sink: BodySink | undefined;
+  /** The status the response counts as: 200 for a 206 that completes a resumed body. */
   readonly status: number;
 }
 
-/** What becomes of the body of one answer: made before the request is sent, and used for it alone. */
+/**
+ * The body of one response on its way to its file and its record. Create it before the request is sent, since a resumed
+ * download adds headers to the request.
+ */
 export class BodyCapture {
   readonly #options: BodyCaptureOptions;
-  readonly #asked: SaveRequest;
-  readonly #point: ResumePoint | undefined;
-  #taker: BodySink | undefined;
-  #isPointUsed = false;
-  #isToRepeat = false;
+  readonly #request: SaveRequest;
+  readonly #resumePoint: ResumePoint | undefined;
+  #sink: BodySink | undefined;
+  /** Whether the partial file of the resume point is in use, or was released or removed. */
+  #isPartialHandled = false;
+  #mustRestart = false;
 
-  constructor(options: BodyCaptureOptions, asked: SaveRequest, point?: ResumePoint) {
+  constructor(options: BodyCaptureOptions, request: SaveRequest, resumePoint?: ResumePoint) {
     this.#options = options;
-    this.#asked = asked;
-    this.#point = point;
+    this.#request = request;
+    this.#resumePoint = resumePoint;
   }
 
-  /** Headers that the request has beside its own. */
-  get headers(): Readonly<Record<string, string>> | undefined {
-    return this.#point?.headers;
+  /** Headers to add to the request, which ask for the rest of a partial body. */
+  get resumeHeaders(): Readonly<Record<string, string>> | undefined {
+    return this.#resumePoint?.headers;
   }
 
-  /** Whether the server must be asked again, for the whole: it did not give the rest that it was asked for. */
-  get isToRepeat(): boolean {
-    return this.#isToRepeat;
+  /**
+   * Whether the server did not send the rest that was requested. The partial file is removed, so the next request asks for
+   * the whole body.
+   */
+  get mustRestart(): boolean {
+    return this.#mustRestart;
   }
 
-  /** The head of the answer is there. */
-  receive(status: number, headers: Headers): BodyPlan {
-    const start = this.#point?.continuation(status, headers);
-    if (start === 'odd') {
-      this.#isPointUsed = true;
-      // If the beginning cannot be removed, asking again would end here again.
-      this.#isToRepeat = this.#point?.part.discard() === true;
-      this.#taker = UNASKED_PART;
-      return { maxBytes: 0, taker: this.#taker, status };
+  /** Call when the head of the response has arrived. */
+  onHead(status: number, headers: ResponseHeaders): BodyPlan {
+    const continuation = this.#resumePoint?.continuation(status, headers);
+    if (continuation === 'invalid-range') {
+      this.#isPartialHandled = true;
+      // If the partial file cannot be removed, another request would end here again.
+      this.#mustRestart = this.#resumePoint?.file.discard() === true;
+      this.#sink = UNREQUESTED_PART;
+      return { maxBytes: 0, sink: this.#sink, status };
     }
     const { saver, maxBytes } = this.#options;
-    if (saver !== undefined && this.#point !== undefined && typeof start === 'object') {
-      this.#isPointUsed = true;
-      this.#taker = saver.goOn(this.#asked, this.#point, start); // a record would have the rest alone
-      return { maxBytes: Math.max(0, maxBytes - start.bytes), taker: this.#taker, status: 200 };
+    if (saver !== undefined && this.#resumePoint !== undefined && typeof continuation === 'object') {
+      this.#isPartialHandled = true;
+      // No inline sink: the record would have only the rest.
+      this.#sink = saver.resume(this.#request, this.#resumePoint, continuation);
+      return { maxBytes: Math.max(0, maxBytes - continuation.bytes), sink: this.#sink, status: 200 };
     }
-    return this.#begin(status, headers);
+    return this.#captureWhole(status, headers);
   }
 
-  /** The body came to an early end. */
-  breakOff(): void {
-    this.#taker?.drop(true);
+  /** Call when the body ended early. What has arrived may be resumed later. */
+  interrupt(): void {
+    this.#sink?.drop(true);
   }
 
-  /** The answer is judged: gives what is kept of its body. Throws a BodyError when that is a failure. */
+  /** Completes the body after the response was validated. Throws a `BodyError` if it cannot be kept. */
   end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
-    this.#leavePoint();
-    return this.#taker?.end(isOk, isWhole);
+    this.#releasePartial();
+    return this.#sink?.end(isOk, isWhole);
   }
 
-  /** No part of the body is kept. */
+  /** Discards the body. */
   drop(): void {
-    this.#leavePoint();
-    this.#taker?.drop(false);
+    this.#releasePartial();
+    this.#sink?.drop(false);
   }
 
-  #begin(status: number, headers: Headers): BodyPlan {
-    this.#leavePoint();
-    const { saver, maxBytes, maxDroppedBytes, isFollowed, mayBeOk } = this.#options;
-    const { job, method } = this.#asked;
+  #captureWhole(status: number, headers: ResponseHeaders): BodyPlan {
+    this.#releasePartial();
+    const { saver, maxBytes, maxUnsavedBytes, isFollowed, mayBeOk } = this.#options;
+    const { job, method } = this.#request;
     const hasBody = method !== 'HEAD' && !isFollowed(job, status, headers);
-    const isSaved = hasBody && saver !== undefined && (saver.keepsFailed || mayBeOk(job, status, headers));
-    if (hasBody) this.#taker = this.#withInline(isSaved ? this.#saving(saver, status, headers) : undefined);
-    return { maxBytes: isSaved ? maxBytes : maxDroppedBytes, taker: this.#taker, status };
+    const isSaved = hasBody && saver !== undefined && (saver.saveAll || mayBeOk(job, status, headers));
+    if (hasBody) this.#sink = this.#withInline(isSaved ? this.#save(saver, status, headers) : undefined);
+    return { maxBytes: isSaved ? maxBytes : maxUnsavedBytes, sink: this.#sink, status };
   }
 
-  #saving(saver: FileSaver, status: number, headers: Headers): BodySink {
-    const isAskedFor = status !== 206 || 'range' in this.#asked.headers;
-    return isAskedFor ? saver.begin(this.#asked, status, headers) : UNASKED_PART;
+  #save(saver: FileSaver, status: number, headers: ResponseHeaders): BodySink {
+    const isRequested = status !== 206 || 'range' in this.#request.headers;
+    return isRequested ? saver.create(this.#request, status, headers) : UNREQUESTED_PART;
   }
 
-  #withInline(taker: BodySink | undefined): BodySink | undefined {
+  #withInline(sink: BodySink | undefined): BodySink | undefined {
     const { inlineBytes } = this.#options;
-    if (inlineBytes === undefined) return taker;
+    if (inlineBytes === undefined) return sink;
     const inline = new InlineSink(inlineBytes);
-    return taker === undefined ? inline : new BodySinkGroup([taker, inline]);
+    return sink === undefined ? inline : new BodySinkGroup([sink, inline]);
   }
 
-  /** Lets go of a beginning that the answer does not go on with: a new one is put in its place. */
-  #leavePoint(): void {
-    if (this.#isPointUsed) return;
-    this.#isPointUsed = true;
-    this.#point?.part.leave();
+  /** Releases a partial file that this response does not continue. A new file replaces it. */
+  #releasePartial(): void {
+    if (this.#isPartialHandled) return;
+    this.#isPartialHandled = true;
+    this.#resumePoint?.file.keep();
   }
 }
 
-/** Nobody has asked for a part, and a part must not look like the whole. */
-const UNASKED_PART: BodySink = {
+/** Refuses a part of a body that was not requested, so that it is not taken for the whole body. */
+const UNREQUESTED_PART: BodySink = {
   write() {},
   end(isOk) {
     if (isOk) throw new BodyError('protocol', undefined, 'a part of the body came that was not asked for');

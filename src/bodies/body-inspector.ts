@@ -1,16 +1,16 @@
 import type { TextMatcher } from './text-matcher.ts';
 
-/** So much of the beginning of a body is looked at. */
-export const START_BYTES = 4 * 1024;
+/** Length of the start of a body that is kept, in bytes. */
+const START_BYTES = 4 * 1024;
 
-export interface BodyInspectorOptions {
-  /** Looks for texts in the whole body. */
+interface BodyInspectorOptions {
+  /** Searches the whole body. */
   readonly matcher: TextMatcher | undefined;
-  /** Whether the beginning of the body is kept. */
-  readonly keepsStart: boolean;
+  /** Whether to keep the start of the body. */
+  readonly keepStart: boolean;
 }
 
-/** Looks at a body as it comes: for texts in it, and at its beginning. */
+/** Inspects a body as it arrives: searches it for text, and keeps its start. */
 export class BodyInspector {
   readonly #options: BodyInspectorOptions;
   #start = '';
@@ -19,19 +19,19 @@ export class BodyInspector {
     this.#options = options;
   }
 
-  /** The first bytes as latin1, if they are kept. */
+  /** The first 4 KiB as latin1; empty without `keepStart`. */
   get start(): string {
     return this.#start;
   }
 
   write(piece: Buffer): void {
-    const { matcher, keepsStart } = this.#options;
+    const { matcher, keepStart } = this.#options;
     matcher?.write(piece);
     const missing = START_BYTES - this.#start.length;
-    if (keepsStart && missing > 0) this.#start += piece.toString('latin1', 0, missing);
+    if (keepStart && missing > 0) this.#start += piece.toString('latin1', 0, missing);
   }
 
-  /** What the body has or has not, against what was asked for. To be called once, at its end. */
+  /** The first text rule that the body does not meet, as a message. Call once, after the last `write`. */
   textFault(): string | undefined {
     return this.#options.matcher?.end();
   }

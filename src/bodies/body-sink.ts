@@ -4,72 +4,53 @@ import type { FailureKind } from '../model/failure.ts';
 import { printable } from '../model/printable.ts';
 import type { KeptBody } from '../model/result.ts';
 
-/** Why the body of an answer cannot be kept, which makes its URL a failure. */
-export class BodyError extends Error {
-  override readonly name = 'BodyError';
-  readonly kind: FailureKind;
-  readonly code: string | undefined;
-
-  constructor(kind: FailureKind, code: string | undefined, message: string) {
-    super(message);
-    this.kind = kind;
-    this.code = code;
-  }
-}
-
-/** The failure `write`, from an error of the file system. `name` is that of the file or directory. */
-export function writeError(name: string, cause: unknown): BodyError {
-  const code = errorCode(cause);
-  return new BodyError('write', code, `Cannot write "${printable(name)}": ${systemReason(cause)}`);
-}
-
-/** Takes one body as it comes in, decoded: any number of `write`, and then `end` or `drop`. */
+/** Takes one decoded body as it arrives: any number of `write`, then `end` or `drop`. */
 export interface BodySink {
-  /** The piece is of no use after the call. @throws BodyError, after which `drop` is the only call */
+  /** Takes a piece, which is valid only during the call. @throws BodyError, after which only `drop` may be called */
   write(piece: Buffer): void;
   /**
-   * The answer is judged. Gives what is kept of its body.
+   * Completes the body after its response was validated, and returns what was kept.
    *
-   * @param isOk whether the URL is OK as far as is known
-   * @param isWhole false when the body was not read to its end, being larger than wanted
-   * @throws BodyError why an answer that is OK otherwise is a failure
+   * @param isOk whether the URL is OK unless the body cannot be kept
+   * @param isWhole false if the body was cut at its size limit
+   * @throws BodyError if the body of a response that is otherwise OK cannot be kept
    */
   end(isOk: boolean, isWhole: boolean): KeptBody | undefined;
   /**
-   * The body is not wanted. Does nothing when it has come to its end, or to an error.
+   * Discards the body. Has no effect after `end` or an error.
    *
-   * @param isBrokenOff whether it came to an early end, so that the rest of it may still be had
+   * @param isInterrupted whether the body ended early, so that the rest may still be fetched
    */
-  drop(isBrokenOff: boolean): void;
+  drop(isInterrupted: boolean): void;
 }
 
-/** Lets several listen to one body. */
+/** Passes one body to several sinks. */
 export class BodySinkGroup implements BodySink {
-  readonly #takers: readonly BodySink[];
+  readonly #sinks: readonly BodySink[];
 
-  constructor(takers: readonly BodySink[]) {
-    this.#takers = takers;
+  constructor(sinks: readonly BodySink[]) {
+    this.#sinks = sinks;
   }
 
   write(piece: Buffer): void {
-    for (const taker of this.#takers) taker.write(piece);
+    for (const sink of this.#sinks) sink.write(piece);
   }
 
   end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
     let kept: KeptBody | undefined;
-    for (const taker of this.#takers) {
-      const part = taker.end(isOk, isWhole);
+    for (const sink of this.#sinks) {
+      const part = sink.end(isOk, isWhole);
       if (part !== undefined) kept = { ...kept, ...part };
     }
     return kept;
   }
 
-  drop(isBrokenOff: boolean): void {
-    for (const taker of this.#takers) taker.drop(isBrokenOff);
+  drop(isInterrupted: boolean): void {
+    for (const sink of this.#sinks) sink.drop(isInterrupted);
   }
 }
 
-/** `--inline-body`: keeps a body in memory for its record. One that is larger than wanted is left out as a whole. */
+/** `--inline-body`: keeps a body in memory for its record. A body over the limit is left out entirely. */
 export class InlineSink implements BodySink {
   readonly #maxBytes: number;
   #pieces: Buffer[] = [];
@@ -85,7 +66,7 @@ export class InlineSink implements BodySink {
     else this.#pieces = [];
   }
 
-  /** Also of a failure: what a server says to it is what people look for. */
+  /** Also keeps the body of a failure, since it often explains the failure. */
   end(_isOk: boolean, isWhole: boolean): KeptBody | undefined {
     if (!isWhole || this.#bytes > this.#maxBytes) return undefined;
     const body = Buffer.concat(this.#pieces);
@@ -98,4 +79,23 @@ export class InlineSink implements BodySink {
     this.#bytes = Number.POSITIVE_INFINITY;
     this.#pieces = [];
   }
+}
+
+/** The body of a response cannot be kept, so its URL failed. */
+export class BodyError extends Error {
+  override readonly name = 'BodyError';
+  readonly kind: FailureKind;
+  readonly code: string | undefined;
+
+  constructor(kind: FailureKind, code: string | undefined, message: string) {
+    super(message);
+    this.kind = kind;
+    this.code = code;
+  }
+}
+
+/** Converts an error of the file system to a failure of kind `write`. `name` is the file or directory. */
+export function writeError(name: string, cause: unknown): BodyError {
+  const code = errorCode(cause);
+  return new BodyError('write', code, `Cannot write "${printable(name)}": ${systemReason(cause)}`);
 }

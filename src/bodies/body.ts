@@ -1,79 +1,80 @@
+import type { BodyInspector } from './body-inspector.ts';
 import type { BodySink } from './body-sink.ts';
 import { type Decoder, decoderFor, ENCODING_OVERHEAD_BYTES, OverflowError } from './decompress.ts';
 
-export interface BodyOptions {
-  /** The body is not read any further than this many bytes, decoded. */
+interface BodyOptions {
+  /** Limit in bytes, decoded. The body is not read beyond it. */
   readonly maxBytes: number;
-  /** Content-Encoding to undo. */
+  /** Content-Encoding to decode. */
   readonly contentEncoding?: string | undefined;
-  /** Given the body as it comes, decoded. */
-  readonly taker?: BodySink | undefined;
-  /** Shown the body as it comes, decoded. */
-  readonly reader?: { write(piece: Buffer): void } | undefined;
+  readonly sink?: BodySink | undefined;
+  readonly inspector?: BodyInspector | undefined;
 }
 
-/** One body as it comes in: decoded, measured against the limit, and handed on. */
+/** One body as it arrives: decodes it, enforces the size limit, and passes it to its sink and inspector. */
 export class Body {
   readonly #maxBytes: number;
   readonly #contentEncoding: string | undefined;
-  readonly #taker: BodySink | undefined;
-  readonly #reader: BodyOptions['reader'];
+  readonly #sink: BodySink | undefined;
+  readonly #inspector: BodyInspector | undefined;
   #decoder: Decoder | undefined;
-  #received = 0;
-  #bytes = 0;
+  #receivedBytes = 0;
+  #decodedBytes = 0;
 
   constructor(options: BodyOptions) {
     this.#maxBytes = options.maxBytes;
     this.#contentEncoding = options.contentEncoding;
-    this.#taker = options.taker;
-    this.#reader = options.reader;
+    this.#sink = options.sink;
+    this.#inspector = options.inspector;
   }
 
   /** Decoded bytes, at most the limit. */
   get bytes(): number {
-    return Math.min(this.#bytes, this.#maxBytes);
+    return Math.min(this.#decodedBytes, this.#maxBytes);
   }
 
-  /** Whether the body is larger than the limit: the rest is not wanted. */
+  /** Whether the body is larger than the limit, so that the rest need not be read. */
   get isOverLimit(): boolean {
-    // A body that decodes to nothing must come to an end, too.
-    return this.#bytes > this.#maxBytes || this.#received > this.#maxBytes + ENCODING_OVERHEAD_BYTES;
+    // A body that decodes to nothing must end, too.
+    return (
+      this.#decodedBytes > this.#maxBytes || this.#receivedBytes > this.#maxBytes + ENCODING_OVERHEAD_BYTES
+    );
   }
 
-  /** @throws DecodeError, and BodyError from the taker */
+  /** @throws DecodeError, and BodyError from the sink */
   write(chunk: Buffer): void {
-    // Made with the first bytes: an answer to HEAD names a coding and has no body.
-    if (this.#received === 0 && this.#contentEncoding !== undefined) {
+    // Created with the first bytes: a response to HEAD names a coding and has no body.
+    if (this.#receivedBytes === 0 && this.#contentEncoding !== undefined) {
       this.#decoder = decoderFor(this.#contentEncoding, this.#maxBytes);
     }
-    this.#received += chunk.length;
+    this.#receivedBytes += chunk.length;
     const decoder = this.#decoder;
-    if (decoder === undefined) this.#hand(chunk);
-    else this.#take(() => decoder.write(chunk));
+    if (decoder === undefined) this.#pass(chunk);
+    else this.#decode(() => decoder.write(chunk));
   }
 
-  /** @throws DecodeError, and BodyError from the taker */
+  /** @throws DecodeError, and BodyError from the sink */
   end(): void {
     const decoder = this.#decoder;
-    if (decoder !== undefined) this.#take(() => decoder.end());
+    if (decoder !== undefined) this.#decode(() => decoder.end());
   }
 
-  #take(decode: () => Iterable<Buffer>): void {
+  #decode(pieces: () => Iterable<Buffer>): void {
     try {
-      for (const piece of decode()) {
-        this.#hand(piece);
-        if (this.#bytes > this.#maxBytes) return;
+      for (const piece of pieces()) {
+        this.#pass(piece);
+        if (this.#decodedBytes > this.#maxBytes) return;
       }
     } catch (error) {
       if (!(error instanceof OverflowError)) throw error;
-      this.#bytes = Number.POSITIVE_INFINITY;
+      this.#decodedBytes = Number.POSITIVE_INFINITY;
     }
   }
 
-  #hand(piece: Buffer): void {
-    this.#bytes += piece.length;
-    if (this.#bytes > this.#maxBytes) return;
-    this.#taker?.write(piece);
-    this.#reader?.write(piece);
+  #pass(piece: Buffer): void {
+    this.#decodedBytes += piece.length;
+    if (this.#decodedBytes > this.#maxBytes) return;
+    this.#sink?.write(piece);
+    this.#inspector?.write(piece);
   }
 }

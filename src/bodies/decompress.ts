@@ -1,15 +1,35 @@
 import { createRequire } from 'node:module';
 import type { BrotliDecompress, Gunzip, Inflate, InflateRaw, ZlibOptions } from 'minizlib';
 
-/** Undoes one content coding, piece by piece and synchronously: as far as its output is walked over. */
+/** The value of Accept-Encoding: the codings that can be decoded. */
+export const ACCEPT_ENCODING = 'gzip, deflate, br';
+
+/** How many bytes an encoded body may be larger than the decoded one. */
+export const ENCODING_OVERHEAD_BYTES = 64 * 1024;
+
+/** Most codings of one body that are decoded. */
+const MAX_CODINGS = 3;
+
+/** Most bytes that go into a decoder at once, and that may come out at once: a small piece may expand to a large one. */
+const MAX_INPUT_BYTES = 16 * 1024;
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Ten bytes of brotli can expand to 16 MiB of zeros. Where large bodies are allowed, input pieces start this small, and
+ * become as small again after a piece with a large output.
+ */
+const MIN_INPUT_BYTES = 32;
+const LARGE_OUTPUT_BYTES = 4 * 1024 * 1024;
+
+/** Decodes one content coding, piece by piece and synchronously, while the returned pieces are iterated. */
 export interface Decoder {
-  /** @throws DecodeError when the bytes are not what the coding says. */
+  /** @throws DecodeError if the bytes are invalid, OverflowError if one piece decodes to too much. */
   write(chunk: Buffer): Iterable<Buffer>;
-  /** What is left. @throws DecodeError when the encoded body has not come to its end. */
+  /** Returns the rest. @throws DecodeError if the body is incomplete. */
   end(): Iterable<Buffer>;
 }
 
-/** The body is not what its Content-Encoding says. */
+/** The body is not valid in its Content-Encoding. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
   readonly code: string | undefined;
@@ -20,31 +40,14 @@ export class DecodeError extends Error {
   }
 }
 
-/** What comes out of the coding is larger than wanted: a bomb, or just a large body. */
+/** The decoded body is larger than the limit. */
 export class OverflowError extends Error {
   override readonly name = 'OverflowError';
 }
 
-/** The codings that fanout asks for. */
-export const ACCEPT_ENCODING = 'gzip, deflate, br';
-
-const MAX_CODINGS = 3;
-
-// A small piece of a bomb must not become a large piece of memory: this much goes in at once, and this much may come out.
-const MAX_PIECE_BYTES = 16 * 1024;
-const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
-
-// Ten bytes of brotli can stand for 16 MiB of zeros, which is no bomb where large bodies are wanted: then as much goes in
-// at once as what came out of the piece before allows.
-const MIN_PIECE_BYTES = 32;
-const LARGE_OUTPUT_BYTES = 4 * 1024 * 1024;
-
-/** By how much an encoded body may be larger than the decoded one. */
-export const ENCODING_OVERHEAD_BYTES = 64 * 1024;
-
 /**
- * The decoder for a Content-Encoding header; `undefined` when there is nothing to undo, or a coding that was not asked
- * for, whose body is then taken as it is. One piece that gives more than `maxBytes` ends in an OverflowError.
+ * Returns the decoder for a Content-Encoding header; `undefined` if there is nothing to decode, or if a coding is not
+ * supported and the body is to be taken as it is. A piece that decodes to more than `maxBytes` causes an `OverflowError`.
  */
 export function decoderFor(contentEncoding: string, maxBytes: number): Decoder | undefined {
   const names = contentEncoding
@@ -57,41 +60,39 @@ export function decoderFor(contentEncoding: string, maxBytes: number): Decoder |
   for (const [index, coding] of codings.entries()) {
     const isLast = index === codings.length - 1;
     const wantedBytes = maxBytes + (isLast ? 1 : ENCODING_OVERHEAD_BYTES);
-    // An object for each: minizlib writes into it, and what it writes for brotli makes gzip overlook a missing end.
-    const next = decoderOf(coding, { maxOutputLength: Math.min(wantedBytes, MAX_OUTPUT_BYTES) });
+    // One object per decoder: minizlib writes to it, and what it writes for brotli makes gzip accept a truncated body.
+    const next = createDecoder(coding, { maxOutputLength: Math.min(wantedBytes, MAX_OUTPUT_BYTES) });
     if (next === undefined) return undefined;
     decoder = decoder === undefined ? next : chain(decoder, next);
   }
   return decoder;
 }
 
-let loaded: typeof import('minizlib') | undefined;
+/** Zlib options with one that minizlib passes on to Node, and that its types leave out. */
+type DecoderOptions = ZlibOptions & { readonly maxOutputLength: number };
 
-/** Loaded for the first encoded body, since it takes a tenth of a short run; at once, since the head of an answer waits for it. */
-function minizlib(): typeof import('minizlib') {
-  loaded ??= createRequire(import.meta.url)('minizlib') as typeof import('minizlib'); // require() gives `any`
-  return loaded;
-}
-
-/** An option of Node's zlib, which minizlib hands on and its types leave out. */
-type Limits = ZlibOptions & { readonly maxOutputLength: number };
-
-function decoderOf(coding: string, limits: Limits): Decoder | undefined {
+function createDecoder(coding: string, options: DecoderOptions): Decoder | undefined {
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
-      return new ZlibDecoder(coding, new (minizlib().Gunzip)(limits));
-    case 'br':
-      return new ZlibDecoder(coding, new (minizlib().BrotliDecompress)(limits), firstPieceBytes(limits));
+      return new ZlibDecoder(coding, new (minizlib().Gunzip)(options));
+    case 'br': {
+      const inputBytes = options.maxOutputLength < MAX_OUTPUT_BYTES ? MAX_INPUT_BYTES : MIN_INPUT_BYTES;
+      return new ZlibDecoder(coding, new (minizlib().BrotliDecompress)(options), inputBytes);
+    }
     case 'deflate':
-      return new DeflateDecoder(limits);
+      return new DeflateDecoder(options);
     default:
       return undefined;
   }
 }
 
-function firstPieceBytes({ maxOutputLength }: Limits): number {
-  return maxOutputLength < MAX_OUTPUT_BYTES ? MAX_PIECE_BYTES : MIN_PIECE_BYTES;
+let loaded: typeof import('minizlib') | undefined;
+
+/** Loads minizlib for the first encoded body, synchronously: loading it takes a tenth of the time of a short run. */
+function minizlib(): typeof import('minizlib') {
+  loaded ??= createRequire(import.meta.url)('minizlib') as typeof import('minizlib'); // require() gives `any`
+  return loaded;
 }
 
 type ZlibStream = Gunzip | BrotliDecompress | Inflate | InflateRaw;
@@ -100,14 +101,15 @@ class ZlibDecoder implements Decoder {
   readonly #coding: string;
   readonly #stream: ZlibStream;
   #output: Buffer[] = [];
-  #pieceBytes: number;
+  /** Bytes that go into the stream at once. */
+  #inputBytes: number;
   #error: (Error & { code?: string }) | undefined;
 
-  constructor(coding: string, stream: ZlibStream, firstPieceBytes = MAX_PIECE_BYTES) {
+  constructor(coding: string, stream: ZlibStream, inputBytes = MAX_INPUT_BYTES) {
     this.#coding = coding;
-    this.#pieceBytes = firstPieceBytes;
+    this.#inputBytes = inputBytes;
     this.#stream = stream;
-    stream.on('data', (chunk) => this.#output.push(chunk as Buffer)); // no encoding is set, so it gives buffers
+    stream.on('data', (chunk) => this.#output.push(chunk as Buffer)); // without an encoding it emits buffers
     stream.on('error', (error) => {
       this.#error = error as Error; // minizlib emits nothing else here
     });
@@ -115,11 +117,11 @@ class ZlibDecoder implements Decoder {
 
   *write(chunk: Buffer): Generator<Buffer> {
     for (let at = 0; at < chunk.length; ) {
-      const end = at + this.#pieceBytes;
+      const end = at + this.#inputBytes;
       this.#stream.write(chunk.subarray(at, end));
       at = end;
-      const output = this.#take();
-      this.#adapt(output);
+      const output = this.#takeOutput();
+      this.#adaptInput(output);
       yield* output;
     }
   }
@@ -127,16 +129,16 @@ class ZlibDecoder implements Decoder {
   end(): Buffer[] {
     this.#stream.end();
     this.#stream.close();
-    return this.#take();
+    return this.#takeOutput();
   }
 
-  #adapt(output: readonly Buffer[]): void {
-    const bytes = output.reduce((sum, piece) => sum + piece.length, 0);
-    const grown = Math.min(4 * this.#pieceBytes, MAX_PIECE_BYTES);
-    this.#pieceBytes = bytes > LARGE_OUTPUT_BYTES ? MIN_PIECE_BYTES : grown;
+  #adaptInput(output: readonly Buffer[]): void {
+    const outputBytes = output.reduce((sum, piece) => sum + piece.length, 0);
+    const grown = Math.min(4 * this.#inputBytes, MAX_INPUT_BYTES);
+    this.#inputBytes = outputBytes > LARGE_OUTPUT_BYTES ? MIN_INPUT_BYTES : grown;
   }
 
-  #take(): Buffer[] {
+  #takeOutput(): Buffer[] {
     if (this.#error !== undefined) {
       if (this.#error.code === 'ERR_BUFFER_TOO_LARGE') throw new OverflowError(this.#error.message);
       throw new DecodeError(`the ${this.#coding} body is broken: ${this.#error.message}`, this.#error.code);
@@ -147,31 +149,32 @@ class ZlibDecoder implements Decoder {
   }
 }
 
-/** `deflate` is zlib by RFC 9110, and raw in the practice of some servers; the first byte tells which. */
+/** `deflate` is the zlib format (RFC 9110, section 8.4.1.2), but some servers send raw deflate. The first byte shows which. */
 class DeflateDecoder implements Decoder {
-  readonly #limits: Limits;
+  readonly #options: DecoderOptions;
   #decoder: Decoder | undefined;
 
-  constructor(limits: Limits) {
-    this.#limits = limits;
+  constructor(options: DecoderOptions) {
+    this.#options = options;
   }
 
   write(chunk: Buffer): Iterable<Buffer> {
     if (chunk.length === 0) return [];
-    const isZlib = ((chunk[0] ?? 0) & 0x0f) === 8;
-    const limits = this.#limits;
-    this.#decoder ??= new ZlibDecoder(
-      'deflate',
-      new (isZlib ? minizlib().Inflate : minizlib().InflateRaw)(limits),
-    );
+    this.#decoder ??= new ZlibDecoder('deflate', this.#createStream(chunk[0] ?? 0));
     return this.#decoder.write(chunk);
   }
 
   end(): Iterable<Buffer> {
     return this.#decoder?.end() ?? [];
   }
+
+  #createStream(firstByte: number): Inflate | InflateRaw {
+    const { Inflate, InflateRaw } = minizlib();
+    return (firstByte & 0x0f) === 8 ? new Inflate(this.#options) : new InflateRaw(this.#options);
+  }
 }
 
+/** Decodes with the first decoder, and its output with the second. */
 function chain(first: Decoder, second: Decoder): Decoder {
   function* through(pieces: Iterable<Buffer>): Generator<Buffer> {
     for (const piece of pieces) yield* second.write(piece);

@@ -1,47 +1,127 @@
 import type { Job, NameField, NamePart, NameTemplate } from '../model/job.ts';
 import { MAX_FILE_NAME_BYTES, MAX_NAME_BYTES } from '../model/safe-name.ts';
 import {
-  asFile,
   bodyKey,
   directoryName,
-  fits,
+  fitsFileName,
+  HASH_MARK,
   hasBodySuffix,
-  hashOf,
-  MARK,
-  marked,
+  hashKey,
+  insertMark,
   NameFields,
   type NameText,
-  plainDirectoryName,
+  pathDirectoryName,
+  pathFileName,
 } from './file-name.ts';
 
-/** A template cut into the parts of a name. */
+/** Fields whose values have the same length in each name. */
+const FIXED_LENGTH: ReadonlySet<NameField> = new Set(['hash', 'status']);
+
+interface FileNamerOptions {
+  readonly template: NameTemplate;
+  /** Method of a job that sets none and has no body. */
+  readonly defaultMethod: string;
+}
+
+/**
+ * Gives each job the name of the file for its body, relative to the save directory, with `/` between its parts.
+ *
+ * - A name depends only on the job, not on other jobs or on existing files.
+ * - Two different URLs never have the same name, even if the file system ignores case: if a name does not show all that
+ *   distinguishes its job, or looks as if it were marked, `~` and a hash of the job are inserted before the extension.
+ * - The name that a job sets with `save` is used unchanged.
+ */
+export class FileNamer {
+  readonly #shape: TemplateShape;
+  readonly #defaultMethod: string;
+
+  constructor(options: FileNamerOptions) {
+    this.#shape = toShape(options.template);
+    this.#defaultMethod = options.defaultMethod;
+  }
+
+  /** @param status of the response, for templates with `{status}` */
+  fileNameFor(job: Job, status: number): string {
+    if (job.save !== undefined) return job.save;
+    const key = bodyKey(job, this.#defaultMethod);
+    const draft = fillTemplate(this.#shape, new NameFields(job, status, key));
+    const { directories, file, isExact, isTruncated } = draft;
+    const { uniqueness } = this.#shape;
+    const isUnique = uniqueness === 'job' || (uniqueness === 'url' && isExact && isPlainUrl(job.url, key));
+    const isUnmarked = !isTruncated && fitsFileName(file) && !HASH_MARK.test(file);
+    return directories + (isUnique && isUnmarked ? file : insertMark(file, `~${hashKey(key)}`));
+  }
+}
+
+/** Whether the key of a body is a URL that consists of an origin and a path. */
+function isPlainUrl(url: string, key: string): boolean {
+  return key === url && !url.includes('?') && !url.includes('#');
+}
+
+/** A name while its parts are added. */
+class NameDraft {
+  /** Each with a `/` at its end. */
+  directories = '';
+  file = '';
+  /** Whether each part shows its whole value, unless it is truncated. */
+  isExact = true;
+  isTruncated = false;
+  #isFull = false;
+
+  addDirectory({ text, isExact }: NameText, name: string): void {
+    const bytes = Buffer.byteLength(this.directories) + Buffer.byteLength(name) + 1;
+    this.#isFull ||= bytes > MAX_NAME_BYTES - MAX_FILE_NAME_BYTES;
+    if (!this.#isFull) this.directories += `${name}/`;
+    this.isExact &&= isExact;
+    this.isTruncated ||= this.#isFull || !name.startsWith(text);
+  }
+}
+
+function fillTemplate(shape: TemplateShape, fields: NameFields): NameDraft {
+  const draft = new NameDraft();
+  for (const part of shape.leading) {
+    const text = fields.fill(part);
+    draft.addDirectory(text, directoryName(text.text));
+  }
+  if (shape.hasPath) {
+    for (const text of fields.directories()) draft.addDirectory(text, pathDirectoryName(text.text));
+  }
+  for (const part of shape.trailing) {
+    const text = fields.fill(part);
+    draft.addDirectory(text, pathDirectoryName(text.text));
+  }
+  const { text, isExact } = fields.fill(shape.file);
+  draft.file = shape.hasPath ? pathFileName(text) : text;
+  draft.isExact &&= isExact && !(shape.hasPath && hasBodySuffix(text));
+  return draft;
+}
+
+/** A template split into the parts of a name. */
 interface TemplateShape {
-  /** Directories before the path. */
-  readonly plain: readonly NameTemplate[];
+  /** Directories before those of the path. */
+  readonly leading: readonly NameTemplate[];
   readonly hasPath: boolean;
-  /** Directories behind those of the path. */
-  readonly mixed: readonly NameTemplate[];
+  /** Directories after those of the path. */
+  readonly trailing: readonly NameTemplate[];
   readonly file: NameTemplate;
-  /** What its names tell apart by themselves: every two jobs, all that a plain URL says, or less. */
-  readonly tells: 'jobs' | 'urls' | 'less';
+  /** What its names always distinguish: every two jobs, every two plain URLs, or neither. */
+  readonly uniqueness: 'job' | 'url' | 'none';
 }
 
-// As long in each name.
-const FIXED: ReadonlySet<NameField> = new Set(['hash', 'status']);
-
-/** Cuts a template at each `/`; a path brings its own. */
-function shapeOf(template: NameTemplate): TemplateShape {
-  const path = template.findIndex((part) => 'field' in part && part.field === 'path');
-  const before = partsOf(path === -1 ? template : template.slice(0, path));
-  const fromPath = path === -1 ? [] : partsOf(template.slice(path));
+/** Splits a template at each `/`. The field `path` adds directories of its own. */
+function toShape(template: NameTemplate): TemplateShape {
+  const pathIndex = template.findIndex((part) => 'field' in part && part.field === 'path');
+  const hasPath = pathIndex !== -1;
+  const leading = splitParts(hasPath ? template.slice(0, pathIndex) : template);
+  const fromPath = hasPath ? splitParts(template.slice(pathIndex)) : [];
   // The path starts with a `/` of its own.
-  if (path !== -1 && before.at(-1)?.length === 0) before.pop();
-  const tells = tellsOf(template, [...before, ...fromPath]);
-  const file = (path === -1 ? before : fromPath).pop() ?? [];
-  return { plain: before, hasPath: path !== -1, mixed: fromPath, file, tells };
+  if (hasPath && leading.at(-1)?.length === 0) leading.pop();
+  const uniqueness = uniquenessOf(template, [...leading, ...fromPath]);
+  const file = (hasPath ? fromPath : leading).pop() ?? [];
+  return { leading, hasPath, trailing: fromPath, file, uniqueness };
 }
 
-function partsOf(template: NameTemplate): NamePart[][] {
+function splitParts(template: NameTemplate): NamePart[][] {
   const parts: NamePart[][] = [[]];
   for (const piece of template) {
     if ('field' in piece) parts.at(-1)?.push(piece);
@@ -55,18 +135,18 @@ function partsOf(template: NameTemplate): NamePart[][] {
   return parts;
 }
 
-function tellsOf(template: NameTemplate, parts: readonly NameTemplate[]): TemplateShape['tells'] {
+function uniquenessOf(template: NameTemplate, parts: readonly NameTemplate[]): TemplateShape['uniqueness'] {
   const has = (part: NameTemplate, field: NameField) =>
     part.some((piece) => 'field' in piece && piece.field === field);
-  const decisive = parts.find((part) => has(part, 'index') || has(part, 'hash'));
-  if (decisive !== undefined && isReadable(decisive)) return 'jobs';
-  if (!has(template, 'host') || !has(template, 'path')) return 'less';
-  // A URL with a query is not plain, so here a query is empty.
+  const identifying = parts.find((part) => has(part, 'index') || has(part, 'hash'));
+  if (identifying !== undefined && isReadable(identifying)) return 'job';
+  if (!has(template, 'host') || !has(template, 'path')) return 'none';
+  // A plain URL has no query, so the field is empty.
   const others = (part: NameTemplate) => part.filter((piece) => 'text' in piece || piece.field !== 'query');
-  return parts.every((part) => isReadable(others(part))) ? 'urls' : 'less';
+  return parts.every((part) => isReadable(others(part))) ? 'url' : 'none';
 }
 
-/** Whether the values of all fields can be read back from what they give together: at most one has an unknown end. */
+/** Whether the value of each field can be read from the filled-in part: at most one may have an unknown length. */
 function isReadable(part: NameTemplate): boolean {
   let first = 0;
   let last = part.length;
@@ -75,89 +155,15 @@ function isReadable(part: NameTemplate): boolean {
   return last - first <= 1;
 }
 
-/** Whether a piece at the edge of what is left has a known length, or is a number that something else follows. */
+/**
+ * Whether the end of a piece is known: it has a fixed length, or is a number next to something else.
+ *
+ * @param nearest the index of the character of `neighbour` that is next to the piece
+ */
 function isBounded(piece: NamePart | undefined, neighbour: NamePart | undefined, nearest: 0 | -1): boolean {
-  if (piece === undefined || 'text' in piece || FIXED.has(piece.field)) return true;
+  if (piece === undefined || 'text' in piece || FIXED_LENGTH.has(piece.field)) return true;
   if (piece.field !== 'index' || neighbour === undefined) return false;
   if ('text' in neighbour) return !/\d/.test(neighbour.text.at(nearest) ?? '');
-  // An extension starts with a dot, and may be missing.
+  // An extension starts with a dot, but may be empty.
   return neighbour.field === 'ext' && nearest === 0;
-}
-
-interface FileNamerOptions {
-  readonly template: NameTemplate;
-  /** Method of a job that names none and has no body. */
-  readonly defaultMethod: string;
-}
-
-/**
- * Gives each job the name of the file that its body is saved in, relative to some directory, with `/` between its parts.
- *
- * A name depends on the job alone, not on other jobs or on what is on the disk, and two different URLs never have the
- * same one, also where the case of letters does not count: as soon as something that tells jobs apart is missing from
- * a name, `~` and digits of a hash over all of it come before the extension; and so they do in a name that looks as if
- * they had. What a job says in `save` is taken as it is.
- */
-export class FileNamer {
-  readonly #shape: TemplateShape;
-  readonly #defaultMethod: string;
-
-  constructor(options: FileNamerOptions) {
-    this.#shape = shapeOf(options.template);
-    this.#defaultMethod = options.defaultMethod;
-  }
-
-  /** @param status of the answer, for templates that have it */
-  nameOf(job: Job, status: number): string {
-    if (job.save !== undefined) return job.save;
-    const identity = bodyKey(job, this.#defaultMethod);
-    const draft = draftOf(this.#shape, new NameFields(job, status, identity));
-    const { directories, file, isExact, isCut } = draft;
-    const { tells } = this.#shape;
-    const isTold = tells === 'jobs' || (tells === 'urls' && isExact && isPlain(job.url, identity));
-    const isWhole = !isCut && fits(file) && !MARK.test(file);
-    return directories + (isTold && isWhole ? file : marked(file, `~${hashOf(identity)}`));
-  }
-}
-
-/** A name in the making. */
-class Draft {
-  /** Each with a `/` behind it. */
-  directories = '';
-  file = '';
-  /** Whether each part says what it was made of, save that some may be cut. */
-  isExact = true;
-  isCut = false;
-
-  #isFull = false;
-
-  add({ text, isExact }: NameText, name: string): void {
-    const bytes = Buffer.byteLength(this.directories) + Buffer.byteLength(name) + 1;
-    this.#isFull ||= bytes > MAX_NAME_BYTES - MAX_FILE_NAME_BYTES;
-    if (!this.#isFull) this.directories += `${name}/`;
-    this.isExact &&= isExact;
-    this.isCut ||= this.#isFull || !name.startsWith(text);
-  }
-}
-
-function draftOf({ plain, hasPath, mixed, file }: TemplateShape, fields: NameFields): Draft {
-  const draft = new Draft();
-  for (const part of plain) {
-    const text = fields.fill(part);
-    draft.add(text, plainDirectoryName(text.text));
-  }
-  if (hasPath) for (const text of fields.directories()) draft.add(text, directoryName(text.text));
-  for (const part of mixed) {
-    const text = fields.fill(part);
-    draft.add(text, directoryName(text.text));
-  }
-  const { text, isExact } = fields.fill(file);
-  draft.file = hasPath ? asFile(text) : text;
-  draft.isExact &&= isExact && !(hasPath && hasBodySuffix(text));
-  return draft;
-}
-
-/** Whether the path and the host are all that makes the body what it is. */
-function isPlain(url: string, identity: string): boolean {
-  return identity === url && !url.includes('?') && !url.includes('#');
 }

@@ -4,32 +4,220 @@ import type { Job } from '../model/job.ts';
 import type { KeptBody } from '../model/result.ts';
 import { BodyError, type BodySink, writeError } from './body-sink.ts';
 import type { FileNamer } from './file-name-template.ts';
-import { PartFile } from './partial-file.ts';
+import { PartialFile } from './partial-file.ts';
 import {
-  type BodyStart,
   encodeResumeRecord,
-  findRecord,
-  type Headers,
+  openResumePoint,
+  type PartialBody,
+  type ResponseHeaders,
   type ResumePoint,
-  resumePoint,
-  resumeRecord,
+  readResumeRecord,
+  toResumeRecord,
 } from './resume.ts';
 import type { SaveDirectory } from './save-directory.ts';
 
-const NOTHING = Buffer.alloc(0);
+/** Longest first piece that is copied instead of hashed, in bytes. */
 const MAX_COPIED_BYTES = 16 * 1024;
 
-/** The SHA-256 of a body. Most come in one piece, for which no object of OpenSSL is made: it costs more than the hash. */
+/** The disk is full or read-only, so that no other body can be written either. */
+const UNWRITABLE_DISK: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
+interface FileSaverOptions {
+  readonly directory: SaveDirectory;
+  readonly namer: FileNamer;
+  /** Whether to save the bodies of failed responses, too. */
+  readonly saveAll: boolean;
+  /** Whether to resume interrupted downloads. */
+  readonly resumePartial: boolean;
+  /** Whether to compute the SHA-256 of each body. */
+  readonly checksums: boolean;
+  /** Called when no more bodies can be saved. */
+  readonly onUnwritable: (error: OutputError) => void;
+}
+
+/** The request whose response body is saved. */
+export interface SaveRequest {
+  readonly job: Job;
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | undefined;
+}
+
+/** `--save-dir`: finds the file of each job and creates the sink that writes it. */
+export class FileSaver {
+  readonly #options: FileSaverOptions;
+
+  constructor(options: FileSaverOptions) {
+    this.#options = options;
+  }
+
+  get saveAll(): boolean {
+    return this.#options.saveAll;
+  }
+
+  /** Finds the partial file that an earlier attempt or run left. Returns `undefined` synchronously for most requests. */
+  findPartial(request: SaveRequest): Promise<ResumePoint | undefined> | undefined {
+    const { resumePartial, directory, namer } = this.#options;
+    if (!resumePartial || request.method !== 'GET') return undefined;
+    if (request.body !== undefined || 'range' in request.headers) return undefined;
+    const file = new PartialFile(directory, namer.fileNameFor(request.job, 0));
+    const record = readResumeRecord(file, request.url);
+    if (record === undefined) {
+      file.discard();
+      return undefined;
+    }
+    return openResumePoint(file, record).then((point) => {
+      if (point === undefined) file.discard();
+      return point;
+    });
+  }
+
+  /** Creates the sink for a body that arrives from its start. */
+  create(request: SaveRequest, status: number, headers: ResponseHeaders): BodySink {
+    const { resumePartial, directory, namer } = this.#options;
+    const name = namer.fileNameFor(request.job, status);
+    const record = resumePartial ? toResumeRecord(request.url, status, headers) : undefined;
+    return this.#createSink(new PartialFile(directory, name), name, {
+      resumeRecord: record === undefined ? undefined : encodeResumeRecord(record),
+    });
+  }
+
+  /** Creates the sink for the rest of a partial body. */
+  resume(request: SaveRequest, { file }: ResumePoint, partial: PartialBody): BodySink {
+    const name = this.#options.namer.fileNameFor(request.job, 0);
+    return this.#createSink(file, name, { partial });
+  }
+
+  #createSink(
+    file: PartialFile,
+    name: string,
+    rest: Pick<FileSinkOptions, 'resumeRecord' | 'partial'>,
+  ): BodySink {
+    const { saveAll, checksums } = this.#options;
+    const onWriteError = (error: BodyError) => this.#checkDirectory(error);
+    return new FileSink({ file, name, saveAll, checksums, onWriteError, ...rest });
+  }
+
+  /** Checks whether an error concerns only its body or all bodies. */
+  #checkDirectory(failure: BodyError): void {
+    const { directory, onUnwritable } = this.#options;
+    let error = failure;
+    if (!UNWRITABLE_DISK.has(failure.code)) {
+      try {
+        directory.probe();
+        return;
+      } catch (cause) {
+        error = cause as BodyError; // `probe` throws nothing else
+      }
+    }
+    onUnwritable(new OutputError(`${error.message}; no body can be saved any more`, { cause: error }));
+  }
+}
+
+interface FileSinkOptions {
+  readonly file: PartialFile;
+  /** The final name, relative to the save directory. */
+  readonly name: string;
+  /** Whether to keep the body of a failed response, too. */
+  readonly saveAll: boolean;
+  /** Whether to compute the SHA-256. */
+  readonly checksums: boolean;
+  /** The record written beside the file, by which the download can be resumed. */
+  readonly resumeRecord?: string | undefined;
+  /** The part of the body that is in the file already. */
+  readonly partial?: PartialBody | undefined;
+  /** Called for each error of the file system. */
+  readonly onWriteError: (error: BodyError) => void;
+}
+
+/** Writes a body to a file as it arrives. Writes are synchronous, so a slow disk slows the whole run. */
+class FileSink implements BodySink {
+  readonly #options: FileSinkOptions;
+  readonly #hash: BodyHash | undefined;
+  #bytes: number;
+  #isOpen: boolean;
+  #isDone = false;
+
+  constructor(options: FileSinkOptions) {
+    this.#options = options;
+    this.#hash = options.checksums ? new BodyHash(options.partial?.hash) : undefined;
+    this.#bytes = options.partial?.bytes ?? 0;
+    this.#isOpen = options.partial !== undefined;
+  }
+
+  write(piece: Buffer): void {
+    if (this.#isDone) return;
+    const { file } = this.#options;
+    this.#attempt(() => {
+      this.#open();
+      file.write(piece);
+    });
+    this.#hash?.update(piece);
+    this.#bytes += piece.length;
+  }
+
+  end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
+    const { file, name, saveAll, partial } = this.#options;
+    if (this.#isDone) return undefined;
+    if (!isOk && !(saveAll && isWhole)) {
+      this.drop(false);
+      return undefined;
+    }
+    if (!isWhole) {
+      this.drop(false);
+      throw new BodyError('size', undefined, 'the body is larger than --max-size');
+    }
+    if (partial !== undefined && partial.totalBytes !== this.#bytes) {
+      this.drop(false);
+      throw new BodyError('protocol', undefined, 'the parts of the body are not as long as the whole');
+    }
+    this.#attempt(() => {
+      this.#open();
+      file.commit();
+    });
+    this.#isDone = true;
+    return { path: name, bytes: this.#bytes, sha256: this.#hash?.hex() };
+  }
+
+  drop(isInterrupted: boolean): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    const { file } = this.#options;
+    if (isInterrupted && this.#bytes > 0) file.keep();
+    else file.discard();
+  }
+
+  #open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    this.#options.file.create(this.#options.resumeRecord);
+  }
+
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.drop(true); // what is on the disk is correct, and may be resumed when there is room again
+      const { name, onWriteError } = this.#options;
+      const failure = error instanceof BodyError ? error : writeError(name, error);
+      onWriteError(failure);
+      throw failure;
+    }
+  }
+}
+
+/** The SHA-256 of a body. A body of one piece is hashed in one call, since creating a hash object costs more than the hash. */
 export class BodyHash {
   #hash: Hash | undefined;
   #first: Buffer | undefined;
 
-  /** @param start of the body, if the beginning of it was hashed before */
-  constructor(start?: Hash) {
-    this.#hash = start;
+  /** @param hash of the start of the body, if that was hashed before */
+  constructor(hash?: Hash) {
+    this.#hash = hash;
   }
 
-  /** Holds a copy of the first piece until there is another. */
+  /** Keeps a copy of the first piece until there is another. */
   update(piece: Buffer): void {
     if (this.#hash !== undefined) this.#hash.update(piece);
     else if (this.#first === undefined && piece.length <= MAX_COPIED_BYTES) this.#first = Buffer.from(piece);
@@ -40,191 +228,10 @@ export class BodyHash {
     }
   }
 
-  /** In lower-case hex, once. */
+  /** The hash in lower-case hex. Call once. */
   hex(): string {
     return this.#hash === undefined
-      ? hash('sha256', this.#first ?? NOTHING, 'hex')
+      ? hash('sha256', this.#first ?? Buffer.alloc(0), 'hex')
       : this.#hash.digest('hex');
-  }
-}
-
-interface FileSinkOptions {
-  readonly part: PartFile;
-  /** The final name, relative to the directory that bodies are saved in. */
-  readonly name: string;
-  /** Whether the body of an answer that is not OK is kept, too. */
-  readonly keepsFailed: boolean;
-  /** Whether its SHA-256 is told. */
-  readonly hashes: boolean;
-  /** What is written beside the file so that it can be gone on with. */
-  readonly record: string | undefined;
-  /** What of the body is in the file already. */
-  readonly start?: BodyStart | undefined;
-  /** Told of each error of the file system. */
-  readonly onWriteError: (error: BodyError) => void;
-}
-
-/** `--save-dir`: writes a body to a file as it comes. Writing waits for the disk, and so does all that comes after. */
-class FileSink implements BodySink {
-  readonly #options: FileSinkOptions;
-  readonly #hash: BodyHash | undefined;
-  #bytes: number;
-  #isOpen: boolean;
-  #isOver = false;
-
-  constructor(options: FileSinkOptions) {
-    this.#options = options;
-    this.#hash = options.hashes ? new BodyHash(options.start?.hash) : undefined;
-    this.#bytes = options.start?.bytes ?? 0;
-    this.#isOpen = options.start !== undefined;
-  }
-
-  write(piece: Buffer): void {
-    if (this.#isOver) return;
-    const { part } = this.#options;
-    this.#attempt(() => {
-      this.#open();
-      part.write(piece);
-    });
-    this.#hash?.update(piece);
-    this.#bytes += piece.length;
-  }
-
-  end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
-    const { part, name, keepsFailed, start } = this.#options;
-    if (this.#isOver) return undefined;
-    if (!isOk && !(keepsFailed && isWhole)) {
-      this.drop(false);
-      return undefined;
-    }
-    if (!isWhole) {
-      this.drop(false);
-      throw new BodyError('size', undefined, 'the body is larger than --max-size');
-    }
-    if (start?.totalBytes !== undefined && start.totalBytes !== this.#bytes) {
-      this.drop(false);
-      throw new BodyError('protocol', undefined, 'the parts of the body are not as long as the whole');
-    }
-    this.#attempt(() => {
-      this.#open();
-      part.commit();
-    });
-    this.#isOver = true;
-    return { path: name, bytes: this.#bytes, sha256: this.#hash?.hex() };
-  }
-
-  drop(isBrokenOff: boolean): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    const { part } = this.#options;
-    if (isBrokenOff && this.#bytes > 0) part.leave();
-    else part.discard();
-  }
-
-  #open(): void {
-    if (this.#isOpen) return;
-    this.#isOpen = true;
-    this.#options.part.create(this.#options.record);
-  }
-
-  #attempt(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.drop(true); // what is on the disk is right, and with more room may be gone on with
-      const { name, onWriteError } = this.#options;
-      const failure = error instanceof BodyError ? error : writeError(name, error);
-      onWriteError(failure);
-      throw failure;
-    }
-  }
-}
-
-interface FileSaverOptions {
-  readonly directory: SaveDirectory;
-  readonly names: FileNamer;
-  /** Whether the bodies of answers that are not OK are saved, too. */
-  readonly keepsFailed: boolean;
-  /** Whether a body that broke off is gone on with. */
-  readonly resumes: boolean;
-  /** Whether a saved body has its SHA-256. */
-  readonly hashes: boolean;
-  /** Called when no body can be saved any more. */
-  readonly onUnwritable: (error: OutputError) => void;
-}
-
-/** One request, as far as it says whose body its answer has. */
-export interface SaveRequest {
-  readonly job: Job;
-  readonly url: string;
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array | undefined;
-}
-
-// The disk is full, or may only be read; whatever is tried next ends the same way.
-const FULL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
-
-/** `--save-dir`: knows the file of each job, and gives what writes it. */
-export class FileSaver {
-  readonly #options: FileSaverOptions;
-
-  constructor(options: FileSaverOptions) {
-    this.#options = options;
-  }
-
-  get keepsFailed(): boolean {
-    return this.#options.keepsFailed;
-  }
-
-  /** The beginning that an earlier attempt or run has left; `undefined` at once for nearly all. */
-  find(asked: SaveRequest): Promise<ResumePoint | undefined> | undefined {
-    const { resumes, directory, names } = this.#options;
-    if (!resumes || asked.method !== 'GET' || asked.body !== undefined || 'range' in asked.headers)
-      return undefined;
-    const part = new PartFile(directory, names.nameOf(asked.job, 0));
-    const record = findRecord(part, asked.url);
-    const found = record === undefined ? undefined : resumePoint(part, record);
-    if (found === undefined) part.discard();
-    return found?.then((point) => {
-      if (point === undefined) part.discard();
-      return point;
-    });
-  }
-
-  /** What takes the body of an answer from its beginning. */
-  begin(asked: SaveRequest, status: number, headers: Headers): BodySink {
-    const { resumes, directory, names } = this.#options;
-    const name = names.nameOf(asked.job, status);
-    const record = resumes ? resumeRecord(asked.url, status, headers) : undefined;
-    return this.#take(new PartFile(directory, name), name, {
-      record: record === undefined ? undefined : encodeResumeRecord(record),
-    });
-  }
-
-  /** What takes the rest of a body. */
-  goOn(asked: SaveRequest, { part }: ResumePoint, start: BodyStart): BodySink {
-    return this.#take(part, this.#options.names.nameOf(asked.job, 0), { record: undefined, start });
-  }
-
-  #take(part: PartFile, name: string, rest: Pick<FileSinkOptions, 'record' | 'start'>): FileSink {
-    const { keepsFailed, hashes } = this.#options;
-    const onWriteError = (error: BodyError) => this.#look(error);
-    return new FileSink({ part, name, keepsFailed, hashes, ...rest, onWriteError });
-  }
-
-  /** Looks whether it is this body alone that cannot be written. */
-  #look(failure: BodyError): void {
-    const { directory, onUnwritable } = this.#options;
-    let error = failure;
-    if (!FULL.has(failure.code)) {
-      try {
-        directory.probe();
-        return;
-      } catch (fault) {
-        error = fault as BodyError; // `probe` throws nothing else
-      }
-    }
-    onUnwritable(new OutputError(`${error.message}; no body can be saved any more`, { cause: error }));
   }
 }

@@ -2,37 +2,36 @@ import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
 import { bodyKey } from './file-name.ts';
 
-/** A set of texts that only grows. */
-export interface TextSet {
+/** A set that may be too large for a `Set`. */
+interface TextSet {
   has(text: string): boolean;
   add(text: string): unknown;
 }
 
-/** Gives each name that jobs ask for by `save` to the first URL that does, in the order of the list. */
+/** Gives each name that jobs request with `save` to the first URL that requests it, in list order. */
 export class NameConflicts {
   readonly #names: TextSet;
   readonly #owners: TextSet;
   readonly #defaultMethod: string;
 
-  /** @param makeSet makes an empty set, in which there will be two texts for each name */
-  constructor(makeSet: () => TextSet, defaultMethod: string) {
-    this.#names = makeSet();
-    this.#owners = makeSet();
+  /** @param createSet creates an empty set of texts, which will hold one text for each name */
+  constructor(createSet: () => TextSet, defaultMethod: string) {
+    this.#names = createSet();
+    this.#owners = createSet();
     this.#defaultMethod = defaultMethod;
   }
 
-  /** The jobs; one that cannot have its name says why in `invalid`. */
+  /** Yields the jobs. A job whose name belongs to another URL is marked as invalid. */
   *check(jobs: Iterable<Job>): Generator<Job> {
     for (const job of jobs) {
-      const refusal = job.invalid === undefined ? this.refusal(job) : undefined;
-      yield refusal === undefined ? job : { ...job, invalid: refusal };
+      const conflict = job.invalid === undefined ? this.#conflict(job) : undefined;
+      yield conflict === undefined ? job : { ...job, invalid: conflict };
     }
   }
 
-  /** Why this job cannot have the name that it asks for, or `undefined` when it can. */
-  refusal(job: Job): string | undefined {
+  #conflict(job: Job): string | undefined {
     if (job.save === undefined) return undefined;
-    const name = folded(job.save);
+    const name = foldCase(job.save);
     const owner = `${name}\n${bodyKey(job, this.#defaultMethod)}`;
     if (this.#owners.has(owner)) return undefined;
     if (this.#names.has(name)) {
@@ -44,7 +43,7 @@ export class NameConflicts {
   }
 }
 
-/** The same for names that some file systems take for one. */
-function folded(name: string): string {
+/** Maps names to one text that some file systems treat as equal. */
+function foldCase(name: string): string {
   return name.normalize('NFD').toUpperCase().toLowerCase();
 }

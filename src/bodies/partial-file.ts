@@ -2,97 +2,67 @@ import { closeSync, constants, fstatSync, openSync, renameSync, unlinkSync, writ
 import { errorCode } from '../model/errors.ts';
 import type { SaveDirectory } from './save-directory.ts';
 
-// Windows has no O_NOFOLLOW; O_EXCL alone refuses links, too.
+// Windows has no O_NOFOLLOW. O_EXCL refuses links on every system.
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
-const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW;
-const OLD = constants.O_RDWR | constants.O_APPEND | NO_FOLLOW;
-
-/** Opens a file that was not there before. `wasThere` is called when there is one, which is removed, also a link. */
-function openNew(path: string, wasThere: () => void): number {
-  try {
-    return openSync(path, NEW);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    wasThere();
-    unlinkSync(path);
-    return openSync(path, NEW);
-  }
-}
-
-/** Opens a file, and no link, for reading, and for writing at its end. */
-function openOld(path: string): number {
-  return openSync(path, OLD);
-}
-
-/** A write may take less than it is given, such as the last one before a disk is full. */
-function writeAll(fd: number, bytes: Buffer): void {
-  let written = writeSync(fd, bytes);
-  while (written < bytes.length) written += writeSync(fd, bytes, written);
-}
-
-/** Removes a file, if it is there. */
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
-}
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW;
+const READ_AND_APPEND = constants.O_RDWR | constants.O_APPEND | NO_FOLLOW;
 
 /**
- * A body on its way to the disk: a file beside its final place, which gets its final name when it is whole.
+ * A body while it is written: a file `NAME.part`, renamed to its final name when the body is whole.
  *
- * A record beside it says what body its beginning is of, so that another attempt or run can go on with it: the record
- * comes after the file and goes before it. The last call is `commit`, `discard` or `leave`. Throws the errors of `node:fs`, save for the last two.
+ * The resume record `NAME.part.json` beside it says which body it is the start of, so that another attempt or run can
+ * resume it. The record is created after the file and removed before it.
+ *
+ * The last call must be `commit`, `discard` or `keep`. The other methods throw errors of `node:fs`.
  */
-export class PartFile {
+export class PartialFile {
   readonly #directory: SaveDirectory;
   readonly #name: string;
-  readonly #part: string;
+  readonly #partName: string;
   #fd: number | undefined;
-  #isThere = false;
+  #exists = false;
   #hasRecord = false;
 
+  /** @param name the final name, relative to the directory */
   constructor(directory: SaveDirectory, name: string) {
     this.#directory = directory;
     this.#name = name;
-    this.#part = directory.takePart(name);
+    this.#partName = directory.reservePartName(name);
   }
 
-  /** Where it is until it is whole. */
   get path(): string {
-    return this.#directory.pathOf(this.#part);
+    return this.#directory.pathOf(this.#partName);
   }
 
   get recordPath(): string {
     return `${this.path}.json`;
   }
 
-  /** Whether others will look for it here: not while the same URL is fetched twice at a time. */
-  get isFound(): boolean {
-    return this.#part === `${this.#name}.part`;
+  /** Whether another attempt or run looks for the file here. False for a second, simultaneous download of the same URL. */
+  get isResumable(): boolean {
+    return this.#partName === `${this.#name}.part`;
   }
 
-  /** Starts an empty file in place of what earlier runs have left. */
-  create(record: string | undefined): void {
-    this.#directory.makeFor(this.#name);
+  /** Creates an empty file, with a resume record if there is one, and replaces what earlier runs left. */
+  create(resumeRecord: string | undefined): void {
+    this.#directory.makeParents(this.#name);
     try {
-      this.#fd = this.#open();
+      this.#fd = this.#createFile();
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
       this.#directory.recover();
-      this.#directory.makeFor(this.#name);
-      this.#fd = this.#open();
+      this.#directory.makeParents(this.#name);
+      this.#fd = this.#createFile();
     }
-    this.#isThere = true;
-    if (record !== undefined && this.isFound) this.#write(record);
+    this.#exists = true;
+    if (resumeRecord !== undefined && this.isResumable) this.#createRecord(resumeRecord);
   }
 
-  /** Opens what an earlier attempt or run has left, with its record, to go on at its end. */
+  /** Opens the file that an earlier attempt or run left, to read it and to append to it. Returns the file descriptor. */
   reopen(): number {
-    this.#isThere = true;
+    this.#exists = true;
     this.#hasRecord = true;
-    this.#fd = openOld(this.path);
+    this.#fd = openSync(this.path, READ_AND_APPEND);
     return this.#fd;
   }
 
@@ -103,52 +73,52 @@ export class PartFile {
   /** Gives the file its final name. */
   commit(): void {
     if (this.#fd === undefined) return;
-    // A second program in the same directory would have put a file of its own in the place of this one.
+    // Another program that saves to the same directory has replaced the file with its own.
     const isReplaced = fstatSync(this.#fd).nlink === 0;
     this.#close();
     if (isReplaced) throw new Error('another program writes to it, too');
-    if (this.#hasRecord) removeFile(this.recordPath);
+    if (this.#hasRecord) removeIfExists(this.recordPath);
     renameSync(this.path, this.#directory.pathOf(this.#name));
-    this.#directory.givePart(this.#part);
+    this.#directory.releasePartName(this.#partName);
   }
 
-  /** Removes what there is of it; false when it cannot be removed. */
+  /** Removes the file and its record. Never throws; returns false if they cannot be removed. */
   discard(): boolean {
     try {
       this.#close();
-      if (this.#hasRecord) removeFile(this.recordPath);
-      if (this.#isThere) removeFile(this.path);
+      if (this.#hasRecord) removeIfExists(this.recordPath);
+      if (this.#exists) removeIfExists(this.path);
       return true;
     } catch {
-      return false; // an unfinished file that stays does no harm
+      return false; // a partial file that remains does no harm
     } finally {
-      this.#directory.givePart(this.#part);
+      this.#directory.releasePartName(this.#partName);
     }
   }
 
-  /** Leaves it for another attempt; removes it if that could not go on with it. */
-  leave(): void {
+  /** Keeps the file for another attempt; discards it if it has no resume record. Never throws. */
+  keep(): void {
     if (!this.#hasRecord) {
       this.discard();
       return;
     }
-    this.#directory.givePart(this.#part);
+    this.#directory.releasePartName(this.#partName);
     try {
       this.#close();
     } catch {
-      // whether all of it has come to the disk shows when it is read again
+      // If bytes were lost, the file is shorter when it is resumed.
     }
   }
 
-  #open(): number {
-    return openNew(this.path, () => removeFile(this.recordPath));
+  #createFile(): number {
+    return createFile(this.path, () => removeIfExists(this.recordPath));
   }
 
-  #write(record: string): void {
-    const fd = openNew(this.recordPath, () => {});
+  #createRecord(text: string): void {
+    const fd = createFile(this.recordPath);
     this.#hasRecord = true;
     try {
-      writeAll(fd, Buffer.from(record));
+      writeAll(fd, Buffer.from(text));
     } finally {
       closeSync(fd);
     }
@@ -159,5 +129,31 @@ export class PartFile {
     const fd = this.#fd;
     this.#fd = undefined;
     closeSync(fd);
+  }
+}
+
+/** Creates a file. Replaces an existing file or link after calling `beforeReplace`. */
+function createFile(path: string, beforeReplace?: () => void): number {
+  try {
+    return openSync(path, CREATE);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    beforeReplace?.();
+    unlinkSync(path);
+    return openSync(path, CREATE);
+  }
+}
+
+/** Repeats short writes, such as the last one before a disk is full. */
+function writeAll(fd: number, bytes: Buffer): void {
+  let written = writeSync(fd, bytes);
+  while (written < bytes.length) written += writeSync(fd, bytes, written);
+}
+
+function removeIfExists(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }

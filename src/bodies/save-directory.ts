@@ -4,49 +4,24 @@ import { errorCode } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { BodyError, writeError } from './body-sink.ts';
 
-/**
- * Makes a directory, and those above it that are missing. Throws what the file system says. Node's own, with `recursive`,
- * tries for ever where the directory above is there and takes none, such as in /proc.
- */
-export function makeDirectory(path: string): void {
-  const nothingAbove = makeLast(path);
-  if (nothingAbove === undefined) return;
-  if (dirname(path) === path) throw nothingAbove;
-  makeDirectory(dirname(path));
-  const refusal = makeLast(path);
-  if (refusal !== undefined) throw refusal;
-}
+/** Directories that are remembered as created, at about 100 bytes each. */
+const MAX_REMEMBERED = 10_000;
 
-/** The error when the directory above is missing; throws all others. Somebody else may be making the same one. */
-function makeLast(path: string): Error | undefined {
-  try {
-    mkdirSync(path);
-  } catch (error) {
-    if (error instanceof Error && errorCode(error) === 'ENOENT') return error;
-    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
-  }
-  return undefined;
-}
-
-/** More than most trees have; each costs about 100 bytes. */
-const MAX_KNOWN = 10_000;
-
-/** The directory that bodies are saved below. Throws BodyErrors of kind `write`. */
+/** The directory of `--save-dir`. Names are relative to it and safe. Errors are `BodyError`s of kind `write`. */
 export class SaveDirectory {
   readonly #root: string;
-  readonly #maxKnown: number;
-  /** Directories that are there, and are no symbolic links. */
-  readonly #known = new Set<string>();
-  /** Files that are being written, beside their final place. */
-  readonly #parts = new Set<string>();
+  readonly #maxRemembered: number;
+  /** Directories that exist and are not symbolic links. */
+  readonly #created = new Set<string>();
+  /** Names of partial files that are being written. */
+  readonly #partNames = new Set<string>();
 
-  /** @param maxKnown how many directories below it are remembered */
-  constructor(root: string, maxKnown = MAX_KNOWN) {
+  constructor(root: string, maxRemembered = MAX_REMEMBERED) {
     this.#root = root;
-    this.#maxKnown = maxKnown;
+    this.#maxRemembered = maxRemembered;
   }
 
-  /** Makes the directory if it is missing, and checks that something can be written there. */
+  /** Creates the directory if it is missing, and checks that it is writable. */
   probe(): void {
     try {
       makeDirectory(this.#root);
@@ -56,57 +31,82 @@ export class SaveDirectory {
     }
   }
 
-  /** Where the file with this name is, the name being relative and safe. */
   pathOf(name: string): string {
     return `${this.#root}/${name}`;
   }
 
-  /** Makes the directories that the name of a file has, and follows no symbolic link on the way. */
-  makeFor(name: string): void {
+  /** Creates the parent directories of a file. Refuses symbolic links among them. */
+  makeParents(name: string): void {
     const end = name.lastIndexOf('/');
-    if (end === -1 || this.#known.has(name.slice(0, end))) return;
+    if (end === -1 || this.#created.has(name.slice(0, end))) return;
     for (let at = name.indexOf('/'); at !== -1; at = name.indexOf('/', at + 1)) this.#make(name.slice(0, at));
   }
 
-  /** A directory has vanished: all are looked at again, and the first of them is made again. */
+  /** Call when a directory was removed by another program: forgets what was created, and creates the root again. */
   recover(): void {
-    this.#known.clear();
+    this.#created.clear();
     this.probe();
   }
 
-  /** A name beside this one that nobody else is writing to; to be given back. */
-  takePart(name: string): string {
-    let part = `${name}.part`;
-    for (let number = 2; this.#parts.has(part); number += 1) part = `${name}.${number}.part`;
-    this.#parts.add(part);
-    return part;
+  /** Reserves a name for the partial file of `name` that no other download of this process uses. */
+  reservePartName(name: string): string {
+    let partName = `${name}.part`;
+    for (let number = 2; this.#partNames.has(partName); number += 1) partName = `${name}.${number}.part`;
+    this.#partNames.add(partName);
+    return partName;
   }
 
-  givePart(part: string): void {
-    this.#parts.delete(part);
+  releasePartName(partName: string): void {
+    this.#partNames.delete(partName);
   }
 
   #make(directory: string): void {
-    if (this.#known.has(directory)) return;
+    if (this.#created.has(directory)) return;
     try {
-      this.#makeOne(this.pathOf(directory));
+      makeRealDirectory(this.pathOf(directory));
     } catch (error) {
       throw error instanceof BodyError ? error : writeError(directory, error);
     }
-    if (this.#known.size >= this.#maxKnown) this.#known.clear();
-    this.#known.add(directory);
-  }
-
-  #makeOne(path: string): void {
-    try {
-      mkdirSync(path);
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error;
-      if (!lstatSync(path).isDirectory()) throw new BodyError('write', 'EEXIST', inTheWay(path));
-    }
+    if (this.#created.size >= this.#maxRemembered) this.#created.clear();
+    this.#created.add(directory);
   }
 }
 
-function inTheWay(path: string): string {
+/** Creates one directory unless it exists. Throws if a file or a symbolic link has its name. */
+function makeRealDirectory(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    if (!lstatSync(path).isDirectory()) throw new BodyError('write', 'EEXIST', notADirectory(path));
+  }
+}
+
+function notADirectory(path: string): string {
   return `Cannot use "${printable(path)}" for bodies: a file or a symbolic link is in the place of a directory`;
+}
+
+/**
+ * Creates a directory and its missing parents. Throws the error of the file system.
+ *
+ * `mkdirSync` with `recursive` does not return if the parent exists but refuses new entries, such as in /proc.
+ */
+export function makeDirectory(path: string): void {
+  const missingParent = makeLast(path);
+  if (missingParent === undefined) return;
+  if (dirname(path) === path) throw missingParent;
+  makeDirectory(dirname(path));
+  const error = makeLast(path);
+  if (error !== undefined) throw error;
+}
+
+/** Returns the error if the parent is missing, and throws any other. Another process may create the directory, too. */
+function makeLast(path: string): Error | undefined {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (error instanceof Error && errorCode(error) === 'ENOENT') return error;
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+  return undefined;
 }

@@ -1,75 +1,78 @@
 import { TextDecoder } from 'node:util';
 import { printable } from '../model/printable.ts';
 
-/** What must, and must not, be in a body. */
+/**
+ * Longest text that a rule can ask for, and longest match of a regular expression that is always found, in UTF-16 units.
+ */
+export const MAX_MATCH_LENGTH = 128 * 1024;
+
+/** Length of the searched window: twice the longest match, so that each match lies within one window. */
+const WINDOW_LENGTH = 2 * MAX_MATCH_LENGTH;
+
+/** What must and must not be in a body. */
 export interface TextRules {
   readonly contains: readonly string[];
   readonly notContains: readonly string[];
-  /** Flags other than `g` and `y` are kept. */
+  /** All flags but `g` and `y` apply. */
   readonly matches: readonly RegExp[];
 }
 
-/** Longest text that one rule can ask for, and longest match of a regular expression that is sure to be found, in UTF-16 units. */
-export const MAX_MATCH_LENGTH = 128 * 1024;
-
-// Searched at once; twice the longest match, so that each is whole in one window.
-const WINDOW_LENGTH = 2 * MAX_MATCH_LENGTH;
-
 /**
- * Looks for texts and regular expressions in a body as it comes, across the borders of chunks and characters.
+ * Searches a body for texts and regular expressions as it arrives, across chunks and multi-byte characters.
  *
- * It holds a window of 256 Ki UTF-16 units at most: a shorter body is searched as a whole, of a longer one each window
- * overlaps half of the one before, and `^` and `$` stand for the borders of the body alone.
+ * At most 256 Ki UTF-16 units are in memory. A shorter body is searched as a whole. A longer one is searched in windows
+ * that overlap by half; `^` and `$` match only the start and the end of the body.
  */
 export class TextMatcher {
   readonly #rules: TextRules;
   readonly #decoder: TextDecoder;
   readonly #missing: Set<string>;
+  /** Each regular expression that has not matched, with the copy that is used to search. */
   readonly #unmatched: Map<RegExp, RegExp>;
-  #found: string | undefined;
+  #unwanted: string | undefined;
   #text = '';
   #isAtStart = true;
 
-  /** @param contentType header that names the charset; UTF-8 if it names none that is known */
+  /** @param contentType header that names the charset; UTF-8 if it names none or an unknown one */
   constructor(rules: TextRules, contentType: string | undefined) {
     this.#rules = rules;
-    this.#decoder = decoderFor(contentType);
+    this.#decoder = createDecoder(contentType);
     this.#missing = new Set(rules.contains);
-    this.#unmatched = new Map(rules.matches.map((rule) => [rule, searchable(rule)]));
+    this.#unmatched = new Map(rules.matches.map((rule) => [rule, toSearchable(rule)]));
   }
 
   write(chunk: Uint8Array): void {
-    if (this.#isSettled) return;
+    if (this.#isDecided) return;
     this.#text += this.#decoder.decode(chunk, { stream: true });
     if (this.#text.length >= WINDOW_LENGTH) this.#search(false);
   }
 
-  /** The body has come to its end: the first rule that it breaks, in words, or `undefined`. */
+  /** Ends the body. Returns the first rule that it does not meet as a message, or `undefined`. */
   end(): string | undefined {
     this.#text += this.#decoder.decode();
-    if (!this.#isSettled) this.#search(true);
+    if (!this.#isDecided) this.#search(true);
     const [missing] = this.#missing;
     if (missing !== undefined) return `the body does not contain ${quoted(missing)}`;
     const [unmatched] = this.#unmatched.keys();
     if (unmatched !== undefined) return `the body does not match ${quoted(unmatched.source)}`;
-    return this.#found === undefined ? undefined : `the body contains ${quoted(this.#found)}`;
+    return this.#unwanted === undefined ? undefined : `the body contains ${quoted(this.#unwanted)}`;
   }
 
-  /** Whether nothing that may come can change the outcome. */
-  get #isSettled(): boolean {
+  /** Whether the rest of the body cannot change the outcome. */
+  get #isDecided(): boolean {
     const isAllFound = this.#missing.size === 0 && this.#unmatched.size === 0;
-    return isAllFound && (this.#found !== undefined || this.#rules.notContains.length === 0);
+    return isAllFound && (this.#unwanted !== undefined || this.#rules.notContains.length === 0);
   }
 
   #search(isAtEnd: boolean): void {
     const text = this.#text;
     for (const wanted of this.#missing) if (text.includes(wanted)) this.#missing.delete(wanted);
-    this.#found ??= this.#rules.notContains.find((unwanted) => text.includes(unwanted));
+    this.#unwanted ??= this.#rules.notContains.find((unwanted) => text.includes(unwanted));
     for (const [rule, regExp] of this.#unmatched) {
-      // The first character of a later window is there so that `^` and `\b` see what stands before the second one.
+      // A later window is searched from its second character, so that `^` and `\b` see the character before.
       regExp.lastIndex = this.#isAtStart ? 0 : 1;
       const match = regExp.exec(text);
-      // What touches the end of a window may be longer, or `$`: the next window has it again.
+      // A match at the end of a window may be longer or depend on `$`. The next window has it, too.
       if (match !== null && (isAtEnd || regExp.lastIndex < text.length)) this.#unmatched.delete(rule);
     }
     this.#text = text.slice(-MAX_MATCH_LENGTH);
@@ -77,11 +80,12 @@ export class TextMatcher {
   }
 }
 
-function searchable(rule: RegExp): RegExp {
+/** A copy with its own `lastIndex`, since several bodies are searched at a time. */
+function toSearchable(rule: RegExp): RegExp {
   return new RegExp(rule.source, `${rule.flags.replace(/[gy]/g, '')}g`);
 }
 
-function decoderFor(contentType: string | undefined): TextDecoder {
+function createDecoder(contentType: string | undefined): TextDecoder {
   const [, charset] = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '') ?? [];
   try {
     return new TextDecoder(charset ?? 'utf-8');

@@ -17,7 +17,7 @@ const CODERS: Readonly<Record<string, (bytes: Uint8Array) => Buffer>> = {
 
 const MAX_BYTES = 10_000_000;
 
-/** What comes out of these pieces, or the error of the coding. */
+/** The decoded pieces, or the error of the decoder. */
 function decoded(coding: string, pieces: readonly Buffer[], maxBytes = MAX_BYTES): Buffer | Error {
   const decoder = decoderFor(coding, maxBytes);
   if (decoder === undefined) return Buffer.concat(pieces);
@@ -47,7 +47,7 @@ function encoded(names: readonly string[], bytes: Uint8Array): Buffer {
   return all;
 }
 
-test('a body in up to three codings, cut anyhow, comes out as it was', () => {
+test('a body in up to three codings is decoded, however it is split', () => {
   fc.assert(
     fc.property(body, codings, cuts, (bytes, names, places) => {
       const out = decoded(names.join(', '), cutAnyhow(encoded(names, bytes), places));
@@ -57,13 +57,13 @@ test('a body in up to three codings, cut anyhow, comes out as it was', () => {
   );
 });
 
-test('the first byte of a deflate body tells its form, also behind a piece without any', () => {
+test('the first byte of a deflate body shows its format, also after an empty piece', () => {
   for (const bytes of [deflateSync('text'), deflateRawSync('text')]) {
     expect(decoded('deflate', [Buffer.alloc(0), bytes])).toEqual(Buffer.from('text'));
   }
 });
 
-test('a body that is damaged anywhere comes out, or is said to be broken, and nothing else happens', () => {
+test('a damaged body is decoded or refused, and nothing else happens', () => {
   fc.assert(
     fc.property(body, codings, cuts, edits, (bytes, names, places, changes) => {
       const damaged = edited(encoded(names, bytes), changes);
@@ -78,7 +78,7 @@ test('a body that is damaged anywhere comes out, or is said to be broken, and no
   );
 });
 
-test('any bytes in any coding give no more at once than they may', () => {
+test('any bytes in any coding decode to no more at once than the limit', () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 100 }),
@@ -95,7 +95,7 @@ test('any bytes in any coding give no more at once than they may', () => {
   expect(decoded('deflate', [deflateRawSync('x')], 1000)).toEqual(Buffer.from('x'));
 });
 
-test('a text is found in a body however it is cut, where it is found in the whole', () => {
+test('a text is found in a split body if it is in the whole body', () => {
   const alphabet = fc
     .array(fc.constantFrom('a', 'b', 'ä', '€', '\ufeff', '𝄞', '\n'), { maxLength: 40 })
     .map((letters) => letters.join(''));

@@ -41,7 +41,7 @@ test.each([
 });
 
 test.each(['zstd', 'compress', 'gzip, dcb', 'gzip;q=1', 'gzip, gzip, gzip, gzip'])(
-  'a body in "%s", which was not asked for, is taken as it is',
+  'a body in "%s", which is not supported, is taken as it is',
   (coding) => {
     expect(take(filler(5000), coding)).toMatchObject({ bytes: 5000, isOverLimit: false });
   },
@@ -75,22 +75,25 @@ test.each([
   ['gzip', 'gzip', gzip],
   ['brotli', 'br', (bytes: Buffer) => brotliCompressSync(bytes)],
   ['stacked', 'gzip, br', (bytes: Buffer) => brotliCompressSync(gzip(bytes))],
-])('a %s body of exactly the limit is whole, and one byte more is too much', (_name, coding, encode) => {
-  for (const maxBytes of [1, 1000, 70_000]) {
-    const noise = randomBytes(maxBytes + 1); // does not shrink: its encoded form is larger than the limit
-    const options = { maxBytes };
-    expect(take(encode(noise.subarray(1)), coding, options), `exactly ${maxBytes}`).toMatchObject({
-      bytes: maxBytes,
-      isOverLimit: false,
-    });
-    expect(take(encode(noise), coding, options), `over ${maxBytes} by one`).toMatchObject({
-      bytes: maxBytes,
-      isOverLimit: true,
-    });
-  }
-});
+])(
+  'a %s body of exactly the limit is whole, and one byte more is over the limit',
+  (_name, coding, encode) => {
+    for (const maxBytes of [1, 1000, 70_000]) {
+      const noise = randomBytes(maxBytes + 1); // does not shrink: its encoded form is larger than the limit
+      const options = { maxBytes };
+      expect(take(encode(noise.subarray(1)), coding, options), `exactly ${maxBytes}`).toMatchObject({
+        bytes: maxBytes,
+        isOverLimit: false,
+      });
+      expect(take(encode(noise), coding, options), `over ${maxBytes} by one`).toMatchObject({
+        bytes: maxBytes,
+        isOverLimit: true,
+      });
+    }
+  },
+);
 
-test('a limit of 0 takes an empty body alone', () => {
+test('a limit of 0 accepts only an empty body', () => {
   expect(take(Buffer.alloc(0), undefined, { maxBytes: 0 }).isOverLimit).toBe(false);
   expect(take(gzip(Buffer.alloc(0)), 'gzip', { maxBytes: 0 })).toMatchObject({
     bytes: 0,
@@ -111,7 +114,7 @@ test.each([
   expect(process.memoryUsage.rss() - before, 'growth of memory').toBeLessThan(40e6);
 });
 
-test('an encoded body that never decodes to anything comes to an end', () => {
+test('an encoded body that never decodes to anything is over the limit at some point', () => {
   const nothing = gzip(Buffer.alloc(0));
   const endless = Buffer.concat(Array.from({ length: 20_000 }, () => nothing));
   const { bytes, isOverLimit, consumed } = take(endless, 'gzip', { maxBytes: 1000 });
@@ -119,7 +122,7 @@ test('an encoded body that never decodes to anything comes to an end', () => {
   expect(consumed).toBeLessThan(endless.length / 2);
 });
 
-test('a brotli body that is hardly longer than nothing is decoded whole where there is no limit, in little memory', () => {
+test('a tiny brotli body that expands to 200 MB is decoded in little memory where there is no limit', () => {
   const zeros = brotliCompressSync(Buffer.alloc(200_000_000), { params: { 1: 3 } });
   const body = new Body({ maxBytes: Number.POSITIVE_INFINITY, contentEncoding: 'br' });
   const before = process.memoryUsage.rss();
@@ -129,17 +132,17 @@ test('a brotli body that is hardly longer than nothing is decoded whole where th
   expect(process.memoryUsage.rss() - before, 'growth of memory').toBeLessThan(150e6);
 });
 
-test('the taker is given the body decoded and in order, and nothing beyond the limit', () => {
+test('the sink gets the body decoded and in order, and nothing beyond the limit', () => {
   const given: Buffer[] = [];
-  const taker = { write: (piece: Buffer) => void given.push(piece), end: () => undefined, drop: () => {} };
-  const body = new Body({ maxBytes: 1e6, contentEncoding: 'gzip', taker });
+  const sink = { write: (piece: Buffer) => void given.push(piece), end: () => undefined, drop: () => {} };
+  const body = new Body({ maxBytes: 1e6, contentEncoding: 'gzip', sink });
   const bytes = gzip(TEXT);
   for (let at = 0; at < bytes.length; at += 100) body.write(bytes.subarray(at, at + 100));
   body.end();
   expect(Buffer.concat(given).equals(TEXT)).toBe(true);
 
   given.length = 0;
-  const small = new Body({ maxBytes: 10, taker });
+  const small = new Body({ maxBytes: 10, sink });
   small.write(Buffer.alloc(8));
   small.write(Buffer.alloc(8));
   expect(Buffer.concat(given)).toHaveLength(8);

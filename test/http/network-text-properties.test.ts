@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { contentRange, decodeResumeRecord, encodeResumeRecord } from '../../src/bodies/resume.ts';
+import { parseContentRange, decodeResumeRecord, encodeResumeRecord } from '../../src/bodies/resume.ts';
 import { blockedBy } from '../../src/fetch/bot-protection.ts';
 import { retryAfterMs } from '../../src/hosts/retry-policy.ts';
 import { parseHostsFile } from '../../src/http/dns/lookup.ts';
@@ -139,7 +139,7 @@ test('any Content-Range is a range within its whole, or none', () => {
     fc.property(
       nearly(['bytes 0-1/2', 'bytes 10-20/*', 'bytes */5', 'bytes 5-4/9', 'BYTES 0-0/1']),
       (text) => {
-        const range = contentRange(text);
+        const range = parseContentRange(text);
         if (range !== undefined) expect(range.first <= range.last && range.last < range.total).toBe(true);
       },
     ),

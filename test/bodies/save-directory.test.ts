@@ -5,14 +5,14 @@ import { makeDirectory } from '../../src/bodies/save-directory.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
 describe('makeDirectory()', () => {
-  it('makes those above it, too, and minds none that is there', async () => {
+  it('creates missing parents, and accepts existing directories', async () => {
     const path = join(await tempDir(), 'a', 'b', 'c');
     makeDirectory(`${path}/`);
     makeDirectory(path);
     expect(statSync(path).isDirectory()).toBe(true);
   });
 
-  it('takes a symbolic link to a directory for one', async () => {
+  it('accepts a symbolic link to a directory', async () => {
     const dir = await tempDir();
     mkdirSync(join(dir, 'real'));
     symlinkSync('real', join(dir, 'link'));
@@ -20,7 +20,7 @@ describe('makeDirectory()', () => {
     expect(statSync(join(dir, 'real', 'a')).isDirectory()).toBe(true);
   });
 
-  it('says what is in the way', async () => {
+  it('throws if a file is in the way', async () => {
     const dir = await tempDir();
     writeFileSync(join(dir, 'file'), '');
     symlinkSync('nowhere', join(dir, 'dangling'));
@@ -29,7 +29,7 @@ describe('makeDirectory()', () => {
     expect(() => makeDirectory(join(dir, 'dangling'))).toThrow('EEXIST');
   });
 
-  it.skipIf(process.platform !== 'linux')('ends where a file system takes no directories', () => {
+  it.skipIf(process.platform !== 'linux')('throws on a file system that refuses directories', () => {
     expect(() => makeDirectory('/proc/fanout')).toThrow('ENOENT');
     expect(() => makeDirectory('/proc/fanout/a/b')).toThrow('ENOENT');
   });

@@ -2,11 +2,12 @@ import { describe, expect, it, test } from 'vitest';
 import { FileNamer } from '../../src/bodies/file-name-template.ts';
 import { nameTemplate } from '../../src/config/parse/names.ts';
 import type { Job } from '../../src/model/job.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { aJob } from './a-job.ts';
 
 function nameOf(url: string, template = '{host}{path}', fields: Partial<Job> = {}): string {
-  const maker = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
-  return maker.nameOf(aJob(url, fields), 200);
+  const namer = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
+  return namer.fileNameFor(aJob(url, fields), 200);
 }
 
 const MARKED = /~[0-9a-f]{20}/;
@@ -35,7 +36,7 @@ describe('the name of a URL', () => {
     ['https://example.com/conf.d/a.js', 'example.com/conf.d.d/a.js'],
     ['https://example.com/conf.d', 'example.com/conf.d.body'],
     ['https://example.com/.profile', 'example.com/.profile.body'],
-  ])('%s is a file beside which there may be a directory: %s', (url, name) => {
+  ])('%s is a file that a directory may be beside: %s', (url, name) => {
     expect(nameOf(url)).toBe(name);
   });
 
@@ -45,12 +46,12 @@ describe('the name of a URL', () => {
     ['a fragment', 'https://example.com/a.html#b', 'example.com/a~HASH.html'],
     ['a capital letter', 'https://example.com/README.md', 'example.com/README~HASH.md'],
     ['a capital letter in a directory', 'https://example.com/Docs/a.md', 'example.com/Docs/a~HASH.md'],
-    ['a page that is the index', 'https://example.com/index.html', 'example.com/index~HASH.html'],
-    ['a name made of ours', 'https://example.com/docs.body', 'example.com/docs~HASH.body'],
+    ['a page called like the index', 'https://example.com/index.html', 'example.com/index~HASH.html'],
+    ['a name that ends in our suffix', 'https://example.com/docs.body', 'example.com/docs~HASH.body'],
     ['an empty part', 'https://example.com/a//b.html', 'example.com/a/_/b~HASH.html'],
     ['a letter outside ASCII', 'https://example.com/%C3%A9.html', 'example.com/é~HASH.html'],
     ['letters that are not composed', 'https://example.com/e%CC%81.html', 'example.com/é~HASH.html'],
-    ['bytes that are no UTF-8', 'https://example.com/%FF.html', 'example.com/%FF~HASH.html'],
+    ['bytes that are not UTF-8', 'https://example.com/%FF.html', 'example.com/%FF~HASH.html'],
     ['what stays encoded', 'https://example.com/100%2525.html', 'example.com/100%25~HASH.html'],
     ['a character that is encoded without need', 'https://example.com/%61.html', 'example.com/a~HASH.html'],
     ['a name that looks shortened', 'https://example.com/longna~1.txt', 'example.com/longna~1~HASH.txt'],
@@ -77,7 +78,7 @@ describe('the name of a URL', () => {
     ['%E2%80%AEgpj.exe', '_gpj.exe'],
     ['%E2%80%8B.c', '_.c'],
     ['%F3%BF%BF%BF.c', '_.c'],
-  ])('does not lead out of the directory and shows nothing unseen: %s', (path, name) => {
+  ])('does not leave the directory and has no invisible characters: %s', (path, name) => {
     const file = nameOf(`https://h.example/${path}`);
     expect(file.replace(MARKED, '')).toBe(`h.example/${name}`);
   });
@@ -86,7 +87,7 @@ describe('the name of a URL', () => {
     expect(nameOf('https://example.com/a?b=1')).toBe('example.com/a~6cb547ac73ee23b7a158.body');
   });
 
-  it('tells jobs apart by method, body, headers and user, and not by a password', () => {
+  it('depends on method, body, headers and user, not on a password', () => {
     const basic = (text: string) => ({ headers: { authorization: `Basic ${btoa(text)}` } });
     const jobs: Partial<Job>[] = [
       {},
@@ -110,7 +111,7 @@ describe('the name of a URL', () => {
     );
   });
 
-  it('is what the job says in save', () => {
+  it('is the value of save if the job has one', () => {
     expect(nameOf('https://example.com/a.c', '{index}', { save: 'Mine/a.c' })).toBe('Mine/a.c');
   });
 });
@@ -132,7 +133,7 @@ describe('a template', () => {
     ['{host}{path}-{status}.txt', 'example.com/a/b.tar.gz-200.txt'],
     ['{id}/{host}{path}', 'my id/example.com/a/b.tar.gz'],
     ['{host}{path}{query}', 'example.com/a/b.tar.gz'],
-  ])('%s tells URLs apart without a mark: %s', (template, name) => {
+  ])('%s distinguishes URLs without a mark: %s', (template, name) => {
     const made = nameOf('https://example.com/a/b.tar.gz', template, fields);
     expect(made.replace(/[0-9a-f]{20}/, 'HASH')).toBe(name);
   });
@@ -147,13 +148,13 @@ describe('a template', () => {
     ['same.html', 'same~HASH.html'],
     ['{id}{host}{path}', 'my idexample.com/a/b.tar~HASH.gz'],
     ['{query}.html', '.html~HASH'],
-  ])('%s has a mark, since it leaves out something or runs it together: %s', (template, name) => {
+  ])('%s has a mark, since it leaves something out or is ambiguous: %s', (template, name) => {
     const made = nameOf('https://example.com/a/b.tar.gz', template, fields);
     expect(made.replace(MARKED, '~HASH')).toBe(name);
   });
 });
 
-test('no part and no name is too long, and the end of a long name stays', () => {
+test('no part and no name is too long, and a long name keeps its extension', () => {
   const long = 'x'.repeat(3000);
   const deep = 'dir/'.repeat(1000);
   const wide = '%F0%9F%98%80'.repeat(500);
@@ -175,8 +176,139 @@ test('no part and no name is too long, and the end of a long name stays', () => 
   expect(nameOf('https://example.com/a', '{id}/{index}', { id: long })).toMatch(/^x{100}\/0~[0-9a-f]{20}$/);
 });
 
-test('a directory of characters that stand for broken ones is cut between two of them, and not away', () => {
+test('a directory of replacement characters is truncated between two of them', () => {
   const [directory, ...more] = nameOf(`https://example.com/${'%EF%BF%BD'.repeat(50)}/`, '{path}').split('/');
   expect(directory).toBe('\ufffd'.repeat(33));
   expect(more).toEqual([expect.stringMatching(/^index~[0-9a-f]{20}\.html$/)]);
+});
+
+const HOSTS = [
+  'example.com',
+  'example.org.',
+  'a',
+  'a_80',
+  'a_80s',
+  'con',
+  'con.com',
+  '[::1]',
+  '[1:2::3]',
+  '--1',
+  'xn--bcher-kva.de',
+];
+const ENDS = ['', ':80', ':443', ':8080', ':8080'];
+const PARTS = [
+  '', 'a', 'A', 'b', 'a.b', 'a.B', 'a.d', 'A.D', 'a.body', 'a.b.body', 'a.d.d', 'a.d.body', 'index.html', 'Index.html',
+  'index.body', '.a', '.a.b', '..a', 'a..', 'a.', '%20', '%20a', 'a%20', 'a%20b', '_', '__', 'a_', 'a_b', 'a%2Fb', 'a%2fb',
+  'a%5Cb', '%2e', 'a%2e', '%61', '%41', '%C3%A9', '%c3%a9', 'e%CC%81', '%E2%84%AB', '%C3%85', 'A%CC%8A', '%C3%9F', 'ss', 'SS', '%E1%BA%9E',
+  '%EF%AC%81', 'fi', '%C4%B0', 'i%CC%87', '%E2%84%AA', 'k', 'K', '%FF', '%ff', '%', '%zz', '%25ff', '%00', '%7F', '%E2%80%8D', 'a%E2%80%8D',
+  '%3A', '%3a', ':', '%2A', '*', '%3F', '%7C', '|', 'nul', 'nul_', 'nul.a', 'nul_.a', 'com1', 'COM1.a', 'com%C2%B9', 'x.part', 'x.part_',
+  'x.part.json', 'x.part.json_', 'a~1', 'a~1.b', 'a~0123456789abcdef0123', 'a~0123456789abcdef0123.b', 'x'.repeat(98), 'x'.repeat(99),
+  'x'.repeat(100), 'x'.repeat(101), `${'x'.repeat(98)}.b`, `${'x'.repeat(300)}.b`, `${'x'.repeat(301)}.b`, `${'x'.repeat(235)}.b`, '%E3%81%82'.repeat(40),
+]; // biome-ignore format: a table
+const QUERIES = ['', '', '', '', '?', '?a', '?A', '?a=b/c', '#', '#a', '?a#a'];
+const EXTRAS: Partial<Job>[] = [
+  {},
+  {},
+  {},
+  {},
+  {},
+  {},
+  { method: 'PUT' },
+  { body: 'a' },
+  { method: 'PUT', body: 'a' },
+  { headers: { x: 'y' } },
+];
+
+/** Jobs that differ in method, URL, body or headers, many of them in little. */
+function manyJobs(count: number): Job[] {
+  const random = seededRandom(7);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T; // lists are not empty
+  const jobs = new Map<string, Job>();
+  while (jobs.size < count) {
+    const depth = Math.floor(random() * 4);
+    const path = Array.from({ length: depth }, () => pick(PARTS)).join('/');
+    const scheme = random() < 0.7 ? 'https' : 'http';
+    const url = `${scheme}://${pick(HOSTS)}${random() < 0.8 ? '' : pick(ENDS)}/${path}${pick(QUERIES)}`;
+    add(jobs, url, pick(EXTRAS));
+  }
+  return [...jobs.values()];
+}
+
+function add(jobs: Map<string, Job>, url: string, extra: Partial<Job>): void {
+  if (!URL.canParse(url)) return;
+  const job = aJob(url, { ...extra, index: jobs.size, id: `Id ${jobs.size % 10}` });
+  const key = JSON.stringify([job.url, extra]);
+  if (!jobs.has(key)) jobs.set(key, job);
+}
+
+/** A name as file systems compare it that ignore case and Unicode forms. */
+function folded(name: string): string {
+  return name
+    .normalize('NFKD')
+    .toUpperCase()
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[\u200b-\u200f\ufeff]/g, '');
+}
+
+const UNSAFE = /[<>:"|?*\\\u0000-\u001f\u007f]|^\.{1,2}$|[. ]$|^ |^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
+
+describe.each([
+  '{host}{path}',
+  '{path}',
+  '{id}{path}{host}',
+  '{host}/{status}{path}/{id}',
+  '{index}{path}',
+  '{hash}{ext}',
+  '{index}',
+  '{query}',
+])('the names by %s', (template) => {
+  const namer = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
+  const jobs = manyJobs(6_000);
+  const first = jobs.map((job) => namer.fileNameFor(job, 200));
+  // The name for one URL is the path of another.
+  const again = new Map<string, Job>();
+  const urls = new Set(jobs.map(({ url }) => url));
+  for (const name of first) {
+    for (const url of [
+      `https://${encodeURI(name)}`,
+      `https://a/${encodeURI(name.replace(/^[^/]*\//, ''))}`,
+    ]) {
+      if (URL.canParse(url) && !urls.has(new URL(url).href)) add(again, url, {});
+    }
+  }
+  const others = [...again.values()].map((job) => ({ ...job, index: job.index + jobs.length }));
+  const names = [...first, ...others.map((job) => namer.fileNameFor(job, 200))];
+
+  it('are different for each job, even if case and Unicode forms are ignored', () => {
+    expect(names.length).toBeGreaterThan(7_000);
+    const all = [...jobs, ...others];
+    const seen = new Map<string, number>();
+    const clashes = names.flatMap((name, index) => {
+      const before = seen.get(folded(name));
+      seen.set(folded(name), index);
+      return before === undefined ? [] : [[name, all[before]?.url, all[index]?.url]];
+    });
+    expect(clashes.slice(0, 5)).toEqual([]);
+  });
+
+  it('are never used for a file and a directory', () => {
+    const files = new Set(names.map(folded));
+    const directories = new Set(
+      names.flatMap((name) => {
+        const parts = folded(name).split('/').slice(0, -1);
+        return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+      }),
+    );
+    expect([...directories].filter((name) => files.has(name)).slice(0, 5)).toEqual([]);
+    const unfinished = [...files].flatMap((name) => [`${name}.part`, `${name}.part.json`, `${name}.2.part`]);
+    expect(unfinished.filter((name) => files.has(name) || directories.has(name)).slice(0, 5)).toEqual([]);
+  });
+
+  it('are valid on every file system', () => {
+    const unsafe = names.filter((name) => name.split('/').some((part) => part === '' || UNSAFE.test(part)));
+    expect(unsafe.slice(0, 5)).toEqual([]);
+    const long = names.filter((name) => name.split('/').some((part) => Buffer.byteLength(part) > 240));
+    expect(long.slice(0, 5)).toEqual([]);
+  });
 });

@@ -1,24 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import {
-  contentRange,
   decodeResumeRecord,
   encodeResumeRecord,
   isSameVersion,
-  resumeRecord,
+  parseContentRange,
+  toResumeRecord,
 } from '../../src/bodies/resume.ts';
 
 const URL = 'https://example.com/a';
 const MODIFIED = 'Thu, 01 Jan 2026 00:00:00 GMT';
 
-describe('resumeRecord()', () => {
+describe('toResumeRecord()', () => {
   it.each([
     [{ etag: '"one"' }, '"one"'],
     [{ etag: '""' }, '""'],
     [{ etag: '"a"', 'last-modified': MODIFIED }, '"a"'],
     [{ 'last-modified': MODIFIED, date: 'Thu, 01 Jan 2026 00:01:00 GMT' }, MODIFIED],
     [{ etag: '"one"', 'content-encoding': 'identity' }, '"one"'],
-  ])('takes what changes with every byte: %j', (headers, validator) => {
-    expect(resumeRecord(URL, 200, headers)).toEqual({ url: URL, validator });
+  ])('takes a strong validator: %j', (headers, validator) => {
+    expect(toResumeRecord(URL, 200, headers)).toEqual({ url: URL, validator });
   });
 
   it.each([
@@ -32,12 +32,12 @@ describe('resumeRecord()', () => {
     [{ 'last-modified': MODIFIED, date: 'Thu, 01 Jan 2026 00:00:59 GMT' }],
     [{ 'last-modified': 'yesterday', date: MODIFIED }],
     [{ etag: '"one"', 'content-encoding': 'gzip' }],
-  ])('takes nothing weak, and nothing that is decoded on its way: %j', (headers) => {
-    expect(resumeRecord(URL, 200, headers)).toBeUndefined();
+  ])('refuses weak validators and encoded bodies: %j', (headers) => {
+    expect(toResumeRecord(URL, 200, headers)).toBeUndefined();
   });
 
-  it('takes no other status', () => {
-    expect(resumeRecord(URL, 404, { etag: '"one"' })).toBeUndefined();
+  it('refuses any status but 200', () => {
+    expect(toResumeRecord(URL, 404, { etag: '"one"' })).toBeUndefined();
   });
 });
 
@@ -55,7 +55,7 @@ describe('isSameVersion()', () => {
 });
 
 describe('decodeResumeRecord()', () => {
-  it('reads what was written', () => {
+  it('reads what encodeResumeRecord() wrote', () => {
     const record = { url: URL, validator: '"o\\u00e9"' };
     expect(decodeResumeRecord(encodeResumeRecord(record))).toEqual(record);
   });
@@ -69,15 +69,15 @@ describe('decodeResumeRecord()', () => {
     '{"v":1,"url":"x"}',
     '{"v":2,"url":"x","validator":"y"}',
     '{"v":1,"url":1,"validator":"y"}',
-  ])('takes %j for none', (text) => {
+  ])('refuses %j', (text) => {
     expect(decodeResumeRecord(text)).toBeUndefined();
   });
 });
 
-describe('contentRange()', () => {
+describe('parseContentRange()', () => {
   it('reads first, last and total', () => {
-    expect(contentRange('bytes 5-9/10')).toEqual({ first: 5, last: 9, total: 10 });
-    expect(contentRange('Bytes 0-0/1')).toEqual({ first: 0, last: 0, total: 1 });
+    expect(parseContentRange('bytes 5-9/10')).toEqual({ first: 5, last: 9, total: 10 });
+    expect(parseContentRange('Bytes 0-0/1')).toEqual({ first: 0, last: 0, total: 1 });
   });
 
   it.each([
@@ -91,7 +91,7 @@ describe('contentRange()', () => {
     'bytes 5-9/10 ',
     'items 5-9/10',
     ['bytes 5-9/10', 'bytes 5-9/10'],
-  ])('takes %j for none', (header) => {
-    expect(contentRange(header)).toBeUndefined();
+  ])('refuses %j', (header) => {
+    expect(parseContentRange(header)).toBeUndefined();
   });
 });

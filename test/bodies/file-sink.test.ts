@@ -2,39 +2,29 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BodyError } from '../../src/bodies/body-sink.ts';
+import { BodyHash } from '../../src/bodies/file-sink.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { aSaver } from './a-saver.ts';
+import { aSaver, bodyErrorOf } from './a-saver.ts';
 
 const URL = 'https://example.com/a.txt';
 const NAME = 'example.com/a.txt';
 
-function failure(act: () => unknown): BodyError {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof BodyError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
-
 describe('a saved body', () => {
-  it('has its final name when it is whole and judged, and not before', async () => {
+  it('gets its final name when it is whole and its response is validated', async () => {
     const { begin, files, root } = await aSaver();
-    const { keep, write } = begin(URL);
+    const { capture, write } = begin(URL);
     expect(await files()).toEqual([]);
     write('hello ');
     write('world');
     expect(await files()).toEqual([`${NAME}.part`]);
     const sha256 = createHash('sha256').update('hello world').digest('hex');
-    expect(keep.end(true, true)).toEqual({ path: NAME, bytes: 11, sha256 });
+    expect(capture.end(true, true)).toEqual({ path: NAME, bytes: 11, sha256 });
     expect(await files()).toEqual([NAME]);
     expect(await readFile(join(root, NAME), 'utf8')).toBe('hello world');
   });
 
-  it('has no hash where nobody is told', async () => {
-    const { save } = await aSaver({ hashes: false });
+  it('has no SHA-256 without checksums', async () => {
+    const { save } = await aSaver({ checksums: false });
     expect(save(URL, 'hello')).toEqual({ path: NAME, bytes: 5 });
   });
 
@@ -44,70 +34,28 @@ describe('a saved body', () => {
     expect((await stat(join(root, NAME))).size).toBe(0);
   });
 
-  it.each(['broken off', 'dropped', 'judged not OK'])('leaves nothing when it is %s', async (what) => {
+  it.each(['interrupted', 'dropped', 'of a failed response'])('leaves no file if it is %s', async (what) => {
     const { begin, files } = await aSaver();
-    const { keep, write } = begin(URL);
+    const { capture, write } = begin(URL);
     write('hello');
-    if (what === 'broken off') keep.breakOff();
-    if (what === 'dropped') keep.drop();
-    expect(keep.end(false, true)).toBeUndefined();
+    if (what === 'interrupted') capture.interrupt();
+    if (what === 'dropped') capture.drop();
+    expect(capture.end(false, true)).toBeUndefined();
     expect(await files()).toEqual([]);
   });
 
-  it('leaves the file of an earlier run as it was until it is whole', async () => {
+  it('replaces the file of an earlier run only when it is whole', async () => {
     const { begin, save, root } = await aSaver();
     save(URL, 'old');
-    const { keep, write } = begin(URL);
+    const { capture, write } = begin(URL);
     write('new');
-    keep.breakOff();
+    capture.interrupt();
     expect(await readFile(join(root, NAME), 'utf8')).toBe('old');
     save(URL, 'new');
     expect(await readFile(join(root, NAME), 'utf8')).toBe('new');
   });
 
-  it('of an answer that is not OK is saved when all are', async () => {
-    const { begin, files } = await aSaver({ keepsFailed: true });
-    const { keep, write } = begin(URL, { status: 404 });
-    write('gone');
-    expect(keep.end(false, true)).toMatchObject({ path: NAME, bytes: 4 });
-    const large = begin('https://example.com/large', { status: 404 });
-    large.write('x');
-    expect(large.keep.end(false, false)).toBeUndefined();
-    expect(await files()).toEqual([NAME]);
-  });
-
-  it.each([
-    ['a redirect that is followed', { status: 302 }],
-    ['an answer to HEAD', { hop: { method: 'HEAD' } }],
-    ['a status that is not OK', { status: 404 }],
-  ])('there is none of %s', async (_what, head) => {
-    const { begin, files } = await aSaver();
-    const { keep, taker } = begin(URL, head);
-    expect(taker).toBeUndefined();
-    expect(keep.end(true, true)).toBeUndefined();
-    expect(await files()).toEqual([]);
-  });
-
-  it('is a failure when it is larger than wanted', async () => {
-    const { begin, files } = await aSaver();
-    const { keep, write } = begin(URL);
-    write('hello');
-    expect(failure(() => keep.end(true, false))).toMatchObject({ kind: 'size' });
-    expect(await files()).toEqual([]);
-  });
-
-  it('is a failure when it is a part that nobody asked for', async () => {
-    const { begin, files } = await aSaver();
-    const { keep, write } = begin(URL, { status: 206 });
-    write('hello');
-    expect(failure(() => keep.end(true, true))).toMatchObject({ kind: 'protocol' });
-    expect(await files()).toEqual([]);
-    const wished = begin(URL, { status: 206, hop: { headers: { range: 'bytes=0-4' } } });
-    wished.write('hello');
-    expect(wished.keep.end(true, true)).toMatchObject({ path: NAME });
-  });
-
-  it('of a URL that is fetched twice at a time is whole, and the last one stays', async () => {
+  it('is whole when the URL is downloaded twice at a time, and the last one remains', async () => {
     const { begin, files, root } = await aSaver();
     const first = begin(URL);
     const second = begin(URL);
@@ -115,26 +63,26 @@ describe('a saved body', () => {
     second.write('second ');
     first.write(' body');
     second.write('body');
-    expect(second.keep.end(true, true)).toMatchObject({ bytes: 11 });
+    expect(second.capture.end(true, true)).toMatchObject({ bytes: 11 });
     expect(await readFile(join(root, NAME), 'utf8')).toBe('second body');
-    expect(first.keep.end(true, true)).toMatchObject({ bytes: 10 });
+    expect(first.capture.end(true, true)).toMatchObject({ bytes: 10 });
     expect(await readFile(join(root, NAME), 'utf8')).toBe('first body');
     expect(await files()).toEqual([NAME]);
   });
 });
 
-describe('what stands in the directory beforehand', () => {
-  it('is no way out of it when it is a symbolic link to a directory', async () => {
+describe('what is in the directory beforehand', () => {
+  it('is not followed if it is a symbolic link to a directory', async () => {
     const outside = await tempDir();
     const { begin, fatal, root } = await aSaver();
     await symlink(outside, join(root, 'example.com'));
     const { write } = begin('https://example.com/sub/a.txt');
-    expect(failure(() => write('hello'))).toMatchObject({ kind: 'write', code: 'EEXIST' });
+    expect(bodyErrorOf(() => write('hello'))).toMatchObject({ kind: 'write', code: 'EEXIST' });
     expect(fatal).toEqual([]);
     await expect(stat(join(outside, 'sub'))).rejects.toThrow('ENOENT');
   });
 
-  it.each([NAME, `${NAME}.part`])('is replaced when it is a symbolic link called %s', async (name) => {
+  it.each([NAME, `${NAME}.part`])('is replaced if it is a symbolic link called %s', async (name) => {
     const outside = join(await tempDir(), 'precious');
     await writeFile(outside, 'precious');
     const { save, files, root } = await aSaver();
@@ -156,7 +104,7 @@ describe('what stands in the directory beforehand', () => {
     expect(await readFile(outside, 'utf8')).toBe('precious');
   });
 
-  it('is replaced when an earlier run has left it unfinished', async () => {
+  it('is replaced if it is a partial file of an earlier run', async () => {
     const { save, files, root } = await aSaver();
     await mkdir(join(root, 'example.com'));
     await writeFile(join(root, `${NAME}.part`), 'longer than what comes now');
@@ -169,21 +117,21 @@ describe('what stands in the directory beforehand', () => {
   it.each([
     ['a file in the place of a directory', 'example.com'],
     ['a directory in the place of the file', `${NAME}/x`],
-    ['a directory in the place of the unfinished file', `${NAME}.part/x`],
-  ])('makes this URL a failure alone: %s', async (_what, blocker) => {
+    ['a directory in the place of the partial file', `${NAME}.part/x`],
+  ])('fails only this URL: %s', async (_what, blocker) => {
     const { begin, save, fatal, root } = await aSaver();
     await mkdir(join(root, blocker, '..'), { recursive: true });
     await writeFile(join(root, blocker), 'blocker');
-    const { keep, write } = begin(URL);
+    const { capture, write } = begin(URL);
     const act = () => {
       write('hello');
-      keep.end(true, true);
+      capture.end(true, true);
     };
-    expect(failure(act)).toMatchObject({
+    expect(bodyErrorOf(act)).toMatchObject({
       kind: 'write',
       message: expect.stringMatching(/^Cannot (write|use) "/),
     });
-    keep.drop();
+    capture.drop();
     expect(fatal).toEqual([]);
     expect(save('https://example.org/a.txt', 'hello')).toBeDefined();
     expect(await readFile(join(root, blocker), 'utf8')).toBe('blocker');
@@ -191,7 +139,7 @@ describe('what stands in the directory beforehand', () => {
 });
 
 describe('a directory that changes while bodies are saved', () => {
-  it('is made again when it has vanished', async () => {
+  it('is created again when it was removed', async () => {
     const { save, fatal, root } = await aSaver();
     save(URL, 'hello');
     await rm(join(root, 'example.com'), { recursive: true });
@@ -202,35 +150,55 @@ describe('a directory that changes while bodies are saved', () => {
     expect(fatal).toEqual([]);
   });
 
-  it('gives no file its final name that another program has put in the place of ours', async () => {
+  it('does not rename a file that another program put in the place of the partial file', async () => {
     const { begin, root, files } = await aSaver();
-    const { keep, write } = begin(URL);
+    const { capture, write } = begin(URL);
     write('hello');
     await writeFile(join(root, 'theirs'), 'part of it');
     await rename(join(root, 'theirs'), join(root, `${NAME}.part`));
-    expect(failure(() => keep.end(true, true))).toMatchObject({ kind: 'write' });
+    expect(bodyErrorOf(() => capture.end(true, true))).toMatchObject({ kind: 'write' });
     expect(await files()).not.toContain(NAME);
   });
 
-  it('ends everything when it cannot be used any more', async () => {
+  it('is reported when it cannot be used any more', async () => {
     const { begin, save, fatal, root } = await aSaver();
     save(URL, 'hello');
     await rm(root, { recursive: true });
     await writeFile(root, 'a file');
     const { write } = begin(URL);
-    expect(failure(() => write('hello'))).toMatchObject({ kind: 'write' });
+    expect(bodyErrorOf(() => write('hello'))).toMatchObject({ kind: 'write' });
     expect(fatal[0]?.message).toMatch(/^Cannot write ".*\/out": .*; no body can be saved any more$/);
   });
 });
 
-it('a body goes to its file and to its record when both are wanted', async () => {
-  const { save } = await aSaver({ inlineBytes: 100 });
-  expect(save(URL, 'hello')).toMatchObject({ path: NAME, bytes: 5, text: 'hello' });
-});
-
-it('files in more directories than are remembered are saved', async () => {
-  const { save, files } = await aSaver({ maxKnown: 3 });
+it('saves files in more directories than it remembers', async () => {
+  const { save, files } = await aSaver({ maxRemembered: 3 });
   const names = Array.from({ length: 20 }, (_, number) => `${number % 7}/${number % 2}/${number}.txt`);
   for (const name of names) save(`https://example.com/${name}`, 'x');
   expect(await files()).toEqual(names.map((name) => `example.com/${name}`).sort());
+});
+
+describe('BodyHash', () => {
+  it.each([[[]], [[5]], [[5, 5]], [[50_000]], [[50_000, 5]], [[5, 50_000, 5]]])(
+    'hashes a body in pieces of %j bytes, and copies what it keeps',
+    (lengths) => {
+      const hash = new BodyHash();
+      for (const length of lengths) {
+        const piece = Buffer.alloc(length, 'a');
+        hash.update(piece);
+        piece.fill('b');
+      }
+      const whole = Buffer.alloc(
+        lengths.reduce((sum, length) => sum + length, 0),
+        'a',
+      );
+      expect(hash.hex()).toBe(createHash('sha256').update(whole).digest('hex'));
+    },
+  );
+
+  it('continues the hash of the start of a body', () => {
+    const hash = new BodyHash(createHash('sha256').update('ab'));
+    hash.update(Buffer.from('c'));
+    expect(hash.hex()).toBe(createHash('sha256').update('abc').digest('hex'));
+  });
 });

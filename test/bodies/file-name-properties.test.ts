@@ -9,7 +9,7 @@ import { fetchableUrl } from '../arbitrary/jobs.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText, shortHostileText } from '../arbitrary/texts.ts';
 
-/** Templates that the parser takes: fields in any order, with text between them. */
+/** Valid templates: fields in any order, with text between them. */
 const template: fc.Arbitrary<NameTemplate> = fc
   .tuple(
     fc.shuffledSubarray([...NAME_FIELDS], { minLength: 1 }),
@@ -47,7 +47,7 @@ const job: fc.Arbitrary<Job> = fc
     ...more,
   }));
 
-/** Another job that differs in little. */
+/** Two jobs whose URLs differ in little. */
 const twins: fc.Arbitrary<readonly [Job, Job]> = fc
   .tuple(
     job,
@@ -63,28 +63,28 @@ const twins: fc.Arbitrary<readonly [Job, Job]> = fc
   })
   .filter(([first, second]) => first.url !== second.url && !second.url.includes('@'));
 
-/** What file systems that do not care for case, or for forms of Unicode, make of a name. */
+/** A name as file systems compare it that ignore case and Unicode forms. */
 function folded(name: string): string {
   return name.normalize('NFKD').toUpperCase().normalize('NFKD').toLowerCase();
 }
 
-test('a name by any template fits every file system, and lies in the directory', () => {
+test('a name by any template is valid on every file system, and is in the directory', () => {
   fc.assert(
     fc.property(template, job, fc.integer({ min: 100, max: 999 }), (parsed, one, status) => {
-      const name = new FileNamer({ template: parsed, defaultMethod: 'GET' }).nameOf(one, status);
+      const name = new FileNamer({ template: parsed, defaultMethod: 'GET' }).fileNameFor(one, status);
       expect(fileNameFault(name)).toBeUndefined();
       expect(resolve('/out', name).startsWith(resolve('/out') + sep)).toBe(true);
-      expect(new FileNamer({ template: parsed, defaultMethod: 'GET' }).nameOf(one, status)).toBe(name);
+      expect(new FileNamer({ template: parsed, defaultMethod: 'GET' }).fileNameFor(one, status)).toBe(name);
     }),
     runs(300),
   );
 });
 
-test('two URLs that differ in next to nothing have two names by any template, and none is the directory of the other', () => {
+test('two URLs that differ in little have two names by any template, and neither is a directory of the other', () => {
   fc.assert(
     fc.property(template, twins, (parsed, [first, second]) => {
-      const maker = new FileNamer({ template: parsed, defaultMethod: 'GET' });
-      const names = [first, second].map((one) => folded(maker.nameOf(one, 200))) as [string, string]; // two in, two out
+      const namer = new FileNamer({ template: parsed, defaultMethod: 'GET' });
+      const names = [first, second].map((one) => folded(namer.fileNameFor(one, 200))) as [string, string]; // two in, two out
       expect(names[0]).not.toBe(names[1]);
       expect(`${names[0]}/`.startsWith(`${names[1]}/`) || `${names[1]}/`.startsWith(`${names[0]}/`)).toBe(
         false,
