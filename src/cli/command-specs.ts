@@ -10,60 +10,6 @@ import { type Option as Entry, GROUPS, type Group, type Suggestions, type Table 
 import { programOptions } from '../config/program-options.ts';
 import { diffOptions, reportCommandOptions } from '../config/report-command-options.ts';
 
-/** A flag as it is typed. An option with a `--no-` twin is two of them. */
-export interface Flag {
-  /** As commander spells it: `-c, --concurrency <n>`. */
-  readonly spelling: string;
-  /** `-c`, where there is one. */
-  readonly short: string | undefined;
-  /** `--concurrency`. */
-  readonly long: string;
-  /** `<n>`, or `[max]` where it may be left out; `undefined` where there is none. */
-  readonly value: string | undefined;
-  readonly group: Group;
-  readonly help: string;
-  /** What holds without it, where that is worth a word. */
-  readonly defaultText: string | undefined;
-  readonly isRepeatable: boolean;
-  /** What its value may be. */
-  readonly suggestions: Suggestions | undefined;
-}
-
-/** The flags of a table, in the order of the groups. */
-export function flagsOf(table: Table): readonly Flag[] {
-  const entries = Object.values(table);
-  return GROUPS.flatMap((group) => entries.filter((entry) => entry.group === group).flatMap(flagsFor));
-}
-
-function flagsFor(entry: Entry<unknown, unknown>): readonly Flag[] {
-  const flag = {
-    ...partsOf(entry.flags),
-    group: entry.group,
-    help: entry.help,
-    defaultText: defaultTextOf(entry),
-    isRepeatable: entry.repeatable === true,
-    suggestions: entry.parser.suggestions,
-  };
-  if (entry.noHelp === undefined) return [flag];
-  return [
-    flag,
-    { ...flag, ...partsOf(entry.flags.replace(/^--/, '--no-')), help: entry.noHelp, defaultText: undefined },
-  ];
-}
-
-function partsOf(spelling: string): Pick<Flag, 'spelling' | 'short' | 'long' | 'value'> {
-  const [, short, long = spelling, value] = /^(?:(-\w), )?(--[\w-]+)(?: (.+))?$/.exec(spelling) ?? [];
-  return { spelling, short, long, value };
-}
-
-function defaultTextOf(entry: Entry<unknown, unknown>): string | undefined {
-  if (entry.defaultText !== undefined) return entry.defaultText;
-  const takesValue = entry.flags.includes('<');
-  const shown = takesValue && entry.default !== undefined ? entry.parser.print(entry.default) : undefined;
-  return typeof shown === 'string' || typeof shown === 'number' ? `${shown}` : undefined;
-}
-
-/** The commands of the program. */
 export type CommandName =
   | 'fetch'
   | 'report'
@@ -76,27 +22,85 @@ export type CommandName =
   | 'purge'
   | 'completion';
 
-/** What the command line knows of a command: its name, its help, and its options. */
+/** A command: its name, its help and its options. */
 export interface CommandSpec {
   readonly name: CommandName;
   readonly summary: string;
   readonly description: string;
   readonly operands: readonly Operand[];
   readonly options: Table;
-  /** Where `--help` itself stands. */
+  /** The group of its `--help` flag. */
   readonly helpGroup: Group;
   readonly examples: string;
 }
 
-/** What stands after the flags. */
+/** An argument that is not a flag. */
 export interface Operand {
-  /** As commander spells it: `<old>`, or `[inputs...]` where there may be none or many. */
+  /** In the syntax of commander: `<old>`, or `[inputs...]` for any number. */
   readonly name: string;
   readonly help: string;
   readonly suggestions: Suggestions;
 }
 
-const EXAMPLES = `
+/** A flag of the command line. An option that also has a `--no-` form is two flags. */
+export interface Flag {
+  /** In the syntax of commander: `-c, --concurrency <n>`. */
+  readonly spelling: string;
+  /** `-c`, or `undefined` if there is none. */
+  readonly short: string | undefined;
+  /** `--concurrency`. */
+  readonly long: string;
+  /** `<n>`, or `[max]` if it is optional; `undefined` for a flag without a value. */
+  readonly value: string | undefined;
+  readonly group: Group;
+  readonly help: string;
+  /** The default as help shows it, or `undefined` if help shows none. */
+  readonly defaultText: string | undefined;
+  readonly isRepeatable: boolean;
+  /** Completions of its value. */
+  readonly suggestions: Suggestions | undefined;
+}
+
+/** Returns the flags of a table, in the order of the groups. */
+export function toFlags(table: Table): readonly Flag[] {
+  const entries = Object.values(table);
+  return GROUPS.flatMap((group) => entries.filter((entry) => entry.group === group).flatMap(entryFlags));
+}
+
+function entryFlags(entry: Entry<unknown, unknown>): readonly Flag[] {
+  const flag = {
+    ...parseSpelling(entry.flags),
+    group: entry.group,
+    help: entry.help,
+    defaultText: formatDefault(entry),
+    isRepeatable: entry.repeatable === true,
+    suggestions: entry.parser.suggestions,
+  };
+  if (entry.noHelp === undefined) return [flag];
+  return [
+    flag,
+    {
+      ...flag,
+      ...parseSpelling(entry.flags.replace(/^--/, '--no-')),
+      help: entry.noHelp,
+      defaultText: undefined,
+    },
+  ];
+}
+
+function parseSpelling(spelling: string): Pick<Flag, 'spelling' | 'short' | 'long' | 'value'> {
+  const [, short, long = spelling, value] = /^(?:(-\w), )?(--[\w-]+)(?: (.+))?$/.exec(spelling) ?? [];
+  return { spelling, short, long, value };
+}
+
+function formatDefault(entry: Entry<unknown, unknown>): string | undefined {
+  if (entry.defaultText !== undefined) return entry.defaultText;
+  const takesValue = entry.flags.includes('<');
+  const shown = takesValue && entry.default !== undefined ? entry.parser.print(entry.default) : undefined;
+  return typeof shown === 'string' || typeof shown === 'number' ? `${shown}` : undefined;
+}
+
+const CLUSTER_EXAMPLES = `
 Examples, of one run on many machines:
   fanout feed urls.txt --broker nats://queue:4222 --run may    send the list, once, from anywhere
   fanout work --broker nats://queue:4222 --run may -c 256      on each machine that fetches
@@ -107,8 +111,8 @@ Examples, of one run on many machines:
 
 FANOUT_BROKER and FANOUT_RUN may stand in place of the two flags.`;
 
-/** The commands of a run over several machines. */
-const BROKER_COMMANDS: readonly CommandSpec[] = [
+/** The commands for a run on several machines. */
+const CLUSTER_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'feed',
     summary: 'send a list to many machines',
@@ -123,7 +127,7 @@ const BROKER_COMMANDS: readonly CommandSpec[] = [
     ],
     options: feedOptions,
     helpGroup: 'Several machines',
-    examples: EXAMPLES,
+    examples: CLUSTER_EXAMPLES,
   },
   {
     name: 'work',
@@ -133,7 +137,7 @@ const BROKER_COMMANDS: readonly CommandSpec[] = [
     operands: [],
     options: workOptions,
     helpGroup: 'Several machines',
-    examples: EXAMPLES,
+    examples: CLUSTER_EXAMPLES,
   },
   {
     name: 'collect',
@@ -143,7 +147,7 @@ const BROKER_COMMANDS: readonly CommandSpec[] = [
     operands: [],
     options: collectOptions,
     helpGroup: 'Several machines',
-    examples: EXAMPLES,
+    examples: CLUSTER_EXAMPLES,
   },
   {
     name: 'status',
@@ -152,7 +156,7 @@ const BROKER_COMMANDS: readonly CommandSpec[] = [
     operands: [],
     options: statusOptions,
     helpGroup: 'Several machines',
-    examples: EXAMPLES,
+    examples: CLUSTER_EXAMPLES,
   },
   {
     name: 'dead',
@@ -168,7 +172,7 @@ const BROKER_COMMANDS: readonly CommandSpec[] = [
     ],
     options: deadOptions,
     helpGroup: 'Several machines',
-    examples: EXAMPLES,
+    examples: CLUSTER_EXAMPLES,
   },
   {
     name: 'purge',
@@ -177,7 +181,7 @@ const BROKER_COMMANDS: readonly CommandSpec[] = [
     operands: [],
     options: purgeOptions,
     helpGroup: 'Several machines',
-    examples: EXAMPLES,
+    examples: CLUSTER_EXAMPLES,
   },
 ];
 
@@ -213,6 +217,7 @@ Examples:
   eval "$(fanout completion zsh)"                                   in ~/.zshrc, after compinit
   fanout completion fish > ~/.config/fish/completions/fanout.fish   once`;
 
+/** All commands, in the order of the help. */
 export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'fetch',
@@ -260,7 +265,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     helpGroup: 'Output',
     examples: DIFF_EXAMPLES,
   },
-  ...BROKER_COMMANDS,
+  ...CLUSTER_COMMANDS,
   {
     name: 'completion',
     summary: 'make completions for a shell',

@@ -1,6 +1,7 @@
 import { AccountingError, InputError, OutputError, UsageError } from '../model/errors.ts';
+import type { Summary } from '../model/summary.ts';
 
-/** What the program says to the shell. Part of the contract: a code here never changes its meaning. */
+/** Exit codes of the program. They are part of its interface: a code never changes its meaning. */
 export const EXIT = {
   ok: 0,
   failed: 1,
@@ -11,10 +12,15 @@ export const EXIT = {
   SIGTERM: 143,
 } as const;
 
-/** The exit code for an error that ended the program; `undefined` for one that is a bug. */
-export function exitCodeOf(error: unknown): number | undefined {
+/** Returns the exit code for an error that ended the program, or `undefined` for an error that is a bug. */
+export function toExitCode(error: unknown): number | undefined {
   if (error instanceof UsageError || error instanceof InputError) return EXIT.usage;
   if (error instanceof OutputError) return EXIT.output;
   if (error instanceof AccountingError) return EXIT.accounting;
   return undefined;
+}
+
+/** Returns the exit code of a run that no signal ended: 1 if a URL was not fetched or has a failure that counts. */
+export function summaryExitCode({ failed, known, flaky, notFetched }: Summary): number {
+  return failed - known - flaky > 0 || notFetched > 0 ? EXIT.failed : EXIT.ok;
 }

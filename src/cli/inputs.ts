@@ -1,13 +1,19 @@
 import { parseExpectation } from '../config/expectations.ts';
+import { statusSet } from '../config/parse/status-sets.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
+import { Run } from '../fetch/run.ts';
 import { classifyInput, type Input } from '../input/input.ts';
 import { countJobs, type InputCounts, type ReadOptions, readJobs } from '../input/read-jobs.ts';
-import { UsageError } from '../model/errors.ts';
+import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import { type DocumentParts, fetchDocument } from './run-setup.ts';
+import { printable } from '../model/printable.ts';
+import type { FetchSettings } from './fetch-settings.ts';
 
-/** The inputs that the arguments name; standard input if there are none and it is no terminal. */
-export function inputsOf(args: readonly string[], isTerminal: boolean): readonly Input[] {
+/** The largest sitemap, uncompressed, that sitemaps.org allows. */
+const MAX_SITEMAP_BYTES = 50 * 1024 ** 2;
+
+/** Returns the inputs that the arguments name, or standard input if there are none. Throws a `UsageError` if that is a terminal. */
+export function toInputs(args: readonly string[], isTerminal: boolean): readonly Input[] {
   if (args.length > 0) return args.map(classifyInput);
   if (!isTerminal) return [{ kind: 'stdin' }];
   throw new UsageError(
@@ -16,7 +22,7 @@ export function inputsOf(args: readonly string[], isTerminal: boolean): readonly
   );
 }
 
-/** How many jobs the inputs hold; `undefined` as soon as one of them is no regular file. */
+/** Counts the jobs of the inputs. Resolves to `undefined` if one of them is not a regular file. */
 export async function countInputs(
   inputs: readonly Input[],
   signal?: AbortSignal,
@@ -31,44 +37,99 @@ export async function countInputs(
   return total;
 }
 
-interface RunInputsParts {
-  readonly options: ProgramOptions;
-  readonly inputs: readonly Input[];
-  readonly process: NodeJS.Process;
-  /** How a sitemap is fetched that is given by its URL. */
-  readonly document: DocumentParts;
+/** Throws an `InputError` if nothing was read, unless `--allow-empty` is set. */
+export function checkNotEmpty(read: number, { allowEmpty }: Pick<ProgramOptions, 'allowEmpty'>): void {
+  if (read > 0 || allowEmpty) return;
+  throw new InputError(
+    'Cannot find any URL in the input: it must hold at least one; --allow-empty makes this no error',
+  );
 }
 
-/** The inputs of a run: lists, or the sitemaps that `--sitemap` makes of them. */
-export class RunInputs {
-  readonly tally: InputCounts = { read: 0, skipped: 0 };
-  readonly #parts: RunInputsParts;
+interface JobSourceParts {
+  readonly inputs: readonly Input[];
+  readonly options: ProgramOptions;
+  /** How a sitemap is fetched whose URL is an input. */
+  readonly settings: FetchSettings;
+  readonly process: NodeJS.Process;
+}
 
-  constructor(parts: RunInputsParts) {
+/** Reads the jobs of a run from its inputs, which are lists, or sitemaps with `--sitemap`. */
+export class JobSource {
+  readonly counts: InputCounts = { read: 0, skipped: 0 };
+  readonly #parts: JobSourceParts;
+
+  constructor(parts: JobSourceParts) {
     this.#parts = parts;
   }
 
-  /** Batches of jobs; an abort ends the reading, also of an input that never says another word. */
+  /** Yields batches of jobs. An abort ends the reading, even while it waits for input. */
   jobs(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
     const { options, inputs, process } = this.#parts;
-    const { unique, defaultScheme, method } = options;
-    const syntax = { defaultScheme, parseExpectation };
-    const reading = { ...syntax, unique, defaultMethod: method, signal, stdin: process.stdin };
-    return options.sitemap
-      ? this.#sitemapJobs({ ...reading, signal })
-      : readJobs(inputs, reading, this.tally);
+    const { unique, defaultScheme, method: defaultMethod } = options;
+    const reading = { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
+    return options.sitemap ? this.#sitemapJobs(reading, signal) : readJobs(inputs, reading, this.counts);
   }
 
-  /** The parser of XML is loaded on use. */
-  async *#sitemapJobs(reading: ReadOptions & { readonly signal: AbortSignal }) {
-    const { inputs, document } = this.#parts;
-    const { readSitemaps } = await import('../input/sitemap.ts');
-    const fetch = (url: string) => fetchDocument(url, document, reading.signal);
-    yield* readSitemaps(inputs, { ...reading, fetchDocument: fetch }, this.tally);
-  }
-
-  /** How many jobs there are; `undefined` where that cannot be known beforehand. */
+  /** Counts the jobs ahead of reading. Resolves to `undefined` if that is not possible. */
   async count(signal: AbortSignal): Promise<number | undefined> {
     return this.#parts.options.sitemap ? undefined : countInputs(this.#parts.inputs, signal);
   }
+
+  // The XML parser is loaded on use.
+  async *#sitemapJobs(reading: ReadOptions, signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
+    const { inputs, settings } = this.#parts;
+    const { readSitemaps } = await import('../input/sitemap.ts');
+    const fetchDocument = (url: string) => fetchSitemap(url, settings, signal);
+    yield* readSitemaps(inputs, { ...reading, fetchDocument }, this.counts);
+  }
+}
+
+/**
+ * Fetches the sitemap at a URL with the settings of the run, but without the checks that its results must pass.
+ * Throws an `InputError` that gives the reason if it cannot be fetched.
+ */
+async function fetchSitemap(url: string, settings: FetchSettings, signal: AbortSignal): Promise<Uint8Array> {
+  const run = new Run({
+    ...settings,
+    options: sitemapOptions(settings.options),
+    defaults: { ...settings.defaults, method: 'GET', body: undefined },
+    jobs: oneJob(url),
+  });
+  const abort = () => run.abort('the run has ended');
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    for await (const { ok, body, failure } of run.results()) {
+      if (!ok) throw new InputError(`Cannot read ${printable(url, 200)}: ${failure.message}`);
+      if (body?.base64 !== undefined) return Buffer.from(body.base64, 'base64');
+      if (body?.text !== undefined) return Buffer.from(body.text);
+    }
+    throw new InputError(`Cannot read ${printable(url, 200)}: it is larger than 50mb`);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function sitemapOptions(options: FetchSettings['options']): FetchSettings['options'] {
+  return {
+    ...options,
+    concurrency: 1,
+    queue: 4,
+    head: false,
+    accept: statusSet.parse('200'),
+    contains: [],
+    notContains: [],
+    matches: [],
+    expectHeader: [],
+    maxTime: undefined,
+    blocked: 'ok',
+    maxSize: MAX_SITEMAP_BYTES,
+    inlineBody: MAX_SITEMAP_BYTES,
+    saveDir: undefined,
+    saveAll: false,
+    resumePartial: false,
+  };
+}
+
+async function* oneJob(url: string): AsyncGenerator<readonly Job[]> {
+  yield [{ index: 0, source: 'arguments', line: 1, url }];
 }

@@ -1,35 +1,39 @@
 import type { Json, Option, Table } from '../config/option.ts';
 import { escapeVariables } from '../config/option-sources.ts';
-import { writeText } from './context.ts';
 import { EXIT } from './exit-code.ts';
+import { writeText } from './terminal.ts';
+
+/** `--print-config`: writes the options in effect as a configuration file, with secrets masked. Returns the exit code. */
+export function printConfig(
+  table: Table,
+  values: object,
+  { stdout }: Pick<NodeJS.Process, 'stdout'>,
+): number {
+  writeText(stdout, toConfigFile(table, values, { mask: true }));
+  return EXIT.ok;
+}
 
 /**
- * Writes what holds as a configuration file: keys in camel case, values as people write them. With `mask`, secrets
- * are hidden; without it, the file gives the same options again.
+ * Returns the text of a configuration file with these options: keys in camel case, values as people write them.
+ * With `mask`, secrets are hidden. Without it, reading the file gives the same options.
  */
-export function printConfig(table: Table, values: object, { mask }: { readonly mask: boolean }): string {
-  const held = new Map<string, unknown>(Object.entries(values));
-  const shown = Object.entries(table).flatMap(([key, entry]) => {
-    const value = held.get(key);
-    return value === undefined || entry.notInFile
+export function toConfigFile(table: Table, values: object, { mask }: { readonly mask: boolean }): string {
+  const byKey = new Map<string, unknown>(Object.entries(values));
+  const entries = Object.entries(table).flatMap(([key, option]) => {
+    const value = byKey.get(key);
+    return value === undefined || option.notInFile
       ? []
-      : [[key, escapeJson(printValue(entry, value, mask))] as const];
+      : [[key, escapeStrings(printValue(option, value, mask))] as const];
   });
-  return `${JSON.stringify(Object.fromEntries(shown), undefined, 2)}\n`;
+  return `${JSON.stringify(Object.fromEntries(entries), undefined, 2)}\n`;
 }
 
-function printValue(entry: Option<unknown, unknown>, value: unknown, mask: boolean): Json | undefined {
-  return mask && entry.mask !== undefined ? entry.mask(value) : entry.parser.print(value);
+function printValue(option: Option<unknown, unknown>, value: unknown, mask: boolean): Json | undefined {
+  return mask && option.mask !== undefined ? option.mask(value) : option.parser.print(value);
 }
 
-// The file would otherwise take a `$NAME` in a literal value from the environment.
-function escapeJson(json: Json | undefined): Json | undefined {
+// Unescaped, a `$NAME` in a value would be replaced by a variable when the file is read.
+function escapeStrings(json: Json | undefined): Json | undefined {
   if (typeof json === 'string') return escapeVariables(json);
-  return Array.isArray(json) ? json.map((item) => escapeJson(item) ?? null) : json;
-}
-
-/** `--print-config`: writes what holds, secrets masked. Gives the exit code. */
-export function showConfig(table: Table, values: object, { stdout }: Pick<NodeJS.Process, 'stdout'>): number {
-  writeText(stdout, printConfig(table, values, { mask: true }));
-  return EXIT.ok;
+  return Array.isArray(json) ? json.map((item) => escapeStrings(item) ?? null) : json;
 }

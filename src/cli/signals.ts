@@ -1,27 +1,27 @@
-export type SignalName = 'SIGINT' | 'SIGTERM';
-
-/** How long what is under way may go on after the first signal. */
+/** How long requests in flight may take after the first signal. */
 const GRACE_MS = 10_000;
 
-/** How long the last results may take to be written after that: whoever does not read them now never will. */
+/** How long writing the last results may take after that. A reader that has not read them by then never will. */
 const FLUSH_MS = 1_000;
 
-/** The part of a process that tells of signals. */
+export type SignalName = 'SIGINT' | 'SIGTERM';
+
+/** The part of a process that reports signals. */
 export interface SignalSource {
   on(name: SignalName, listener: (name: SignalName) => void): unknown;
   off(name: SignalName, listener: (name: SignalName) => void): unknown;
 }
 
 export interface SignalHandlers {
-  /** The first signal: start nothing more. */
+  /** Called at the first signal: start nothing more. */
   readonly stop: (name: SignalName) => void;
-  /** The time is up: end what is under way, and write what there is. */
+  /** Called after the grace time or at a second signal: end the requests in flight, and write what there is. */
   readonly abort: (message: string) => void;
-  /** A second signal, or results that nobody takes after the time is up: let go of everything at once. */
+  /** Called at a second signal, or when results are still unwritten after the flush time: release the outputs at once. */
   readonly quit: () => void;
 }
 
-/** Watches for SIGINT and SIGTERM while a run goes on. */
+/** Watches for SIGINT and SIGTERM until it is closed. */
 export class Signals {
   readonly #source: SignalSource;
   readonly #handlers: SignalHandlers;
@@ -31,22 +31,22 @@ export class Signals {
   constructor(source: SignalSource, handlers: SignalHandlers) {
     this.#source = source;
     this.#handlers = handlers;
-    source.on('SIGINT', this.#receive);
-    source.on('SIGTERM', this.#receive);
+    source.on('SIGINT', this.#onSignal);
+    source.on('SIGTERM', this.#onSignal);
   }
 
-  /** The first signal that came. */
+  /** The first signal that was received. */
   get received(): SignalName | undefined {
     return this.#first;
   }
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#source.off('SIGINT', this.#receive);
-    this.#source.off('SIGTERM', this.#receive);
+    this.#source.off('SIGINT', this.#onSignal);
+    this.#source.off('SIGTERM', this.#onSignal);
   }
 
-  readonly #receive = (name: SignalName): void => {
+  readonly #onSignal = (name: SignalName): void => {
     if (this.#first !== undefined) {
       this.#handlers.abort(`ended by a second signal, ${name}`);
       this.#handlers.quit();

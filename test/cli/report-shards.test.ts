@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { logRecord } from '../../src/cluster/result-log.ts';
+import { createLogRecord } from '../../src/cluster/result-log.ts';
 import { ShardWriter } from '../../src/cluster/shards.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import type { Result } from '../../src/model/result.ts';
@@ -22,7 +22,7 @@ async function aManifest(results = RESULTS): Promise<{ readonly path: string; re
   const shards = await ShardWriter.open(directory, 'host-1');
   const finished = { chunk: 0, results: results.slice(0, 2), worker: 'host-1' };
   await shards.append(Buffer.from('what the manifest does not name'));
-  const { body } = await logRecord(finished, { maxBytes: 1000, shards });
+  const { body } = await createLogRecord(finished, { maxBytes: 1000, shards });
   await shards.close();
   const path = join(directory, 'manifest.jsonl');
   await writeFile(path, [body, ...results.slice(2).map(encodeRecord), ''].join('\n'));

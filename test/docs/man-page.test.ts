@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS, type CommandSpec, flagsOf } from '../../src/cli/command-specs.ts';
+import { COMMANDS, type CommandSpec, toFlags } from '../../src/cli/command-specs.ts';
 import { packageVersion } from '../../src/model/version.ts';
 import { manPage } from './man-page.ts';
 import { MAN_PAGE } from './pages.ts';
@@ -32,7 +32,7 @@ describe('man/fanout.1', () => {
     const lines = new Set(page.split('\n').map((line) => line.trim()));
     for (const { name, options } of COMMANDS) {
       expect(lines).toContain(`fanout ${name}`);
-      const missing = flagsOf(options).filter(
+      const missing = toFlags(options).filter(
         ({ spelling, long }) => !lines.has(spelling) && !page.includes(` ${long}`),
       );
       expect(missing).toEqual([]);

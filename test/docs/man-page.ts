@@ -1,4 +1,4 @@
-import { type CommandSpec, type Flag, flagsOf } from '../../src/cli/command-specs.ts';
+import { type CommandSpec, type Flag, toFlags } from '../../src/cli/command-specs.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
 import { GROUPS } from '../../src/config/option.ts';
 import { EXIT_MEANINGS } from './exit-meanings.ts';
@@ -7,7 +7,7 @@ import { EXIT_MEANINGS } from './exit-meanings.ts';
 export function manPage(commands: readonly CommandSpec[], version: string): string {
   const [fetch] = commands;
   if (fetch === undefined) throw new Error('Cannot make the man page: there are no commands');
-  const told = new Set(flagsOf(fetch.options).map(identity));
+  const told = new Set(toFlags(fetch.options).map(identity));
   const lines = [
     '.\\" Made by "npm run manual" from the tables of options.',
     `.TH FANOUT 1 ${DATE} "fanout ${version}" "User Commands"`,
@@ -20,7 +20,7 @@ export function manPage(commands: readonly CommandSpec[], version: string): stri
     ...section('COMMANDS'),
     ...commands.flatMap(({ name, description }) => item(`fanout ${name}`, description)),
     ...section('OPTIONS OF FANOUT FETCH'),
-    ...groups(flagsOf(fetch.options)),
+    ...groups(toFlags(fetch.options)),
     ...commands.slice(1).flatMap((command) => ownOptions(command, told)),
     ...section('ENVIRONMENT'),
     ...item('FANOUT_NAME', ENVIRONMENT),
@@ -67,7 +67,7 @@ function section(title: string): readonly string[] {
 }
 
 function synopsis({ name, options, operands }: CommandSpec): readonly string[] {
-  const rest = [...(flagsOf(options).length === 0 ? [] : ['[options]']), ...operands.map((one) => one.name)];
+  const rest = [...(toFlags(options).length === 0 ? [] : ['[options]']), ...operands.map((one) => one.name)];
   return [`.B fanout ${name}`, ...(rest.length === 0 ? [] : [escaped(rest.join(' '))])];
 }
 
@@ -80,7 +80,7 @@ function groups(flags: readonly Flag[]): readonly string[] {
 
 /** What a command has that `fetch` has not, and the names of what it shares with it. */
 function ownOptions({ name, options }: CommandSpec, told: ReadonlySet<string>): readonly string[] {
-  const flags = flagsOf(options);
+  const flags = toFlags(options);
   const own = flags.filter((flag) => !told.has(identity(flag)));
   const shared = flags.filter((flag) => told.has(identity(flag))).map(({ long }) => long);
   if (flags.length === 0) return [];

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS, flagsOf } from '../../src/cli/command-specs.ts';
+import { COMMANDS, toFlags } from '../../src/cli/command-specs.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
 import { FAILURE_KINDS } from '../../src/model/failure.ts';
 import { encodeRecord } from '../../src/model/record.ts';
@@ -52,7 +52,7 @@ describe('docs/manual.md', () => {
   it.each(COMMANDS)('has every flag of fanout $name', ({ name, options }) => {
     const [, rest = ''] = manual.split(`\n## fanout ${name}\n`);
     const chapter = rest.split('\n## ')[0] ?? '';
-    for (const { spelling } of flagsOf(options)) {
+    for (const { spelling } of toFlags(options)) {
       expect(chapter).toContain(`\n| \`${spelling.replaceAll('|', '\\|')}\` |`);
     }
   });

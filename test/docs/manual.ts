@@ -1,4 +1,4 @@
-import { type CommandSpec, type Flag, flagsOf } from '../../src/cli/command-specs.ts';
+import { type CommandSpec, type Flag, toFlags } from '../../src/cli/command-specs.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
 import { GROUPS } from '../../src/config/option.ts';
 import { EXIT_MEANINGS } from './exit-meanings.ts';
@@ -27,7 +27,7 @@ function overview(commands: readonly CommandSpec[]): string {
 }
 
 function chapter({ name, description, operands, options, examples }: CommandSpec): string {
-  const flags = flagsOf(options);
+  const flags = toFlags(options);
   const usage = [
     'fanout',
     name,

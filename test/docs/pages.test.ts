@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS, flagsOf } from '../../src/cli/command-specs.ts';
+import { COMMANDS, toFlags } from '../../src/cli/command-specs.ts';
 import { anchorsOf, linksOf } from './links.ts';
 import { pages, ROOT } from './pages.ts';
 
@@ -13,7 +13,7 @@ const SCRIPTS: Readonly<Record<string, string>> = JSON.parse(
 const FLAGS = new Map(
   COMMANDS.map(({ name, options }) => [
     `${name}`,
-    new Set(['--help', ...flagsOf(options).map(({ long }) => long)]),
+    new Set(['--help', ...toFlags(options).map(({ long }) => long)]),
   ]),
 );
 

@@ -1,18 +1,59 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { stopText } from '../../cluster/run-state.ts';
 import { type RunStatus, runStatus } from '../../cluster/run-status.ts';
-import { stopText } from '../../cluster/run-stop.ts';
 import { purgeOptions, statusOptions } from '../../config/cluster-command-options.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
-import { givenTo, openBroker, resolveVisit } from '../cluster.ts';
-import { createWarn, writeText } from '../context.ts';
+import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
-import { showConfig } from '../print-config.ts';
+import { printConfig } from '../print-config.ts';
+import { createWarn, writeText } from '../terminal.ts';
 
-/** The status of a run for people. */
+/** How often `--watch` shows the status. */
+const WATCH_INTERVAL_MS = 1000;
+
+const STATES: Readonly<Record<RunStatus['state'], string>> = {
+  feeding: 'the list is being sent',
+  working: 'all is sent',
+  short:
+    'SHORT: nothing waits, but chunks have no result; type "fanout feed --reconcile" with the same inputs',
+  stopped: 'stopped',
+  complete: 'complete',
+};
+
+const COLLECTORS: Readonly<Record<RunStatus['collector'], string>> = {
+  here: 'is there',
+  none: 'NONE: start "fanout collect"',
+  silent: 'does not answer',
+};
+
+export interface AdminArguments {
+  /** The flags that were given, by key, not yet parsed. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly process: NodeJS.Process;
+}
+
+/** `fanout status`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+export async function statusCommand({ flags, process }: AdminArguments): Promise<number> {
+  const { values } = resolveAdminOptions(statusOptions, await loadOptionSources(flags, process.env));
+  if (values.printConfig) return printConfig(brokerOptions, values, process);
+  const { engine, run } = await connectToRun(values, createWarn(process));
+  try {
+    for (;;) {
+      const status = await runStatus(engine);
+      const text = values.json ? `${JSON.stringify({ run, ...status })}\n` : statusText(run, status);
+      writeText(process.stdout, text);
+      if (!values.watch || status.state === 'complete' || status.state === 'stopped') return EXIT.ok;
+      await pause(WATCH_INTERVAL_MS);
+    }
+  } finally {
+    await engine.close();
+  }
+}
+
 function statusText(run: string, status: RunStatus): string {
   const { state, stopped, collector, urls, chunks, sent, done, ok, failed, etaSeconds } = status;
   const lines = [
-    `${run}: ${stopped === undefined ? WORDS[state] : `stopped ${stopText(stopped)}; "fanout collect" goes on with it`}`,
+    `${run}: ${stopped === undefined ? STATES[state] : `stopped ${stopText(stopped)}; "fanout collect" goes on with it`}`,
     `  sent        ${sent}${chunks === undefined ? ' chunks so far' : ` of ${chunks} chunks, ${urls} URLs`}`,
     `  waiting     ${status.queued} chunks`,
     `  under way   ${status.underWay} chunks`,
@@ -28,61 +69,12 @@ function statusText(run: string, status: RunStatus): string {
   return `${lines.join('\n')}\n`;
 }
 
-const WORDS: Readonly<Record<RunStatus['state'], string>> = {
-  feeding: 'the list is being sent',
-  working: 'all is sent',
-  short:
-    'SHORT: nothing waits, but chunks have no result; type "fanout feed --reconcile" with the same inputs',
-  stopped: 'stopped',
-  complete: 'complete',
-};
-
-const COLLECTORS: Readonly<Record<RunStatus['collector'], string>> = {
-  here: 'is there',
-  none: 'NONE: start "fanout collect"',
-  silent: 'does not answer',
-};
-
-export interface StatusArguments {
-  /** Flags that were given, by key, not yet parsed. */
-  readonly flags: Readonly<Record<string, unknown>>;
-  readonly process: NodeJS.Process;
-}
-
-const AGAIN_MS = 1000;
-
-/** `fanout status`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
-export async function statusCommand({ flags, process }: StatusArguments): Promise<number> {
-  const { values } = resolveVisit(statusOptions, await givenTo(flags, process.env));
-  if (values.printConfig) return showConfig(brokerOptions, values, process);
-  const { engine, run } = await openBroker(values, createWarn(process));
-  try {
-    for (;;) {
-      const status = await runStatus(engine);
-      writeText(
-        process.stdout,
-        values.json ? `${JSON.stringify({ run, ...status })}\n` : statusText(run, status),
-      );
-      if (!values.watch || status.state === 'complete' || status.state === 'stopped') return EXIT.ok;
-      await pause(AGAIN_MS);
-    }
-  } finally {
-    await engine.close();
-  }
-}
-
-export interface PurgeArguments {
-  /** Flags that were given, by key, not yet parsed. */
-  readonly flags: Readonly<Record<string, unknown>>;
-  readonly process: NodeJS.Process;
-}
-
 /** `fanout purge`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
-export async function purgeCommand({ flags, process }: PurgeArguments): Promise<number> {
-  const { values } = resolveVisit(purgeOptions, await givenTo(flags, process.env));
-  if (values.printConfig) return showConfig(brokerOptions, values, process);
+export async function purgeCommand({ flags, process }: AdminArguments): Promise<number> {
+  const { values } = resolveAdminOptions(purgeOptions, await loadOptionSources(flags, process.env));
+  if (values.printConfig) return printConfig(brokerOptions, values, process);
   const warn = createWarn(process);
-  const { engine, run } = await openBroker(values, warn);
+  const { engine, run } = await connectToRun(values, warn);
   try {
     await engine.purge();
     warn(`the broker has forgotten the run "${run}"; the collector's files are still there`);

@@ -1,16 +1,39 @@
 import type { Suggestions } from '../../config/option.ts';
 import { UsageError } from '../../model/errors.ts';
 import { printable } from '../../model/printable.ts';
-import { COMMANDS, type CommandSpec, type Flag, flagsOf, type Operand } from '../command-specs.ts';
-import { writeText } from '../context.ts';
+import { COMMANDS, type CommandSpec, type Flag, type Operand, toFlags } from '../command-specs.ts';
 import { EXIT } from '../exit-code.ts';
+import { writeText } from '../terminal.ts';
 
-/** The flags that stand before a command; `--help` stands after one as well. */
+/** The functions that make the script of each shell. */
+const SCRIPTS: ReadonlyMap<string, (commands: readonly CommandSpec[]) => string> = new Map([
+  ['bash', toBashScript],
+  ['zsh', toZshScript],
+  ['fish', toFishScript],
+]);
+
+// The flags of fanout itself. `--help` is also a flag of each command.
 const HELP = { short: '-h', long: '--help', help: 'show this help' } as const;
 const VERSION = { short: '-V', long: '--version', help: 'show the version' } as const;
 
-/** A script that completes the commands in bash, from 3.2 on, which macOS has. */
-export function bashCompletion(commands: readonly CommandSpec[]): string {
+export interface CompletionArguments {
+  readonly shell: string;
+  readonly process: NodeJS.Process;
+}
+
+/** `fanout completion`: returns the exit code. Throws a `UsageError` for an unknown shell. */
+export function completionCommand({ shell, process }: CompletionArguments): number {
+  const toScript = SCRIPTS.get(shell);
+  if (toScript === undefined) {
+    const wish = `it must be one of ${[...SCRIPTS.keys()].join(', ')}`;
+    throw new UsageError(`Cannot make completions for "${printable(shell, 200)}": ${wish}`);
+  }
+  writeText(process.stdout, toScript(COMMANDS));
+  return EXIT.ok;
+}
+
+/** Returns a script for bash 3.2 and later: macOS has 3.2. */
+export function toBashScript(commands: readonly CommandSpec[]): string {
   const names = commands.map(({ name }) => name);
   return `# Completes fanout in bash: eval "$(fanout completion bash)"
 _fanout() {
@@ -25,10 +48,10 @@ _fanout() {
     previous="\${COMP_WORDS[COMP_CWORD - 2]}" value=yes
   fi
   if ((COMP_CWORD == 1)); then
-    want=words words=${list([...names, 'help', HELP.short, HELP.long, VERSION.short, VERSION.long])}
+    want=words words=${bashWords([...names, 'help', HELP.short, HELP.long, VERSION.short, VERSION.long])}
   else
     case "\${COMP_WORDS[1]}" in
-    help) operands=words words=${list(names)} ;;
+    help) operands=words words=${bashWords(names)} ;;
 ${commands.map(bashCommandCase).join('\n')}
     esac
   fi
@@ -51,37 +74,37 @@ complete -F _fanout fanout
 }
 
 function bashCommandCase({ name, options, operands: [operand] }: CommandSpec): string {
-  const flags = flagsOf(options);
-  const names = [...flags.flatMap(spellings), HELP.short, HELP.long];
+  const flags = toFlags(options);
+  const names = [...flags.flatMap(bashSpellings), HELP.short, HELP.long];
   const values = flags.filter(({ value }) => value?.startsWith('<'));
   const cases = values.map(
-    (flag) => `      ${spellings(flag).join(' | ')}) ${wanted('want', flag.suggestions)} ;;\n`,
+    (flag) => `      ${bashSpellings(flag).join(' | ')}) ${bashWanted('want', flag.suggestions)} ;;\n`,
   );
   return `    ${name})
-      ${wanted('operands', operand?.suggestions)}
-      flags=${list(names)}
+      ${bashWanted('operands', operand?.suggestions)}
+      flags=${bashWords(names)}
       case "$previous" in
 ${cases.join('')}      esac
       ;;`;
 }
 
-/** Sets what is to be completed; `text` completes to nothing. */
-function wanted(variable: 'want' | 'operands', suggestions: Suggestions = []): string {
+/** Returns an assignment of what is completed. `text` completes to nothing. */
+function bashWanted(variable: 'want' | 'operands', suggestions: Suggestions = []): string {
   if (typeof suggestions === 'string') return `${variable}=${suggestions}`;
-  return suggestions.length === 0 ? `${variable}=text` : `${variable}=words words=${list(suggestions)}`;
+  return suggestions.length === 0 ? `${variable}=text` : `${variable}=words words=${bashWords(suggestions)}`;
 }
 
-function spellings({ short, long }: Flag): readonly string[] {
+function bashSpellings({ short, long }: Flag): readonly string[] {
   return short === undefined ? [long] : [short, long];
 }
 
-/** Words with a line break between them. They are names of ours, without anything that would have to be quoted. */
-function list(words: readonly string[]): string {
+/** Returns the words as a bash string, with line breaks between them. No word needs quoting. */
+function bashWords(words: readonly string[]): string {
   return `$'${words.join('\\n')}'`;
 }
 
-/** A script that completes the commands in fish. */
-export function fishCompletion(commands: readonly CommandSpec[]): string {
+/** Returns a script for fish. */
+export function toFishScript(commands: readonly CommandSpec[]): string {
   const names = commands.map(({ name }) => name).join(' ');
   return `# Completes fanout in fish: fanout completion fish | source
 function __fanout_runs
@@ -95,32 +118,32 @@ complete -c fanout -f
 ${commands.map(({ name, summary }) => `complete -c fanout -n __fanout_runs_nothing -a ${name} -d ${fishQuoted(summary)}`).join('\n')}
 complete -c fanout -n __fanout_runs_nothing -a help -d 'show the help of a command'
 complete -c fanout -n '__fanout_runs help' -a ${fishQuoted(names)}
-complete -c fanout -n __fanout_runs_nothing ${bothNames(VERSION)}
-complete -c fanout ${bothNames(HELP)}
-${commands.flatMap(commandLines).join('\n')}
+complete -c fanout -n __fanout_runs_nothing ${fishHelpFlag(VERSION)}
+complete -c fanout ${fishHelpFlag(HELP)}
+${commands.flatMap(fishCommandLines).join('\n')}
 `;
 }
 
-function bothNames({ short, long, help }: typeof HELP | typeof VERSION): string {
+function fishHelpFlag({ short, long, help }: typeof HELP | typeof VERSION): string {
   return `-s ${short.slice(1)} -l ${long.slice(2)} -d ${fishQuoted(help)}`;
 }
 
-function commandLines({ name, options, operands: [operand] }: CommandSpec): readonly string[] {
+function fishCommandLines({ name, options, operands: [operand] }: CommandSpec): readonly string[] {
   const start = `complete -c fanout -n '__fanout_runs ${name}'`;
   return [
-    ...flagsOf(options).map((flag) => `${start} ${flagArguments(flag)}`),
-    ...(operand === undefined ? [] : [`${start} ${operandArguments(operand.suggestions)}`]),
+    ...toFlags(options).map((flag) => `${start} ${fishFlag(flag)}`),
+    ...(operand === undefined ? [] : [`${start} ${fishOperand(operand.suggestions)}`]),
   ];
 }
 
-function flagArguments({ short, long, value, help, suggestions }: Flag): string {
+function fishFlag({ short, long, value, help, suggestions }: Flag): string {
   const names = `${short === undefined ? '' : `-s ${short.slice(1)} `}-l ${long.slice(2)}`;
-  const values = value?.startsWith('<') ? ` ${valueArguments(suggestions)}` : '';
+  const values = value?.startsWith('<') ? ` ${fishValue(suggestions)}` : '';
   return `${names}${values} -d ${fishQuoted(help)}`;
 }
 
-/** `-r` wants a value, `-x` one that is no file. */
-function valueArguments(suggestions: Suggestions = []): string {
+/** `-r` requires a value, `-x` one that is not a file. */
+function fishValue(suggestions: Suggestions = []): string {
   if (suggestions === 'files') return '-r -F';
   if (suggestions === 'directories') return "-x -a '(__fish_complete_directories)'";
   if (suggestions.length === 0) return '-x';
@@ -128,7 +151,7 @@ function valueArguments(suggestions: Suggestions = []): string {
   return `${isPair ? '-r -F' : '-x'} -a ${fishQuoted(suggestions.join(' '))}`;
 }
 
-function operandArguments(suggestions: Suggestions): string {
+function fishOperand(suggestions: Suggestions): string {
   if (suggestions === 'files') return '-F';
   if (suggestions === 'directories') return "-a '(__fish_complete_directories)'";
   return `-a ${fishQuoted(suggestions.join(' '))}`;
@@ -138,8 +161,8 @@ function fishQuoted(text: string): string {
   return `'${text.replace(/['\\]/g, '\\$&')}'`;
 }
 
-/** A script that completes the commands in zsh: to be sourced, or to be a file `_fanout` in one of `$fpath`. */
-export function zshCompletion(commands: readonly CommandSpec[]): string {
+/** Returns a script for zsh, to be sourced or to be saved as `_fanout` in a directory of `$fpath`. */
+export function toZshScript(commands: readonly CommandSpec[]): string {
   const described = commands.map(({ name, summary }) => `    ${zshQuoted(`${name}:${summary}`)}`);
   return `#compdef fanout
 # Completes fanout in zsh: eval "$(fanout completion zsh)"
@@ -153,7 +176,7 @@ _fanout() {
 ${described.join('\n')}
     'help:show the help of a command'
   )
-  _arguments -C ${both(HELP)} ${both(VERSION)} '1:command:->command' '*::argument:->rest'
+  _arguments -C ${zshHelpFlag(HELP)} ${zshHelpFlag(VERSION)} '1:command:->command' '*::argument:->rest'
   case $state in
   command) _describe -t commands command commands ;;
   rest)
@@ -168,19 +191,19 @@ if [[ $funcstack[1] == _fanout ]]; then _fanout "$@"; else compdef _fanout fanou
 `;
 }
 
-function both({ short, long, help }: typeof HELP | typeof VERSION): string {
+function zshHelpFlag({ short, long, help }: typeof HELP | typeof VERSION): string {
   return `'(- *)'{${short},${long}}${zshQuoted(`[${help}]`)}`;
 }
 
 function zshCommandCase({ name, options, operands }: CommandSpec): string {
-  const specs = [...flagsOf(options).map(flagSpec), both(HELP), ...operands.map(operandSpec)];
+  const specs = [...toFlags(options).map(zshFlag), zshHelpFlag(HELP), ...operands.map(zshOperand)];
   return `    ${name})\n      _arguments -s -S ${specs.join(' \\\n        ')}\n      ;;`;
 }
 
-function flagSpec(flag: Flag): string {
+function zshFlag(flag: Flag): string {
   const { short, long, help, defaultText, isRepeatable } = flag;
   const note = defaultText === undefined ? '' : ` (default: ${defaultText})`;
-  const rest = zshQuoted(`[${(help + note).replace(/[[\]\\]/g, '\\$&')}]${valueSpec(flag)}`);
+  const rest = zshQuoted(`[${(help + note).replace(/[[\]\\]/g, '\\$&')}]${zshValue(flag)}`);
   const many = isRepeatable ? "'*'" : '';
   const longSign = flag.value === undefined ? '' : flag.value.startsWith('[') ? '=-' : '=';
   if (short === undefined) return `${many}${long}${longSign}${rest}`;
@@ -188,19 +211,19 @@ function flagSpec(flag: Flag): string {
   return `${isRepeatable ? many : `'(${short} ${long})'`}{${short}${shortSign},${long}${longSign}}${rest}`;
 }
 
-function valueSpec({ value, suggestions }: Flag): string {
+function zshValue({ value, suggestions }: Flag): string {
   if (value === undefined) return '';
   const name = value.slice(1, -1).replaceAll(':', '\\:');
-  return `${value.startsWith('[') ? '::' : ':'}${name}:${action(suggestions)}`;
+  return `${value.startsWith('[') ? '::' : ':'}${name}:${zshAction(suggestions)}`;
 }
 
-function operandSpec({ name, help, suggestions }: Operand, index: number): string {
+function zshOperand({ name, help, suggestions }: Operand, index: number): string {
   const position = name.includes('...') ? '*' : `${index + 1}`;
-  return zshQuoted(`${position}:${help.replaceAll(':', '\\:')}:${action(suggestions)}`);
+  return zshQuoted(`${position}:${help.replaceAll(':', '\\:')}:${zshAction(suggestions)}`);
 }
 
-/** What `_arguments` does for a value; a blank is nothing. */
-function action(suggestions: Suggestions = []): string {
+/** Returns what `_arguments` does for a value. A blank completes nothing. */
+function zshAction(suggestions: Suggestions = []): string {
   if (suggestions === 'files') return '_files';
   if (suggestions === 'directories') return '_files -/';
   if (suggestions.length === 0) return ' ';
@@ -210,28 +233,4 @@ function action(suggestions: Suggestions = []): string {
 
 function zshQuoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-/** What makes the script of a shell, by the name of the shell. */
-const COMPLETIONS: ReadonlyMap<string, (commands: readonly CommandSpec[]) => string> = new Map([
-  ['bash', bashCompletion],
-  ['zsh', zshCompletion],
-  ['fish', fishCompletion],
-]);
-
-export interface CompletionArguments {
-  /** The name of a shell. */
-  readonly shell: string;
-  readonly process: NodeJS.Process;
-}
-
-/** `fanout completion`: returns the exit code. Throws `UsageError` for a shell that it does not know. */
-export function completionCommand({ shell, process }: CompletionArguments): number {
-  const completion = COMPLETIONS.get(shell);
-  if (completion === undefined) {
-    const wish = `it must be one of ${[...COMPLETIONS.keys()].join(', ')}`;
-    throw new UsageError(`Cannot make completions for "${printable(shell, 200)}": ${wish}`);
-  }
-  writeText(process.stdout, completion(COMMANDS));
-  return EXIT.ok;
 }

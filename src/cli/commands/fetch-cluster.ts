@@ -2,98 +2,106 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type FeedOutcome, feedUntilStopped } from '../../cluster/feeder.ts';
+import { type FeedOutcome, feed } from '../../cluster/feeder.ts';
 import { jobWire } from '../../cluster/job-codec.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
+import type { ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
-import { fileLimit } from '../../fetch/file-limit.ts';
-import { inputName } from '../../input/input.ts';
+import type { Input } from '../../input/input.ts';
 import {
+  type ConnectedRun,
   checkInlineBody,
-  countSent,
-  newRunOf,
-  type OpenedRun,
-  openBroker,
-  openMetrics,
-  openShards,
+  connectToRun,
+  countSentChunks,
+  createMetrics,
+  createShardWriter,
+  describeList,
+  toNewRun,
 } from '../cluster.ts';
-import { createWarn } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import type { FetchRunParts } from '../fetch-run.ts';
-import { RunInputs } from '../inputs.ts';
+import type { FetchSettings } from '../fetch-settings.ts';
+import { JobSource } from '../inputs.ts';
 import { Signals } from '../signals.ts';
+import { createWarn } from '../terminal.ts';
 import { CollectRun } from './collect.ts';
 import { WorkRun } from './work.ts';
 
-/** `fanout fetch --broker`: sends the list, works on it and collects the results, all in one; others may join in. */
-export async function clusterFetch(parts: FetchRunParts): Promise<number> {
+interface FetchParts {
+  readonly options: ProgramOptions;
+  readonly inputs: readonly Input[];
+  readonly settings: FetchSettings;
+  readonly process: NodeJS.Process;
+}
+
+/** `fanout fetch --broker`: feeds the list, works on it and collects the results in one process. Other machines may join. */
+export async function fetchOverCluster(parts: FetchParts): Promise<number> {
   const { options, process } = parts;
   checkInlineBody(options);
-  Error.stackTraceLimit = 0; // as in a fetch on one machine
-  const warn = createWarn(process, options.silent);
-  const name = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
-  const metrics = await openMetrics(options.metrics, { role: 'fetch', run: name, process, warn });
+  Error.stackTraceLimit = 0; // for the reason given in fetch.ts
+  const warn = createWarn(process, { isSilent: options.silent });
+  const run = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
+  const metrics = await createMetrics(options.metrics, { role: 'fetch', run, process, warn });
   try {
-    return await runNamed(name, parts, metrics);
+    return await fetchAsRun(run, parts, metrics);
   } finally {
     metrics?.close();
   }
 }
 
-async function runNamed(name: string, parts: FetchRunParts, metrics: Metrics | undefined): Promise<number> {
+async function fetchAsRun(run: string, parts: FetchParts, metrics: Metrics | undefined): Promise<number> {
   const { options, process } = parts;
-  const warn = createWarn(process, options.silent);
-  const opened = await openBroker({ ...options, run: name }, warn, newRunOf(options));
-  // Without a name nobody can go on with the run, and nobody needs its file; but without that the shards mean nothing.
-  const isPassing = options.run === undefined && options.shards === undefined;
-  const scratch = isPassing ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
+  const warn = createWarn(process, { isSilent: options.silent });
+  const connected = await connectToRun({ ...options, run }, warn, toNewRun(options));
+  // A run without a name cannot be continued, so its results file is temporary; but shards are useless without that file.
+  const isTemporary = options.run === undefined && options.shards === undefined;
+  const directory = isTemporary ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
   const storePath =
-    options.store ?? (scratch === undefined ? `fanout-${name}.jsonl` : join(scratch, 'results'));
+    options.store ?? (directory === undefined ? `fanout-${run}.jsonl` : join(directory, 'results'));
   try {
-    warn(`other machines may join with "fanout work --broker URL --run ${name}"`);
-    const shards = await openShards(options, process);
+    warn(`other machines may join with "fanout work --broker URL --run ${run}"`);
+    const shards = await createShardWriter(options, process);
     try {
-      return await new ClusterFetch(parts, { ...opened, storePath, shards, metrics }).run();
+      return await new ClusterFetch(parts, { ...connected, storePath, shards, metrics }).run();
     } finally {
       await shards?.close();
     }
   } finally {
-    await opened.engine.close();
-    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
+    await connected.engine.close();
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
   }
 }
 
-interface ClusterRun extends OpenedRun {
+interface ClusterRun extends ConnectedRun {
+  /** The path of the file that collects results. */
   readonly storePath: string;
   readonly shards: ShardWriter | undefined;
   readonly metrics: Metrics | undefined;
 }
 
-/** The three roles of one process. */
+/** Feeder, worker and collector in one process. To be used once. */
 class ClusterFetch {
-  readonly #parts: FetchRunParts;
-  readonly #opened: ClusterRun;
+  readonly #parts: FetchParts;
+  readonly #cluster: ClusterRun;
   readonly #reading = new AbortController();
   readonly #leaving = new AbortController();
-  /** Resolves when the time is up: the sender may still wait for a broker that is away. */
-  readonly #isTimeUp: Promise<void>;
-  #giveUp: () => void = () => {};
+  /** Resolves when the grace time is over: the feeder may still wait for an unreachable broker. */
+  readonly #timeUp: Promise<void>;
+  #onTimeUp: () => void = () => {};
   readonly #work: WorkRun;
   readonly #collect: CollectRun;
 
-  constructor(parts: FetchRunParts, opened: ClusterRun) {
-    const { options, process } = parts;
-    const warn = createWarn(process, options.silent);
-    const { engine, run, storePath, shards, metrics } = opened;
+  constructor(parts: FetchParts, cluster: ClusterRun) {
+    const { options, settings, process } = parts;
+    const { engine, run, storePath, shards, metrics } = cluster;
+    const warn = createWarn(process, { isSilent: options.silent });
     this.#parts = parts;
-    this.#opened = opened;
-    this.#isTimeUp = new Promise((resolve) => {
-      this.#giveUp = resolve;
+    this.#cluster = cluster;
+    this.#timeUp = new Promise((resolve) => {
+      this.#onTimeUp = resolve;
     });
-    const told = metrics?.countResults();
-    const { lanes } = options;
-    const work = new WorkRun({ engine, options, request: parts, shards, lanes, process, warn, told });
+    const onResult = metrics?.countResults();
+    const work = new WorkRun({ engine, options, settings, shards, process, warn, onResult });
     this.#work = work;
     this.#collect = new CollectRun({
       engine,
@@ -108,9 +116,10 @@ class ClusterFetch {
     metrics?.watchCollect(this.#collect);
   }
 
+  /** Resolves to the exit code. */
   async run(): Promise<number> {
     const signals = this.#watchSignals();
-    const ended = (error: unknown) => {
+    const onError = (error: unknown) => {
       this.#end('the run has ended');
       throw error;
     };
@@ -118,17 +127,18 @@ class ClusterFetch {
       this.#reading.abort();
       this.#work.drain();
     });
-    // A worker that was told to end leaves the rest to others, and to the next start.
+    // If the worker was told to end, the rest is for other workers or for the next start.
     const working = this.#claimed(collecting)
       .then(() => this.#work.run())
       .then(() => {
         if (!this.#collect.isComplete && !this.#collect.isStopping) this.#collect.stop();
       });
+    const feeding = this.#claimed(collecting).then(() => this.#feed());
     try {
       const [code] = await Promise.all([
-        collecting.catch(ended),
-        working.catch(ended),
-        Promise.race([this.#isTimeUp, this.#claimed(collecting).then(() => this.#feed())]).catch(ended),
+        collecting.catch(onError),
+        working.catch(onError),
+        Promise.race([this.#timeUp, feeding]).catch(onError),
       ]);
       return signals.received === undefined ? code : EXIT[signals.received];
     } finally {
@@ -137,60 +147,43 @@ class ClusterFetch {
     }
   }
 
-  /** A run that was stopped goes on only when it is collected. */
+  /** Resolves when feeding and working may start: a stopped run continues only once its collector has claimed it. */
   #claimed(collecting: Promise<unknown>): Promise<unknown> {
     return Promise.race([this.#collect.claimed, collecting]);
   }
 
   #feed(): Promise<FeedOutcome> {
-    const { options, inputs, process, template, tls, proxies } = this.#parts;
-    const { unique, defaultScheme, sitemap, allowEmpty } = options;
-    const document = {
-      options,
-      defaults: template,
-      tls,
-      proxies,
-      clock: systemClock,
-      random: Math.random,
-      fileLimit: fileLimit(process.report, 2 * options.concurrency),
-    };
-    const list = new RunInputs({ options, inputs, process, document });
-    const { engine, metrics } = this.#opened;
-    return feedUntilStopped({
+    const { options, inputs } = this.#parts;
+    const { engine, metrics } = this.#cluster;
+    const source = new JobSource(this.#parts);
+    return feed({
       engine,
       wire: jobWire,
-      jobs: list.jobs(this.#reading.signal),
-      tally: list.tally,
-      inputs: [
-        ...inputs.map(inputName),
-        `unique=${unique}`,
-        `default-scheme=${defaultScheme ?? ''}`,
-        ...(sitemap ? ['sitemap'] : []),
-      ],
+      jobs: source.jobs(this.#reading.signal),
+      tally: source.counts,
+      inputs: describeList(inputs, options),
       reconcile: false,
-      allowEmpty,
+      allowEmpty: options.allowEmpty,
       now: systemClock.now,
-      sent: metrics && countSent(metrics, engine, list.tally),
+      sent: metrics && countSentChunks(metrics, engine, source.counts),
       reading: this.#reading,
-      count: (signal) => list.count(signal),
+      count: (signal) => source.count(signal),
       leaving: this.#leaving.signal,
     });
   }
 
   #watchSignals(): Signals {
     const { process, options } = this.#parts;
+    const warn = createWarn(process, { isSilent: options.silent });
     return new Signals(process, {
       stop: (name) => {
-        createWarn(
-          process,
-          options.silent,
-        )(`${name}: finishing the chunks in hand; once more to stop at once`);
+        warn(`${name}: finishing the chunks in hand; once more to stop at once`);
         this.#reading.abort();
         this.#leaving.abort();
         this.#work.drain();
       },
       abort: (message) => {
-        this.#giveUp();
+        this.#onTimeUp();
         this.#end(message);
       },
       quit: () => this.#collect.quit(),

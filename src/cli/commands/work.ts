@@ -2,77 +2,139 @@ import { ChunkWorker, laneCount } from '../../cluster/chunk-worker.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import { jobWire } from '../../cluster/job-codec.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
-import { type RunStop, refuseStopped, stopText, untilStopped } from '../../cluster/run-stop.ts';
+import { type RunStop, refuseStopped, stopText, untilStopped } from '../../cluster/run-state.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
 import { workOptions } from '../../config/cluster-command-options.ts';
 import type { ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
-import { fileLimit } from '../../fetch/file-limit.ts';
 import { Run } from '../../fetch/run.ts';
 import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
 import {
   checkInlineBody,
-  givenTo,
-  openBroker,
-  openMetrics,
-  openShards,
-  resolveAsProgram,
+  connectToRun,
+  createMetrics,
+  createShardWriter,
+  loadOptionSources,
+  resolveRunOptions,
   workerName,
 } from '../cluster.ts';
-import { createWarn } from '../context.ts';
 import { EXIT } from '../exit-code.ts';
-import { showConfig } from '../print-config.ts';
-import { type RequestParts, requestParts } from '../run-setup.ts';
+import { type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
+import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
+import { createWarn } from '../terminal.ts';
+
+const DEFAULT_LANES = 3;
+
+/** Limits of the whole run, which the collector applies. */
+const NO_LIMITS = { deadline: undefined, failFast: false, maxFailures: undefined };
+
+export interface WorkArguments {
+  /** The flags that were given, by key, not yet parsed. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly process: NodeJS.Process;
+  readonly version: string;
+}
+
+/** `fanout work`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+export async function workCommand({ flags, process, version }: WorkArguments): Promise<number> {
+  const options = resolveRunOptions(workOptions, await loadOptionSources(flags, process.env), version);
+  if (options.printConfig) return printConfig(workOptions, options, process);
+  checkInlineBody(options);
+  const settings = await loadFetchSettings(options, process);
+  const warn = createWarn(process);
+  Error.stackTraceLimit = 0; // for the reason given in fetch.ts
+  const metrics = await createMetrics(options.metrics, { role: 'work', run: options.run, process, warn });
+  try {
+    return await workOnRun({ options, settings, process, warn, metrics });
+  } finally {
+    metrics?.close();
+  }
+}
+
+interface WorkParts {
+  readonly options: ProgramOptions;
+  readonly settings: FetchSettings;
+  readonly process: NodeJS.Process;
+  readonly warn: (message: string) => void;
+  readonly metrics: Metrics | undefined;
+}
+
+async function workOnRun({ options, settings, process, warn, metrics }: WorkParts): Promise<number> {
+  const { engine, run } = await connectToRun(options, warn);
+  const shards = await createShardWriter(options, process).catch(async (error: unknown) => {
+    await engine.close();
+    throw error;
+  });
+  const onResult = metrics?.countResults();
+  const work = new WorkRun({ engine, options, settings, shards, process, warn, onResult });
+  metrics?.watchBroker(engine, { hasQueue: false });
+  metrics?.watchWork(work);
+  let returned: Promise<void> | undefined;
+  const signals = new Signals(process, {
+    stop: (name) => {
+      warn(`${name}: finishing the chunks in hand; once more to give them back at once`);
+      work.drain();
+    },
+    abort: (message) => {
+      returned = work.abort(message);
+    },
+    quit: () => {
+      returned?.then(() => engine.close()).catch(() => {});
+    },
+  });
+  try {
+    await work.run();
+    warn(`worked on ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
+    return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
+  } finally {
+    signals.close();
+    await shards?.close();
+    await engine.close();
+  }
+}
 
 interface WorkRunParts {
   readonly engine: JetStreamEngine;
   readonly options: ProgramOptions;
-  readonly request: RequestParts;
-  /** Where results are written; into the log if left out. */
+  readonly settings: FetchSettings;
+  /** Where results are written; into the log if unset. */
   readonly shards?: ShardWriter | undefined;
-  /** 3 if left out. */
-  readonly lanes?: number | undefined;
   readonly process: NodeJS.Process;
-  readonly warn: (text: string) => void;
-  /** Told of each result. */
-  readonly told?: ((result: Result) => void) | undefined;
+  readonly warn: (message: string) => void;
+  /** Called with each result. */
+  readonly onResult?: ((result: Result) => void) | undefined;
 }
 
-/** What ends the whole run is for the collector. */
-const NO_LIMITS = { deadline: undefined, failFast: false, maxFailures: undefined };
-
-/** One worker process of a run over several machines: chunks from the broker, one run over all their jobs. */
+/** A worker process of a run on several machines: it fetches the jobs of all its chunks in one `Run`. To be used once. */
 export class WorkRun {
   readonly #parts: WorkRunParts;
   readonly #worker: ChunkWorker;
   readonly #run: Run;
-  readonly #told: ((result: Result) => void) | undefined;
   #urls = 0;
-  #failure: unknown;
+  #jobsError: unknown;
   #isStopped = false;
 
   constructor(parts: WorkRunParts) {
-    const { engine, options, request, shards, lanes = 3, process, warn, told } = parts;
     this.#parts = parts;
-    this.#told = told;
-    const { partitions, chunk } = engine.settings;
-    const name = workerName(process.pid);
-    const { now } = systemClock;
-    const unwanted = () => this.#run.weed();
-    this.#worker = new ChunkWorker({ engine, wire: jobWire, lanes, name, shards, now, warn, unwanted });
-    // The chunks in hand must all fit in: one of a slow host would otherwise keep the others out.
-    const held = chunk * laneCount(partitions, lanes);
-    const { template, tls, proxies } = request;
+    const { engine, options, settings, shards, process, warn } = parts;
+    const { lanes = DEFAULT_LANES } = options;
+    this.#worker = new ChunkWorker({
+      engine,
+      wire: jobWire,
+      lanes,
+      name: workerName(process.pid),
+      shards,
+      now: systemClock.now,
+      warn,
+      unwanted: () => this.#run.dropUnwanted(),
+    });
+    // The queue must have room for all leased chunks; otherwise a chunk of a slow host would block the others.
+    const leasedJobs = engine.settings.chunk * laneCount(engine.settings.partitions, lanes);
     this.#run = new Run({
-      options: { ...options, ...NO_LIMITS, queue: Math.max(options.queue, held) },
-      defaults: template,
-      tls,
-      proxies,
-      clock: systemClock,
-      random: Math.random,
-      fileLimit: fileLimit(process.report, 2 * options.concurrency),
+      ...settings,
+      options: { ...options, ...NO_LIMITS, queue: Math.max(options.queue, leasedJobs) },
       warn,
       jobs: this.#jobs(),
       isWanted: (job) => this.#worker.isWanted(job),
@@ -83,7 +145,7 @@ export class WorkRun {
     return this.#run.inFlight;
   }
 
-  /** URLs whose results are in. */
+  /** The number of results so far. */
   get urls(): number {
     return this.#urls;
   }
@@ -97,11 +159,11 @@ export class WorkRun {
   }
 
   /**
-   * Works until the run is complete or stopped, or until it was told to end. Throws an `OutputError` when results cannot be written,
-   * and a `UsageError` when the run is stopped already.
+   * Works until the run is complete or stopped, or `drain()` or `abort()` is called. Throws an `OutputError` if results cannot
+   * be written, and a `UsageError` if the run is stopped already.
    */
   async run(): Promise<void> {
-    const { engine } = this.#parts;
+    const { engine, onResult } = this.#parts;
     await refuseStopped(engine, 'work on');
     const watching = new AbortController();
     untilStopped(engine, watching.signal).then((stop) => {
@@ -110,7 +172,7 @@ export class WorkRun {
     try {
       for await (const result of this.#run.results()) {
         this.#urls += 1;
-        this.#told?.(result);
+        onResult?.(result);
         this.#worker.take(result);
       }
       if (this.#isStopped) await this.#worker.handIn();
@@ -118,15 +180,21 @@ export class WorkRun {
       watching.abort();
       await this.#worker.leave();
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#jobsError !== undefined) throw this.#jobsError;
   }
 
-  /** Finishes the chunks in hand, and takes no more. */
+  /** Finishes the leased chunks, and leases no more. */
   drain(): void {
     this.#worker.drain();
   }
 
-  /** What is under way is finished, or ended when the time is up; nothing more is begun. */
+  /** Ends the requests in flight, and returns the leased chunks. Resolves when the broker has them, if it can be reached. */
+  abort(message: string): Promise<void> {
+    const returned = this.#worker.leave();
+    this.#run.abort(message);
+    return returned;
+  }
+
   #stop(stop: RunStop): void {
     this.#parts.warn(`the run was stopped ${stopText(stop)}`);
     this.#isStopped = true;
@@ -135,86 +203,13 @@ export class WorkRun {
     else this.#run.stop();
   }
 
-  /** Gives back the chunks in hand, and ends what is under way. Resolves when the broker has them, if it is there. */
-  abort(message: string): Promise<void> {
-    const left = this.#worker.leave();
-    this.#run.abort(message);
-    return left;
-  }
-
-  /** When they end with an error, what is under way is of no use. */
+  /** Yields the jobs of the leased chunks. If that fails, the requests in flight are of no use. */
   async *#jobs(): AsyncGenerator<Iterable<Job>, void, void> {
     try {
       yield* this.#worker.jobs();
     } catch (error) {
-      this.#failure = error;
+      this.#jobsError = error;
       this.#run.abort('the worker cannot go on');
     }
-  }
-}
-
-export interface WorkArguments {
-  /** Flags that were given, by key, not yet parsed. */
-  readonly flags: Readonly<Record<string, unknown>>;
-  readonly process: NodeJS.Process;
-  readonly version: string;
-}
-
-/** `fanout work`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
-export async function workCommand({ flags, process, version }: WorkArguments): Promise<number> {
-  const options = resolveAsProgram(workOptions, await givenTo(flags, process.env), version);
-  if (options.printConfig) return showConfig(workOptions, options, process);
-  checkInlineBody(options);
-  const request = await requestParts(options, process.env);
-  const warn = createWarn(process);
-  Error.stackTraceLimit = 0; // as in a fetch: errors whose traces nobody reads
-  const metrics = await openMetrics(options.metrics, { role: 'work', run: options.run, process, warn });
-  try {
-    return await workRun({ options, request, process, warn, metrics });
-  } finally {
-    metrics?.close();
-  }
-}
-
-interface WorkParts {
-  readonly options: ProgramOptions;
-  readonly request: RequestParts;
-  readonly process: NodeJS.Process;
-  readonly warn: (text: string) => void;
-  readonly metrics: Metrics | undefined;
-}
-
-async function workRun({ options, request, process, warn, metrics }: WorkParts): Promise<number> {
-  const { engine, run } = await openBroker(options, warn);
-  const shards = await openShards(options, process).catch(async (error: unknown) => {
-    await engine.close();
-    throw error;
-  });
-  const told = metrics?.countResults();
-  const { lanes } = options;
-  const work = new WorkRun({ engine, options, request, shards, lanes, process, warn, told });
-  metrics?.watchBroker(engine, { hasQueue: false });
-  metrics?.watchWork(work);
-  let left: Promise<void> | undefined;
-  const signals = new Signals(process, {
-    stop: (name) => {
-      warn(`${name}: finishing the chunks in hand; once more to give them back at once`);
-      work.drain();
-    },
-    abort: (message) => {
-      left = work.abort(message);
-    },
-    quit: () => {
-      left?.then(() => engine.close()).catch(() => {});
-    },
-  });
-  try {
-    await work.run();
-    warn(`worked on ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
-    return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
-  } finally {
-    signals.close();
-    await shards?.close();
-    await engine.close();
   }
 }

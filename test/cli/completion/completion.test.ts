@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { COMMANDS, flagsOf } from '../../../src/cli/command-specs.ts';
-import { bashCompletion, fishCompletion, zshCompletion } from '../../../src/cli/commands/completion.ts';
+import { COMMANDS, toFlags } from '../../../src/cli/command-specs.ts';
+import { toBashScript, toFishScript, toZshScript } from '../../../src/cli/commands/completion.ts';
 import { startUp, TypedShell } from './typed.ts';
 
 const run = promisify(execFile);
@@ -43,8 +43,8 @@ await writeFile(join(directory, 'list.txt'), '');
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
 describe.each([
-  ['bash', 'bash --noprofile --rcfile .bash-start -i', '.bash-start', bashCompletion(COMMANDS)],
-  ['zsh', 'zsh -i', '.zshrc', `autoload -Uz compinit; compinit -u -D\n${zshCompletion(COMMANDS)}`],
+  ['bash', 'bash --noprofile --rcfile .bash-start -i', '.bash-start', toBashScript(COMMANDS)],
+  ['zsh', 'zsh -i', '.zshrc', `autoload -Uz compinit; compinit -u -D\n${toZshScript(COMMANDS)}`],
 ])('the completions in %s', (_, command, startUpFile, script) => {
   let shell: TypedShell;
   beforeAll(async () => {
@@ -64,11 +64,11 @@ describe.each([
 
 describe('the completions in bash', () => {
   it('show every flag of every command', async () => {
-    await writeFile(join(directory, '.bashrc'), startUp(bashCompletion(COMMANDS)));
+    await writeFile(join(directory, '.bashrc'), startUp(toBashScript(COMMANDS)));
     const shell = await TypedShell.start('bash --noprofile --rcfile .bashrc -i', directory);
     try {
       for (const { name, options } of COMMANDS) {
-        const long = flagsOf(options).map((flag) => flag.long);
+        const long = toFlags(options).map((flag) => flag.long);
         // The keys insert all that fits.
         const inserted = await shell.typed(`${name} --\u001b*`);
         expect(new Set(inserted.slice(1))).toEqual(new Set([...long, '--help']));
@@ -81,7 +81,7 @@ describe('the completions in bash', () => {
 
 describe('the completions in fish', () => {
   beforeAll(async () => {
-    await writeFile(join(directory, 'fanout.fish'), fishCompletion(COMMANDS));
+    await writeFile(join(directory, 'fanout.fish'), toFishScript(COMMANDS));
   });
 
   async function completed(typed: string): Promise<readonly string[]> {
@@ -104,7 +104,7 @@ describe('the completions in fish', () => {
 
   it('show every flag of every command', async () => {
     for (const { name, options } of COMMANDS) {
-      const long = flagsOf(options).map((flag) => flag.long);
+      const long = toFlags(options).map((flag) => flag.long);
       expect(new Set(await completed(`${name} --`))).toEqual(new Set([...long, '--help']));
     }
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { printConfig } from '../../src/cli/print-config.ts';
+import { toConfigFile } from '../../src/cli/print-config.ts';
 import {
   type ProgramOptions,
   programOptions,
@@ -11,7 +11,7 @@ function resolve(flags: Record<string, unknown>): ProgramOptions {
 }
 
 function printed(flags: Record<string, unknown>, mask: boolean): Record<string, unknown> {
-  return JSON.parse(printConfig(programOptions, resolve(flags), { mask }));
+  return JSON.parse(toConfigFile(programOptions, resolve(flags), { mask }));
 }
 
 const MANY = {
@@ -36,7 +36,7 @@ const MANY = {
   failed: 'f.txt',
 };
 
-describe('printConfig()', () => {
+describe('toConfigFile()', () => {
   it('writes human forms under keys in camel case', () => {
     expect(printed({}, true)).toMatchObject({
       timeout: '30s',
@@ -60,7 +60,7 @@ describe('printConfig()', () => {
       'X-Session',
       'Referer',
     ];
-    const text = printConfig(
+    const text = toConfigFile(
       programOptions,
       resolve({ header: [...names.map((name) => `${name}: s3cret`), 'Accept: text/html'] }),
       { mask: true },
@@ -91,8 +91,8 @@ describe('printConfig()', () => {
       const before = resolve(flags);
       const file = { path: 'saved.json', values: printed(flags, false) };
       const after = resolveProgramOptions({ flags: {}, environment: {}, file }, 'other');
-      expect(printConfig(programOptions, after, { mask: false })).toBe(
-        printConfig(programOptions, before, { mask: false }),
+      expect(toConfigFile(programOptions, after, { mask: false })).toBe(
+        toConfigFile(programOptions, before, { mask: false }),
       );
       expect([after.header, after.headerFor, after.user, after.data, after.output, after.userAgent]).toEqual([
         before.header,

@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import type { ProgramOptions } from '../config/program-options.ts';
+import { toProxySettings } from '../config/proxy-settings.ts';
+import { createRequestTemplate, readData } from '../config/request-template.ts';
+import { readTlsFiles } from '../config/tls-files.ts';
+import { systemClock } from '../core/clock.ts';
+import { fileLimit } from '../fetch/file-limit.ts';
+import type { BackendFactory, RunParts } from '../fetch/run.ts';
+
+/** How every run of this process fetches: everything that a `Run` needs except its jobs. */
+export type FetchSettings = Omit<RunParts, 'jobs'>;
+
+/**
+ * Reads the files that the request options name, and takes proxies and the open-file limit from the process.
+ * Throws a `UsageError` or an `InputError`.
+ */
+export async function loadFetchSettings(
+  options: ProgramOptions,
+  process: NodeJS.Process,
+): Promise<FetchSettings> {
+  const proxies = toProxySettings(options, process.env);
+  const body =
+    options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));
+  const tls = await readTlsFiles(options, (path) => readFile(path, 'utf8'));
+  return {
+    options,
+    defaults: createRequestTemplate(options, body),
+    tls,
+    proxies,
+    clock: systemClock,
+    random: Math.random,
+    fileLimit: fileLimit(process.report, 2 * options.concurrency),
+  };
+}
+
+// The bundler puts this code into `dist/chunks/`, which is one level below `dist` as this file is below `src`.
+const WORKER = new URL('../fetch/threads/worker.js', import.meta.url);
+
+/** Returns what fetches in several threads, or `undefined` for one thread. The code of threads is loaded on use. */
+export async function createThreads({ threads }: ProgramOptions): Promise<BackendFactory | undefined> {
+  if (threads === 1) return undefined;
+  const { createThreadBackend } = await import('../fetch/threads/coordinator.ts');
+  return createThreadBackend(threads, WORKER);
+}

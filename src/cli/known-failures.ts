@@ -1,0 +1,195 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { parseExpectation } from '../config/expectations.ts';
+import type { ProgramOptions } from '../config/program-options.ts';
+import { type Line, LineSplitter } from '../input/line-splitter.ts';
+import { jobText, parseLine } from '../input/parse-job.ts';
+import { openFile, readChunks } from '../input/read-stream.ts';
+import { errorCode, InputError, systemReason } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
+import type { Result } from '../model/result.ts';
+import { decodeLine, describeSegment } from '../model/result-line.ts';
+import { AtomicFile } from '../output/atomic-file.ts';
+import { baselineFileSink, flakyFileSink } from '../output/baseline-files.ts';
+import { Baseline } from '../results/baseline.ts';
+import { type FlakyEntry, FlakyHistory } from '../results/flaky.ts';
+import type { Sink } from '../results/sink.ts';
+import { createShardReader } from './record-files.ts';
+
+/** The longest line of a baseline: a record may contain a whole body. */
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+/** Failures that earlier runs had: those of `--baseline`, and those counted in `--state`. */
+export interface KnownFailures {
+  /** Adds to a result whether its failure is known, fixed or flaky. To be called once for each result. */
+  readonly annotate: (result: Result) => Result;
+  /** The same for a result that is read again: `--ordered` with a broker. Counts nothing a second time. */
+  readonly annotateAgain: (result: Result) => Result;
+  /** Write what the next run needs to know. */
+  readonly sinks: readonly Sink[];
+}
+
+const NONE: KnownFailures = {
+  annotate: (result) => result,
+  annotateAgain: (result) => result,
+  sinks: [],
+};
+
+/**
+ * Reads the files of `--baseline` and `--state`, and opens those that replace them.
+ * `isComplete` is called at the end: whether the run came to the end of its list. Throws an `InputError` or `OutputError`.
+ */
+export async function createKnownFailures(
+  options: ProgramOptions,
+  isComplete: () => boolean,
+): Promise<KnownFailures> {
+  const parts = [await createBaseline(options, isComplete), await createFlakyHistory(options, isComplete)];
+  return {
+    annotate: (result) => parts.reduce((annotated, part) => part.annotate(annotated), result),
+    annotateAgain: (result) => parts.reduce((annotated, part) => part.annotateAgain(annotated), result),
+    sinks: parts.flatMap(({ sinks }) => sinks),
+  };
+}
+
+async function createBaseline(options: ProgramOptions, isComplete: () => boolean): Promise<KnownFailures> {
+  const { baseline: path, updateBaseline, method } = options;
+  if (path === undefined) return NONE;
+  const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
+  const annotate = (result: Result) => baseline.annotate(result);
+  if (!updateBaseline) return { annotate, annotateAgain: annotate, sinks: [] };
+  const file = await AtomicFile.open(path);
+  const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete });
+  return { annotate, annotateAgain: annotate, sinks: [sink] };
+}
+
+interface BaselineFile {
+  readonly baseline: Baseline;
+  /** Whether the file is a list of URLs; otherwise it is a JSONL result. */
+  readonly isList: boolean;
+}
+
+/**
+ * Reads the failures of a JSONL result, with the shards beside it, or every URL of a list.
+ * With `mayBeMissing`, a file that does not exist is an empty baseline. Throws an `InputError` if it cannot be read or is damaged.
+ */
+async function readBaseline(
+  path: string,
+  { mayBeMissing }: { readonly mayBeMissing: boolean },
+): Promise<BaselineFile> {
+  const baseline = new Baseline();
+  if (!existsSync(path)) {
+    if (mayBeMissing) return { baseline, isList: false };
+    const wish = 'it must be a JSONL result or a list of URLs; --update-baseline makes a new one';
+    throw new InputError(
+      `Cannot read "${printable(path, 200)}" for --baseline: there is no such file; ${wish}`,
+    );
+  }
+  const splitter = new LineSplitter(MAX_RECORD_BYTES);
+  let line = 0;
+  let records = 0;
+  let urls = 0;
+  const add = (record: Result): void => {
+    if (!record.ok) baseline.add(record);
+  };
+  const addLine = async (text: Line): Promise<void> => {
+    line += 1;
+    if (typeof text !== 'string') throw damaged(path, line, 'it is too long');
+    if (text.startsWith('{"v":')) {
+      records += 1;
+      const record = decodeLine(text);
+      if ('broken' in record) throw damaged(path, line, record.broken);
+      if ('index' in record) return add(record);
+      const found = await createShardReader(path, undefined).read(record);
+      if ('fault' in found) throw damaged(path, line, `${describeSegment(record)}: ${found.fault}`);
+      found.forEach(add);
+    } else if (jobText(text) !== undefined) {
+      urls += 1;
+      baseline.add(parseLine(text.trim(), { parseExpectation }));
+    }
+  };
+  for await (const chunk of readChunks(await openFile(path), path))
+    for (const text of splitter.push(chunk)) await addLine(text);
+  for (const text of splitter.end()) await addLine(text);
+  return { baseline, isList: records === 0 && urls > 0 };
+}
+
+function damaged(path: string, line: number, reason: string): InputError {
+  return new InputError(`Cannot read ${printable(path)}:${line} as a result record: ${reason}`);
+}
+
+async function createFlakyHistory(
+  options: ProgramOptions,
+  isComplete: () => boolean,
+): Promise<KnownFailures> {
+  const { flakyAfter, state, ordered, broker } = options;
+  if (flakyAfter === undefined || state === undefined) return NONE;
+  const history = new FlakyHistory(flakyAfter, await readFlakyRuns(state));
+  const file = await AtomicFile.open(state);
+  const sinks = [flakyFileSink(file, history, isComplete)];
+  const annotate = (result: Result) => history.annotate(result);
+  return ordered && broker !== undefined
+    ? { ...rememberCounts(annotate), sinks }
+    : { ...NONE, annotate, sinks };
+}
+
+// Counting a result that is read again would count its URL twice, so the first count is remembered. The memory grows with
+// the number of failed URLs, as that of the history does.
+function rememberCounts(
+  annotate: KnownFailures['annotate'],
+): Pick<KnownFailures, 'annotate' | 'annotateAgain'> {
+  const counts = new Map<number, number>();
+  return {
+    annotate(result) {
+      const annotated = annotate(result);
+      if (annotated.badRuns !== undefined) counts.set(annotated.index, annotated.badRuns);
+      return annotated;
+    },
+    annotateAgain(result) {
+      const badRuns = counts.get(result.index);
+      return badRuns === undefined ? result : { ...result, badRuns };
+    },
+  };
+}
+
+/** Reads what an earlier run wrote to `--state`, one JSON object per line; nothing if there is no file yet. */
+async function readFlakyRuns(path: string): Promise<readonly FlakyEntry[]> {
+  const text = await readStateFile(path);
+  return text
+    .split('\n')
+    .flatMap((line, index) =>
+      line.trim() === '' ? [] : [parseFlakyRun(line, `${printable(path)}:${index + 1}`)],
+    );
+}
+
+async function readStateFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw new InputError(`Cannot read ${printable(path)} for --state: ${printable(systemReason(error))}`);
+  }
+}
+
+function parseFlakyRun(line: string, place: string): FlakyEntry {
+  const value = parseJson(line);
+  if (isFlakyRun(value)) return value;
+  throw new InputError(
+    `Cannot read ${place} as a line of --state: it must be what an earlier run wrote; without the file all counts begin anew`,
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isFlakyRun(value: unknown): value is FlakyEntry {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('method' in value && 'url' in value && 'badRuns' in value)) return false;
+  const hasTexts = typeof value.method === 'string' && typeof value.url === 'string';
+  const hasId = !('id' in value) || typeof value.id === 'string';
+  return hasTexts && hasId && Number.isSafeInteger(value.badRuns) && Number(value.badRuns) > 0;
+}

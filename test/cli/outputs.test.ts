@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { CustomRequests, failuresOnly } from '../../src/cli/outputs.ts';
+import type { Job } from '../../src/model/job.ts';
+import { SummaryFold } from '../../src/model/summary.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
+import { RecordingSink } from '../results/recording-sink.ts';
+
+describe('failuresOnly()', () => {
+  it('passes on failed results, and the end', async () => {
+    const sink = new RecordingSink();
+    const filter = failuresOnly(sink);
+    filter.write(okResult({ index: 0 }));
+    filter.write(failedResult('dns', { index: 1 }));
+    filter.write(okResult({ index: 2 }));
+    const summary = new SummaryFold().summary(0);
+    await filter.end(summary);
+    expect(sink).toMatchObject({ indexes: [1], summaries: [summary] });
+  });
+
+  it('passes on the back-pressure of its sink', async () => {
+    const filter = failuresOnly(new RecordingSink(() => Promise.resolve()));
+    expect(filter.write(failedResult('dns'))).toBeInstanceOf(Promise);
+    expect(filter.write(okResult())).toBeUndefined();
+  });
+});
+
+describe('CustomRequests', () => {
+  it('finds a job until it is dropped, and never one that is only a URL', async () => {
+    const requests = await watching([aJob(0, { body: 'text' }), aJob(1, { method: 'PUT', id: 'mine' })]);
+    expect(requests.find(0)).toEqual({ body: 'text' });
+    expect(requests.find(1)).toBeUndefined();
+    requests.drop(0);
+    expect(requests.find(0)).toBeUndefined();
+  });
+
+  it('names the headers that it leaves out: the first five, and how many more', async () => {
+    const names = ['g', 'f', 'e', 'd', 'c', 'b', 'a'];
+    const headers = Object.fromEntries(names.map((name) => [`x-${name}`, 'secret']));
+    const requests = await watching([aJob(0, { headers: { ...headers, accept: 'a/b' } })]);
+    expect(requests.omittedHeaders).toBe('');
+    expect(requests.find(0)).toEqual({ headers: { accept: 'a/b' } });
+    expect(requests.omittedHeaders).toBe('x-a, x-b, x-c, x-d, x-e and 2 more');
+  });
+});
+
+function aJob(index: number, more: Partial<Job>): Job {
+  return { index, source: 'list', line: index + 1, url: 'http://host/', ...more };
+}
+
+/** The requests of these jobs, after all of them were read. */
+async function watching(jobs: readonly Job[]): Promise<CustomRequests> {
+  const requests = new CustomRequests();
+  const read: Job[] = [];
+  for await (const batch of requests.watch(oneByOne(jobs))) read.push(...batch);
+  expect(read).toEqual(jobs);
+  return requests;
+}
+
+async function* oneByOne(jobs: readonly Job[]): AsyncGenerator<readonly Job[]> {
+  for (const job of jobs) yield [job];
+}
