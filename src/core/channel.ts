@@ -1,17 +1,12 @@
 import { Deque } from './deque.ts';
 
-interface Sender<T> {
-  readonly value: T;
-  readonly accepted: () => void;
-  readonly refused: (reason: unknown) => void;
-}
-
 /**
  * A bounded FIFO between any number of senders and receivers.
  *
- * - `send` takes effect at once while there is room; otherwise it waits for room, in order.
- * - `close` ends sending. What was sent, also by senders still waiting, is delivered; then receivers get `undefined`.
- * - `abort` throws everything away: waiting senders and later `send`s reject with the reason, receivers get `undefined`.
+ * - `send` is synchronous while there is room; otherwise it waits for room, in order.
+ * - `close` ends sending. All values sent before, those of waiting senders included, are delivered; then receivers get
+ *   `undefined`.
+ * - `abort` discards all values: waiting and later `send`s reject with the reason, receivers get `undefined`.
  */
 export class Channel<T extends object> {
   readonly #capacity: number;
@@ -21,7 +16,7 @@ export class Channel<T extends object> {
   #state: 'open' | 'closed' | 'aborted' = 'open';
   #reason: unknown;
 
-  /** @throws RangeError when `capacity` is not a whole number above 0. */
+  /** @throws RangeError if `capacity` is not a whole number above 0 */
   constructor(capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
@@ -29,14 +24,14 @@ export class Channel<T extends object> {
     this.#capacity = capacity;
   }
 
-  /** Values held, without those of senders that wait. */
+  /** Values held, those of waiting senders not included. */
   get size(): number {
     return this.#values.size;
   }
 
-  /** Returns nothing when the value was taken at once, or a promise that waits for room. */
+  /** Returns undefined if the value was accepted synchronously, or a promise that waits for room. */
   send(value: T): Promise<void> | undefined {
-    if (this.#state !== 'open') return Promise.reject(this.#refusal());
+    if (this.#state !== 'open') return Promise.reject(this.#rejection());
     const receiver = this.#receivers.shift();
     if (receiver !== undefined) {
       receiver(value);
@@ -46,19 +41,19 @@ export class Channel<T extends object> {
       this.#values.push(value);
       return undefined;
     }
-    return new Promise((accepted, refused) => {
-      this.#senders.push({ value, accepted, refused });
+    return new Promise((accept, reject) => {
+      this.#senders.push({ value, accept, reject });
     });
   }
 
-  /** The next value, at once when there is one; `undefined` once the channel is closed and empty. */
+  /** Gives the next value, synchronously if there is one; `undefined` once the channel is closed and empty. */
   receive(): T | undefined | Promise<T | undefined> {
     if (this.#values.size > 0) {
       const value = this.#values.shift() as T; // size > 0
       const sender = this.#senders.shift();
       if (sender !== undefined) {
         this.#values.push(sender.value);
-        sender.accepted();
+        sender.accept();
       }
       return value;
     }
@@ -69,7 +64,7 @@ export class Channel<T extends object> {
   close(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closed';
-    this.#dismissReceivers();
+    this.#endReceivers();
   }
 
   abort(reason: unknown): void {
@@ -77,15 +72,21 @@ export class Channel<T extends object> {
     this.#state = 'aborted';
     this.#reason = reason;
     for (const _ of this.#values.drain());
-    for (const sender of this.#senders.drain()) sender.refused(reason);
-    this.#dismissReceivers();
+    for (const sender of this.#senders.drain()) sender.reject(reason);
+    this.#endReceivers();
   }
 
-  #dismissReceivers(): void {
+  #endReceivers(): void {
     for (const receiver of this.#receivers.drain()) receiver(undefined);
   }
 
-  #refusal(): unknown {
+  #rejection(): unknown {
     return this.#state === 'aborted' ? this.#reason : new Error('Cannot send: the channel is closed');
   }
+}
+
+interface Sender<T> {
+  readonly value: T;
+  readonly accept: () => void;
+  readonly reject: (reason: unknown) => void;
 }

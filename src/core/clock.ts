@@ -1,14 +1,15 @@
-/** Time as the queue needs it: handed in, so that a test can turn the hands. */
+/** Time as an argument, so that a test can control it. */
 export interface Clock {
-  /** Milliseconds on a clock that never goes back. */
+  /** Monotonic time in ms. */
   now(): number;
-  /** Calls `wake` once after `delayMs`; the function returned calls it off. */
+  /** Calls `wake` once after `delayMs`; the returned function cancels that. */
   after(delayMs: number, wake: () => void): () => void;
 }
 
-const MAX_DELAY_MS = 2 ** 31 - 1; // what a timer of Node can wait; whoever is woken early looks at the clock again
+/** The longest delay of a Node timer. A longer one ends early: callers of `after` read the clock again. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** The machine's clock: ms since the epoch that never go back, in steps below a microsecond. */
+/** The clock of this machine: ms since the epoch, monotonic, with a resolution below a microsecond. */
 export const systemClock: Clock = {
   now: () => performance.timeOrigin + performance.now(),
   after(delayMs, wake) {

@@ -1,4 +1,4 @@
-/** A double-ended queue in a ring buffer: each operation is O(1) amortised, and memory shrinks as it empties. */
+/** A double-ended queue in a ring buffer. Each operation is amortised O(1), and the buffer shrinks as it empties. */
 export class Deque<T> {
   #ring: (T | undefined)[] = new Array(8);
   #head = 0;
@@ -23,7 +23,7 @@ export class Deque<T> {
     this.#size += 1;
   }
 
-  /** Takes from the front; `undefined` when empty. */
+  /** Removes and returns the front; `undefined` if the deque is empty. */
   shift(): T | undefined {
     if (this.#size === 0) return undefined;
     const value = this.#ring[this.#head];
@@ -34,20 +34,21 @@ export class Deque<T> {
     return value;
   }
 
-  /** Takes all, front first. */
+  /** Removes and yields all values, front first. */
   *drain(): Generator<T> {
     while (this.#size > 0) yield this.shift() as T; // size > 0, so the slot is filled
   }
 
-  /** Takes out all for which this holds, and keeps the others in their order. */
-  *remove(isMeant: (value: T) => boolean): Generator<T> {
+  /** Removes and yields the values that match, and keeps the others in their order. Must be iterated to the end. */
+  *removeWhere(matches: (value: T) => boolean): Generator<T> {
     for (let left = this.#size; left > 0; left -= 1) {
       const value = this.shift() as T; // size > 0, so the slot is filled
-      if (isMeant(value)) yield value;
+      if (matches(value)) yield value;
       else this.push(value);
     }
   }
 
+  /** @param capacity a power of two */
   #resize(capacity: number): void {
     const ring = new Array<T | undefined>(capacity);
     for (let i = 0; i < this.#size; i++) ring[i] = this.#ring[(this.#head + i) & (this.#ring.length - 1)];

@@ -1,11 +1,5 @@
-interface Entry<T> {
-  readonly at: number;
-  readonly order: number;
-  readonly value: T;
-}
-
-/** A binary min-heap of values by the time at which they are due; values due at the same time keep their order. */
-export class WakeHeap<T> {
+/** A binary min-heap of values by a numeric key, such as the time at which they are due. Equal keys are first in, first out. */
+export class MinHeap<T> {
   readonly #entries: Entry<T>[] = [];
   #order = 0;
 
@@ -13,13 +7,13 @@ export class WakeHeap<T> {
     return this.#entries.length;
   }
 
-  /** The earliest time, or Infinity when empty. */
-  get next(): number {
-    return this.#entries[0]?.at ?? Number.POSITIVE_INFINITY;
+  /** The lowest key; Infinity if the heap is empty. */
+  get minKey(): number {
+    return this.#entries[0]?.key ?? Number.POSITIVE_INFINITY;
   }
 
-  push(at: number, value: T): void {
-    const entry = { at, order: this.#order++, value };
+  push(key: number, value: T): void {
+    const entry = { key, order: this.#order++, value };
     let index = this.#entries.push(entry) - 1;
     while (index > 0) {
       const parent = (index - 1) >> 1;
@@ -31,27 +25,26 @@ export class WakeHeap<T> {
     this.#entries[index] = entry;
   }
 
-  /** Takes the earliest value that is due at `now`; `undefined` when none is. */
-  popDue(now: number): T | undefined {
+  /** Removes and returns the value with the lowest key; `undefined` if that key is above `maxKey`. */
+  popUpTo(maxKey: number): T | undefined {
     const top = this.#entries[0];
-    if (top === undefined || top.at > now) return undefined;
+    if (top === undefined || top.key > maxKey) return undefined;
     const last = this.#entries.pop();
     if (last !== undefined && this.#entries.length > 0) this.#sink(last);
     return top.value;
   }
 
-  /** Takes all, in no order. */
+  /** Removes and returns all values, in no particular order. */
   drain(): T[] {
     return this.#entries.splice(0).map((entry) => entry.value);
   }
 
-  /** Takes out all for which this holds, in no order. */
-  remove(isMeant: (value: T) => boolean): T[] {
+  /** Removes and returns the values that match, in no particular order. */
+  removeWhere(matches: (value: T) => boolean): T[] {
     const entries = this.#entries.splice(0);
-    for (const entry of entries) if (!isMeant(entry.value)) this.#entries.push(entry);
-    // What is sorted is a heap.
-    this.#entries.sort((a, b) => (isBefore(a, b) ? -1 : 1));
-    return entries.map(({ value }) => value).filter(isMeant);
+    for (const entry of entries) if (!matches(entry.value)) this.#entries.push(entry);
+    this.#entries.sort((a, b) => (isBefore(a, b) ? -1 : 1)); // a sorted array is a heap
+    return entries.map(({ value }) => value).filter(matches);
   }
 
   #sink(entry: Entry<T>): void {
@@ -75,6 +68,12 @@ export class WakeHeap<T> {
   }
 }
 
+interface Entry<T> {
+  readonly key: number;
+  readonly order: number;
+  readonly value: T;
+}
+
 function isBefore(a: Entry<unknown>, b: Entry<unknown>): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
+  return a.key < b.key || (a.key === b.key && a.order < b.order);
 }

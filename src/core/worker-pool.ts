@@ -4,15 +4,15 @@ import { runWorkers } from './pipeline.ts';
 export interface WorkerPoolOptions<J, R> {
   /** Number of workers, a whole number above 0. */
   readonly concurrency: number;
-  /** Jobs that wait for a worker before `submit` waits, a whole number above 0. */
+  /** Jobs that may wait for a worker before `submit` waits, a whole number above 0. */
   readonly queueSize: number;
-  /** The work on one job. The signal is aborted when the pool is; what it throws becomes the job's result. */
+  /** The work on one job. The signal is aborted when the pool is; an error it throws becomes the result of the job. */
   readonly work: (job: J, signal: AbortSignal) => R | Promise<R>;
   /** Aborts the pool. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What became of one job. */
+/** The result of one job. */
 export type JobOutcome<J, R> =
   | { readonly ok: true; readonly job: J; readonly value: R }
   | { readonly ok: false; readonly job: J; readonly error: unknown };
@@ -20,13 +20,16 @@ export type JobOutcome<J, R> =
 /**
  * The worker-pool pattern for any work: a bounded job queue, N workers, and a result queue.
  *
- * - Every submitted job has one result; a worker that throws loses neither the job nor itself.
- * - Everything is bounded. Results that nobody takes hold the workers back, and those hold `submit` back: so take the
- *   results while you submit, or use `drain` where they fit into memory and the queue.
- * - The pool ends when it was closed and its results were taken, when the results are left early, or by its signal.
+ * - Every submitted job has one result. A worker that throws loses neither the job nor itself.
+ * - Everything is bounded. Results that are not taken hold the workers back, and these hold `submit` back. So take the
+ *   results while you submit, or use `drain` if they fit into memory and all jobs fit into the queue.
+ * - The pool ends when it is closed and its results are taken, when the results are left early, or by its signal.
  *
  *     const pool = new WorkerPool({ concurrency: 4, queueSize: 100, work: (path: string) => readFile(path) });
- *     const submitting = submitAll(pool, paths).finally(() => pool.close());
+ *     const submitAll = async () => {
+ *       for (const path of paths) await pool.submit(path);
+ *     };
+ *     const submitting = submitAll().finally(() => pool.close());
  *     for await (const result of pool.results()) console.log(result.job, result.ok);
  *     await submitting;
  */
@@ -40,7 +43,7 @@ export class WorkerPool<J, R> {
   #isTaken = false;
   #stopListening = (): void => {};
 
-  /** @throws TypeError or RangeError when an option is wrong. */
+  /** @throws TypeError or RangeError if an option is invalid */
   constructor({ concurrency, queueSize, work, signal }: WorkerPoolOptions<J, R>) {
     checkCount('concurrency', concurrency);
     checkCount('queueSize', queueSize);
@@ -69,22 +72,22 @@ export class WorkerPool<J, R> {
     await this.#jobs.send({ job });
   }
 
-  /** No more jobs will be submitted. Those that were, also by a `submit` that still waits, are worked on. */
+  /** Ends submitting. Jobs submitted before, also by a `submit` that still waits, are worked on. */
   close(): void {
     this.#isClosed = true;
     this.#jobs.close();
   }
 
   /**
-   * The results as they come; to be asked for once.
-   * - Ends when the pool was closed and the last worker is done.
+   * The results, in the order in which jobs finish; may be called once.
+   * - Ends when the pool is closed and the last worker is done.
    * - At most `concurrency` results wait to be taken; after that the workers wait, and then `submit` does. Nothing is
-   *   lost, but a program that submits everything first and looks for results then stands still.
-   * - Leaving early aborts the pool: what is queued is dropped, `submit` rejects, and the signal of the work is aborted.
-   * - An abort does the same, drops the results not yet taken too, and its reason is thrown after the workers that were
-   *   busy have ended. When all work is done, an abort changes nothing.
+   *   lost, but a program that takes results only after it has submitted everything may wait forever.
+   * - Leaving early aborts the pool: queued jobs are dropped, `submit` rejects, and the signal of the work is aborted.
+   * - An abort also drops results that were not taken yet. Its reason is thrown once the busy workers have ended. After
+   *   all work is done, an abort has no effect.
    *
-   * @throws Error when it is asked for a second time
+   * @throws Error if it is called a second time
    */
   results(): AsyncGenerator<JobOutcome<J, R>, void, void> {
     if (this.#isTaken) throw new Error('Cannot take the results twice: each is given to one reader');
@@ -119,15 +122,15 @@ export class WorkerPool<J, R> {
   }
 
   async #process(job: J): Promise<void> {
-    // The pool may have been aborted between the giving of the job and this.
+    // The pool may have been aborted after the job was handed to this worker.
     if (this.#aborting.signal.aborted) return;
-    const result = await this.#settle(job);
+    const result = await this.#workOn(job);
     if (this.#aborting.signal.aborted) return;
-    // An abort lets a worker go that waits here: its result is not wanted any more.
+    // Rejects if the pool is aborted meanwhile; the result is dropped then.
     await this.#results.send(result)?.catch(() => {});
   }
 
-  async #settle(job: J): Promise<JobOutcome<J, R>> {
+  async #workOn(job: J): Promise<JobOutcome<J, R>> {
     try {
       return { ok: true, job, value: await this.#work(job, this.#aborting.signal) };
     } catch (error) {

@@ -1,5 +1,5 @@
-const FIRST_PARK_MS = 1_000;
-const MAX_PARK_MS = 30_000;
+const FIRST_OPEN_MS = 1_000;
+const MAX_OPEN_MS = 30_000;
 const MAX_PROBES = 3;
 
 type State =
@@ -11,18 +11,20 @@ type State =
 const CLOSED: State = { name: 'closed', failures: 0 };
 
 /**
- * The circuit breaker of one host (M. Nygard, "Release It!", 2007): closed, open, half-open, and at last down.
+ * The circuit breaker of one host (M. Nygard, "Release It!", 2007), with a fourth state, down.
  *
- * So many failures in a row open it; it is parked for a second, then lets one job through as a probe. A failed probe
- * parks it for twice as long; after the third it is down for good. Any answer closes it.
+ * - Closed: `threshold` consecutive failures open it.
+ * - Open: no requests for one second. Then one request is let through as a probe: it is half-open.
+ * - Half-open: a failed probe opens it for twice as long; the third failed probe makes it down, which is final.
+ * - Any response closes it.
  */
 export class CircuitBreaker {
   readonly #threshold: number;
   #state: State = CLOSED;
-  /** The last failure, to be told with what fails because of it. */
+  /** The last failure, for the messages of the jobs that fail because of it. */
   lastError = '';
 
-  /** `threshold`: failures in a row that open it; 0 means never. */
+  /** @param threshold consecutive failures that open it; 0 for never */
   constructor(threshold: number) {
     this.#threshold = threshold;
   }
@@ -31,18 +33,18 @@ export class CircuitBreaker {
     return this.#state.name === 'down';
   }
 
-  /** Whether it holds anything back. */
+  /** Whether it stops requests: it is open, half-open or down. */
   get isOpen(): boolean {
     return this.#state.name !== 'closed';
   }
 
-  /** Whether there is nothing to remember. */
-  get isQuiet(): boolean {
+  /** Whether it is as new: there is no state to remember. */
+  get hasNoFailures(): boolean {
     return this.#state === CLOSED;
   }
 
-  /** When the next job may go: `now` or earlier for at once, Infinity while a probe is under way. */
-  openAt(inFlight: number): number {
+  /** When the next request may start; Infinity while a probe is in flight. */
+  nextAllowedAt(inFlight: number): number {
     switch (this.#state.name) {
       case 'open':
         return this.#state.until;
@@ -53,32 +55,32 @@ export class CircuitBreaker {
     }
   }
 
-  /** A job is let through. */
-  taken(now: number): void {
+  /** A request starts. */
+  onDispatch(now: number): void {
     if (this.#state.name !== 'open' || this.#state.until > now) return;
     this.#state = { name: 'half-open', failedProbes: this.#state.failedProbes };
   }
 
-  answer(): void {
+  recordSuccess(): void {
     this.#state = CLOSED;
   }
 
-  fail(error: string, now: number): void {
+  recordFailure(error: string, now: number): void {
     this.lastError = error;
     if (this.#threshold === 0) return;
     const state = this.#state;
     if (state.name === 'closed') {
       const failures = state.failures + 1;
-      this.#state = failures < this.#threshold ? { name: 'closed', failures } : park(0, now);
+      this.#state = failures < this.#threshold ? { name: 'closed', failures } : open(0, now);
     } else if (state.name === 'half-open') {
       const failedProbes = state.failedProbes + 1;
-      this.#state = failedProbes < MAX_PROBES ? park(failedProbes, now) : { name: 'down' };
+      this.#state = failedProbes < MAX_PROBES ? open(failedProbes, now) : { name: 'down' };
     }
-    // While it is open, what was sent before it opened still comes back, and says nothing new.
+    // While it is open, failures are those of requests sent before it opened, and carry no new information.
   }
 }
 
-function park(failedProbes: number, now: number): State {
-  const parkMs = Math.min(MAX_PARK_MS, FIRST_PARK_MS * 2 ** failedProbes);
-  return { name: 'open', until: now + parkMs, failedProbes };
+function open(failedProbes: number, now: number): State {
+  const openMs = Math.min(MAX_OPEN_MS, FIRST_OPEN_MS * 2 ** failedProbes);
+  return { name: 'open', until: now + openMs, failedProbes };
 }

@@ -1,46 +1,47 @@
-/** How many requests a new host is asked at once: enough for most, few enough not to run into a wall (as RFC 6928 for TCP). */
-const START = 10;
+/** Initial limit: enough for most hosts, and low enough not to overload one at once (compare RFC 6928 for TCP). */
+const INITIAL_LIMIT = 10;
 
 /**
- * The adaptive limit of one host: additive increase, multiplicative decrease (Chiu and Jain, 1989), with a slow start.
+ * The adaptive concurrency limit of one host: additive increase, multiplicative decrease (AIMD: D.-M. Chiu and R. Jain, 1989),
+ * with slow start.
  *
- * Until the host first pushes back each full round of successes doubles the limit, from then on it adds one. A push-back
- * halves it, down to 1; the answers to requests that were sent before the last halving say nothing new.
+ * Each full round of successes doubles the limit until the host first pushes back; after that it adds one. A push-back
+ * halves the limit, down to 1. Push-backs of requests that were sent before the last halving do not halve it again.
  */
 export class ConcurrencyLimit {
   readonly #max: number;
   #current: number;
   #successes = 0;
   #hasPushedBack = false;
-  #changedAt = Number.NEGATIVE_INFINITY;
+  #halvedAt = Number.NEGATIVE_INFINITY;
 
   constructor(max: number) {
     this.#max = max;
-    this.#current = Math.min(max, START);
+    this.#current = Math.min(max, INITIAL_LIMIT);
   }
 
   get current(): number {
     return this.#current;
   }
 
-  /** Whether the host has shown that it takes less than it is allowed. */
+  /** Whether push-backs keep the limit below its maximum. */
   get isLowered(): boolean {
     return this.#hasPushedBack && this.#current < this.#max;
   }
 
-  succeed(): void {
+  recordSuccess(): void {
     this.#successes += 1;
     if (this.#successes < this.#current || this.#current === this.#max) return;
     this.#successes = 0;
     this.#current = Math.min(this.#max, this.#hasPushedBack ? this.#current + 1 : this.#current * 2);
   }
 
-  /** `startedAt` is when the request was sent that was pushed back at `now`. */
-  pushBack(startedAt: number, now: number): void {
+  /** Records that a request sent at `startedAt` was pushed back at `now`. */
+  recordPushBack(startedAt: number, now: number): void {
     this.#hasPushedBack = true;
     this.#successes = 0;
-    if (startedAt < this.#changedAt) return;
-    this.#changedAt = now;
+    if (startedAt < this.#halvedAt) return;
+    this.#halvedAt = now;
     this.#current = Math.max(1, Math.floor(this.#current / 2));
   }
 }

@@ -1,213 +1,221 @@
+import type { Limiter } from '../core/scheduler.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { RateLimiter, type TotalRateLimiter } from './rate-limiter.ts';
 import { ResourcePressure } from './resource-pressure.ts';
 
-/** What holds for every host. */
+/** Limits that apply to each host. */
 interface HostRules {
-  /** Requests under way to one host at most. */
+  /** Maximum number of requests in flight to one host. */
   readonly perHost: number;
-  /** Requests for each ms; Infinity for no limit. */
+  /** Requests per ms to one host; Infinity for no limit. */
   readonly perMs: number;
-  /** Failures in a row that open the breaker; 0 means never. */
-  readonly breaker: number;
-}
-
-/** What one request has shown of its host. */
-export type HostSignal =
-  | { readonly kind: 'answer' }
-  /** 429 or 503, with the time that Retry-After asks for. */
-  | { readonly kind: 'push-back'; readonly waitMs: number }
-  /** It could not be connected to, or did not answer in time. */
-  | { readonly kind: 'failure'; readonly isTimeout: boolean; readonly error: string }
-  /** It was not sent, since this machine has run out of descriptors, memory or ports. */
-  | { readonly kind: 'shortage' }
-  /** It broke off, or was ended by fanout: nothing to learn. */
-  | { readonly kind: 'nothing' };
-
-/** All that is known of one host. */
-class Host {
-  readonly #limit: ConcurrencyLimit;
-  readonly #breaker: CircuitBreaker;
-  readonly #pace: RateLimiter;
-  #pausedUntil = 0;
-  #underWay = 0;
-
-  constructor(rules: HostRules) {
-    this.#limit = new ConcurrencyLimit(rules.perHost);
-    this.#breaker = new CircuitBreaker(rules.breaker);
-    this.#pace = new RateLimiter(rules.perMs);
-  }
-
-  /** Why nothing more is sent to it; `undefined` while something is. */
-  get downReason(): string | undefined {
-    return this.#breaker.isDown ? this.#breaker.lastError : undefined;
-  }
-
-  /** Whether nothing more is sent to it for now, or at all. */
-  isParked(now: number): boolean {
-    return this.#breaker.isOpen || this.#pausedUntil > now;
-  }
-
-  /** What would be lost by forgetting it: a count of failures is little, what changes what is sent to it is much. */
-  evictionPriority(now: number): 'nothing' | 'little' | 'much' {
-    const isWaiting = this.#pausedUntil > now || this.#pace.openAt > now;
-    if (this.#underWay > 0 || isWaiting || this.#limit.isLowered || this.#breaker.isOpen) return 'much';
-    return this.#breaker.isQuiet ? 'nothing' : 'little';
-  }
-
-  /** When its next job may go; see `Gate.laneOpenAt`. A host that is down is open: what is left for it fails at once. */
-  openAt(inFlight: number): number {
-    if (this.#breaker.isDown) return 0;
-    if (inFlight >= this.#limit.current) return Number.POSITIVE_INFINITY;
-    return Math.max(this.#pausedUntil, this.#pace.openAt, this.#breaker.openAt(inFlight));
-  }
-
-  taken(now: number): void {
-    this.#underWay += 1;
-    this.#pace.taken(now);
-    this.#breaker.taken(now);
-  }
-
-  observe(observation: HostSignal, startedAt: number, now: number): void {
-    this.#underWay -= 1;
-    switch (observation.kind) {
-      case 'answer':
-        this.#breaker.answer();
-        this.#limit.succeed();
-        break;
-      case 'push-back':
-        this.#breaker.answer();
-        this.#limit.pushBack(startedAt, now);
-        this.#pausedUntil = Math.max(this.#pausedUntil, now + observation.waitMs);
-        break;
-      case 'failure':
-        this.#breaker.fail(observation.error, now);
-        if (observation.isTimeout) this.#limit.pushBack(startedAt, now);
-        break;
-      case 'shortage':
-      case 'nothing':
-        break;
-    }
-  }
+  /** Consecutive failures that open the circuit breaker; 0 for never. */
+  readonly breakerThreshold: number;
 }
 
 export interface HostRegistryOptions extends HostRules {
-  /** Requests under way over all hosts at most. */
+  /** Maximum number of requests in flight over all hosts. */
   readonly concurrency: number;
-  /** Requests for each ms over all hosts; Infinity for no limit. */
+  /** Requests per ms over all hosts; Infinity for no limit. */
   readonly totalPerMs: number;
-  /** The pace over all hosts that others keep, too; one of its own if left out. */
-  readonly pace?: TotalRateLimiter | undefined;
-  /** Jobs that the queue holds: a count of failures is kept at least as long as jobs of its host may wait there. */
+  /** A rate limiter over all hosts that other threads share; if left out, one for `totalPerMs` is created. */
+  readonly totalRateLimiter?: TotalRateLimiter | undefined;
+  /** Capacity of the job queue: failure counts of a host are kept at least as long as the queue may hold jobs for it. */
   readonly window: number;
 }
 
-/** The lane of jobs that are not sent anywhere. */
-const NOWHERE = '';
+/** What one request showed about its host. */
+export type HostSignal =
+  /** The host responded, whatever the status. */
+  | { readonly kind: 'response' }
+  /** 429, 503, or a response that timed out. `waitMs` is the time that Retry-After asks for. */
+  | { readonly kind: 'push-back'; readonly waitMs: number }
+  /** The connection failed, or no response came in time. */
+  | { readonly kind: 'failure'; readonly isTimeout: boolean; readonly error: string }
+  /** Nothing was sent: this machine has run out of file descriptors, memory or ports. */
+  | { readonly kind: 'exhausted' }
+  /** Nothing to learn: the request was not sent, was cut off, or was cancelled. */
+  | { readonly kind: 'neutral' };
 
-/** Hosts that are remembered at most. */
+/** The key of jobs that are not sent to any host. */
+const NO_HOST = '';
+
+/** Maximum number of hosts kept because of a limit, a pause or an open breaker. */
 const MAX_HOSTS = 100_000;
 
+/** How many of the oldest hosts are examined to find one that may be evicted. */
+const EVICTION_LOOKS = 16;
+
 /**
- * What is known of each host, and the gate of the queue: it says when the next job of a host may go.
+ * The state of each host, and the limiter of the scheduler: it says when the next request to a host may start.
  *
- * Memory is bounded: a host is forgotten as soon as nothing is under way for it and nothing about it is worth knowing.
- * Of those with failures that have not opened their breaker, as many are kept as the queue holds jobs; of those with a
- * limit, a pause or an open breaker 100,000. The ones that were asked longest ago go first.
+ * Memory is bounded. A host is forgotten as soon as it has nothing in flight and no state worth keeping. Hosts with only a
+ * failure count are kept up to the capacity of the queue; hosts with a lowered limit, a pause or an open breaker up to
+ * 100,000. The hosts that were used longest ago are evicted first.
  */
-export class HostRegistry {
+export class HostRegistry implements Limiter {
   readonly #options: HostRegistryOptions;
-  readonly #pace: TotalRateLimiter;
-  readonly #shortages: ResourcePressure;
-  /** Hosts that are asked or hold something back, in the order in which they came to be. */
+  readonly #totalRateLimiter: TotalRateLimiter;
+  readonly #pressure: ResourcePressure;
+  /** Hosts with requests in flight or with state that restricts them, in the order in which they were added. */
   readonly #hosts = new Map<string, Host>();
-  /** Idle hosts with a few failures, the one that was asked longest ago first. */
-  readonly #suspects = new Map<string, Host>();
+  /** Idle hosts with only a failure count, the one that was used longest ago first. */
+  readonly #idleFailing = new Map<string, Host>();
 
   constructor(options: HostRegistryOptions) {
     this.#options = options;
-    this.#pace = options.pace ?? new RateLimiter(options.totalPerMs);
-    this.#shortages = new ResourcePressure(options.concurrency);
+    this.#totalRateLimiter = options.totalRateLimiter ?? new RateLimiter(options.totalPerMs);
+    this.#pressure = new ResourcePressure(options.concurrency);
   }
 
-  /** Hosts remembered. */
+  /** Number of hosts remembered. */
   get size(): number {
-    return this.#hosts.size + this.#suspects.size;
+    return this.#hosts.size + this.#idleFailing.size;
   }
 
-  /** How many of them get nothing just now: it looks at each. */
-  countParked(now: number): number {
+  /** Number of requests that could not start because this machine was out of resources. */
+  get exhaustedCount(): number {
+    return this.#pressure.exhaustedCount;
+  }
+
+  /** Number of hosts that get no requests at `now`. O(hosts). */
+  countPaused(now: number): number {
     let count = 0;
-    for (const host of this.#hosts.values()) if (host.isParked(now)) count += 1;
+    for (const host of this.#hosts.values()) if (host.isPaused(now)) count += 1;
     return count;
   }
 
-  /** How many starts have met a shortage of this machine's. */
-  get shortages(): number {
-    return this.#shortages.count;
-  }
-
   nextAllowedAt(_now: number, inFlight: number): number {
-    return Math.max(this.#pace.openAt, this.#shortages.openAt(inFlight));
+    return Math.max(this.#totalRateLimiter.nextAllowedAt, this.#pressure.nextAllowedAt(inFlight));
   }
 
-  laneNextAllowedAt(key: string, inFlight: number): number {
-    return this.#hosts.get(key)?.openAt(inFlight) ?? 0;
+  keyNextAllowedAt(key: string, inFlight: number): number {
+    return this.#hosts.get(key)?.nextAllowedAt(inFlight) ?? 0;
   }
 
-  /** A job of the lane was taken. Each is followed by one `observe`. */
+  /** A job was dispatched. One `record` must follow for each. */
   onDispatch(key: string, now: number): void {
-    if (key === NOWHERE) return;
+    if (key === NO_HOST) return;
     const host = this.#hosts.get(key) ?? this.#add(key, now);
-    // What is left for a host that is down is not sent, so it costs the rate of the others nothing.
-    if (host.downReason === undefined) this.#pace.taken(now);
-    host.taken(now);
+    // Jobs of a host that is down fail without a request, so they use up no rate.
+    if (host.downReason === undefined) this.#totalRateLimiter.onDispatch(now);
+    host.onDispatch(now);
   }
 
-  /** Tells what a job that was taken, and sent at `startedAt`, has shown. */
-  observe(key: string, observation: HostSignal, startedAt: number, now: number): void {
-    if (observation.kind === 'shortage') this.#shortages.recordExhausted(startedAt, now);
-    else if (observation.kind !== 'nothing') this.#shortages.succeeded();
+  /** Records what a dispatched job, started at `startedAt`, showed about its host. */
+  record(key: string, signal: HostSignal, startedAt: number, now: number): void {
+    if (signal.kind === 'exhausted') this.#pressure.recordExhausted(startedAt, now);
+    else if (signal.kind !== 'neutral') this.#pressure.recordSuccess();
     const host = this.#hosts.get(key);
     if (host === undefined) return;
-    host.observe(observation, startedAt, now);
-    const worth = host.evictionPriority(now);
-    if (worth === 'much') return;
+    host.record(signal, startedAt, now);
+    const retention = host.retention(now);
+    if (retention === 'high') return;
     this.#hosts.delete(key);
-    if (worth === 'nothing') return;
-    this.#suspects.set(key, host);
-    if (this.#suspects.size > this.#options.window) dropFirst(this.#suspects);
+    if (retention === 'none') return;
+    this.#idleFailing.set(key, host);
+    if (this.#idleFailing.size > this.#options.window) deleteFirst(this.#idleFailing);
   }
 
-  /** Why nothing more is sent to a host; `undefined` while something is. */
+  /** The last error of a host that is given up; `undefined` while requests are still sent to it. */
   downReason(key: string): string | undefined {
     return this.#hosts.get(key)?.downReason;
   }
 
   #add(key: string, now: number): Host {
-    const host = this.#suspects.get(key) ?? new Host(this.#options);
-    this.#suspects.delete(key);
+    const host = this.#idleFailing.get(key) ?? new Host(this.#options);
+    this.#idleFailing.delete(key);
     this.#hosts.set(key, host);
-    if (this.#hosts.size > MAX_HOSTS) this.#forgetOne(now);
+    if (this.#hosts.size > MAX_HOSTS) this.#evict(now);
     return host;
   }
 
-  /** Looks at the oldest few for one that is not worth knowing any more; if all are, the oldest goes. */
-  #forgetOne(now: number): void {
+  /** Evicts one of the oldest hosts that no longer needs to be kept, or else the oldest. */
+  #evict(now: number): void {
     let looks = 0;
     for (const [key, host] of this.#hosts) {
-      if (host.evictionPriority(now) !== 'much') {
+      if (host.retention(now) !== 'high') {
         this.#hosts.delete(key);
         return;
       }
-      if (++looks === 16) break;
+      if (++looks === EVICTION_LOOKS) break;
     }
-    dropFirst(this.#hosts);
+    deleteFirst(this.#hosts);
   }
 }
 
-function dropFirst(map: Map<string, unknown>): void {
+/** The limits and the state of one host. */
+class Host {
+  readonly #limit: ConcurrencyLimit;
+  readonly #breaker: CircuitBreaker;
+  readonly #rateLimiter: RateLimiter;
+  #pausedUntil = 0;
+  #inFlight = 0;
+
+  constructor(rules: HostRules) {
+    this.#limit = new ConcurrencyLimit(rules.perHost);
+    this.#breaker = new CircuitBreaker(rules.breakerThreshold);
+    this.#rateLimiter = new RateLimiter(rules.perMs);
+  }
+
+  get downReason(): string | undefined {
+    return this.#breaker.isDown ? this.#breaker.lastError : undefined;
+  }
+
+  /** Whether Retry-After or the circuit breaker stops requests to it. */
+  isPaused(now: number): boolean {
+    return this.#breaker.isOpen || this.#pausedUntil > now;
+  }
+
+  /** How important it is to remember this host: a failure count is cheap to lose, limits and pauses are not. */
+  retention(now: number): 'none' | 'low' | 'high' {
+    const isWaiting = this.#pausedUntil > now || this.#rateLimiter.nextAllowedAt > now;
+    if (this.#inFlight > 0 || isWaiting || this.#limit.isLowered || this.#breaker.isOpen) return 'high';
+    return this.#breaker.hasNoFailures ? 'none' : 'low';
+  }
+
+  /** As `Limiter.keyNextAllowedAt`. A host that is down is always allowed: its remaining jobs fail at once. */
+  nextAllowedAt(inFlight: number): number {
+    if (this.#breaker.isDown) return 0;
+    if (inFlight >= this.#limit.current) return Number.POSITIVE_INFINITY;
+    return Math.max(
+      this.#pausedUntil,
+      this.#rateLimiter.nextAllowedAt,
+      this.#breaker.nextAllowedAt(inFlight),
+    );
+  }
+
+  onDispatch(now: number): void {
+    this.#inFlight += 1;
+    this.#rateLimiter.onDispatch(now);
+    this.#breaker.onDispatch(now);
+  }
+
+  record(signal: HostSignal, startedAt: number, now: number): void {
+    this.#inFlight -= 1;
+    switch (signal.kind) {
+      case 'response':
+        this.#breaker.recordSuccess();
+        this.#limit.recordSuccess();
+        break;
+      case 'push-back':
+        this.#breaker.recordSuccess();
+        this.#limit.recordPushBack(startedAt, now);
+        this.#pausedUntil = Math.max(this.#pausedUntil, now + signal.waitMs);
+        break;
+      case 'failure':
+        this.#breaker.recordFailure(signal.error, now);
+        if (signal.isTimeout) this.#limit.recordPushBack(startedAt, now);
+        break;
+      case 'exhausted':
+      case 'neutral':
+        break;
+    }
+  }
+}
+
+function deleteFirst(map: Map<string, unknown>): void {
   for (const key of map.keys()) {
     map.delete(key);
     return;

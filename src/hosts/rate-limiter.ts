@@ -1,30 +1,29 @@
-/** How far ahead of its time a request may start: timers are no finer, and fast rates need small bursts to be kept. */
+/** How early a request may start. Timers are not more precise, and high rates need small bursts to be reached. */
 const TOLERANCE_MS = 10;
 
-/** When requests to any host may start. */
+/** A rate limit over all hosts, of one thread or shared by several. */
 export interface TotalRateLimiter {
   /** When the next request may start. */
-  readonly openAt: number;
-  /** One was started. */
-  taken(now: number): void;
+  readonly nextAllowedAt: number;
+  /** A request starts. */
+  onDispatch(now: number): void;
 }
 
-/** Spaces requests evenly: the generic cell rate algorithm (ITU-T I.371), as virtual scheduling. */
+/** Spaces requests evenly: the generic cell rate algorithm (ITU-T I.371) in its virtual scheduling form. */
 export class RateLimiter implements TotalRateLimiter {
   readonly #intervalMs: number;
   #nextAt = 0;
 
-  /** `perMs`: requests for each ms; Infinity for no limit. */
+  /** @param perMs requests per ms; Infinity for no limit */
   constructor(perMs: number) {
     this.#intervalMs = 1 / perMs;
   }
 
-  /** When the next request may start. */
-  get openAt(): number {
+  get nextAllowedAt(): number {
     return this.#intervalMs === 0 ? 0 : this.#nextAt - TOLERANCE_MS;
   }
 
-  taken(now: number): void {
+  onDispatch(now: number): void {
     if (this.#intervalMs > 0) this.#nextAt = Math.max(this.#nextAt, now) + this.#intervalMs;
   }
 }
@@ -32,25 +31,25 @@ export class RateLimiter implements TotalRateLimiter {
 const NS_PER_MS = 1_000_000;
 
 /**
- * The pace over all hosts when several threads send requests: the time of the next one stands in memory that they share.
- * Two threads that see the same time may both start then; what follows waits for both, so the rate holds.
+ * A rate limiter that several threads share: the time of the next request is in shared memory.
+ * Two threads that read the same time may both start a request; the next one waits for both, so the rate is kept.
  */
 export class SharedRateLimiter implements TotalRateLimiter {
   /** Nanoseconds since the epoch. */
   readonly #nextAt: BigInt64Array;
   readonly #intervalNs: bigint;
 
-  /** @param memory what `sharedRateMemory` gave, the same for all threads */
+  /** @param memory from `createSharedRateMemory()`, the same for all threads */
   constructor(memory: SharedArrayBuffer, perMs: number) {
     this.#nextAt = new BigInt64Array(memory);
     this.#intervalNs = BigInt(Math.max(1, Math.round(NS_PER_MS / perMs)));
   }
 
-  get openAt(): number {
+  get nextAllowedAt(): number {
     return Number(Atomics.load(this.#nextAt, 0)) / NS_PER_MS - TOLERANCE_MS;
   }
 
-  taken(now: number): void {
+  onDispatch(now: number): void {
     const nowNs = BigInt(Math.round(now * NS_PER_MS));
     for (let next = Atomics.load(this.#nextAt, 0); ; ) {
       const later = (next > nowNs ? next : nowNs) + this.#intervalNs;
@@ -61,7 +60,6 @@ export class SharedRateLimiter implements TotalRateLimiter {
   }
 }
 
-/** The memory that the threads share for one pace. */
-export function sharedRateMemory(): SharedArrayBuffer {
+export function createSharedRateMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT);
 }

@@ -5,21 +5,21 @@ interface Timer {
   readonly wake: () => void;
 }
 
-/** A clock whose hands the test turns. It counts the timers set on it. */
+/** A clock that the test controls. It counts the timers set on it. */
 export class FakeClock implements Clock {
   /** Timers set so far. */
   started = 0;
-  /** By how much time passes each time somebody looks at the clock, in ms. */
+  /** Time in ms that passes with each reading of the clock. */
   readingTakesMs = 0;
   #now = 0;
   readonly #timers = new Set<Timer>();
 
-  /** Timers set that have neither gone off nor been called off. */
+  /** Timers set that have neither fired nor been cancelled. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** When the next timer goes off; Infinity without one. */
+  /** When the next timer fires; Infinity without one. */
   get nextAt(): number {
     return Math.min(...[...this.#timers].map((timer) => timer.at), Number.POSITIVE_INFINITY);
   }
@@ -36,7 +36,7 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  /** Turns the hands to `at` and sets off what is due on the way, each at its own time. */
+  /** Advances to `at` and fires the timers due on the way, each at its own time. */
   turnTo(at: number): void {
     for (let due = this.#due(at); due !== undefined; due = this.#due(at)) {
       this.#timers.delete(due);
@@ -46,7 +46,7 @@ export class FakeClock implements Clock {
     this.#now = Math.max(this.#now, at);
   }
 
-  /** Turns the hands without setting off a timer, as when the process was too busy for it. */
+  /** Advances without firing a timer, as when the process is too busy. */
   slipTo(at: number): void {
     this.#now = Math.max(this.#now, at);
   }

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { WakeHeap } from '../../src/core/heap.ts';
+import { MinHeap } from '../../src/core/heap.ts';
 import { seededRandom } from '../seeded-random.ts';
 
-function popAll<T>(heap: WakeHeap<T>, now: number): T[] {
+function popAll<T>(heap: MinHeap<T>, now: number): T[] {
   const due: T[] = [];
-  for (let value = heap.popDue(now); value !== undefined; value = heap.popDue(now)) due.push(value);
+  for (let value = heap.popUpTo(now); value !== undefined; value = heap.popUpTo(now)) due.push(value);
   return due;
 }
 
 describe('WakeHeap', () => {
   test('gives the earliest first', () => {
-    const heap = new WakeHeap<string>();
+    const heap = new MinHeap<string>();
     heap.push(30, 'c');
     heap.push(10, 'a');
     heap.push(20, 'b');
@@ -18,45 +18,45 @@ describe('WakeHeap', () => {
   });
 
   test('keeps the order of what is due at the same time', () => {
-    const heap = new WakeHeap<number>();
+    const heap = new MinHeap<number>();
     for (let value = 0; value < 50; value += 1) heap.push(value % 2, value);
     const even = Array.from({ length: 25 }, (_, index) => index * 2);
     expect(popAll(heap, 1)).toEqual([...even, ...even.map((value) => value + 1)]);
   });
 
   test('gives a value at its time and not before', () => {
-    const heap = new WakeHeap<string>();
+    const heap = new MinHeap<string>();
     heap.push(10, 'a');
-    expect(heap.popDue(9.999)).toBeUndefined();
+    expect(heap.popUpTo(9.999)).toBeUndefined();
     expect(heap.size).toBe(1);
-    expect(heap.popDue(10)).toBe('a');
+    expect(heap.popUpTo(10)).toBe('a');
     expect(heap.size).toBe(0);
   });
 
   test('next is the earliest time, and Infinity when it is empty', () => {
-    const heap = new WakeHeap<string>();
-    expect(heap.next).toBe(Number.POSITIVE_INFINITY);
+    const heap = new MinHeap<string>();
+    expect(heap.minKey).toBe(Number.POSITIVE_INFINITY);
     heap.push(20, 'b');
     heap.push(10, 'a');
-    expect(heap.next).toBe(10);
-    heap.popDue(10);
-    expect(heap.next).toBe(20);
-    heap.popDue(20);
-    expect(heap.next).toBe(Number.POSITIVE_INFINITY);
+    expect(heap.minKey).toBe(10);
+    heap.popUpTo(10);
+    expect(heap.minKey).toBe(20);
+    heap.popUpTo(20);
+    expect(heap.minKey).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('drain() gives everything, due or not, and leaves nothing', () => {
-    const heap = new WakeHeap<string>();
+    const heap = new MinHeap<string>();
     heap.push(20, 'b');
     heap.push(10, 'a');
     expect(heap.drain().sort()).toEqual(['a', 'b']);
     expect(heap.size).toBe(0);
-    expect(heap.popDue(100)).toBeUndefined();
+    expect(heap.popUpTo(100)).toBeUndefined();
   });
 
   test.each([1, 2, 3])('does as a sorted list does (seed %i)', (seed) => {
     const random = seededRandom(seed);
-    const heap = new WakeHeap<number>();
+    const heap = new MinHeap<number>();
     let model: { at: number; value: number }[] = [];
     for (let value = 0; value < 3_000; value += 1) {
       const at = Math.floor(random() * 100);

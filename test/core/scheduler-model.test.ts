@@ -2,20 +2,20 @@ import { expect, test } from 'vitest';
 import { Scheduler } from '../../src/core/scheduler.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { FakeClock } from './fake-clock.ts';
-import { LanesModel, type ModelJob, type ModelRules } from './lanes-model.ts';
+import { type ModelJob, type ModelRules, SchedulerModel } from './scheduler-model.ts';
 
-/** `FUZZ=100` tries so many lists of steps more, each another one. */
+/** `FUZZ=100` adds 100 random seeds. */
 const MORE = Number(process.env.FUZZ ?? 0);
 const STEPS = 1_500;
 
-/** Does the same things to the queue and to its model, by chance, and compares them after each. */
+/** Applies the same random steps to the scheduler and to its model, and compares them after each. */
 class Comparison {
   readonly #random: () => number;
   readonly #clock = new FakeClock();
   readonly #rules: ModelRules;
-  readonly #model: LanesModel;
-  readonly #lanes: Scheduler<ModelJob>;
-  readonly #underWay: { key: string; job: ModelJob }[] = [];
+  readonly #model: SchedulerModel;
+  readonly #scheduler: Scheduler<ModelJob>;
+  readonly #inFlight: { key: string; job: ModelJob }[] = [];
   readonly #accounted: number[] = [];
   #put = 0;
   #accepted = 0;
@@ -29,11 +29,15 @@ class Comparison {
     this.#rules = {
       capacity: 1 + this.#below(12),
       limit: this.#below(3) === 0 ? Number.POSITIVE_INFINITY : 1 + this.#below(3),
-      laneEveryMs: this.#below(2) * this.#below(30),
+      keyEveryMs: this.#below(2) * this.#below(30),
       everyMs: this.#below(3) === 0 ? this.#below(10) : 0,
     };
-    this.#model = new LanesModel(this.#rules);
-    this.#lanes = new Scheduler({ capacity: this.#rules.capacity, clock: this.#clock, gate: this.#model });
+    this.#model = new SchedulerModel(this.#rules);
+    this.#scheduler = new Scheduler({
+      capacity: this.#rules.capacity,
+      clock: this.#clock,
+      limiter: this.#model,
+    });
   }
 
   async run(): Promise<void> {
@@ -49,8 +53,8 @@ class Comparison {
     const dice = this.#random();
     if (dice < 0.3) this.#doPut();
     else if (dice < 0.55) this.#doTake();
-    else if (dice < 0.65) this.#doAgain();
-    else if (dice < 0.85) this.#doDone();
+    else if (dice < 0.65) this.#doRequeue();
+    else if (dice < 0.85) this.#doRelease();
     else if (dice < 0.98) this.#clock.turnTo(this.#clock.now() + this.#below(15));
     else if (dice < 0.995) this.#doRemove();
     else this.#doClear();
@@ -61,7 +65,7 @@ class Comparison {
     const job = { id: this.#put };
     this.#put += 1;
     this.#model.put(key, job);
-    const accepted = this.#lanes.put(key, job);
+    const accepted = this.#scheduler.put(key, job);
     if (accepted === undefined) this.#accepted += 1;
     else
       accepted.then(() => {
@@ -70,7 +74,7 @@ class Comparison {
   }
 
   #doTake(): void {
-    const taken = this.#lanes.take();
+    const taken = this.#scheduler.take();
     if (!(taken instanceof Promise)) {
       this.#receive(taken);
       return;
@@ -90,44 +94,44 @@ class Comparison {
     const expected = this.#model.expected[this.#given];
     this.#given += 1;
     expect(job).toBe(expected?.job);
-    if (expected !== undefined) this.#underWay.push(expected);
+    if (expected !== undefined) this.#inFlight.push(expected);
   }
 
-  #doAgain(): void {
-    const taken = this.#underWay.splice(this.#below(this.#underWay.length), 1)[0];
+  #doRequeue(): void {
+    const taken = this.#inFlight.splice(this.#below(this.#inFlight.length), 1)[0];
     if (taken === undefined) return;
     const key = this.#below(2) === 0 ? taken.key : 'abcdefgh'.charAt(this.#below(8));
     const now = this.#clock.now();
     const at = now + this.#below(3) * this.#below(20);
-    this.#model.again(key, taken.job, at, now);
-    this.#lanes.again(key, taken.job, at);
-    this.#giveUp(taken.key);
+    this.#model.requeue(key, taken.job, at, now);
+    this.#scheduler.requeue(key, taken.job, at);
+    this.#release(taken.key);
   }
 
-  #doDone(): void {
-    const taken = this.#underWay.splice(this.#below(this.#underWay.length), 1)[0];
+  #doRelease(): void {
+    const taken = this.#inFlight.splice(this.#below(this.#inFlight.length), 1)[0];
     if (taken === undefined) return;
     this.#accounted.push(taken.job.id);
-    this.#giveUp(taken.key);
+    this.#release(taken.key);
   }
 
-  #giveUp(key: string): void {
-    this.#model.done(key);
-    this.#lanes.done(key);
+  #release(key: string): void {
+    this.#model.release(key);
+    this.#scheduler.release(key);
   }
 
   #doClear(): void {
     const expected = this.#model.clear().map(({ id }) => id);
-    const cleared = this.#lanes.clear().map(({ id }) => id);
+    const cleared = this.#scheduler.clear().map(({ id }) => id);
     expect(cleared.sort()).toEqual(expected.sort());
     this.#accounted.push(...cleared);
   }
 
   #doRemove(): void {
     const rest = this.#below(3);
-    const isMeant = ({ id }: ModelJob): boolean => id % 3 === rest;
-    const expected = this.#model.remove(isMeant).map(({ id }) => id);
-    const removed = this.#lanes.remove(isMeant).map(({ id }) => id);
+    const matches = ({ id }: ModelJob): boolean => id % 3 === rest;
+    const expected = this.#model.removeWhere(matches).map(({ id }) => id);
+    const removed = this.#scheduler.removeWhere(matches).map(({ id }) => id);
     expect(removed.sort()).toEqual(expected.sort());
     this.#accounted.push(...removed);
   }
@@ -140,23 +144,23 @@ class Comparison {
     const model = this.#model;
     expect(model.faults).toEqual([]);
     expect(this.#given).toBe(model.expected.length);
-    expect(this.#lanes.size).toBe(model.held);
-    expect(this.#lanes.inFlight).toBe(this.#underWay.length);
+    expect(this.#scheduler.size).toBe(model.held);
+    expect(this.#scheduler.inFlight).toBe(this.#inFlight.length);
     expect(this.#accepted).toBe(this.#put - model.putters.length);
     expect(this.#clock.pending).toBeLessThanOrEqual(this.#waiting > 0 ? 1 : 0);
-    if (this.#waiting > 0) expect(model.openLanes(this.#clock.now())).toEqual([]);
+    if (this.#waiting > 0) expect(model.allowedKeys(this.#clock.now())).toEqual([]);
     if (!this.#closed) expect(this.#ended).toBe(0);
   }
 
-  /** Closes the queue and works off what is left. */
+  /** Closes the scheduler and takes what is left. */
   async #finish(): Promise<void> {
-    this.#lanes.close();
+    this.#scheduler.close();
     this.#closed = true;
     for (let round = 0; this.#ended === 0 && round < 10_000; round += 1) {
       await Promise.resolve();
       this.#compare();
       if (this.#waiting === 0) this.#doTake();
-      this.#doDone();
+      this.#doRelease();
       this.#clock.turnTo(this.#clock.now() + 1);
     }
     expect(this.#waiting).toBe(0);
@@ -168,6 +172,6 @@ class Comparison {
 const more = Array.from({ length: MORE }, () => Math.floor(Math.random() * 2 ** 31));
 
 test.each([...Array.from({ length: 30 }, (_, index) => index + 1), ...more])(
-  'Lanes does as its model does, whatever happens in whatever order (seed %i)',
+  'Scheduler behaves as its model does, for random steps in any order (seed %i)',
   (seed) => new Comparison(seed).run(),
 );
