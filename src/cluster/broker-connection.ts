@@ -6,89 +6,20 @@ import type { ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/tra
 import { errorCode, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 
-/** The packages of the client, which are installed with fanout where npm does not leave out what is optional. */
+const CONNECT_TIMEOUT_MS = 5000;
+const RECONNECT_PAUSE_MS = 500;
+/** The client reconnects after two pings without response, so a broker that hangs is noticed within 30 s. */
+const PING_INTERVAL_MS = 10_000;
+
+/** The host name that Node checks a certificate for when it was given none. */
+const DEFAULT_HOST = 'localhost';
+
+/** The packages of the client. They are optional dependencies. */
 export interface Nats {
   readonly transport: typeof import('@nats-io/transport-node');
   readonly jetstream: typeof import('@nats-io/jetstream');
 }
 
-/** Loads the client on use. Throws a `UsageError` that says how to install it when it is missing. */
-async function loadNats(load: (name: string) => Promise<unknown> = (name) => import(name)): Promise<Nats> {
-  const names = ['@nats-io/transport-node', '@nats-io/jetstream'] as const;
-  try {
-    const [transport, jetstream] = await Promise.all(names.map(load));
-    // The types are those of the packages that were loaded by these names.
-    return { transport, jetstream } as Nats;
-  } catch (error) {
-    if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
-    throw new UsageError(
-      `Cannot use a broker: its client is not installed; type "npm install ${names.map((name) => `${name}@3.3`).join(' ')}"`,
-      { cause: error },
-    );
-  }
-}
-
-const NEW_SOCKET = 'net.client.socket';
-
-/**
- * Connects, and ends what was opened for it when that fails: to a server that says nothing the client gives up, but leaves
- * its socket open, which would keep the process alive. For a time at which the process connects to nothing else.
- */
-async function leavingNothing<T>(connect: () => Promise<T>): Promise<T> {
-  const sockets: Socket[] = [];
-  const note = (message: unknown) => void sockets.push((message as { socket: Socket }).socket); // as Node documents it
-  subscribe(NEW_SOCKET, note);
-  try {
-    return await connect();
-  } catch (error) {
-    for (const socket of sockets) socket.destroy();
-    throw error;
-  } finally {
-    unsubscribe(NEW_SOCKET, note);
-  }
-}
-
-/** The part of the client that it shows to nobody: the socket of an attempt to connect again. */
-interface Attempting {
-  readonly protocol?: { readonly transport?: { discard?(): void } };
-}
-
-/** Closes a connection, also one that is being made again: the client forgets the socket of that. */
-export async function closeConnection(connection: NatsConnection): Promise<void> {
-  await connection.close();
-  (connection as Attempting).protocol?.transport?.discard?.(); // a class of the client, which has more than its interface
-}
-
-/** What Node calls a server of which it was told no name. */
-const NO_NAME = 'localhost';
-
-/** What the client takes, and hands on to Node whole. */
-type BrokerTls = TlsOptions & { readonly checkServerIdentity: typeof checkServerIdentity };
-
-/**
- * The TLS settings of a connection to these servers, `host:port`. The client names no server that it knows by its address,
- * and Node then wants a certificate for "localhost", from whatever machine; it must be one for the address.
- */
-export function brokerTls(servers: readonly string[], ca: string | undefined): BrokerTls {
-  const hosts = servers.map((server) => server.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    checkServerIdentity: (name: string, certificate: PeerCertificate) => {
-      const wanted = name === NO_NAME ? hosts : [name];
-      const errors = wanted.map((host) =>
-        isForAddress(host, certificate) ? undefined : checkServerIdentity(host, certificate),
-      );
-      return errors.includes(undefined) ? undefined : errors[0];
-    },
-  };
-}
-
-/** By OpenSSL: some versions of Node 22 say no to every certificate for an IPv6 address, which they give a dot at its end. */
-function isForAddress(host: string, { raw }: PeerCertificate): boolean {
-  return isIP(host) !== 0 && new X509Certificate(raw).checkIP(host) !== undefined;
-}
-
-/** Where the broker is, and who asks. */
 export interface BrokerAddress {
   /** `host:port`, one for each server of a cluster. */
   readonly servers: readonly string[];
@@ -102,39 +33,98 @@ export interface BrokerAddress {
   readonly ca?: string | undefined;
 }
 
-/** A connection that comes back by itself, as often as it is lost. */
+/** A connection that reconnects by itself, without limit. */
 export interface Broker {
   readonly nats: Nats;
   readonly connection: NatsConnection;
-  /** Whether it is there just now. */
+  /** Whether there is a connection now. */
   isConnected(): boolean;
 }
 
-const CONNECT_MS = 5000;
-const RECONNECT_MS = 500;
-
 /**
- * Connects to the broker. Throws a `UsageError` when it cannot be reached, refuses, or cannot do what is needed; after
- * that, `warn` is told when it is lost and when it is back.
+ * Connects to the broker. Throws a `UsageError` when it cannot be reached, refuses the credentials, is too old, or has no
+ * JetStream. Later, `warn` is called when the connection is lost and when it is back.
  */
 export async function connectBroker(address: BrokerAddress, warn: (text: string) => void): Promise<Broker> {
   const nats = await loadNats();
-  const shown = address.servers.map((server) => printable(server, 200)).join(',');
+  const servers = address.servers.map((server) => printable(server, 200)).join(',');
   let connection: NatsConnection;
   try {
-    connection = await leavingNothing(() => nats.transport.connect(connectionOptions(address, nats)));
+    connection = await closingSocketsOnError(() => nats.transport.connect(connectionOptions(address, nats)));
   } catch (error) {
     const isRefused = error instanceof nats.transport.AuthorizationError;
     const reason = isRefused ? 'it refuses the credentials' : reasonOf(error);
-    throw new UsageError(`Cannot connect to the broker at ${shown}: ${reason}`, { cause: error });
+    throw new UsageError(`Cannot connect to the broker at ${servers}: ${reason}`, { cause: error });
   }
   try {
-    await checkServer(nats, connection, shown);
+    await checkServer(nats, connection, servers);
   } catch (error) {
     await closeConnection(connection);
     throw error;
   }
-  return { nats, connection, isConnected: tellOfLosses({ nats, connection }, shown, warn) };
+  return { nats, connection, isConnected: watchStatus({ nats, connection }, servers, warn) };
+}
+
+/** The part of the client that its types do not show. */
+interface ClientInternals {
+  readonly protocol?: { readonly transport?: { discard?(): void } };
+}
+
+/**
+ * Closes a connection, and the socket of an attempt to reconnect.
+ *
+ * This calls a private method of the client: while it reconnects to a server that accepts and then sends nothing, its
+ * `close()` leaves the socket open, and that keeps the process alive. Seen with @nats-io/transport-node 3.3.1;
+ * `nats-internals.test.ts` fails when a version closes the socket itself, or has no such method any more.
+ */
+export async function closeConnection(connection: NatsConnection): Promise<void> {
+  await connection.close();
+  (connection as ClientInternals).protocol?.transport?.discard?.(); // the class behind the interface has this field
+}
+
+type BrokerTls = TlsOptions & { readonly checkServerIdentity: typeof checkServerIdentity };
+
+/**
+ * The TLS settings of a connection to these servers, `host:port`. The client passes no host name to Node for a server
+ * that is given by its address. Node would then accept a certificate for "localhost" from any server; here it must be
+ * valid for the address.
+ */
+export function brokerTls(servers: readonly string[], ca: string | undefined): BrokerTls {
+  const hosts = servers.map((server) => server.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    checkServerIdentity: (name: string, certificate: PeerCertificate) => {
+      const candidates = name === DEFAULT_HOST ? hosts : [name];
+      const errors = candidates.map((host) =>
+        isForAddress(host, certificate) ? undefined : checkServerIdentity(host, certificate),
+      );
+      return errors.includes(undefined) ? undefined : errors[0];
+    },
+  };
+}
+
+/**
+ * Checked by OpenSSL: some versions of Node 22 refuse every certificate for an IPv6 address, to which they add a final
+ * dot.
+ */
+function isForAddress(host: string, { raw }: PeerCertificate): boolean {
+  return isIP(host) !== 0 && new X509Certificate(raw).checkIP(host) !== undefined;
+}
+
+/** Throws a `UsageError` that says how to install the client when it is missing. */
+async function loadNats(): Promise<Nats> {
+  const names = ['@nats-io/transport-node', '@nats-io/jetstream'] as const;
+  try {
+    const [transport, jetstream] = await Promise.all(names.map((name) => import(name)));
+    // The types are those of the packages that were loaded by these names.
+    return { transport, jetstream } as Nats;
+  } catch (error) {
+    if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
+    throw new UsageError(
+      `Cannot use a broker: its client is not installed; type "npm install ${names.map((name) => `${name}@3.3`).join(' ')}"`,
+      { cause: error },
+    );
+  }
 }
 
 function connectionOptions(address: BrokerAddress, { transport }: Nats): ConnectionOptions {
@@ -142,13 +132,12 @@ function connectionOptions(address: BrokerAddress, { transport }: Nats): Connect
   return {
     servers: [...servers],
     name: 'fanout',
-    timeout: CONNECT_MS,
+    timeout: CONNECT_TIMEOUT_MS,
     maxReconnectAttempts: -1,
-    reconnectTimeWait: RECONNECT_MS,
-    // Otherwise the client gives up for good when it was refused twice, and everybody would wait for nothing.
+    reconnectTimeWait: RECONNECT_PAUSE_MS,
+    // Otherwise the client stops to reconnect when it was refused twice, and nothing would end the run.
     ignoreAuthErrorAbort: true,
-    // Two stale pings: a broker that is stopped and not gone is noticed within half a minute.
-    pingInterval: 10_000,
+    pingInterval: PING_INTERVAL_MS,
     ...(user === undefined ? {} : { user, pass: password ?? '' }),
     ...(token === undefined ? {} : { token }),
     ...(credentials === undefined
@@ -158,27 +147,49 @@ function connectionOptions(address: BrokerAddress, { transport }: Nats): Connect
   };
 }
 
-async function checkServer({ jetstream }: Nats, connection: NatsConnection, shown: string): Promise<void> {
+/** The channel on which Node publishes each client socket, as `{ socket }`. */
+const SOCKET_CHANNEL = 'net.client.socket';
+
+/**
+ * Connects, and destroys all new sockets of the process when that fails: when a server sends nothing, the client gives
+ * up but leaves its socket open, which would keep the process alive. Nothing else may connect at the same time.
+ */
+async function closingSocketsOnError<T>(connect: () => Promise<T>): Promise<T> {
+  const sockets: Socket[] = [];
+  const onSocket = (message: unknown) => void sockets.push((message as { socket: Socket }).socket); // as Node documents it
+  subscribe(SOCKET_CHANNEL, onSocket);
+  try {
+    return await connect();
+  } catch (error) {
+    for (const socket of sockets) socket.destroy();
+    throw error;
+  } finally {
+    unsubscribe(SOCKET_CHANNEL, onSocket);
+  }
+}
+
+async function checkServer({ jetstream }: Nats, connection: NatsConnection, servers: string): Promise<void> {
   const version = connection.info?.version ?? '0';
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < 2 || (major === 2 && minor < 9)) {
     throw new UsageError(
-      `Cannot use the broker at ${shown}: it is nats-server ${printable(version, 50)}, it must be 2.9 or newer`,
+      `Cannot use the broker at ${servers}: it is nats-server ${printable(version, 50)}, it must be 2.9 or newer`,
     );
   }
   try {
     await (await jetstream.jetstreamManager(connection, { checkAPI: false })).getAccountInfo();
   } catch (error) {
     throw new UsageError(
-      `Cannot use the broker at ${shown}: ${reasonOf(error)}; it must run with JetStream, as in "nats-server -js"`,
+      `Cannot use the broker at ${servers}: ${reasonOf(error)}; it must run with JetStream, as in "nats-server -js"`,
       { cause: error },
     );
   }
 }
 
-function tellOfLosses(
+/** Calls `warn` at each change of the connection. The function returned tells whether there is one. */
+function watchStatus(
   { nats, connection }: Omit<Broker, 'isConnected'>,
-  shown: string,
+  servers: string,
   warn: (text: string) => void,
 ): () => boolean {
   let isConnected = true;
@@ -187,13 +198,13 @@ function tellOfLosses(
     for await (const status of connection.status()) {
       if (status.type === 'disconnect' && isConnected) {
         isConnected = false;
-        warn(`the broker at ${shown} is away: waiting for it`);
+        warn(`the broker at ${servers} is away: waiting for it`);
       } else if (status.type === 'reconnect' && !isConnected) {
         isConnected = true;
         isRefused = false;
-        warn(`the broker at ${shown} is back`);
+        warn(`the broker at ${servers} is back`);
       } else if (status.type === 'error' && status.error instanceof nats.transport.AuthorizationError) {
-        if (!isRefused) warn(`the broker at ${shown} refuses the credentials: waiting until it takes them`);
+        if (!isRefused) warn(`the broker at ${servers} refuses the credentials: waiting until it takes them`);
         isRefused = true;
       }
     }

@@ -1,5 +1,6 @@
-/** A chunk as it is sent: `id` is its place among all chunks of the run, from 0. */
+/** A chunk as it is sent. */
 export interface EncodedChunk {
+  /** Its number among all chunks of the run, from 0. */
   readonly id: number;
   readonly partition: number;
   /** URLs in it. */
@@ -7,42 +8,35 @@ export interface EncodedChunk {
   readonly body: Uint8Array;
 }
 
-/** How chunks are sent. */
-export interface Sending {
-  readonly signal: AbortSignal;
-  /** Told of each chunk that the broker has. */
-  readonly sent?: ((chunk: EncodedChunk) => void) | undefined;
-}
-
-/** A chunk in the hands of this worker. It is given to another one when it is not extended in time. */
+/** A chunk that this worker has leased: it is redelivered to another one unless the lease is extended in time. */
 export interface Delivery {
-  /** As the sender said; not yet known to be right. */
+  /** As the sender set it; not yet checked. */
   readonly id: number;
-  /** How often it was handed out, this time counted. */
-  readonly attempts: number;
+  /** How often the chunk was delivered, this delivery included. */
+  readonly deliveries: number;
   readonly body: Uint8Array;
-  /** Asks for more time. */
+  /** Extends the lease. */
   extend(): void;
-  /** Its results are in the log: it is never handed out again. Resolves also when the broker did not hear it. */
+  /** Removes the chunk from the queue: its results are in the log. Also resolves when the broker did not receive that. */
   ack(): Promise<void>;
-  /** Gives it back, to be handed out again at once, or after so many ms. */
+  /** Ends the lease: the chunk is redelivered after this time, or at once. */
   giveBack(afterMs?: number): void;
 }
 
 /** The results of one chunk, or where they are. */
 export interface LogRecord {
-  /** `commit`: the body is a frame, as a manifest has it. `results`: it is the packed results. */
+  /** `results`: the body is the packed results. `commit`: it is the segment of a shard, as in a manifest. */
   readonly kind: 'results' | 'commit';
   readonly chunk: number;
   /** Results in it. */
   readonly count: number;
   readonly worker: string;
-  /** The run was stopped before the worker had all results: the chunk is given out again when the run goes on. */
+  /** The run was stopped before the worker had all results: the chunk is redelivered when the run continues. */
   readonly isUnfinished?: boolean | undefined;
   readonly body: Uint8Array;
 }
 
-/** A record with its place in the log. */
+/** A record with its sequence number in the log. */
 export interface LogEntry extends LogRecord {
   readonly sequence: number;
 }
@@ -51,21 +45,21 @@ export interface LogEntry extends LogRecord {
 export interface QueueStats {
   /** Chunks that were ever sent. */
   readonly sent: number;
-  /** Chunks that wait. */
+  /** Chunks that wait for a worker. */
   readonly queued: number;
-  /** Chunks in the hands of workers. */
-  readonly underWay: number;
-  /** Records in the log that the collector has not dropped yet. */
+  /** Chunks leased to workers. */
+  readonly inFlight: number;
+  /** Records in the log that the collector has not deleted yet. */
   readonly logged: number;
-  /** The number of the last record that was put into the log, also of one that was dropped since. */
+  /** The sequence number of the last record ever added to the log. */
   readonly lastLogged: number;
 }
 
-/** A URL that no worker survived. */
+/** A URL that is not tried again, because several workers died while they fetched it. */
 export interface DeadLetter {
-  /** The place of its job among all jobs of the run. */
+  /** The index of its job in the run. */
   readonly index: number;
-  /** The job as the queue carries it. */
+  /** The job as a chunk holds it. */
   readonly job: unknown;
   readonly reason: string;
 }

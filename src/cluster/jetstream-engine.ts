@@ -1,81 +1,108 @@
-import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
-import { type Broker, closeConnection } from './broker-connection.ts';
-import type {
-  DeadLetter,
-  Delivery,
-  EncodedChunk,
-  LogEntry,
-  LogRecord,
-  QueueStats,
-  Sending,
-} from './chunk.ts';
-import { JetStreamJobs } from './jetstream-jobs.ts';
+import { UsageError } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
+import { type Broker, type BrokerAddress, closeConnection, connectBroker } from './broker-connection.ts';
+import type { DeadLetter, QueueStats } from './chunk.ts';
 import { JetStreamLog } from './jetstream-log.ts';
-import { JetStreamSender } from './jetstream-sender.ts';
-import { adoptOrphans, deleteStreams, isMissing, type RunNames, runNames, setUp } from './jetstream-setup.ts';
-import { JetStreamState } from './jetstream-state.ts';
-import { pause, persist } from './persist.ts';
-import type { RunSettings } from './run-settings.ts';
+import { JetStreamQueue } from './jetstream-queue.ts';
+import {
+  apiErrorCode,
+  type BrokerRun,
+  deleteStreams,
+  isMissing,
+  redeliverLostChunks,
+  runNames,
+  setUpRun,
+  setUpState,
+} from './jetstream-setup.ts';
+import { pause, retryUntilBack } from './retry-until-back.ts';
+import { differences, type RunSettings, settingsFrom } from './run-settings.ts';
 
-const ASK_MS = 2000;
-const ASK_PAUSE_MS = 500;
+/** How long to retry opening a run, once there was a connection. */
+const OPEN_TIMEOUT_MS = 30_000;
+/** The error codes of the JetStream API begin here. */
+const API_ERRORS = 10_000;
+
+const REQUEST_TIMEOUT_MS = 2000;
+const REQUEST_PAUSE_MS = 500;
 const DEFAULT_MAX_BYTES = 1024 ** 2;
 
-/** What the settings of a run are kept under, in its state. */
-export const SETTINGS_KEY = 'settings';
+/** The key of a run's state that holds its settings. */
+const SETTINGS_KEY = 'settings';
+
+export interface RunAddress {
+  readonly address: BrokerAddress;
+  readonly run: string;
+  /** Called when the broker is lost and when it is back, with a whole sentence. */
+  readonly warn: (text: string) => void;
+}
+
+export interface NewRun {
+  readonly settings: RunSettings;
+  /** The settings that the user gave: an existing run must have the same. */
+  readonly wanted: Partial<RunSettings>;
+}
+
+/**
+ * Opens a run that exists on the broker, or creates it if `created` is given. Throws a `UsageError` when the broker
+ * cannot be used, there is no such run, or it has other settings than those wanted.
+ */
+export async function openRun(
+  { address, run, warn }: RunAddress,
+  created?: NewRun,
+): Promise<JetStreamEngine> {
+  const broker = await connectBroker(address, warn);
+  try {
+    // The broker may go away meanwhile; what it refuses itself is final.
+    return await retryUntilBack(() => openOn(broker, run, created), {
+      signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
+      isTransient: (error) => !(error instanceof UsageError) && apiErrorCode(error) < API_ERRORS,
+    });
+  } catch (error) {
+    await closeConnection(broker.connection);
+    if (!(error instanceof Error) || error instanceof UsageError) throw error;
+    throw new UsageError(`Cannot open the run on the broker: ${printable(error.message, 200)}`, {
+      cause: error,
+    });
+  }
+}
 
 /**
  * One run on one broker.
- * - Every call waits while the broker is away, and goes on when it is back, until its signal or `close` ends it.
- * - A run that the broker has forgotten is made anew; what it held is then lost, which the collector knows.
+ * - Every call waits while the broker is away, and continues when it is back, until its signal or `close` ends it.
+ * - A run that the broker has lost is created again, without its content: the collector knows which chunks have results.
  */
 export class JetStreamEngine {
   readonly settings: RunSettings;
+  readonly queue: JetStreamQueue;
+  readonly log: JetStreamLog;
   readonly #broker: Broker;
-  readonly #manager: JetStreamManager;
-  readonly #names: RunNames;
-  readonly #sender: JetStreamSender;
-  readonly #jobs: JetStreamJobs;
-  readonly #log: JetStreamLog;
-  readonly #state: JetStreamState;
+  readonly #run: BrokerRun;
   readonly #closing = new AbortController();
   #ensuring: Promise<void> | undefined;
 
-  constructor(broker: Broker, manager: JetStreamManager, run: string, settings: RunSettings) {
+  constructor(broker: Broker, run: BrokerRun, settings: RunSettings) {
     this.settings = settings;
     this.#broker = broker;
-    this.#manager = manager;
-    const { nats, connection } = broker;
-    const names = runNames(run);
-    const client: JetStreamClient = nats.jetstream.jetstream(connection);
+    this.#run = run;
     const ensure = () => this.ensure();
-    const makeHeaders = (fields: Readonly<Record<string, string>>) => {
-      const headers = nats.transport.headers();
-      headers.set('Fanout-V', '1');
-      for (const [name, value] of Object.entries(fields)) headers.set(name, value);
-      return headers;
-    };
-    const headersOf = ({ id }: EncodedChunk) => makeHeaders({ 'Fanout-Chunk': String(id) });
-    const parts = { connection, client, manager, names, ensure, makeHeaders, headersOf };
-    this.#names = names;
-    this.#sender = new JetStreamSender({ ...parts, maxQueued: settings.maxQueued });
-    this.#jobs = new JetStreamJobs(parts);
-    this.#log = new JetStreamLog({ ...parts, maxLog: settings.maxLog });
-    this.#state = new JetStreamState(parts);
+    this.queue = new JetStreamQueue({ ...run, maxQueued: settings.maxQueued, ensure });
+    this.log = new JetStreamLog({ ...run, maxLog: settings.maxLog, ensure });
   }
 
-  /** Whether the broker is there just now. */
+  /** Whether there is a connection to the broker now. */
   get isConnected(): boolean {
     return this.#broker.isConnected();
   }
 
-  /** The largest message in bytes. */
+  /** The size of the largest message in bytes. */
   get maxBytes(): number {
     return this.#broker.connection.info?.max_payload ?? DEFAULT_MAX_BYTES;
   }
 
-  /** Creates or repairs what the run needs on the broker. One call at a time does the work: many lanes may notice at once that
-   * something is missing. */
+  /**
+   * Creates what is missing of the run on the broker. Concurrent calls share one attempt: many lanes may notice it at
+   * once.
+   */
   ensure(): Promise<void> {
     this.#ensuring ??= this.#setUp().finally(() => {
       this.#ensuring = undefined;
@@ -83,93 +110,86 @@ export class JetStreamEngine {
     return this.#ensuring;
   }
 
-  /** The number of chunks that were ever sent. */
+  /** The number of chunks that were ever published: the `id` of the next one. */
   async published(): Promise<number> {
-    return (await this.#persist(() => this.#manager.streams.info(this.#names.jobs))).state.last_seq;
+    const { manager, names } = this.#run;
+    return (await this.#retry(() => manager.streams.info(names.jobs))).state.last_seq;
   }
 
-  /** Sends chunks in their order, waiting while the queue is full; `id` of the first is `published()`. */
-  publish(chunks: AsyncIterable<EncodedChunk>, sending: Sending): Promise<void> {
-    return this.#sender.inOrder(chunks, sending);
-  }
-
-  /** Sends chunks whose numbers are not those of the stream: such as were sent before. */
-  republish(chunks: AsyncIterable<EncodedChunk>, sending: Sending): Promise<void> {
-    return this.#sender.anywhere(chunks, sending);
-  }
-
-  /** The next chunk of a partition, or `undefined` when none came within a second or so. */
-  next(partition: number, signal: AbortSignal): Promise<Delivery | undefined> {
-    return this.#jobs.next(partition, signal);
-  }
-
-  /** Resolves when the broker has had all that was sent until now; rejects when it went away before. */
-  heard(): Promise<void> {
-    return this.#broker.connection.flush();
-  }
-
-  /** Resolves when the record is stored; waits while the log is full. */
-  append(record: LogRecord, signal: AbortSignal): Promise<void> {
-    return this.#log.append(record, signal);
-  }
-
-  /** All records, from the first that is still held, and again from there after each reconnect. */
-  log(signal: AbortSignal): AsyncIterable<LogEntry> {
-    return this.#log.entries(signal);
-  }
-
-  /** Drops the records up to this one. */
-  trim(sequence: number): Promise<void> {
-    return this.#log.trim(sequence);
+  /** Resolves when the broker has received all that was sent so far; rejects when it went away before. */
+  flush(): Promise<void> {
+    return this.#run.connection.flush();
   }
 
   /** The last value of a key, or `undefined`. */
   state(key: string): Promise<unknown> {
-    return this.#persist(() => this.#state.get(key));
+    return this.#retry(() => readState(this.#run, key));
   }
 
-  setState(key: string, value: unknown): Promise<void> {
-    return this.#persist(() => this.#state.set(key, value));
+  async setState(key: string, value: unknown): Promise<void> {
+    const { client, names } = this.#run;
+    await this.#retry(() => client.publish(names.stateSubject(key), JSON.stringify(value)));
   }
 
-  addDeadLetter(letter: DeadLetter): Promise<void> {
-    return this.#persist(() => this.#state.addDeadLetter(letter));
+  async addDeadLetter(letter: DeadLetter): Promise<void> {
+    const { client, names } = this.#run;
+    const subject = names.deadSubject(String(letter.index));
+    await this.#retry(() => client.publish(subject, JSON.stringify(letter)));
   }
 
-  /** Takes all URLs but these off the list of the dead. */
+  /** Deletes the dead letters of all URLs but these. */
   retainDeadLetters(indexes: ReadonlySet<number>): Promise<void> {
-    return this.#persist(() => this.#state.retainDeadLetters(indexes));
+    const { manager, names } = this.#run;
+    return this.#retry(async () => {
+      for await (const { index } of this.deadLetters()) {
+        if (indexes.has(index)) continue;
+        await manager.streams.purge(names.dead, { filter: names.deadSubject(String(index)) });
+      }
+    });
   }
 
-  deadLetters(): AsyncIterable<DeadLetter> {
-    return this.#state.deadLetters();
+  /** In the order in which they were added. Damaged ones are left out. */
+  async *deadLetters(): AsyncGenerator<DeadLetter, void, void> {
+    const { manager, names } = this.#run;
+    const { state } = await manager.streams.info(names.dead);
+    // The first sequence number of an empty stream is 0, which no message has.
+    for (let sequence = Math.max(1, state.first_seq); sequence <= state.last_seq; sequence++) {
+      const message = await manager.streams.getMessage(names.dead, { seq: sequence });
+      const letter = message === null ? undefined : toDeadLetter(parseJson(message.string()));
+      if (letter !== undefined) yield letter;
+    }
   }
 
-  async deadCount(): Promise<number> {
-    return (await this.#manager.streams.info(this.#names.dead)).state.messages;
+  async deadLetterCount(): Promise<number> {
+    const { manager, names } = this.#run;
+    return (await manager.streams.info(names.dead)).state.messages;
   }
 
-  /** Answers questions to the collector of this run, until the signal. */
-  serve(answer: () => Uint8Array, signal: AbortSignal): void {
-    const subscription = this.#broker.connection.subscribe(this.#names.collectorSubject, {
+  /** Responds to requests to the collector of this run, until the signal. */
+  serveCollector(respond: () => Uint8Array, signal: AbortSignal): void {
+    const { connection, names } = this.#run;
+    const subscription = connection.subscribe(names.collectorSubject, {
       callback: (error, message) => {
-        if (error === null) message.respond(answer());
+        if (error === null) message.respond(respond());
       },
     });
     signal.addEventListener('abort', () => subscription.unsubscribe(), { once: true });
   }
 
   /**
-   * Asks the collector, so often until it answers; `undefined` when there is none, `'silent'` when it does not answer: it
-   * may be busy, or the question was lost with the connection.
+   * Sends a request to the collector, up to `tries` times. Resolves to `undefined` when there is no collector, and to
+   * `'silent'` when it does not respond: it may be busy, or the request was lost with the connection.
    */
-  async ask({ tries }: { tries: number }): Promise<Uint8Array | undefined | 'silent'> {
-    const { NoRespondersError } = this.#broker.nats.transport;
-    for (let asked = 0; asked < tries; asked++) {
-      if (asked > 0) await pause(ASK_PAUSE_MS);
+  async askCollector({ tries }: { readonly tries: number }): Promise<Uint8Array | undefined | 'silent'> {
+    const { connection, names, nats } = this.#run;
+    const { NoRespondersError } = nats.transport;
+    for (let attempt = 0; attempt < tries; attempt++) {
+      if (attempt > 0) await pause(REQUEST_PAUSE_MS);
       try {
-        const { connection } = this.#broker;
-        return (await connection.request(this.#names.collectorSubject, undefined, { timeout: ASK_MS })).data;
+        const { data } = await connection.request(names.collectorSubject, undefined, {
+          timeout: REQUEST_TIMEOUT_MS,
+        });
+        return data;
       } catch (error) {
         const cause = error instanceof Error ? error.cause : undefined;
         if (error instanceof NoRespondersError || cause instanceof NoRespondersError) return undefined;
@@ -179,40 +199,116 @@ export class JetStreamEngine {
   }
 
   async stats(): Promise<QueueStats> {
-    const { streams, consumers } = this.#manager;
-    const jobs = (await streams.info(this.#names.jobs)).state;
-    const log = (await streams.info(this.#names.log)).state;
-    let underWay = 0;
-    for await (const { num_ack_pending } of consumers.list(this.#names.jobs)) underWay += num_ack_pending;
-    const queued = Math.max(0, jobs.messages - underWay);
-    return { sent: jobs.last_seq, queued, underWay, logged: log.messages, lastLogged: log.last_seq };
+    const { manager, names } = this.#run;
+    const jobs = (await manager.streams.info(names.jobs)).state;
+    const log = (await manager.streams.info(names.log)).state;
+    let inFlight = 0;
+    for await (const { num_ack_pending } of manager.consumers.list(names.jobs)) inFlight += num_ack_pending;
+    const queued = Math.max(0, jobs.messages - inFlight);
+    return { sent: jobs.last_seq, queued, inFlight, logged: log.messages, lastLogged: log.last_seq };
   }
 
-  /** Hands out again what the broker has lost sight of; whether there was any. */
-  adoptOrphans(): Promise<boolean> {
-    return adoptOrphans(this.#manager, this.#broker.nats, this.#names, this.settings);
+  /** Redelivers chunks that the broker has lost track of. Resolves to whether there were any. */
+  redeliverLostChunks(): Promise<boolean> {
+    return redeliverLostChunks(this.#run, this.settings);
   }
 
+  /** Deletes the run on the broker. */
   purge(): Promise<void> {
-    return deleteStreams(this.#manager, this.#names);
+    return deleteStreams(this.#run);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await closeConnection(this.#broker.connection);
+    await closeConnection(this.#run.connection);
   }
 
   async #setUp(): Promise<void> {
-    await setUp(this.#manager, this.#broker.nats, this.#names, this.settings);
-    // Of a run that the broker has forgotten, what this process knows holds.
-    const how = { signal: this.#closing.signal, isPassing: (error: unknown) => !isMissing(error) };
-    await persist(() => this.#state.setFirst(SETTINGS_KEY, this.settings), how);
+    await setUpRun(this.#run, this.settings);
+    // The broker may have lost the settings too: write them again.
+    await retryUntilBack(() => setFirstState(this.#run, SETTINGS_KEY, this.settings), {
+      signal: this.#closing.signal,
+      isTransient: (error) => !isMissing(error),
+    });
   }
 
-  #persist<T>(act: () => Promise<T>): Promise<T> {
-    const mend = async (error: unknown) => {
-      if (isMissing(error)) await this.ensure();
-    };
-    return persist(act, { signal: this.#closing.signal, mend });
+  #retry<T>(act: () => Promise<T>): Promise<T> {
+    return retryUntilBack(act, {
+      signal: this.#closing.signal,
+      repair: async (error) => {
+        if (isMissing(error)) await this.ensure();
+      },
+    });
   }
+}
+
+async function openOn(broker: Broker, name: string, created: NewRun | undefined): Promise<JetStreamEngine> {
+  const { nats, connection } = broker;
+  const client = nats.jetstream.jetstream(connection);
+  const manager = await nats.jetstream.jetstreamManager(connection, { checkAPI: false });
+  const run: BrokerRun = { nats, connection, client, manager, names: runNames(name) };
+  if (created !== undefined) {
+    await setUpState(run, created.settings.replicas);
+    await setFirstState(run, SETTINGS_KEY, created.settings);
+  }
+  const settings = checkSettings(await readState(run, SETTINGS_KEY), name, created?.wanted ?? {});
+  const engine = new JetStreamEngine(broker, run, settings);
+  await engine.ensure();
+  return engine;
+}
+
+function checkSettings(found: unknown, run: string, wanted: Partial<RunSettings>): RunSettings {
+  if (found === undefined) {
+    throw new UsageError(
+      `Cannot find the run "${run}" on this broker: start it with "fanout feed INPUT --broker URL --run ${run}"`,
+    );
+  }
+  const settings = settingsFrom(found);
+  if (settings === undefined) {
+    throw new UsageError(
+      `Cannot use the run "${run}" of this broker: its settings are damaged or of another version`,
+    );
+  }
+  const [first] = differences(settings, wanted);
+  if (first === undefined) return settings;
+  throw new UsageError(
+    `Cannot change ${first} of the run "${run}" from ${settings[first]} to ${wanted[first]}: it holds from the start of a run`,
+  );
+}
+
+/** The value of a key; `undefined` when there is no such key or run, or the value is not JSON. */
+async function readState({ manager, names }: BrokerRun, key: string): Promise<unknown> {
+  try {
+    const message = await manager.streams.getMessage(names.state, { last_by_subj: names.stateSubject(key) });
+    return message === null ? undefined : parseJson(message.string());
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Sets a key unless it has a value. */
+async function setFirstState(run: BrokerRun, key: string, value: unknown): Promise<void> {
+  const subject = run.names.stateSubject(key);
+  try {
+    await run.client.publish(subject, JSON.stringify(value), { expect: { lastSubjectSequence: 0 } });
+  } catch (error) {
+    if ((await readState(run, key)) === undefined) throw error;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toDeadLetter(value: unknown): DeadLetter | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { index, job, reason }: { index?: unknown; job?: unknown; reason?: unknown } = value;
+  return Number.isSafeInteger(index) && typeof reason === 'string'
+    ? { index: Number(index), job, reason }
+    : undefined;
 }

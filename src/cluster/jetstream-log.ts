@@ -1,73 +1,74 @@
-import type { ConsumerMessages, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
-import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { LogEntry, LogRecord } from './chunk.ts';
-import { isMissing, type RunNames } from './jetstream-setup.ts';
-import { pause, persist } from './persist.ts';
+import { type BrokerRun, isMissing, messageHeaders, numberHeader } from './jetstream-setup.ts';
+import { pause, retryUntilBack } from './retry-until-back.ts';
 
-/** Records that are held here before they are taken. */
-const AHEAD = 32;
+/** Records fetched ahead of the reader. */
+const READ_AHEAD = 32;
 const POLL_MS = 500;
-/** How long one question for records stays open; the broker gives a sign of life at half of it. */
-const OPEN_MS = 4000;
+/** How long one pull request for records stays open; the broker sends a heartbeat at half of it. */
+const PULL_MS = 4000;
 
-export interface LogParts {
-  readonly connection: NatsConnection;
-  readonly client: JetStreamClient;
-  readonly manager: JetStreamManager;
-  readonly names: RunNames;
+interface LogParts extends BrokerRun {
+  /** Results of this many chunks wait for the collector at most. */
   readonly maxLog: number;
+  /** Recreates what is missing of the run on the broker. */
   readonly ensure: () => Promise<void>;
-  readonly makeHeaders: (fields: Readonly<Record<string, string>>) => MsgHdrs;
 }
 
-/** The queue of results. */
+/** The stream of results. */
 export class JetStreamLog {
   readonly #parts: LogParts;
-  /** So many more records may be added; 0 when that is not known. */
+  /** Records that may still be added; 0 while that has to be looked up. */
   #room = 0;
-  #looking: Promise<void> | undefined;
+  #lookup: Promise<void> | undefined;
 
   constructor(parts: LogParts) {
     this.#parts = parts;
   }
 
-  /** Resolves when the record is stored; waits while the log is full, and while the broker is away. */
+  /** Resolves when the record is stored. Waits while the log is full, and while the broker is away. */
   async append(record: LogRecord, signal: AbortSignal): Promise<void> {
-    const { client, names, makeHeaders, ensure } = this.#parts;
-    const headers = makeHeaders({
+    const { nats, client, names, ensure } = this.#parts;
+    const headers = messageHeaders(nats, {
       'Fanout-Chunk': String(record.chunk),
       'Fanout-Count': String(record.count),
       'Fanout-Worker': record.worker,
       ...(record.isUnfinished ? { 'Fanout-Unfinished': '1' } : {}),
       ...(record.kind === 'commit' ? { 'Fanout-Kind': 'commit' } : {}),
     });
-    await this.#roomForOne(signal);
-    await persist(() => client.publish(names.logSubject, record.body, { headers }), { signal, mend: ensure });
+    await this.#takeRoom(signal);
+    const publish = () => client.publish(names.logSubject, record.body, { headers });
+    await retryUntilBack(publish, { signal, repair: ensure });
   }
 
-  /** All records, from the first that is held; from there again whenever the connection or the broker's reader was lost. */
+  /**
+   * All records from the first that is still stored; from there again whenever the connection or the consumer was lost.
+   */
   async *entries(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
     while (!signal.aborted) {
       try {
-        yield* this.#pass(signal);
+        yield* this.#entriesOfOneConsumer(signal);
       } catch (error) {
-        // The broker is away, or has forgotten the stream.
+        // The broker is away, or has lost the stream.
         if (isMissing(error)) await this.#parts.ensure().catch(() => {});
       }
       if (!signal.aborted) await pause(POLL_MS / 2, signal);
     }
   }
 
+  /** Deletes the records up to this one. */
   async trim(sequence: number): Promise<void> {
     const { manager, names } = this.#parts;
     await manager.streams.purge(names.log, { seq: sequence + 1 });
   }
 
-  async *#pass(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
+  async *#entriesOfOneConsumer(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
     const { connection, client, names } = this.#parts;
     let messages: ConsumerMessages | undefined;
     let isStopped = signal.aborted;
-    // It may be called while the consumer is being made.
+    // May be called before the consumer exists.
     const stop = (): void => {
       isStopped = true;
       messages?.stop();
@@ -76,15 +77,15 @@ export class JetStreamLog {
     const unwatch = onReconnect(connection, stop);
     try {
       const consumer = await client.consumers.get(names.log, {});
-      messages = await consumer.consume({ max_messages: AHEAD, expires: OPEN_MS });
+      messages = await consumer.consume({ max_messages: READ_AHEAD, expires: PULL_MS });
       if (isStopped) return;
       let isWaiting = true;
-      onSilence(messages, () => {
+      onMissedHeartbeats(messages, () => {
         if (isWaiting) stop();
       });
       for await (const message of messages) {
         isWaiting = false;
-        const entry = entryOf(message);
+        const entry = toLogEntry(message);
         if (entry !== undefined) yield entry;
         if (signal.aborted) return;
         isWaiting = true;
@@ -96,21 +97,24 @@ export class JetStreamLog {
     }
   }
 
-  async #roomForOne(signal: AbortSignal): Promise<void> {
+  async #takeRoom(signal: AbortSignal): Promise<void> {
     while (this.#room <= 0 && !signal.aborted) {
-      this.#looking ??= this.#look(signal).finally(() => {
-        this.#looking = undefined;
+      this.#lookup ??= this.#lookUpRoom(signal).finally(() => {
+        this.#lookup = undefined;
       });
-      await this.#looking;
+      await this.#lookup;
     }
     this.#room -= 1;
   }
 
-  /** Resolves when there is room in the log. Since others add to it, too, that holds for a moment. */
-  async #look(signal: AbortSignal): Promise<void> {
+  /** Resolves when there is room in the log. Other workers add to it too, so the number is valid only for `POLL_MS`. */
+  async #lookUpRoom(signal: AbortSignal): Promise<void> {
     const { manager, names, maxLog, ensure } = this.#parts;
     while (!signal.aborted) {
-      const { state } = await persist(() => manager.streams.info(names.log), { signal, mend: ensure });
+      const { state } = await retryUntilBack(() => manager.streams.info(names.log), {
+        signal,
+        repair: ensure,
+      });
       this.#room = maxLog - state.messages;
       if (this.#room > 0) break;
       await pause(POLL_MS, signal);
@@ -121,7 +125,7 @@ export class JetStreamLog {
   }
 }
 
-/** Calls `act` whenever the connection is back; what is returned ends that, at the next status of the connection. */
+/** Calls `act` after each reconnect. The function returned ends that, at the next status of the connection. */
 function onReconnect(connection: NatsConnection, act: () => void): () => void {
   let isOver = false;
   const watch = async (): Promise<void> => {
@@ -137,29 +141,23 @@ function onReconnect(connection: NatsConnection, act: () => void): () => void {
 }
 
 /**
- * Calls `act` when the broker gives no sign of life any more for a question: of a cluster, the member may be dead that
- * reads for us, and the client waits for ever for it. While nobody asks there are no signs either.
+ * Calls `act` when the heartbeats of a pull request stop: the member of a cluster that serves the consumer may be dead,
+ * and the client would wait for it without end. Without a pull request there are no heartbeats either.
  */
-function onSilence(messages: ConsumerMessages, act: () => void): void {
+function onMissedHeartbeats(messages: ConsumerMessages, act: () => void): void {
   const watch = async (): Promise<void> => {
     for await (const { type } of messages.status()) if (type === 'heartbeats_missed') act();
   };
-  watch().catch(() => {});
+  watch().catch(() => {}); // the consumer was stopped
 }
 
-/** A message of the log, or `undefined` when it is none of ours. */
-function entryOf(message: JsMsg): LogEntry | undefined {
-  const chunk = countIn(message.headers, 'Fanout-Chunk');
-  const count = countIn(message.headers, 'Fanout-Count');
+/** A message of the log, or `undefined` when fanout did not write it. */
+function toLogEntry(message: JsMsg): LogEntry | undefined {
+  const chunk = numberHeader(message.headers, 'Fanout-Chunk');
+  const count = numberHeader(message.headers, 'Fanout-Count');
   if (chunk === undefined || count === undefined) return undefined;
   const worker = message.headers?.get('Fanout-Worker') ?? '';
   const kind = message.headers?.get('Fanout-Kind') === 'commit' ? 'commit' : 'results';
   const isUnfinished = message.headers?.has('Fanout-Unfinished') === true;
   return { kind, chunk, count, worker, isUnfinished, body: message.data, sequence: message.seq };
-}
-
-/** A whole number in a header, or `undefined`. */
-export function countIn(headers: MsgHdrs | undefined, name: string): number | undefined {
-  const text = headers?.get(name) ?? '';
-  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -1,16 +1,17 @@
-import type { ConsumerConfig, JetStreamManager, StreamConfig } from '@nats-io/jetstream';
+import type { ConsumerConfig, JetStreamClient, JetStreamManager, StreamConfig } from '@nats-io/jetstream';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import type { Nats } from './broker-connection.ts';
 import type { RunSettings } from './run-settings.ts';
 
-/** What the parts of one run are called on the broker. */
+/** The names of the parts of one run on the broker. */
 export interface RunNames {
-  /** The stream of jobs, a work queue. */
+  /** The stream of chunks, a work queue. */
   readonly jobs: string;
   /** The stream of results. */
   readonly log: string;
-  /** The stream that holds the last word on each key of the run, such as its settings. */
+  /** The stream that holds the last value of each key of the run, such as its settings. */
   readonly state: string;
-  /** The stream of URLs that no worker survived. */
+  /** The stream of dead letters. */
   readonly dead: string;
   /** Where chunks of a partition are published. */
   jobSubject(partition: number): string;
@@ -19,19 +20,44 @@ export interface RunNames {
   deadSubject(key: string): string;
   /** The durable consumer of a partition. */
   consumer(partition: number): string;
-  /** Where the collector answers what it is asked. */
+  /** Where the collector answers requests. */
   readonly collectorSubject: string;
 }
 
-// What may stand in the names of streams and in subjects, and in the name of a file.
+/** A run on the broker: the client, and the names of its parts. */
+export interface BrokerRun {
+  readonly nats: Nats;
+  readonly connection: NatsConnection;
+  readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly names: RunNames;
+}
+
+/**
+ * The server's own limits are this many times ours, which the sender keeps: see "Bounds" in
+ * docs/distributed-details.md.
+ */
+const SERVER_LIMIT_FACTOR = 20;
+
+/** A consumer of one of several partitions has one chunk in flight; otherwise each lane of each worker has one. */
+const MAX_IN_FLIGHT = 100_000;
+
+const NS_PER_MS = 1_000_000;
+
+// Error codes of the JetStream API.
+const STREAM_NAME_IN_USE = 10058;
+const CONSUMER_NOT_FOUND = 10014;
+const STREAM_NOT_FOUND = 10059;
+
+// What is allowed in the names of streams, in subjects, and in the name of a file.
 const RUN_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Whether a run may be called so. */
+/** Whether this is a valid name for a run. */
 export function isRunName(text: string): boolean {
   return RUN_NAME.test(text);
 }
 
-/** The name of the run in which the dead of this one are tried again. */
+/** The name of the run that retries the dead letters of this one. */
 export function retryName(run: string): string {
   const [, first = run, tries = '0'] = /^(.*)-retry-(\d{1,9})$/.exec(run) ?? [];
   return `${first}-retry-${Number(tries) + 1}`;
@@ -52,61 +78,44 @@ export function runNames(run: string): RunNames {
   };
 }
 
-/** The server's own limit is so many times ours, which the sender keeps: see "Bounds" in docs/distributed-details.md. */
-const SAFETY = 20;
-
-const NS_PER_MS = 1_000_000;
-const NAME_IN_USE = 10058;
-const NOT_FOUND: ReadonlySet<number> = new Set([10014, 10059]);
-
-/** Creates what is missing of a run: streams, and a consumer for each partition. May be called by many at once. */
-export async function setUp(
-  manager: JetStreamManager,
-  nats: Nats,
-  names: RunNames,
-  settings: RunSettings,
-): Promise<void> {
-  for (const config of streamsOf(nats, names, settings)) await addStream(manager, config);
+/**
+ * Creates the missing parts of a run: streams, and a consumer for each partition. Several processes may call it at
+ * once.
+ */
+export async function setUpRun(run: BrokerRun, settings: RunSettings): Promise<void> {
+  for (const config of streamConfigs(run, settings)) await addStream(run.manager, config);
   for (let partition = 0; partition < settings.partitions; partition++) {
-    await manager.consumers.add(names.jobs, consumerOf(nats, names, settings, partition));
+    await run.manager.consumers.add(run.names.jobs, consumerConfig(run, settings, partition));
   }
 }
 
-/** Creates the stream of a run's state, where its settings are. */
-export async function setUpState(
-  manager: JetStreamManager,
-  nats: Nats,
-  names: RunNames,
-  replicas: number,
-): Promise<void> {
-  await addStream(manager, stateStream(nats, names, replicas));
+/** Creates the stream of the run's state, which holds its settings. */
+export async function setUpState(run: BrokerRun, replicas: number): Promise<void> {
+  await addStream(run.manager, stateStreamConfig(run, replicas));
 }
 
 /**
- * Deletes and creates the consumers when the stream holds more messages than they know of: nats-server 2.9 loses sight of
- * some when it is killed. What is under way is then handed out a second time, which the collector sees.
+ * Recreates the consumers when the stream holds more chunks than they account for: nats-server 2.9 loses some when it
+ * is killed. Chunks in flight are then redelivered, and the collector drops the duplicates. Resolves to whether chunks
+ * were lost.
  */
-export async function adoptOrphans(
-  manager: JetStreamManager,
-  nats: Nats,
-  names: RunNames,
-  settings: RunSettings,
-): Promise<boolean> {
-  let known = 0;
+export async function redeliverLostChunks(run: BrokerRun, settings: RunSettings): Promise<boolean> {
+  const { manager, names } = run;
+  let accounted = 0;
   for await (const { num_pending, num_ack_pending } of manager.consumers.list(names.jobs)) {
-    known += num_pending + num_ack_pending;
+    accounted += num_pending + num_ack_pending;
   }
   const { state } = await manager.streams.info(names.jobs);
-  if (state.messages <= known) return false;
+  if (state.messages <= accounted) return false;
   for (let partition = 0; partition < settings.partitions; partition++) {
     await manager.consumers.delete(names.jobs, names.consumer(partition)).catch(() => false);
-    await manager.consumers.add(names.jobs, consumerOf(nats, names, settings, partition));
+    await manager.consumers.add(names.jobs, consumerConfig(run, settings, partition));
   }
   return true;
 }
 
-/** Deletes all that there is of a run; its state is the last, so that it can be tried again. */
-export async function deleteStreams(manager: JetStreamManager, names: RunNames): Promise<void> {
+/** Deletes the streams of a run. The state comes last, so that a purge that failed can be repeated. */
+export async function deleteStreams({ manager, names }: BrokerRun): Promise<void> {
   for (const name of [names.jobs, names.log, names.dead, names.state]) {
     await manager.streams.delete(name).catch((error: unknown) => {
       if (!isMissing(error)) throw error;
@@ -114,50 +123,65 @@ export async function deleteStreams(manager: JetStreamManager, names: RunNames):
   }
 }
 
-/** Whether the broker says that a stream or consumer does not exist. */
+/** Whether the broker reports that a stream or consumer does not exist. */
 export function isMissing(error: unknown): boolean {
   return (
-    NOT_FOUND.has(codeOf(error)) ||
+    [CONSUMER_NOT_FOUND, STREAM_NOT_FOUND].includes(apiErrorCode(error)) ||
     (error instanceof Error && /stream not found|deleted/i.test(error.message))
   );
 }
 
-/** The code of an error of the JetStream API, 0 of any other error. */
-export function codeOf(error: unknown): number {
+/** The code of an error of the JetStream API; 0 for any other error. */
+export function apiErrorCode(error: unknown): number {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : 0;
 }
 
-async function addStream(manager: JetStreamManager, config: Config): Promise<void> {
+/** The headers of a message, with the version of the format. */
+export function messageHeaders({ transport }: Nats, fields: Readonly<Record<string, string>>): MsgHdrs {
+  const headers = transport.headers();
+  headers.set('Fanout-V', '1');
+  for (const [name, value] of Object.entries(fields)) headers.set(name, value);
+  return headers;
+}
+
+/** A whole number of up to 15 digits in a header, or `undefined`. */
+export function numberHeader(headers: MsgHdrs | undefined, name: string): number | undefined {
+  const text = headers?.get(name) ?? '';
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+async function addStream(manager: JetStreamManager, config: NamedConfig): Promise<void> {
   try {
     await manager.streams.add(config);
   } catch (error) {
-    // It exists, with settings of its own: of another version of this program, or of a server with defaults of its own.
-    if (codeOf(error) !== NAME_IN_USE) throw error;
+    // It exists with other settings: another version of this program made it, or the server has other defaults.
+    if (apiErrorCode(error) !== STREAM_NAME_IN_USE) throw error;
   }
 }
 
-type Config = Partial<StreamConfig> & { name: string };
+type NamedConfig = Partial<StreamConfig> & { name: string };
 
-function streamsOf(nats: Nats, names: RunNames, settings: RunSettings): readonly Config[] {
+function streamConfigs(run: BrokerRun, settings: RunSettings): readonly NamedConfig[] {
+  const { nats, names } = run;
   const { DiscardPolicy, RetentionPolicy, StorageType } = nats.jetstream;
   const { replicas, maxQueued, maxLog } = settings;
   const common = { storage: StorageType.File, num_replicas: replicas, discard: DiscardPolicy.New };
   return [
-    stateStream(nats, names, replicas),
+    stateStreamConfig(run, replicas),
     {
       ...common,
       name: names.jobs,
       subjects: [names.jobSubject(0).replace(/0$/, '*')],
       retention: RetentionPolicy.Workqueue,
-      max_msgs: SAFETY * maxQueued + 1000,
-      // No message carries an id, and a window costs memory for each one.
+      max_msgs: SERVER_LIMIT_FACTOR * maxQueued + 1000,
+      // Messages carry no ids to find duplicates by, and the window costs memory for each message.
       duplicate_window: 100 * NS_PER_MS,
     },
     {
       ...common,
       name: names.log,
       subjects: [names.logSubject],
-      max_msgs: SAFETY * maxLog + 1000,
+      max_msgs: SERVER_LIMIT_FACTOR * maxLog + 1000,
       duplicate_window: 100 * NS_PER_MS,
     },
     {
@@ -170,29 +194,27 @@ function streamsOf(nats: Nats, names: RunNames, settings: RunSettings): readonly
   ];
 }
 
-function stateStream({ jetstream }: Nats, names: RunNames, replicas: number): Config {
+function stateStreamConfig({ nats, names }: BrokerRun, replicas: number): NamedConfig {
   return {
     name: names.state,
     subjects: [names.stateSubject('*')],
-    storage: jetstream.StorageType.File,
+    storage: nats.jetstream.StorageType.File,
     num_replicas: replicas,
     max_msgs_per_subject: 1,
   };
 }
 
-function consumerOf(
-  { jetstream }: Nats,
-  names: RunNames,
+function consumerConfig(
+  { nats, names }: BrokerRun,
   settings: RunSettings,
   partition: number,
 ): Partial<ConsumerConfig> {
   return {
     durable_name: names.consumer(partition),
     filter_subject: names.jobSubject(partition),
-    ack_policy: jetstream.AckPolicy.Explicit,
+    ack_policy: nats.jetstream.AckPolicy.Explicit,
     ack_wait: settings.ackWaitMs * NS_PER_MS,
-    // One chunk of a partition in the whole cluster; otherwise as many as there are lanes, of which nobody knows the number.
-    max_ack_pending: settings.partitions > 1 ? 1 : 100_000,
+    max_ack_pending: settings.partitions > 1 ? 1 : MAX_IN_FLIGHT,
     max_deliver: -1,
     max_waiting: 4096,
   };

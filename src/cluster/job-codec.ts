@@ -9,10 +9,37 @@ import type { Job } from '../model/job.ts';
 import { eachLine } from '../model/result-line.ts';
 import { hostOf } from '../model/url.ts';
 
-/** How the request of a job is written and read; reading checks it as it would check a line of an input. */
+/** A chunk that unpacks to more than this was not written by fanout. */
+const MAX_TEXT_BYTES = 64 * 1024 ** 2;
+
+/** Writes and reads the request of a job; reading checks it like a line of an input. */
 export interface JobWire {
   write(job: Job): object;
   read(request: object): Omit<Job, 'index' | 'source' | 'line'>;
+}
+
+/** The request of a job as a JSON line of an input has it. */
+export const jobWire: JobWire = {
+  write: (job) => ({ url: job.url, method: job.method, id: job.id, ...requestOf(job) }),
+  read: (request) => parseJobInput(request, '', { parseExpectation }),
+};
+
+/** The keys of a job beside URL, method and id, as a JSON line has them. */
+export function requestOf({ headers, body, save, expect }: Job) {
+  return { headers, body, save, expect: expect === undefined ? undefined : expectInput(expect) };
+}
+
+/** An expectation as a user writes it. */
+function expectInput({ status, contains, notContains, matches, headers, maxTimeMs }: Expectation): object {
+  return {
+    // The status set of a job was made by `parseExpectation`.
+    status: status === undefined ? undefined : statusSet.print(status as ReturnType<typeof statusSet.parse>),
+    contains: contains.length === 0 ? undefined : contains,
+    notContains: notContains.length === 0 ? undefined : notContains,
+    matches: matches.length === 0 ? undefined : regexps.print(matches),
+    header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
+    maxTime: maxTimeMs,
+  };
 }
 
 /** A job as one line of JSON. */
@@ -23,7 +50,7 @@ export function encodeJob(job: Job, wire: JobWire): string {
   return JSON.stringify({ ...place, url, id, invalid });
 }
 
-/** The job of a line, or `undefined` when it holds none. */
+/** The job of a line, or `undefined` when it is damaged. */
 export function decodeJob(text: string, wire: JobWire): Job | undefined {
   let value: unknown;
   try {
@@ -40,16 +67,9 @@ export function decodeJob(text: string, wire: JobWire): Job | undefined {
   return { ...place, url, invalid, ...(typeof id === 'string' ? { id } : {}) };
 }
 
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-/** A chunk that unpacks to more than this is none of ours. */
-const MAX_TEXT_BYTES = 64 * 1024 ** 2;
-
 /** The jobs of a chunk, or `undefined` when any part of it is damaged. */
 export function chunkJobs(body: Uint8Array, wire: JobWire): readonly Job[] | undefined {
-  const text = unpacked(body, MAX_TEXT_BYTES);
+  const text = unpackText(body, MAX_TEXT_BYTES);
   if (text === undefined || text === '') return undefined;
   const jobs: Job[] = [];
   for (const line of eachLine(text)) {
@@ -60,8 +80,8 @@ export function chunkJobs(body: Uint8Array, wire: JobWire): readonly Job[] | und
   return new Set(jobs.map(({ index }) => index)).size === jobs.length ? jobs : undefined;
 }
 
-/** What gzip has packed, as text; `undefined` when it is damaged, or longer than `maxBytes`. */
-export function unpacked(body: Uint8Array, maxBytes: number): string | undefined {
+/** The text in a gzip body; `undefined` when it is damaged, or larger than `maxBytes`. */
+export function unpackText(body: Uint8Array, maxBytes: number): string | undefined {
   try {
     return gunzipSync(body, { maxOutputLength: maxBytes }).toString();
   } catch {
@@ -69,7 +89,7 @@ export function unpacked(body: Uint8Array, maxBytes: number): string | undefined
   }
 }
 
-/** The partition of a URL's host, from 0: the same on every machine (FNV-1a, 32 bits, over UTF-16 units). */
+/** The partition of a URL's host, from 0. It is the same on every machine: FNV-1a, 32 bits, over UTF-16 units. */
 export function hostPartition(url: string, partitions: number): number {
   if (partitions === 1) return 0;
   const host = hostOf(url);
@@ -80,26 +100,6 @@ export function hostPartition(url: string, partitions: number): number {
   return (hash >>> 0) % partitions;
 }
 
-/** Jobs on their way through a broker have the form of a JSON line of an input, and are checked as such. */
-export const jobWire: JobWire = {
-  write: (job) => ({ url: job.url, method: job.method, id: job.id, ...requestOf(job) }),
-  read: (request) => parseJobInput(request, '', { parseExpectation }),
-};
-
-/** What a job has beside URL, method and id, as a JSON line has it. */
-export function requestOf({ headers, body, save, expect }: Job) {
-  return { headers, body, save, expect: expect === undefined ? undefined : expectInput(expect) };
-}
-
-/** An expectation as a user writes it. */
-function expectInput({ status, contains, notContains, matches, headers, maxTimeMs }: Expectation): object {
-  return {
-    // The status set of a job is one that `parseExpectation` made.
-    status: status === undefined ? undefined : statusSet.print(status as ReturnType<typeof statusSet.parse>),
-    contains: contains.length === 0 ? undefined : contains,
-    notContains: notContains.length === 0 ? undefined : notContains,
-    matches: matches.length === 0 ? undefined : regexps.print(matches),
-    header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
-    maxTime: maxTimeMs,
-  };
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

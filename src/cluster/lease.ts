@@ -3,93 +3,93 @@ import type { Result } from '../model/result.ts';
 import type { Delivery } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 
-/** Who has a chunk, and since when. */
-interface Holder {
+interface LeaseHolder {
   readonly worker: string;
-  readonly heldFrom: number;
+  readonly leasedSince: number;
 }
 
-/** A chunk that this worker is at. */
+/** A chunk that is leased to this worker. */
 export class LeasedChunk {
   readonly jobs: readonly Job[];
-  readonly #worker: string;
   readonly results: Result[] = [];
-  /** The last time it was handed to this worker: the broker listens to that one alone. */
+  /** The last delivery to this worker: the broker ignores what is sent for earlier ones. */
   delivery: Delivery;
-  /** The time of our last word on it that has reached the broker: from then on it waits for the next one. */
-  heldFrom: number;
-  /** Whether it is not ours any more: it was given back, or others have it. */
+  /** When the last extension that reached the broker was sent: the ack wait counts from then, in ms. */
+  leasedSince: number;
+  /** Whether the lease is over: the chunk was given back, or another worker has it. */
   isLost = false;
-  /** Of a chunk that is fetched URL by URL: resolves when that is over, and the broker knows that no URL is under way. */
-  turns: Promise<void> | undefined;
-  /** Resolves when all results are there, or nobody waits for more of them. */
+  /** Of a chunk that is fetched URL by URL: resolves when that is over, and the broker knows that no URL is in flight. */
+  serialFetch: Promise<void> | undefined;
+  /** Resolves when all results are there, or after `release()`. */
   readonly ended: Promise<void>;
-  /** Nobody waits for more results. */
+  /** Ends the wait for more results. */
   release: () => void = () => {};
+  readonly #worker: string;
 
-  constructor(delivery: Delivery, jobs: readonly Job[], { worker, heldFrom }: Holder) {
+  constructor(delivery: Delivery, jobs: readonly Job[], { worker, leasedSince }: LeaseHolder) {
     this.delivery = delivery;
     this.jobs = jobs;
     this.#worker = worker;
-    this.heldFrom = heldFrom;
+    this.leasedSince = leasedSince;
     this.ended = new Promise((resolve) => {
       this.release = resolve;
     });
-  }
-
-  /** Takes a result, which then has the name of its worker. */
-  add(result: Result): void {
-    this.results.push(Object.assign(result, { worker: this.#worker })); // a copy of so many keys would cost as much as to write them
-    if (this.isFetched) this.release();
-  }
-
-  /** It was handed to this worker once more: the broker did not hear in time that it is being worked on. */
-  comeAgain(delivery: Delivery, heldFrom: number): void {
-    this.delivery = delivery;
-    this.heldFrom = Math.max(this.heldFrom, heldFrom);
-  }
-
-  /** Gives it back to the broker. Whoever gets it next is to know that nobody died at the URL that was under way here. */
-  giveBack(): void {
-    if (this.turns === undefined) this.delivery.giveBack();
-    else this.turns.then(() => this.delivery.giveBack()).catch(() => {}); // the broker is away
   }
 
   /** Whether all results are there. */
   get isFetched(): boolean {
     return this.results.length === this.jobs.length;
   }
+
+  /** Adds a result, and the name of its worker to it. */
+  add(result: Result): void {
+    this.results.push(Object.assign(result, { worker: this.#worker })); // copying that many keys costs as much as encoding them
+    if (this.isFetched) this.release();
+  }
+
+  /** It was redelivered to this worker: the last extension did not reach the broker in time. */
+  redelivered(delivery: Delivery, leasedSince: number): void {
+    this.delivery = delivery;
+    this.leasedSince = Math.max(this.leasedSince, leasedSince);
+  }
+
+  /** Gives it back to the broker; after a serial fetch, only once the broker knows that no worker died at its URL. */
+  giveBack(): void {
+    if (this.serialFetch === undefined) this.delivery.giveBack();
+    else this.serialFetch.then(() => this.delivery.giveBack()).catch(() => {}); // the broker is away
+  }
 }
 
 interface LeasesParts {
   readonly engine: JetStreamEngine;
   readonly now: () => number;
-  /** What is under way here. */
+  /** The chunks that are leased now. */
   readonly chunks: () => Iterable<LeasedChunk>;
-  /** Told of chunks that others may be at by now. */
+  /** Called with chunks whose lease may be over. */
   readonly lost: (chunks: readonly LeasedChunk[]) => void;
 }
 
 /**
- * Asks the broker for more time while chunks are under way, and notices when it came too late: then the chunk is in other
- * hands, and with partitions no two workers may be at one host.
- * - A process that was stopped for longer than the broker waits has lost what it had.
- * - With partitions, so has one whose word did not reach the broker for so long; without, its results are still of use.
+ * Extends the leases of a worker, and notices when that came too late: then another worker has the chunk, and with
+ * partitions no two workers may fetch from one host.
+ * - A process that was suspended for longer than the ack wait has lost its leases.
+ * - With partitions it also loses a lease when no extension reached the broker for that long; without, its results
+ *   are still valid.
  */
 export class Leases {
   readonly #parts: LeasesParts;
   #timer: NodeJS.Timeout | undefined;
-  #lookedAt: number;
-  #wokeAt = Number.NEGATIVE_INFINITY;
+  #checkedAt: number;
+  #resumedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: LeasesParts) {
     this.#parts = parts;
-    this.#lookedAt = parts.now();
+    this.#checkedAt = parts.now();
   }
 
   start(): void {
     this.#timer = setInterval(() => {
-      this.#giveUp();
+      this.#reportLost();
       this.extend();
     }, this.#parts.engine.settings.ackWaitMs / 3);
   }
@@ -98,42 +98,41 @@ export class Leases {
     clearInterval(this.#timer);
   }
 
-  /** Asks for more time for all that is under way. What the broker has heard counts from when it was said. */
+  /** Extends all leases. They count from the time of sending, once the broker has received it. */
   extend(): void {
     const { engine, chunks } = this.#parts;
-    const saidAt = this.#look();
+    const sentAt = this.#checkSuspended();
     const extended = [...chunks()];
     if (extended.length === 0) return;
     for (const { delivery } of extended) delivery.extend();
-    const hold = (): void => {
-      for (const chunk of extended) chunk.heldFrom = Math.max(chunk.heldFrom, saidAt);
+    const confirm = (): void => {
+      for (const chunk of extended) chunk.leasedSince = Math.max(chunk.leasedSince, sentAt);
     };
-    engine.heard().then(hold, () => {}); // it is away, and did not hear it
+    engine.flush().then(confirm, () => {}); // the broker is away, and did not receive it
   }
 
-  /** Whether what was asked for at this time may still be ours. */
-  isFresh(askedAt: number): boolean {
-    this.#look();
-    return askedAt >= this.#wokeAt;
+  /** Whether a chunk that was requested at this time may still be leased to this worker. */
+  isFresh(requestedAt: number): boolean {
+    this.#checkSuspended();
+    return requestedAt >= this.#resumedAt;
   }
 
-  #giveUp(): void {
+  #reportLost(): void {
     const { engine, chunks, lost } = this.#parts;
     const { partitions, ackWaitMs } = engine.settings;
-    const now = this.#look();
-    const isShared = partitions > 1;
-    const late = [...chunks()].filter(
-      ({ heldFrom, isFetched }) =>
-        !isFetched && (heldFrom < this.#wokeAt || (isShared && now - heldFrom > ackWaitMs)),
+    const now = this.#checkSuspended();
+    const lostChunks = [...chunks()].filter(
+      ({ leasedSince, isFetched }) =>
+        !isFetched && (leasedSince < this.#resumedAt || (partitions > 1 && now - leasedSince > ackWaitMs)),
     );
-    if (late.length > 0) lost(late);
+    if (lostChunks.length > 0) lost(lostChunks);
   }
 
-  /** Notices that the process did not run. */
-  #look(): number {
+  /** Notices that the process was suspended. Returns the time. */
+  #checkSuspended(): number {
     const now = this.#parts.now();
-    if (now - this.#lookedAt > this.#parts.engine.settings.ackWaitMs) this.#wokeAt = now;
-    this.#lookedAt = now;
+    if (now - this.#checkedAt > this.#parts.engine.settings.ackWaitMs) this.#resumedAt = now;
+    this.#checkedAt = now;
     return now;
   }
 }

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openRun } from '../../src/cluster/cluster-run.ts';
-import { logRecord } from '../../src/cluster/result-log.ts';
-import { END_KEY } from '../../src/cluster/run-stop.ts';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
+import { createLogRecord } from '../../src/cluster/result-log.ts';
+import { END_KEY } from '../../src/cluster/run-state.ts';
 import { ShardWriter } from '../../src/cluster/shards.ts';
 import type { OkResult } from '../../src/model/result.ts';
 import { encodeSegment } from '../../src/model/result-line.ts';
@@ -72,7 +72,7 @@ async function collectWaiting(way: Way, bench: Bench): Promise<number> {
   for (let chunk = 0; chunk < CHUNKS; chunk++) {
     const results = Array.from({ length: CHUNK }, (_, at) => resultOf(chunk * CHUNK + at));
     const form = { maxBytes: engine.maxBytes, shards };
-    await engine.append(await logRecord({ chunk, results, worker: 'web7-502' }, form), signal);
+    await engine.log.append(await createLogRecord({ chunk, results, worker: 'web7-502' }, form), signal);
   }
   const urls = CHUNKS * CHUNK;
   await engine.setState(END_KEY, { chunks: CHUNKS, read: urls, skipped: 0 });
@@ -95,7 +95,7 @@ async function countCommits(bench: Bench): Promise<number> {
     const chunks = Array.from({ length: 100 }, (_, at) => start + at);
     const append = (chunk: number) => {
       const body = Buffer.from(encodeSegment({ ...place, ...counts, chunk, first: chunk * CHUNK }));
-      return engine.append({ kind: 'commit', chunk, count: CHUNK, worker: 'web7-502', body }, signal);
+      return engine.log.append({ kind: 'commit', chunk, count: CHUNK, worker: 'web7-502', body }, signal);
     };
     await Promise.all(chunks.map(append));
   }

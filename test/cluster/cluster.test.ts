@@ -3,7 +3,7 @@ import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { LogEntry } from '../../src/cluster/chunk.ts';
-import { openRun } from '../../src/cluster/cluster-run.ts';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { runNames } from '../../src/cluster/jetstream-setup.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { runCli } from '../origin/run-cli.ts';
@@ -73,19 +73,19 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     const engine = await openRun({ address: own.address, run, warn: () => {} }, { settings, wanted: {} });
     onTestFinished(() => engine.close());
     const signal = new AbortController().signal;
-    await engine.append({ kind: 'results', chunk: 1, count, worker, body: Buffer.from('1') }, signal);
+    await engine.log.append({ kind: 'results', chunk: 1, count, worker, body: Buffer.from('1') }, signal);
 
     // A reader on the broker that we are connected to would be lost with the connection, which anyone notices.
     let [entries, reader]: [AsyncIterator<LogEntry> | undefined, string | undefined] = [undefined, undefined];
     while (reader === undefined) {
-      entries = engine.log(signal)[Symbol.asyncIterator]();
+      entries = engine.log.entries(signal)[Symbol.asyncIterator]();
       expect((await entries.next()).value?.chunk).toBe(1);
       const found = await readerOf(runNames(run).log, own);
       if (found !== 'n0') reader = found;
       else await entries.return?.();
     }
     await others.find((_, index) => `n${index + 1}` === reader)?.kill();
-    await engine.append({ kind: 'results', chunk: 2, count, worker, body: Buffer.from('2') }, signal);
+    await engine.log.append({ kind: 'results', chunk: 2, count, worker, body: Buffer.from('2') }, signal);
     const again = await entries?.next();
     const next = await entries?.next();
     expect([again?.value?.chunk, next?.value?.chunk]).toEqual([1, 2]);

@@ -6,11 +6,11 @@ import { okResult } from '../model/a-result.ts';
 const ACK_WAIT_MS = 30;
 
 /** Leases over one chunk, with a clock in the hands of the test, a broker that hears or does not, and what was given up. */
-function leased(partitions: number, heard: () => Promise<void>) {
+function leased(partitions: number, flush: () => Promise<void>) {
   const world = { now: 1000, lost: 0, ticks: 0, tick: () => {} };
   const delivery = {
     id: 0,
-    attempts: 1,
+    deliveries: 1,
     body: new Uint8Array(),
     extend: () => {
       world.ticks += 1;
@@ -20,9 +20,9 @@ function leased(partitions: number, heard: () => Promise<void>) {
     giveBack: () => {},
   };
   const job = { index: 0, source: 's', line: 1, url: 'http://h/' };
-  const chunk = new LeasedChunk(delivery, [job], { worker: 'w', heldFrom: world.now });
+  const chunk = new LeasedChunk(delivery, [job], { worker: 'w', leasedSince: world.now });
   // All that leases use of an engine.
-  const engine = { settings: { partitions, ackWaitMs: ACK_WAIT_MS }, heard } as unknown as JetStreamEngine;
+  const engine = { settings: { partitions, ackWaitMs: ACK_WAIT_MS }, flush } as unknown as JetStreamEngine;
   const leases = new Leases({
     engine,
     now: () => world.now,
@@ -63,21 +63,21 @@ describe('Leases', () => {
     },
   );
 
-  it('give up, with partitions, what the broker has not heard of in time', async () => {
+  it('give up, with partitions, what the broker has not flush of in time', async () => {
     const { world, chunk, ticks } = leased(8, isAway);
     world.now += ACK_WAIT_MS;
     await ticks(3);
     expect(world.lost).toBe(0);
     world.now += 1;
     await untilLost(world);
-    expect(chunk.heldFrom).toBe(1000);
+    expect(chunk.leasedSince).toBe(1000);
   });
 
   it.each([
     ['the broker hears of it', 8, hears],
     ['without partitions, when the broker is away', 1, isAway],
-  ])('keep a chunk while %s', async (_, partitions, heard) => {
-    const { world, ticks } = leased(partitions, heard);
+  ])('keep a chunk while %s', async (_, partitions, flush) => {
+    const { world, ticks } = leased(partitions, flush);
     for (let step = 0; step < 5; step++) {
       world.now += ACK_WAIT_MS;
       await ticks(2);

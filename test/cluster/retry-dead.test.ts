@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openRun } from '../../src/cluster/cluster-run.ts';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import type { Origin } from '../origin/origin.ts';
 import { runCli, startCli } from '../origin/run-cli.ts';

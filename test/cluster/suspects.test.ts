@@ -23,11 +23,11 @@ function aSuspectedChunk() {
   };
   /** A worker that dies, or is told to end, when it has begun a certain job. Resolves to what became of each job. */
   const work = async ({ deadly, last }: { readonly deadly?: number; readonly last?: number } = {}) => {
-    const delivery = { id: 7, attempts: 9, body: new Uint8Array() };
+    const delivery = { id: 7, deliveries: 9, body: new Uint8Array() };
     const chunk = new LeasedChunk(
       { ...delivery, extend: async () => {}, ack: async () => {}, giveBack: () => {} },
       JOBS,
-      { worker: 'host-1', heldFrom: 0 },
+      { worker: 'host-1', leasedSince: 0 },
     );
     const leaving = new AbortController();
     await fetchSerially(chunk, { engine, wire: jobWire, now: () => 0 }, leaving.signal, async ({ index }) => {

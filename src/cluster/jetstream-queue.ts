@@ -1,0 +1,210 @@
+import type { Consumer, JsMsg } from '@nats-io/jetstream';
+import { OutputError } from '../model/errors.ts';
+import type { Delivery, EncodedChunk } from './chunk.ts';
+import { apiErrorCode, type BrokerRun, isMissing, messageHeaders, numberHeader } from './jetstream-setup.ts';
+import { pause, retryUntilBack } from './retry-until-back.ts';
+
+/** Chunks published at once, at most. */
+const MAX_WINDOW = 32;
+const FULL_PAUSE_MS = 50;
+const STREAM_FULL = 10077; // an error code of the JetStream API
+
+/** How long one pull request for a chunk stays open; 1 s is the least that the client takes. */
+const PULL_MS = 1000;
+const ERROR_PAUSE_MS = 500;
+
+interface QueueParts extends BrokerRun {
+  /** Chunks in the stream at most. */
+  readonly maxQueued: number;
+  /** Recreates what is missing of the run on the broker. */
+  readonly ensure: () => Promise<void>;
+}
+
+export interface PublishOptions {
+  readonly signal: AbortSignal;
+  /** Called for each chunk that the broker has stored. */
+  readonly sent?: ((chunk: EncodedChunk) => void) | undefined;
+}
+
+/** A consumer, and the time at which its stream was created. */
+interface OpenConsumer {
+  readonly consumer: Consumer;
+  readonly created: string;
+}
+
+/**
+ * The work queue of chunks.
+ * - Publishing waits while the queue is full. The limit is kept here: a server that is killed while it refuses
+ *   messages at a limit of its own may come back above it, and then drops unfinished chunks.
+ * - Chunks are pulled one at a time: the ack wait of messages in a buffer would run out (nats.js #1929).
+ */
+export class JetStreamQueue {
+  readonly #parts: QueueParts;
+  readonly #consumers = new Map<number, OpenConsumer>();
+
+  constructor(parts: QueueParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Publishes the chunks that follow the last one of the stream. Chunk `i` becomes message `i + 1`, so the stream
+   * itself records which were sent: one that is published twice is refused, and after a refused one the next ones are
+   * refused too. Throws an `OutputError` when the stream has lost its content.
+   */
+  async publish(chunks: AsyncIterable<EncodedChunk>, { signal, sent }: PublishOptions): Promise<void> {
+    let confirmed = 0;
+    for await (const window of windows(chunks, this.#maxWindow)) {
+      const first = window[0]?.id ?? 0;
+      const end = first + window.length;
+      for (let next = first; next < end && !signal.aborted; ) {
+        confirmed = Math.max(confirmed, next);
+        await this.#waitForRoom(end - next, signal);
+        if (signal.aborted) return;
+        const isSent = await this.#send(window.slice(next - first), true);
+        const reached = isSent ? end : (await this.#streamState(signal))?.last_seq;
+        if (reached === undefined) return;
+        if (reached < confirmed) throw lostChunks(reached, confirmed);
+        for (const chunk of window.slice(next - first, reached - first)) sent?.(chunk);
+        next = reached;
+        if (!isSent) await pause(FULL_PAUSE_MS, signal);
+      }
+      if (signal.aborted) return;
+    }
+  }
+
+  /** Publishes chunks again, at any place in the stream. A chunk that is published twice does no harm. */
+  async republish(chunks: AsyncIterable<EncodedChunk>, { signal, sent }: PublishOptions): Promise<void> {
+    for await (const window of windows(chunks, this.#maxWindow)) {
+      await this.#waitForRoom(window.length, signal);
+      while (!signal.aborted && !(await this.#send(window, false))) await pause(FULL_PAUSE_MS, signal);
+      if (signal.aborted) return;
+      for (const chunk of window) sent?.(chunk);
+    }
+  }
+
+  /** The next chunk of a partition; `undefined` when there was none for a second, or the broker is away. */
+  async next(partition: number, signal: AbortSignal): Promise<Delivery | undefined> {
+    try {
+      const { consumer, created } = await this.#consumer(partition);
+      const message = await consumer.next({ expires: PULL_MS });
+      return message === null ? undefined : this.#toDelivery(message, created);
+    } catch {
+      // The broker is away, which the user is told elsewhere, or has lost the run.
+      this.#consumers.delete(partition);
+      await this.#parts.ensure().catch(() => {});
+      await pause(ERROR_PAUSE_MS, signal);
+      return undefined;
+    }
+  }
+
+  /** At most half of the limit: the queue is never above it, and not empty while it is refilled. */
+  get #maxWindow(): number {
+    return Math.min(MAX_WINDOW, Math.ceil(this.#parts.maxQueued / 2));
+  }
+
+  /** Whether all were stored. */
+  async #send(window: readonly EncodedChunk[], isOrdered: boolean): Promise<boolean> {
+    const { nats, client, names, ensure } = this.#parts;
+    const published = window.map(({ id, partition, body }) =>
+      client.publish(names.jobSubject(partition), body, {
+        headers: messageHeaders(nats, { 'Fanout-Chunk': String(id) }),
+        ...(isOrdered ? { expect: { lastSequence: id } } : {}),
+      }),
+    );
+    const failed = (await Promise.allSettled(published)).find(({ status }) => status === 'rejected');
+    if (failed?.status !== 'rejected') return true;
+    // Without a stream, and while the broker starts, there are no responders.
+    if (apiErrorCode(failed.reason) !== STREAM_FULL) await ensure().catch(() => {});
+    return false;
+  }
+
+  async #waitForRoom(count: number, signal: AbortSignal): Promise<void> {
+    const { maxQueued } = this.#parts;
+    while (!signal.aborted) {
+      const state = await this.#streamState(signal);
+      if (state === undefined || state.messages + count <= maxQueued) return;
+      await pause(FULL_PAUSE_MS, signal);
+    }
+  }
+
+  /** The state of the stream; `undefined` after an abort. */
+  #streamState(signal: AbortSignal) {
+    const { manager, names, ensure } = this.#parts;
+    return retryUntilBack(async () => (await manager.streams.info(names.jobs)).state, {
+      signal,
+      repair: async (error) => {
+        if (isMissing(error)) await ensure();
+      },
+    }).catch(() => undefined);
+  }
+
+  async #consumer(partition: number): Promise<OpenConsumer> {
+    const { client, names } = this.#parts;
+    const open = this.#consumers.get(partition);
+    if (open !== undefined) return open;
+    const created = await this.#streamCreated();
+    const consumer = await client.consumers.get(names.jobs, names.consumer(partition));
+    const opened = { consumer, created };
+    this.#consumers.set(partition, opened);
+    return opened;
+  }
+
+  /** When the stream was created: another time means another stream of the same name. */
+  async #streamCreated(): Promise<string> {
+    const { manager, names } = this.#parts;
+    return (await manager.streams.info(names.jobs)).created;
+  }
+
+  #toDelivery(message: JsMsg, created: string): Delivery | undefined {
+    const id = numberHeader(message.headers, 'Fanout-Chunk');
+    if (id === undefined) {
+      message.term('it is no chunk of fanout');
+      return undefined;
+    }
+    return {
+      id,
+      deliveries: message.info.deliveryCount,
+      body: message.data,
+      extend: () => message.working(),
+      // After a lost ack the chunk is redelivered, and the collector drops its second results.
+      ack: () => this.#ack(message, created).catch(() => {}),
+      giveBack: (afterMs) => message.nak(afterMs),
+    };
+  }
+
+  /**
+   * An ack identifies its message only by its number in the stream. In a stream that was recreated after a loss or a
+   * purge, that is another chunk, which would then never be fetched.
+   */
+  async #ack(message: JsMsg, created: string): Promise<void> {
+    if ((await this.#streamCreated()) === created) await message.ackAck();
+    else this.#consumers.clear();
+  }
+}
+
+function lostChunks(held: number, sent: number): OutputError {
+  return new OutputError(
+    `Cannot go on sending: the broker has forgotten chunks, it knows ${held} of ${sent}; ` +
+      'while fanout collect runs, type "fanout feed --reconcile" with the same inputs to send what has no result',
+  );
+}
+
+/**
+ * Groups of chunks to publish at once, of 1, 2, 4 … `max`: work begins with the first chunk of a list that arrives
+ * slowly.
+ */
+async function* windows(
+  chunks: AsyncIterable<EncodedChunk>,
+  max: number,
+): AsyncGenerator<readonly EncodedChunk[]> {
+  let window: EncodedChunk[] = [];
+  let size = 1;
+  for await (const chunk of chunks) {
+    window.push(chunk);
+    if (window.length < size) continue;
+    yield window;
+    window = [];
+    size = Math.min(2 * size, max);
+  }
+  if (window.length > 0) yield window;
+}

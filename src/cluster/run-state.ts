@@ -1,0 +1,118 @@
+import { UsageError } from '../model/errors.ts';
+import type { JetStreamEngine } from './jetstream-engine.ts';
+import { pause } from './retry-until-back.ts';
+
+// The keys of a run's state on the broker.
+export const END_KEY = 'end';
+export const PROGRESS_KEY = 'progress';
+export const COMPLETE_KEY = 'complete';
+export const COLLECTOR_KEY = 'collector';
+export const INPUTS_KEY = 'inputs';
+export const RECONCILED_KEY = 'reconciled';
+export const FED_KEY = 'fed';
+export const STOP_KEY = 'stop';
+
+/** How often each process of a run checks whether the run was stopped. */
+export const STOP_POLL_MS = 1000;
+
+/** The totals of a run, known when its whole list was sent. */
+export interface RunEnd {
+  readonly chunks: number;
+  readonly read: number;
+  /** Of `read`, the jobs that were left out on purpose. */
+  readonly skipped: number;
+}
+
+/** The progress of the collector. */
+export interface CollectorProgress {
+  readonly chunks: number;
+  readonly ok: number;
+  readonly failed: number;
+  /** Records of chunks that already had results. */
+  readonly duplicates: number;
+  readonly urlsPerSecond: number;
+  /** The lowest chunk without results. */
+  readonly oldest: number;
+  /** The last record of the log that was read. */
+  readonly sequence: number;
+}
+
+/** Why a run over several machines was stopped before the end of its list. */
+export interface StopReason {
+  readonly cause: 'failures' | 'deadline';
+  /** The number of failures, or ms. */
+  readonly limit: number;
+}
+
+/** The last stop of a run. */
+export interface RunStop extends StopReason {
+  /** The failures before the stop: they do not count again when the run continues. */
+  readonly failures: number;
+  /** Whether the run has continued since. */
+  readonly isOver: boolean;
+}
+
+/** The end of a run as read from the broker; `undefined` if it is not valid. */
+export function endFrom(value: unknown): RunEnd | undefined {
+  return hasCounts(value, ['chunks', 'read', 'skipped']) ? (value as RunEnd) : undefined; // every key was checked
+}
+
+/** The progress of a collector as read from the broker; `undefined` if it is not valid. */
+export function progressFrom(value: unknown): CollectorProgress | undefined {
+  const keys = ['chunks', 'ok', 'failed', 'duplicates', 'urlsPerSecond', 'oldest', 'sequence'];
+  return hasCounts(value, keys) ? (value as CollectorProgress) : undefined; // every key was checked
+}
+
+/** The last stop of a run; `undefined` when there was none. */
+export async function lastStop(engine: JetStreamEngine): Promise<RunStop | undefined> {
+  const stop: Record<string, unknown> = { ...Object(await engine.state(STOP_KEY)) };
+  const { cause, limit, failures, isOver } = stop;
+  if (cause !== 'failures' && cause !== 'deadline') return undefined;
+  if (!isCount(limit) || !isCount(failures) || typeof isOver !== 'boolean') return undefined;
+  return { cause, limit, failures, isOver };
+}
+
+/** Lets a stopped run continue. Resolves to the failures before its last stop. */
+export async function liftStop(engine: JetStreamEngine): Promise<number> {
+  const stop = await lastStop(engine);
+  if (stop?.isOver === false) await engine.setState(STOP_KEY, { ...stop, isOver: true });
+  return stop?.failures ?? 0;
+}
+
+/** Resolves to the stop of the run once it is stopped, and to `undefined` at the signal. Never rejects. */
+export async function untilStopped(
+  engine: JetStreamEngine,
+  signal: AbortSignal,
+): Promise<RunStop | undefined> {
+  while (!signal.aborted) {
+    const stop = await lastStop(engine).catch(() => undefined);
+    if (stop?.isOver === false && !signal.aborted) return stop;
+    await pause(STOP_POLL_MS, signal);
+  }
+  return undefined;
+}
+
+/** Throws a `UsageError` when the run is stopped. */
+export async function refuseStopped(engine: JetStreamEngine, action: string): Promise<void> {
+  const stop = await lastStop(engine);
+  if (stop?.isOver !== false) return;
+  throw new UsageError(
+    `Cannot ${action} this run: it was stopped ${stopText(stop)}; it goes on when "fanout collect" is started again`,
+  );
+}
+
+/** The reason, as text that follows "stopped". */
+export function stopText({ cause, limit }: StopReason): string {
+  if (cause === 'deadline') return `by its deadline of ${limit}ms`;
+  return limit === 1 ? 'after its first failure' : `after ${limit} failures`;
+}
+
+function hasCounts(value: unknown, keys: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields: Readonly<Record<string, unknown>> = { ...value };
+  return keys.every((key) => isCount(fields[key]));
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
