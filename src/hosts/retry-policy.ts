@@ -1,31 +1,81 @@
+/** What is retried, and how often. */
+export interface RetryPolicy {
+  /** Attempts after the first one. */
+  readonly retries: number;
+  readonly retryStatuses: { has(status: number): boolean };
+  readonly retriesNetworkFailures: boolean;
+  /** Whether methods that are not idempotent are retried too. */
+  readonly retriesAllMethods: boolean;
+  /** The longest Retry-After that is waited for, in ms. */
+  readonly maxRetryAfterMs: number;
+}
+
+/** An attempt that failed, as far as a retry depends on it. */
+export interface FailedAttempt {
+  /** Attempts so far, this one included. */
+  readonly attempts: number;
+  /** The method of the job. */
+  readonly method: string;
+  /** The unwanted status; `undefined` if the network failed. */
+  readonly status: number | undefined;
+  /** Whether a network failure may go away. */
+  readonly isTransient: boolean;
+  /** The wait in ms that the server asks for. */
+  readonly waitMs: number;
+}
+
+/** Retry after `delayMs`; or do not, since it is pointless, or since the server asks for a longer wait than is allowed. */
+export type RetryDecision = { readonly delayMs: number } | 'final' | 'wait-too-long';
+
+/** The whole retry policy. `random` gives a number from 0 up to, not including, 1. */
+export function decideRetry(policy: RetryPolicy, failed: FailedAttempt, random: () => number): RetryDecision {
+  const { attempts, method, status, isTransient, waitMs } = failed;
+  const mayHelp =
+    status === undefined ? policy.retriesNetworkFailures && isTransient : policy.retryStatuses.has(status);
+  if (!mayHelp) return 'final';
+  if (waitMs > policy.maxRetryAfterMs) return 'wait-too-long';
+  if (attempts > policy.retries || !(policy.retriesAllMethods || isIdempotent(method))) return 'final';
+  return { delayMs: Math.max(waitMs, backoffMs(attempts, random)) };
+}
+
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** Whether sending a request of this method twice has the effect of sending it once (RFC 9110, 9.2.2). */
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT.has(method);
+}
+
 const BASE_MS = 500;
-const CAP_MS = 30_000;
+const MAX_BACKOFF_MS = 30_000;
 
 /**
- * Time in ms to wait before the next attempt, after `attempts` (from 1) that failed: exponential, capped, with full
- * jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ * Time in ms before the next attempt, after `attempts` (from 1) that failed: exponential, capped, with full jitter
+ * (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  */
 export function backoffMs(attempts: number, random: () => number): number {
-  return random() * Math.min(CAP_MS, BASE_MS * 2 ** (attempts - 1));
+  return random() * Math.min(MAX_BACKOFF_MS, BASE_MS * 2 ** (attempts - 1));
+}
+
+/** The wait in ms that a response asks for: the Retry-After of a 429 or 503. 0 if there is none. */
+export function requestedWaitMs(
+  status: number,
+  retryAfter: string | readonly string[] | undefined,
+  now: number,
+): number {
+  if (typeof retryAfter !== 'string' || (status !== 429 && status !== 503)) return 0;
+  return retryAfterMs(retryAfter, now) ?? 0;
 }
 
 /**
  * The wait in ms that a Retry-After header asks for (RFC 9110, 10.2.3), counted from `now` in ms since the epoch;
- * `undefined` when the header says nothing that can be understood.
+ * `undefined` if it is neither seconds nor an HTTP date.
  */
 export function retryAfterMs(header: string, now: number): number | undefined {
   const text = header.trim();
   if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, Number.MAX_SAFE_INTEGER);
-  // An HTTP date begins with the name of the day; `Date.parse` alone takes much else for a date.
+  // An HTTP date starts with the name of a day; `Date.parse` takes much else for a date.
   if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
   // The asctime form is in GMT without saying so, and ends in the year.
   const date = Date.parse(/ \d{4}$/.test(text) ? `${text} GMT` : text);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
-}
-
-const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
-
-/** Whether sending a request of this method twice does what sending it once does (RFC 9110, 9.2.2). */
-export function isIdempotent(method: string): boolean {
-  return SAFE_TO_REPEAT.has(method);
 }

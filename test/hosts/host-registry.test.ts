@@ -1,0 +1,188 @@
+import { expect, test } from 'vitest';
+import { HostRegistry, type HostRegistryOptions, type HostSignal } from '../../src/hosts/host-registry.ts';
+
+const RESPONSE: HostSignal = { kind: 'response' };
+const NEVER = Number.POSITIVE_INFINITY;
+
+function registryOf(options: Partial<HostRegistryOptions> = {}): HostRegistry {
+  return new HostRegistry({
+    perHost: 64,
+    concurrency: 64,
+    perMs: NEVER,
+    totalPerMs: NEVER,
+    breakerThreshold: 5,
+    window: 100,
+    ...options,
+  });
+}
+
+function pushedBack(waitMs: number): HostSignal {
+  return { kind: 'push-back', waitMs };
+}
+
+test('no request to a host is allowed while as many are in flight as its limit says', () => {
+  const registry = registryOf({ perHost: 2 });
+  registry.onDispatch('a', 0);
+  registry.onDispatch('a', 0);
+  expect(registry.keyNextAllowedAt('a', 1)).toBe(0);
+  expect(registry.keyNextAllowedAt('a', 2)).toBe(NEVER);
+  expect(registry.keyNextAllowedAt('b', 0)).toBe(0);
+});
+
+test('Retry-After pauses the host that sent it, and no other', () => {
+  const registry = registryOf();
+  registry.onDispatch('a', 0);
+  registry.onDispatch('a', 0);
+  registry.record('a', pushedBack(5000), 0, 100);
+  registry.record('a', pushedBack(1000), 0, 100);
+  expect(registry.keyNextAllowedAt('a', 0)).toBe(5100);
+  expect(registry.keyNextAllowedAt('b', 0)).toBe(0);
+});
+
+test('timeouts halve the limit as push-backs do', () => {
+  const registry = registryOf({ perHost: 4, breakerThreshold: 0 });
+  registry.onDispatch('a', 0);
+  registry.record('a', { kind: 'failure', isTimeout: true, error: 'slow' }, 0, 1);
+  expect(registry.keyNextAllowedAt('a', 1)).toBe(0);
+  expect(registry.keyNextAllowedAt('a', 2)).toBe(NEVER);
+});
+
+test('a host that is down gives its reason, and its jobs are allowed so that they can fail', () => {
+  const registry = registryOf({ breakerThreshold: 1 });
+  for (const now of [0, 1000, 3000, 7000]) {
+    expect(registry.downReason('a')).toBe(undefined);
+    registry.onDispatch('a', now);
+    registry.record('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now);
+  }
+  expect(registry.downReason('a')).toBe('refused');
+  expect(registry.keyNextAllowedAt('a', 0)).toBe(0);
+});
+
+test('the rate of a host delays only that host, the total rate delays all', () => {
+  const registry = registryOf({ perMs: 1 / 1000, totalPerMs: 1 / 500 });
+  registry.onDispatch('a', 0);
+  expect(registry.keyNextAllowedAt('a', 0)).toBe(990);
+  expect(registry.keyNextAllowedAt('b', 0)).toBe(0);
+  expect(registry.nextAllowedAt(0, 0)).toBe(490);
+});
+
+test('a host is forgotten when nothing is in flight and it has no state worth keeping', () => {
+  const registry = registryOf();
+  for (let i = 0; i < 1000; i++) {
+    registry.onDispatch(`host${i}`, i);
+    registry.record(`host${i}`, RESPONSE, i, i);
+  }
+  expect(registry.size).toBe(0);
+  registry.onDispatch('busy', 0);
+  registry.onDispatch('busy', 0);
+  registry.record('busy', RESPONSE, 0, 1);
+  registry.onDispatch('paused', 0);
+  registry.record('paused', pushedBack(60_000), 0, 1);
+  expect(registry.size).toBe(2);
+});
+
+test('memory of hosts is bounded: beyond 100,000 the oldest is evicted, one with a long pause last', () => {
+  const registry = registryOf({ perMs: 1 / 1000 });
+  registry.onDispatch('kept', 0);
+  registry.record('kept', pushedBack(3_600_000), 0, 0);
+  for (let i = 0; i < 100_010; i++) {
+    registry.onDispatch(`host${i}`, i);
+    registry.record(`host${i}`, RESPONSE, i, i);
+  }
+  expect(registry.size).toBeLessThanOrEqual(100_000);
+  expect(registry.keyNextAllowedAt('kept', 0)).toBe(3_600_000);
+});
+
+test('failures below the threshold are remembered as long as the queue may hold jobs of the host', () => {
+  const refused: HostSignal = { kind: 'failure', isTimeout: false, error: 'refused' };
+  const registry = registryOf({ breakerThreshold: 2, window: 100 });
+  const fail = (key: string) => {
+    registry.onDispatch(key, 0);
+    registry.record(key, refused, 0, 0);
+  };
+  fail('first');
+  for (let i = 0; i < 99; i++) fail(`host${i}`);
+  expect(registry.size).toBe(100);
+  fail('first');
+  expect(registry.keyNextAllowedAt('first', 0)).toBe(1000);
+  for (let i = 0; i < 1000; i++) fail(`other${i}`);
+  expect(registry.size).toBe(101);
+  fail('host0');
+  expect(registry.keyNextAllowedAt('host0', 0)).toBe(0);
+});
+
+test('countPaused() counts the hosts that are paused or whose breaker is open', () => {
+  const registry = registryOf({ breakerThreshold: 1 });
+  for (const key of ['busy', 'paused', 'down']) registry.onDispatch(key, 0);
+  registry.record('paused', pushedBack(2000), 0, 0);
+  registry.record('down', { kind: 'failure', isTimeout: false, error: 'refused' }, 0, 0);
+  expect([registry.size, registry.countPaused(1000)]).toEqual([3, 2]);
+  expect(registry.countPaused(2000)).toBe(1);
+});
+
+test('a host that is paused or waits for its rate is kept until then, and forgotten by its next response', () => {
+  for (const perMs of [NEVER, 1 / 1000]) {
+    const registry = registryOf({ perMs });
+    registry.onDispatch('a', 0);
+    registry.record('a', perMs === NEVER ? pushedBack(500) : RESPONSE, 0, 0);
+    expect(registry.size).toBe(1);
+    expect(registry.keyNextAllowedAt('a', 0)).toBeGreaterThan(400);
+    registry.onDispatch('a', 600);
+    registry.record('a', { kind: 'neutral' }, 600, 5000);
+    // The limit of the paused host was halved, so it is kept.
+    expect(registry.size).toBe(perMs === NEVER ? 1 : 0);
+  }
+});
+
+test('jobs without a host are not remembered, and use up no rate', () => {
+  const registry = registryOf({ totalPerMs: 1 / 1000 });
+  registry.onDispatch('', 0);
+  expect([registry.size, registry.nextAllowedAt(0, 0)]).toEqual([0, 0]);
+  registry.record('', { kind: 'neutral' }, 0, 0);
+  expect(registry.size).toBe(0);
+});
+
+test('jobs of a host that is down use up nothing of the total rate', () => {
+  const registry = registryOf({ breakerThreshold: 1, totalPerMs: 1 / 10 });
+  for (const now of [0, 1000, 3000, 7000]) {
+    registry.onDispatch('a', now);
+    registry.record('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now);
+  }
+  for (let i = 0; i < 1000; i++) registry.onDispatch('a', 8000);
+  expect(registry.nextAllowedAt(8000, 0)).toBeLessThanOrEqual(8000);
+  registry.onDispatch('b', 8000);
+  expect(registry.nextAllowedAt(8000, 0)).toBe(8000);
+});
+
+test('an exhausted resource of this machine pauses every host, and is not held against the host', () => {
+  const registry = registryOf({ breakerThreshold: 1 });
+  registry.onDispatch('a', 0);
+  registry.record('a', { kind: 'exhausted' }, 0, 0);
+  expect([
+    registry.exhaustedCount,
+    registry.nextAllowedAt(0, 0),
+    registry.keyNextAllowedAt('a', 0),
+    registry.size,
+  ]).toEqual([1, 50, 0, 0]);
+  expect(registry.nextAllowedAt(0, 32)).toBe(NEVER);
+});
+
+test('responses and failures raise a limit that was lowered by an exhausted resource, neutral signals do not', () => {
+  const limitOf = (registry: HostRegistry) =>
+    Array.from({ length: 64 }, (_, n) => n).filter((n) => registry.nextAllowedAt(0, n) !== NEVER);
+  const after = (signal: HostSignal) => {
+    const registry = registryOf({ breakerThreshold: 0 });
+    registry.record('a', { kind: 'exhausted' }, 0, 0);
+    for (let i = 0; i < 40; i++) registry.record('a', signal, 0, 0);
+    return limitOf(registry).length;
+  };
+  expect(after(RESPONSE)).toBe(40);
+  expect(after({ kind: 'failure', isTimeout: false, error: 'refused' })).toBe(40);
+  expect(after({ kind: 'neutral' })).toBe(32);
+});
+
+test('a signal of a host that was forgotten is ignored', () => {
+  const registry = registryOf();
+  registry.record('never taken', RESPONSE, 0, 0);
+  expect(registry.size).toBe(0);
+});

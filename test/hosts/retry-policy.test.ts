@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import {
+  backoffMs,
+  decideRetry,
+  type FailedAttempt,
+  isIdempotent,
+  type RetryPolicy,
+  requestedWaitMs,
+  retryAfterMs,
+} from '../../src/hosts/retry-policy.ts';
+
+const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
+
+describe('decideRetry()', () => {
+  const POLICY: RetryPolicy = {
+    retries: 2,
+    retryStatuses: new Set([429, 503]),
+    retriesNetworkFailures: true,
+    retriesAllMethods: false,
+    maxRetryAfterMs: 60_000,
+  };
+  const FAILED: FailedAttempt = { attempts: 1, method: 'GET', status: 503, isTransient: false, waitMs: 0 };
+  const network = { status: undefined, isTransient: true };
+
+  test.each<[string, Partial<FailedAttempt>, Partial<RetryPolicy>, ReturnType<typeof decideRetry>]>([
+    ['a status that is retried', {}, {}, { delayMs: 500 }],
+    ['the last attempt that is allowed', { attempts: 2 }, {}, { delayMs: 1000 }],
+    ['one attempt more', { attempts: 3 }, {}, 'final'],
+    ['no retries', {}, { retries: 0 }, 'final'],
+    ['another status', { status: 404 }, {}, 'final'],
+    ['a network failure', network, {}, { delayMs: 500 }],
+    ['a network failure that is permanent', { ...network, isTransient: false }, {}, 'final'],
+    ['a network failure that is not retried', network, { retriesNetworkFailures: false }, 'final'],
+    ['a method that is not idempotent', { method: 'POST' }, {}, 'final'],
+    ['any method', { method: 'POST' }, { retriesAllMethods: true }, { delayMs: 500 }],
+    ['a wait that is longer than the backoff', { waitMs: 60_000 }, {}, { delayMs: 60_000 }],
+    ['a wait that is too long', { waitMs: 60_001 }, {}, 'wait-too-long'],
+    ['a wait that is too long, of another status', { status: 404, waitMs: 60_001 }, {}, 'final'],
+  ])('decides for %s', (_, failed, policy, decision) => {
+    expect(decideRetry({ ...POLICY, ...policy }, { ...FAILED, ...failed }, () => 1)).toEqual(decision);
+  });
+});
+
+test.each([
+  ['GET', true],
+  ['PUT', true],
+  ['DELETE', true],
+  ['POST', false],
+  ['PATCH', false],
+  ['PROPFIND', false],
+])('isIdempotent(%s) is %s', (method, expected) => {
+  expect(isIdempotent(method)).toBe(expected);
+});
+
+test.each([
+  [1, 1, 500],
+  [2, 1, 1000],
+  [3, 0.5, 1000],
+  [6, 1, 16_000],
+  [7, 1, 30_000],
+  [5000, 1, 30_000],
+  [1, 0, 0],
+  [9, 0, 0],
+])('backoffMs() after %i failed attempts, with a random number of %d, is %i', (attempts, chance, waitMs) => {
+  expect(backoffMs(attempts, () => chance)).toBe(waitMs);
+});
+
+test.each([
+  [429, '7', 7000],
+  [503, '7', 7000],
+  [503, 'soon', 0],
+  [503, undefined, 0],
+  [503, ['7', '8'], 0],
+  [301, '7', 0],
+])('requestedWaitMs() of status %i with Retry-After %j is %i', (status, header, waitMs) => {
+  expect(requestedWaitMs(status, header, NOW)).toBe(waitMs);
+});
+
+describe('retryAfterMs()', () => {
+  test.each([
+    ['0', 0],
+    ['120', 120_000],
+    ['  7  ', 7000],
+    ['007', 7000],
+    ['9'.repeat(400), Number.MAX_SAFE_INTEGER],
+    ['Thu, 01 Jan 2026 12:00:30 GMT', 30_000],
+    ['Thursday, 01-Jan-26 12:00:30 GMT', 30_000],
+    ['Thu Jan  1 12:00:30 2026', 30_000],
+    ['Thu, 01 Jan 2026 12:00:00 GMT', 0],
+    ['Wed, 21 Oct 2015 07:28:00 GMT', 0],
+    ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
+  ])('reads "%.40s" as %i', (header, waitMs) => {
+    expect(retryAfterMs(header, NOW)).toBe(waitMs);
+  });
+
+  test.each([
+    '',
+    ' ',
+    '-1',
+    '1.5',
+    '1e3',
+    '0x10',
+    '10s',
+    '1, 2',
+    'soon',
+    'Infinity',
+    '2026-01-01T12:00:30Z',
+    'Thu, 99 Foo 2026 12:00:30 GMT',
+    '\u0661',
+    'on Thu, 01 Jan 2026 12:00:30 GMT',
+    'Thu, 01 Jan 2026 12:00:30 2026 and more',
+  ])('is undefined for "%s"', (header) => {
+    expect(retryAfterMs(header, NOW)).toBeUndefined();
+  });
+});
