@@ -5,10 +5,8 @@ import type { Sink } from './sink.ts';
 /**
  * Folds all results and hands each to every sink in the given order, then ends the sinks with the summary.
  * - The next result is not pulled before every sink has accepted the last one.
- * - The counts of `fold` that `add()` does not know must be set when the results end. Whether they add up is
- *   for the caller to check, once everything is written.
- * - When the results or a sink throw, the results are closed, every sink is ended all the same, and the
- *   first error is thrown.
+ * - The counts of `fold` that `add()` does not set must be set before the results end. The caller checks the balance.
+ * - If the results or a sink throw, the results are closed, every sink is still ended, and the first error is thrown.
  *
  * @param clock monotonic time in ms
  */
@@ -25,7 +23,7 @@ export async function collect(
       fold.add(result);
       for (const sink of sinks) {
         const accepted = sink.write(result);
-        // An await costs a turn of the microtask queue, so only a sink that asks for it gets one.
+        // An await costs a microtask, so there is one only for a promise.
         if (accepted !== undefined) await accepted;
       }
     }

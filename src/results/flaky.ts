@@ -1,50 +1,52 @@
 import type { Result } from '../model/result.ts';
 
-/** How often in a row a URL has failed, one entry for each URL whose last run was bad. */
-export interface FlakyRun {
+/** A request that failed in its last runs, and the number of these runs in a row. */
+export interface FlakyEntry {
   readonly method: string;
   readonly url: string;
   readonly id?: string | undefined;
   readonly badRuns: number;
 }
 
-interface Entry extends FlakyRun {
-  /** Whether this run has come to it. */
-  readonly isFresh: boolean;
+interface State extends FlakyEntry {
+  /** Whether the entry comes from this run. */
+  readonly isCurrent: boolean;
 }
 
-/** Counts the bad runs in a row of each URL, so that one bad day does not fail a run. Memory grows with the URLs that failed. */
+/**
+ * Counts in how many consecutive runs each URL has failed, so that a single bad run is not a failure. O(failed URLs) in memory.
+ */
 export class FlakyHistory {
-  readonly #enough: number;
-  readonly #entries = new Map<string, Entry>();
+  readonly #threshold: number;
+  readonly #states = new Map<string, State>();
 
-  /** @param enough so many bad runs in a row are a failure, 1 or more */
-  constructor(enough: number, earlier: Iterable<FlakyRun> = []) {
-    this.#enough = enough;
-    for (const entry of earlier) this.#entries.set(keyOf(entry), { ...entry, isFresh: false });
+  /** @param threshold number of consecutive bad runs that are a failure, 1 or more */
+  constructor(threshold: number, earlier: Iterable<FlakyEntry> = []) {
+    this.#threshold = threshold;
+    for (const entry of earlier) this.#states.set(keyOf(entry), { ...entry, isCurrent: false });
   }
 
-  /** The result, with the number of its bad runs as long as they are not enough. To be called once for each result. */
-  judge(result: Result): Result {
+  /** Returns the result, with its `badRuns` while these are below the threshold. Must be called once for each result. */
+  annotate(result: Result): Result {
     const key = keyOf(result);
     if (result.ok) {
-      this.#entries.delete(key);
+      this.#states.delete(key);
       return result;
     }
     const { method, url, id } = result;
-    const entry = this.#entries.get(key);
-    // A URL that stands in the list twice has had one bad run, not two.
-    const badRuns = entry?.isFresh ? entry.badRuns : (entry?.badRuns ?? 0) + 1;
-    this.#entries.set(key, { method, url, id, badRuns, isFresh: true });
-    return badRuns < this.#enough ? { ...result, badRuns } : result;
+    const state = this.#states.get(key);
+    // A URL that is in the list twice has had one bad run, not two.
+    const badRuns = state?.isCurrent ? state.badRuns : (state?.badRuns ?? 0) + 1;
+    this.#states.set(key, { method, url, id, badRuns, isCurrent: true });
+    return badRuns < this.#threshold ? { ...result, badRuns } : result;
   }
 
-  /** What the next run is to know. A run that did not come to its end keeps what it has not asked for. */
-  *remembered(isComplete: boolean): Generator<FlakyRun> {
-    for (const { isFresh, ...entry } of this.#entries.values()) if (isFresh || !isComplete) yield entry;
+  /** The entries for the next run. If this run was not complete, they include the URLs that it did not fetch. */
+  *entries(isComplete: boolean): Generator<FlakyEntry> {
+    for (const { isCurrent, ...entry } of this.#states.values()) if (isCurrent || !isComplete) yield entry;
   }
 }
 
-function keyOf({ method, url, id }: Omit<FlakyRun, 'badRuns'>): string {
+function keyOf({ method, url, id }: Omit<FlakyEntry, 'badRuns'>): string {
   return `${method} ${url} ${id ?? ''}`;
 }

@@ -1,77 +1,72 @@
 import type { Result } from '../model/result.ts';
 import type { Sink } from './sink.ts';
 
-/** What has a place in an order: 0, 1, 2 and so on. */
-export interface Indexed {
-  readonly index: number;
-}
-
 /**
- * Puts items that finish in any order back into the order of their index, holding at most `size` of them.
+ * Puts items that finish in any order back into the order of their index (0, 1, 2 …), and holds at most `size` of them.
  *
- * The producer is held back rather than the consumer: `admit(index)` waits until `index` is less than `size`
- * ahead of the next item to come out, so there is a place for every item that is under way. This cannot
- * deadlock: the item that is missing was admitted before any that wait, nothing but the producer ever waits
- * for the window, and `put()` always has room; so the missing item comes, comes out, and lets the next one in.
+ * The producer is held back, not the consumer: `admit(index)` waits until `index` is less than `size` ahead of the next item
+ * to come out, so there is room for every item that is in flight. This cannot deadlock: the missing item was admitted before
+ * all that wait, only the producer ever waits for the window, and `put()` always has room. So the missing item is put, comes
+ * out, and admits the next one.
  */
-export class OrderWindow<T extends Indexed> {
+export class OrderWindow<T extends { readonly index: number }> {
   readonly #size: number;
-  /** A ring: `index % size` is the place of an item, null that of an index which has none. */
-  readonly #places: (T | null | undefined)[];
+  /** A ring: the slot of an item is `index % size`. Null means that the index has no item. */
+  readonly #slots: (T | null | undefined)[];
   #held = 0;
   #next = 0;
-  #closed = false;
+  #isClosed = false;
   #waiting: { index: number; release: () => void }[] = [];
 
   constructor(size: number) {
     this.#size = size;
-    this.#places = new Array(size).fill(undefined);
+    this.#slots = new Array(size).fill(undefined);
   }
 
-  /** How many items wait here for an earlier one. */
+  /** Number of items that wait for an earlier one. */
   get held(): number {
     return this.#held;
   }
 
-  /** Returns a promise when the job with this index may not be started yet. Indexes are asked for in order. */
+  /** Returns a promise if the item with this index must not be started yet. Must be called in the order of the indexes. */
   admit(index: number): Promise<void> | undefined {
-    if (this.#closed || index < this.#next + this.#size) return undefined;
+    if (this.#isClosed || index < this.#next + this.#size) return undefined;
     return new Promise((release) => this.#waiting.push({ index, release }));
   }
 
-  /** Takes an item that was admitted. */
+  /** Adds an item that was admitted. */
   put(item: T): void {
-    this.#places[this.#place(item.index)] = item;
+    this.#slots[this.#emptySlot(item.index)] = item;
     this.#held += 1;
   }
 
-  /** Tells that an admitted index will never have an item, such as a job that was skipped. */
+  /** Marks an admitted index that will not have an item, such as that of a skipped job. */
   skip(index: number): void {
-    this.#places[this.#place(index)] = null;
-    this.#passGaps();
+    this.#slots[this.#emptySlot(index)] = null;
+    this.#passSkipped();
   }
 
-  /** The next item in order, or nothing when it has not come yet. */
+  /** Removes and returns the next item in order; `undefined` if it was not put yet. */
   take(): T | undefined {
-    const item = this.#places[this.#next % this.#size];
+    const item = this.#slots[this.#next % this.#size];
     if (!item) return undefined;
     this.#held -= 1;
     this.#advance();
-    this.#passGaps();
+    this.#passSkipped();
     return item;
   }
 
-  /** Lets every waiting producer go, which then has to stop: only what was admitted before may still be put. */
+  /** Releases every waiting producer, which must stop then: only items admitted before may still be put. */
   close(): void {
-    this.#closed = true;
+    this.#isClosed = true;
     this.#release();
   }
 
-  /** All that is still held when nothing more will come, in order, over the gaps of a stopped run. */
+  /** Removes and returns all items still held, in order, across the gaps that a stopped run leaves. */
   rest(): T[] {
     const rest: T[] = [];
     for (let left = this.#size; left > 0; left -= 1) {
-      const item = this.#places[this.#next % this.#size];
+      const item = this.#slots[this.#next % this.#size];
       if (item) rest.push(item);
       this.#advance();
     }
@@ -79,39 +74,39 @@ export class OrderWindow<T extends Indexed> {
     return rest;
   }
 
-  #place(index: number): number {
-    const place = index % this.#size;
-    if (index < this.#next || index >= this.#next + this.#size || this.#places[place] !== undefined) {
+  #emptySlot(index: number): number {
+    const slot = index % this.#size;
+    if (index < this.#next || index >= this.#next + this.#size || this.#slots[slot] !== undefined) {
       throw new RangeError(
         `Cannot put item ${index} in order: it must be admitted, come once, and lie between ` +
           `${this.#next} and ${this.#next + this.#size - 1}`,
       );
     }
-    return place;
+    return slot;
   }
 
-  #passGaps(): void {
-    while (this.#places[this.#next % this.#size] === null) this.#advance();
+  #passSkipped(): void {
+    while (this.#slots[this.#next % this.#size] === null) this.#advance();
   }
 
   #advance(): void {
-    this.#places[this.#next % this.#size] = undefined;
+    this.#slots[this.#next % this.#size] = undefined;
     this.#next += 1;
     this.#release();
   }
 
   #release(): void {
-    while (this.#waiting[0] && (this.#closed || this.#waiting[0].index < this.#next + this.#size)) {
+    while (this.#waiting[0] && (this.#isClosed || this.#waiting[0].index < this.#next + this.#size)) {
       this.#waiting.shift()?.release();
     }
   }
 }
 
 /**
- * `--ordered` for one sink: it gets the results in input order, while the sinks beside it (the journal) get
- * them as they finish. The window moves on only as the sink accepts, so a slow sink holds the producer back.
+ * `--ordered` for one sink: it gets the results in input order, while other sinks, such as the journal, get them as they
+ * finish. The window advances only as the sink accepts results, so a slow sink holds the producer back.
  */
-export function ordered(sink: Sink, window: OrderWindow<Result>): Sink {
+export function orderedSink(sink: Sink, window: OrderWindow<Result>): Sink {
   function forward(): void | Promise<void> {
     for (let result = window.take(); result; result = window.take()) {
       const accepted = sink.write(result);
@@ -134,8 +129,8 @@ export function ordered(sink: Sink, window: OrderWindow<Result>): Sink {
   };
 }
 
-/** The same for a stream of results: yields them in input order, those behind a gap last. */
-export async function* inOrder(
+/** Yields results in input order; those after a gap come last. */
+export async function* orderedResults(
   results: AsyncIterable<Result>,
   window: OrderWindow<Result>,
 ): AsyncGenerator<Result, void, undefined> {

@@ -4,40 +4,40 @@ import { failedResult, okResult } from '../model/a-result.ts';
 
 const url = 'https://example.com/1';
 
-describe('Baseline.judge()', () => {
+describe('Baseline.annotate()', () => {
   const baseline = new Baseline();
   baseline.add({ url, method: 'GET' });
   baseline.add({ url: 'https://example.com/any' });
   baseline.add({ url: 'https://example.com/named', method: 'GET', id: 'mine' });
 
-  it('calls a failure known that was there before, whatever its kind', () => {
-    expect(baseline.judge(failedResult('dns')).baseline).toBe('known');
-    expect(baseline.judge(failedResult('status')).baseline).toBe('known');
+  it('marks a failure of the baseline as known, whatever its kind', () => {
+    expect(baseline.annotate(failedResult('dns')).baseline).toBe('known');
+    expect(baseline.annotate(failedResult('status')).baseline).toBe('known');
   });
 
-  it('calls a failure new that was not', () => {
-    expect(baseline.judge(failedResult('dns', { url: `${url}1` })).baseline).toBe('new');
-    expect(baseline.judge(failedResult('dns', { method: 'POST' })).baseline).toBe('new');
-    expect(baseline.judge(failedResult('dns', { id: 'other' })).baseline).toBe('new');
+  it('marks any other failure as new', () => {
+    expect(baseline.annotate(failedResult('dns', { url: `${url}1` })).baseline).toBe('new');
+    expect(baseline.annotate(failedResult('dns', { method: 'POST' })).baseline).toBe('new');
+    expect(baseline.annotate(failedResult('dns', { id: 'other' })).baseline).toBe('new');
   });
 
-  it('calls a URL mended that failed and is OK', () => {
-    expect(baseline.judge(okResult()).baseline).toBe('mended');
+  it('marks a URL of the baseline that is OK as mended', () => {
+    expect(baseline.annotate(okResult()).baseline).toBe('mended');
   });
 
-  it('says nothing of a URL that was OK and is OK', () => {
+  it('returns a URL that was OK and is OK unchanged', () => {
     const result = okResult({ url: `${url}1` });
-    expect(baseline.judge(result)).toBe(result);
+    expect(baseline.annotate(result)).toBe(result);
   });
 
-  it('knows a URL of a list under every method and id', () => {
+  it('matches a URL of a list with every method and id', () => {
     const result = { url: 'https://example.com/any', method: 'POST', id: 'x' };
-    expect(baseline.judge(failedResult('dns', result)).baseline).toBe('known');
+    expect(baseline.annotate(failedResult('dns', result)).baseline).toBe('known');
   });
 
-  it('knows a result with an id under that id', () => {
+  it('matches an entry with an id only with that id', () => {
     const result = { url: 'https://example.com/named', id: 'mine' };
-    expect(baseline.judge(failedResult('dns', result)).baseline).toBe('known');
-    expect(baseline.judge(failedResult('dns', { url: result.url })).baseline).toBe('new');
+    expect(baseline.annotate(failedResult('dns', result)).baseline).toBe('known');
+    expect(baseline.annotate(failedResult('dns', { url: result.url })).baseline).toBe('new');
   });
 });

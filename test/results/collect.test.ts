@@ -8,7 +8,7 @@ import type { Sink } from '../../src/results/sink.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { RecordingSink } from './recording-sink.ts';
 
-/** `count` results that tell how many were pulled, and whether they were closed. */
+/** Yields `count` results, and records how many were pulled and whether it was closed. */
 class Source implements AsyncIterable<Result> {
   pulled = 0;
   closed = false;
@@ -61,7 +61,7 @@ test('collect() folds each result before the sinks see it', async () => {
   expect(fold.failed).toBe(1);
 });
 
-test('collect() takes the counts that were set while it ran into the summary', async () => {
+test('collect() includes counts that were set while it ran in the summary', async () => {
   const fold = new SummaryFold();
   const sink = new RecordingSink(() => {
     fold.read += 1;
@@ -69,7 +69,7 @@ test('collect() takes the counts that were set while it ran into the summary', a
   expect(await run(new Source(4), [sink], fold)).toMatchObject({ read: 4 });
 });
 
-test('a sink that waits holds back the next result and the sinks behind it', async () => {
+test('a slow sink holds back the next result and the sinks after it', async () => {
   const source = new Source(3);
   const accepts: (() => void)[] = [];
   const slow = new RecordingSink(() => new Promise((resolve) => accepts.push(resolve)));
@@ -93,21 +93,18 @@ test.each([
     },
   ],
   ['rejects', () => Promise.reject(new OutputError('full'))],
-])(
-  'a sink that %s ends the run, closes the results, and every sink is ended all the same',
-  async (_name, fail) => {
-    const source = new Source(9);
-    const sinks = [
-      new RecordingSink(),
-      new RecordingSink((result) => (result.index === 2 ? fail() : undefined)),
-    ];
-    await expect(run(source, sinks)).rejects.toThrow('full');
-    expect(source).toMatchObject({ pulled: 3, closed: true });
-    for (const sink of sinks) expect(sink.summaries).toHaveLength(1);
-  },
-);
+])('a sink that %s ends the run, closes the results, and every sink is still ended', async (_name, fail) => {
+  const source = new Source(9);
+  const sinks = [
+    new RecordingSink(),
+    new RecordingSink((result) => (result.index === 2 ? fail() : undefined)),
+  ];
+  await expect(run(source, sinks)).rejects.toThrow('full');
+  expect(source).toMatchObject({ pulled: 3, closed: true });
+  for (const sink of sinks) expect(sink.summaries).toHaveLength(1);
+});
 
-test('results that throw end every sink, and their error is thrown', async () => {
+test('results that throw end every sink, and collect() throws their error', async () => {
   async function* broken(): AsyncGenerator<Result> {
     yield okResult();
     throw new Error('a bug');
@@ -118,7 +115,7 @@ test('results that throw end every sink, and their error is thrown', async () =>
   expect(sink.summaries).toHaveLength(1);
 });
 
-test('a sink that cannot be ended does not keep the next from being ended', async () => {
+test('a sink that fails to end does not keep the next from being ended', async () => {
   const broken: Sink = { write() {}, end: () => Promise.reject(new OutputError('cannot flush')) };
   const sink = new RecordingSink();
   await expect(run(new Source(1), [broken, sink])).rejects.toThrow('cannot flush');

@@ -2,7 +2,7 @@ import type { Result } from '../../src/model/result.ts';
 import type { Summary } from '../../src/model/summary.ts';
 import type { Sink } from '../../src/results/sink.ts';
 
-/** A sink that remembers what it got, and accepts a result only when its `accept` says so. */
+/** A sink that records what it gets, and accepts a result when the promise of `accept` is fulfilled. */
 export class RecordingSink implements Sink {
   readonly indexes: number[] = [];
   readonly summaries: Summary[] = [];

@@ -8,7 +8,7 @@ const RULE = { ratio: 2, floorMs: 500 };
 /** The changes of each result of the later run, and the counts. */
 function diffOf(old: readonly Result[], now: readonly Result[]) {
   const diff = new RunDiff(RULE);
-  for (const result of old) diff.remember(result);
+  for (const result of old) diff.addEarlier(result);
   const changes = now.map((result) => diff.compare(result).map(({ change }) => change));
   return { changes, counts: diff.counts };
 }
@@ -31,7 +31,7 @@ describe('one URL in two runs', () => {
     ['moved on', okResult({ finalUrl: 'https://a/' }), okResult({ finalUrl: 'https://b/' }), ['moved']],
     ['moved back', okResult({ finalUrl: 'https://a/' }), okResult(), ['moved']],
     ['slower', okResult({ durationMs: 500 }), okResult({ durationMs: 1000 }), ['slower']],
-    ['slower by too little a ratio', okResult({ durationMs: 1000 }), okResult({ durationMs: 1999 }), []],
+    ['slower by too small a ratio', okResult({ durationMs: 1000 }), okResult({ durationMs: 1999 }), []],
     ['slower by too little time', okResult({ durationMs: 10 }), okResult({ durationMs: 509 }), []],
     ['faster', okResult({ durationMs: 5000 }), okResult({ durationMs: 10 }), []],
     ['changed in length', okResult({ bytes: 1 }), okResult({ bytes: 2 }), ['changed']],
@@ -42,13 +42,8 @@ describe('one URL in two runs', () => {
       okResult({ bytes: 2, body: body('a') }),
       [],
     ],
-    ['hashed now alone', okResult({ bytes: 7 }), okResult({ bytes: 7, body: body('a') }), []],
-    [
-      'gone on with, of the same length',
-      okResult({ bytes: 7 }),
-      okResult({ bytes: 3, body: { bytes: 7 } }),
-      [],
-    ],
+    ['hashed only now', okResult({ bytes: 7 }), okResult({ bytes: 7, body: body('a') }), []],
+    ['resumed, of the same length', okResult({ bytes: 7 }), okResult({ bytes: 3, body: { bytes: 7 } }), []],
     ['changed in status', okResult({ status: 200 }), okResult({ status: 204 }), ['changed']],
     [
       'all at once',
@@ -65,7 +60,7 @@ describe('one URL in two runs', () => {
 describe('two runs', () => {
   const at = (url: string, result: Result): Result => ({ ...result, url });
 
-  it('may have their URLs in another order', () => {
+  it('may have their URLs in different orders', () => {
     const [a, b] = [at('https://a/', okResult({ bytes: 1 })), at('https://b/', okResult({ bytes: 2 }))];
     expect(diffOf([a, b], [b, a])).toMatchObject({
       changes: [[], []],
@@ -73,7 +68,7 @@ describe('two runs', () => {
     });
   });
 
-  it('count what is in one of them alone, and a failure that was added is broken', () => {
+  it('count URLs that are in only one of them, and a failure that was added as broke', () => {
     const { changes, counts } = diffOf(
       [at('https://a/', okResult()), at('https://b/', failedResult('dns'))],
       [at('https://c/', okResult()), at('https://d/', failedResult('dns'))],
@@ -102,7 +97,7 @@ describe('two runs', () => {
     expect(counts).toMatchObject({ same: 2, changed: 1, added: 1, removed: 0 });
   });
 
-  it('tell methods apart', () => {
+  it('distinguish methods', () => {
     const { counts } = diffOf([okResult({ method: 'HEAD' })], [okResult({ method: 'GET' })]);
     expect(counts).toMatchObject({ added: 1, removed: 1, same: 0 });
   });

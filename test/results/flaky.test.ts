@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { FlakyHistory } from '../../src/results/flaky.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
+
+const entry = { method: 'GET', url: 'https://example.com/1', id: undefined };
+
+describe('FlakyHistory', () => {
+  it('counts bad runs until there are enough of them in a row', () => {
+    let history = new FlakyHistory(3);
+    const seen = [];
+    for (let run = 1; run <= 4; run += 1) {
+      seen.push(history.annotate(failedResult('dns')).badRuns);
+      history = new FlakyHistory(3, history.entries(true));
+    }
+    expect(seen).toEqual([1, 2, undefined, undefined]);
+  });
+
+  it('starts counting again after a good run', () => {
+    const history = new FlakyHistory(3, [{ ...entry, badRuns: 2 }]);
+    expect(history.annotate(okResult())).toEqual(okResult());
+    expect([...history.entries(true)]).toEqual([]);
+    expect(history.annotate(failedResult('dns')).badRuns).toBe(1);
+  });
+
+  it('counts one bad run for a URL that is in the list twice', () => {
+    const history = new FlakyHistory(3);
+    expect(history.annotate(failedResult('dns')).badRuns).toBe(1);
+    expect(history.annotate(failedResult('dns')).badRuns).toBe(1);
+    expect([...history.entries(true)]).toEqual([{ ...entry, badRuns: 1 }]);
+  });
+
+  it('distinguishes entries by method, URL and id', () => {
+    const history = new FlakyHistory(3, [{ ...entry, badRuns: 1 }]);
+    expect(history.annotate(failedResult('dns', { method: 'HEAD' })).badRuns).toBe(1);
+    expect(history.annotate(failedResult('dns', { id: 'mine' })).badRuns).toBe(1);
+    expect(history.annotate(failedResult('dns', { url: 'https://example.com/2' })).badRuns).toBe(1);
+    expect(history.annotate(failedResult('dns')).badRuns).toBe(2);
+  });
+
+  it('does not count with a threshold of one', () => {
+    expect(new FlakyHistory(1).annotate(failedResult('dns')).badRuns).toBeUndefined();
+  });
+
+  it('forgets URLs that are no longer in the list, but only if the run was complete', () => {
+    const history = new FlakyHistory(3, [{ ...entry, badRuns: 2 }]);
+    expect([...history.entries(true)]).toEqual([]);
+    expect([...history.entries(false)]).toEqual([{ ...entry, badRuns: 2 }]);
+  });
+});
