@@ -1,12 +1,12 @@
 import { parseExpectation } from './config/expectations.ts';
 import { type FanoutOptions as RunSettings, resolveRunOptions } from './config/library-options.ts';
-import { proxySettings } from './config/proxy-settings.ts';
-import { requestTemplate } from './config/request-template.ts';
-import { tlsMaterialIn } from './config/tls-files.ts';
+import { toProxySettings } from './config/proxy-settings.ts';
+import { createRequestTemplate } from './config/request-template.ts';
+import { toTlsMaterial } from './config/tls-files.ts';
 import { systemClock } from './core/clock.ts';
 import { readFileLimit } from './fetch/file-limit.ts';
 import { Run } from './fetch/run.ts';
-import { type JobItem, jobsFrom } from './input/read-jobs.ts';
+import { type JobItem, readItems } from './input/read-jobs.ts';
 import type { Result } from './model/result.ts';
 import { packageVersion } from './model/version.ts';
 
@@ -57,10 +57,10 @@ export function fanout(
   };
   const run = new Run({
     options: resolved,
-    defaults: requestTemplate(resolved),
-    tls: tlsMaterialIn(resolved),
-    proxies: proxySettings(resolved, proxyEnvironment),
-    jobs: jobsFrom(urls, jobSettings, { read: 0, skipped: 0 }),
+    defaults: createRequestTemplate(resolved),
+    tls: toTlsMaterial(resolved),
+    proxies: toProxySettings(resolved, proxyEnvironment),
+    jobs: readItems(urls, jobSettings, { read: 0, skipped: 0 }),
     clock: systemClock,
     random: Math.random,
     fileLimit: readFileLimit(),

@@ -1,24 +1,24 @@
 import { hash } from 'node:crypto';
 
 const SHARDS = 256;
-const FIRST_SLOTS = 16;
-const WORDS = 3;
+const INITIAL_SLOTS = 16;
+const WORDS_PER_SLOT = 3;
 const MAX_LOAD = 0.75;
 
 /**
- * A set of texts that keeps 96 bits of each one's SHA-256 in place of the text: 16 to 32 bytes a text.
- * Among n texts a new one is taken for a known one with a chance of n² / 2⁹⁷ at most: below 1e-17 for a million, 1e-13 for 100 million.
+ * A set of strings that stores 96 bits of the SHA-256 of each instead of the string: 16 to 32 bytes per string.
+ * Among n strings, the probability that a new one is taken for one of the others is at most n² / 2⁹⁷:
+ * below 1e-17 for a million, 1e-13 for 100 million.
  */
 export class KeySet {
-  // Many small tables, since growing one of ten million entries at once would hold up the run for a second.
+  // Many small tables: growing one table of ten million entries at once would block the run for a second.
   readonly #shards = Array.from({ length: SHARDS }, () => new Table());
 
-  /** True when the text is new. */
+  /** Adds a string. Returns true if it was not in the set. */
   add(text: string): boolean {
     const digest = hash('sha256', text, 'binary');
-    return (
-      this.#shards[digest.charCodeAt(12)]?.add(word(digest, 0) || 1, word(digest, 4), word(digest, 8)) ?? true
-    );
+    const shard = this.#shards[digest.charCodeAt(12)];
+    return shard?.add(word(digest, 0) || 1, word(digest, 4), word(digest, 8)) ?? true;
   }
 
   has(text: string): boolean {
@@ -28,10 +28,10 @@ export class KeySet {
   }
 }
 
-// Open addressing with linear probing. A first word of 0 marks an empty slot, so no entry has one.
+/** Open addressing with linear probing. A first word of 0 marks an empty slot, so no entry may have one. */
 class Table {
-  #slots = FIRST_SLOTS;
-  #words = new Uint32Array(FIRST_SLOTS * WORDS);
+  #slots = INITIAL_SLOTS;
+  #words = new Uint32Array(INITIAL_SLOTS * WORDS_PER_SLOT);
   #size = 0;
 
   add(first: number, second: number, third: number): boolean {
@@ -50,12 +50,12 @@ class Table {
     return this.#words[this.#find(first, second, third)] !== 0;
   }
 
-  // The place of the entry, or of the empty slot where it belongs.
+  /** Index of the entry's first word, or of the empty slot where it would go. */
   #find(first: number, second: number, third: number): number {
     const words = this.#words;
     const mask = this.#slots - 1;
     for (let slot = second & mask; ; slot = (slot + 1) & mask) {
-      const at = slot * WORDS;
+      const at = slot * WORDS_PER_SLOT;
       if (words[at] === 0) return at;
       if (words[at] === first && words[at + 1] === second && words[at + 2] === third) return at;
     }
@@ -70,8 +70,8 @@ class Table {
   #grow(): void {
     const old = this.#words;
     this.#slots *= 2;
-    this.#words = new Uint32Array(this.#slots * WORDS);
-    for (let at = 0; at < old.length; at += WORDS) {
+    this.#words = new Uint32Array(this.#slots * WORDS_PER_SLOT);
+    for (let at = 0; at < old.length; at += WORDS_PER_SLOT) {
       const first = old[at] ?? 0;
       const second = old[at + 1] ?? 0;
       const third = old[at + 2] ?? 0;
@@ -80,7 +80,7 @@ class Table {
   }
 }
 
-// Four of a digest's bytes, each a character of the string, as an unsigned number.
+/** Four bytes of a digest, each a character of the string, as an unsigned number. */
 function word(digest: string, at: number): number {
   const high = (digest.charCodeAt(at) << 8) | digest.charCodeAt(at + 1);
   const low = (digest.charCodeAt(at + 2) << 8) | digest.charCodeAt(at + 3);

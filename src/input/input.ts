@@ -1,9 +1,9 @@
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { errorCode, InputError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { parseLine } from './parse-job.ts';
-import { excerpt } from './parse-url.ts';
+import { redactedExcerpt } from './parse-url.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -14,27 +14,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENXIO: 'it is a socket',
 };
 
-/** The error for an input that cannot be opened or read to its end: an `InputError` that says why. */
-export function inputFault(name: string, error: unknown): InputError {
-  if (error instanceof InputError) return error;
-  const code = errorCode(error) ?? String(error);
-  if (code.startsWith('Z_')) {
-    return new InputError(
-      `Cannot unpack ${named(name)}: its gzip data is damaged or cut off (${code}); it must be a whole gzip file`,
-      { cause: error },
-    );
-  }
-  return new InputError(`Cannot read ${named(name)}: ${REASONS[code] ?? code}; ${WISH}`, { cause: error });
-}
-
-const WISH =
+const INPUT_FORMS =
   'an input must be a file of URLs, - for standard input, or a URL that starts with http:// or https://';
-
-/** An input's name as it stands in a message; `-` is standard input. What looks like a URL may hold a password. */
-export function named(name: string): string {
-  if (name === '-') return 'standard input';
-  return `"${name.includes('://') ? excerpt(name) : printable(name, 200)}"`;
-}
 
 /** Where URLs come from: a file, standard input, or one URL given as an argument. */
 export type Input =
@@ -42,14 +23,14 @@ export type Input =
   | { readonly kind: 'stdin' }
   | { readonly kind: 'url'; readonly url: string };
 
-/** What an `INPUT` argument means: `-` is standard input, `http://` or `https://` starts a URL, all else is a file. */
+/** What an `INPUT` argument means: `-` is standard input, `http://` or `https://` starts a URL, anything else is a file. */
 export function classifyInput(argument: string): Input {
   if (argument === '-') return { kind: 'stdin' };
   if (/^https?:\/\//i.test(argument)) return { kind: 'url', url: argument };
   return { kind: 'file', path: argument };
 }
 
-/** What an input is called in a record and in a message: its path, its URL without user and password, or `-`. */
+/** The name of an input in records and messages: its path, its URL without user and password, or `-`. */
 export function inputName(input: Input): string {
   switch (input.kind) {
     case 'file':
@@ -62,8 +43,8 @@ export function inputName(input: Input): string {
 }
 
 /**
- * Throws an `InputError` for the first file that is missing, a directory, or may not be read, so that the user hears of it
- * before a run of hours. Nothing is opened: opening a pipe would wait for its writer, reading it would lose lines.
+ * Throws an `InputError` for the first file that is missing, a directory, or not readable, before a run of hours starts.
+ * Nothing is opened: opening a pipe would wait for its writer, and reading it would lose lines.
  */
 export async function checkInputs(inputs: readonly Input[]): Promise<void> {
   for (const input of inputs) {
@@ -72,11 +53,42 @@ export async function checkInputs(inputs: readonly Input[]): Promise<void> {
 }
 
 async function checkFile(path: string): Promise<void> {
+  await statInputFile(path);
+  try {
+    await access(path, constants.R_OK);
+  } catch (error) {
+    throw toInputError(path, error);
+  }
+}
+
+/** The status of an input file. Throws an `InputError` if it is missing or a directory. */
+export async function statInputFile(path: string): Promise<Stats> {
   try {
     const status = await stat(path);
     if (status.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
-    await access(path, constants.R_OK);
+    return status;
   } catch (error) {
-    throw inputFault(path, error);
+    throw toInputError(path, error);
   }
+}
+
+/** Converts what was thrown while an input was opened or read into an `InputError` that names the input and the reason. */
+export function toInputError(name: string, error: unknown): InputError {
+  if (error instanceof InputError) return error;
+  const code = errorCode(error) ?? String(error);
+  if (code.startsWith('Z_')) {
+    return new InputError(
+      `Cannot unpack ${quotedInputName(name)}: its gzip data is damaged or cut off (${code}); it must be a whole gzip file`,
+      { cause: error },
+    );
+  }
+  return new InputError(`Cannot read ${quotedInputName(name)}: ${REASONS[code] ?? code}; ${INPUT_FORMS}`, {
+    cause: error,
+  });
+}
+
+/** The name of an input as a message shows it: in quotes, printable, without the password of a URL. */
+export function quotedInputName(name: string): string {
+  if (name === '-') return 'standard input';
+  return `"${name.includes('://') ? redactedExcerpt(name) : printable(name, 200)}"`;
 }

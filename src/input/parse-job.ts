@@ -1,23 +1,29 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation, ParseExpectation } from '../model/expectation.ts';
 import type { Job } from '../model/job.ts';
-import { isToken, OWNED_HEADERS, sentMethod } from '../model/request-rules.ts';
+import { isToken, MANAGED_HEADERS, normalizeMethod } from '../model/request-rules.ts';
 import { fileNameFault } from '../model/safe-name.ts';
-import { excerpt, parseUrl, type Scheme, shownUrl } from './parse-url.ts';
+import { parseUrl, redactedExcerpt, redactedUrl, type Scheme } from './parse-url.ts';
 
-/** A job as an object: the form of a JSON line, and of an item handed to the library. */
+const KEYS = ['url', 'method', 'headers', 'body', 'id', 'save', 'expect'];
+const STRING_KEYS = ['method', 'body', 'id', 'save'];
+
+// What a header can carry: latin1 without control characters, except the tab.
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** A job as an object: the form of a JSON line, and of an item passed to the library. */
 export interface JobInput {
   /** An `http:` or `https:` URL. A user name and password in it become an `authorization` header. */
   readonly url: string;
   /** Request method; a standard one may be in any case. `CONNECT` is refused. */
   readonly method?: string | undefined;
-  /** Request headers of this job alone; names in any case, values in latin1. */
+  /** Request headers of this job only; names in any case, values in latin1. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Request body, sent as UTF-8. */
   readonly body?: string | undefined;
   /**
-   * What its answer must be to count as OK: `status` (in place of the run's), `contains`, `notContains`, `matches`,
-   * `header` (`Name: value`) and `maxTime`. A redirect is not followed when `status` names its status.
+   * What the response must be to count as OK: `status` (instead of the statuses of the run), `contains`, `notContains`,
+   * `matches`, `header` (`Name: value`) and `maxTime`. A redirect is not followed if `status` includes its status.
    */
   readonly expect?:
     | {
@@ -29,19 +35,138 @@ export interface JobInput {
         readonly maxTime?: number | string | undefined;
       }
     | undefined;
-  /** A name of your own, handed through to the record. */
+  /** Your own identifier, copied to the record. */
   readonly id?: string | undefined;
-  /** The name of the file that the body is saved in, relative to the directory of `--save-dir`; without that it has no meaning. */
+  /** The name of the file for the body, relative to the directory of `--save-dir`; ignored without one. */
   readonly save?: string | undefined;
 }
 
-// What a header can carry: latin1 without control characters, save the tab.
-const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** A job as parsed; its index, source and line are added later. */
+export type ParsedJob = Omit<Job, 'index' | 'source' | 'line'>;
 
-/** Why a value is no request method, or `undefined` when it is one. */
-export function methodFault(method: string): string | undefined {
+export interface ParseOptions {
+  /** Prepended to a URL that has no scheme. */
+  readonly defaultScheme?: Scheme | undefined;
+  /** Parses the `expect` of a job; a job with `expect` is invalid if this is unset. */
+  readonly parseExpectation?: ParseExpectation | undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Returns the trimmed text of a job line, or `undefined` for a blank line or a comment. */
+export function jobText(line: string): string | undefined {
+  const text = line.trim();
+  return text === '' || text.startsWith('#') ? undefined : text;
+}
+
+/** Whether the first character of a line that is not white space is `#`. */
+export function isComment(line: string): boolean {
+  return line.trimStart().startsWith('#');
+}
+
+/** Parses a trimmed line: a URL or a JSON job. Never throws: a job that cannot be fetched has the reason as `invalid`. */
+export function parseLine(text: string, options: ParseOptions = {}): ParsedJob {
+  if (text.startsWith('{')) return parseJsonLine(text, options);
+  const parsed = parseUrl(text, options.defaultScheme);
+  if ('invalid' in parsed) return { url: redactedUrl(text), invalid: parsed.invalid };
+  const { url, authorization } = parsed;
+  return authorization === undefined ? { url } : { url, headers: { authorization } };
+}
+
+function parseJsonLine(text: string, options: ParseOptions): ParsedJob {
+  let input: unknown;
+  try {
+    input = JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the text, which may contain a secret.
+    return {
+      url: redactedUrl(text),
+      invalid: `Cannot read "${redactedExcerpt(text)}" as a job: it must be one JSON object`,
+    };
+  }
+  // JSON that starts with `{` is an object, which the compiler cannot know.
+  return parseJobInput(input as object, text, options);
+}
+
+/** Checks every key and value of an object as a `JobInput`. `raw` is the text it was read from, shown if it has no URL. */
+export function parseJobInput(input: object, raw: string, options: ParseOptions = {}): ParsedJob {
+  const fields: Fields = { ...input };
+  const { url, id } = fields;
+  if (typeof url !== 'string') return invalidJob(redactedUrl(raw), id, missingUrl(url, raw));
+  const { expect, fault } = parseExpect(fields, options);
+  const reason =
+    checkKeys(fields) ?? checkTypes(fields) ?? checkRequest(fields) ?? checkSave(fields) ?? fault;
+  const parsed = parseUrl(url.trim(), options.defaultScheme);
+  if ('invalid' in parsed) return invalidJob(redactedUrl(url), id, reason ?? parsed.invalid);
+  if (reason !== undefined) return invalidJob(parsed.url, id, reason);
+  // Every key and type was checked, which the compiler cannot follow: `fields` is a `JobInput`.
+  const { method, headers, body, save } = fields as unknown as JobInput;
+  const requestHeaders = headers === undefined ? {} : lowerCaseNames(headers);
+  if (parsed.authorization !== undefined) requestHeaders.authorization ??= parsed.authorization;
+  return {
+    url: parsed.url,
+    ...(method === undefined ? {} : { method: normalizeMethod(method) }),
+    ...(Object.keys(requestHeaders).length === 0 ? {} : { headers: requestHeaders }),
+    ...(body === undefined ? {} : { body }),
+    ...(typeof id === 'string' ? { id } : {}),
+    ...(save === undefined ? {} : { save }),
+    ...(expect === undefined ? {} : { expect }),
+  };
+}
+
+function invalidJob(url: string, id: unknown, invalid: string): ParsedJob {
+  return typeof id === 'string' ? { url, id, invalid } : { url, invalid };
+}
+
+/** A header with a name such as `__proto__` stays a plain key. */
+function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function parseExpect(
+  { expect }: Fields,
+  { parseExpectation }: ParseOptions,
+): { readonly expect?: Expectation; readonly fault?: string } {
+  if (expect === undefined) return {};
+  const parsed = parseExpectation?.(expect) ?? { fault: 'Cannot use "expect" here' };
+  return 'fault' in parsed ? parsed : { expect: parsed };
+}
+
+function missingUrl(url: unknown, raw: string): string {
+  if (url !== undefined) return wrongType('url', url, 'a string');
+  return `Cannot use ${raw === '' ? 'an object' : `"${redactedExcerpt(raw)}"`} as a job: it must have a "url"`;
+}
+
+// Each check returns why the object is not a job, or `undefined`.
+
+function checkKeys(fields: Fields): string | undefined {
+  const unknown = Object.keys(fields).find((key) => !KEYS.includes(key));
+  if (unknown === undefined) return undefined;
+  const closest = didYouMean(unknown, KEYS);
+  const hint = closest === undefined ? `a job has ${KEYS.join(', ')}` : `did you mean "${closest}"?`;
+  return `Cannot use the key "${redactedExcerpt(unknown)}" in a job: ${hint}`;
+}
+
+function checkTypes(fields: Fields): string | undefined {
+  for (const key of STRING_KEYS) {
+    const value = fields[key];
+    if (value !== undefined && typeof value !== 'string') return wrongType(key, value, 'a string');
+  }
+  const { headers } = fields;
+  if (headers !== undefined && describeType(headers) !== 'an object') {
+    return wrongType('headers', headers, 'an object of strings');
+  }
+  return undefined;
+}
+
+function checkRequest({ method, headers }: Fields): string | undefined {
+  const reason = typeof method === 'string' ? checkMethod(method) : undefined;
+  return reason ?? (typeof headers === 'object' && headers !== null ? checkHeaders(headers) : undefined);
+}
+
+function checkMethod(method: string): string | undefined {
   if (!isToken(method)) {
-    return `Cannot use "${excerpt(method)}" as a method: it must be one word such as GET or POST`;
+    return `Cannot use "${redactedExcerpt(method)}" as a method: it must be one word such as GET or POST`;
   }
   if (method.toUpperCase() === 'CONNECT') {
     return 'Cannot use "CONNECT" as a method: it opens a tunnel, a job must ask for something';
@@ -49,169 +174,38 @@ export function methodFault(method: string): string | undefined {
   return undefined;
 }
 
-/** Why an object cannot be the headers of a request, or `undefined` when it can. Values are never named: they may be secret. */
-export function headersFault(headers: object): string | undefined {
+/** Reasons do not include header values, which may be secret. */
+function checkHeaders(headers: object): string | undefined {
   const seen = new Set<string>();
-  for (const [given, value] of Object.entries(headers)) {
-    const name = given.toLowerCase();
-    const fault = `Cannot use the header "${excerpt(given)}"`;
-    if (!isToken(given)) return `${fault}: its name must be one word of letters, digits and dashes`;
-    if (OWNED_HEADERS.has(name)) return `${fault}: fanout sets it, a job must not`;
-    if (seen.has(name)) return `${fault}: it must be given once`;
-    if (typeof value !== 'string') return `${fault}: its value must be a string`;
+  for (const [key, value] of Object.entries(headers)) {
+    const name = key.toLowerCase();
+    const refusal = `Cannot use the header "${redactedExcerpt(key)}"`;
+    if (!isToken(key)) return `${refusal}: its name must be one word of letters, digits and dashes`;
+    if (MANAGED_HEADERS.has(name)) return `${refusal}: fanout sets it, a job must not`;
+    if (seen.has(name)) return `${refusal}: it must be given once`;
+    if (typeof value !== 'string') return `${refusal}: its value must be a string`;
     if (!HEADER_VALUE.test(value)) {
-      return `${fault}: its value must be latin1 text without control characters`;
+      return `${refusal}: its value must be latin1 text without control characters`;
     }
     seen.add(name);
   }
   return undefined;
 }
 
-/** Headers with lower-case names; a name such as `__proto__` stays a plain key. */
-export function sentHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+function checkSave({ save }: Fields): string | undefined {
+  const reason = typeof save === 'string' ? fileNameFault(save) : undefined;
+  return reason === undefined
+    ? undefined
+    : `Cannot use "${redactedExcerpt(String(save))}" for "save": ${reason}`;
 }
 
-/** What a line says of its job; where it was read is added later. */
-export type JobFields = Omit<Job, 'index' | 'source' | 'line'>;
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const STRING_KEYS = ['method', 'body', 'id', 'save'];
-const KEYS = ['url', 'method', 'headers', 'body', 'id', 'save', 'expect'];
-
-/** What turns text and objects into jobs. */
-export interface JobSyntax {
-  /** Put before a URL that has no scheme. */
-  readonly defaultScheme?: Scheme | undefined;
-  /** Reads the `expect` of a job; without it there must be none. */
-  readonly parseExpectation?: ParseExpectation | undefined;
+function wrongType(key: string, value: unknown, requirement: string): string {
+  return `Cannot use ${describeType(value)} for "${key}": it must be ${requirement}`;
 }
 
-/** Checks every key and value of an object as a `JobInput`. `raw` is the text it was read from, shown when it has no URL. */
-export function parseJobInput(input: object, raw: string, syntax: JobSyntax = {}): JobFields {
-  const fields: Fields = { ...input };
-  const { url, id } = fields;
-  if (typeof url !== 'string') return invalidFields(shownUrl(raw), id, urlTypeFault(url, raw));
-  const expectation = expectationOf(fields, syntax);
-  const fault =
-    keyFault(fields) ??
-    typeFault(fields) ??
-    requestFault(fields) ??
-    saveFault(fields) ??
-    faultOf(expectation);
-  const parsed = parseUrl(url.trim(), syntax.defaultScheme);
-  if ('invalid' in parsed) return invalidFields(shownUrl(url), id, fault ?? parsed.invalid);
-  if (fault !== undefined) return invalidFields(parsed.url, id, fault);
-  // Every key and type was checked, which the compiler cannot follow: `fields` is a `JobInput`.
-  const job = jobFields(fields as unknown as JobInput, parsed.url, parsed.authorization);
-  return expectation === undefined || 'fault' in expectation ? job : { ...job, expect: expectation };
-}
-
-function expectationOf(fields: Fields, syntax: JobSyntax): ReturnType<ParseExpectation> | undefined {
-  if (fields.expect === undefined) return undefined;
-  return syntax.parseExpectation?.(fields.expect) ?? { fault: 'Cannot use "expect" here' };
-}
-
-function faultOf(expectation: Expectation | { readonly fault: string } | undefined): string | undefined {
-  return expectation !== undefined && 'fault' in expectation ? expectation.fault : undefined;
-}
-
-function invalidFields(url: string, id: unknown, invalid: string): JobFields {
-  return typeof id === 'string' ? { url, id, invalid } : { url, invalid };
-}
-
-function jobFields(input: JobInput, url: string, authorization: string | undefined): JobFields {
-  const { method, body, id, save } = input;
-  const headers = input.headers === undefined ? {} : sentHeaders(input.headers);
-  if (authorization !== undefined) headers.authorization ??= authorization;
-  return {
-    url,
-    ...(method === undefined ? {} : { method: sentMethod(method) }),
-    ...(Object.keys(headers).length === 0 ? {} : { headers }),
-    ...(body === undefined ? {} : { body }),
-    ...(id === undefined ? {} : { id }),
-    ...(save === undefined ? {} : { save }),
-  };
-}
-
-function keyFault(fields: Fields): string | undefined {
-  const unknown = Object.keys(fields).find((key) => !KEYS.includes(key));
-  if (unknown === undefined) return undefined;
-  const closest = didYouMean(unknown, KEYS);
-  const wish = closest === undefined ? `a job has ${KEYS.join(', ')}` : `did you mean "${closest}"?`;
-  return `Cannot use the key "${excerpt(unknown)}" in a job: ${wish}`;
-}
-
-function urlTypeFault(url: unknown, raw: string): string {
-  if (url !== undefined) return wrongType('url', url, 'a string');
-  return `Cannot use ${raw === '' ? 'an object' : `"${excerpt(raw)}"`} as a job: it must have a "url"`;
-}
-
-function typeFault(fields: Fields): string | undefined {
-  for (const key of STRING_KEYS) {
-    const value = fields[key];
-    if (value !== undefined && typeof value !== 'string') return wrongType(key, value, 'a string');
-  }
-  const { headers } = fields;
-  if (headers !== undefined && typeName(headers) !== 'an object') {
-    return wrongType('headers', headers, 'an object of strings');
-  }
-  return undefined;
-}
-
-function requestFault({ method, headers }: Fields): string | undefined {
-  const fault = typeof method === 'string' ? methodFault(method) : undefined;
-  return fault ?? (typeof headers === 'object' && headers !== null ? headersFault(headers) : undefined);
-}
-
-function saveFault({ save }: Fields): string | undefined {
-  const fault = typeof save === 'string' ? fileNameFault(save) : undefined;
-  return fault === undefined ? undefined : `Cannot use "${excerpt(String(save))}" for "save": ${fault}`;
-}
-
-function wrongType(key: string, value: unknown, wish: string): string {
-  return `Cannot use ${typeName(value)} for "${key}": it must be ${wish}`;
-}
-
-/** What a value is, in words. */
-export function typeName(value: unknown): string {
+/** The type of a value in words, such as `an array`. */
+export function describeType(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
-}
-
-/** The text of a job line without the white space around it, or `undefined` for a blank line or a comment. */
-export function jobText(line: string): string | undefined {
-  const text = line.trim();
-  return text === '' || text.startsWith('#') ? undefined : text;
-}
-
-/** Whether the first character of a line, white space aside, is `#`. */
-export function isComment(start: string): boolean {
-  return start.trimStart().startsWith('#');
-}
-
-/** Reads a trimmed line, a URL or a JSON job. Never throws: what cannot be fetched has `invalid`, the reason. */
-export function parseLine(text: string, syntax: JobSyntax = {}): JobFields {
-  if (text.startsWith('{')) return parseJsonLine(text, syntax);
-  const parsed = parseUrl(text, syntax.defaultScheme);
-  if ('invalid' in parsed) return { url: shownUrl(text), invalid: parsed.invalid };
-  const { url, authorization } = parsed;
-  return authorization === undefined ? { url } : { url, headers: { authorization } };
-}
-
-function parseJsonLine(text: string, syntax: JobSyntax): JobFields {
-  let input: unknown;
-  try {
-    input = JSON.parse(text);
-  } catch {
-    // The parser's own message quotes the text, and the text may hold a secret.
-    return {
-      url: shownUrl(text),
-      invalid: `Cannot read "${excerpt(text)}" as a job: it must be one JSON object`,
-    };
-  }
-  // Only an object starts with `{`, which the compiler cannot know.
-  return parseJobInput(input as object, text, syntax);
 }

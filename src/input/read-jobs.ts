@@ -3,204 +3,122 @@ import type { Readable } from 'node:stream';
 import { UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { KeySet } from './hash-set.ts';
-import type { Input } from './input.ts';
+import { type Input, inputName } from './input.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 import {
+  describeType,
   isComment,
-  type JobFields,
   type JobInput,
-  type JobSyntax,
   jobText,
+  type ParsedJob,
+  type ParseOptions,
   parseJobInput,
   parseLine,
-  typeName,
 } from './parse-job.ts';
-import { excerpt, shownUrl } from './parse-url.ts';
+import { redactedExcerpt, redactedUrl } from './parse-url.ts';
 import { openFile, readChunks, untilAborted } from './read-stream.ts';
 
-/** How lines become jobs. */
-export interface JobOptions extends JobSyntax {
-  /** Skip a job whose method, URL, body and credentials were there before. */
+export interface JobOptions extends ParseOptions {
+  /** Skip a job with the same method, URL, body and credentials as an earlier one. */
   readonly unique?: boolean | undefined;
-  /** The method of a job that names none, for `unique` alone. `GET` if left out. */
+  /** The method of a job that has none, for `unique` only. Default: `GET`. */
   readonly defaultMethod?: string | undefined;
-  /** Ends the reading, even while it waits for input. What was read by then is still given out. */
+  /** Ends the reading, even while it waits for input. What was read before is still yielded. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Counted as jobs are asked for: `read` is what is no blank line and no comment, `skipped` the part of it that `unique` left out. */
+export interface ReadOptions extends JobOptions {
+  /** The stream that `-` reads. It is destroyed when it was read, or is not read any further. */
+  readonly stdin: Readable;
+}
+
+/** What the library accepts as a job: a line (a URL, or a JSON job as text), a URL object, or a job as an object. */
+export type JobItem = string | URL | JobInput;
+
+/** Updated as jobs are taken: `read` counts all jobs, `skipped` the part of them that `unique` left out. */
 export interface InputCounts {
   read: number;
   skipped: number;
 }
 
-/** Numbers and counts the jobs of a whole run, over all its inputs. */
-export class JobMaker {
-  readonly #options: JobOptions;
-  readonly #tally: InputCounts;
-  readonly #seen: KeySet | undefined;
-  #index = 0;
-
-  constructor(options: JobOptions, tally: InputCounts) {
-    this.#options = options;
-    this.#tally = tally;
-    this.#seen = options.unique ? new KeySet() : undefined;
-  }
-
-  /** The jobs of some lines in a row, each parsed when it is asked for. */
-  *jobs(lines: readonly Line[], source: string, firstLine: number): Generator<Job, void, undefined> {
-    let number = firstLine;
-    for (const line of lines) {
-      const job = this.jobOf(line, source, number++);
-      if (job !== undefined) yield job;
-    }
-  }
-
-  /** The job of one line, or `undefined` when it has none. */
-  jobOf(line: Line, source: string, number: number): Job | undefined {
-    if (typeof line !== 'string') {
-      return isComment(line.start) ? undefined : this.jobFrom(longLine(line.start), source, number);
-    }
-    const text = jobText(line);
-    if (text === undefined) return undefined;
-    return this.jobFrom(parseLine(text, this.#options), source, number);
-  }
-
-  /** Counts what was read; `undefined` when `unique` leaves it out. */
-  jobFrom(fields: JobFields, source: string, line: number): Job | undefined {
-    this.#tally.read++;
-    if (this.#seen !== undefined && fields.invalid === undefined && !this.#seen.add(this.#key(fields))) {
-      this.#tally.skipped++;
-      return undefined;
-    }
-    return { index: this.#index++, source, line, ...fields };
-  }
-
-  // User info is no part of `url` any more, but `//a:1@host/` and `//b:2@host/` are two URLs. No part but the last can hold a line break.
-  #key({ method, url, headers, body }: JobFields): string {
-    const request = `${method ?? this.#options.defaultMethod ?? 'GET'}\n${url}`;
-    const authorization = headers?.authorization;
-    if (authorization === undefined && body === undefined) return request;
-    return `${request}\n${authorization ?? ''}\n${body ?? ''}`;
-  }
-}
-
-function longLine(start: string): JobFields {
-  return {
-    url: shownUrl(start),
-    invalid: `Cannot read the line "${excerpt(start)}": it is over 1 MiB long, a line must be 1 MiB at most`,
-  };
-}
-
-export interface ReadOptions extends JobOptions {
-  /** What `-` reads. It is destroyed when it has been read, or is read no more. */
-  readonly stdin: Readable;
-}
-
 type Batches = AsyncGenerator<Iterable<Job>, void, undefined>;
-type FileInput = Exclude<Input, { readonly kind: 'url' }>;
+type JobGenerator = Generator<Job, void, undefined>;
 
 /**
- * Reads inputs in order as batches of jobs, one batch for each chunk of at most 64 KiB.
- * - A batch can be iterated once, and before the next one is asked for: its lines are parsed as its jobs are asked for.
- * - Reading is never more than one chunk ahead.
- * - Throws an `InputError` for an input that cannot be opened, read or unpacked. A bad line is a job with `invalid`.
+ * Reads inputs in order and yields batches of jobs, one batch for each chunk of at most 64 KiB.
+ * - A batch can be iterated once, before the next one is requested. Its lines are parsed as its jobs are taken.
+ * - Reads at most one chunk ahead.
+ * - Throws an `InputError` if an input cannot be opened, read or unpacked. A line that is not a job becomes one with `invalid`.
  */
-export async function* readJobs(inputs: readonly Input[], options: ReadOptions, tally: InputCounts): Batches {
-  const maker = new JobMaker(options, tally);
+export async function* readJobs(
+  inputs: readonly Input[],
+  options: ReadOptions,
+  counts: InputCounts,
+): Batches {
+  const factory = new JobFactory(options, counts);
   let argument = 0;
   for (const input of inputs) {
     if (options.signal?.aborted) return;
-    if (input.kind === 'url') yield maker.jobs([input.url], 'arguments', ++argument);
-    else yield* readFile(input, maker, options);
+    if (input.kind === 'url') yield factory.fromLines([input.url], 'arguments', ++argument);
+    else yield* readFile(input, factory, options);
   }
 }
 
-async function* readFile(input: FileInput, maker: JobMaker, { stdin, signal }: ReadOptions): Batches {
-  const name = input.kind === 'file' ? input.path : '-';
+async function* readFile(
+  input: Exclude<Input, { readonly kind: 'url' }>,
+  factory: JobFactory,
+  { stdin, signal }: ReadOptions,
+): Batches {
+  const name = inputName(input);
   const source = input.kind === 'file' ? await openFile(input.path, signal) : stdin;
   const splitter = new LineSplitter();
   let number = 1;
   for await (const chunk of readChunks(source, name, signal)) {
     const lines = splitter.push(chunk);
-    if (lines.length > 0) yield maker.jobs(lines, name, number);
+    if (lines.length > 0) yield factory.fromLines(lines, name, number);
     number += lines.length;
   }
   const last = splitter.end();
-  // After an abort the end of the line may be missing.
-  if (last.length > 0 && !signal?.aborted) yield maker.jobs(last, name, number);
+  // After an abort the rest of the line may be missing.
+  if (last.length > 0 && !signal?.aborted) yield factory.fromLines(last, name, number);
 }
-
-/** What the library takes for a job: a line (a URL, or a JSON job as text), a URL object, or a job as an object. */
-export type JobItem = string | URL | JobInput;
 
 /**
- * Turns items into batches of jobs as `readJobs` does with lines; the line of a job is the number of its item, from 1.
- * - A list or a generator is one batch, and no item of it is asked for before its job is.
- * - An asynchronous iterable is read item by item, and closed when no more is asked for.
- * - Blank strings and comments are skipped. A bad item is a job with `invalid`.
- * - Throws a `UsageError` when it is given a single string, or what cannot be iterated.
+ * Yields batches of jobs from items, as `readJobs` does from lines. The line of a job is the number of its item, from 1.
+ * - A list or a generator is one batch; an item is taken from it when its job is taken.
+ * - An asynchronous iterable is read item by item, and closed when the reading ends.
+ * - Skips blank strings and comments. An item that is not a job becomes one with `invalid`.
+ * - Throws a `UsageError` for a single string, and for anything that is not iterable.
  */
-export async function* jobsFrom(
+export async function* readItems(
   items: Iterable<JobItem> | AsyncIterable<JobItem>,
   options: JobOptions,
-  tally: InputCounts,
-): AsyncGenerator<Iterable<Job>, void, undefined> {
-  const maker = new JobMaker(options, tally);
-  if (isAsync(items)) {
-    let line = 1;
-    for await (const item of untilAborted(items, options.signal)) {
-      yield jobsOf([item], line++, maker, options);
-    }
+  counts: InputCounts,
+): Batches {
+  const factory = new JobFactory(options, counts);
+  if (isAsyncIterable(items)) {
+    let number = 1;
+    for await (const item of untilAborted(items, options.signal)) yield factory.fromItems([item], number++);
   } else {
-    refuseOther(items);
-    yield jobsOf(items, 1, maker, options);
+    requireIterable(items);
+    yield factory.fromItems(items, 1);
   }
 }
 
-// Items are `unknown` here, since JavaScript may hand in anything.
-function* jobsOf(
-  items: Iterable<unknown>,
-  firstLine: number,
-  maker: JobMaker,
-  syntax: JobSyntax,
-): Generator<Job, void, undefined> {
-  let line = firstLine;
-  for (const item of items) {
-    const text = item instanceof URL ? item.href : item;
-    const job =
-      typeof text === 'string'
-        ? maker.jobOf(text, 'library', line)
-        : maker.jobFrom(fieldsOf(text, syntax), 'library', line);
-    line++;
-    if (job !== undefined) yield job;
-  }
-}
-
-function fieldsOf(item: unknown, syntax: JobSyntax): JobFields {
-  if (typeof item === 'object' && item !== null && !Array.isArray(item)) {
-    return parseJobInput(item, '', syntax);
-  }
-  return {
-    url: '-',
-    invalid: `Cannot use ${typeName(item)} as a job: it must be a URL or an object with a "url"`,
-  };
-}
-
-function isAsync(items: object | string): items is AsyncIterable<unknown> {
+function isAsyncIterable(items: object | string): items is AsyncIterable<unknown> {
   return typeof items === 'object' && items !== null && Symbol.asyncIterator in items;
 }
 
-function refuseOther(items: unknown): void {
+function requireIterable(items: unknown): void {
   if (typeof items === 'object' && items !== null && Symbol.iterator in items) return;
   throw new UsageError(
-    `Cannot read URLs from ${typeName(items)}: they must come as a list, a generator or an asynchronous iterable`,
+    `Cannot read URLs from ${describeType(items)}: they must come as a list, a generator or an asynchronous iterable`,
   );
 }
 
 /**
- * The number of job lines of a regular file, also of a gzip one: what is no blank line and no comment.
- * `undefined` when it is not a regular file, cannot be read to its end, or the signal is aborted.
+ * Counts the job lines of a regular file, which may be gzip.
+ * Resolves to `undefined` if it is not a regular file, cannot be read to its end, or the signal is aborted.
  */
 export async function countJobs(path: string, signal?: AbortSignal): Promise<number | undefined> {
   const splitter = new LineSplitter();
@@ -208,17 +126,98 @@ export async function countJobs(path: string, signal?: AbortSignal): Promise<num
   try {
     if (!(await stat(path)).isFile()) return undefined;
     for await (const chunk of readChunks(await openFile(path, signal), path, signal)) {
-      count += jobLines(splitter.push(chunk));
+      count += countJobLines(splitter.push(chunk));
     }
   } catch {
-    // The run itself reads the file too, and says what is wrong with it.
+    // The run reads the file as well, and reports what is wrong with it.
     return undefined;
   }
-  return signal?.aborted ? undefined : count + jobLines(splitter.end());
+  return signal?.aborted ? undefined : count + countJobLines(splitter.end());
 }
 
-function jobLines(lines: readonly Line[]): number {
+function countJobLines(lines: readonly Line[]): number {
   return lines.filter((line) =>
     typeof line === 'string' ? jobText(line) !== undefined : !isComment(line.start),
   ).length;
+}
+
+/** Creates the jobs of a run: numbers them over all inputs, counts them, and skips duplicates if `unique` is set. */
+export class JobFactory {
+  readonly #options: JobOptions;
+  readonly #counts: InputCounts;
+  readonly #seen: KeySet | undefined;
+  #index = 0;
+
+  constructor(options: JobOptions, counts: InputCounts) {
+    this.#options = options;
+    this.#counts = counts;
+    this.#seen = options.unique ? new KeySet() : undefined;
+  }
+
+  /** The jobs of consecutive lines. Each line is parsed when its job is taken. */
+  *fromLines(lines: readonly Line[], source: string, firstLine: number): JobGenerator {
+    let number = firstLine;
+    for (const line of lines) {
+      const job = this.#fromLine(line, source, number++);
+      if (job !== undefined) yield job;
+    }
+  }
+
+  /** The jobs of consecutive items of the library. They are `unknown`, since JavaScript may pass anything. */
+  *fromItems(items: Iterable<unknown>, firstNumber: number): JobGenerator {
+    let number = firstNumber;
+    for (const item of items) {
+      const job = this.#fromItem(item instanceof URL ? item.href : item, number++);
+      if (job !== undefined) yield job;
+    }
+  }
+
+  /** The job at a line, or `undefined` if it is a duplicate. */
+  fromParsed(parsed: ParsedJob, source: string, line: number): Job | undefined {
+    this.#counts.read++;
+    if (this.#seen !== undefined && parsed.invalid === undefined && !this.#seen.add(this.#key(parsed))) {
+      this.#counts.skipped++;
+      return undefined;
+    }
+    return { index: this.#index++, source, line, ...parsed };
+  }
+
+  #fromLine(line: Line, source: string, number: number): Job | undefined {
+    if (typeof line !== 'string') {
+      return isComment(line.start) ? undefined : this.fromParsed(tooLong(line.start), source, number);
+    }
+    const text = jobText(line);
+    if (text === undefined) return undefined;
+    return this.fromParsed(parseLine(text, this.#options), source, number);
+  }
+
+  #fromItem(item: unknown, number: number): Job | undefined {
+    if (typeof item === 'string') return this.#fromLine(item, 'library', number);
+    const isObject = typeof item === 'object' && item !== null && !Array.isArray(item);
+    const parsed = isObject ? parseJobInput(item, '', this.#options) : wrongItem(item);
+    return this.fromParsed(parsed, 'library', number);
+  }
+
+  // `url` has no user info any more, but `//a:1@host/` and `//b:2@host/` are different jobs. Only the last part of the key
+  // can contain a line break.
+  #key({ method, url, headers, body }: ParsedJob): string {
+    const request = `${method ?? this.#options.defaultMethod ?? 'GET'}\n${url}`;
+    const authorization = headers?.authorization;
+    if (authorization === undefined && body === undefined) return request;
+    return `${request}\n${authorization ?? ''}\n${body ?? ''}`;
+  }
+}
+
+function tooLong(start: string): ParsedJob {
+  return {
+    url: redactedUrl(start),
+    invalid: `Cannot read the line "${redactedExcerpt(start)}": it is over 1 MiB long, a line must be 1 MiB at most`,
+  };
+}
+
+function wrongItem(item: unknown): ParsedJob {
+  return {
+    url: '-',
+    invalid: `Cannot use ${describeType(item)} as a job: it must be a URL or an object with a "url"`,
+  };
 }

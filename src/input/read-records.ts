@@ -4,21 +4,22 @@ import { decodeLine, type ShardSegment } from '../model/result-line.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 import { readChunks } from './read-stream.ts';
 
-/** A line that holds no result record. */
+/** The longest record that is read, in bytes: it may contain a whole body. */
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+/** A line that is not a result record. */
 export interface InvalidRecord {
   readonly source: string;
   /** From 1. */
   readonly line: number;
+  /** Why it is not a record. */
   readonly broken: string;
 }
 
-/** The longest record that is read: it may hold a whole body. */
-const MAX_RECORD_BYTES = 256 * 1024 * 1024;
-
 /**
- * The result records of a JSONL stream, and the frames of a manifest, those of one chunk at a time; blank lines are skipped.
- * - A line that holds none is given out as such, and reading goes on.
- * - Throws an `InputError` that names the source when it cannot be read.
+ * Yields the result records of a JSONL stream and the segments of a manifest, those of one chunk at a time. Skips blank lines.
+ * - A line that is neither becomes an `InvalidRecord`.
+ * - Throws an `InputError` that names the source if it cannot be read.
  */
 export async function* readRecords(
   stream: Readable,
@@ -26,14 +27,14 @@ export async function* readRecords(
   signal?: AbortSignal,
 ): AsyncGenerator<readonly (Result | ShardSegment | InvalidRecord)[], void, undefined> {
   const splitter = new LineSplitter(MAX_RECORD_BYTES);
-  let line = 0;
-  const decode = (text: Line): (Result | ShardSegment | InvalidRecord)[] => {
-    line += 1;
-    if (typeof text === 'string' && text.trim() === '') return [];
-    const record = typeof text === 'string' ? decodeLine(text) : { broken: 'it is too long' };
-    return ['broken' in record ? { source, line, broken: record.broken } : record];
+  let number = 0;
+  const decode = (line: Line): (Result | ShardSegment | InvalidRecord)[] => {
+    number += 1;
+    if (typeof line === 'string' && line.trim() === '') return [];
+    const record = typeof line === 'string' ? decodeLine(line) : { broken: 'it is too long' };
+    return ['broken' in record ? { source, line: number, broken: record.broken } : record];
   };
   for await (const chunk of readChunks(stream, source, signal)) yield splitter.push(chunk).flatMap(decode);
-  // What was read of a line when the signal came is no line.
+  // After an abort the rest of the last line may be missing.
   if (!signal?.aborted) yield splitter.end().flatMap(decode);
 }

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { Chunker } from '../../src/cluster/feeder.ts';
 import { chunkJobs, encodeJob, jobWire } from '../../src/cluster/job-codec.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
-import { JobMaker } from '../../src/input/read-jobs.ts';
+import { JobFactory } from '../../src/input/read-jobs.ts';
 import type { Job } from '../../src/model/job.ts';
 
 function jobsOf(lines: readonly string[]): Job[] {
-  const maker = new JobMaker({ parseExpectation }, { read: 0, skipped: 0 });
-  return [...maker.jobs(lines, 'urls.txt', 1)];
+  const factory = new JobFactory({ parseExpectation }, { read: 0, skipped: 0 });
+  return [...factory.fromLines(lines, 'urls.txt', 1)];
 }
 
 function chunksOf(jobs: readonly Job[], size: number, partitions = 1) {

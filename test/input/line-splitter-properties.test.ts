@@ -9,13 +9,13 @@ function split(chunks: readonly Buffer[], maxBytes?: number): Line[] {
   const lines = chunks.flatMap((chunk) => {
     const copy = Buffer.from(chunk);
     const found = splitter.push(copy);
-    copy.fill(0x21); // a chunk may be used again
+    copy.fill(0x21); // a caller may reuse a chunk
     return found;
   });
   return [...lines, ...splitter.end()];
 }
 
-/** The same in the plainest form: all bytes at once. A long line is `undefined`. */
+/** A reference implementation over all bytes at once. A long line is `undefined`. */
 function model(bytes: Buffer, maxBytes: number): (string | undefined)[] {
   const lines: (string | undefined)[] = [];
   for (let start = 0; start < bytes.length; ) {
@@ -29,7 +29,7 @@ function model(bytes: Buffer, maxBytes: number): (string | undefined)[] {
   return lines;
 }
 
-test('LineSplitter gives the lines of any bytes, however they are cut into chunks', () => {
+test('LineSplitter returns the lines of any bytes, however they are cut into chunks', () => {
   fc.assert(
     fc.property(listBytes, cuts, (bytes, places) => {
       expect(split(cutAnyhow(bytes, places))).toEqual(model(bytes, 1024 * 1024));
@@ -38,7 +38,7 @@ test('LineSplitter gives the lines of any bytes, however they are cut into chunk
   );
 });
 
-test('LineSplitter tells the same lines from long ones at any limit, and keeps a start of each long one', () => {
+test('LineSplitter finds the same long lines at any limit, and keeps the start of each', () => {
   fc.assert(
     fc.property(listBytes, cuts, fc.integer({ min: 1, max: 30 }), (bytes, places, maxBytes) => {
       const lines = split(cutAnyhow(bytes, places), maxBytes);
@@ -46,7 +46,7 @@ test('LineSplitter tells the same lines from long ones at any limit, and keeps a
       expect(lines.map((line) => (typeof line === 'string' ? line : undefined))).toEqual(expected);
       const whole = model(bytes, bytes.length);
       for (const [index, line] of lines.entries()) {
-        // The last character may be half a one.
+        // The last character may be cut.
         const start = typeof line === 'string' ? line : line.start.replace(/[\ufffd\r]+$/, '');
         expect(whole[index]?.startsWith(start)).toBe(true);
       }

@@ -11,7 +11,7 @@ function lines(text: string, maxBytes?: number): Line[] {
 }
 
 describe('LineSplitter', () => {
-  it('gives the lines a chunk completes at once, and holds the rest', () => {
+  it('returns the lines that a chunk completes, and keeps the rest', () => {
     const splitter = new LineSplitter();
     expect(splitter.push(Buffer.from('a\nb\nc'))).toEqual(['a', 'b']);
     expect(splitter.push(Buffer.from('d'))).toEqual([]);
@@ -19,15 +19,15 @@ describe('LineSplitter', () => {
     expect(splitter.end()).toEqual([]);
   });
 
-  it('keeps empty lines, so that line numbers hold', () => {
+  it('returns empty lines, so that line numbers are right', () => {
     expect(lines('\n\na\n\n')).toEqual(['', '', 'a', '']);
   });
 
-  it('gives a last line that has no newline', () => {
+  it('returns a last line without a newline', () => {
     expect(lines('a\nb')).toEqual(['a', 'b']);
   });
 
-  it('gives no line for no bytes', () => {
+  it('returns no line for no bytes', () => {
     expect(linesOf([])).toEqual([]);
     expect(linesOf([Buffer.alloc(0)])).toEqual([]);
   });
@@ -36,11 +36,11 @@ describe('LineSplitter', () => {
     expect(lines('a\r\nb\rc\r\n\r\nd\r')).toEqual(['a', 'b\rc', '', 'd']);
   });
 
-  it('drops a byte-order mark at the start alone', () => {
+  it('drops a byte-order mark at the start only', () => {
     expect(lines('\ufeffa\n\ufeffb')).toEqual(['a', '\ufeffb']);
   });
 
-  it('gives the same lines wherever the bytes are cut in two', () => {
+  it('returns the same lines wherever the bytes are cut in two', () => {
     const bytes = Buffer.from('\ufeffhttps://ä.example/€\r\n\n𝄞𝄞\nlast → line');
     const whole = linesOf([bytes]);
     expect(whole).toEqual(['https://ä.example/€', '', '𝄞𝄞', 'last → line']);
@@ -49,7 +49,7 @@ describe('LineSplitter', () => {
     }
   });
 
-  it('gives the same lines for chunks of every size, with over-long lines among them', () => {
+  it('returns the same lines for chunks of every size, including lines over the limit', () => {
     const text = ['short', 'x'.repeat(30), 'y'.repeat(10), '', 'ü'.repeat(6), 'end'].join('\n');
     const whole = lines(text, 10);
     expect(whole.map(shape)).toEqual(['short', 'long', 'y'.repeat(10), '', 'long', 'end']);
@@ -67,11 +67,11 @@ describe('LineSplitter', () => {
     expect(lines(many.join('\n'), 64)).toEqual(many);
   });
 
-  it('puts U+FFFD where the bytes are not UTF-8', () => {
+  it('decodes bytes that are not UTF-8 as U+FFFD', () => {
     expect(linesOf([Buffer.from([0x61, 0xff, 0x62, 0x0a])])).toEqual(['a\ufffdb']);
   });
 
-  it('copies what it holds, so that a chunk may be used again', () => {
+  it('copies what it keeps, so that a chunk may be reused', () => {
     const splitter = new LineSplitter();
     const chunk = Buffer.from('abc');
     splitter.push(chunk);
@@ -88,7 +88,7 @@ describe('LineSplitter at its limit', () => {
     expect(lines(line)).toEqual([line]);
   });
 
-  it('keeps no more than the start of a line one byte over 1 MiB, and goes on with the next', () => {
+  it('keeps only the start of a line one byte over 1 MiB, and continues with the next', () => {
     const [long, next] = lines(`${'x'.repeat(MAX_LINE_BYTES + 1)}\nnext\n`);
     expect(long).toEqual({ start: 'x'.repeat(4096) });
     expect(next).toBe('next');
@@ -99,7 +99,7 @@ describe('LineSplitter at its limit', () => {
     expect(lines('ääääää', 10)).toEqual([{ start: expect.any(String) }]);
   });
 
-  it('reports an over-long last line without a newline', () => {
+  it('reports a last line over the limit that has no newline', () => {
     expect(lines(`a\n${'x'.repeat(11)}`, 10)).toEqual(['a', { start: 'x'.repeat(11) }]);
   });
 
@@ -107,7 +107,7 @@ describe('LineSplitter at its limit', () => {
     expect(lines(`\ufeff${'x'.repeat(11)}`, 10)).toEqual([{ start: expect.stringMatching(/^x+$/) }]);
   });
 
-  it('reads a line of 1 MiB that comes byte by byte, copying each byte a few times at most', () => {
+  it('reads a line of 1 MiB byte by byte, with linear copying', () => {
     const splitter = new LineSplitter();
     const byte = Buffer.from('x');
     const before = process.memoryUsage().arrayBuffers;
@@ -117,7 +117,7 @@ describe('LineSplitter at its limit', () => {
     expect(splitter.push(Buffer.from('\n'))).toEqual(['x'.repeat(MAX_LINE_BYTES)]);
   });
 
-  it('holds none of an endless line', () => {
+  it('buffers nothing of an endless line', () => {
     const splitter = new LineSplitter();
     const chunk = Buffer.alloc(64 * 1024, 'x');
     splitter.push(chunk);
@@ -128,7 +128,7 @@ describe('LineSplitter at its limit', () => {
   });
 });
 
-// How much of a long line is kept differs with the chunks; that it is long does not.
+// How much of a long line is kept depends on the chunks; that it is long does not.
 function shape(line: Line): string {
   return typeof line === 'string' ? line : 'long';
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseUrl } from '../../src/input/parse-url.ts';
+import { parseUrl, redactedExcerpt, redactedUrl } from '../../src/input/parse-url.ts';
 
 describe('parseUrl()', () => {
   it.each([
@@ -12,7 +12,7 @@ describe('parseUrl()', () => {
     ['https://example.com/a b', 'https://example.com/a%20b'],
     ['https://example.com/@user?to=a@b', 'https://example.com/@user?to=a@b'],
     ['https://example.com/x:0/', 'https://example.com/x:0/'],
-  ])('serialises %s', (text, url) => {
+  ])('serializes %s', (text, url) => {
     expect(parseUrl(text)).toEqual({ url });
   });
 
@@ -38,7 +38,7 @@ describe('parseUrl()', () => {
     expect(parseUrl(text)).toEqual({ invalid: expect.stringContaining(wish) });
   });
 
-  it('names the value and the wish in its reason', () => {
+  it('names the value and the requirement in its reason', () => {
     expect(parseUrl('ftp://example.com/x')).toEqual({
       invalid: 'Cannot use "ftp://example.com/x" as a URL: its scheme must be http or https',
     });
@@ -55,11 +55,11 @@ describe('parseUrl() with user info', () => {
     ['http://us%40er:p%3Aa%2Fs@example.com/x', 'us@er:p:a/s'],
     ['http://ü:ß@example.com/x', 'ü:ß'],
     ['http://a%zz:100%@example.com/x', 'a%zz:100%'],
-  ])('takes %s apart', (text, credentials) => {
+  ])('makes an authorization header of %s', (text, credentials) => {
     expect(parseUrl(text)).toEqual({ url: 'http://example.com/x', authorization: basic(credentials) });
   });
 
-  it('sends the bytes of an escape that is no UTF-8', () => {
+  it('sends the bytes of an escape that is not UTF-8', () => {
     const authorization = `Basic ${Buffer.from([0x61, 0x3a, 0xe4]).toString('base64')}`;
     expect(parseUrl('http://a:%E4@h/')).toEqual({ url: 'http://h/', authorization });
   });
@@ -107,5 +107,81 @@ describe('parseUrl() with a default scheme', () => {
     expect(parseUrl(text, 'https')).toEqual({
       invalid: expect.stringMatching(/^Cannot use ".*" as a URL: /),
     });
+  });
+});
+
+describe('redactedUrl()', () => {
+  it('is one word, with any white space escaped', () => {
+    expect(redactedUrl(' no url\there\u00a0or there ')).toBe('no%20url%20here%20or%20there');
+  });
+
+  it('is a dash for empty text', () => {
+    expect(redactedUrl('')).toBe('-');
+    expect(redactedUrl('  ')).toBe('-');
+  });
+
+  it('escapes characters that control a terminal', () => {
+    expect(redactedUrl('a\u001b[2J\u0000\u202eb')).toBe('a\\u{1b}[2J\\u{0}\\u{202e}b');
+  });
+
+  it.each(['x'.repeat(2001), '\u0000'.repeat(1999), ' a'.repeat(1500), 'x'.repeat(1_000_000)])(
+    'is cut to 2000 characters (case %#)',
+    (text) => {
+      expect(redactedUrl(text).length).toBe(2000);
+    },
+  );
+
+  it('does not cut 2000 characters', () => {
+    expect(redactedUrl('x'.repeat(2000))).toBe('x'.repeat(2000));
+  });
+});
+
+describe('redactedUrl() and redactedExcerpt()', () => {
+  it.each([
+    ['http://user:secret@host:bad/', 'http://***@host:bad/'],
+    ['http://secret@host:bad/', 'http://***@host:bad/'],
+    ['ftp://user:secret@host/', 'ftp://***@host/'],
+    ['http://user:sec/ret#@?secret@host/', 'http://***@host/'],
+    ['http:\\\\user:secret@host:bad/', 'http:\\\\***@host:bad/'],
+    ['http:user:secret@host:bad', '***@host:bad'],
+    ['user:secret@host/x', '***@host/x'],
+    ['//user:secret@host/x', '//***@host/x'],
+    ['ht tp://user:secret@host/', 'ht tp://***@host/'],
+    ['http:/user:secret@host:bad', 'http:/***@host:bad'],
+    ['- http://user:secret@host/', '- http://***@host/'],
+    ['see a/b, "http://user:secret@host/"', 'see a/b, "http://***@host/"'],
+    ['{"url": "http://user:secret@host/"', '{"url": "http://***@host/"'],
+    ['{"url": "http:\\/\\/user:secret@host\\/"', '{"url": "http:\\/\\/***@host\\/"'],
+    ["{'url': 'http://user:secret@host/'}", "{'url': 'http://***@host/'}"],
+    ['{"url": "http://host/", "headers": {"authorization": "secret"},}', '{"url": "http://host/", "…'],
+    ['{"url": "http://host/", "body": "secret",}', '{"url": "http://host/", "…'],
+    ['{"uri": "http://host/", "Cookie": "secret"}', '{"uri": "http://host/", "…'],
+  ])('hide the secret of %s', (text, shown) => {
+    expect(redactedExcerpt(text)).toBe(shown);
+    expect(redactedUrl(text)).toBe(shown.replaceAll(' ', '%20'));
+  });
+
+  it('hide a password that ends far beyond the limit', () => {
+    const text = `http://user:${'secret'.repeat(1000)}@host:bad/`;
+    expect(redactedUrl(text)).toBe('http://***@host:bad/');
+  });
+
+  it.each(['example.com/@user', 'http://host:99999/@user', 'http://host/?mail=a@b', 'http://[::1/'])(
+    'show %s as it is',
+    (text) => {
+      expect(redactedExcerpt(text)).toBe(text);
+    },
+  );
+
+  it('take linear time for a hostile line', () => {
+    for (const piece of ['/', 'a', ':', 'a:', '/a:', '@', '{//', '{"', '{ //']) {
+      expect(redactedUrl(piece.repeat(300_000)).length).toBeLessThanOrEqual(2000);
+    }
+  });
+});
+
+describe('redactedExcerpt()', () => {
+  it('is cut to 100 characters', () => {
+    expect(redactedExcerpt('x'.repeat(101))).toBe(`${'x'.repeat(99)}…`);
   });
 });

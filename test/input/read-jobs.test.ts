@@ -1,17 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { open, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Input } from '../../src/input/input.ts';
-import { type InputCounts, type JobOptions, readJobs } from '../../src/input/read-jobs.ts';
+import { countJobs, type InputCounts, type JobOptions, readJobs } from '../../src/input/read-jobs.ts';
 import { InputError } from '../../src/model/errors.ts';
 import type { Job } from '../../src/model/job.ts';
-import { tempDir } from './temp-dir.ts';
+import { tempDir } from '../origin/temp-dir.ts';
 
 const STDIN: Input = { kind: 'stdin' };
 const fileInput = (path: string): Input => ({ kind: 'file', path });
-const newTally = (): InputCounts => ({ read: 0, skipped: 0 });
+const newCounts = (): InputCounts => ({ read: 0, skipped: 0 });
 
 async function jobsOf(batches: AsyncIterable<Iterable<Job>>): Promise<Job[]> {
   const jobs: Job[] = [];
@@ -19,8 +20,8 @@ async function jobsOf(batches: AsyncIterable<Iterable<Job>>): Promise<Job[]> {
   return jobs;
 }
 
-function readText(text: string, options: JobOptions = {}, tally = newTally()): Promise<Job[]> {
-  return jobsOf(readJobs([STDIN], { stdin: Readable.from([Buffer.from(text)]), ...options }, tally));
+function readText(text: string, options: JobOptions = {}, counts = newCounts()): Promise<Job[]> {
+  return jobsOf(readJobs([STDIN], { stdin: Readable.from([Buffer.from(text)]), ...options }, counts));
 }
 
 describe('readJobs()', () => {
@@ -32,61 +33,61 @@ describe('readJobs()', () => {
     ]);
   });
 
-  it('gives a job for a bad line, and goes on', async () => {
+  it('makes an invalid job of a bad line, and continues', async () => {
     const jobs = await readText('http://a/\nnope\n{"url":7}\nhttp://b/\n');
     expect(jobs.map((job) => job.invalid === undefined)).toEqual([true, false, false, true]);
     expect(jobs.map((job) => job.index)).toEqual([0, 1, 2, 3]);
   });
 
   it('reads several inputs in order, each with its own lines', async () => {
-    const at = await tempDir();
-    await writeFile(at('one.txt'), 'http://a/\nhttp://b/');
-    await writeFile(at('two.txt.gz'), gzipSync('\n\ufeffhttp://d/\n'));
+    const dir = await tempDir();
+    await writeFile(join(dir, 'one.txt'), 'http://a/\nhttp://b/');
+    await writeFile(join(dir, 'two.txt.gz'), gzipSync('\n\ufeffhttp://d/\n'));
     const inputs: Input[] = [
-      fileInput(at('one.txt')),
+      fileInput(join(dir, 'one.txt')),
       { kind: 'url', url: 'http://x' },
       STDIN,
-      fileInput(at('two.txt.gz')),
+      fileInput(join(dir, 'two.txt.gz')),
       { kind: 'url', url: 'http://u:p@y:x' },
     ];
-    const jobs = await jobsOf(readJobs(inputs, { stdin: Readable.from(['http://c/\n']) }, newTally()));
+    const jobs = await jobsOf(readJobs(inputs, { stdin: Readable.from(['http://c/\n']) }, newCounts()));
     expect(jobs).toEqual([
-      { index: 0, source: at('one.txt'), line: 1, url: 'http://a/' },
-      { index: 1, source: at('one.txt'), line: 2, url: 'http://b/' },
+      { index: 0, source: join(dir, 'one.txt'), line: 1, url: 'http://a/' },
+      { index: 1, source: join(dir, 'one.txt'), line: 2, url: 'http://b/' },
       { index: 2, source: 'arguments', line: 1, url: 'http://x/' },
       { index: 3, source: '-', line: 1, url: 'http://c/' },
-      { index: 4, source: at('two.txt.gz'), line: 2, url: 'http://d/' },
+      { index: 4, source: join(dir, 'two.txt.gz'), line: 2, url: 'http://d/' },
       { index: 5, source: 'arguments', line: 2, url: 'http://***@y:x', invalid: expect.any(String) },
     ]);
   });
 
   it('reads standard input once, like cat, when it is named twice', async () => {
     const stdin = Readable.from(['http://a/\n']);
-    const jobs = await jobsOf(readJobs([STDIN, STDIN], { stdin }, newTally()));
+    const jobs = await jobsOf(readJobs([STDIN, STDIN], { stdin }, newCounts()));
     expect(jobs.map((job) => job.url)).toEqual(['http://a/']);
   });
 
-  it('gives no job for an empty input', async () => {
-    const tally = newTally();
-    expect(await readText('', {}, tally)).toEqual([]);
-    expect(await readText('# nothing\n\n', {}, tally)).toEqual([]);
-    expect(tally).toEqual({ read: 0, skipped: 0 });
+  it('yields no job for an empty input', async () => {
+    const counts = newCounts();
+    expect(await readText('', {}, counts)).toEqual([]);
+    expect(await readText('# nothing\n\n', {}, counts)).toEqual([]);
+    expect(counts).toEqual({ read: 0, skipped: 0 });
   });
 
-  it('gives the same jobs wherever the bytes are cut in two', async () => {
+  it('yields the same jobs wherever the bytes are cut in two', async () => {
     const bytes = Buffer.from('\ufeffhttp://ä.example/€\r\n# ü\n{"url":"http://h/","body":"𝄞"}\r\nno → url');
     const cutAt = (at: number): Promise<Job[]> => {
       const stdin = Readable.from(
         [bytes.subarray(0, at), bytes.subarray(at)].filter((part) => part.length > 0),
       );
-      return jobsOf(readJobs([STDIN], { stdin }, newTally()));
+      return jobsOf(readJobs([STDIN], { stdin }, newCounts()));
     };
     const whole = await cutAt(0);
     expect(whole.map((job) => job.line)).toEqual([1, 3, 4]);
     for (let at = 1; at < bytes.length; at++) expect(await cutAt(at), `cut at ${at}`).toEqual(whole);
   });
 
-  it('fails a line over 1 MiB, shows its start without secrets, and goes on with the right line', async () => {
+  it('makes an invalid job of a line over 1 MiB, shows its start without secrets, and continues with the next line', async () => {
     const tail = 'x'.repeat(1024 * 1024);
     const jobs = await readText(
       `http://u:secret@a/${tail}\n{"url":"http://b/","body":"secret${tail}"}\nhttp://c/\n`,
@@ -122,7 +123,7 @@ describe('readJobs()', () => {
     ]);
   });
 
-  it('puts the default scheme before URLs that have none', async () => {
+  it('prepends the default scheme to URLs without a scheme', async () => {
     expect(
       (await readText('a.example/x\nhttp://b/', { defaultScheme: 'https' })).map((job) => job.url),
     ).toEqual(['https://a.example/x', 'http://b/']);
@@ -132,35 +133,35 @@ describe('readJobs()', () => {
     const batches = readJobs(
       [{ kind: 'url', url: 'http://a/' }, fileInput('/no/such/file')],
       { stdin: Readable.from([]) },
-      newTally(),
+      newCounts(),
     );
     expect([...((await batches.next()).value ?? [])]).toHaveLength(1);
     await expect(batches.next()).rejects.toThrow(InputError);
   });
 
   it('throws an InputError for a broken gzip file', async () => {
-    const at = await tempDir();
-    await writeFile(at('a.gz'), gzipSync('http://a/\n').subarray(0, 15));
+    const dir = await tempDir();
+    await writeFile(join(dir, 'a.gz'), gzipSync('http://a/\n').subarray(0, 15));
     await expect(
-      jobsOf(readJobs([fileInput(at('a.gz'))], { stdin: Readable.from([]) }, newTally())),
-    ).rejects.toThrow(`Cannot unpack "${at('a.gz')}"`);
+      jobsOf(readJobs([fileInput(join(dir, 'a.gz'))], { stdin: Readable.from([]) }, newCounts())),
+    ).rejects.toThrow(`Cannot unpack "${join(dir, 'a.gz')}"`);
   });
 });
 
 describe('readJobs() on demand', () => {
-  it('parses a line when its job is asked for', async () => {
-    const tally = newTally();
+  it('parses a line when its job is taken', async () => {
+    const counts = newCounts();
     const stdin = Readable.from([Buffer.from('http://a/\nnope\nhttp://b/\n')]);
-    const { value: batch } = await readJobs([STDIN], { stdin }, tally).next();
-    expect(tally.read).toBe(0);
+    const { value: batch } = await readJobs([STDIN], { stdin }, counts).next();
+    expect(counts.read).toBe(0);
     const jobs = batch?.[Symbol.iterator]();
     expect(jobs?.next().value).toMatchObject({ url: 'http://a/' });
-    expect(tally.read).toBe(1);
+    expect(counts.read).toBe(1);
     expect(jobs?.next().value).toMatchObject({ url: 'nope' });
-    expect(tally.read).toBe(2);
+    expect(counts.read).toBe(2);
   });
 
-  it('reads no more than a chunk ahead of the one it gives out', async () => {
+  it('reads at most one chunk ahead of the one it yields', async () => {
     let chunks = 0;
     const stdin = new Readable({
       highWaterMark: 64 * 1024,
@@ -169,16 +170,16 @@ describe('readJobs() on demand', () => {
         this.push(Buffer.from('http://a/\n'.repeat(6553)));
       },
     });
-    const batches = readJobs([STDIN], { stdin }, newTally());
+    const batches = readJobs([STDIN], { stdin }, newCounts());
     expect([...((await batches.next()).value ?? [])]).toHaveLength(6553);
-    // The one given out, the one ahead, and the one the stream itself holds.
+    // The one yielded, the one ahead, and the one in the buffer of the stream.
     expect(chunks).toBeLessThanOrEqual(3);
     await batches.return();
   });
 
-  it('gives the first line before the second is written', async () => {
+  it('yields the first line before the second is written', async () => {
     const stdin = new PassThrough();
-    const batches = readJobs([STDIN], { stdin }, newTally());
+    const batches = readJobs([STDIN], { stdin }, newCounts());
     stdin.write('http://a/\nhttp://');
     expect([...((await batches.next()).value ?? [])]).toMatchObject([{ url: 'http://a/' }]);
     stdin.end('b/');
@@ -189,19 +190,19 @@ describe('readJobs() on demand', () => {
   it('destroys standard input when it is closed early', async () => {
     const stdin = new PassThrough();
     stdin.write('http://a/\n');
-    const batches = readJobs([STDIN], { stdin }, newTally());
+    const batches = readJobs([STDIN], { stdin }, newCounts());
     await batches.next();
     await batches.return();
     expect(stdin.destroyed).toBe(true);
   });
 
-  it('ends while it waits for standard input when the signal is aborted, without the half line', async () => {
+  it('ends when the signal is aborted while it waits for standard input, and drops the unfinished line', async () => {
     const run = new AbortController();
     const stdin = new PassThrough();
     const batches = readJobs(
       [STDIN, { kind: 'url', url: 'http://b/' }],
       { stdin, signal: run.signal },
-      newTally(),
+      newCounts(),
     );
     stdin.write('http://a/\nhttp://half');
     expect([...((await batches.next()).value ?? [])]).toMatchObject([{ url: 'http://a/' }]);
@@ -211,15 +212,15 @@ describe('readJobs() on demand', () => {
     expect(stdin.destroyed).toBe(true);
   });
 
-  it('ends while it waits for a named pipe when the signal is aborted', async () => {
-    const at = await tempDir();
-    execFileSync('mkfifo', [at('pipe')]);
+  it('ends when the signal is aborted while it waits for a named pipe', async () => {
+    const dir = await tempDir();
+    execFileSync('mkfifo', [join(dir, 'pipe')]);
     const run = new AbortController();
-    const opening = open(at('pipe'), 'w');
+    const opening = open(join(dir, 'pipe'), 'w');
     const batches = readJobs(
-      [fileInput(at('pipe'))],
+      [fileInput(join(dir, 'pipe'))],
       { stdin: Readable.from([]), signal: run.signal },
-      newTally(),
+      newCounts(),
     );
     const first = batches.next();
     const writer = await opening;
@@ -232,25 +233,29 @@ describe('readJobs() on demand', () => {
   });
 });
 
-describe('readJobs() counts', () => {
-  it('each line that is no comment and not blank, also the bad and the skipped ones', async () => {
-    const tally = newTally();
-    const jobs = await readText('# x\n\nhttp://a/\nnope\nhttp://a/\nnope\n', { unique: true }, tally);
+describe('the counts of readJobs()', () => {
+  it('include each line that is neither blank nor a comment, also invalid and skipped ones', async () => {
+    const counts = newCounts();
+    const jobs = await readText('# x\n\nhttp://a/\nnope\nhttp://a/\nnope\n', { unique: true }, counts);
     expect(jobs.map((job) => [job.index, job.line])).toEqual([
       [0, 3],
       [1, 4],
       [2, 6],
     ]);
-    expect(tally).toEqual({ read: 4, skipped: 1 });
+    expect(counts).toEqual({ read: 4, skipped: 1 });
   });
 
-  it('nothing of a batch that is left half way', async () => {
-    const tally = newTally();
-    const batches = readJobs([STDIN], { stdin: Readable.from(['http://a/\nhttp://b/\nhttp://c/\n']) }, tally);
+  it('do not include the jobs of a batch that were not taken', async () => {
+    const counts = newCounts();
+    const batches = readJobs(
+      [STDIN],
+      { stdin: Readable.from(['http://a/\nhttp://b/\nhttp://c/\n']) },
+      counts,
+    );
     for await (const batch of batches) {
       for (const job of batch) if (job.line === 2) break;
     }
-    expect(tally).toEqual({ read: 2, skipped: 0 });
+    expect(counts).toEqual({ read: 2, skipped: 0 });
   });
 });
 
@@ -259,23 +264,23 @@ describe('readJobs() with unique', () => {
     return (await readText(text.join('\n'), { unique: true, ...options })).map((job) => job.line);
   }
 
-  it('skips a URL that is the same once it is parsed', async () => {
+  it('skips a URL that is the same after parsing', async () => {
     expect(await lines(['http://a', 'HTTP://A:80/', '{"url":"http://a/./"}', 'http://a/x'])).toEqual([1, 4]);
   });
 
   it('skips across inputs', async () => {
     const inputs: Input[] = [{ kind: 'url', url: 'http://a/' }, STDIN, { kind: 'url', url: 'http://b/' }];
     const stdin = Readable.from(['http://a/\nhttp://b/\n']);
-    const tally = newTally();
-    const jobs = await jobsOf(readJobs(inputs, { stdin, unique: true }, tally));
+    const counts = newCounts();
+    const jobs = await jobsOf(readJobs(inputs, { stdin, unique: true }, counts));
     expect(jobs.map((job) => [job.index, job.url])).toEqual([
       [0, 'http://a/'],
       [1, 'http://b/'],
     ]);
-    expect(tally).toEqual({ read: 4, skipped: 2 });
+    expect(counts).toEqual({ read: 4, skipped: 2 });
   });
 
-  it('tells methods and bodies apart', async () => {
+  it('distinguishes methods and bodies', async () => {
     const job = (fields: object): string => JSON.stringify({ url: 'http://a/', ...fields });
     expect(
       await lines([
@@ -290,7 +295,7 @@ describe('readJobs() with unique', () => {
     ).toEqual([1, 3, 4, 5]);
   });
 
-  it('takes the default method for that of a job that names none', async () => {
+  it('uses the default method for a job without a method', async () => {
     const post = '{"url":"http://a/","method":"POST"}';
     expect(await lines(['http://a/', post], { defaultMethod: 'POST' })).toEqual([1]);
     expect(
@@ -298,19 +303,75 @@ describe('readJobs() with unique', () => {
     ).toEqual([1, 2]);
   });
 
-  it('tells the credentials of a URL apart', async () => {
+  it('distinguishes the credentials of URLs', async () => {
     expect(await lines(['http://u:1@a/', 'http://u:2@a/', 'http://a/', 'http://u:1@a/'])).toEqual([1, 2, 3]);
   });
 
-  it('never skips a bad line', async () => {
+  it('never skips an invalid line', async () => {
     expect(await lines(['nope', 'nope', '{"url":"http://a/","x":1}', 'http://a/'])).toEqual([1, 2, 3, 4]);
   });
 
   it('finds each of 100,000 URLs among 200,000', async () => {
     const half = Array.from({ length: 100_000 }, (_, at) => `https://example.com/${at}`);
-    const tally = newTally();
-    const jobs = await readText([...half, ...half].join('\n'), { unique: true }, tally);
+    const counts = newCounts();
+    const jobs = await readText([...half, ...half].join('\n'), { unique: true }, counts);
     expect(jobs.map((job) => job.url)).toEqual(half);
-    expect(tally).toEqual({ read: 200_000, skipped: 100_000 });
+    expect(counts).toEqual({ read: 200_000, skipped: 100_000 });
+  });
+});
+
+const LIST = `\ufeff# list\nhttp://a/\r\n\n \t\nnope\n  # note\n{"url":1}\n${'x'.repeat(1024 * 1024 + 1)}\n#${'x'.repeat(1024 * 1024)}\nhttp://b/`;
+
+async function listFile(bytes: string | Buffer, name = 'urls.txt'): Promise<string> {
+  const dir = await tempDir();
+  await writeFile(join(dir, name), bytes);
+  return join(dir, name);
+}
+
+describe('countJobs()', () => {
+  it('counts what readJobs() reads', async () => {
+    const path = await listFile(LIST);
+    const counts = { read: 0, skipped: 0 };
+    for await (const batch of readJobs([{ kind: 'file', path }], { stdin: Readable.from([]) }, counts))
+      for (const _ of batch);
+    expect(counts.read).toBe(5);
+    expect(await countJobs(path)).toBe(5);
+  });
+
+  it('counts the lines of a gzip file', async () => {
+    expect(await countJobs(await listFile(gzipSync(LIST)))).toBe(5);
+  });
+
+  it('counts over many chunks', async () => {
+    expect(await countJobs(await listFile('http://example.com/\n'.repeat(50_000)))).toBe(50_000);
+  });
+
+  it('is 0 for an empty file', async () => {
+    expect(await countJobs(await listFile(''))).toBe(0);
+  });
+
+  it('resolves to undefined for a missing file, a directory and a damaged gzip file', async () => {
+    const dir = await tempDir();
+    await mkdir(join(dir, 'lists'));
+    await writeFile(join(dir, 'urls.gz'), gzipSync('http://a/\n').subarray(0, 15));
+    expect(await countJobs(join(dir, 'gone.txt'))).toBeUndefined();
+    expect(await countJobs(join(dir, 'lists'))).toBeUndefined();
+    expect(await countJobs(join(dir, 'urls.gz'))).toBeUndefined();
+  });
+
+  it('does not open a named pipe or a device', async () => {
+    const dir = await tempDir();
+    execFileSync('mkfifo', [join(dir, 'pipe')]);
+    expect(await countJobs(join(dir, 'pipe'))).toBeUndefined();
+    expect(await countJobs('/dev/null')).toBeUndefined();
+  });
+
+  it('resolves to undefined when the signal is aborted, before or during the count', async () => {
+    const path = await listFile('http://example.com/\n'.repeat(500_000));
+    expect(await countJobs(path, AbortSignal.abort())).toBeUndefined();
+    const run = new AbortController();
+    const counting = countJobs(path, run.signal);
+    setImmediate(() => run.abort());
+    expect(await counting).toBeUndefined();
   });
 });

@@ -7,7 +7,7 @@ import { okResult } from '../model/a-result.ts';
 
 const record = (url: string) => encodeRecord(okResult({ url }));
 
-/** URLs of the records, and what is said of lines that hold none. */
+/** The URLs of the records, and the lines that are not records. */
 async function read(stream: Readable, signal?: AbortSignal): Promise<unknown[]> {
   const found: unknown[] = [];
   for await (const batch of readRecords(stream, 'results.jsonl', signal)) {
@@ -16,7 +16,7 @@ async function read(stream: Readable, signal?: AbortSignal): Promise<unknown[]> 
   return found;
 }
 
-test('readRecords() gives every record, the last one also without a newline, however the bytes are cut', async () => {
+test('readRecords() yields every record, the last one also without a newline, however the bytes are cut', async () => {
   const text = `${record('http://a/')}\n${record('http://b/')}\n${record('http://c/')}`;
   for (const size of [1, 7, 300, 1000]) {
     const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, at) =>
@@ -26,7 +26,7 @@ test('readRecords() gives every record, the last one also without a newline, how
   }
 });
 
-test('readRecords() names each line that holds no record by its source and number, skips blank ones, and goes on', async () => {
+test('readRecords() reports the source and number of each line that is not a record, and skips blank lines', async () => {
   const lines = ['', record('http://a/'), '  ', 'no record', '{"v":2}', record('http://b/'), '{'];
   expect(await read(Readable.from([Buffer.from(lines.join('\n'))]))).toEqual([
     'http://a/',
@@ -37,13 +37,13 @@ test('readRecords() names each line that holds no record by its source and numbe
   ]);
 });
 
-test('readRecords() reads a record that is longer than a line of URLs may be', async () => {
+test('readRecords() reads a record longer than the limit for a list of URLs', async () => {
   const body = { bytes: 1, text: 'x'.repeat(2 * 1024 * 1024) };
   const long = encodeRecord(okResult({ url: 'http://long/', body }));
   expect(await read(Readable.from([Buffer.from(`${long}\n`)]))).toEqual(['http://long/']);
 });
 
-test('readRecords() takes half a line for none when it is called off', async () => {
+test('readRecords() drops an unfinished line when the signal is aborted', async () => {
   const abort = new AbortController();
   const stream = new Readable({ read() {} });
   stream.push(Buffer.from(`${record('http://a/')}\n{"v":1,"url":"htt`));

@@ -17,17 +17,17 @@ function index(...locs: readonly string[]): string {
   return `<sitemapindex ${NAMESPACE}>${locs.map((loc) => `<sitemap><loc>${loc}</loc></sitemap>`).join('')}</sitemapindex>`;
 }
 
-interface World {
+interface Setup {
   readonly stdin?: string | Uint8Array;
-  /** Bytes in each chunk of standard input. */
+  /** Bytes per chunk of standard input. */
   readonly cut?: number;
-  /** What there is to be fetched, by its URL. */
+  /** The documents that can be fetched, by URL. */
   readonly web?: Readonly<Record<string, string | Uint8Array>>;
   readonly unique?: boolean;
 }
 
-/** Reads what is given as INPUT, standard input by default. */
-async function read({ stdin = '', cut = 1e9, web = {}, unique = false }: World, input = '-') {
+/** Reads the input that an argument names, standard input by default. */
+async function read({ stdin = '', cut = 1e9, web = {}, unique = false }: Setup, input = '-') {
   const bytes = Buffer.from(stdin);
   const pieces = Array.from({ length: Math.ceil(bytes.length / cut) }, (_, at) =>
     bytes.subarray(at * cut, (at + 1) * cut),
@@ -39,22 +39,25 @@ async function read({ stdin = '', cut = 1e9, web = {}, unique = false }: World, 
     if (document === undefined) throw new InputError(`Cannot read ${url}: 404 Not Found`);
     return Buffer.from(document);
   };
-  const tally = { read: 0, skipped: 0 };
+  const counts = { read: 0, skipped: 0 };
   const options = { stdin: Readable.from(pieces), fetchDocument, unique };
   const jobs: Job[] = [];
-  for await (const batch of readSitemaps([classifyInput(input)], options, tally)) jobs.push(...batch);
-  return { jobs, urls: jobs.map(({ url }) => url), tally, fetched };
+  for await (const batch of readSitemaps([classifyInput(input)], options, counts)) jobs.push(...batch);
+  return { jobs, urls: jobs.map(({ url }) => url), counts, fetched };
 }
 
 describe('readSitemaps()', () => {
-  it.each([1, 7, 1e9])('gives the URLs of a sitemap with their lines, in chunks of %i bytes', async (cut) => {
-    const { jobs, tally } = await read({ stdin: sitemap('http://h/1', ' http://h/ü?a=1&amp;b=2 '), cut });
-    expect(jobs).toEqual([
-      { index: 0, source: '-', line: 4, url: 'http://h/1' },
-      { index: 1, source: '-', line: 7, url: 'http://h/%C3%BC?a=1&b=2' },
-    ]);
-    expect(tally).toEqual({ read: 2, skipped: 0 });
-  });
+  it.each([1, 7, 1e9])(
+    'yields the URLs of a sitemap with their lines, in chunks of %i bytes',
+    async (cut) => {
+      const { jobs, counts } = await read({ stdin: sitemap('http://h/1', ' http://h/ü?a=1&amp;b=2 '), cut });
+      expect(jobs).toEqual([
+        { index: 0, source: '-', line: 4, url: 'http://h/1' },
+        { index: 1, source: '-', line: 7, url: 'http://h/%C3%BC?a=1&b=2' },
+      ]);
+      expect(counts).toEqual({ read: 2, skipped: 0 });
+    },
+  );
 
   it('reads only the <loc> of pages, with any prefix and in CDATA', async () => {
     const stdin =
@@ -63,7 +66,7 @@ describe('readSitemaps()', () => {
     expect((await read({ stdin })).urls).toEqual(['http://h/1?a&b']);
   });
 
-  it('unpacks gzip, whatever it is called', async () => {
+  it('unpacks gzip, whatever its name', async () => {
     const packed = gzipSync(sitemap('http://h/1'));
     const plain = sitemap('http://h/2');
     const web = { 'http://h/a.xml.gz': packed, 'http://h/b.xml.gz': plain };
@@ -86,7 +89,7 @@ describe('readSitemaps()', () => {
     expect(fetched).toEqual(['http://h/index.xml', 'http://h/a.xml', 'http://h/b.xml']);
   });
 
-  it('makes an invalid job of a sitemap in an index that cannot be read, and goes on', async () => {
+  it('makes an invalid job of a sitemap in an index that cannot be read, and continues', async () => {
     const web = { 'http://h/b.xml': sitemap('http://h/2'), 'http://h/c.xml': '<html></html>' };
     const stdin = index('http://h/a.xml', 'ftp://h/x', 'http://h/c.xml', 'http://h/b.xml');
     const { jobs } = await read({ stdin, web });
@@ -98,7 +101,7 @@ describe('readSitemaps()', () => {
     ]);
   });
 
-  it('goes no deeper than three levels of indexes', async () => {
+  it('follows at most three levels of indexes', async () => {
     const web = Object.fromEntries(
       [1, 2, 3, 4, 5].map((level) => [`http://h/${level}.xml`, index(`http://h/${level + 1}.xml`)]),
     );
@@ -107,12 +110,12 @@ describe('readSitemaps()', () => {
     expect(fetched).toHaveLength(3);
   });
 
-  it('skips what was there before with unique', async () => {
-    const { urls, tally } = await read({ stdin: sitemap('http://h/1', 'http://h/1'), unique: true });
-    expect([urls, tally]).toEqual([['http://h/1'], { read: 2, skipped: 1 }]);
+  it('skips duplicates with `unique`', async () => {
+    const { urls, counts } = await read({ stdin: sitemap('http://h/1', 'http://h/1'), unique: true });
+    expect([urls, counts]).toEqual([['http://h/1'], { read: 2, skipped: 1 }]);
   });
 
-  it('makes an invalid job of a <loc> that is no URL', async () => {
+  it('makes an invalid job of a <loc> that is not a URL', async () => {
     const { jobs } = await read({ stdin: sitemap('nonsense', '') });
     expect(jobs.map(({ invalid }) => invalid)).toEqual([expect.any(String), expect.any(String)]);
   });
@@ -123,9 +126,13 @@ describe('readSitemaps()', () => {
       'http://h/1\nhttp://h/2\n',
       /as a sitemap: .*line 1\); it must be the XML of a <urlset> or <sitemapindex>$/,
     ],
-    ['nothing', '', /as a sitemap/],
-    ['a page', '<!doctype html><html>', /it begins with <html> \(line 1\); it must be the XML of a <urlset>/],
-    ['what is cut off', sitemap('http://h/1').slice(0, -20), /as a sitemap/],
+    ['an empty document', '', /as a sitemap/],
+    [
+      'an HTML page',
+      '<!doctype html><html>',
+      /it begins with <html> \(line 1\); it must be the XML of a <urlset>/,
+    ],
+    ['a document that is cut off', sitemap('http://h/1').slice(0, -20), /as a sitemap/],
     [
       'entities of its own',
       '<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><urlset><url><loc>&b;</loc></url></urlset>',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isComment, jobText, parseLine } from '../../src/input/parse-job.ts';
+import { isComment, jobText, parseJobInput, parseLine } from '../../src/input/parse-job.ts';
 
 const json = (value: unknown): string => JSON.stringify(value);
 const invalid = (reason: string): object =>
@@ -20,7 +20,7 @@ describe('jobText()', () => {
 });
 
 describe('isComment()', () => {
-  it('looks at the first character that is no white space', () => {
+  it('checks the first character that is not white space', () => {
     expect(isComment('  # a')).toBe(true);
     expect(isComment('a #')).toBe(false);
     expect(isComment('   ')).toBe(false);
@@ -32,27 +32,27 @@ describe('parseLine()', () => {
     expect(parseLine('https://example.com')).toEqual({ url: 'https://example.com/' });
   });
 
-  it('makes a header of user info', () => {
+  it('makes an authorization header of user info', () => {
     expect(parseLine('https://user:pass@example.com')).toEqual({
       url: 'https://example.com/',
       headers: { authorization: 'Basic dXNlcjpwYXNz' },
     });
   });
 
-  it('shows what was read, as one word, when it is no URL', () => {
+  it('shows the text as one word when it is not a URL', () => {
     expect(parseLine('not a url')).toEqual({
       url: 'not%20a%20url',
       invalid: 'Cannot use "not a url" as a URL: it must start with http:// or https://',
     });
   });
 
-  it('shows no password of a line it refuses', () => {
+  it('redacts the password of a line that it refuses', () => {
     const job = parseLine('http://user:secret@example.com:0/');
     expect(job).toEqual({ url: 'http://***@example.com:0/', invalid: expect.stringContaining('port 0') });
     expect(json(job)).not.toContain('secret');
   });
 
-  it('puts the default scheme before a URL that has none', () => {
+  it('prepends the default scheme to a URL without a scheme', () => {
     expect(parseLine('example.com', { defaultScheme: 'https' })).toEqual({ url: 'https://example.com/' });
     expect(parseLine('{"url":"example.com"}', { defaultScheme: 'http' })).toEqual({
       url: 'http://example.com/',
@@ -73,12 +73,12 @@ describe('parseLine() of a JSON job', () => {
     });
   });
 
-  it('needs the URL alone, and leaves out what is not there', () => {
+  it('requires the URL only, and leaves out missing keys', () => {
     expect(Object.keys(parseLine('{"url":" https://example.com "}'))).toEqual(['url']);
     expect(Object.keys(parseLine('{"url":"https://example.com","headers":{}}'))).toEqual(['url']);
   });
 
-  it('takes the name of a file, and refuses one that leads out of the directory', () => {
+  it('accepts a file name, and refuses one that leads out of the directory', () => {
     expect(parseLine('{"url":"http://h/","save":"a/b.html"}')).toEqual({
       url: 'http://h/',
       save: 'a/b.html',
@@ -92,7 +92,7 @@ describe('parseLine() of a JSON job', () => {
     );
   });
 
-  it('keeps an empty body, which is not the same as none', () => {
+  it('keeps an empty body, which differs from no body', () => {
     expect(parseLine('{"url":"https://example.com","body":""}').body).toBe('');
   });
 
@@ -104,7 +104,7 @@ describe('parseLine() of a JSON job', () => {
     });
   });
 
-  it('makes a header of user info, unless the job has one', () => {
+  it('makes an authorization header of user info, unless the job has one', () => {
     expect(parseLine('{"url":"http://u:p@h/","headers":{"x":"y"}}').headers).toEqual({
       x: 'y',
       authorization: 'Basic dTpw',
@@ -122,7 +122,7 @@ describe('parseLine() of a JSON job', () => {
     "{'url':'http://h/'}",
     '{"url":"http://h/",}',
     '{}{}',
-  ])('refuses %s, which is no JSON', (text) => {
+  ])('refuses %s, which is not JSON', (text) => {
     expect(parseLine(text)).toEqual(invalid('it must be one JSON object'));
   });
 
@@ -163,7 +163,7 @@ describe('parseLine() of a JSON job', () => {
     });
   });
 
-  it('refuses the key __proto__, rather than obey it', () => {
+  it('refuses the key __proto__', () => {
     expect(parseLine('{"url":"http://h/","__proto__":{"method":"POST"}}')).toEqual(
       invalid('key "__proto__"'),
     );
@@ -182,12 +182,12 @@ describe('parseLine() of a JSON job', () => {
     });
   });
 
-  it('gives a reason without control characters', () => {
+  it('escapes control characters in the reason', () => {
     const job = parseLine(json({ url: 'http://h/', 'a\u001b[2J\nb': 1 }));
     expect(job.invalid).toContain('"a\\u{1b}[2J b"');
   });
 
-  it('refuses JSON that is too deep for the parser or for anything else', () => {
+  it('refuses JSON that is nested too deeply', () => {
     expect(parseLine(`{"url":${'['.repeat(500_000)}`)).toEqual(invalid('JSON'));
     expect(parseLine(`{"url":${'['.repeat(400_000)}${']'.repeat(400_000)}}`)).toEqual(invalid('Cannot'));
   });
@@ -196,7 +196,7 @@ describe('parseLine() of a JSON job', () => {
 describe('the "expect" of a JSON job', () => {
   const line = '{"url":"http://h/","expect":{"contains":"a"}}';
 
-  it('is what it is read as', () => {
+  it('is the parsed expectation', () => {
     const expected = { contains: ['a'], notContains: [], matches: [], headers: [] };
     expect(parseLine(line, { parseExpectation: () => expected })).toEqual({
       url: 'http://h/',
@@ -204,9 +204,89 @@ describe('the "expect" of a JSON job', () => {
     });
   });
 
-  it('makes the job invalid when it cannot be read', () => {
-    const syntax = { parseExpectation: () => ({ fault: 'Cannot use it' }) };
-    expect(parseLine(line, syntax)).toEqual({ url: 'http://h/', invalid: 'Cannot use it' });
+  it('makes the job invalid when it cannot be parsed', () => {
+    const options = { parseExpectation: () => ({ fault: 'Cannot use it' }) };
+    expect(parseLine(line, options)).toEqual({ url: 'http://h/', invalid: 'Cannot use it' });
     expect(parseLine(line).invalid).toBe('Cannot use "expect" here');
+  });
+});
+
+describe('the method of parseJobInput()', () => {
+  const withMethod = (method: string) => parseJobInput({ url: 'http://h/', method }, '');
+
+  it.each(['GET', 'get', 'PROPFIND', 'x-my_method!'])('may be %s', (method) => {
+    expect(withMethod(method).invalid).toBeUndefined();
+  });
+
+  it.each(['', 'G T', 'GET\r\nX: y', 'GET/', 'ÄT', '"GET"'])(
+    'may not be %j, which is not a token',
+    (method) => {
+      expect(withMethod(method).invalid).toMatch(/^Cannot use ".*" as a method: it must be one word/);
+    },
+  );
+
+  it.each(['CONNECT', 'connect'])('may not be %s', (method) => {
+    expect(withMethod(method).invalid).toContain('it opens a tunnel');
+  });
+
+  it.each(['get', 'head', 'post', 'put', 'delete', 'options', 'trace', 'patch'])(
+    'is upper case for %s',
+    (method) => {
+      expect(withMethod(method).method).toBe(method.toUpperCase());
+    },
+  );
+
+  it('keeps its case if it is not a standard one, since methods are case-sensitive', () => {
+    expect(withMethod('Purge').method).toBe('Purge');
+  });
+});
+
+describe('the headers of parseJobInput()', () => {
+  const withHeaders = (headers: object) => parseJobInput({ url: 'http://h/', headers }, '');
+
+  it('may be ordinary ones', () => {
+    const headers = { Host: 'other.example', 'X-Empty': '', 'x-tab': 'a\tb', 'x-latin': 'é' };
+    expect(withHeaders(headers).invalid).toBeUndefined();
+  });
+
+  it.each(['Transfer-Encoding', 'connection', 'Keep-Alive', 'upgrade', 'Expect', 'content-length'])(
+    'may not include %s, which fanout sets',
+    (name) => {
+      expect(withHeaders({ [name]: 'x' }).invalid).toBe(
+        `Cannot use the header "${name}": fanout sets it, a job must not`,
+      );
+    },
+  );
+
+  it.each(['', 'a b', 'a:', ':path', 'a\r\nb', 'ä', 'a\u0000'])('may not have the name %j', (name) => {
+    expect(withHeaders({ [name]: 'x' }).invalid).toContain('its name must be one word');
+  });
+
+  it.each(['a\r\nInjected: b', 'a\nb', 'a\rb', 'a\u0000b', 'a\u007fb', 'a\u001bb', 'Ā', '€', '𝄞'])(
+    'may not have the value %j',
+    (value) => {
+      expect(withHeaders({ a: value }).invalid).toContain('latin1 text without control characters');
+    },
+  );
+
+  it('are refused without their values, which may be secret', () => {
+    const { invalid } = withHeaders({ authorization: 'Bearer s3cret\n' });
+    expect(invalid).toBeDefined();
+    expect(invalid).not.toContain('s3cret');
+  });
+
+  it('may not have the same name twice in different case', () => {
+    expect(withHeaders({ 'X-A': '1', 'x-a': '2' }).invalid).toBe(
+      'Cannot use the header "x-a": it must be given once',
+    );
+  });
+
+  it('get lower-case names', () => {
+    expect(withHeaders({ 'X-A': 'B' }).headers).toEqual({ 'x-a': 'B' });
+  });
+
+  it('may include one named __proto__ like any other', () => {
+    const { headers } = withHeaders(JSON.parse('{"__proto__":"x"}'));
+    expect(Object.entries(headers ?? {})).toEqual([['__proto__', 'x']]);
   });
 });

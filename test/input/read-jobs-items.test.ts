@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { type InputCounts, type JobItem, type JobOptions, jobsFrom } from '../../src/input/read-jobs.ts';
+import { type InputCounts, type JobItem, type JobOptions, readItems } from '../../src/input/read-jobs.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import type { Job } from '../../src/model/job.ts';
 
-const newTally = (): InputCounts => ({ read: 0, skipped: 0 });
+const newCounts = (): InputCounts => ({ read: 0, skipped: 0 });
 
 async function jobsOf(
   items: Iterable<JobItem> | AsyncIterable<JobItem>,
   options: JobOptions = {},
-  tally = newTally(),
+  counts = newCounts(),
 ): Promise<Job[]> {
   const jobs: Job[] = [];
-  for await (const batch of jobsFrom(items, options, tally)) jobs.push(...batch);
+  for await (const batch of readItems(items, options, counts)) jobs.push(...batch);
   return jobs;
 }
 
@@ -22,7 +22,7 @@ async function* later<T>(items: readonly T[]): AsyncGenerator<T, void, undefined
 // JavaScript may hand in anything.
 const anything = (items: unknown): Iterable<JobItem> => items as Iterable<JobItem>;
 
-describe('jobsFrom()', () => {
+describe('readItems()', () => {
   const items: JobItem[] = [
     'http://a',
     '',
@@ -52,33 +52,33 @@ describe('jobsFrom()', () => {
   ];
 
   it('reads a list', async () => {
-    const tally = newTally();
-    expect(await jobsOf(items, {}, tally)).toEqual(jobs);
-    expect(tally).toEqual({ read: 6, skipped: 0 });
+    const counts = newCounts();
+    expect(await jobsOf(items, {}, counts)).toEqual(jobs);
+    expect(counts).toEqual({ read: 6, skipped: 0 });
   });
 
   it('reads an asynchronous iterable', async () => {
-    const tally = newTally();
-    expect(await jobsOf(later(items), {}, tally)).toEqual(jobs);
-    expect(tally).toEqual({ read: 6, skipped: 0 });
+    const counts = newCounts();
+    expect(await jobsOf(later(items), {}, counts)).toEqual(jobs);
+    expect(counts).toEqual({ read: 6, skipped: 0 });
   });
 
-  it('reads a set, and takes a key that is undefined for one that is not there', async () => {
+  it('reads a set, and treats an undefined key as a missing one', async () => {
     const item = { url: 'http://a/', method: undefined, headers: undefined, body: undefined, id: undefined };
     expect(await jobsOf(new Set([item]))).toEqual([
       { index: 0, source: 'library', line: 1, url: 'http://a/' },
     ]);
   });
 
-  it('obeys unique and the default scheme', async () => {
-    const tally = newTally();
+  it('applies `unique` and the default scheme', async () => {
+    const counts = newCounts();
     const twice = ['a.example', { url: 'https://a.example/' }, 'http://a.example/'];
-    const found = await jobsOf(twice, { unique: true, defaultScheme: 'https' }, tally);
+    const found = await jobsOf(twice, { unique: true, defaultScheme: 'https' }, counts);
     expect(found.map((job) => job.url)).toEqual(['https://a.example/', 'http://a.example/']);
-    expect(tally).toEqual({ read: 3, skipped: 1 });
+    expect(counts).toEqual({ read: 3, skipped: 1 });
   });
 
-  it('refuses a string that holds several lines, as one bad job', async () => {
+  it('makes one invalid job of a string with several lines', async () => {
     expect(await jobsOf(['http://a/\nhttp://b/'])).toMatchObject([
       { url: 'http://a/%20http://b/', invalid: expect.any(String) },
     ]);
@@ -92,7 +92,7 @@ describe('jobsFrom()', () => {
     [() => 'http://a/', 'Cannot use a function as a job'],
     [{}, 'Cannot use an object as a job: it must have a "url"'],
     [{ url: 'http://a/', retries: 1 }, 'Cannot use the key "retries"'],
-  ])('gives a bad job for the item %j', async (item, reason) => {
+  ])('makes an invalid job of the item %j', async (item, reason) => {
     const found = await jobsOf(anything([item, 'http://b/']));
     expect(found).toMatchObject([
       { line: 1, invalid: expect.stringContaining(reason) },
@@ -100,63 +100,66 @@ describe('jobsFrom()', () => {
     ]);
   });
 
-  it.each(['http://a/', 7, null, undefined, {}, () => {}])('refuses %j, which is no list', async (list) => {
-    const reading = jobsOf(anything(list));
-    await expect(reading).rejects.toThrow(UsageError);
-    await expect(reading).rejects.toThrow('they must come as a list');
-  });
+  it.each(['http://a/', 7, null, undefined, {}, () => {}])(
+    'refuses %j, which is not a list',
+    async (list) => {
+      const reading = jobsOf(anything(list));
+      await expect(reading).rejects.toThrow(UsageError);
+      await expect(reading).rejects.toThrow('they must come as a list');
+    },
+  );
 });
 
-describe('jobsFrom() on demand', () => {
-  it('asks a generator for an item when its job is asked for, and closes it', async () => {
-    let asked = 0;
+describe('readItems() on demand', () => {
+  it('takes an item from a generator when its job is taken, and closes it', async () => {
+    let taken = 0;
     let closed = false;
     function* endless(): Generator<string> {
       try {
-        for (;;) yield `http://a/${asked++}`;
+        for (;;) yield `http://a/${taken++}`;
       } finally {
         closed = true;
       }
     }
-    const tally = newTally();
-    const { value: batch } = await jobsFrom(endless(), {}, tally).next();
-    expect(asked).toBe(0);
+    const counts = newCounts();
+    const { value: batch } = await readItems(endless(), {}, counts).next();
+    expect(taken).toBe(0);
     for (const job of batch ?? []) if (job.index === 2) break;
-    expect(asked).toBe(3);
-    expect(tally.read).toBe(3);
+    expect(taken).toBe(3);
+    expect(counts.read).toBe(3);
     expect(closed).toBe(true);
   });
 
-  it('asks an asynchronous generator for one item at a time, and closes it', async () => {
-    let asked = 0;
+  it('takes one item at a time from an asynchronous generator, and closes it', async () => {
+    let taken = 0;
     let closed = false;
     async function* endless(): AsyncGenerator<string> {
       try {
-        for (;;) yield `http://a/${asked++}`;
+        for (;;) yield `http://a/${taken++}`;
       } finally {
         closed = true;
       }
     }
-    const batches = jobsFrom(endless(), {}, newTally());
+    const batches = readItems(endless(), {}, newCounts());
     expect([...((await batches.next()).value ?? [])]).toHaveLength(1);
-    expect(asked).toBe(1);
+    expect(taken).toBe(1);
     await batches.return();
-    expect(asked).toBe(1);
+    expect(taken).toBe(1);
     expect(closed).toBe(true);
   });
 
-  it('ends while it waits for an item when the signal is aborted', async () => {
+  it('ends when the signal is aborted while it waits for an item', async () => {
     const run = new AbortController();
     async function* stuck(): AsyncGenerator<string> {
       await new Promise(() => {});
       yield 'http://a/';
     }
-    const next = jobsFrom(stuck(), { signal: run.signal }, newTally()).next();
+    const next = readItems(stuck(), { signal: run.signal }, newCounts()).next();
     run.abort();
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
-  it('passes on what an iterable throws', async () => {
+  it('rethrows what an iterable throws', async () => {
     async function* failing(): AsyncGenerator<string> {
       yield 'http://a/';
       throw new Error('no more');

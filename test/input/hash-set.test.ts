@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KeySet } from '../../src/input/hash-set.ts';
 
 describe('KeySet', () => {
-  it('tells new texts from known ones', () => {
+  it('add() returns true for a new string only', () => {
     const seen = new KeySet();
     expect(seen.add('a')).toBe(true);
     expect(seen.add('b')).toBe(true);
@@ -11,7 +11,7 @@ describe('KeySet', () => {
     expect(seen.add('')).toBe(false);
   });
 
-  it('knows 100,000 texts apart while it grows, and each of them afterwards', () => {
+  it('distinguishes 100,000 strings while it grows, and finds each of them afterwards', () => {
     const seen = new KeySet();
     const texts = Array.from({ length: 100_000 }, (_, at) => `GET\nhttps://example.com/${at}`);
     expect(texts.filter((text) => !seen.add(text))).toEqual([]);
@@ -19,12 +19,12 @@ describe('KeySet', () => {
     expect(seen.add('GET\nhttps://example.com/100000')).toBe(true);
   });
 
-  it('keeps a few bytes of a text, however long it is', () => {
+  it('stores a few bytes per string, whatever its length', () => {
     const before = process.memoryUsage().arrayBuffers;
     const seen = new KeySet();
     const tail = 'x'.repeat(1000);
     for (let at = 0; at < 150_000; at++) seen.add(`https://example.com/${at}/${tail}`);
-    // Twice the 32 bytes that are kept at most, since the tables it grew out of may still be there.
+    // Twice the limit of 32 bytes, since the smaller tables may not be collected yet.
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(150_000 * 64);
     expect(seen.add(`https://example.com/0/${tail}`)).toBe(false);
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { jobWire } from '../../src/cluster/job-codec.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
-import { type JobFields, jobText, parseLine } from '../../src/input/parse-job.ts';
+import { jobText, type ParsedJob, parseLine } from '../../src/input/parse-job.ts';
 import { jobObject, urlText } from '../arbitrary/jobs.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
@@ -10,8 +10,8 @@ import { UNPRINTABLE } from '../output/hostile.ts';
 
 const syntax = { parseExpectation };
 
-/** What holds for the job of every line. */
-function check(fields: JobFields): void {
+/** Checks what must be true of the job of every line. */
+function check(fields: ParsedJob): void {
   const { url, invalid } = fields;
   if (invalid === undefined) {
     const { protocol, username, password, href } = new URL(url);
@@ -30,7 +30,7 @@ function check(fields: JobFields): void {
   expect(Object.keys(fields).filter((key) => !['url', 'id', 'invalid'].includes(key))).toEqual([]);
 }
 
-test('any text is a job, or a job that says why it is none', () => {
+test('any text is a job, or an invalid job with a reason', () => {
   fc.assert(
     fc.property(
       fc.oneof(hostileText, urlText),
@@ -44,7 +44,7 @@ test('any text is a job, or a job that says why it is none', () => {
   );
 });
 
-test('any JSON value is a job, or a job that says why it is none', () => {
+test('any JSON value is a job, or an invalid job with a reason', () => {
   const json = fc.oneof({ weight: 5, arbitrary: jobObject }, { weight: 1, arbitrary: fc.jsonValue() });
   fc.assert(
     fc.property(json, (value) => check(parseLine(JSON.stringify(value), syntax))),
@@ -52,7 +52,7 @@ test('any JSON value is a job, or a job that says why it is none', () => {
   );
 });
 
-test('JSON that is cut off anywhere is a job that says why it is none', () => {
+test('JSON that is cut off anywhere is an invalid job with a reason', () => {
   fc.assert(
     fc.property(jobObject, fc.nat(), (value, at) => {
       const text = JSON.stringify(value);
@@ -63,7 +63,7 @@ test('JSON that is cut off anywhere is a job that says why it is none', () => {
   );
 });
 
-test('a job is the same when it is written as JSON and read again, also by another machine', () => {
+test('a job is the same after it was encoded for another machine and parsed again', () => {
   fc.assert(
     fc.property(jobObject, (value) => {
       const first = parseLine(JSON.stringify(value), syntax);
@@ -76,7 +76,7 @@ test('a job is the same when it is written as JSON and read again, also by anoth
   );
 });
 
-test('a password in a line is shown nowhere, whatever stands around it', () => {
+test('a password in a line is never shown, whatever surrounds it', () => {
   const near = fc.oneof(
     fc.string({ maxLength: 8 }),
     hostileText.map((text) => text.slice(0, 8)),

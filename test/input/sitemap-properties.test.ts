@@ -1,11 +1,8 @@
-import { Readable } from 'node:stream';
-import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readChunks } from '../../src/input/read-stream.ts';
 import { parseSitemap, type SitemapEntry } from '../../src/input/sitemap.ts';
 import { InputError } from '../../src/model/errors.ts';
-import { cutAnyhow, cuts, edited, edits, listBytes } from '../arbitrary/bytes.ts';
+import { cutAnyhow, cuts, edited, edits } from '../arbitrary/bytes.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
 import { UNPRINTABLE } from '../output/hostile.ts';
@@ -14,7 +11,7 @@ async function* inPieces(pieces: readonly Buffer[]): AsyncGenerator<Buffer> {
   yield* pieces;
 }
 
-/** The entries of a sitemap, or why it is none. */
+/** The entries of a sitemap, or the message of the error. */
 async function entriesOf(pieces: readonly Buffer[]): Promise<SitemapEntry[] | string> {
   const found: SitemapEntry[] = [];
   try {
@@ -36,7 +33,7 @@ const sitemap = fc.array(hostileText.map(escaped), { maxLength: 5 }).map((locs) 
   };
 });
 
-test('a sitemap gives its URLs however its bytes are cut', async () => {
+test('a sitemap yields its URLs however its bytes are cut', async () => {
   await fc.assert(
     fc.asyncProperty(sitemap, cuts, async ({ locs, text }, places) => {
       const found = await entriesOf(cutAnyhow(Buffer.from(text), places));
@@ -46,7 +43,7 @@ test('a sitemap gives its URLs however its bytes are cut', async () => {
   );
 });
 
-test('a sitemap that was damaged anywhere gives URLs, or one sentence that can be printed', async () => {
+test('a sitemap that is damaged anywhere yields URLs, or one printable message', async () => {
   await fc.assert(
     fc.asyncProperty(sitemap, edits, cuts, async ({ text }, changes, places) => {
       const found = await entriesOf(cutAnyhow(edited(Buffer.from(text), changes), places));
@@ -55,28 +52,5 @@ test('a sitemap that was damaged anywhere gives URLs, or one sentence that can b
       expect(found).not.toMatch(UNPRINTABLE);
     }),
     runs(80),
-  );
-});
-
-test('any bytes can be read as they are, or unpacked when they are gzip, or are refused by name', async () => {
-  const bytes = fc.oneof(
-    listBytes,
-    listBytes.map((plain) => gzipSync(plain)),
-  );
-  await fc.assert(
-    fc.asyncProperty(bytes, fc.oneof(fc.constant([]), edits), cuts, async (good, changes, places) => {
-      const given = edited(good, changes);
-      const out: Buffer[] = [];
-      try {
-        const pieces = cutAnyhow(given, places).filter((piece) => piece.length > 0);
-        for await (const chunk of readChunks(Readable.from(pieces), 'urls.txt')) out.push(chunk);
-      } catch (error) {
-        expect(error).toBeInstanceOf(InputError);
-        expect(String(error)).toMatch(/^InputError: Cannot (read|unpack) "urls.txt": /);
-        return;
-      }
-      if (given[0] !== 0x1f || given[1] !== 0x8b) expect(Buffer.concat(out)).toEqual(given);
-    }),
-    runs(60),
   );
 });
