@@ -3,31 +3,18 @@ import type { FlakyHistory } from '../results/flaky.ts';
 import type { Sink } from '../results/sink.ts';
 import type { AtomicFile } from './atomic-file.ts';
 import { listLine } from './failed-list.ts';
-import { escapeJson } from './format.ts';
-
-/** `--state FILE`: leaves the bad runs in a row to the next run, one JSON object a line. */
-export function flakyFileSink(file: AtomicFile, badRuns: FlakyHistory, isComplete: () => boolean): Sink {
-  return {
-    write: () => undefined,
-    async end() {
-      for (const entry of badRuns.remembered(isComplete())) {
-        await file.write(`${escapeJson(JSON.stringify(entry))}\n`);
-      }
-      await file.commit();
-    },
-  };
-}
+import { escapeJson } from './jsonl.ts';
 
 interface BaselineFileOptions {
-  /** Write a list of URLs, as the old one is, and not JSONL. */
+  /** Whether to write a list of URLs, as the old baseline is, instead of JSONL. */
   readonly asList: boolean;
-  /** The method of a job that names none. */
+  /** The method of a job that sets none. */
   readonly runMethod: string;
-  /** Asked at the end: a run that was cut short knows too little to be a baseline. */
+  /** Called at the end. The old baseline is kept if the run did not fetch the whole list. */
   readonly isComplete: () => boolean;
 }
 
-/** `--update-baseline`: the failures of this run take the place of those of the baseline. */
+/** `--update-baseline`: replaces the baseline with the failures of this run. */
 export function baselineFileSink(file: AtomicFile, options: BaselineFileOptions): Sink {
   const { asList, runMethod, isComplete } = options;
   return {
@@ -39,5 +26,18 @@ export function baselineFileSink(file: AtomicFile, options: BaselineFileOptions)
       return file.write(`${line}\n`);
     },
     end: () => (isComplete() ? file.commit() : file.discard()),
+  };
+}
+
+/** `--state FILE`: writes the number of consecutive bad runs per URL for the next run, one JSON object per line. */
+export function flakyFileSink(file: AtomicFile, history: FlakyHistory, isComplete: () => boolean): Sink {
+  return {
+    write: () => undefined,
+    async end() {
+      for (const entry of history.entries(isComplete())) {
+        await file.write(`${escapeJson(JSON.stringify(entry))}\n`);
+      }
+      await file.commit();
+    },
   };
 }

@@ -8,12 +8,12 @@ const COLUMNS =
   'startedAt,durationMs,ttfbMs,kind,code,message,verdict,baseline,badRuns';
 
 const NOT_PLAIN = /^[=+\-@]|[",]|[^\x20-\x7e]|##\[/;
-// The full-width forms start a formula too, in the spreadsheets of the locales that use them.
+/** The start of a formula. Full-width forms count, too, because spreadsheets in some locales accept them. */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 /**
- * `--format csv`: a header line, then one line for each result with the keys of the record. `redirects` is their number;
- * kind, code and message are those of the failure or the warning.
+ * `--format csv` and `--report csv`: a header, then one line per result with the keys of the record. `redirects` is the
+ * number of redirects; `kind`, `code` and `message` are those of the failure or warning.
  */
 export function csvSink(output: LineOutput): Sink {
   let header = `${COLUMNS}\n`;
@@ -31,21 +31,21 @@ export function csvSink(output: LineOutput): Sink {
 }
 
 function csvLine(result: Result): string {
-  const trouble = result.failure ?? result.warning;
+  const problem = result.failure ?? result.warning;
   return (
     `${result.index},${cell(result.source)},${result.line},${cell(result.id)},${cell(result.url)},` +
     `${cell(result.finalUrl)},${cell(result.method)},${result.ok},${result.status ?? ''},${result.attempts},` +
     `${result.redirects.length},${result.bytes},${result.truncated},${cell(result.contentType)},` +
     `${new Date(result.startedAt).toISOString()},${tenths(result.durationMs)},` +
     `${result.ttfbMs === undefined ? '' : tenths(result.ttfbMs)},` +
-    `${cell(trouble?.kind)},${cell(trouble?.code)},${cell(trouble?.message)},` +
+    `${cell(problem?.kind)},${cell(problem?.code)},${cell(problem?.message)},` +
     `${verdictOf(result)},${result.baseline ?? ''},${result.badRuns ?? ''}`
   );
 }
 
 /**
- * One cell: quoted as RFC 4180 says, without control characters (so a record is always one line), and with an
- * apostrophe before what a spreadsheet would run as a formula (OWASP, "CSV Injection").
+ * One cell, quoted as in RFC 4180. Control characters are escaped, so that a record is always one line. An apostrophe
+ * precedes what a spreadsheet would evaluate as a formula (OWASP, "CSV Injection").
  */
 function cell(text: string | undefined): string {
   if (text === undefined) return '';
@@ -54,6 +54,7 @@ function cell(text: string | undefined): string {
   return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+/** Rounds to one decimal. */
 function tenths(ms: number): number {
   return Math.round(ms * 10) / 10;
 }

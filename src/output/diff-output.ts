@@ -1,9 +1,10 @@
 import { printable } from '../model/printable.ts';
 import type { Change, DiffCounts, Difference, Snapshot } from '../results/diff.ts';
-import { escapeJson, formatBytes, formatDuration, type Paint, urlColumn } from './format.ts';
+import { formatBytes, formatDuration, type Paint, urlColumn } from './format.ts';
+import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
 
-/** Takes the differences between two runs, under the terms of a `Sink`. */
+/** Takes the differences between two runs. As with a `Sink`, a promise from `write` asks the caller to wait. */
 export interface DiffSink {
   write(difference: Difference): void | Promise<void>;
   end(counts: DiffCounts): Promise<void>;
@@ -11,11 +12,11 @@ export interface DiffSink {
 
 interface DiffTextOptions {
   readonly paint: Paint;
-  /** Names only what is newly broken. */
+  /** Writes only URLs that newly fail. */
   readonly quiet: boolean;
 }
 
-/** `fanout diff`: a line for each difference, with the columns of the results, and the counts at the end. */
+/** `fanout diff`: one line per difference, with the columns of `--format text`, and the counts at the end. */
 export function diffTextSink(output: LineOutput, { paint, quiet }: DiffTextOptions): DiffSink {
   return {
     write(difference) {
@@ -26,6 +27,36 @@ export function diffTextSink(output: LineOutput, { paint, quiet }: DiffTextOptio
       await output.end();
     },
   };
+}
+
+/**
+ * `fanout diff --format json`: one JSON document, `{"v":1,"differences":[…],"summary":{…}}`, with one difference per line. A
+ * URL that differs in several ways has several differences.
+ */
+export function diffJsonSink(output: LineOutput): DiffSink {
+  let prefix = '{"v":1,"differences":[\n';
+  return {
+    write({ change, old, now, result }) {
+      const { url, method, source, line, failure } = result;
+      const json = JSON.stringify({
+        ...{ change, url, method, source, line, failure },
+        old: old === undefined ? null : toJson(old),
+        new: toJson(now),
+      });
+      const text = prefix + escapeJson(json);
+      prefix = ',\n';
+      return output.write(text);
+    },
+    async end(counts) {
+      const start = prefix === ',\n' ? '' : prefix;
+      await output.write(`${start}\n],"summary":${JSON.stringify(counts)}}\n`);
+      await output.end();
+    },
+  };
+}
+
+function toJson({ ok, label, finalUrl, bytes, sha256, durationMs }: Snapshot): object {
+  return { ok, outcome: label, finalUrl, bytes, sha256, durationMs };
 }
 
 function line(difference: Difference, paint: Paint): string {
@@ -66,40 +97,10 @@ function content({ label, bytes, sha256 }: Snapshot): string {
 
 function countsText(counts: DiffCounts, paint: Paint): string {
   const { broke, mended, moved, slower, changed, added, removed, stillFailing, same } = counts;
-  const broken = `${broke} newly broken`;
+  const newlyBroken = `${broke} newly broken`;
   return (
-    `\n${paint.strong('Diff:')} ${broke > 0 ? paint.fail(broken) : broken}, ${mended} mended, ${moved} moved, ` +
+    `\n${paint.strong('Diff:')} ${broke > 0 ? paint.fail(newlyBroken) : newlyBroken}, ${mended} mended, ${moved} moved, ` +
     `${slower} slower, ${changed} changed\n` +
     `  ${paint.dim('besides')}  ${same} the same, ${stillFailing} still failing, ${added} added, ${removed} removed\n`
   );
-}
-
-/**
- * `fanout diff --format json`: one JSON document, `{"v":1,"differences":[…],"summary":{…}}`, each difference on a line of its
- * own. A URL that differs in several ways has a difference for each.
- */
-export function diffJsonSink(output: LineOutput): DiffSink {
-  let before = '{"v":1,"differences":[\n';
-  return {
-    write({ change, old, now, result }) {
-      const { url, method, source, line, failure } = result;
-      const json = JSON.stringify({
-        ...{ change, url, method, source, line, failure },
-        old: old === undefined ? null : shown(old),
-        new: shown(now),
-      });
-      const text = before + escapeJson(json);
-      before = ',\n';
-      return output.write(text);
-    },
-    async end(counts) {
-      const start = before === ',\n' ? '' : before;
-      await output.write(`${start}\n],"summary":${JSON.stringify(counts)}}\n`);
-      await output.end();
-    },
-  };
-}
-
-function shown({ ok, label, finalUrl, bytes, sha256, durationMs }: Snapshot): object {
-  return { ok, outcome: label, finalUrl, bytes, sha256, durationMs };
 }

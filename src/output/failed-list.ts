@@ -1,18 +1,20 @@
 import type { FailedResult } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
-import { escapeJson } from './format.ts';
+import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
 
-// A line of such a URL is read back as that URL: no white space to be trimmed, not empty, no comment, no JSON. And it
-// holds no `##[`, which starts a command of GitHub Actions where the list is shown.
+/**
+ * A URL that is read back unchanged from a line of its own: not empty, no white space, not a comment and not JSON. Without
+ * `##[`, which starts a command where GitHub Actions shows the list.
+ */
 const PLAIN_LINE = /^(?!.*##\[)(?![#{])[\x21-\x7e]+$/;
 
 /**
- * `--failed FILE`: the failed URLs as a list that `fanout fetch` reads back. A URL with more than itself becomes a JSON job:
- * an id, another method than the run's own, and what `requestOf` tells.
+ * `--failed FILE`: the failed URLs as an input for `fanout fetch`. A URL with an id, another method than `runMethod`, or
+ * anything from `requestOf` becomes a JSON job.
  *
- * @param runMethod the method of a job that names none
- * @param requestOf what a job has beside URL, method and id, fit to be shown
+ * @param runMethod the method of a job that sets none
+ * @param requestOf returns what a job sets besides URL, method and id, without secrets
  */
 export function failedListSink(
   output: LineOutput,
@@ -26,10 +28,10 @@ export function failedListSink(
   };
 }
 
-/** One line of such a list, without its newline. */
+/** One line of the list, without its newline. */
 export function listLine({ url, method, id }: FailedResult, runMethod: string, request?: object): string {
   const ownMethod = method === runMethod ? undefined : method;
-  const isMore = id !== undefined || ownMethod !== undefined || request !== undefined;
-  if (!isMore && PLAIN_LINE.test(url)) return url;
+  const hasMore = id !== undefined || ownMethod !== undefined || request !== undefined;
+  if (!hasMore && PLAIN_LINE.test(url)) return url;
   return escapeJson(JSON.stringify({ url, method: ownMethod, id, ...request }));
 }

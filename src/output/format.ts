@@ -1,34 +1,34 @@
 import { printable } from '../model/printable.ts';
 import type { Summary } from '../model/summary.ts';
 
-const UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'];
+const BYTE_UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'];
 
-/** A number of bytes for people, in SI units: `34B`, `1.2kB`, `340kB`, `5.1MB`. */
+/** A number of bytes in SI units: `34B`, `1.2kB`, `340kB`, `5.1MB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes}B`;
   let scaled = bytes / 1000;
   let unit = 0;
   // 999.5 of a unit would be shown as 1000 of it.
-  while (scaled >= 999.5 && unit < UNITS.length - 1) {
+  while (scaled >= 999.5 && unit < BYTE_UNITS.length - 1) {
     scaled /= 1000;
     unit += 1;
   }
-  return oneDecimal(scaled) + UNITS[unit];
+  return oneDecimal(scaled) + BYTE_UNITS[unit];
 }
 
-/** Whole arithmetic, because `toFixed` costs as much as all the rest of a line. */
+/** Uses integer arithmetic, because `toFixed` costs as much as the rest of a line. */
 function oneDecimal(scaled: number): string {
   const tenths = Math.round(scaled * 10);
   if (tenths >= 1000) return String(Math.round(scaled));
   return `${Math.floor(tenths / 10)}.${tenths % 10}`;
 }
 
-/** A count for people: `1,234,567`. */
+/** A count with separators: `1,234,567`. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** A duration for people: `0.4ms`, `12ms`, `1.24s`, `12.4s`, `2m05s`, `1h02m`. */
+/** A duration: `0.4ms`, `12ms`, `1.24s`, `12.4s`, `2m05s`, `1h02m`. */
 export function formatDuration(ms: number): string {
   if (ms < 0.95) return ms >= 0.05 ? `0.${Math.round(ms * 10)}ms` : '0ms';
   if (ms < 999.5) return `${Math.round(ms)}ms`;
@@ -50,7 +50,35 @@ function twoDigits(value: number): string {
   return value < 10 ? `0${value}` : String(value);
 }
 
-/** Colours by meaning. Text is padded before it is painted, so colour never moves a column. */
+const NOT_PLAIN_OR_SPACE = /[^\x21-\x7e]|##\[/;
+
+/**
+ * A URL as a column: not empty, without white space and control characters, never truncated. Valid URLs are printable ASCII
+ * already; in an invalid one, white space is percent-encoded.
+ */
+export function urlColumn(url: string): string {
+  if (url === '') return '-';
+  if (!NOT_PLAIN_OR_SPACE.test(url)) return url;
+  return printable(url, Number.POSITIVE_INFINITY).replace(/\s/g, (space) => encodeURIComponent(space));
+}
+
+/** `9 succeeded (2 warned, 1 mended)`. */
+export function succeededText({ ok, warned, mended }: Pick<Summary, 'ok' | 'warned' | 'mended'>): string {
+  return `${ok} succeeded${inParentheses({ warned, mended })}`;
+}
+
+/** `6 failed (1 new, 3 known, 2 flaky)`. */
+export function failedText(counts: Pick<Summary, 'failed' | 'new' | 'known' | 'flaky'>): string {
+  const { failed, known, flaky } = counts;
+  return `${failed} failed${inParentheses({ new: counts.new, known, flaky })}`;
+}
+
+function inParentheses(counts: Readonly<Record<string, number>>): string {
+  const shown = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []));
+  return shown.length === 0 ? '' : ` (${shown.join(', ')})`;
+}
+
+/** Colours by meaning. Text is padded before it is painted, so that colours do not move a column. */
 export interface Paint {
   ok(text: string): string;
   fail(text: string): string;
@@ -59,48 +87,13 @@ export interface Paint {
   strong(text: string): string;
 }
 
-const same = (text: string): string => text;
+const unchanged = (text: string): string => text;
 
-/** No colour at all. */
-export const plain: Paint = { ok: same, fail: same, warn: same, dim: same, strong: same };
-
-const NOT_PLAIN_OR_SPACE = /[^\x21-\x7e]|##\[/;
-
-/**
- * A URL as a column: never empty, without white space and control characters, at full length. A serialised URL is
- * printable ASCII already; what an invalid line held is made so, spaces as `%20`.
- */
-export function urlColumn(url: string): string {
-  if (url === '') return '-';
-  if (!NOT_PLAIN_OR_SPACE.test(url)) return url;
-  return printable(url, Number.POSITIVE_INFINITY).replace(/\s/g, (space) => encodeURIComponent(space));
-}
-
-// What `printable()` escapes, apart from the C0 controls, which JSON.stringify has escaped already.
-const UNPRINTABLE = /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|#(?=#\[)/g;
-const NOT_PLAIN = /[^\x20-\x7e]|##\[/;
-
-/**
- * Makes one line of JSON, as JSON.stringify gives it, harmless to a terminal: DEL, C1 controls, line separators
- * and direction marks become `\uXXXX`. They can stand in strings alone, so a parser reads the same values.
- */
-export function escapeJson(json: string): string {
-  if (!NOT_PLAIN.test(json)) return json;
-  return json.replace(UNPRINTABLE, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-/** `9 succeeded (2 warned, 1 mended)`. */
-export function succeededText({ ok, warned, mended }: Pick<Summary, 'ok' | 'warned' | 'mended'>): string {
-  return `${ok} succeeded${parts({ warned, mended })}`;
-}
-
-/** `6 failed (1 new, 3 known, 2 flaky)`. */
-export function failedText(counts: Pick<Summary, 'failed' | 'new' | 'known' | 'flaky'>): string {
-  const { failed, known, flaky } = counts;
-  return `${failed} failed${parts({ new: counts.new, known, flaky })}`;
-}
-
-function parts(counts: Readonly<Record<string, number>>): string {
-  const shown = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []));
-  return shown.length === 0 ? '' : ` (${shown.join(', ')})`;
-}
+/** No colours. */
+export const plain: Paint = {
+  ok: unchanged,
+  fail: unchanged,
+  warn: unchanged,
+  dim: unchanged,
+  strong: unchanged,
+};

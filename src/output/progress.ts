@@ -3,154 +3,37 @@ import cliProgress from 'cli-progress';
 import type { Sink } from '../results/sink.ts';
 import { formatDuration } from './format.ts';
 
-const WINDOW_MS = 10_000;
-const SPACING_MS = 100;
+const MIN_BAR_LENGTH = 10;
+const MAX_BAR_LENGTH = 30;
 
-/** How fast a count grew over the last ten seconds, from at most a hundred samples. */
-export class MovingRate {
-  readonly #samples: { readonly atMs: number; readonly count: number }[] = [];
+/** The period over which a rate is measured, and the minimum distance of its samples. */
+const RATE_WINDOW_MS = 10_000;
+const SAMPLE_INTERVAL_MS = 100;
 
-  /** Notes the count at a time in ms and returns its growth a second, 0 while there is nothing to compare with. */
-  update(atMs: number, count: number): number {
-    const last = this.#samples.at(-1);
-    if (last === undefined || atMs - last.atMs >= SPACING_MS) this.#samples.push({ atMs, count });
-    while (this.#samples.length > 2 && atMs - (this.#samples[1]?.atMs ?? atMs) >= WINDOW_MS) {
-      this.#samples.shift();
-    }
-    const first = this.#samples[0];
-    if (first === undefined || atMs <= first.atMs) return 0;
-    return ((count - first.count) * 1000) / (atMs - first.atMs);
-  }
-}
-
-/** What the bar shows of a run. */
+/** The counts that the bar shows. */
 export interface Progress {
-  /** Finished, skipped ones included. */
+  /** Finished URLs, including skipped ones. */
   readonly done: number;
-  /** Nothing while it is not known, which may be for ever. */
+  /** Unset until the whole input is read. */
   readonly total?: number | undefined;
   readonly ok: number;
   readonly failed: number;
   readonly inFlight: number;
 }
 
-const SHORTEST_BAR = 10;
-const LONGEST_BAR = 30;
-
-/**
- * The text of the bar, never longer than `width`: ` 12% [===-------] 12/100  OK 11  FAIL 1  8/s  ETA 11s  4 in flight`.
- *
- * @param rate finished URLs a second
- * @param drawBar draws a bar of a given length for a fraction from 0 to 1
- */
-export function barLine(
-  progress: Progress,
-  rate: number,
-  width: number,
-  drawBar: (fraction: number, length: number) => string,
-): string {
-  const { done, total, ok, failed, inFlight } = progress;
-  const counts = [`OK ${ok}`, `FAIL ${failed}`, `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`];
-  const flying = `${inFlight} in flight`;
-  if (total === undefined) return fitting([`${done} done`, ...counts, flying], width);
-  const fraction = total > 0 ? Math.min(1, done / total) : 1;
-  const percent = `${Math.floor(fraction * 100)}%`.padStart(4);
-  const fields = [`${done}/${total}`, ...counts, `ETA ${timeLeft(total - done, rate)}`, flying];
-  const text = fitting(fields, width - percent.length - 1);
-  const length = Math.min(LONGEST_BAR, width - percent.length - text.length - 4);
-  const bar = length < SHORTEST_BAR ? ' ' : ` [${drawBar(fraction, length)}] `;
-  return (percent + bar + text).slice(0, width);
-}
-
-/** As many of the fields as fit: the half of a number would be another number. */
-function fitting(fields: readonly string[], width: number): string {
-  const text = fields.join('  ');
-  return text.length <= width || fields.length === 1
-    ? text.slice(0, width)
-    : fitting(fields.slice(0, -1), width);
-}
-
-function timeLeft(count: number, rate: number): string {
-  if (count <= 0) return '0s';
-  if (rate <= 0) return '-';
-  const seconds = Math.max(1, Math.ceil(count / rate));
-  return seconds < 60 ? `${seconds}s` : formatDuration(seconds * 1000);
-}
-
 /** A stream that may be a terminal. */
 type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
 /**
- * The terminal that cli-progress draws on, in place of its own, which saves and restores the place of the cursor
- * and so, once result lines have scrolled by, ends the bar by writing over them.
- */
-class BarTerminal {
-  readonly #stream: TerminalStream;
-  #drawn = '';
-  #visible = false;
-
-  constructor(stream: TerminalStream) {
-    this.#stream = stream;
-  }
-
-  isTTY(): boolean {
-    return this.#stream.isTTY === true;
-  }
-
-  /** The last column stays free, since some terminals wrap a line as soon as it is full. */
-  getWidth(): number {
-    return Math.max(20, (this.#stream.columns || 80) - 1);
-  }
-
-  write(text: string): void {
-    this.#drawn = text;
-    this.redraw();
-  }
-
-  /** Puts the last text back. Left out when the terminal is slower than the bar. */
-  redraw(): void {
-    if (this.#drawn === '' || this.#stream.writableNeedDrain || this.#stream.destroyed) return;
-    this.#visible = true;
-    this.#stream.write(this.isTTY() ? `\r${this.#drawn}\x1b[K` : this.#drawn);
-  }
-
-  clearLine(): void {
-    if (!this.#visible || !this.isTTY() || this.#stream.destroyed) return;
-    this.#visible = false;
-    this.#stream.write('\r\x1b[K');
-  }
-
-  newline(): void {
-    this.#stream.write('\n');
-  }
-
-  // cli-progress calls these as well. Without the cursor hidden or wrapping off, a killed run leaves a sane terminal.
-  cursorSave(): void {}
-  cursorRestore(): void {}
-  cursorTo(): void {}
-  clearRight(): void {}
-}
-
-/** The bar of cli-progress with a timer that never keeps the process alive. */
-class UnrefBar extends cliProgress.SingleBar {
-  declare timer: NodeJS.Timeout | null;
-
-  override render(): void {
-    super.render();
-    this.timer?.unref();
-  }
-}
-
-/**
- * The progress bar, drawn ten times a second on a terminal; elsewhere a plain line every two seconds.
- * `clear` and `redraw` are for writers of lines to the same terminal. The end of the run takes it away.
+ * The progress bar: drawn ten times per second on a terminal, otherwise a plain line every two seconds. `end` removes it.
+ * Code that writes lines to the same terminal calls `clear` before and `redraw` after each write.
  *
- * @param progress is asked at each drawing
- * @param clock monotonic time in ms
+ * @param progress returns the current counts
+ * @param clock returns monotonic time in ms
  */
 export class ProgressBar implements Sink {
   readonly #terminal: BarTerminal;
-  readonly #bar: UnrefBar;
+  readonly #bar: cliProgress.SingleBar;
 
   constructor(stream: TerminalStream, progress: () => Progress, clock: () => number) {
     this.#terminal = new BarTerminal(stream);
@@ -170,7 +53,7 @@ export class ProgressBar implements Sink {
       },
     };
     this.#bar = new UnrefBar(options);
-    // A terminal that is gone takes the bar with it, not the run.
+    // A closed terminal ends the bar, not the run.
     stream.on('error', this.#stop);
   }
 
@@ -178,15 +61,15 @@ export class ProgressBar implements Sink {
     this.#bar.start(0, 0);
   }
 
-  /** Takes the bar off the terminal until the next `redraw()` or drawing. */
+  /** Removes the bar from the terminal until the next `redraw()` or timer tick. */
   readonly clear = (): void => this.#terminal.clearLine();
 
-  /** Puts back what was drawn last, without asking how far the run is. */
+  /** Draws the last text again, without new counts. */
   readonly redraw = (): void => {
     if (this.#bar.isActive && this.#terminal.isTTY()) this.#terminal.redraw();
   };
 
-  /** A result alone draws nothing: at 60,000 a second the timer is enough. */
+  /** Does nothing: the timer draws often enough. */
   write(): void {}
 
   end(): void {
@@ -194,4 +77,122 @@ export class ProgressBar implements Sink {
   }
 
   readonly #stop = (): void => this.#bar.stop();
+}
+
+/** The bar of cli-progress with a timer that does not keep the process alive. */
+class UnrefBar extends cliProgress.SingleBar {
+  declare timer: NodeJS.Timeout | null;
+
+  override render(): void {
+    super.render();
+    this.timer?.unref();
+  }
+}
+
+/**
+ * The terminal that cli-progress draws on, instead of its own one. That saves and restores the cursor position, and so
+ * overwrites result lines at the end when lines have scrolled.
+ */
+class BarTerminal {
+  readonly #stream: TerminalStream;
+  #text = '';
+  #isVisible = false;
+
+  constructor(stream: TerminalStream) {
+    this.#stream = stream;
+  }
+
+  isTTY(): boolean {
+    return this.#stream.isTTY === true;
+  }
+
+  /** Leaves the last column free, since some terminals wrap a full line. */
+  getWidth(): number {
+    return Math.max(20, (this.#stream.columns || 80) - 1);
+  }
+
+  write(text: string): void {
+    this.#text = text;
+    this.redraw();
+  }
+
+  /** Draws the last text again, unless the terminal is too slow. */
+  redraw(): void {
+    if (this.#text === '' || this.#stream.writableNeedDrain || this.#stream.destroyed) return;
+    this.#isVisible = true;
+    this.#stream.write(this.isTTY() ? `\r${this.#text}\x1b[K` : this.#text);
+  }
+
+  clearLine(): void {
+    if (!this.#isVisible || !this.isTTY() || this.#stream.destroyed) return;
+    this.#isVisible = false;
+    this.#stream.write('\r\x1b[K');
+  }
+
+  newline(): void {
+    this.#stream.write('\n');
+  }
+
+  // cli-progress calls these, too. They do nothing, so that a killed run leaves no hidden cursor or disabled line wrap.
+  cursorSave(): void {}
+  cursorRestore(): void {}
+  cursorTo(): void {}
+  clearRight(): void {}
+}
+
+/**
+ * The text of the bar, at most `width` long: ` 12% [===-------] 12/100  OK 11  FAIL 1  8.0/s  ETA 11s  4 in flight`.
+ *
+ * @param rate finished URLs per second
+ * @param drawBar draws a bar of `length` for a fraction from 0 to 1
+ */
+export function barLine(
+  progress: Progress,
+  rate: number,
+  width: number,
+  drawBar: (fraction: number, length: number) => string,
+): string {
+  const { done, total, ok, failed, inFlight } = progress;
+  const counts = [`OK ${ok}`, `FAIL ${failed}`, `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`];
+  const inFlightText = `${inFlight} in flight`;
+  if (total === undefined) return joinFitting([`${done} done`, ...counts, inFlightText], width);
+  const fraction = total > 0 ? Math.min(1, done / total) : 1;
+  const percent = `${Math.floor(fraction * 100)}%`.padStart(4);
+  const fields = [`${done}/${total}`, ...counts, `ETA ${timeLeft(total - done, rate)}`, inFlightText];
+  const text = joinFitting(fields, width - percent.length - 1);
+  const length = Math.min(MAX_BAR_LENGTH, width - percent.length - text.length - 4);
+  const bar = length < MIN_BAR_LENGTH ? ' ' : ` [${drawBar(fraction, length)}] `;
+  return (percent + bar + text).slice(0, width);
+}
+
+/** Joins the fields that fit. Fields are not truncated, since a truncated number looks like another number. */
+function joinFitting(fields: readonly string[], width: number): string {
+  const text = fields.join('  ');
+  return text.length <= width || fields.length === 1
+    ? text.slice(0, width)
+    : joinFitting(fields.slice(0, -1), width);
+}
+
+function timeLeft(count: number, rate: number): string {
+  if (count <= 0) return '0s';
+  if (rate <= 0) return '-';
+  const seconds = Math.max(1, Math.ceil(count / rate));
+  return seconds < 60 ? `${seconds}s` : formatDuration(seconds * 1000);
+}
+
+/** The rate at which a count grew during the last ten seconds, from at most a hundred samples. */
+export class MovingRate {
+  readonly #samples: { readonly atMs: number; readonly count: number }[] = [];
+
+  /** Records the count at a time in ms. Returns its growth per second, 0 for the first sample. */
+  update(atMs: number, count: number): number {
+    const last = this.#samples.at(-1);
+    if (last === undefined || atMs - last.atMs >= SAMPLE_INTERVAL_MS) this.#samples.push({ atMs, count });
+    while (this.#samples.length > 2 && atMs - (this.#samples[1]?.atMs ?? atMs) >= RATE_WINDOW_MS) {
+      this.#samples.shift();
+    }
+    const first = this.#samples[0];
+    if (first === undefined || atMs <= first.atMs) return 0;
+    return ((count - first.count) * 1000) / (atMs - first.atMs);
+  }
 }

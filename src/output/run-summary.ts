@@ -1,12 +1,14 @@
 import { printable } from '../model/printable.ts';
 import type { FailingHost, Summary } from '../model/summary.ts';
 import type { Sink } from '../results/sink.ts';
-import { escapeJson, failedText, formatBytes, formatDuration, type Paint, succeededText } from './format.ts';
+import { failedText, formatBytes, formatDuration, type Paint, succeededText } from './format.ts';
+import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
 
-const SHOWN = 5;
+/** Kinds of failures and hosts that are listed. */
+const MAX_LISTED = 5;
 
-/** The last lines of a run, for people. */
+/** `--summary text`: writes the summary at the end of a run. */
 export function summaryTextSink(output: LineOutput, paint: Paint): Sink {
   return {
     write: () => undefined,
@@ -17,14 +19,27 @@ export function summaryTextSink(output: LineOutput, paint: Paint): Sink {
   };
 }
 
-/** A blank line, `Done: 2 succeeded, 1 failed`, and what else there is to say, each on a line of its own. */
+/** `--summary json`: writes the summary as one JSON object on one line. */
+export function summaryJsonSink(output: LineOutput): Sink {
+  return {
+    write: () => undefined,
+    async end(summary) {
+      const wallMs = Math.round(summary.wallMs);
+      const urlsPerSecond = Math.round(10 * summary.urlsPerSecond) / 10;
+      await output.write(`${escapeJson(JSON.stringify({ ...summary, wallMs, urlsPerSecond }))}\n`);
+      await output.end();
+    },
+  };
+}
+
+/** A blank line, `Done: 2 succeeded, 1 failed`, and indented lines with times, bytes and failures. */
 export function summaryText(summary: Summary, paint: Paint): string {
   const { latencyMs: latency, bytes, wallMs } = summary;
   const rows: (readonly [string, string])[] = [
-    ['time', `${formatDuration(wallMs)}, ${perSecond(summary.urlsPerSecond)} URLs/s`],
+    ['time', `${formatDuration(wallMs)}, ${formatRate(summary.urlsPerSecond)} URLs/s`],
   ];
   if (latency) {
-    // What the journal has was not transferred in this time.
+    // Bytes of results from the journal were not transferred in this time.
     const speed =
       wallMs > 0 && summary.resumed === 0 ? `, ${formatBytes(Math.round((bytes * 1000) / wallMs))}/s` : '';
     rows.push(['bytes', formatBytes(bytes) + speed]);
@@ -46,7 +61,7 @@ function doneLine(summary: Summary, paint: Paint): string {
   return `${paint.strong('Done:')} ${parts.join(', ')}`;
 }
 
-/** Named as in the second column of the results: the status where the kind is `status`. Most first. */
+/** Failures by outcome label, most first: by status for failures of kind `status`, otherwise by kind. */
 function failureCounts({ failuresByKind, failuresByStatus }: Summary): string[] {
   const counts = new Map([...Object.entries(failuresByKind), ...Object.entries(failuresByStatus)]);
   const withStatus = Object.values(failuresByStatus).reduce((sum, count) => sum + count, 0);
@@ -57,29 +72,16 @@ function failureCounts({ failuresByKind, failuresByStatus }: Summary): string[] 
     .map(([name, count]) => `${name} (${count})`);
 }
 
-/** With `+` where the counter was another host's before, so that only a lower bound is known. */
+/** Adds `+` if only a lower bound is known. */
 function hostCount({ host, failures, overcount }: FailingHost): string {
   return `${printable(host)} (${failures - overcount}${overcount > 0 ? '+' : ''})`;
 }
 
 function list(items: string[]): string {
-  const more = items.length > SHOWN ? `, and ${items.length - SHOWN} more` : '';
-  return items.slice(0, SHOWN).join(', ') + more;
+  const more = items.length > MAX_LISTED ? `, and ${items.length - MAX_LISTED} more` : '';
+  return items.slice(0, MAX_LISTED).join(', ') + more;
 }
 
-function perSecond(rate: number): string {
-  return rate < 10 ? rate.toFixed(1) : String(Math.round(rate));
-}
-
-/** `--summary json`: the summary as one JSON object on one line. */
-export function summaryJsonSink(output: LineOutput): Sink {
-  return {
-    write: () => undefined,
-    async end(summary) {
-      const wallMs = Math.round(summary.wallMs);
-      const urlsPerSecond = Math.round(10 * summary.urlsPerSecond) / 10;
-      await output.write(`${escapeJson(JSON.stringify({ ...summary, wallMs, urlsPerSecond }))}\n`);
-      await output.end();
-    },
-  };
+function formatRate(perSecond: number): string {
+  return perSecond < 10 ? perSecond.toFixed(1) : String(Math.round(perSecond));
 }

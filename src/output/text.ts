@@ -1,10 +1,10 @@
 import { printable } from '../model/printable.ts';
-import { bodyLength, outcomeLabel, type Result, standingNotes, verdictOf } from '../model/result.ts';
+import { bodyLength, historyNotes, outcomeLabel, type Result, verdictOf } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
 import { formatBytes, formatDuration, type Paint, urlColumn } from './format.ts';
 import type { LineOutput } from './line-writer.ts';
 
-/** `--format text`: one line for each result, as `CLI.md` shows it. */
+/** `--format text`: one line per result. */
 export function textSink(output: LineOutput, paint: Paint): Sink {
   const line = textLine(paint);
   return {
@@ -13,7 +13,7 @@ export function textSink(output: LineOutput, paint: Paint): Sink {
   };
 }
 
-/** Returns the function that makes a line with its newline. The first three columns never hold white space. */
+/** Returns the function that formats a result as a line. The first three columns contain no white space. */
 export function textLine(paint: Paint): (result: Result) => string {
   const verdicts = { OK: paint.ok('OK  '), WARN: paint.warn('WARN'), FAIL: paint.fail('FAIL') };
   return (result) =>
@@ -21,8 +21,8 @@ export function textLine(paint: Paint): (result: Result) => string {
 }
 
 function details(result: Result, paint: Paint): string {
-  const trouble = result.failure ?? result.warning;
-  return trouble === undefined ? okDetails(result, paint) : troubleDetails(result, trouble.message, paint);
+  const problem = result.failure ?? result.warning;
+  return problem === undefined ? okDetails(result, paint) : problemDetails(result, problem.message, paint);
 }
 
 /** `1.2kB 34ms (3 attempts, truncated) -> https://example.com/final`. */
@@ -33,7 +33,7 @@ function okDetails(result: Result, paint: Paint): string {
 }
 
 /** `12ms  Not Found (3 attempts, known)`. */
-function troubleDetails(result: Result, message: string, paint: Paint): string {
+function problemDetails(result: Result, message: string, paint: Paint): string {
   const time = formatDuration(result.durationMs);
   if (message === '') return paint.dim(time) + notes(result, paint);
   return `${paint.dim(time.padEnd(4))}  ${printable(message)}${notes(result, paint)}`;
@@ -42,7 +42,7 @@ function troubleDetails(result: Result, message: string, paint: Paint): string {
 function notes(result: Result, paint: Paint): string {
   const { attempts, truncated, baseline, badRuns } = result;
   if (attempts < 2 && !truncated && baseline === undefined && badRuns === undefined) return '';
-  const all = [...standingNotes(result)];
+  const all = [...historyNotes(result)];
   if (truncated) all.unshift('truncated');
   if (attempts > 1) all.unshift(`${attempts} attempts`);
   return ` ${paint.warn(`(${all.join(', ')})`)}`;

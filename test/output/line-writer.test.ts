@@ -28,7 +28,7 @@ function fill(writer: LineWriter, most = 10 * BATCH_LINES): { lines: number; roo
 
 test('the lines of one turn of the event loop are one write', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   for (const line of ['a\n', 'b\n', 'c\n']) expect(writer.write(line)).toBeUndefined();
   expect(stream.writes).toEqual([]);
   await turn();
@@ -38,7 +38,7 @@ test('the lines of one turn of the event loop are one write', async () => {
 
 test('a full batch is written at once, and the lines behind it wait for the turn to end', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   for (let line = 0; line < BATCH_LINES; line += 1) writer.write(LINE);
   expect(stream.writes).toEqual([LINE.repeat(BATCH_LINES)]);
   writer.write('next\n');
@@ -50,7 +50,7 @@ test('a full batch is written at once, and the lines behind it wait for the turn
 
 test('a slow reader holds the caller back: one batch under way and one gathered is all there is', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   const { lines, room } = fill(writer);
   expect(lines).toBe(2 * BATCH_LINES);
   expect(await isSettled(room)).toBe(false);
@@ -63,7 +63,7 @@ test('a slow reader holds the caller back: one batch under way and one gathered 
 
 test('each write is whole lines, and none is lost or moved', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   const lines = Array.from({ length: 20_000 }, (_, number) => `line ${number}\n`);
   for (const line of lines) {
     const room = writer.write(line);
@@ -80,7 +80,7 @@ test('each write is whole lines, and none is lost or moved', async () => {
 
 test('end() waits until the last line was taken, then closes the stream', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   writer.write('last\n');
   const ended = writer.end();
   expect(stream.writes).toEqual(['last\n']);
@@ -92,7 +92,7 @@ test('end() waits until the last line was taken, then closes the stream', async 
 
 test('end() leaves open a stream that is not ours', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate, keepOpen: true });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate, keepOpen: true });
   writer.write('last\n');
   const ended = writer.end();
   stream.accept();
@@ -102,13 +102,13 @@ test('end() leaves open a stream that is not ours', async () => {
 
 test('end() without a line writes nothing', async () => {
   const stream = new SlowStream();
-  await new LineWriter(stream, { name: 'out', later: setImmediate }).end();
+  await new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate }).end();
   expect(stream).toMatchObject({ writes: [], closed: true });
 });
 
 test('a closed pipe is no error: closed is fulfilled, waiting callers go on, and later lines are dropped', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   const { room } = fill(writer);
   expect(await isSettled(writer.closed)).toBe(false);
   stream.refuse('EPIPE');
@@ -133,7 +133,7 @@ test('a full disk is an OutputError with the name and the words of the system, f
 
 test('an error that comes between two writes is thrown by the next', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   stream.destroy(new Error('gone wrong'));
   await turn();
   expect(() => writer.write(LINE)).toThrow('Cannot write to "out": gone wrong');
@@ -145,7 +145,7 @@ test('a stream that throws from its write is an OutputError, not an exception ou
       throw new Error('thrown');
     },
   });
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   writer.write('a\n');
   await expect(writer.end()).rejects.toThrow(new OutputError('Cannot write to "out": thrown'));
 });
@@ -155,7 +155,7 @@ test('an error while the file is closed is not lost', async () => {
     write: (_chunk, _encoding, callback) => callback(),
     destroy: (_error, callback) => callback(new Error('quota exceeded')),
   });
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   writer.write('a\n');
   await expect(writer.end()).rejects.toThrow('Cannot write to "out": quota exceeded');
 });
@@ -163,7 +163,7 @@ test('an error while the file is closed is not lost', async () => {
 test.each(['destroy()', 'its signal'])('a writer whose reader never reads is let go by %s', async (how) => {
   const stop = new AbortController();
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate, signal: stop.signal });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate, signal: stop.signal });
   const { room } = fill(writer);
   const ended = writer.end();
   expect(await isSettled(Promise.race([room, ended]))).toBe(false);
@@ -178,7 +178,7 @@ test.each(['destroy()', 'its signal'])('a writer whose reader never reads is let
 
 test('a writer that is let go while its file is being closed does not wait for it', async () => {
   const stream = new Writable({ write: (_chunk, _encoding, callback) => callback(), final() {} });
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate });
+  const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
   writer.write('a\n');
   const ended = writer.end();
   expect(await isSettled(ended)).toBe(false);
@@ -188,7 +188,11 @@ test('a writer that is let go while its file is being closed does not wait for i
 
 test('a signal that was aborted before stops the writer at once', async () => {
   const stream = new SlowStream();
-  const writer = new LineWriter(stream, { name: 'out', later: setImmediate, signal: AbortSignal.abort() });
+  const writer = new LineWriter(stream, {
+    name: 'out',
+    scheduleFlush: setImmediate,
+    signal: AbortSignal.abort(),
+  });
   expect(writer.write(LINE)).toBeUndefined();
   await writer.end();
   expect(stream.writes).toEqual([]);
@@ -199,7 +203,7 @@ test('a signal that is aborted after the end leaves the stream alone', async () 
   const stream = new SlowStream();
   await new LineWriter(stream, {
     name: 'out',
-    later: setImmediate,
+    scheduleFlush: setImmediate,
     keepOpen: true,
     signal: stop.signal,
   }).end();
@@ -211,7 +215,7 @@ test('the hooks stand around each write, not around each line', async () => {
   const stream = new SlowStream();
   const order: string[] = [];
   const writer = new LineWriter(stream, {
-    later: setImmediate,
+    scheduleFlush: setImmediate,
     name: 'out',
     beforeWrite: () => order.push(`before ${stream.writes.length}`),
     afterWrite: () => order.push(`after ${stream.writes.length}`),

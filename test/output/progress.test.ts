@@ -144,7 +144,7 @@ test('lines written to the same terminal stand above the bar, whole', async () =
   const terminal = new FakeTerminal();
   const bar = makeBar(terminal);
   const writer = new LineWriter(terminal, {
-    later: setImmediate,
+    scheduleFlush: setImmediate,
     name: 'out',
     keepOpen: true,
     beforeWrite: bar.clear,

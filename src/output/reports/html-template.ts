@@ -1,4 +1,4 @@
-/** The style sheet of the page: light and dark by the taste of the reader, one column where there is little room. */
+/** The style sheet of the page, with a dark colour scheme and a layout for narrow screens. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -85,15 +85,15 @@ footer { color: var(--soft); font-size: 13px; padding: 0 4px; }
 @media print { .filter { display: none; } body { background: none; } header, section { break-inside: auto; } }
 `;
 
-/** The script of the page: a filter for the table of results, which is all there without it. Plain enough for any browser. */
+/** The script of the page, which filters the table of results. It uses only old features, so that it runs in any browser. */
 export const SCRIPT = `
 (function () {
   'use strict';
   var bar = document.getElementById('filter');
   var box = document.getElementById('words');
-  var told = document.getElementById('told');
+  var rowCount = document.getElementById('row-count');
   var rows = Array.prototype.slice.call(document.querySelectorAll('#results tbody tr'));
-  if (!bar || !box || !told || rows.length === 0) return;
+  if (!bar || !box || !rowCount || rows.length === 0) return;
   var texts = rows.map(function (row) {
     return Array.prototype.map.call(row.cells, function (cell) { return cell.textContent; }).join(' ').toLowerCase();
   });
@@ -105,7 +105,7 @@ export const SCRIPT = `
       row.hidden = !fits;
       if (fits) shown += 1;
     });
-    told.textContent = shown + ' of ' + rows.length + ' rows';
+    rowCount.textContent = shown + ' of ' + rows.length + ' rows';
   }
   box.addEventListener('input', apply);
   bar.hidden = false;

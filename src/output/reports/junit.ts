@@ -1,49 +1,117 @@
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { outputError } from '../../model/errors.ts';
-import { failsRun, outcomeLabel, type Result, standingNotes } from '../../model/result.ts';
+import { toOutputError } from '../../model/errors.ts';
+import { failsRun, historyNotes, outcomeLabel, type Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
 import type { Sink } from '../../results/sink.ts';
 import type { LineOutput } from '../line-writer.ts';
 import { ReportFold, type ReportSummary } from './aggregate.ts';
 import { escapeXml } from './markup.ts';
 
-const MEMORY = 1024 * 1024;
+/** Length of text that is held in memory before a temporary file is used, in UTF-16 units. */
+const MAX_MEMORY_LENGTH = 1024 * 1024;
 
 /**
- * Keeps text of any length until what has to stand before it is known: in memory at first, then in a temporary file.
- * - `append()` returns a promise only when it writes. One call at a time.
- * - The file has no name any more once it is open, where the system allows that: nothing is left behind by `kill -9`.
- * - Throws an `OutputError` when the file cannot be written.
+ * `--report junit`: one test case per URL, valid by the schemas of Jenkins (junit-4.xsd and junit-10.xsd). The schemas have no
+ * attributes for file and line, so these are in the text of each case. The counts come first, so the cases are spooled.
+ *
+ * A failure that does not fail the run (known or flaky) is a skipped test. A warning is a passed test with a text.
+ *
+ * @param temporary directory for temporary files
+ */
+export function junitReport(output: LineOutput, temporary: string): Sink {
+  const fold = new ReportFold();
+  const spool = new Spool(temporary);
+  return {
+    write(result) {
+      fold.add(result);
+      return spool.append(testCase(result));
+    },
+    async end() {
+      try {
+        await output.write(documentStart(fold.summary()));
+        for await (const text of spool.read()) await output.write(text);
+        await output.write('</testsuite>\n</testsuites>\n');
+      } finally {
+        await spool.close();
+        await output.end();
+      }
+    },
+  };
+}
+
+function documentStart({ results, failed, known, flaky, startedAt, endedAt }: ReportSummary): string {
+  const failures = failed - known - flaky;
+  const start = startedAt ?? 0;
+  const counts = `tests="${results}" failures="${failures}" errors="0" time="${seconds((endedAt ?? start) - start)}"`;
+  const at = startedAt === undefined ? '' : ` timestamp="${new Date(startedAt).toISOString().slice(0, 19)}"`;
+  return (
+    '<?xml version="1.0" encoding="UTF-8"?>\n' +
+    `<testsuites name="fanout" ${counts}>\n` +
+    `<testsuite name="fanout" ${counts} skipped="${known + flaky}"${at}>\n`
+  );
+}
+
+function testCase(result: Result): string {
+  const { source, line, method, url, durationMs, failure } = result;
+  const host = failure?.kind === 'invalid' ? '' : `/${hostOf(url)}`;
+  const name = method === 'GET' ? url : `${method} ${url}`;
+  return (
+    `<testcase classname="${escapeXml(source + host)}" name="${escapeXml(name)}" time="${seconds(durationMs)}">` +
+    `${outcome(result)}<system-out>${escapeXml(`${source}:${line}`)}: ${escapeXml(description(result))}</system-out></testcase>\n`
+  );
+}
+
+function outcome(result: Result): string {
+  const { failure, source, line, url } = result;
+  if (failure === undefined) return '';
+  if (!failsRun(result)) return `<skipped>${escapeXml(description(result))}</skipped>`;
+  const text = `${escapeXml(`${source}:${line}`)}: ${escapeXml(url)}`;
+  return `<failure type="${failure.kind}" message="${escapeXml(description(result))}">${text}</failure>`;
+}
+
+/** `404 Not Found`, `dns getaddrinfo ENOTFOUND nope.invalid (known)`, `200 -> https://example.com/final`. */
+function description(result: Result): string {
+  const message = (result.failure ?? result.warning)?.message ?? '';
+  const notes = [...(result.warning === undefined ? [] : ['warning']), ...historyNotes(result)];
+  const parts = [outcomeLabel(result), message, notes.length > 0 ? `(${notes.join(', ')})` : ''];
+  const end = result.ok && result.finalUrl !== undefined ? [`-> ${result.finalUrl}`] : [];
+  return [...parts, ...end].filter((part) => part !== '').join(' ');
+}
+
+function seconds(ms: number): string {
+  return (Math.min(ms, Number.MAX_SAFE_INTEGER) / 1000).toFixed(3);
+}
+
+/**
+ * Holds text of any length until it is read once, in memory at first and then in a temporary file.
+ * - `append()` returns a promise only if it writes. Wait for it before the next call.
+ * - The file is unlinked as soon as it is open, where the system allows that, so that `kill -9` leaves nothing behind.
+ * - Throws an `OutputError` if the file cannot be written.
  */
 class Spool {
   readonly #parent: string;
-  readonly #memory: number;
   #pending = '';
   #file: FileHandle | undefined;
   #directory: string | undefined;
 
-  /**
-   * @param parent directory for temporary files
-   * @param memory length of the text that is held in memory, in UTF-16 units
-   */
-  constructor(parent: string, memory = MEMORY) {
+  /** @param parent directory for temporary files */
+  constructor(parent: string) {
     this.#parent = parent;
-    this.#memory = memory;
   }
 
   append(text: string): void | Promise<void> {
     this.#pending += text;
-    if (this.#pending.length >= this.#memory) return this.#flush();
+    if (this.#pending.length >= MAX_MEMORY_LENGTH) return this.#flush();
   }
 
-  /** All that was appended, in pieces. */
-  async *text(): AsyncGenerator<string, void, undefined> {
+  /** Reads the whole text in pieces. */
+  async *read(): AsyncGenerator<string, void, undefined> {
     if (this.#file !== undefined) {
       try {
         yield* this.#file.createReadStream({ start: 0, autoClose: false, encoding: 'utf8' });
       } catch (error) {
-        throw outputError(this.#parent, error);
+        throw toOutputError(this.#parent, error);
       }
     }
     yield this.#pending;
@@ -62,7 +130,7 @@ class Spool {
       this.#file ??= await this.#open();
       await this.#file.appendFile(text);
     } catch (error) {
-      throw outputError(this.#parent, error);
+      throw toOutputError(this.#parent, error);
     }
   }
 
@@ -75,7 +143,7 @@ class Spool {
 
   async #remove(): Promise<void> {
     if (this.#directory === undefined) return;
-    // An open file cannot be removed on Windows: then it is when it is closed.
+    // Windows does not remove an open file. It is removed when it is closed.
     await rm(this.#directory, { recursive: true, force: true }).then(
       () => {
         this.#directory = undefined;
@@ -83,75 +151,4 @@ class Spool {
       () => {},
     );
   }
-}
-
-/**
- * `--report junit`: a test case for each URL, valid by the schemas of Jenkins (junit-4.xsd and junit-10.xsd). They have no
- * place for file and line, so each case tells them in its text. The counts stand first, so the cases are spooled.
- * - A failure that does not fail the run (known, or not yet often enough) is skipped; a warning passes, and is told.
- *
- * @param temporary directory for temporary files
- */
-export function junitReport(output: LineOutput, temporary: string): Sink {
-  const fold = new ReportFold();
-  const spool = new Spool(temporary);
-  return {
-    write(result) {
-      fold.add(result);
-      return spool.append(testCase(result));
-    },
-    async end() {
-      try {
-        await output.write(start(fold.summary()));
-        for await (const text of spool.text()) await output.write(text);
-        await output.write('</testsuite>\n</testsuites>\n');
-      } finally {
-        await spool.close();
-        await output.end();
-      }
-    },
-  };
-}
-
-function start({ results, failed, known, flaky, startedAt, endedAt }: ReportSummary): string {
-  const failures = failed - known - flaky;
-  const begun = startedAt ?? 0;
-  const counts = `tests="${results}" failures="${failures}" errors="0" time="${seconds((endedAt ?? begun) - begun)}"`;
-  const at = startedAt === undefined ? '' : ` timestamp="${new Date(startedAt).toISOString().slice(0, 19)}"`;
-  return (
-    '<?xml version="1.0" encoding="UTF-8"?>\n' +
-    `<testsuites name="fanout" ${counts}>\n` +
-    `<testsuite name="fanout" ${counts} skipped="${known + flaky}"${at}>\n`
-  );
-}
-
-function testCase(result: Result): string {
-  const { source, line, method, url, durationMs, failure } = result;
-  const host = failure?.kind === 'invalid' ? '' : `/${hostOf(url)}`;
-  const name = method === 'GET' ? url : `${method} ${url}`;
-  return (
-    `<testcase classname="${escapeXml(source + host)}" name="${escapeXml(name)}" time="${seconds(durationMs)}">` +
-    `${outcome(result)}<system-out>${escapeXml(`${source}:${line}`)}: ${escapeXml(told(result))}</system-out></testcase>\n`
-  );
-}
-
-function outcome(result: Result): string {
-  const { failure, source, line, url } = result;
-  if (failure === undefined) return '';
-  if (!failsRun(result)) return `<skipped>${escapeXml(told(result))}</skipped>`;
-  const text = `${escapeXml(`${source}:${line}`)}: ${escapeXml(url)}`;
-  return `<failure type="${failure.kind}" message="${escapeXml(told(result))}">${text}</failure>`;
-}
-
-/** `404 Not Found`, `dns getaddrinfo ENOTFOUND nope.invalid (known)`, `200 -> https://example.com/final`. */
-function told(result: Result): string {
-  const message = (result.failure ?? result.warning)?.message ?? '';
-  const notes = [...(result.warning === undefined ? [] : ['warning']), ...standingNotes(result)];
-  const parts = [outcomeLabel(result), message, notes.length > 0 ? `(${notes.join(', ')})` : ''];
-  const end = result.ok && result.finalUrl !== undefined ? [`-> ${result.finalUrl}`] : [];
-  return [...parts, ...end].filter((part) => part !== '').join(' ');
-}
-
-function seconds(ms: number): string {
-  return (Math.min(ms, Number.MAX_SAFE_INTEGER) / 1000).toFixed(3);
 }

@@ -9,8 +9,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Text from outside as text or attribute of an XML or HTML document. Control characters and direction marks are made
- * visible, and what else XML 1.0 forbids (halves of characters, U+FFFE, U+FFFF) becomes U+FFFD. Cut at `maxLength`.
+ * Escapes untrusted text for the content or a quoted attribute of an XML or HTML document, and truncates it. Control
+ * characters and direction marks become visible escapes; other characters that XML 1.0 forbids become U+FFFD.
  */
 export function escapeXml(text: string, maxLength = 2000): string {
   return printable(text, maxLength)
@@ -18,36 +18,36 @@ export function escapeXml(text: string, maxLength = 2000): string {
     .replace(/[&<>"']/g, (mark) => ENTITIES[mark] ?? '');
 }
 
-/** Text that is HTML already. Only `html` makes it, so whatever came from outside has been escaped. */
+type Content = string | number | Markup | readonly Markup[];
+
+/** A template tag that escapes all values but `Markup`. Attribute values must be in double quotes. */
+export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Markup {
+  return Markup.trusted(
+    strings
+      .map((text, index) => text + (index < values.length ? toMarkup(values[index] ?? '') : ''))
+      .join(''),
+  );
+}
+
+function toMarkup(value: Content): string {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' ? escapeXml(value) : Array.isArray(value) ? value.join('') : String(value);
+}
+
+/** Text that is HTML already, made by `html` or by `trusted`. */
 export class Markup {
   readonly #text: string;
 
-  constructor(text: string) {
+  private constructor(text: string) {
     this.#text = text;
+  }
+
+  /** For constant text of the program, such as the style sheet. */
+  static trusted(text: string): Markup {
+    return new Markup(text);
   }
 
   toString(): string {
     return this.#text;
   }
-
-  /** For text of the program itself, such as its style sheet. */
-  static own(text: string): Markup {
-    return new Markup(text);
-  }
-}
-
-type Content = string | number | Markup | readonly Markup[];
-
-/** A template whose values are escaped, unless they are markup themselves. Attributes have to stand in double quotes. */
-export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Markup {
-  return Markup.own(
-    strings
-      .map((text, index) => text + (index < values.length ? markupOf(values[index] ?? '') : ''))
-      .join(''),
-  );
-}
-
-function markupOf(value: Content): string {
-  if (typeof value === 'number') return String(value);
-  return typeof value === 'string' ? escapeXml(value) : Array.isArray(value) ? value.join('') : String(value);
 }

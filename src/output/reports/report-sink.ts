@@ -5,14 +5,14 @@ import type { Paint } from '../format.ts';
 import type { LineOutput } from '../line-writer.ts';
 import { summaryText } from '../run-summary.ts';
 import { textLine } from '../text.ts';
-import { ReportFold } from './aggregate.ts';
+import { isFinding, ReportFold } from './aggregate.ts';
 import { htmlReport } from './html.ts';
-import { isFinding, jsonReport } from './json.ts';
+import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
 import { markdownReport } from './markdown.ts';
 
 /**
- * The report of this kind: a function of the results alone, so it is the same whether it is made while they come or after.
+ * Creates a report of this kind. It depends only on the results, so `fetch --report` and `fanout report` write the same.
  *
  * @param temporary directory for temporary files
  */
@@ -33,11 +33,11 @@ export function reportSink(kind: ReportKind, output: LineOutput, temporary: stri
 
 interface TextReportOptions {
   readonly paint: Paint;
-  /** Leaves out the results that are no more than OK. */
+  /** Whether to write only findings. */
   readonly quiet: boolean;
 }
 
-/** `fanout report --format text`: a line for each result, and the summary as far as the records tell it. */
+/** `fanout report --format text`: one line per result, and the summary. */
 export function textReport(output: LineOutput, { paint, quiet }: TextReportOptions): Sink {
   const fold = new ReportFold();
   const line = textLine(paint);

@@ -66,7 +66,7 @@ describe('the page', () => {
       page.$$eval('#results tbody tr', (rows) => rows.filter((row) => row.checkVisibility()).length);
     expect(await shown()).toBe(31);
     await page.fill('#words', 'OTHER dns');
-    expect([await shown(), await page.textContent('#told')]).toEqual([1, '1 of 31 rows']);
+    expect([await shown(), await page.textContent('#row-count')]).toEqual([1, '1 of 31 rows']);
     await page.fill('#words', 'nothing has this');
     expect(await shown()).toBe(0);
     await page.fill('#words', '');
