@@ -1,84 +1,71 @@
 import { Connection, IdleList } from './connection.ts';
 import type { Connector } from './connector.ts';
-import { type ConnectionSource, Exchange, type ExchangeHandler, type ExchangeRequest } from './exchange.ts';
+import { Exchange, type ExchangeHandler, type ExchangeRequest } from './exchange.ts';
 
 export interface AgentOptions {
-  readonly dialer: Connector;
+  readonly connector: Connector;
   /** Connections kept open without a request, over all origins. */
   readonly maxIdle: number;
-  /** Connections, those in use and those kept; what is in use is not bounded here. */
+  /** Connections above which an idle one is closed for each new one. Connections in use are not limited. */
   readonly maxOpen?: number;
 }
 
-const UNWANTED = new Error('the connection is not wanted any more');
-/** Origins for which any run may keep connections. */
-const FEW = 16;
-
 /** The connections to one origin. */
-interface Origin {
-  /** The one that was used last is the last. */
+interface OriginConnections {
+  /** In the order of their last use, the most recent last. */
   readonly idle: Connection[];
+  /** Idle or in use. */
   open: number;
 }
 
+/** Origins up to which a run may keep idle connections to all of them. */
+const FEW_ORIGINS = 16;
+const EVICTED = new Error('the connection is not wanted any more');
+
 /**
- * The one agent that all workers share: a dispatcher over a table of connections, each an undici `Client`.
+ * The one agent that all workers share: dispatches exchanges on a table of connections, each with a client of its own.
  *
- * It has no queue: every `dispatch` starts at once, on an idle connection or on a new one, and how many there are is
- * for the caller to say.
+ * It has no queue: every `dispatch` starts at once, on an idle or a new connection. The caller limits how many run.
  */
-export class Agent implements ConnectionSource {
-  readonly #dialer: Connector;
+export class Agent {
+  readonly #connector: Connector;
   readonly #maxIdle: number;
   readonly #maxOpen: number;
-  readonly #origins = new Map<string, Origin>();
+  readonly #origins = new Map<string, OriginConnections>();
   readonly #connections = new Set<Connection>();
   readonly #idle = new IdleList<Connection>();
   #abortReason: Error | undefined;
 
   constructor(options: AgentOptions) {
-    this.#dialer = options.dialer;
+    this.#connector = options.connector;
     this.#maxIdle = options.maxIdle;
     this.#maxOpen = options.maxOpen ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Exchanges under way. */
+  /** Exchanges in flight. */
   get inFlight(): number {
     return this.#connections.size - this.#idle.size;
   }
 
-  /** Whether there are connections to so many origins that one for which nothing waits should be closed after use. */
-  get isCrowded(): boolean {
-    return this.#origins.size > FEW;
+  /** Whether more than 16 origins are connected, so that the last request to an origin should close its connection. */
+  get hasManyOrigins(): boolean {
+    return this.#origins.size > FEW_ORIGINS;
   }
 
-  dispatch(request: ExchangeRequest, handler: ExchangeHandler): Exchange {
-    const exchange = new Exchange(this, request, handler);
+  /**
+   * Starts an exchange.
+   *
+   * @param isFresh whether it gets a new connection, never an idle one
+   */
+  dispatch(request: ExchangeRequest, handler: ExchangeHandler, isFresh = false): Exchange {
+    const connection = isFresh ? this.#connect(request.origin) : this.#take(request.origin);
+    const exchange = new Exchange(this, connection, request, handler);
     if (this.#abortReason === undefined) exchange.start();
     else exchange.abort(this.#abortReason);
     return exchange;
   }
 
-  /** The idle connection that was used last, so that the others can grow old, or else a new one. */
-  takeConnection(origin: string): Connection {
-    const connection = this.#origins.get(origin)?.idle.pop();
-    if (connection === undefined) return this.newConnection(origin);
-    this.#idle.remove(connection);
-    connection.isReused = true;
-    return connection;
-  }
-
-  newConnection(origin: string): Connection {
-    if (this.#connections.size >= this.#maxOpen) this.#closeOldest();
-    const connection = new Connection(origin, this.#dialer);
-    this.#connections.add(connection);
-    const known = this.#origins.get(origin);
-    if (known === undefined) this.#origins.set(origin, { idle: [], open: 1 });
-    else known.open += 1;
-    return connection;
-  }
-
-  /** The exchange on a connection is over, and the connection kept for another one. */
+  /** Keeps the connection of a finished exchange for the next one. */
   release(connection: Connection): void {
     connection.exchange = undefined;
     this.#origins.get(connection.origin)?.idle.push(connection);
@@ -86,15 +73,15 @@ export class Agent implements ConnectionSource {
     if (this.#idle.size > this.#maxIdle) this.#closeOldest();
   }
 
-  /** Closes a connection for good, whatever it does. */
+  /** Closes a connection, also while it connects or carries an exchange. */
   discard(connection: Connection, reason: Error): void {
     connection.exchange = undefined;
     connection.destroy(reason);
     this.#connections.delete(connection);
-    const origin = this.#origins.get(connection.origin);
-    if (origin === undefined) return;
-    origin.open -= 1;
-    if (origin.open === 0) this.#origins.delete(connection.origin);
+    const connections = this.#origins.get(connection.origin);
+    if (connections === undefined) return;
+    connections.open -= 1;
+    if (connections.open === 0) this.#origins.delete(connection.origin);
   }
 
   /** Closes every connection that carries no request. */
@@ -102,16 +89,35 @@ export class Agent implements ConnectionSource {
     while (this.#idle.size > 0) this.#closeOldest();
   }
 
-  /** Aborts what is under way and what is dispatched from now on. */
+  /** Aborts the exchanges in flight, and every exchange dispatched from now on. */
   abort(reason: Error): void {
     this.#abortReason = reason;
     for (const connection of this.#connections) connection.exchange?.abort(reason);
   }
 
-  /** Aborts what is under way and closes every connection. */
+  /** Aborts, and closes every connection. */
   destroy(reason: Error): void {
     this.abort(reason);
     this.closeIdle();
+  }
+
+  /** The idle connection that was used last, so that the others reach their idle timeout; a new one if there is none. */
+  #take(origin: string): Connection {
+    const connection = this.#origins.get(origin)?.idle.pop();
+    if (connection === undefined) return this.#connect(origin);
+    this.#idle.remove(connection);
+    connection.isReused = true;
+    return connection;
+  }
+
+  #connect(origin: string): Connection {
+    if (this.#connections.size >= this.#maxOpen) this.#closeOldest();
+    const connection = new Connection(origin, this.#connector);
+    this.#connections.add(connection);
+    const connections = this.#origins.get(origin);
+    if (connections === undefined) this.#origins.set(origin, { idle: [], open: 1 });
+    else connections.open += 1;
+    return connection;
   }
 
   #closeOldest(): void {
@@ -120,6 +126,6 @@ export class Agent implements ConnectionSource {
     this.#idle.remove(oldest);
     const idle = this.#origins.get(oldest.origin)?.idle;
     idle?.splice(idle.indexOf(oldest), 1);
-    this.discard(oldest, UNWANTED);
+    this.discard(oldest, EVICTED);
   }
 }

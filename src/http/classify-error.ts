@@ -1,144 +1,116 @@
 import type { FailureKind } from '../model/failure.ts';
 import { printable } from '../model/printable.ts';
-import { isFinalDnsCode } from './dns/dns-cache.ts';
 import {
-  KnownError,
+  isNegativeDnsCode,
+  NetworkError,
   type NetworkFailure,
-  PROXY_AUTHENTICATION,
+  PROXY_AUTHENTICATION_CODE,
   ResourceExhaustedError,
 } from './network-errors.ts';
 
-// What people know under another name, by Node's code for what OpenSSL found.
-const HINTS: Readonly<Record<string, string>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: ' (is this a plain HTTP port?)',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: ' (is this a plain HTTP port?)',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: ' (give one with --cert)',
-};
-
-// Newer versions of Node tell the user of a program how to run Node.
-const NODE_ADVICE = /; if the root CA is installed locally.*$/;
-
-/**
- * One printable line for people that says what an error is: never empty, and without the internals of OpenSSL, whose
- * own word for it stands in `reason`.
- */
-export function explain(error: Error & { readonly code?: string | undefined }): string {
-  const { code = '' } = error;
-  if ('reason' in error && typeof error.reason === 'string' && code.startsWith('ERR_SSL_')) {
-    return printable(`${error.reason}${HINTS[code] ?? ''}`);
-  }
-  return printable(error.message.replace(NODE_ADVICE, '') || partsOf(error) || code || error.name);
-}
-
-/** An AggregateError has no message of its own. */
-function partsOf(error: Error): string {
-  if (!(error instanceof AggregateError)) return '';
-  const messages = error.errors.map((part) => (part instanceof Error ? explain(part) : String(part)));
-  return [...new Set(messages)].join('; ');
-}
-
-/** How far the exchange came before the error. */
-export interface Progress {
+/** How much of the exchange had happened before the error. */
+export interface ExchangeProgress {
   readonly hasHead: boolean;
-  /** Whether the connection has carried nothing but this exchange, as far as is known. */
+  /** Whether the connection is known to have carried only this exchange. */
   readonly isFresh: boolean;
 }
 
-/** An error of Node, of undici or of ours, with what they add to it. */
+/** An error of Node, undici or fanout, with the properties that they add. */
 type ReportedError = Error & {
   readonly code?: string | undefined;
-  /** Of undici's HTTPParserError: what the parser could not read. */
+  /** Of undici's HTTPParserError: the bytes that the parser could not read. */
   readonly data?: string | undefined;
   /** Of undici's SocketError. */
   readonly socket?: { readonly bytesRead?: number } | undefined;
 };
 
+/** What an error means for its URL. Decides by class, code and progress, never by the message. */
+export function classifyError(error: ReportedError, progress: ExchangeProgress): NetworkFailure {
+  if (error instanceof ResourceExhaustedError) {
+    return { ...toFailure(error, { kind: error.kind, isRetryable: true }), isResourceExhausted: true };
+  }
+  if (error instanceof NetworkError) {
+    return toFailure(error, { kind: error.kind, isRetryable: isRetryableKind(error.kind, error.code) });
+  }
+  return toFailure(error, ruleFor(error, progress) ?? { kind: 'internal', isRetryable: false });
+}
+
 interface Rule {
   readonly kind: FailureKind;
   readonly isRetryable: boolean;
+  /** The message of the failure; the description of the error if left out. */
   readonly message?: string;
 }
 
-const CUT_OFF: Rule = {
+const BODY_CUT_OFF: Rule = {
   kind: 'reset',
   isRetryable: true,
   message: 'the connection ended before the body was complete',
 };
-const NO_ANSWER: Rule = {
+const NO_RESPONSE: Rule = {
   kind: 'reset',
   isRetryable: true,
   message: 'the server closed the connection without an answer',
 };
-// Among what undici reports this way is a head that broke off, for which another attempt may help.
-const NO_FINAL_ANSWER: Rule = {
+// Retryable, because undici reports a head that was cut off in the same way.
+const NO_FINAL_RESPONSE: Rule = {
   kind: 'protocol',
   isRetryable: true,
   message: 'what the server sent is no whole answer, or one that was not asked for',
 };
-const BROKEN_HEAD: Rule = {
+const MALFORMED_HEAD: Rule = {
   kind: 'protocol',
   isRetryable: false,
   message: 'the headers of the answer are malformed',
 };
 
-// By the code of the library that reported the error. What is not named here is told apart by its phase (`ConnectError`)
-// or is a bug (`internal`).
+// By the code of the library that reported the error. Any other code is a bug (`internal`), unless the error is a
+// `NetworkError`, which has its kind.
 const RULES: Readonly<Record<string, Rule>> = {
   ECONNRESET: { kind: 'reset', isRetryable: true, message: 'connection reset by the server' },
   EPIPE: { kind: 'reset', isRetryable: true, message: 'connection closed by the server' },
   EPROTO: { kind: 'tls', isRetryable: true },
   ETIMEDOUT: { kind: 'timeout', isRetryable: true },
-  // Of a connection that was made; before that it is a shortage.
+  // Of an open connection. Of a connect they are a `ResourceExhaustedError`.
   ENOBUFS: { kind: 'reset', isRetryable: true, message: 'connection lost for want of memory' },
   ENOMEM: { kind: 'reset', isRetryable: true, message: 'connection lost for want of memory' },
   EHOSTUNREACH: { kind: 'connect', isRetryable: true },
   ENETUNREACH: { kind: 'connect', isRetryable: true },
   ENETDOWN: { kind: 'connect', isRetryable: true },
   UND_ERR_HEADERS_OVERFLOW: { kind: 'protocol', isRetryable: false, message: 'headers over 64 KiB' },
-  // undici asserts what its parser lets through, such as a status below 100.
+  // An assertion of undici about what its parser accepts, such as a status below 100.
   ERR_ASSERTION: { kind: 'protocol', isRetryable: false, message: 'the answer is not valid HTTP' },
 };
 
-// What OpenSSL and Node say of a certificate that does not hold; a broken handshake is another matter.
-const CERTIFICATE_CODE =
-  /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA|UNKNOWN_CA/;
-
-/** Says what an error of an attempt means for its URL. Decides by class, code and progress, never by the message. */
-export function classify(error: ReportedError, progress: Progress): NetworkFailure {
-  if (error instanceof ResourceExhaustedError) {
-    return { ...failed(error, { kind: error.kind, isRetryable: true }), isResourceExhausted: true };
-  }
-  if (error instanceof KnownError) {
-    return failed(error, { kind: error.kind, isRetryable: isRetryablePhase(error.kind, error.code) });
-  }
-  return failed(error, ruleFor(error, progress) ?? { kind: 'internal', isRetryable: false });
-}
-
-function ruleFor(error: ReportedError, { hasHead, isFresh }: Progress): Rule | undefined {
+function ruleFor(error: ReportedError, { hasHead, isFresh }: ExchangeProgress): Rule | undefined {
   const { code = '' } = error;
   if (error.name === 'HTTPParserError') {
-    // At the end of the stream there is nothing that the parser could not read.
-    return hasHead && error.data === '' ? CUT_OFF : { kind: 'protocol', isRetryable: false };
+    // No data: the parser failed because the stream ended.
+    return hasHead && error.data === '' ? BODY_CUT_OFF : { kind: 'protocol', isRetryable: false };
   }
-  // undici says this of every answer with a Content-Length that it cannot read to the end.
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return hasHead ? CUT_OFF : BROKEN_HEAD;
+  // undici reports this for every response with a Content-Length that it cannot read to the end.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return hasHead ? BODY_CUT_OFF : MALFORMED_HEAD;
   if (code === 'UND_ERR_SOCKET') {
-    if (hasHead) return CUT_OFF;
-    return isFresh && (error.socket?.bytesRead ?? 0) > 0 ? NO_FINAL_ANSWER : NO_ANSWER;
+    if (hasHead) return BODY_CUT_OFF;
+    return isFresh && (error.socket?.bytesRead ?? 0) > 0 ? NO_FINAL_RESPONSE : NO_RESPONSE;
   }
-  // An alert that comes after the handshake, such as one that asks for a client certificate.
-  if (code.startsWith('ERR_SSL_')) return { kind: 'tls', isRetryable: isRetryablePhase('tls', code) };
+  // An alert after the handshake, such as one that asks for a client certificate.
+  if (code.startsWith('ERR_SSL_')) return { kind: 'tls', isRetryable: isRetryableKind('tls', code) };
   return RULES[code];
 }
 
-function isRetryablePhase(kind: FailureKind, code: string | undefined): boolean {
+// Codes of OpenSSL and Node for a certificate that was rejected, as opposed to a handshake that failed.
+const CERTIFICATE_CODE =
+  /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA|UNKNOWN_CA/;
+
+function isRetryableKind(kind: FailureKind, code: string | undefined): boolean {
   switch (kind) {
     case 'dns':
-      return !isFinalDnsCode(code);
+      return !isNegativeDnsCode(code);
     case 'tls':
       return code === undefined || !CERTIFICATE_CODE.test(code);
     case 'connect':
-      return code !== PROXY_AUTHENTICATION;
+      return code !== PROXY_AUTHENTICATION_CODE;
     case 'timeout':
     case 'reset':
       return true;
@@ -147,7 +119,33 @@ function isRetryablePhase(kind: FailureKind, code: string | undefined): boolean 
   }
 }
 
-function failed(error: ReportedError, { kind, isRetryable, message }: Rule): NetworkFailure {
+function toFailure(error: ReportedError, { kind, isRetryable, message }: Rule): NetworkFailure {
   const code = error.code === undefined ? {} : { code: error.code };
-  return { failure: { kind, ...code, message: message ?? explain(error) }, isRetryable };
+  return { failure: { kind, ...code, message: message ?? describeError(error) }, isRetryable };
+}
+
+// Added to what OpenSSL says, by Node's code for it.
+const HINTS: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: ' (is this a plain HTTP port?)',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: ' (is this a plain HTTP port?)',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: ' (give one with --cert)',
+};
+
+// Newer versions of Node append advice on the options of Node, which are not fanout's.
+const NODE_ADVICE = /; if the root CA is installed locally.*$/;
+
+/** Describes an error in one printable line, never empty. Of an OpenSSL error only its `reason`, not the internals. */
+export function describeError(error: Error & { readonly code?: string | undefined }): string {
+  const { code = '' } = error;
+  if ('reason' in error && typeof error.reason === 'string' && code.startsWith('ERR_SSL_')) {
+    return printable(`${error.reason}${HINTS[code] ?? ''}`);
+  }
+  return printable(error.message.replace(NODE_ADVICE, '') || describeParts(error) || code || error.name);
+}
+
+/** An AggregateError has no message of its own. */
+function describeParts(error: Error): string {
+  if (!(error instanceof AggregateError)) return '';
+  const messages = error.errors.map((part) => (part instanceof Error ? describeError(part) : String(part)));
+  return [...new Set(messages)].join('; ');
 }

@@ -1,17 +1,17 @@
-/** Where to connect to, as undici says it: no brackets around an IPv6 address, an empty port for the default one. */
+/** Where to connect to, in undici's form: an IPv6 address without brackets, an empty port for the default one. */
 export interface ConnectTarget {
   readonly hostname: string;
   readonly protocol: string;
   readonly port: string;
 }
 
-/** The port of a target, also when it is the default one. */
-export function portOf({ port, protocol }: ConnectTarget): number {
+/** The port of a target, also if it is the default one of its scheme. */
+export function toPort({ port, protocol }: ConnectTarget): number {
   return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
 
-/** Host and port of a target as HTTP writes them: `[::1]:443`. */
-export function authorityOf(target: ConnectTarget): string {
+/** Host and port as HTTP writes them (RFC 9110, 7.2): `[::1]:443`. */
+export function toAuthority(target: ConnectTarget): string {
   const { hostname } = target;
-  return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${portOf(target)}`;
+  return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${toPort(target)}`;
 }

@@ -1,15 +1,55 @@
 import { AlpnClient } from './alpn-client.ts';
 import type { Connector } from './connector.ts';
-import { type Connect, type HttpClient, http1Client } from './http1-client.ts';
+import { type Connect, createHttp1Client, type HttpClient } from './http1-client.ts';
 import { SharedBufferSocket } from './shared-buffer-socket.ts';
 
-/** A member of an `IdleList`; the list alone sets these. */
+/** One connection to one origin, for one exchange at a time. It connects with its first exchange. */
+export class Connection implements IdleNode<Connection> {
+  readonly origin: string;
+  readonly client: HttpClient;
+  /** Whether the socket has carried an exchange before the current one. */
+  isReused = false;
+  /** The exchange in flight. */
+  exchange: { abort(reason: Error): void } | undefined = undefined;
+  older: Connection | undefined = undefined;
+  newer: Connection | undefined = undefined;
+  #cancelConnect: ((reason: Error) => void) | undefined;
+  #socket: SharedBufferSocket | undefined;
+
+  constructor(origin: string, connector: Connector) {
+    this.origin = origin;
+    const connect: Connect = (target, onConnect) => {
+      this.isReused = false;
+      this.#cancelConnect = connector.connect(target, (error, socket) => {
+        this.#cancelConnect = undefined;
+        this.#socket = socket instanceof SharedBufferSocket ? socket : undefined;
+        onConnect(error, socket);
+      });
+    };
+    const usesAlpn = connector.offersHttp2 && origin.startsWith('https:');
+    this.client = usesAlpn ? new AlpnClient(origin, connect) : createHttp1Client(origin, connect);
+  }
+
+  /** Whether the socket now receives a body, whose pieces are consumed as they arrive. */
+  set isInBody(isInBody: boolean) {
+    if (this.#socket !== undefined) this.#socket.isTransient = isInBody;
+  }
+
+  /** Closes the connection in any state, also while it connects. */
+  destroy(reason: Error): void {
+    this.#cancelConnect?.(reason);
+    // Aborting only the request would make the client connect again for nothing (undici 7, nodejs/undici#5845).
+    this.client.destroy(reason).catch(() => {});
+  }
+}
+
+/** A member of an `IdleList`. Only the list sets these. */
 interface IdleNode<T> {
   older: T | undefined;
   newer: T | undefined;
 }
 
-/** A linked list of what is idle, oldest first. Unlike a Set it makes no garbage when members come and go all the time. */
+/** A linked list of idle connections, oldest first. Unlike a `Set`, it makes no garbage as members come and go. */
 export class IdleList<T extends IdleNode<T>> {
   #oldest: T | undefined;
   #newest: T | undefined;
@@ -31,7 +71,7 @@ export class IdleList<T extends IdleNode<T>> {
     this.#size += 1;
   }
 
-  /** Takes a member out; the caller knows that it is one. */
+  /** Removes a member. The node must be one. */
   remove(node: T): void {
     if (node.older === undefined) this.#oldest = node.newer;
     else node.older.newer = node.newer;
@@ -39,45 +79,5 @@ export class IdleList<T extends IdleNode<T>> {
     else node.newer.older = node.older;
     node.older = node.newer = undefined;
     this.#size -= 1;
-  }
-}
-
-/** One connection slot to one origin, used by one exchange at a time. */
-export class Connection implements IdleNode<Connection> {
-  readonly origin: string;
-  readonly client: HttpClient;
-  /** Whether the socket has carried an exchange before the present one. */
-  isReused = false;
-  /** The exchange under way. */
-  exchange: { abort(reason: Error): void } | undefined = undefined;
-  older: Connection | undefined = undefined;
-  newer: Connection | undefined = undefined;
-  #cancelDial: ((reason: Error) => void) | undefined;
-  #socket: SharedBufferSocket | undefined;
-
-  constructor(origin: string, dialer: Connector) {
-    this.origin = origin;
-    const connect: Connect = (target, connected) => {
-      this.isReused = false;
-      this.#cancelDial = dialer.dial(target, (error, socket) => {
-        this.#cancelDial = undefined;
-        this.#socket = socket instanceof SharedBufferSocket ? socket : undefined;
-        connected(error, socket);
-      });
-    };
-    const isNegotiated = dialer.offersHttp2 && origin.startsWith('https:');
-    this.client = isNegotiated ? new AlpnClient(origin, connect) : http1Client(origin, connect);
-  }
-
-  /** Tells whether what comes on it is a body, the pieces of which nobody keeps. */
-  set isInBody(isInBody: boolean) {
-    if (this.#socket !== undefined) this.#socket.isTransient = isInBody;
-  }
-
-  /** Ends whatever it does, also a connect under way, and is not to be used again. */
-  destroy(reason: Error): void {
-    this.#cancelDial?.(reason);
-    // A client that is only aborted opens a new connection for nothing (undici 7, nodejs/undici#5845).
-    this.client.destroy(reason).catch(() => {});
   }
 }

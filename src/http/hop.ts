@@ -1,38 +1,22 @@
 import type { Job } from '../model/job.ts';
 import { hostOf } from '../model/url.ts';
 
-/** Headers for one host alone: by `host`, for every port of it, or by `host:port`. */
-export type HostHeaders = ReadonlyMap<string, Readonly<Record<string, string>>>;
-
-/** The headers that are for the host of a serialised URL, if there are any; those for its port win. */
-export function headersFor(
-  table: HostHeaders | undefined,
-  url: string,
-): Readonly<Record<string, string>> | undefined {
-  if (table === undefined) return undefined;
-  const host = hostOf(url);
-  const [, name = host, port = url.startsWith('https:') ? '443' : '80'] = /^(.*):(\d+)$/.exec(host) ?? [];
-  const all = table.get(name);
-  const own = table.get(`${name}:${port}`);
-  return all === undefined || own === undefined ? (all ?? own) : { ...all, ...own };
-}
-
 type Headers = Readonly<Record<string, string>>;
 
-/** What one hop sends. */
+/** The request of one hop: a URL, and what is sent to it. */
 export interface Hop {
   readonly url: string;
   readonly method: string;
   /** By lower-case name. */
   readonly headers: Headers;
   readonly body?: string | Uint8Array | undefined;
-  /** `headers` without those that are for this host alone; left out where there are none of these. */
+  /** `headers` without those that are for this host only; left out if they are the same. */
   readonly portable?: Headers;
-  /** A hop before this one was encrypted, and this one is not. */
+  /** An earlier hop was https, and this one is not. */
   readonly isDowngraded?: boolean;
 }
 
-/** What is sent for a job that does not say otherwise. */
+/** What is sent unless the job says otherwise. */
 export interface RequestDefaults {
   readonly method: string;
   readonly headers: Headers;
@@ -40,20 +24,15 @@ export interface RequestDefaults {
   readonly hostHeaders?: HostHeaders | undefined;
 }
 
-/** The method of a job's first hop: its own, POST for a body of its own, or the default. */
-export function firstMethod({ method, body }: Job, defaults: RequestDefaults): string {
-  return method ?? (body === undefined ? defaults.method : 'POST');
-}
-
-/** The first hop of a job: its own method, headers and body before those for its host, and these before the defaults. */
+/** The first hop of a job. Headers of the job go before those of its host, and these before the defaults. */
 export function firstHop(job: Job, defaults: RequestDefaults): Hop {
-  const hop = plainHop(job, defaults);
+  const hop = portableHop(job, defaults);
   const own = headersFor(defaults.hostHeaders, job.url);
   if (own === undefined) return hop;
   return { ...hop, headers: { ...defaults.headers, ...own, ...job.headers }, portable: hop.headers };
 }
 
-function plainHop(job: Job, defaults: RequestDefaults): Hop {
+function portableHop(job: Job, defaults: RequestDefaults): Hop {
   const { method, headers, body } = job;
   if (method === undefined && headers === undefined && body === undefined) {
     return { url: job.url, method: defaults.method, headers: defaults.headers, body: defaults.body };
@@ -64,4 +43,22 @@ function plainHop(job: Job, defaults: RequestDefaults): Hop {
     headers: headers === undefined ? defaults.headers : { ...defaults.headers, ...headers },
     body: body ?? defaults.body,
   };
+}
+
+/** The method of a job's first hop: its own, POST if it has a body, or the default. */
+export function firstMethod({ method, body }: Job, defaults: RequestDefaults): string {
+  return method ?? (body === undefined ? defaults.method : 'POST');
+}
+
+/** Headers that are sent to one host only: by `host` for all its ports, or by `host:port`. */
+export type HostHeaders = ReadonlyMap<string, Headers>;
+
+/** The headers for the host of a serialised URL, if any. Those of its port override those of the host. */
+export function headersFor(table: HostHeaders | undefined, url: string): Headers | undefined {
+  if (table === undefined) return undefined;
+  const host = hostOf(url);
+  const [, name = host, port = url.startsWith('https:') ? '443' : '80'] = /^(.*):(\d+)$/.exec(host) ?? [];
+  const ofHost = table.get(name);
+  const ofPort = table.get(`${name}:${port}`);
+  return ofHost === undefined || ofPort === undefined ? (ofHost ?? ofPort) : { ...ofHost, ...ofPort };
 }

@@ -1,32 +1,41 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
+// Internals of undici, pinned to one version and checked by test/http/undici-internals.test.ts: the start of the program
+// loads `Client` only. undici's main module, with fetch, WebSocket and caches, takes 2.3 times the CPU to load.
 import Client from 'undici/lib/dispatcher/client.js';
-// Loaded by undici for the first answer, when there may be no descriptor left to load it with.
+// undici loads its parser with the first response, when the process may have no descriptor left to open the file.
 import 'undici/lib/llhttp/llhttp_simd-wasm.js';
 import type { ConnectTarget } from './connect-target.ts';
 
-/** What a carrier tells of an exchange, as undici does: a head, data, and one of the last two, once. */
+/** Sends requests to one origin over one connection, one at a time. */
+export interface HttpClient {
+  dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): unknown;
+  /** Closes the client in any state. */
+  destroy(reason: Error): Promise<void>;
+}
+
+/** Receives the events of an exchange as undici sends them: a head, data, and at last either end or error. */
 export interface DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void;
-  onResponseStart(controller: unknown, status: number, headers: CarriedHeaders, statusText?: string): void;
+  onResponseStart(
+    controller: unknown,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+    statusText?: string,
+  ): void;
   onResponseData(controller: unknown, chunk: Buffer): void;
   onResponseEnd(): void;
   onResponseError(controller: unknown, error: Error): void;
 }
 
-type CarriedHeaders = Readonly<Record<string, string | string[] | undefined>>;
+/** Connects, and calls back once with either a connected socket or an error. */
+export type Connect = (
+  target: ConnectTarget,
+  onConnect: (error: Error | undefined, socket: Socket | undefined) => void,
+) => void;
 
-/** Carries exchanges with one origin over one connection at a time, and one exchange after the other. */
-export interface HttpClient {
-  dispatch(request: Dispatcher.DispatchOptions, exchange: DispatchHandler): unknown;
-  /** Ends whatever it does; it is not to be used again. */
-  destroy(reason: Error): Promise<void>;
-}
-
-// Loaded by undici for the first answer, when there may be no descriptor left to load it with.
-
-// One request at a time on each connection, HTTP/1.1, and no timers of undici's: its half-second ticks cost more than
-// the one deadline that each attempt has.
+// One request at a time on each connection, HTTP/1.1, and none of undici's timers: its half-second ticks cost more than
+// the one deadline of each attempt.
 const CLIENT_OPTIONS = {
   pipelining: 1,
   allowH2: false,
@@ -37,25 +46,15 @@ const CLIENT_OPTIONS = {
   keepAliveMaxTimeout: 15_000,
 } as const;
 
-/** Makes a connection, and calls back once, with a connected socket or with an error. */
-export type Connect = (
-  target: ConnectTarget,
-  connected: (error: Error | undefined, socket: Socket | undefined) => void,
-) => void;
-
-/** An undici `Client` that carries one exchange at a time over HTTP/1.1, and connects when it has to. */
-export function http1Client(origin: string, connect: Connect): Client {
+/** An undici `Client` for HTTP/1.1. It connects with its first request, and again when the connection was closed. */
+export function createHttp1Client(origin: string, connect: Connect): Client {
   return new Client(origin, {
     ...CLIENT_OPTIONS,
     connect: (target, callback) => {
-      connect(target, (error, socket) => handOver(callback, error, socket));
+      connect(target, (error, socket) => {
+        if (socket !== undefined) callback(null, socket);
+        else callback(error ?? new Error('the connection was not made'), null);
+      });
     },
   });
-}
-
-type ConnectCallback = (...args: [Error, null] | [null, Socket]) => void;
-
-function handOver(callback: ConnectCallback, error: Error | undefined, socket: Socket | undefined): void {
-  if (socket !== undefined) callback(null, socket);
-  else callback(error ?? new Error('the connection was not made'), null);
 }

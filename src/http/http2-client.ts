@@ -8,50 +8,194 @@ import http2, {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
-import { explain } from './classify-error.ts';
+import { describeError } from './classify-error.ts';
 import type { DispatchHandler, HttpClient } from './http1-client.ts';
-import { KnownError } from './network-errors.ts';
+import { NetworkError } from './network-errors.ts';
 
-/** An HTTP/2 stream ended before its answer did. */
-class Http2Error extends KnownError {
+const WINDOW_BYTES = 1024 ** 2;
+const SESSION_OPTIONS = {
+  settings: { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: 65_536 },
+  maxHeaderListPairs: 2_000,
+} as const;
+const IDLE_MS = 4_000;
+
+/**
+ * An HTTP/2 connection for one exchange at a time, as with HTTP/1.1: every connection is one socket wherever sockets are
+ * counted, and cutting an exchange off cannot affect another one.
+ *
+ * undici 7 has an HTTP/2 client, but it takes a body that RST_STREAM cut off for complete, and fails the exchange in flight
+ * when the server sends GOAWAY.
+ */
+export class Http2Client implements HttpClient {
+  readonly #session: ClientHttp2Session;
+  #isBusy = false;
+
+  /** @param socket connected, with HTTP/2 negotiated */
+  constructor(origin: string, socket: Socket) {
+    const session = http2.connect(origin, { ...SESSION_OPTIONS, createConnection: () => socket });
+    this.#session = session;
+    session.on('error', () => {}); // the stream in flight gets the error as well
+    session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
+    session.setTimeout(IDLE_MS, () => {
+      if (!this.#isBusy) session.destroy();
+    });
+  }
+
+  /** Whether the connection accepts no more requests, because of a GOAWAY or because it has ended. */
+  get isClosed(): boolean {
+    return this.#session.closed || this.#session.destroyed;
+  }
+
+  dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): void {
+    // The body of a `Hop` is text or bytes.
+    const body = request.body as string | Uint8Array | null | undefined;
+    const bytes = body ? Buffer.byteLength(body) : 0;
+    try {
+      const stream = this.#session.request(toHttp2Headers(request, bytes), { endStream: bytes === 0 });
+      this.#isBusy = true;
+      new Http2Response(stream, handler, () => {
+        this.#isBusy = false;
+      });
+      if (body && bytes > 0) stream.end(body);
+    } catch (error) {
+      // Node throws if the server has just closed the connection.
+      handler.onResponseError(undefined, toHttp2Error(error as Error, 0, false));
+    }
+  }
+
+  async destroy(): Promise<void> {
+    this.#session.destroy();
+  }
+}
+
+/** The response on one stream. Reports the head, the data, and one end or error, in whatever way the stream ends. */
+class Http2Response {
+  readonly #stream: ClientHttp2Stream;
+  readonly #handler: DispatchHandler;
+  readonly #onOver: () => void;
+  /** Bytes of the Content-Length that have not arrived. */
+  #missing = 0;
+  #hasHead = false;
+  #isOver = false;
+
+  /** @param onOver called before the handler gets the end or the error */
+  constructor(stream: ClientHttp2Stream, handler: DispatchHandler, onOver: () => void) {
+    this.#stream = stream;
+    this.#handler = handler;
+    this.#onOver = onOver;
+    stream.once('response', (headers) => this.#guard(() => this.#start(headers)));
+    stream.once('end', () => this.#end());
+    stream.once('error', (error) => this.#fail(error));
+    stream.once('close', () => this.#fail());
+  }
+
+  #start({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
+    this.#hasHead = true;
+    const hasBody = this.#stream.sentHeaders[':method'] !== 'HEAD' && status !== 204 && status !== 304;
+    if (hasBody) this.#missing = Number(headers['content-length'] ?? 0);
+    this.#handler.onResponseStart(undefined, status, headers);
+    this.#stream.on('data', (chunk: Buffer) => {
+      this.#missing -= chunk.length;
+      this.#guard(() => this.#handler.onResponseData(undefined, chunk));
+    });
+  }
+
+  /** Node emits `end` both when the server ended the stream and when it reset it. */
+  #end(): void {
+    const isComplete = this.#hasHead && this.#stream.rstCode === 0 && this.#missing <= 0;
+    if (this.#isOver) return;
+    if (!isComplete) {
+      this.#fail();
+      return;
+    }
+    this.#finish();
+    this.#handler.onResponseEnd();
+  }
+
+  #fail(error?: Error): void {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#handler.onResponseError(undefined, toHttp2Error(error, this.#stream.rstCode, this.#hasHead));
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#onOver();
+    // The rest of the request body is not needed after the response.
+    if (!this.#stream.writableFinished) this.#stream.close();
+  }
+
+  /** Fails the exchange if its handler throws, which would otherwise end the process. */
+  #guard(callHandler: () => void): void {
+    if (this.#isOver) return;
+    try {
+      callHandler();
+    } catch (error) {
+      this.#finish();
+      this.#handler.onResponseError(undefined, error as Error); // a bug, which is thrown as an error
+    }
+  }
+}
+
+// Headers of HTTP/1.1 connections, which HTTP/2 forbids (RFC 9113, 8.2.2). `host` becomes `:authority`.
+const DROPPED_HEADERS: ReadonlySet<string> = new Set(['host', 'http2-settings', 'proxy-connection', 'te']);
+const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+/** The headers of a request with its pseudo-headers (RFC 9113, 8.3.1). `bytes` is the length of its body. */
+function toHttp2Headers(request: Dispatcher.DispatchOptions, bytes: number): OutgoingHttpHeaders {
+  const { origin, path, method } = request;
+  const headers = Object.entries(request.headers ?? {}) as [string, string][]; // as a `Hop` has them
+  const host = headers.find(([name]) => name === 'host')?.[1];
+  const length = bytes > 0 || METHODS_WITH_BODY.has(method) ? { 'content-length': `${bytes}` } : {};
+  return {
+    ':method': method,
+    ':scheme': 'https',
+    ':authority': host ?? new URL(`${origin}`).host,
+    ':path': path,
+    ...Object.fromEntries(headers.filter(([name]) => !DROPPED_HEADERS.has(name))),
+    ...length,
+  };
+}
+
+/** An HTTP/2 stream ended before its response did. */
+class Http2Error extends NetworkError {
   override readonly name = 'Http2Error';
 }
 
-const NAMES: ReadonlyMap<number, string> = new Map(
-  [
-    'NO_ERROR',
-    'PROTOCOL_ERROR',
-    'INTERNAL_ERROR',
-    'FLOW_CONTROL_ERROR',
-    'SETTINGS_TIMEOUT',
-    'STREAM_CLOSED',
-    'FRAME_SIZE_ERROR',
-    'REFUSED_STREAM',
-    'CANCEL',
-    'COMPRESSION_ERROR',
-    'CONNECT_ERROR',
-    'ENHANCE_YOUR_CALM',
-    'INADEQUATE_SECURITY',
-    'HTTP_1_1_REQUIRED',
-  ].map((name, code) => [code, name]),
-);
+// The error codes of RFC 9113, 7, by their number.
+const ERROR_CODES: readonly string[] = [
+  'NO_ERROR',
+  'PROTOCOL_ERROR',
+  'INTERNAL_ERROR',
+  'FLOW_CONTROL_ERROR',
+  'SETTINGS_TIMEOUT',
+  'STREAM_CLOSED',
+  'FRAME_SIZE_ERROR',
+  'REFUSED_STREAM',
+  'CANCEL',
+  'COMPRESSION_ERROR',
+  'CONNECT_ERROR',
+  'ENHANCE_YOUR_CALM',
+  'INADEQUATE_SECURITY',
+  'HTTP_1_1_REQUIRED',
+];
 
 /**
- * Says what the end of a stream means: by the error that Node reports, and by the code of the reset, where it was one.
- * A server that breaks off may do better next time; one that breaks the rules of HTTP/2 will not.
+ * The error of a stream that ended early, from Node's error and the code of RST_STREAM. A cut-off stream may be retried; a
+ * violation of HTTP/2 would happen again.
  */
-function http2Failure(
+function toHttp2Error(
   error: (Error & { readonly code?: string }) | undefined,
   resetCode: number,
   hasHead: boolean,
 ): Error {
   const { code = '' } = error ?? {};
   if (error !== undefined && !code.startsWith('ERR_HTTP2_')) return error;
-  // What nghttp2 itself cannot read.
+  // nghttp2 could not parse the response.
   if (error !== undefined && code === 'ERR_HTTP2_ERROR') {
-    return new Http2Error('protocol', code, `the answer is not valid HTTP/2 (${explain(error)})`);
+    return new Http2Error('protocol', code, `the answer is not valid HTTP/2 (${describeError(error)})`);
   }
-  const name = NAMES.get(resetCode) ?? `code ${resetCode}`;
+  const name = ERROR_CODES[resetCode] ?? `code ${resetCode}`;
   const reported = `NGHTTP2_${name}`;
   if (hasHead) {
     return new Http2Error('reset', reported, `the stream ended before the body was complete (${name})`);
@@ -63,150 +207,5 @@ function http2Failure(
       return new Http2Error('protocol', reported, 'the server wants HTTP/1.1 here: leave out --http2');
     default:
       return new Http2Error('reset', reported, `the server ended the stream without an answer (${name})`);
-  }
-}
-
-// Of HTTP/1.1 connections; HTTP/2 forbids them (RFC 9113, 8.2.2). `host` has become `:authority`.
-const DROPPED: ReadonlySet<string> = new Set(['host', 'http2-settings', 'proxy-connection', 'te']);
-const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
-
-/** The headers of a request in HTTP/2, where method, path and host are headers, too. `bytes` are those of its body. */
-function http2Headers(request: Dispatcher.DispatchOptions, bytes: number): OutgoingHttpHeaders {
-  const { origin, path, method } = request;
-  const given = Object.entries(request.headers ?? {}) as [string, string][]; // what a `Hop` has
-  const host = given.find(([name]) => name === 'host')?.[1];
-  const length = bytes > 0 || WITH_BODY.has(method) ? { 'content-length': `${bytes}` } : {};
-  return {
-    ':method': method,
-    ':scheme': 'https',
-    ':authority': host ?? new URL(`${origin}`).host,
-    ':path': path,
-    ...Object.fromEntries(given.filter(([name]) => !DROPPED.has(name))),
-    ...length,
-  };
-}
-
-/** Tells an exchange of the answer that comes on a stream; of its end or an error once, whatever happens to the stream. */
-class Http2Answer {
-  readonly #stream: ClientHttp2Stream;
-  readonly #exchange: DispatchHandler;
-  readonly #ended: () => void;
-  /** Bytes of the body that were announced and have not come. */
-  #missing = 0;
-  #hasHead = false;
-  #isOver = false;
-
-  /** `ended` is called before the exchange is told that it is over. */
-  constructor(stream: ClientHttp2Stream, exchange: DispatchHandler, ended: () => void) {
-    this.#stream = stream;
-    this.#exchange = exchange;
-    this.#ended = ended;
-    stream.once('response', (headers) => this.#tell(() => this.#start(headers)));
-    stream.once('end', () => this.#end());
-    stream.once('error', (error) => this.#fail(error));
-    stream.once('close', () => this.#fail());
-  }
-
-  #start({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
-    this.#hasHead = true;
-    const hasBody = this.#stream.sentHeaders[':method'] !== 'HEAD' && status !== 204 && status !== 304;
-    if (hasBody) this.#missing = Number(headers['content-length'] ?? 0);
-    this.#exchange.onResponseStart(undefined, status, headers);
-    this.#stream.on('data', (chunk: Buffer) => {
-      this.#missing -= chunk.length;
-      this.#tell(() => this.#exchange.onResponseData(undefined, chunk));
-    });
-  }
-
-  /** Node ends a stream in the same way whether the server said so or reset it. */
-  #end(): void {
-    const isWhole = this.#hasHead && this.#stream.rstCode === 0 && this.#missing <= 0;
-    if (this.#isOver) return;
-    if (!isWhole) {
-      this.#fail();
-      return;
-    }
-    this.#finish();
-    this.#exchange.onResponseEnd();
-  }
-
-  #fail(error?: Error): void {
-    if (this.#isOver) return;
-    this.#finish();
-    this.#exchange.onResponseError(undefined, http2Failure(error, this.#stream.rstCode, this.#hasHead));
-  }
-
-  #finish(): void {
-    this.#isOver = true;
-    this.#ended();
-    // What is left of the request is of no use after the answer.
-    if (!this.#stream.writableFinished) this.#stream.close();
-  }
-
-  /** What the exchange throws is its failure, and must not end the process. */
-  #tell(news: () => void): void {
-    if (this.#isOver) return;
-    try {
-      news();
-    } catch (error) {
-      this.#finish();
-      this.#exchange.onResponseError(undefined, error as Error); // only bugs are thrown, as errors
-    }
-  }
-}
-
-const WINDOW_BYTES = 1024 ** 2;
-const SESSION_OPTIONS = {
-  settings: { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: 65_536 },
-  maxHeaderListPairs: 2_000,
-} as const;
-const IDLE_MS = 4_000;
-
-/**
- * Carries exchanges over one HTTP/2 connection, one at a time as HTTP/1.1 does, so that a connection is one socket
- * wherever sockets are counted, and an exchange that has to be cut off takes no other with it.
- *
- * undici 7 has HTTP/2 of its own, which takes a body that was cut off by RST_STREAM for a whole one, and fails what is
- * under way when the server says by GOAWAY that it is the last.
- */
-export class Http2Client implements HttpClient {
-  readonly #session: ClientHttp2Session;
-  #isBusy = false;
-
-  /** `socket` is connected, and HTTP/2 agreed on. */
-  constructor(origin: string, socket: Socket) {
-    const session = http2.connect(origin, { ...SESSION_OPTIONS, createConnection: () => socket });
-    this.#session = session;
-    session.on('error', () => {}); // the stream under way has it, too
-    session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
-    session.setTimeout(IDLE_MS, () => {
-      if (!this.#isBusy) session.destroy();
-    });
-  }
-
-  /** Whether the connection takes no more exchanges: the server has said so, or it is gone. */
-  get isClosed(): boolean {
-    return this.#session.closed || this.#session.destroyed;
-  }
-
-  dispatch(request: Dispatcher.DispatchOptions, exchange: DispatchHandler): void {
-    // What a `Hop` sends is text or bytes.
-    const body = request.body as string | Uint8Array | null | undefined;
-    const bytes = body ? Buffer.byteLength(body) : 0;
-    try {
-      const stream = this.#session.request(http2Headers(request, bytes), { endStream: bytes === 0 });
-      this.#isBusy = true;
-      new Http2Answer(stream, exchange, () => {
-        this.#isBusy = false;
-      });
-      if (body && bytes > 0) stream.end(body);
-    } catch (error) {
-      // Node throws when the server has just closed the connection.
-      exchange.onResponseError(undefined, http2Failure(error as Error, 0, false));
-    }
-  }
-
-  async destroy(): Promise<void> {
-    this.#session.destroy();
   }
 }

@@ -1,20 +1,16 @@
-import { closeSync, openSync } from 'node:fs';
-import { devNull } from 'node:os';
 import type { Failure, FailureKind } from '../model/failure.ts';
+import { printable } from '../model/printable.ts';
 
-/** A failure of the network, and whether another attempt may end better. */
+/** A failure of the network, and whether another attempt may succeed. */
 export interface NetworkFailure {
   readonly failure: Failure;
   readonly isRetryable: boolean;
-  /** Whether this machine could not even try, so that it says nothing of the URL and its host. */
+  /** Whether this machine lacked a resource, so that the failure says nothing about the URL and its host. */
   readonly isResourceExhausted?: boolean;
 }
 
-/** The code of the one answer of a proxy that no other attempt makes better. */
-export const PROXY_AUTHENTICATION = 'ERR_PROXY_AUTHENTICATION';
-
-/** An error whose kind is known where it is made, since a code alone does not tell it. */
-export abstract class KnownError extends Error {
+/** An error whose kind is set where it is thrown, because its code does not determine it. */
+export abstract class NetworkError extends Error {
   readonly kind: FailureKind;
   readonly code: string | undefined;
 
@@ -25,18 +21,18 @@ export abstract class KnownError extends Error {
   }
 }
 
-/** fanout itself ended an attempt: the time was up, the run is being ended, or what came breaks a rule of ours. */
-export class AttemptError extends KnownError {
+/** fanout itself ended the attempt: a time limit, a stopped run, or a response that fanout refuses. */
+export class AttemptError extends NetworkError {
   override readonly name = 'AttemptError';
 }
 
-/** A connection could not be made. The phase that failed names the kind. */
-export class ConnectError extends KnownError {
+/** A connection could not be made. The kind names the phase that failed: DNS, connect, proxy or TLS. */
+export class ConnectError extends NetworkError {
   override readonly name = 'ConnectError';
 }
 
-/** This machine has run out of something that a connection needs: nothing was sent, and the host is not to blame. */
-export class ResourceExhaustedError extends KnownError {
+/** This machine has run out of descriptors, memory or ports. Nothing was sent; the host is not at fault. */
+export class ResourceExhaustedError extends NetworkError {
   override readonly name = 'ResourceExhaustedError';
 
   constructor(code: string | undefined, message: string) {
@@ -44,27 +40,50 @@ export class ResourceExhaustedError extends KnownError {
   }
 }
 
-const SHORTAGES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
-/** Descriptors that one look-up may need at once: the hosts file or sockets to the name servers. */
-const FOR_A_LOOK_UP = 4;
+const EXHAUSTED_CODES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
-/** Whether an error of the system says that the machine has run out of descriptors or memory. */
+/** Whether a system error code says that the machine has run out of descriptors or memory. */
 export function isResourceExhausted(code: string | undefined): boolean {
-  return SHORTAGES.has(code);
+  return EXHAUSTED_CODES.has(code);
 }
 
-/**
- * Says whether a look-up that has just failed may have failed for want of descriptors. The resolvers do not tell:
- * getaddrinfo calls the name unknown, and c-ares the name server.
- */
-export function isOutOfDescriptors(): boolean {
-  const opened: number[] = [];
-  try {
-    while (opened.length < FOR_A_LOOK_UP) opened.push(openSync(devNull, 'r'));
-    return false;
-  } catch (error) {
-    return isResourceExhausted((error as NodeJS.ErrnoException).code); // `openSync` throws nothing else
-  } finally {
-    for (const descriptor of opened) closeSync(descriptor);
-  }
+/** The code of a proxy's 407, the only proxy failure that is not retried. */
+export const PROXY_AUTHENTICATION_CODE = 'ERR_PROXY_AUTHENTICATION';
+
+// Codes of c-ares and of getaddrinfo.
+const DNS_REASONS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'there is no such name',
+  ENODATA: 'the name has no address',
+  EBADNAME: 'this is no name that DNS can hold',
+  ESERVFAIL: 'the name server could not find it out',
+  EREFUSED: 'the name server refuses to answer',
+  ECONNREFUSED: 'there is no name server where one should be',
+  ETIMEOUT: 'the name server does not answer in time',
+  EBADRESP: 'the answer of the name server is malformed',
+  EFORMERR: 'the name server does not understand the query',
+  ENOTIMP: 'the name server does not know this kind of query',
+  ECANCELLED: 'the run has ended',
+  EAI_AGAIN: 'the resolver of the system fails for the moment',
+  EAI_FAIL: 'the resolver of the system fails',
+};
+
+const NEGATIVE_DNS_CODES: ReadonlySet<string | undefined> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME']);
+
+/** Whether a DNS code is a negative answer about the name, which another lookup would repeat, not a failed lookup. */
+export function isNegativeDnsCode(code: string | undefined): boolean {
+  return NEGATIVE_DNS_CODES.has(code);
+}
+
+/** The meaning of a DNS code in words. */
+export function dnsReason(code: string | undefined): string {
+  return DNS_REASONS[code ?? ''] ?? 'the look-up failed';
+}
+
+/** The error of a lookup: code, name, and `reason`, which defaults to the meaning of the code. */
+export function dnsError(
+  hostname: string,
+  code: string | undefined,
+  reason: string = dnsReason(code),
+): ConnectError {
+  return new ConnectError('dns', code, `${code ?? 'no address'} ${printable(hostname)}: ${reason}`);
 }

@@ -2,107 +2,59 @@ import { BlockList, isIP } from 'node:net';
 import { printable } from '../model/printable.ts';
 import { type ProxyServer, type ProxySettings, proxyAuthority } from '../model/proxy-server.ts';
 import { hostOf, originOf, pathOf } from '../model/url.ts';
-import { type ConnectTarget, portOf } from './connect-target.ts';
-import { ConnectError, type NetworkFailure, PROXY_AUTHENTICATION } from './network-errors.ts';
+import { type ConnectTarget, toPort } from './connect-target.ts';
+import { ConnectError, type NetworkFailure, PROXY_AUTHENTICATION_CODE } from './network-errors.ts';
 
-/** Whether a host is asked without a proxy. Takes an IPv6 address without brackets. */
-type Bypass = (hostname: string, port: number) => boolean;
-
-const PORT = /^(\[.*\]|[^:]*):(\d+)$/;
-
-/**
- * Reads a `NO_PROXY` list as curl does, and takes ports too: items between commas or white space, `*` for every host.
- * - A name stands for itself and for every name below it, with or without a dot in front.
- * - An address, in brackets or not, and a network such as `10.0.0.0/8` stand for literal addresses in URLs.
- * - An item with a port stands for that port alone. What is none of these stands for nothing.
- */
-export function parseBypass(list: string): Bypass {
-  const items = list.split(/[\s,]+/).filter((item) => item !== '');
-  if (items.includes('*')) return () => true;
-  const matchers = items.map(parseItem);
-  return (host, port) => {
-    const hostname = host.endsWith('.') ? host.slice(0, -1) : host;
-    return matchers.some((matches) => matches(hostname, port));
-  };
-}
-
-function parseItem(item: string): Bypass {
-  const [, head = item, digits] = PORT.exec(item) ?? [];
-  const bare = head.replace(/^\[(.*)\]$/, '$1').toLowerCase();
-  const matches = networkMatcher(bare) ?? nameMatcher(bare);
-  return digits === undefined ? matches : (host, port) => port === Number(digits) && matches(host);
-}
-
-function networkMatcher(item: string): ((host: string) => boolean) | undefined {
-  const [address = '', bits] = item.split('/', 2);
-  const version = isIP(address);
-  if (version === 0) return undefined;
-  const family = version === 4 ? 'ipv4' : 'ipv6';
-  const widest = version === 4 ? 32 : 128;
-  const prefix = bits === undefined ? widest : Number(bits);
-  if (!/^\d+$/.test(bits ?? '0') || prefix > widest) return () => false;
-  const network = new BlockList();
-  network.addSubnet(address, prefix, family);
-  // A BlockList takes an IPv4 address for an IPv4-mapped one, too.
-  return (host) => isIP(host) === version && network.check(host, family);
-}
-
-function nameMatcher(item: string): (host: string) => boolean {
-  const name = item.replace(/^\*?\./, '').replace(/\.$/, '');
-  const below = `.${name}`;
-  return (host) => isIP(host) === 0 && name !== '' && (host === name || host.endsWith(below));
-}
-
-/** A proxy as requests need it. */
+/** A proxy with what requests to it need. */
 export interface ProxyRoute {
   readonly server: ProxyServer;
-  /** What messages call it. */
+  /** Host and port, for messages. */
   readonly name: string;
   /** Scheme, host and port of the connections to it. */
   readonly origin: string;
-  /** Value of the Proxy-Authorization header: a secret that is sent to this proxy alone. */
+  /** Value of the Proxy-Authorization header: a secret that only this proxy gets. */
   readonly authorization: string | undefined;
-  /** What CONNECT says of the client. */
+  /** User-Agent of CONNECT requests. */
   readonly userAgent: string | undefined;
 }
 
-/** Which way each request takes: straight to its origin, or through a proxy. */
+/** Selects the proxy of each request, if any. */
 export class ProxyRoutes {
   readonly #http: ProxyRoute | undefined;
   readonly #https: ProxyRoute | undefined;
-  readonly #isBypassed: Bypass;
+  readonly #isBypassed: HostMatcher;
 
   constructor({ http, https, bypass }: ProxySettings, userAgent?: string) {
-    this.#http = http && proxyOf(http, userAgent);
-    this.#https = https && proxyOf(https, userAgent);
+    this.#http = http && toRoute(http, userAgent);
+    this.#https = https && toRoute(https, userAgent);
     this.#isBypassed = parseBypass(bypass);
   }
 
-  /** The proxy that a request for this URL is sent to, in place of its origin; https goes through a tunnel instead. */
-  forward(url: string): ProxyRoute | undefined {
+  /** The proxy that a request for this http URL is sent to. For https see `tunnelProxyFor`. */
+  forwardProxyFor(url: string): ProxyRoute | undefined {
     if (this.#http === undefined || !url.startsWith('http:')) return undefined;
     const { hostname, port } = new URL(url);
     return this.#isBypassed(withoutBrackets(hostname), Number(port) || 80) ? undefined : this.#http;
   }
 
-  /** The proxy that is asked for a tunnel to this target. */
-  tunnel(target: ConnectTarget): ProxyRoute | undefined {
-    if (this.#https === undefined || target.protocol !== 'https:' || this.itself(target)) return undefined;
-    return this.#isBypassed(target.hostname, portOf(target)) ? undefined : this.#https;
+  /** The proxy that tunnels to this https target. */
+  tunnelProxyFor(target: ConnectTarget): ProxyRoute | undefined {
+    if (this.#https === undefined || target.protocol !== 'https:' || this.proxyAt(target)) return undefined;
+    return this.#isBypassed(target.hostname, toPort(target)) ? undefined : this.#https;
   }
 
-  /** The proxy that this target is: requests are sent to it as to an origin. */
-  itself(target: ConnectTarget): ProxyRoute | undefined {
+  /** The proxy for http, if this target is its address: requests to forward are sent to it as to an origin. */
+  proxyAt(target: ConnectTarget): ProxyRoute | undefined {
     const server = this.#http?.server;
-    const isIt =
+    const isProxy =
       server?.hostname === target.hostname &&
-      server.port === portOf(target) &&
+      server.port === toPort(target) &&
       server.isSecure === (target.protocol === 'https:');
-    return isIt ? this.#http : undefined;
+    return isProxy ? this.#http : undefined;
   }
 }
 
-function proxyOf(server: ProxyServer, userAgent: string | undefined): ProxyRoute {
+function toRoute(server: ProxyServer, userAgent: string | undefined): ProxyRoute {
   const { credentials, isSecure } = server;
   const name = proxyAuthority(server);
   const pair = credentials && Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64');
@@ -119,41 +71,61 @@ function withoutBrackets(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, '');
 }
 
-/** The proxy answered, and does not do what it is asked for. */
-export function refusedByProxy(
-  { name }: ProxyRoute,
-  wish: 'request' | 'tunnel',
-  status: number,
-  reason: string,
-): ConnectError {
-  const code = status === 407 ? PROXY_AUTHENTICATION : 'ERR_PROXY_REFUSED';
-  const words = printable(`${status} ${reason}`.trimEnd(), 200);
-  return new ConnectError('connect', code, `the proxy ${name} refused the ${wish}: ${words}`);
+/** Whether a host and port match. An IPv6 address has no brackets. */
+type HostMatcher = (hostname: string, port: number) => boolean;
+
+const ITEM_WITH_PORT = /^(\[.*\]|[^:]*):(\d+)$/;
+
+/**
+ * Parses a `NO_PROXY` list as curl does, and ports as well: items separated by commas or white space, `*` for every host.
+ * - A name matches itself and every name below it, with or without a leading dot.
+ * - An address, with or without brackets, or a network such as `10.0.0.0/8` matches literal addresses in URLs.
+ * - An item with a port matches only that port. Any other item matches nothing.
+ */
+export function parseBypass(list: string): HostMatcher {
+  const items = list.split(/[\s,]+/).filter((item) => item !== '');
+  if (items.includes('*')) return () => true;
+  const matchers = items.map(parseItem);
+  return (host, port) => {
+    const hostname = host.endsWith('.') ? host.slice(0, -1) : host;
+    return matchers.some((matches) => matches(hostname, port));
+  };
 }
 
-/** The proxy did not answer CONNECT as HTTP says. */
-export function brokenProxy({ name }: ProxyRoute, what: string): ConnectError {
-  return new ConnectError('connect', 'ERR_PROXY_ANSWER', `the proxy ${name} ${what}`);
+function parseItem(item: string): HostMatcher {
+  const [, host = item, digits] = ITEM_WITH_PORT.exec(item) ?? [];
+  const pattern = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  const matches = networkMatcher(pattern) ?? nameMatcher(pattern);
+  return digits === undefined ? matches : (hostname, port) => port === Number(digits) && matches(hostname);
 }
 
-/** The failure to connect to the proxy itself. That its name is unknown says nothing of the host of the URL. */
-export function unreachableProxy({ name }: ProxyRoute, error: Error): Error {
-  if (!(error instanceof ConnectError)) return error;
-  const kind = error.kind === 'dns' ? 'connect' : error.kind;
-  return new ConnectError(kind, error.code, `the proxy ${name} cannot be reached: ${error.message}`);
+function networkMatcher(pattern: string): ((hostname: string) => boolean) | undefined {
+  const [address = '', bits] = pattern.split('/', 2);
+  const version = isIP(address);
+  if (version === 0) return undefined;
+  const family = version === 4 ? 'ipv4' : 'ipv6';
+  const maxPrefix = version === 4 ? 32 : 128;
+  const prefix = bits === undefined ? maxPrefix : Number(bits);
+  if (!/^\d+$/.test(bits ?? '0') || prefix > maxPrefix) return () => false;
+  const network = new BlockList();
+  network.addSubnet(address, prefix, family);
+  // A BlockList also matches an IPv4 address as an IPv4-mapped IPv6 address.
+  return (hostname) => isIP(hostname) === version && network.check(hostname, family);
 }
 
-/** Adds the proxy to what went wrong behind it, or with it. */
-export function throughProxy(message: string, { name }: ProxyRoute): string {
-  return `${message} (through the proxy ${name})`;
+function nameMatcher(pattern: string): (hostname: string) => boolean {
+  const name = pattern.replace(/^\*?\./, '').replace(/\.$/, '');
+  const suffix = `.${name}`;
+  return (hostname) =>
+    isIP(hostname) === 0 && name !== '' && (hostname === name || hostname.endsWith(suffix));
 }
 
-/** The request target for a proxy: the URL without its fragment (RFC 9112, 3.2.2). */
-export function absoluteTarget(url: string): string {
+/** The request target for a proxy, in absolute form: the URL without its fragment (RFC 9112, 3.2.2). */
+export function absoluteForm(url: string): string {
   return originOf(url) + pathOf(url);
 }
 
-/** The headers of a request that is sent to a proxy in place of the host of its URL. */
+/** The headers of a request that is sent to a proxy instead of the host of its URL. */
 export function forwardedHeaders(
   headers: Readonly<Record<string, string>>,
   url: string,
@@ -163,8 +135,37 @@ export function forwardedHeaders(
   return { host: hostOf(url), ...headers, ...credentials };
 }
 
-/** The failure of a request that was sent to a proxy: it names the proxy, which may be the one to blame. */
-export function forwardedFailure(
+/** The error of a proxy that refused a request or a tunnel with this status. */
+export function proxyRefusedError(
+  { name }: ProxyRoute,
+  what: 'request' | 'tunnel',
+  status: number,
+  reason: string,
+): ConnectError {
+  const code = status === 407 ? PROXY_AUTHENTICATION_CODE : 'ERR_PROXY_REFUSED';
+  const words = printable(`${status} ${reason}`.trimEnd(), 200);
+  return new ConnectError('connect', code, `the proxy ${name} refused the ${what}: ${words}`);
+}
+
+/** The error of a proxy whose response to CONNECT is missing or not HTTP; `what` says what it did. */
+export function proxyProtocolError({ name }: ProxyRoute, what: string): ConnectError {
+  return new ConnectError('connect', 'ERR_PROXY_ANSWER', `the proxy ${name} ${what}`);
+}
+
+/** The error of a proxy that cannot be connected to. Its kind is never `dns`, which would be about the host of the URL. */
+export function proxyUnreachableError({ name }: ProxyRoute, error: Error): Error {
+  if (!(error instanceof ConnectError)) return error;
+  const kind = error.kind === 'dns' ? 'connect' : error.kind;
+  return new ConnectError(kind, error.code, `the proxy ${name} cannot be reached: ${error.message}`);
+}
+
+/** Adds the proxy to the message of a failure behind it. */
+export function withProxyName(message: string, { name }: ProxyRoute): string {
+  return `${message} (through the proxy ${name})`;
+}
+
+/** Adds the proxy to the failure of a forwarded request, if the proxy may be at fault and is not named yet. */
+export function failureWithProxyName(
   { failure, ...rest }: NetworkFailure,
   error: Error,
   proxy: ProxyRoute,
@@ -172,7 +173,7 @@ export function forwardedFailure(
   const { kind, message } = failure;
   const isUnnamed = !(error instanceof ConnectError) && (kind === 'reset' || kind === 'timeout');
   return {
-    failure: isUnnamed ? { ...failure, message: throughProxy(message, proxy) } : failure,
+    failure: isUnnamed ? { ...failure, message: withProxyName(message, proxy) } : failure,
     ...rest,
   };
 }

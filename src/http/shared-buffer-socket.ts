@@ -1,30 +1,34 @@
 import { Socket } from 'node:net';
 
 /**
- * What all sockets of a thread are read into, one read after the other. A fresh buffer for each read of a large body costs
- * as much as all else that is done with it, and so do four small reads in place of a large one.
+ * The buffer that all sockets of a thread read into, one read at a time. A new buffer for each read of a large body costs as
+ * much as everything else that is done with it; so do four small reads instead of one large read.
  */
 const SHARED = Buffer.allocUnsafeSlow(256 * 1024);
 
-/** A piece up to this long is copied, which costs next to nothing, and may then be kept. */
+/** A piece up to this size is copied, which costs next to nothing, so that the reader may keep it. */
 const COPIED_BYTES = 16 * 1024;
 
 /**
- * A TCP socket that hands what has come to the reader of its `readable` event at once, past the queue of a Node stream.
- * The event is for a reader that calls `read()` until there is no more, as undici does; any other finds an ordinary stream.
+ * A TCP socket that hands each read to its `readable` listener at once, without the queue of a Node stream. That takes
+ * 0.7 times the CPU for large bodies (docs/benchmarks.md, "sockets read into one shared buffer").
+ * The listener must call `read()` until it returns null, as undici's does. To any other reader it is an ordinary stream.
  */
 export class SharedBufferSocket extends Socket {
-  /** Whether what comes is of no use to anybody after the event: a body is, and a head that is cut in two is not. */
+  /**
+   * Whether a piece may be overwritten after the event. A piece of a body may; part of a head may not, since undici keeps it
+   * until the rest arrives.
+   */
   isTransient = false;
   #piece: Buffer | null = null;
   #isHandingOver = false;
 
   constructor() {
-    // `onread` is one of the options of `net.connect`, and so of a socket, which its type leaves out.
+    // `onread` is an option of `net.connect` and of the constructor, which the type of the latter leaves out.
     const options: object = {
       onread: {
         buffer: SHARED,
-        callback: (bytes: number) => this.#take(SHARED.subarray(0, bytes)),
+        callback: (bytes: number) => this.#handOver(SHARED.subarray(0, bytes)),
       },
     };
     super(options);
@@ -37,16 +41,16 @@ export class SharedBufferSocket extends Socket {
     return piece;
   }
 
-  /** Returns false when no more is to be read for now. */
-  #take(shared: Buffer): boolean {
-    if (this.readableLength > 0) return this.push(Buffer.from(shared)); // what came first is read first
+  /** Returns false to stop reading. */
+  #handOver(shared: Buffer): boolean {
+    if (this.readableLength > 0) return this.push(Buffer.from(shared)); // after what is queued already
     const isCopied = !this.isTransient || shared.length <= COPIED_BYTES;
     this.#piece = isCopied ? Buffer.from(shared) : shared;
     this.#isHandingOver = true;
     this.emit('readable');
     this.#isHandingOver = false;
-    const left = this.#piece;
+    const unread = this.#piece;
     this.#piece = null;
-    return left === null || this.destroyed || this.push(Buffer.from(left));
+    return unread === null || this.destroyed || this.push(Buffer.from(unread));
   }
 }

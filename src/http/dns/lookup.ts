@@ -1,134 +1,41 @@
 import dns from 'node:dns';
+import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import net, { isIP } from 'node:net';
-import { networkInterfaces, platform } from 'node:os';
+import { isIP } from 'node:net';
+import { devNull, platform } from 'node:os';
 import pLimit from 'p-limit';
 import {
   type ConnectError,
-  isOutOfDescriptors,
+  dnsError,
+  dnsReason,
+  isNegativeDnsCode,
   isResourceExhausted,
   ResourceExhaustedError,
 } from '../network-errors.ts';
-import { type DnsRecords, type DnsTrouble, dnsFailure, isFinalDnsCode } from './dns-cache.ts';
+import type { DnsRecords } from './dns-cache.ts';
 import type { NameServers } from './name-servers.ts';
-
-export type Family = 4 | 6;
-
-/** The addresses of one family, or all of them, in their order. */
-export function ofFamily(addresses: readonly string[], family: Family | undefined): readonly string[] {
-  return family === undefined ? addresses : addresses.filter((address) => net.isIP(address) === family);
-}
-
-/** An address that was given, or that stands in a file, is of the family that is not wanted. */
-export function otherFamily(hostname: string, family: Family): ConnectError {
-  return dnsFailure(hostname, 'ENODATA', `there is no IPv${family} address, and --ipv${family} asks for one`);
-}
-
-/** Whether an interface has an IPv6 address that reaches beyond its own link, as getaddrinfo finds out too. */
-export function hasIpv6(interfaces = networkInterfaces()): boolean {
-  return Object.values(interfaces).some((addresses) =>
-    addresses?.some(
-      ({ family, internal, address }) => family === 'IPv6' && !internal && !/^fe[89ab]/i.test(address),
-    ),
-  );
-}
-
-/** Addresses by name, in the order of the file. */
-type HostsFile = ReadonlyMap<string, readonly string[]>;
-
-const PATH = platform() === 'win32' ? String.raw`C:\Windows\System32\drivers\etc\hosts` : '/etc/hosts';
-
-/**
- * Reads the hosts file of the system, which c-ares leaves out. One that cannot be read holds nothing; rejects with a
- * `ResourceExhaustedError` when the process has no descriptor for it.
- */
-export async function readHostsFile(path = PATH): Promise<HostsFile> {
-  try {
-    return parseHostsFile(await readFile(path, 'utf8'));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException; // `readFile` throws nothing else
-    if (isResourceExhausted(code)) throw new ResourceExhaustedError(code, 'the hosts file cannot be opened');
-    return new Map();
-  }
-}
-
-/** Reads `ADDRESS NAME...` line by line: a name may have several lines. Lines that are no such thing are passed over. */
-export function parseHostsFile(text: string): HostsFile {
-  const known = new Map<string, string[]>();
-  for (const line of text.replace(/^\ufeff/, '').split('\n')) {
-    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    if (isIP(address) === 0) continue;
-    for (const name of names) add(known, name.toLowerCase().replace(/\.$/, ''), address);
-  }
-  return known;
-}
-
-function add(known: Map<string, string[]>, name: string, address: string): void {
-  const addresses = known.get(name);
-  if (addresses === undefined) known.set(name, [address]);
-  else if (!addresses.includes(address)) addresses.push(address);
-}
-
-// libuv gives getaddrinfo two of its four threads. What waits there cannot be called off and keeps the process
-// alive, so the others wait here.
-const MAX_AT_ONCE = 2;
-// getaddrinfo does not tell how long an answer holds.
-const TTL_MS = 60_000;
-
-/** Looks names up by getaddrinfo: slow in bulk, but it knows all that the system knows. */
-export class SystemResolver {
-  readonly #family: Family | undefined;
-  readonly #limit = pLimit({ concurrency: MAX_AT_ONCE, rejectOnClear: true });
-
-  constructor(family: Family | undefined) {
-    this.#family = family;
-  }
-
-  /** Rejects with a `ConnectError`. `isWanted` is asked when the name's turn has come. */
-  lookUp(hostname: string, isWanted = () => true): Promise<DnsRecords> {
-    return this.#limit(() => {
-      if (!isWanted()) throw dnsFailure(hostname, 'EAI_AGAIN');
-      return this.#ask(hostname);
-    });
-  }
-
-  /** What waits for its turn is called off. */
-  close(): void {
-    this.#limit.clearQueue();
-  }
-
-  async #ask(hostname: string): Promise<DnsRecords> {
-    try {
-      const options = { all: true, verbatim: false, family: this.#family ?? 0 } as const;
-      const found = await dns.promises.lookup(hostname, options);
-      return { addresses: found.map(({ address }) => address), ttlMs: TTL_MS };
-    } catch (error) {
-      throw dnsFailure(hostname, (error as NodeJS.ErrnoException).code); // it throws nothing else
-    }
-  }
-}
 
 export interface NameLookupOptions {
   readonly now: () => number;
   readonly readHosts: () => Promise<HostsFile>;
   readonly servers: Pick<NameServers, 'lookUp' | 'close'>;
-  /** Left out when the name servers were chosen by the user: then they alone are asked. */
+  /** Left out if the user named name servers: then nothing else is queried. */
   readonly system?: Pick<SystemResolver, 'lookUp' | 'close'> | undefined;
-  readonly trouble: Pick<DnsTrouble, 'ended'>;
+  readonly monitor: Pick<DnsFailureMonitor, 'record'>;
   readonly family?: Family | undefined;
 }
 
 const LOOPBACK = ['127.0.0.1', '::1'];
-// The hosts file is read once for each run.
+// The hosts file is read once per run.
 const HOSTS_TTL_MS = Number.POSITIVE_INFINITY;
-// How long the resolver of the system is left alone after it has failed too.
+// How long the system's resolver is skipped after it has failed as well.
 const SYSTEM_PAUSE_MS = 30_000;
 
 /**
- * Where the addresses of a name come from: the hosts file, then the name servers.
- * - `localhost` and what ends in it are this machine, and `.invalid` is nothing, without being asked for (RFC 6761).
- * - Names that only the system can know, without a dot or in `.local`, are left to it. So are those for which the
- *   name servers fail, for as long as the system knows better.
+ * Looks names up in the hosts file, then by the name servers.
+ * - `localhost` and names below it are this machine, and `.invalid` does not exist, without a query (RFC 6761).
+ * - The system's resolver gets names that only it may know, without a dot or in `.local`, and names for which the name
+ *   servers failed, unless it has failed itself in the last 30 s.
  */
 export class NameLookup {
   readonly #options: NameLookupOptions;
@@ -140,33 +47,43 @@ export class NameLookup {
     this.#options = options;
   }
 
+  /**
+   * Looks up a name in lower case, without a dot at its end.
+   *
+   * @throws ConnectError
+   * @throws ResourceExhaustedError if the process has no descriptor left
+   */
   async lookUp(hostname: string): Promise<DnsRecords> {
-    const { family, trouble } = this.#options;
+    const { family, monitor } = this.#options;
     const hosts = await this.#readHosts();
-    const fixed = [...(hosts.get(hostname) ?? []), ...reserved(hostname)];
-    if (fixed.length > 0) return fixedAnswer(hostname, fixed, family);
-    if (isInvalid(hostname)) throw dnsFailure(hostname, 'ENOTFOUND');
+    const fixed = [...(hosts.get(hostname) ?? []), ...(isOrIsBelow(hostname, 'localhost') ? LOOPBACK : [])];
+    if (fixed.length > 0) {
+      const addresses = filterByFamily(hostname, [...new Set(fixed)], family);
+      if (addresses instanceof Error) throw addresses;
+      return { addresses, ttlMs: HOSTS_TTL_MS };
+    }
+    if (isOrIsBelow(hostname, 'invalid')) throw dnsError(hostname, 'ENOTFOUND');
     try {
-      const answer = await this.#ask(hostname);
-      trouble.ended(hostname, undefined);
-      return answer;
+      const records = await this.#query(hostname);
+      monitor.record(hostname, undefined);
+      return records;
     } catch (error) {
       if (isOutOfDescriptors())
         throw new ResourceExhaustedError('EMFILE', `no file can be opened to look ${hostname} up`);
-      // Nothing but a ConnectError is thrown before the end.
-      if (!this.#isClosed) trouble.ended(hostname, (error as ConnectError).code);
+      // Only a ConnectError is thrown until here.
+      if (!this.#isClosed) monitor.record(hostname, (error as ConnectError).code);
       throw error;
     }
   }
 
-  /** Ends what is under way. */
+  /** Fails the lookups in flight. */
   close(): void {
     this.#isClosed = true;
     this.#options.servers.close();
     this.#options.system?.close();
   }
 
-  /** Rejects with a `ResourceExhaustedError` when there is no descriptor for the file, and reads it the next time. */
+  /** Reads the hosts file once. After a failure for lack of descriptors it is read again next time. */
   async #readHosts(): Promise<HostsFile> {
     try {
       this.#hosts ??= this.#options.readHosts();
@@ -177,50 +94,193 @@ export class NameLookup {
     }
   }
 
-  async #ask(hostname: string): Promise<DnsRecords> {
+  async #query(hostname: string): Promise<DnsRecords> {
     const { servers, system } = this.#options;
-    if (system !== undefined && isForSystem(hostname)) return system.lookUp(hostname);
+    if (system !== undefined && isLocalName(hostname)) return system.lookUp(hostname);
     try {
       return await servers.lookUp(hostname);
     } catch (error) {
-      const answer = isFinalDnsCode((error as ConnectError).code)
+      const records = isNegativeDnsCode((error as ConnectError).code)
         ? undefined
-        : await this.#askSystem(hostname);
-      if (answer === undefined) throw error;
-      return answer;
+        : await this.#querySystem(hostname);
+      if (records === undefined) throw error;
+      return records;
     }
   }
 
-  /** Resolves to nothing when the system knows no better. */
-  async #askSystem(hostname: string): Promise<DnsRecords | undefined> {
+  /** Resolves to `undefined` if the system's resolver fails as well. Throws its negative answer. */
+  async #querySystem(hostname: string): Promise<DnsRecords | undefined> {
     const { now, system } = this.#options;
     const isWanted = () => !this.#isClosed && now() >= this.#systemPausedUntil;
     if (system === undefined || !isWanted()) return undefined;
     try {
       return await system.lookUp(hostname, isWanted);
     } catch (error) {
-      if (isFinalDnsCode((error as ConnectError).code)) throw error;
+      if (isNegativeDnsCode((error as ConnectError).code)) throw error;
       this.#systemPausedUntil = now() + SYSTEM_PAUSE_MS;
       return undefined;
     }
   }
 }
 
-function reserved(hostname: string): readonly string[] {
-  return hostname === 'localhost' || hostname.endsWith('.localhost') ? LOOPBACK : [];
+function isOrIsBelow(hostname: string, domain: string): boolean {
+  return hostname === domain || hostname.endsWith(`.${domain}`);
 }
 
-function isInvalid(hostname: string): boolean {
-  return hostname === 'invalid' || hostname.endsWith('.invalid');
-}
-
-function fixedAnswer(hostname: string, fixed: readonly string[], family: Family | undefined): DnsRecords {
-  const addresses = ofFamily([...new Set(fixed)], family);
-  if (addresses.length === 0 && family !== undefined) throw otherFamily(hostname, family);
-  return { addresses, ttlMs: HOSTS_TTL_MS };
-}
-
-/** Names of a network of which the name servers know nothing: of a search list, of multicast DNS. */
-function isForSystem(hostname: string): boolean {
+/** Whether a name may be one of a local network, from a search list or multicast DNS, unknown to name servers. */
+function isLocalName(hostname: string): boolean {
   return !hostname.includes('.') || hostname.endsWith('.local');
+}
+
+/** Descriptors that one lookup may need at once, for the hosts file or for sockets to the name servers. */
+const DESCRIPTORS_PER_LOOKUP = 4;
+
+/**
+ * Whether a lookup that has just failed may have failed for lack of descriptors. The resolvers do not report that:
+ * getaddrinfo says that the name does not exist, and c-ares that the name server refuses connections.
+ */
+function isOutOfDescriptors(): boolean {
+  const opened: number[] = [];
+  try {
+    while (opened.length < DESCRIPTORS_PER_LOOKUP) opened.push(openSync(devNull, 'r'));
+    return false;
+  } catch (error) {
+    return isResourceExhausted((error as NodeJS.ErrnoException).code); // `openSync` throws nothing else
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
+  }
+}
+
+export type Family = 4 | 6;
+
+/**
+ * Those of a name's configured addresses that are of the wanted family; an error if there are none. Queries need no filter:
+ * they ask for the wanted family only.
+ */
+export function filterByFamily(
+  hostname: string,
+  addresses: readonly string[],
+  family: Family | undefined,
+): readonly string[] | ConnectError {
+  if (family === undefined) return addresses;
+  const wanted = addresses.filter((address) => isIP(address) === family);
+  if (wanted.length > 0) return wanted;
+  return dnsError(hostname, 'ENODATA', `there is no IPv${family} address, and --ipv${family} asks for one`);
+}
+
+// libuv runs getaddrinfo in two of its four threads. A call that waits there cannot be cancelled and keeps the process
+// alive, so further ones wait here.
+const MAX_GETADDRINFO = 2;
+// getaddrinfo does not report a TTL.
+const SYSTEM_TTL_MS = 60_000;
+
+/** Looks names up with getaddrinfo: slow for many names, but it uses every source that the system is configured for. */
+export class SystemResolver {
+  readonly #family: Family | undefined;
+  readonly #limit = pLimit({ concurrency: MAX_GETADDRINFO, rejectOnClear: true });
+
+  constructor(family: Family | undefined) {
+    this.#family = family;
+  }
+
+  /**
+   * @param isWanted checked again when the name's turn has come; otherwise the lookup fails with `EAI_AGAIN`
+   * @throws ConnectError
+   */
+  lookUp(hostname: string, isWanted = () => true): Promise<DnsRecords> {
+    return this.#limit(() => {
+      if (!isWanted()) throw dnsError(hostname, 'EAI_AGAIN');
+      return this.#getaddrinfo(hostname);
+    });
+  }
+
+  /** Fails the lookups that wait for their turn. */
+  close(): void {
+    this.#limit.clearQueue();
+  }
+
+  async #getaddrinfo(hostname: string): Promise<DnsRecords> {
+    try {
+      const options = { all: true, verbatim: false, family: this.#family ?? 0 } as const;
+      const found = await dns.promises.lookup(hostname, options);
+      return { addresses: found.map(({ address }) => address), ttlMs: SYSTEM_TTL_MS };
+    } catch (error) {
+      throw dnsError(hostname, (error as NodeJS.ErrnoException).code); // `lookup` throws nothing else
+    }
+  }
+}
+
+/** Addresses by name, in the order of the file. */
+type HostsFile = ReadonlyMap<string, readonly string[]>;
+
+const HOSTS_PATH = platform() === 'win32' ? String.raw`C:\Windows\System32\drivers\etc\hosts` : '/etc/hosts';
+
+/**
+ * Reads the hosts file of the system, which c-ares ignores. A file that cannot be read is taken for empty.
+ *
+ * @throws ResourceExhaustedError if the process has no descriptor left
+ */
+export async function readHostsFile(path = HOSTS_PATH): Promise<HostsFile> {
+  try {
+    return parseHostsFile(await readFile(path, 'utf8'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException; // `readFile` throws nothing else
+    if (isResourceExhausted(code)) throw new ResourceExhaustedError(code, 'the hosts file cannot be opened');
+    return new Map();
+  }
+}
+
+/** Parses lines of `ADDRESS NAME...`. A name may have several lines. Any other line is skipped. */
+export function parseHostsFile(text: string): HostsFile {
+  const hosts = new Map<string, string[]>();
+  for (const line of text.replace(/^\ufeff/, '').split('\n')) {
+    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
+    if (isIP(address) === 0) continue;
+    for (const name of names) {
+      const hostname = name.toLowerCase().replace(/\.$/, '');
+      const addresses = hosts.get(hostname);
+      if (addresses === undefined) hosts.set(hostname, [address]);
+      else if (!addresses.includes(address)) addresses.push(address);
+    }
+  }
+  return hosts;
+}
+
+interface DnsFailureMonitorOptions {
+  /** Called once, with one line for people. */
+  readonly warn: (message: string) => void;
+  /** The name servers, for the message. */
+  readonly servers: () => readonly string[];
+}
+
+const MIN_FAILED_NAMES = 5;
+
+/** Warns once when most lookups fail, of at least five names: then the resolver is at fault, not the names. */
+export class DnsFailureMonitor {
+  readonly #options: DnsFailureMonitorOptions;
+  readonly #failedNames = new Set<string>();
+  #failed = 0;
+  #answered = 0;
+  #hasWarned = false;
+
+  constructor(options: DnsFailureMonitorOptions) {
+    this.#options = options;
+  }
+
+  /** Records a finished lookup: its error code, or `undefined` for addresses. A negative answer is not a failure. */
+  record(hostname: string, code: string | undefined): void {
+    if (this.#hasWarned) return;
+    if (code === undefined || isNegativeDnsCode(code)) {
+      this.#answered += 1;
+      return;
+    }
+    this.#failed += 1;
+    if (this.#failedNames.size < MIN_FAILED_NAMES) this.#failedNames.add(hostname);
+    if (this.#failedNames.size < MIN_FAILED_NAMES || this.#failed <= this.#answered) return;
+    this.#hasWarned = true;
+    const servers = this.#options.servers().join(', ') || 'none';
+    this.#options.warn(
+      `most names cannot be looked up (name servers: ${servers}): ${code}, ${dnsReason(code)}; --dns-server asks another one`,
+    );
+  }
 }

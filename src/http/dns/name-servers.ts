@@ -1,39 +1,40 @@
 import dns, { type RecordWithTtl } from 'node:dns';
-import { type DnsRecords, dnsFailure, isFinalDnsCode } from './dns-cache.ts';
+import { dnsError, isNegativeDnsCode } from '../network-errors.ts';
+import type { DnsRecords } from './dns-cache.ts';
 
-/** Which records are asked for; `ipv4-first` asks for IPv6 addresses only where there is no other. */
+/** Which records are queried: A, AAAA, both, or AAAA only if there is no A record. */
 export type Families = 'ipv4' | 'ipv6' | 'both' | 'ipv4-first';
 
 export interface NameServersOptions {
-  /** As `dns.Resolver.setServers` takes them; those of the system when there are none. */
+  /** In the form of `dns.Resolver.setServers`; the system's name servers if empty. */
   readonly servers: readonly string[];
   readonly families: Families;
-  /** Time in ms for the first try (500). The later ones have more. */
+  /** Time in ms for the first try (500). Later ones get more. */
   readonly firstTryMs?: number;
 }
 
-/** The answer to one question: records, none, or an error. */
-interface Asked {
+/** The outcome of one query: records, none, or an error code. */
+interface QueryResult {
   readonly records: readonly RecordWithTtl[];
   readonly code?: string | undefined;
 }
 
-// c-ares takes its time limits from how fast a server was of late, down to 250 ms (c-ares/c-ares#794), and an answer
-// that comes later is lost. With two tries a server that answers from its cache in 5 ms would have 0.75 s for a name
-// that it has to ask for itself; with four it has about 4 s.
+// c-ares derives its timeouts from how fast a server was recently, down to 250 ms (c-ares/c-ares#794), and drops later
+// responses. With two tries, a server that answers from its cache in 5 ms would get 0.75 s for a name that it has to look up
+// itself; with four it gets about 4 s.
 const TRIES = 4;
 const FIRST_TRY_MS = 500;
-// How long an IPv4 address waits for the IPv6 ones, as RFC 8305 has it the other way round: some servers never say
-// a word about AAAA.
+// How long A records wait for AAAA records, since some servers never respond to AAAA queries: the Resolution Delay of
+// RFC 8305, 3.
 const IPV6_GRACE_MS = 50;
-// An answer over TCP can hold thousands of addresses; nobody waits until all of them were tried.
+// A response over TCP can contain thousands of addresses, too many to try them all.
 const MAX_ADDRESSES = 8;
 
-/** The name has no records of any kind. */
-const UNKNOWN = 'ENOTFOUND';
-const NOT_ASKED: Asked = { records: [] };
+/** NXDOMAIN: the name has no records of any type. */
+const NXDOMAIN = 'ENOTFOUND';
+const NO_RECORDS: QueryResult = { records: [] };
 
-/** Asks name servers, by c-ares: many at once, and without the hosts file and the search list of the system. */
+/** Queries name servers with c-ares: many queries at once, without the hosts file and search list of the system. */
 export class NameServers {
   readonly #options: NameServersOptions;
   #resolver: dns.Resolver | undefined;
@@ -43,51 +44,55 @@ export class NameServers {
     this.#options = options;
   }
 
-  /** `address:port` of those that are asked; the port is left out when it is 53. */
+  /** The name servers in use as `address:port`, without the port if it is 53. */
   get servers(): readonly string[] {
     return this.#cares().getServers();
   }
 
-  /** IPv4 addresses come first, since a broken way of IPv6 is found out only when the time is up. */
+  /**
+   * Looks a name up. IPv4 addresses come first, since broken IPv6 connectivity shows only by a timeout.
+   *
+   * @throws ConnectError
+   */
   async lookUp(hostname: string): Promise<DnsRecords> {
-    const asked = await this.#askAll(hostname);
-    const records = asked.flatMap((one) => one.records.slice(0, MAX_ADDRESSES));
+    const results = await this.#queryFamilies(hostname);
+    const records = results.flatMap((result) => result.records.slice(0, MAX_ADDRESSES));
     if (records.length > 0) {
       const ttl = Math.min(...records.map((record) => record.ttl));
       return { addresses: records.map(({ address }) => address), ttlMs: ttl * 1000 };
     }
-    const codes = asked.map(({ code }) => code).filter((code) => code !== undefined);
-    const unknown = codes.find((code) => !isFinalDnsCode(code));
-    throw dnsFailure(hostname, unknown ?? codes.find((code) => code !== 'ENODATA') ?? 'ENODATA');
+    const codes = results.map(({ code }) => code).filter((code) => code !== undefined);
+    const failed = codes.find((code) => !isNegativeDnsCode(code));
+    throw dnsError(hostname, failed ?? codes.find((code) => code !== 'ENODATA') ?? 'ENODATA');
   }
 
-  /** Ends what is under way, and asks nothing any more: both fail with `ECANCELLED`. */
+  /** Fails the queries in flight, and all later ones, with `ECANCELLED`. */
   close(): void {
     this.#isClosed = true;
     this.#resolver?.cancel();
   }
 
-  async #askAll(hostname: string): Promise<readonly Asked[]> {
+  async #queryFamilies(hostname: string): Promise<readonly QueryResult[]> {
     switch (this.#options.families) {
       case 'ipv4':
-        return [await this.#ask(hostname, 'resolve4')];
+        return [await this.#query(hostname, 'resolve4')];
       case 'ipv6':
-        return [await this.#ask(hostname, 'resolve6')];
+        return [await this.#query(hostname, 'resolve6')];
       case 'ipv4-first': {
-        const first = await this.#ask(hostname, 'resolve4');
-        const isEnough = first.records.length > 0 || first.code === UNKNOWN;
-        return isEnough ? [first] : [first, await this.#ask(hostname, 'resolve6')];
+        const ipv4 = await this.#query(hostname, 'resolve4');
+        const isEnough = ipv4.records.length > 0 || ipv4.code === NXDOMAIN;
+        return isEnough ? [ipv4] : [ipv4, await this.#query(hostname, 'resolve6')];
       }
       case 'both': {
-        const second = this.#ask(hostname, 'resolve6');
-        const first = await this.#ask(hostname, 'resolve4');
-        if (first.code === UNKNOWN) return [first];
-        return [first, await (first.records.length > 0 ? withGrace(second) : second)];
+        const ipv6 = this.#query(hostname, 'resolve6');
+        const ipv4 = await this.#query(hostname, 'resolve4');
+        if (ipv4.code === NXDOMAIN) return [ipv4];
+        return [ipv4, await (ipv4.records.length > 0 ? withinGrace(ipv6) : ipv6)];
       }
     }
   }
 
-  #ask(hostname: string, method: 'resolve4' | 'resolve6'): Promise<Asked> {
+  #query(hostname: string, method: 'resolve4' | 'resolve6'): Promise<QueryResult> {
     if (this.#isClosed) return Promise.resolve({ records: [], code: 'ECANCELLED' });
     return new Promise((resolve) => {
       this.#cares()[method](hostname, { ttl: true }, (error, records) => {
@@ -96,7 +101,7 @@ export class NameServers {
     });
   }
 
-  /** Made on first use: a run over addresses needs none. */
+  /** Created on first use, since a run over literal addresses needs none. */
   #cares(): dns.Resolver {
     if (this.#resolver === undefined) {
       const { servers, firstTryMs = FIRST_TRY_MS } = this.#options;
@@ -107,12 +112,13 @@ export class NameServers {
   }
 }
 
-function withGrace(asking: Promise<Asked>): Promise<Asked> {
+/** The result of a query, or no records after the grace time. */
+function withinGrace(query: Promise<QueryResult>): Promise<QueryResult> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, IPV6_GRACE_MS, NOT_ASKED);
-    asking.then((asked) => {
+    const timer = setTimeout(resolve, IPV6_GRACE_MS, NO_RECORDS);
+    query.then((result) => {
       clearTimeout(timer);
-      resolve(asked);
+      resolve(result);
     });
   });
 }

@@ -1,113 +1,179 @@
-import net from 'node:net';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import pLimit from 'p-limit';
-import { ConnectError } from '../network-errors.ts';
-import { DnsCache, type DnsRecords, DnsTrouble, dnsFailure, type LookUp } from './dns-cache.ts';
+import { ConnectError, dnsError } from '../network-errors.ts';
+import { DnsCache, type DnsRecords } from './dns-cache.ts';
 import {
+  DnsFailureMonitor,
   type Family,
-  hasIpv6,
+  filterByFamily,
   NameLookup,
-  ofFamily,
-  otherFamily,
   readHostsFile,
   SystemResolver,
 } from './lookup.ts';
 import { type Families, NameServers } from './name-servers.ts';
 
-/** The addresses to connect to for a host and a port, whatever DNS says. */
+interface DnsSettings {
+  readonly overrides: readonly AddressOverride[];
+  /** Name servers to query instead of the system's, as `address` or `address:port`. */
+  readonly servers: readonly string[];
+  readonly family: Family | undefined;
+  /** Number of workers. */
+  readonly concurrency: number;
+  /** Time in ms for one lookup. */
+  readonly timeoutMs: number;
+  readonly now: () => number;
+  /** Called once if most lookups fail. */
+  readonly warn: (message: string) => void;
+}
+
+/** The resolver of a run, with everything it looks names up with. */
+export function createResolver(settings: DnsSettings): Resolver {
+  const { family, overrides, concurrency, timeoutMs, now, warn } = settings;
+  const servers = new NameServers({ servers: settings.servers, families: toFamilies(family) });
+  const lookup = new NameLookup({
+    now,
+    readHosts: readHostsFile,
+    servers,
+    system: settings.servers.length === 0 ? new SystemResolver(family) : undefined,
+    monitor: new DnsFailureMonitor({ warn, servers: () => servers.servers }),
+    family,
+  });
+  return new Resolver({
+    now,
+    lookUp: (hostname) => lookup.lookUp(hostname),
+    findOverride: toOverrideLookup(overrides),
+    family,
+    timeoutMs,
+    maxLookups: maxConcurrentLookups(concurrency),
+    onClose: () => lookup.close(),
+  });
+}
+
+/**
+ * Limit of concurrent lookups, each of up to two queries: half the number of workers, at least 64, at most 256. With 64, a
+ * name server that takes 50 ms gives no more than 64 / 0.05 s = 1,280 names/s.
+ */
+export function maxConcurrentLookups(concurrency: number): number {
+  return Math.min(256, Math.max(64, Math.ceil(concurrency / 2)));
+}
+
+/** Without IPv6 connectivity, AAAA records are queried only if there is no A record, so that the failure is clear. */
+function toFamilies(family: Family | undefined): Families {
+  if (family !== undefined) return `ipv${family}`;
+  return hasIpv6() ? 'both' : 'ipv4-first';
+}
+
+/** Whether an interface has an IPv6 address that is not link-local, by which getaddrinfo decides as well. */
+export function hasIpv6(interfaces = networkInterfaces()): boolean {
+  return Object.values(interfaces).some((addresses) =>
+    addresses?.some(
+      ({ family, internal, address }) => family === 'IPv6' && !internal && !/^fe[89ab]/i.test(address),
+    ),
+  );
+}
+
+/** One `--resolve`: the addresses for a host and a port, used instead of DNS. */
 interface AddressOverride {
-  /** In lower case, without brackets and without a dot at its end; `*` is any host. */
+  /** In lower case, without brackets and without a dot at its end; `*` for any host. */
   readonly host: string;
   readonly port: number;
   /** At least one. */
   readonly addresses: readonly string[];
 }
 
-/** Finds what `--resolve` says of a host and a port; undefined when it says nothing. */
+/** The overriding addresses for a host and a port, if any. */
 type FindOverride = (hostname: string, port: number) => readonly string[] | undefined;
 
-/** A host's own entry goes before one for any host, and a later one before an earlier one, as with curl. */
-export function overridesOf(overrides: readonly AddressOverride[]): FindOverride {
+/** As in curl, an entry for the host goes before one for any host, and a later entry before an earlier one. */
+export function toOverrideLookup(overrides: readonly AddressOverride[]): FindOverride {
   if (overrides.length === 0) return () => undefined;
-  const known = new Map(overrides.map(({ host, port, addresses }) => [`${host}:${port}`, addresses]));
-  return (hostname, port) => known.get(`${hostname}:${port}`) ?? known.get(`*:${port}`);
+  const table = new Map(overrides.map(({ host, port, addresses }) => [`${host}:${port}`, addresses]));
+  return (hostname, port) => table.get(`${hostname}:${port}`) ?? table.get(`*:${port}`);
 }
 
-/** Calls back with the addresses of a name, at least one, or with the error; at once when it knows them. */
-type Resolved = (error: Error | undefined, addresses: readonly string[]) => void;
+/**
+ * Looks up a name in lower case, without a dot at its end.
+ *
+ * @throws ConnectError
+ * @throws ResourceExhaustedError
+ */
+export type LookupFunction = (hostname: string) => Promise<DnsRecords>;
 
 export interface ResolverOptions {
   readonly now: () => number;
-  readonly lookUp: LookUp;
+  readonly lookUp: LookupFunction;
   readonly findOverride?: FindOverride | undefined;
-  /** The one family that is wanted. `lookUp` gives no other. */
+  /** The only wanted family; `lookUp` must return no other. */
   readonly family?: Family | undefined;
-  /** Time in ms for one look-up, from when its turn has come (10,000). */
+  /** Time in ms for one lookup, from when its turn has come (10,000). */
   readonly timeoutMs?: number;
-  /** Look-ups under way at once, above 0 (64). */
-  readonly maxLookUps?: number;
-  /** Names remembered, above 0 (100,000). */
+  /** Limit of concurrent lookups, at least 1 (64). */
+  readonly maxLookups?: number;
+  /** Limit of cached names, at least 1 (100,000). */
   readonly maxEntries?: number;
-  /** Ends the look-ups under way. */
+  /** Called by `close`, to end the lookups in flight. */
   readonly onClose?: () => void;
 }
 
-const NONE: readonly string[] = [];
+/** Called with at least one address, or with an error; before `resolve` returns if no lookup is needed. */
+type OnResolve = (error: Error | undefined, addresses: readonly string[]) => void;
 
-/** Names → addresses: what was given, literals, what is remembered, and look-ups, which are shared and bounded. */
+const NO_ADDRESSES: readonly string[] = [];
+
+/**
+ * Resolves names to addresses: overrides, literal addresses, the cache, then a lookup. Concurrent requests for a name share
+ * one lookup, and the number of lookups is limited.
+ */
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #limit: ReturnType<typeof pLimit>;
   readonly #cache: DnsCache;
-  readonly #waiting = new Map<string, Resolved[]>();
+  readonly #waiting = new Map<string, OnResolve[]>();
 
   constructor(options: ResolverOptions) {
     this.#options = options;
-    this.#limit = pLimit(options.maxLookUps ?? 64);
+    this.#limit = pLimit(options.maxLookups ?? 64);
     this.#cache = new DnsCache({ now: options.now, maxEntries: options.maxEntries ?? 100_000 });
   }
 
-  /** Takes a host as a URL has it: in lower case, and an IPv6 address without brackets. */
-  resolve(host: string, port: number, resolved: Resolved): void {
+  /** @param host as in a URL: in lower case, but an IPv6 address without brackets */
+  resolve(host: string, port: number, onResolve: OnResolve): void {
     const hostname = host.endsWith('.') ? host.slice(0, -1) : host;
-    const given =
-      this.#options.findOverride?.(hostname, port) ?? (net.isIP(hostname) === 0 ? undefined : [hostname]);
-    if (given !== undefined) {
-      this.#give(hostname, given, resolved);
+    const configured =
+      this.#options.findOverride?.(hostname, port) ?? (isIP(hostname) === 0 ? undefined : [hostname]);
+    if (configured !== undefined) {
+      const addresses = filterByFamily(hostname, configured, this.#options.family);
+      if (addresses instanceof Error) onResolve(addresses, NO_ADDRESSES);
+      else onResolve(undefined, addresses);
       return;
     }
-    const known = this.#cache.get(hostname);
-    if (known === undefined) this.#wait(hostname, resolved);
-    else resolved(known.error, known.addresses ?? NONE);
+    const cached = this.#cache.get(hostname);
+    if (cached === undefined) this.#shareLookup(hostname, onResolve);
+    else onResolve(cached.error, cached.addresses ?? NO_ADDRESSES);
   }
 
-  /** Ends what is under way, so that no look-up keeps the process alive. To be called when nobody waits any more. */
+  /** Ends the lookups, so that none keeps the process alive. The callbacks of waiting ones are not called. */
   close(): void {
     this.#limit.clearQueue();
     this.#options.onClose?.();
   }
 
-  #give(hostname: string, given: readonly string[], resolved: Resolved): void {
-    const { family } = this.#options;
-    const addresses = ofFamily(given, family);
-    const isRefused = family !== undefined && addresses.length === 0;
-    resolved(isRefused ? otherFamily(hostname, family) : undefined, addresses);
-  }
-
-  #wait(hostname: string, resolved: Resolved): void {
+  #shareLookup(hostname: string, onResolve: OnResolve): void {
     const waiting = this.#waiting.get(hostname);
     if (waiting !== undefined) {
-      waiting.push(resolved);
+      waiting.push(onResolve);
       return;
     }
-    this.#waiting.set(hostname, [resolved]);
+    this.#waiting.set(hostname, [onResolve]);
     this.#limit(() => this.#lookUpInTime(hostname)).then(
-      (answer) => {
-        this.#cache.learn(hostname, answer);
-        this.#settle(hostname, undefined, answer.addresses);
+      (records) => {
+        this.#cache.set(hostname, records);
+        this.#callBack(hostname, undefined, records.addresses);
       },
       (error: unknown) => {
-        if (error instanceof ConnectError) this.#cache.learnFailure(hostname, error);
-        this.#settle(hostname, error as Error, NONE); // nothing else is thrown
+        if (error instanceof ConnectError) this.#cache.setNegative(hostname, error);
+        this.#callBack(hostname, error as Error, NO_ADDRESSES); // only errors are thrown
       },
     );
   }
@@ -116,7 +182,7 @@ export class Resolver {
     const { lookUp, timeoutMs = 10_000 } = this.#options;
     return new Promise((resolve, reject) => {
       const expire = () =>
-        reject(dnsFailure(hostname, 'ETIMEOUT', `the look-up took longer than ${timeoutMs}ms`));
+        reject(dnsError(hostname, 'ETIMEOUT', `the look-up took longer than ${timeoutMs}ms`));
       const timer = setTimeout(expire, timeoutMs);
       lookUp(hostname)
         .then(resolve, reject)
@@ -124,60 +190,9 @@ export class Resolver {
     });
   }
 
-  #settle(hostname: string, error: Error | undefined, addresses: readonly string[]): void {
+  #callBack(hostname: string, error: Error | undefined, addresses: readonly string[]): void {
     const waiting = this.#waiting.get(hostname) ?? [];
     this.#waiting.delete(hostname);
-    for (const resolved of waiting) resolved(error, addresses);
+    for (const onResolve of waiting) onResolve(error, addresses);
   }
-}
-
-interface DnsSettings {
-  readonly overrides: readonly AddressOverride[];
-  /** Name servers to ask instead of the system's, as `address` or `address:port`. */
-  readonly servers: readonly string[];
-  readonly family: Family | undefined;
-  /** Workers that may want a name at the same time. */
-  readonly concurrency: number;
-  /** Time in ms for one look-up. */
-  readonly timeoutMs: number;
-  readonly now: () => number;
-  /** Told once, when it is the resolver that fails. */
-  readonly warn: (message: string) => void;
-}
-
-/** The resolver of a run, with what it asks. */
-export function openResolver(settings: DnsSettings): Resolver {
-  const { family, overrides, servers: given, concurrency, timeoutMs, now, warn } = settings;
-  const servers = new NameServers({ servers: given, families: familiesOf(family) });
-  const source = new NameLookup({
-    now,
-    readHosts: readHostsFile,
-    servers,
-    system: given.length === 0 ? new SystemResolver(family) : undefined,
-    trouble: new DnsTrouble({ warn, servers: () => servers.servers }),
-    family,
-  });
-  return new Resolver({
-    now,
-    lookUp: (hostname) => source.lookUp(hostname),
-    findOverride: overridesOf(overrides),
-    family,
-    timeoutMs,
-    maxLookUps: lookUpsAtOnce(concurrency),
-    onClose: () => source.close(),
-  });
-}
-
-/**
- * Look-ups at once, each of them up to two queries: 64, and for many workers half as many as they are, up to 256.
- * With 64 a name server that needs 50 ms gives no more than 64 / 0.05 s = 1,280 names a second, however fast the rest is.
- */
-export function lookUpsAtOnce(concurrency: number): number {
-  return Math.min(256, Math.max(64, Math.ceil(concurrency / 2)));
-}
-
-/** Without a way to IPv6 its addresses are asked for only where there is no other, for a clear failure. */
-function familiesOf(family: Family | undefined): Families {
-  if (family !== undefined) return `ipv${family}`;
-  return hasIpv6() ? 'both' : 'ipv4-first';
 }
