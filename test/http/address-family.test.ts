@@ -1,6 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import { expect, test } from 'vitest';
-import { hasIpv6 } from '../../src/http/dns/lookup.ts';
+import { hasIpv6 } from '../../src/http/dns/resolver.ts';
 
 const at = (address: string, internal = false): NetworkInterfaceInfo => {
   const common = { address, internal, netmask: '', mac: '', cidr: null };

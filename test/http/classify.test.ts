@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { classify, explain, type Progress } from '../../src/http/classify-error.ts';
+import { classifyError, describeError, type ExchangeProgress } from '../../src/http/classify-error.ts';
 import { ConnectError } from '../../src/http/network-errors.ts';
 
-const AT_START: Progress = { hasHead: false, isFresh: true };
+const AT_START: ExchangeProgress = { hasHead: false, isFresh: true };
 const coded = (code: string, message: string, more = {}) =>
   Object.assign(new Error(message), { code, ...more });
 
@@ -18,11 +18,14 @@ test.each([
   ['ERR_ASSERTION', 'protocol', false],
   ['EBADF', 'internal', false],
 ])('%s on a connection is %s', (code, kind, isRetryable) => {
-  expect(classify(coded(code, 'words'), AT_START)).toMatchObject({ failure: { kind, code }, isRetryable });
+  expect(classifyError(coded(code, 'words'), AT_START)).toMatchObject({
+    failure: { kind, code },
+    isRetryable,
+  });
 });
 
 test('a bug is internal and keeps its message', () => {
-  const { failure, isRetryable } = classify(new TypeError('x is not a function'), AT_START);
+  const { failure, isRetryable } = classifyError(new TypeError('x is not a function'), AT_START);
   expect([failure, isRetryable]).toEqual([{ kind: 'internal', message: 'x is not a function' }, false]);
 });
 
@@ -33,7 +36,7 @@ test.each([
   [{ hasHead: true, isFresh: true }, 17, 'reset'],
 ])('a socket that ends at %o after %i bytes is %s', (progress, bytesRead, kind) => {
   const error = coded('UND_ERR_SOCKET', 'other side closed', { socket: { bytesRead } });
-  expect(classify(error, progress)).toMatchObject({ failure: { kind }, isRetryable: true });
+  expect(classifyError(error, progress)).toMatchObject({ failure: { kind }, isRetryable: true });
 });
 
 test.each([
@@ -46,7 +49,7 @@ test.each([
   ['ECONNRESET', true],
   [undefined, true],
 ])('a handshake that fails with %s: may be tried again: %s', (code, isRetryable) => {
-  expect(classify(new ConnectError('tls', code, 'words'), AT_START).isRetryable).toBe(isRetryable);
+  expect(classifyError(new ConnectError('tls', code, 'words'), AT_START).isRetryable).toBe(isRetryable);
 });
 
 test.each([
@@ -63,5 +66,5 @@ test.each([
   [new Error(''), 'Error'],
   [new Error('two\nlines\u001b[31m'), 'two\\u{a}lines\\u{1b}[31m'],
 ])('explain() of error %# is one line that is never empty', (error, line) => {
-  expect(explain(error)).toBe(line);
+  expect(describeError(error)).toBe(line);
 });

@@ -107,9 +107,9 @@ test('a head that is cut in two is whole, whatever was read meanwhile', async ()
   await send(`${server.url}/first`);
   const sent = send(`${server.url}/cut`);
   await server.requests.reached(2);
-  expect((await send(`${server.url}/other`)).answer?.bytes).toBe(LENGTH);
+  expect((await send(`${server.url}/other`)).response?.bytes).toBe(LENGTH);
   cut?.end('content-length: 0\r\n\r\n');
-  const { answer } = await sent;
-  expect(answer?.headers['x-long'] === value).toBe(true); // a difference would be printed at length
+  const { response } = await sent;
+  expect(response?.headers['x-long'] === value).toBe(true); // a difference would be printed at length
   expect(server.accepted.count).toBe(2);
 });

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { DnsTrouble } from '../../src/http/dns/dns-cache.ts';
+import { DnsFailureMonitor } from '../../src/http/dns/lookup.ts';
 
 /** What is said when look-ups end with these codes, one name each. */
 function said(codes: readonly (string | undefined)[], nameOf = (index: number) => `${index}.test`): string[] {
   const messages: string[] = [];
-  const trouble = new DnsTrouble({
+  const trouble = new DnsFailureMonitor({
     warn: (message) => messages.push(message),
     servers: () => ['192.0.2.53', '[::1]:5353'],
   });
-  for (const [index, code] of codes.entries()) trouble.ended(nameOf(index), code);
+  for (const [index, code] of codes.entries()) trouble.record(nameOf(index), code);
   return messages;
 }
 const times = (count: number, code: string | undefined) => Array.from({ length: count }, () => code);

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { AttemptOutcome } from '../../src/http/attempt.ts';
+import type { AttemptOutcome } from '../../src/http/transport.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import * as hostile from '../origin/hostile.ts';
 import { startRawServer } from '../origin/raw-server.ts';
@@ -76,7 +76,7 @@ test.each<[keyof typeof servers, FailureKind, boolean, string | RegExp]>([
 ])('%s without an answer is %s (retryable: %s)', async (name, kind, isRetryable, message) => {
   const reply = await replyOf(servers[name](), 10_000);
   expectFailure(reply, kind, isRetryable, message);
-  expect(reply.answer, 'there is no answer').toBeUndefined();
+  expect(reply.response, 'there is no answer').toBeUndefined();
 });
 
 test.each<[keyof typeof servers, FailureKind, boolean, string | RegExp, number]>([
@@ -90,7 +90,7 @@ test.each<[keyof typeof servers, FailureKind, boolean, string | RegExp, number]>
   const [name, kind, isRetryable, message, bytes] = row;
   const reply = await replyOf(servers[name](), 10_000);
   expectFailure(reply, kind, isRetryable, message);
-  expect(reply.answer).toMatchObject({ status: 200, bytes });
+  expect(reply.response).toMatchObject({ status: 200, bytes });
 });
 
 test.each([
@@ -102,7 +102,7 @@ test.each([
   const server = startRawServer({ onRequest: ({ socket }) => socket.end(bytes) });
   const reply = await replyOf(server, 10_000);
   expectFailure(reply, 'reset', RETRYABLE, CUT_OFF);
-  expect(reply.answer).toMatchObject({ status: 200, bytes: 5 });
+  expect(reply.response).toMatchObject({ status: 200, bytes: 5 });
 });
 
 test('a connection that is reset as soon as it is made fails while connecting or at the first write', async () => {
@@ -146,9 +146,9 @@ test.each<[keyof typeof servers, number, number]>([
   ['closeAfterAnswer', 200, 2],
   ['finAfterLargeBody', 200, 256 * 1024],
 ])('%s is an answer of status %i with %i bytes', async (name, status, bytes) => {
-  const { failed, answer } = await replyOf(servers[name](), 10_000);
+  const { failed, response } = await replyOf(servers[name](), 10_000);
   expect(failed).toBeUndefined();
-  expect(answer).toMatchObject({ status, bytes, isTruncated: false });
+  expect(response).toMatchObject({ status, bytes, isTruncated: false });
 });
 
 test.each<[keyof typeof tls, FailureKind, boolean, string | RegExp, RegExp]>([
@@ -173,7 +173,7 @@ test.each<[keyof typeof tls, FailureKind, boolean, string | RegExp, RegExp]>([
   const reply = await replyOf(starters[name](), 10_000);
   expectFailure(reply, kind, isRetryable, message);
   expect(reply.failed?.failure.code).toMatch(code);
-  expect(reply.answer).toBeUndefined();
+  expect(reply.response).toBeUndefined();
 });
 
 test('a server that wants a client certificate gives no answer without one', async () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { startClient } from './client.ts';
 import { type Http2Route, startHttp2 } from './http2-origin.ts';
 
-const http2Client = () => startClient({ secure: { http2: true } });
+const http2Client = () => startClient({ tls: { http2: true } });
 
 const echo: Http2Route = (stream) => {
   text(stream).then((body) => {
@@ -21,8 +21,8 @@ test.each([
 ])('POST sends a body of %s with its length', async (_, body, bytes) => {
   const origin = await startHttp2({ '/': echo });
   const { send } = await http2Client();
-  const { answer, failed } = await send(origin.url, { method: 'POST', body }, { maxBytes: 2e6 });
-  expect([failed, answer?.bytes]).toEqual([undefined, bytes]);
+  const { response, failed } = await send(origin.url, { method: 'POST', body }, { maxBytes: 2e6 });
+  expect([failed, response?.bytes]).toEqual([undefined, bytes]);
   expect(origin.log[0]).toMatchObject({ ':method': 'POST', 'content-length': `${bytes}` });
 });
 
@@ -34,7 +34,7 @@ test('an answer that comes before the whole body was sent is an answer', async (
   const origin = await startHttp2({ '/': early });
   const { send } = await http2Client();
   const body = 'x'.repeat(5_000_000);
-  expect((await send(origin.url, { method: 'POST', body })).answer?.status).toBe(413);
+  expect((await send(origin.url, { method: 'POST', body })).response?.status).toBe(413);
 });
 
 test('HEAD has no body, whatever its headers say of one, and keeps the connection', async () => {
@@ -45,7 +45,7 @@ test('HEAD has no body, whatever its headers say of one, and keeps the connectio
   for (let turn = 0; turn < 3; turn += 1) {
     expect(await send(origin.url, { method: 'HEAD' })).toMatchObject({
       failed: undefined,
-      answer: { status: 200, bytes: 0 },
+      response: { status: 200, bytes: 0 },
     });
   }
   expect(origin.accepted.count).toBe(1);
@@ -85,7 +85,7 @@ test('headers of an answer are as those of HTTP/1.1', async () => {
   };
   const origin = await startHttp2({ '/': answer });
   const { send } = await http2Client();
-  const headers = (await send(origin.url)).answer?.headers;
+  const headers = (await send(origin.url)).response?.headers;
   expect(headers).toMatchObject({ 'x-one': 'é', 'set-cookie': ['a=1', 'b=2'] });
   expect(headers).not.toHaveProperty(':status');
 });

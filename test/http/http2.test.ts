@@ -7,7 +7,7 @@ import { answerOk, type Http2Route, startHttp2 } from './http2-origin.ts';
 const LARGE = Buffer.alloc(900_000, 'x');
 const THOUSAND = LARGE.subarray(0, 1_000);
 
-const http2Client = () => startClient({ secure: { http2: true } });
+const http2Client = () => startClient({ tls: { http2: true } });
 
 /** Answers with the first thousand bytes, and then does something else. */
 const afterThousand =
@@ -65,7 +65,7 @@ test('a server that offers HTTP/2 is asked by it, over one connection', async ()
   const origin = await startHttp2();
   const { send, agent } = await http2Client();
   for (let turn = 0; turn < 3; turn += 1) {
-    expect(await send(origin.url)).toMatchObject({ failed: undefined, answer: { status: 200, bytes: 2 } });
+    expect(await send(origin.url)).toMatchObject({ failed: undefined, response: { status: 200, bytes: 2 } });
   }
   expect(origin.log.map(({ version }) => version)).toEqual(['2.0', '2.0', '2.0']);
   expect([origin.accepted.count, agent.inFlight]).toEqual([1, 0]);
@@ -75,7 +75,7 @@ test('a server that speaks HTTP/1.1 alone is asked by it, and the connection is 
   const origin = await running(startHttps());
   const { send } = await http2Client();
   for (let turn = 0; turn < 3; turn += 1) {
-    expect((await send(`${origin.url}/ok`)).answer?.status).toBe(200);
+    expect((await send(`${origin.url}/ok`)).response?.status).toBe(200);
   }
   expect([origin.requests, origin.connections]).toEqual([3, 1]);
 });
@@ -84,7 +84,7 @@ test('a connection of HTTP/1.1 that the server has closed is made again', async 
   const origin = await running(startHttps({ keepAliveTimeoutMs: 1 }));
   const { send } = await http2Client();
   for (let turn = 1; turn <= 3; turn += 1) {
-    expect((await send(`${origin.url}/ok`, { method: 'POST', body: 'x' })).answer?.status).toBe(200);
+    expect((await send(`${origin.url}/ok`, { method: 'POST', body: 'x' })).response?.status).toBe(200);
     await origin.disconnected(turn);
   }
   expect(origin.connections).toBe(3);
@@ -93,7 +93,7 @@ test('a connection of HTTP/1.1 that the server has closed is made again', async 
 test('without the option HTTP/1.1 is spoken with a server that offers both', async () => {
   const origin = await startHttp2({}, { allowHTTP1: true });
   const { send } = await startClient();
-  expect((await send(origin.url)).answer?.status).toBe(200);
+  expect((await send(origin.url)).response?.status).toBe(200);
   expect(origin.log[0]?.version).toBe('1.1');
 });
 
@@ -112,7 +112,7 @@ test.each([
   const origin = await startHttp2(ROUTES);
   const { send, agent } = await http2Client();
   for (let turn = 0; turn < 2; turn += 1) {
-    expect(await send(origin.url + path)).toMatchObject({ failed: undefined, answer: { status, bytes } });
+    expect(await send(origin.url + path)).toMatchObject({ failed: undefined, response: { status, bytes } });
   }
   expect(agent.inFlight).toBe(0);
 });
@@ -128,12 +128,12 @@ test.each([
 ])('%s without an answer is %s (retryable: %s)', async (path, kind, isRetryable, code, message) => {
   const origin = await startHttp2(ROUTES);
   const { send, agent } = await http2Client();
-  const { answer, failed } = await send(origin.url + path, { method: 'POST' });
-  expect(answer).toBeUndefined();
+  const { response, failed } = await send(origin.url + path, { method: 'POST' });
+  expect(response).toBeUndefined();
   expect(failed).toMatchObject({ failure: { kind, code }, isRetryable });
   expect(failed?.failure.message).toContain(message);
   expect(agent.inFlight).toBe(0);
-  expect((await send(`${origin.url}/ok`)).answer?.status).toBe(200);
+  expect((await send(`${origin.url}/ok`)).response?.status).toBe(200);
 });
 
 test.each([
@@ -143,8 +143,8 @@ test.each([
 ])('%s is no whole answer', async (path, bytes) => {
   const origin = await startHttp2(ROUTES);
   const { send } = await http2Client();
-  const { answer, failed } = await send(origin.url + path);
-  expect(answer).toMatchObject({ status: 200, bytes });
+  const { response, failed } = await send(origin.url + path);
+  expect(response).toMatchObject({ status: 200, bytes });
   expect(failed).toMatchObject({ failure: { kind: 'reset' }, isRetryable: true });
   expect(failed?.failure.message).toMatch(/^the stream ended before the body was complete \([A-Z_]+\)$/);
 });
@@ -152,8 +152,8 @@ test.each([
 test('a body that is longer than it says is no whole answer', async () => {
   const origin = await startHttp2(ROUTES);
   const { send } = await http2Client();
-  const { answer, failed } = await send(`${origin.url}/long`);
-  expect(answer).toMatchObject({ status: 200, bytes: 0 });
+  const { response, failed } = await send(`${origin.url}/long`);
+  expect(response).toMatchObject({ status: 200, bytes: 0 });
   // Newer versions of Node name the rule that was broken, older ones just end the stream.
   expect(['reset', 'protocol']).toContain(failed?.failure.kind);
 });
@@ -167,15 +167,15 @@ test.each(['/never', '/head-only', '/half'])(
     expect(failed).toMatchObject({ failure: { kind: 'timeout', code: 'ERR_TIMEOUT' }, isRetryable: true });
     await origin.ended.reached(1);
     expect([origin.accepted.count, agent.inFlight]).toEqual([1, 0]);
-    expect((await send(`${origin.url}/ok`)).answer?.status).toBe(200);
+    expect((await send(`${origin.url}/ok`)).response?.status).toBe(200);
   },
 );
 
 test('a body over the limit is cut off, and its connection is closed', async () => {
   const origin = await startHttp2(ROUTES);
   const { send } = await http2Client();
-  const { answer, failed } = await send(`${origin.url}/large`, {}, { maxBytes: 1_000 });
-  expect([failed, answer?.isTruncated]).toEqual([undefined, true]);
+  const { response, failed } = await send(`${origin.url}/large`, {}, { maxBytes: 1_000 });
+  expect([failed, response?.isTruncated]).toEqual([undefined, true]);
   await origin.ended.reached(1);
 });
 
@@ -189,13 +189,16 @@ test('a run that is aborted ends its requests at once', async () => {
   await origin.ended.reached(3);
 });
 
-test('a kept connection that the server has ended is replaced without a failure', async () => {
+test('a kept connection that the server ends before the response is reported as stale', async () => {
   const origin = await startHttp2(ROUTES);
   const { send } = await http2Client();
   await send(`${origin.url}/ok`);
-  const replies = [await send(`${origin.url}/session-gone`), await send(`${origin.url}/ok`)];
-  expect(replies.map(({ failed }) => failed?.failure.kind)).toEqual(['reset', undefined]);
-  expect(origin.requests.count).toBe(4); // the request that ended the connection was repeated once
+  const outcomes = [await send(`${origin.url}/session-gone`), await send(`${origin.url}/ok`)];
+  expect(outcomes.map(({ failed, isStale }) => [failed?.failure.kind, isStale])).toEqual([
+    ['reset', true],
+    [undefined, false],
+  ]);
+  expect([origin.requests.count, origin.accepted.count]).toEqual([3, 2]);
 });
 
 test('each of many requests at once ends in one reply when the server says again and again that it is the last', async () => {
@@ -203,7 +206,7 @@ test('each of many requests at once ends in one reply when the server says again
   const { send, agent } = await http2Client();
   const paths = Array.from({ length: 60 }, (_, index) => ['/ok', '/last', '/refused'][index % 3] ?? '');
   const kinds = (await Promise.all(paths.map((path) => send(origin.url + path)))).map(
-    ({ answer, failed }) => answer?.status ?? failed?.failure.kind,
+    ({ response, failed }) => response?.status ?? failed?.failure.kind,
   );
   expect(kinds).toEqual(paths.map((path) => (path === '/refused' ? 'reset' : 200)));
   expect(agent.inFlight).toBe(0);

@@ -12,7 +12,7 @@ test.each([
   const origin = await running(startServer());
   const { send, agent } = await startClient();
   await send(`${origin.url}/ok`);
-  expect((await send(`${origin.url}/echo`, {}, { isLast: true })).answer?.status).toBe(200);
+  expect((await send(`${origin.url}/echo`, {}, { isLast: true })).response?.status).toBe(200);
   await origin.disconnected(1);
   expect(origin.log.map(({ headers }) => headers.connection)).toEqual(['keep-alive', 'close']);
   await send(`${origin.url}/ok`);
@@ -40,9 +40,9 @@ test('a connection that is needed is opened also where only busy ones are', asyn
   const { send } = await startClient({ maxOpen: 1 });
   const busy = send(`${origin.url}/gate/one`);
   await origin.waiting('one');
-  expect((await send(`${origin.url}/ok`)).answer?.status).toBe(200);
+  expect((await send(`${origin.url}/ok`)).response?.status).toBe(200);
   origin.open('one');
-  expect((await busy).answer?.status).toBe(200);
+  expect((await busy).response?.status).toBe(200);
 });
 
 test('closeIdle() closes what is idle and leaves what is busy', async () => {
@@ -54,7 +54,7 @@ test('closeIdle() closes what is idle and leaves what is busy', async () => {
   agent.closeIdle();
   await origin.disconnected(1);
   origin.open('one');
-  expect((await busy).answer?.status).toBe(200);
+  expect((await busy).response?.status).toBe(200);
 });
 
 test('an agent is crowded when it has connections to more than 16 origins, however many to each', async () => {
@@ -62,13 +62,13 @@ test('an agent is crowded when it has connections to more than 16 origins, howev
   const { send, agent } = await startClient();
   const sent = origins.map((origin) => send(`${origin.url}/gate/all`));
   await Promise.all(origins.map((origin) => origin.waiting('all')));
-  expect(agent.isCrowded).toBe(true);
+  expect(agent.hasManyOrigins).toBe(true);
   for (const origin of origins) origin.open('all');
   await Promise.all(sent);
-  expect(agent.isCrowded, 'also when they are idle').toBe(true);
+  expect(agent.hasManyOrigins, 'also when they are idle').toBe(true);
   agent.closeIdle();
   await Promise.all(Array.from({ length: 40 }, () => send(`${origins[0]?.url}/ok`)));
-  expect(agent.isCrowded).toBe(false);
+  expect(agent.hasManyOrigins).toBe(false);
 });
 
 test('what is sent by way of a proxy leaves the connection to the proxy open for other hosts', async () => {
@@ -76,7 +76,7 @@ test('what is sent by way of a proxy leaves the connection to the proxy open for
   const origins = await Promise.all([1, 2].map(() => running(startOrigin())));
   const { send } = await startClient({ proxies: through(proxy.url) });
   for (const origin of origins) {
-    expect((await send(`${origin.url}/ok`, {}, { isLast: true })).answer?.status).toBe(200);
+    expect((await send(`${origin.url}/ok`, {}, { isLast: true })).response?.status).toBe(200);
   }
   expect(proxy.accepted.count).toBe(1);
 });

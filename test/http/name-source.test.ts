@@ -1,21 +1,22 @@
 import { expect, test } from 'vitest';
-import { dnsFailure, type LookUp } from '../../src/http/dns/dns-cache.ts';
 import { NameLookup, type NameLookupOptions } from '../../src/http/dns/lookup.ts';
+import type { LookupFunction } from '../../src/http/dns/resolver.ts';
+import { dnsError } from '../../src/http/network-errors.ts';
 
 const answer = (address: string) => ({ addresses: [address], ttlMs: 60_000 });
 const answers =
-  (address: string): LookUp =>
+  (address: string): LookupFunction =>
   async () =>
     answer(address);
 const fails =
-  (code: string): LookUp =>
+  (code: string): LookupFunction =>
   async (name) => {
-    throw dnsFailure(name, code);
+    throw dnsError(name, code);
   };
 
 interface Fakes {
-  readonly servers?: LookUp;
-  readonly system?: LookUp | 'none';
+  readonly servers?: LookupFunction;
+  readonly system?: LookupFunction | 'none';
   readonly hosts?: Readonly<Record<string, readonly string[]>>;
   readonly family?: NameLookupOptions['family'];
 }
@@ -31,7 +32,7 @@ function start({
   const ended: (string | undefined)[] = [];
   const clock = { nowMs: 0 };
   let hostsRead = 0;
-  const noting = (who: string, lookUp: LookUp) => ({
+  const noting = (who: string, lookUp: LookupFunction) => ({
     lookUp: (name: string, isWanted = () => true) => {
       if (!isWanted()) throw new Error('not wanted');
       asked.push(`${who} ${name}`);
@@ -47,7 +48,7 @@ function start({
     },
     servers: noting('servers', servers),
     system: system === 'none' ? undefined : noting('system', system),
-    trouble: { ended: (_, code) => void ended.push(code) },
+    monitor: { record: (_, code) => void ended.push(code) },
     family,
   });
   const addresses = async (name: string) => (await source.lookUp(name)).addresses;
@@ -155,7 +156,7 @@ test('close() ends what is under way: it asks no system, and is no trouble', asy
   const { source, addresses, asked, ended } = start({
     servers: (name) =>
       new Promise((_, reject) => {
-        end = () => reject(dnsFailure(name, 'ECANCELLED'));
+        end = () => reject(dnsError(name, 'ECANCELLED'));
       }),
   });
   const waiting = addresses('a.test');

@@ -22,7 +22,7 @@ test('the time of a connection starts when its address is known', async () => {
   const { failed } = await send(stalled.url); // dialled later, and its time is up
   expect(failed?.failure.code).toBe('ERR_CONNECT_TIMEOUT');
   known.add();
-  expect((await named).answer?.status).toBe(200);
+  expect((await named).response?.status).toBe(200);
 });
 
 test.each([
@@ -31,7 +31,7 @@ test.each([
 ])('an address that refuses is followed by the next one, of %s family', async (_, address) => {
   const origin = await running(startOrigin());
   const { send } = await startClient({ lookUp: async () => [address, '127.0.0.1'] });
-  expect((await send(onPort('a.test', origin))).answer?.status).toBe(200);
+  expect((await send(onPort('a.test', origin))).response?.status).toBe(200);
 });
 
 test('an attempt that is ended while its name is looked up is over at once, and connects to nothing', async () => {

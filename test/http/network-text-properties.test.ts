@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseContentRange, decodeResumeRecord, encodeResumeRecord } from '../../src/bodies/resume.ts';
+import { decodeResumeRecord, encodeResumeRecord, parseContentRange } from '../../src/bodies/resume.ts';
 import { blockedBy } from '../../src/fetch/bot-protection.ts';
 import { retryAfterMs } from '../../src/hosts/retry-policy.ts';
 import { parseHostsFile } from '../../src/http/dns/lookup.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lookUpsAtOnce } from '../../src/http/dns/resolver.ts';
+import { maxConcurrentLookups } from '../../src/http/dns/resolver.ts';
 
 test.each([
   [1, 64],
@@ -9,5 +9,5 @@ test.each([
   [512, 256],
   [65_535, 256],
 ])('%d workers make %d look-ups at once', (concurrency, expected) => {
-  expect(lookUpsAtOnce(concurrency)).toBe(expected);
+  expect(maxConcurrentLookups(concurrency)).toBe(expected);
 });

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { connect } from 'node:net';
-import { connectFailure } from '../../src/http/connector.ts';
+import { diagnoseConnectError } from '../../src/http/connector.ts';
 import { NameLookup, readHostsFile, SystemResolver } from '../../src/http/dns/lookup.ts';
 import { NameServers } from '../../src/http/dns/name-servers.ts';
 import { ConnectError } from '../../src/http/network-errors.ts';
@@ -11,7 +11,7 @@ const source = new NameLookup({
   readHosts: async () => new Map(),
   servers: new NameServers({ servers: ['127.0.0.1:9'], families: 'ipv4', firstTryMs: 10 }),
   system: new SystemResolver(undefined),
-  trouble: { ended: () => {} },
+  monitor: { record: () => {} },
 });
 const held: number[] = [];
 // What loaded this script goes on closing files for a while: until a hundred turns have freed none.
@@ -56,7 +56,7 @@ function holdAll(): number[] {
 function dial(): Promise<never> {
   return new Promise((_, reject) => {
     connect(9, '127.0.0.1').once('error', (error: Error & { code?: string }) => {
-      connectFailure(new ConnectError('connect', error.code, error.message), '127.0.0.1', reject);
+      diagnoseConnectError(new ConnectError('connect', error.code, error.message), '127.0.0.1', reject);
     });
   });
 }

@@ -20,8 +20,8 @@ test.each([
   const first = await send(odd.url);
   const second = await send(odd.url);
   expect(second.failed?.failure, 'the second time is as the first').toEqual(first.failed?.failure);
-  expect(second.answer?.bytes).toBe(first.answer?.bytes);
-  expect((await send(good.url)).answer).toMatchObject({ status: 200, bytes: 4 });
+  expect(second.response?.bytes).toBe(first.response?.bytes);
+  expect((await send(good.url)).response).toMatchObject({ status: 200, bytes: 4 });
   expect(agent.inFlight).toBe(0);
 });
 
@@ -37,8 +37,8 @@ test('bytes behind an answer on a kept connection do not become the next answer'
   const { send } = await startClient();
   const statuses: unknown[] = [];
   for (const path of ['/odd', '/right', '/odd', '/odd', '/right!']) {
-    const { answer, failed } = await send(`${server.url}${path}`);
-    statuses.push([failed?.failure.message, answer?.status, answer?.bytes === path.length]);
+    const { response, failed } = await send(`${server.url}${path}`);
+    statuses.push([failed?.failure.message, response?.status, response?.bytes === path.length]);
   }
   expect(statuses).toEqual(Array.from({ length: 5 }, () => [undefined, 200, true]));
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { dnsFailure } from '../../src/http/dns/dns-cache.ts';
+import { dnsError } from '../../src/http/network-errors.ts';
 import { selfSignedCertificate, serverCertificate } from '../origin/certificates.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { BROKEN_PROXIES, startProxy } from '../origin/proxy.ts';
@@ -60,7 +60,7 @@ describe.each(['http', 'https'])('through an %s:// proxy', (scheme) => {
     const origins = [await running(startOrigin()), await running(startHttps())];
     const proxy = await start({ credentials: 'me:s3cret' });
     const { send } = await startClient({ proxies: through(withCredentials(proxy.url)) });
-    for (const { url } of origins) expect((await send(`${url}/ok`)).answer?.status).toBe(200);
+    for (const { url } of origins) expect((await send(`${url}/ok`)).response?.status).toBe(200);
     const sent = origins.flatMap(({ log }) => log.map(({ headers }) => headers));
     expect(sent).toHaveLength(2);
     expect(JSON.stringify(sent)).not.toMatch(/proxy-auth|Basic|s3cret/i);
@@ -82,9 +82,9 @@ describe.each(['http', 'https'])('through an %s:// proxy', (scheme) => {
     const origin = await running(of === 'https' ? startHttps() : startOrigin());
     const proxy = await start({ credentials: 'me:s3cret' });
     const { send } = await startClient({ proxies: through(proxy.url.replace('//', '//me:wr0ng@')) });
-    const { answer, failed } = await send(`${origin.url}/ok`);
+    const { response, failed } = await send(`${origin.url}/ok`);
     const wish = of === 'https' ? 'tunnel' : 'request';
-    expect(answer).toBeUndefined();
+    expect(response).toBeUndefined();
     expect(failed).toEqual({
       failure: {
         kind: 'connect',
@@ -113,14 +113,14 @@ test('a host of NO_PROXY is asked directly', async () => {
   const origins = [await running(startOrigin()), await running(startHttps())];
   const proxy = await running(startProxy());
   const { send } = await startClient({ proxies: through(proxy.url, '127.0.0.0/8') });
-  for (const { url } of origins) expect((await send(`${url}/ok`)).answer?.status).toBe(200);
+  for (const { url } of origins) expect((await send(`${url}/ok`)).response?.status).toBe(200);
   expect([proxy.accepted.count, origins.map(({ requests }) => requests)]).toEqual([0, [1, 1]]);
 });
 
 test('407 of an origin that is asked directly is its own status', async () => {
   const origin = await running(startOrigin());
   const { send } = await startClient({ proxies: through('127.0.0.1:1', '127.0.0.1') });
-  expect((await send(`${origin.url}/status/407`)).answer?.status).toBe(407);
+  expect((await send(`${origin.url}/status/407`)).response?.status).toBe(407);
 });
 
 test('a host behind the proxy need have no address here', async () => {
@@ -132,7 +132,7 @@ test('a host behind the proxy need have no address here', async () => {
     return ['127.0.0.1'];
   };
   const { send } = await startClient({ lookUp, proxies: through(`proxy.test:${proxy.port}`) });
-  expect((await send('https://only-there.test/ok')).answer?.status).toBe(200);
+  expect((await send('https://only-there.test/ok')).response?.status).toBe(200);
   expect([looked, proxy.log[0]?.path]).toEqual([['proxy.test'], 'only-there.test:443']);
 });
 
@@ -140,14 +140,14 @@ test('an IPv6 host is asked for in brackets', async () => {
   const origin = await running(startHttps());
   const proxy = await running(startProxy({ route: origin }));
   const { send } = await startClient({ proxies: through(proxy.url) });
-  expect((await send('https://[::1]:8443/ok')).answer?.status).toBe(200);
+  expect((await send('https://[::1]:8443/ok')).response?.status).toBe(200);
   expect(proxy.log[0]).toMatchObject({ path: '[::1]:8443', headers: { host: '[::1]:8443' } });
 });
 
 test('a proxy with a bad certificate gets no request and no credentials, also where -k lets hosts have one', async () => {
   const proxy = await running(startProxy({ tls: await selfSignedCertificate() }));
   const proxies = through(withCredentials(proxy.url));
-  const { send } = await startClient({ proxies, secure: { insecure: true } });
+  const { send } = await startClient({ proxies, tls: { insecure: true } });
   for (const url of ['http://a.test/', 'https://a.test/']) {
     const { failed } = await send(url);
     expect(failed?.failure.kind).toBe('tls');
@@ -172,7 +172,7 @@ describe('a proxy that', () => {
   });
 
   it.each(['http://a.test/', 'https://a.test/'])('has no address fails %s to connect', async (url) => {
-    const lookUp = () => Promise.reject(dnsFailure('proxy.test', 'ENOTFOUND'));
+    const lookUp = () => Promise.reject(dnsError('proxy.test', 'ENOTFOUND'));
     const { send } = await startClient({ lookUp, proxies: through('me:s3cret@proxy.test:1') });
     const { failed } = await send(url);
     expect(failed).toMatchObject({ failure: { kind: 'connect', code: 'ENOTFOUND' }, isRetryable: true });

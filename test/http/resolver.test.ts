@@ -1,13 +1,18 @@
 import { expect, test } from 'vitest';
-import { dnsFailure, type LookUp } from '../../src/http/dns/dns-cache.ts';
-import { overridesOf, Resolver, type ResolverOptions } from '../../src/http/dns/resolver.ts';
+import {
+  type LookupFunction,
+  Resolver,
+  type ResolverOptions,
+  toOverrideLookup,
+} from '../../src/http/dns/resolver.ts';
+import { dnsError } from '../../src/http/network-errors.ts';
 import { Tally } from '../origin/tally.ts';
 import { startClient } from './client.ts';
 
 const ANSWER = { addresses: ['192.0.2.1'], ttlMs: 60_000 };
 
 /** A resolver on a clock that stands still, whose look-ups are noted and answered by `lookUp`. */
-function startResolver(lookUp: LookUp = async () => ANSWER, options: Partial<ResolverOptions> = {}) {
+function startResolver(lookUp: LookupFunction = async () => ANSWER, options: Partial<ResolverOptions> = {}) {
   const asked: string[] = [];
   const clock = { nowMs: 1000 };
   const resolver = new Resolver({
@@ -33,8 +38,8 @@ function startResolver(lookUp: LookUp = async () => ANSWER, options: Partial<Res
   return { asked, clock, resolver, resolve, known };
 }
 
-const failing = (code: string): LookUp => {
-  return (name) => Promise.reject(dnsFailure(name, code));
+const failing = (code: string): LookupFunction => {
+  return (name) => Promise.reject(dnsError(name, code));
 };
 const never = new Promise<never>(() => {});
 
@@ -117,7 +122,7 @@ test.each([
 
 test('addresses that were given go before literals and before DNS, for their port alone', async () => {
   const addresses = ['127.0.0.9', '::9'];
-  const findOverride = overridesOf([
+  const findOverride = toOverrideLookup([
     { host: 'a.test', port: 80, addresses },
     { host: '192.0.2.7', port: 80, addresses },
   ]);
@@ -130,7 +135,7 @@ test('addresses that were given go before literals and before DNS, for their por
 });
 
 test('addresses that were given are limited to the family that is wanted', async () => {
-  const findOverride = overridesOf([
+  const findOverride = toOverrideLookup([
     { host: 'a.test', port: 80, addresses: ['127.0.0.9', '::9'] },
     { host: 'b.test', port: 80, addresses: ['127.0.0.9'] },
   ]);
@@ -141,7 +146,7 @@ test('addresses that were given are limited to the family that is wanted', async
 
 test.each([
   [{}, 64],
-  [{ maxLookUps: 100 }, 100],
+  [{ maxLookups: 100 }, 100],
 ])('with %j %d names are looked up at once at most', async (options, max) => {
   const started = new Tally();
   const answered = new Tally();
@@ -163,7 +168,7 @@ test.each([
 test('a look-up that takes too long fails, makes room, and may be tried again', async () => {
   const { resolve } = startResolver((name) => (name === 'slow.test' ? never : startOk()), {
     timeoutMs: 20,
-    maxLookUps: 1,
+    maxLookups: 1,
   });
   const [slow, next] = await Promise.allSettled([resolve('slow.test'), resolve('next.test')]);
   expect(slow).toMatchObject({
@@ -179,7 +184,7 @@ test('a look-up that takes too long fails, makes room, and may be tried again', 
 test('a resolver that is closed starts none of the look-ups that wait', async () => {
   const ended = new Tally();
   const { asked, resolver, resolve } = startResolver(() => ended.reached(1).then(startOk), {
-    maxLookUps: 1,
+    maxLookups: 1,
     onClose: () => ended.add(),
   });
   const first = resolve('a.test');
@@ -205,10 +210,10 @@ test.each([
   ['EAI_AGAIN', true, 'EAI_AGAIN a.test: the resolver of the system fails for the moment'],
   ['EWHATEVER', true, 'EWHATEVER a.test: the look-up failed'],
 ])('%s is a failure of DNS (%#)', async (code, isRetryable, message) => {
-  const { send } = await startClient({ lookUp: (name) => Promise.reject(dnsFailure(name, code)) });
+  const { send } = await startClient({ lookUp: (name) => Promise.reject(dnsError(name, code)) });
   for (const round of ['looked up', 'remembered']) {
-    const { failed, answer } = await send('http://a.test/');
+    const { failed, response } = await send('http://a.test/');
     expect(failed, round).toEqual({ failure: { kind: 'dns', code, message }, isRetryable });
-    expect(answer).toBeUndefined();
+    expect(response).toBeUndefined();
   }
 });

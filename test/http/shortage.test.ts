@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { classify } from '../../src/http/classify-error.ts';
-import { connectFailure } from '../../src/http/connector.ts';
+import { classifyError } from '../../src/http/classify-error.ts';
+import { diagnoseConnectError } from '../../src/http/connector.ts';
 import { ConnectError, ResourceExhaustedError } from '../../src/http/network-errors.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { startProcess } from '../origin/run-cli.ts';
@@ -11,7 +11,7 @@ import { running, startClient } from './client.ts';
 const hasLimits = process.platform !== 'win32';
 
 function judged(error: ConnectError, address: string): Promise<ConnectError | ResourceExhaustedError> {
-  return new Promise((resolve) => connectFailure(error, address, resolve));
+  return new Promise((resolve) => diagnoseConnectError(error, address, resolve));
 }
 
 test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])('%s of a connect is a shortage', async (code) => {
@@ -40,19 +40,22 @@ test.each([
 
 test('a shortage is told apart from the failures of hosts', () => {
   const progress = { hasHead: false, isFresh: true };
-  const { isResourceExhausted, failure } = classify(new ResourceExhaustedError('EMFILE', 'words'), progress);
+  const { isResourceExhausted, failure } = classifyError(
+    new ResourceExhaustedError('EMFILE', 'words'),
+    progress,
+  );
   expect([isResourceExhausted, failure]).toEqual([
     true,
     { kind: 'connect', code: 'EMFILE', message: 'words' },
   ]);
-  expect(classify(new ConnectError('connect', 'ECONNREFUSED', 'words'), progress).isResourceExhausted).toBe(
-    undefined,
-  );
+  expect(
+    classifyError(new ConnectError('connect', 'ECONNREFUSED', 'words'), progress).isResourceExhausted,
+  ).toBe(undefined);
 });
 
 test.each(['ENOBUFS', 'ENOMEM'])('%s of a connection that was made has cost that connection', (code) => {
   const error = Object.assign(new Error('words'), { code });
-  expect(classify(error, { hasHead: false, isFresh: true })).toMatchObject({
+  expect(classifyError(error, { hasHead: false, isFresh: true })).toMatchObject({
     failure: { kind: 'reset', code },
     isRetryable: true,
   });
@@ -70,7 +73,7 @@ test('a name that could not be looked up for want of descriptors is looked up ag
   });
   const url = `http://name.test:${origin.port}/ok`;
   expect((await send(url)).failed?.isResourceExhausted).toBe(true);
-  expect((await send(url)).answer?.status).toBe(200);
+  expect((await send(url)).response?.status).toBe(200);
 });
 
 const SCRIPT = fileURLToPath(new URL('out-of-descriptors.ts', import.meta.url));

@@ -1,4 +1,4 @@
-import { proxy } from '../../src/config/parse/addresses.ts';
+import { proxy } from '../../src/config/parse/server-urls.ts';
 import { ProxyRoutes } from '../../src/http/proxy.ts';
 
 /** Routes through one proxy for both schemes, except to the hosts of `bypass`; CONNECT names the agent `test/1`. */

@@ -20,8 +20,8 @@ test.each([tls.startExpired, tls.startNotYetValid, tls.startSelfSigned, tls.star
   'an insecure client takes the certificate of %o',
   async (start) => {
     const origin = await running(start());
-    const { send } = await startClient({ secure: { ...INSECURE, ca: undefined } });
-    expect(await send(`${origin.url}/ok`)).toMatchObject({ failed: undefined, answer: { status: 200 } });
+    const { send } = await startClient({ tls: { ...INSECURE, ca: undefined } });
+    expect(await send(`${origin.url}/ok`)).toMatchObject({ failed: undefined, response: { status: 200 } });
   },
 );
 
@@ -29,7 +29,7 @@ test.each<() => Promise<Server>>([tls.startPlainBehindHttps, tls.startOldTls, tl
   'an insecure client fails with %o all the same',
   async (start) => {
     const origin = await running(start());
-    const { send } = await startClient({ secure: INSECURE });
+    const { send } = await startClient({ tls: INSECURE });
     expect((await send(origin.url)).failed?.failure.kind).toBe('tls');
   },
 );
@@ -38,7 +38,7 @@ test('certificates that are named are trusted, all of them, and no others', asyn
   const [mine, other] = [await selfSignedCertificate(), await selfSignedCertificate()];
   const url = async (certificate: typeof mine) => (await running(tls.startHttps({ tls: certificate }))).url;
   const urls = [await url(mine), await url(other), (await running(tls.startHttps())).url];
-  const { send } = await startClient({ secure: { ca: `${other.cert}\n${mine.cert}` } });
+  const { send } = await startClient({ tls: { ca: `${other.cert}\n${mine.cert}` } });
   const codes = [];
   for (const one of urls) codes.push((await send(`${one}/ok`)).failed?.failure.code);
   expect(codes).toEqual([undefined, undefined, 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY']);
@@ -47,7 +47,7 @@ test('certificates that are named are trusted, all of them, and no others', asyn
 test('a certificate of a server that is named is trusted without its CA', async () => {
   const certificate = await serverCertificate();
   const origin = await running(tls.startHttps({ tls: certificate }));
-  const { send } = await startClient({ secure: { ca: certificate.cert } });
+  const { send } = await startClient({ tls: { ca: certificate.cert } });
   expect((await send(`${origin.url}/ok`)).failed).toBeUndefined();
 });
 
@@ -65,8 +65,8 @@ test('the names that a certificate is for are told when it is for others', async
 
 test('a client certificate is shown to a server that asks for one', async () => {
   const origin = await running(tls.startMutualTls());
-  const { send } = await startClient({ secure: await clientCertificate() });
-  expect((await send(`${origin.url}/ok`)).answer?.status).toBe(200);
+  const { send } = await startClient({ tls: await clientCertificate() });
+  expect((await send(`${origin.url}/ok`)).response?.status).toBe(200);
 });
 
 test.each([
@@ -85,11 +85,11 @@ test.each([
 test('a server that wants a client certificate for HTTP/2 says so', async () => {
   const only = { requestCert: true, rejectUnauthorized: true, ca: await tls.caPem() };
   const origin = await startHttp2({}, only);
-  const without = await startClient({ secure: { http2: true } });
+  const without = await startClient({ tls: { http2: true } });
   const { failed } = await without.send(origin.url);
   expect(failed).toMatchObject({ failure: { kind: 'tls' }, isRetryable: false });
-  const having = await startClient({ secure: { http2: true, ...(await clientCertificate()) } });
-  expect((await having.send(origin.url)).answer?.status).toBe(200);
+  const having = await startClient({ tls: { http2: true, ...(await clientCertificate()) } });
+  expect((await having.send(origin.url)).response?.status).toBe(200);
 });
 
 test('a server with no cipher in common is a failure of TLS', async () => {
