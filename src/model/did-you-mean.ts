@@ -1,11 +1,11 @@
 import { createRequire } from 'node:module';
 
-/** Longer words are no typing errors of a name, and would take long to compare. */
+/** Longer words are not misspelt names, and slow to compare. */
 const MAX_LENGTH = 40;
 
 /**
- * The candidate that `word` was probably meant to be: the one with the smallest edit distance, if that is at most a third
- * of the longer word, and at least 1. Case, dashes and underscores do not count.
+ * The candidate that `word` is probably a misspelling of: the one with the smallest edit distance, if that is at most a third
+ * of the longer word (or 1). Case, dashes and underscores are ignored.
  */
 export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
   const plain = plainText(word);
@@ -16,7 +16,7 @@ export function didYouMean(word: string, candidates: readonly string[]): string 
     const other = plainText(candidate);
     const allowed = Math.max(1, Math.floor(Math.max(plain.length, other.length) / 3));
     const distance = editDistance(plain, other);
-    // A candidate of which every letter would have to change was not meant.
+    // If every letter would have to change, it is not a misspelling.
     if (distance <= allowed && distance < bestDistance && distance < other.length) {
       best = candidate;
       bestDistance = distance;
@@ -29,7 +29,7 @@ function plainText(word: string): string {
   return word.toLowerCase().replace(/[-_]/g, '');
 }
 
-/** Loads the package on first use: most runs have no misspelt name. */
+/** Loads the package on first use, since most runs have no misspelt name. */
 function editDistance(from: string, to: string): number {
   const { distance } = createRequire(import.meta.url)(
     'fastest-levenshtein',

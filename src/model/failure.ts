@@ -1,4 +1,4 @@
-/** Every way in which a URL can fail. Part of the record format: a name here never changes its meaning. */
+/** The kinds of failure of a URL. They are part of the record format, so a name never changes its meaning. */
 export const FAILURE_KINDS = [
   'invalid',
   'dns',
@@ -21,7 +21,7 @@ export const FAILURE_KINDS = [
 
 export type FailureKind = (typeof FAILURE_KINDS)[number];
 
-/** Why a URL failed. `code` is the code of the library that reported it; `message` is for people. */
+/** Why a URL failed. `code` comes from Node or the library that reported the failure; `message` is for people. */
 export interface Failure {
   readonly kind: FailureKind;
   readonly code?: string;

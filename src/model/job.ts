@@ -1,38 +1,38 @@
 import type { Expectation } from './expectation.ts';
 
-/** One URL to fetch, as it was read from an input. */
+/** One URL to fetch, as read from an input. */
 export interface Job {
-  /** Position among the jobs of the whole run, from 0. */
+  /** Position among all jobs of the run, from 0. */
   readonly index: number;
-  /** Where it was read: a file name, `-` for standard input, `arguments`, or `library`. */
+  /** The input: a file name, `-` for standard input, `arguments`, or `library`. */
   readonly source: string;
   /** Line in the source, from 1. */
   readonly line: number;
-  /** Serialised `http:` or `https:` URL without user name and password; of an invalid job, what was read, made printable. */
+  /** Serialised `http:` or `https:` URL without user name and password; for an invalid job the text that was read, made printable. */
   readonly url: string;
-  /** Request method of this job alone, in upper case. */
+  /** Request method of this job, if not that of the run. Standard methods are in upper case. */
   readonly method?: string;
-  /** Request headers of this job alone, with lower-case names. */
+  /** Additional request headers of this job, with lower-case names. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Request body, sent as UTF-8. */
   readonly body?: string;
-  /** What its answer must be, beside what the run expects of every answer. */
+  /** What its response must meet, in addition to the expectation of the run. */
   readonly expect?: Expectation;
-  /** A name given by the user, handed through to the record. */
+  /** An identifier given by the user, copied to the record. */
   readonly id?: string;
-  /** The name of the file that the body is saved in, relative to the directory for bodies. */
+  /** File name for the body, relative to the save directory. */
   readonly save?: string;
-  /** Why this job cannot be fetched. It still ends in a result: `FAIL invalid`. */
+  /** Why this job cannot be fetched. It still has a result: `FAIL invalid`. */
   readonly invalid?: string;
 }
 
-/** What a template for file names can hold in braces. */
+/** The fields of a file name template, written in braces. */
 export const NAME_FIELDS = ['host', 'path', 'index', 'id', 'hash', 'ext', 'status', 'query'] as const;
 
 export type NameField = (typeof NAME_FIELDS)[number];
 
-/** Text as it is, or a field that each answer fills. */
+/** Literal text, or a field with a value for each response. */
 export type NamePart = { readonly text: string } | { readonly field: NameField };
 
-/** A template for the names of files, with `/` between directories; each field is there once at most. */
+/** A template for file names, with `/` between directories. Each field occurs at most once. */
 export type NameTemplate = readonly NamePart[];

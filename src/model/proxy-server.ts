@@ -1,23 +1,23 @@
-/** A proxy, as its URL says. */
+/** A proxy, from its URL. */
 export interface ProxyServer {
-  /** Whether TLS is spoken with the proxy itself. */
+  /** Whether the connection to the proxy itself uses TLS. */
   readonly isSecure: boolean;
-  /** A name or an address, without brackets. */
+  /** A name or an IP address, without brackets. */
   readonly hostname: string;
   readonly port: number;
-  /** A secret: for this proxy alone, and for no message. */
+  /** Secret: only sent to this proxy, and never printed. */
   readonly credentials?: { readonly user: string; readonly password: string };
 }
 
-/** Which proxy the URLs of each scheme go through. */
+/** The proxy for the URLs of each scheme. */
 export interface ProxySettings {
   readonly http: ProxyServer | undefined;
   readonly https: ProxyServer | undefined;
-  /** The hosts that are asked without a proxy, as `NO_PROXY` lists them. */
+  /** Hosts that are reached without a proxy, in the syntax of `NO_PROXY`. */
   readonly bypass: string;
 }
 
-/** What messages call a proxy: host and port, with brackets around an IPv6 address. */
+/** Host and port of a proxy, with brackets around an IPv6 address. */
 export function proxyAuthority({ hostname, port }: ProxyServer): string {
   return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`;
 }

@@ -1,4 +1,3 @@
-// RFC 9110, section 5.6.2.
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 const STANDARD_METHODS: ReadonlySet<string> = new Set([
@@ -12,8 +11,8 @@ const STANDARD_METHODS: ReadonlySet<string> = new Set([
   'PATCH',
 ]);
 
-/** Headers that describe the connection or the length of the message, which only the sender of the message knows. */
-export const OWNED_HEADERS: ReadonlySet<string> = new Set([
+/** Headers that a user cannot set: they describe the connection or the length of the message, so the HTTP client sets them. */
+export const MANAGED_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',
@@ -22,13 +21,13 @@ export const OWNED_HEADERS: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-/** Whether this is a token, what methods and header names are made of. */
+/** Whether this is a token (RFC 9110, 5.6.2), as methods and header names are. */
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** A method as it is sent: upper case when it is a standard one, otherwise as it was written. */
-export function sentMethod(method: string): string {
+/** The method as it is sent: standard methods in upper case, others unchanged. */
+export function normalizeMethod(method: string): string {
   const upper = method.toUpperCase();
   return STANDARD_METHODS.has(upper) ? upper : method;
 }

@@ -1,118 +1,118 @@
 import type { Failure } from './failure.ts';
 
-/** One hop that was answered with a redirect: the status and the URL that gave it. */
+/** One redirect that was followed: its status, and the URL that it came from. */
 export interface Redirect {
   readonly status: number;
   readonly url: string;
 }
 
-/** What was kept of a body: a file, or the body itself. */
+/** A body that was saved to a file or is included in the result. */
 export interface KeptBody {
-  /** Relative to the directory that bodies are saved in, with `/` between its parts. */
+  /** File name relative to the save directory, with `/` between its parts. */
   readonly path?: string | undefined;
-  /** Length as it is kept. */
+  /** Length in bytes, as saved or included. */
   readonly bytes: number;
-  /** In lower-case hex, of the bytes as they are kept. */
+  /** Hash of these bytes, in lower-case hex. */
   readonly sha256?: string | undefined;
-  /** The body itself, when it is text. */
+  /** The body, if it is text. */
   readonly text?: string | undefined;
-  /** The body itself, when it is not. */
+  /** The body, if it is not text. */
   readonly base64?: string | undefined;
 }
 
-/** How a result stands to the run that the baseline was made of. */
+/** How a result compares with the run that the baseline was made from. */
 type BaselineVerdict = 'new' | 'known' | 'mended';
 
-interface Outcome {
+interface BaseResult {
   readonly index: number;
   readonly source: string;
   readonly line: number;
   readonly id?: string | undefined;
   /** The URL of the job. */
   readonly url: string;
-  /** The URL that answered, when it is not `url`. */
+  /** The URL of the last response, if it is not `url`. */
   readonly finalUrl?: string | undefined;
   readonly method: string;
-  /** Status of the last answer, if there was one. */
+  /** Status of the last response, if there was one. */
   readonly status?: number | undefined;
-  /** Attempts made, 0 when nothing was sent. Redirect hops are part of one attempt. */
+  /** Number of attempts, 0 if nothing was sent. The hops of a redirect are part of one attempt. */
   readonly attempts: number;
   readonly redirects: readonly Redirect[];
-  /** Length of the body in bytes after decoding, as far as it was read; of one that was gone on with, the part that came now. */
+  /** Decoded bytes of the body read in this run; for a resumed download, only the new part. */
   readonly bytes: number;
-  /** The body was larger than the limit and was not read to its end. */
+  /** Whether the body exceeded the size limit and was cut. */
   readonly truncated: boolean;
   readonly contentType?: string | undefined;
   /** Start of the last attempt, in ms since the epoch. */
   readonly startedAt: number;
-  /** Length of the last attempt in ms, from its start to its last byte or its failure. */
+  /** Duration of the last attempt in ms, until its last byte or its failure. */
   readonly durationMs: number;
-  /** Time to the first byte of the answer in ms, from the start of the last attempt. */
+  /** Time to the first byte of the response in ms, from the start of the last attempt. */
   readonly ttfbMs?: number | undefined;
   readonly body?: KeptBody | undefined;
   readonly baseline?: BaselineVerdict | undefined;
-  /** Bad runs in a row, this one counted, when they are counted and not yet enough to fail the run. */
+  /** Consecutive bad runs of this URL, this one included, if they are counted and too few to fail the run. */
   readonly badRuns?: number | undefined;
-  /** The worker that made it, in a run on many machines: where its body is, if it was saved. */
+  /** The cluster worker that fetched it, which also has the saved body. */
   readonly worker?: string | undefined;
-  /** It comes from the journal, and this run has fetched nothing for it. No part of the record. */
+  /** Whether it comes from the journal and this run fetched nothing for it. Not part of the record. */
   readonly isResumed?: boolean | undefined;
 }
 
-export interface OkResult extends Outcome {
+export interface OkResult extends BaseResult {
   readonly ok: true;
-  /** What would be a failure if the options did not let it pass. */
+  /** A problem that the options accept, which would be a failure otherwise. */
   readonly warning?: Failure | undefined;
   readonly failure?: undefined;
 }
 
-export interface FailedResult extends Outcome {
+export interface FailedResult extends BaseResult {
   readonly ok: false;
   readonly warning?: undefined;
   readonly failure: Failure;
 }
 
-/** What became of one job. A failed URL is a value; branch on `ok` and `failure.kind`. */
+/** The result of one job. A failed URL is a value; branch on `ok` and `failure.kind`. */
 export type Result = OkResult | FailedResult;
 
 type Verdict = 'OK' | 'WARN' | 'FAIL';
 
-/** The word for a result in the first column. */
+/** The verdict in the first column of text output. */
 export function verdictOf(result: Result): Verdict {
   if (!result.ok) return 'FAIL';
   return result.warning === undefined ? 'OK' : 'WARN';
 }
 
-/** Whether a result makes the run fail: a failure does, unless the baseline knows it or it may be a flaw of the day. */
+/** Whether a result fails the run: a failure does, unless it is in the baseline or below `--flaky-after`. */
 export function failsRun(result: Result): boolean {
   return !result.ok && result.baseline !== 'known' && result.badRuns === undefined;
 }
 
 /**
- * The word for what a URL gave, as in the second column of the results: of a failure or a warning its kind, or the
- * status where the kind is `status`; otherwise the status, `-` if there is none.
+ * The label in the second column of text output: the kind of the failure or warning, or the status if the kind is `status` or
+ * there is neither; `-` without a status.
  */
 export function outcomeLabel({ failure, warning, status }: Result): string {
-  const trouble = failure ?? warning;
-  if (trouble === undefined || (trouble.kind === 'status' && status !== undefined))
+  const problem = failure ?? warning;
+  if (problem === undefined || (problem.kind === 'status' && status !== undefined))
     return String(status ?? '-');
-  return trouble.kind;
+  return problem.kind;
 }
 
-/** How a result stands to the runs before: `known`, `new`, `mended`, `bad run 2`; mostly nothing. */
-export function standingNotes({ baseline, badRuns }: Result): readonly string[] {
+/** Comparison with earlier runs, for text output: `known`, `new`, `mended`, `bad run 2`; usually none. */
+export function historyNotes({ baseline, badRuns }: Result): readonly string[] {
   const notes: string[] = [];
   if (baseline !== undefined) notes.push(baseline);
   if (badRuns !== undefined) notes.push(`bad run ${badRuns}`);
   return notes;
 }
 
-/** Length of a body in bytes: as it was kept, which is more than came when it was gone on with, or else as far as it was read. */
+/** Length of the whole body in bytes. For a resumed download, `bytes` has only the new part. */
 export function bodyLength({ body, bytes }: Result): number {
   return body?.bytes ?? bytes;
 }
 
-/** The reports that a run can be made into. */
+/** The report formats. */
 export const REPORT_KINDS = ['junit', 'json', 'markdown', 'html', 'csv'] as const;
 
 export type ReportKind = (typeof REPORT_KINDS)[number];

@@ -1,32 +1,32 @@
-/** Bytes of one part of a name: common file systems take 255, and what is written beside a file needs a suffix. */
+/** Maximum length of one path component in bytes. Common file systems allow 255; the rest is for suffixes of temporary files. */
 export const MAX_FILE_NAME_BYTES = 240;
 
-/** Bytes of a whole name: macOS takes 1024, the directory that it is in included. */
+/** Maximum length of a whole name in bytes. macOS allows 1024, the save directory included. */
 export const MAX_NAME_BYTES = 700;
 
-// What Windows or exFAT refuse, control characters, and characters that cannot be seen, which HFS+ passes over.
+// Characters that Windows or exFAT refuse, control characters, and invisible characters, which HFS+ ignores.
 const FORBIDDEN = /[<>:"|?*\\/\p{C}\u2028\u2029]/u;
 
-// Windows takes these for devices, also before an extension.
+// Device names on Windows, also before an extension.
 const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$|clock\$) *(?=\.|$)/i;
 
-// Windows drops dots and spaces at the end; some tools drop spaces at the start.
+// Windows drops trailing dots and spaces; some tools drop leading spaces.
 const EDGES = /^ +|[. ]+$/;
 
-/** What a body that is not yet whole is called, and what is kept beside it. */
+// Names of incomplete bodies and of their metadata.
 const UNFINISHED = /\.part(?:\.json)?$/i;
 
 const ALL_FORBIDDEN = new RegExp(FORBIDDEN, 'gu');
 const ALL_EDGES = new RegExp(EDGES, 'g');
 
-// Most parts.
+// Fast path for most components.
 const PLAIN = /^[0-9A-Za-z_-]{1,100}(?:\.[0-9A-Za-z_-]{1,100}){0,3}$/;
 
-// More than is ever kept of a part, and little enough for expressions that look twice.
+// More than is ever kept of a component, and short enough for expressions with backtracking.
 const MAX_START = 900;
 const MAX_END = 100;
 
-/** Makes one part of a name such that every common file system takes it, save that it may still be too long. */
+/** Makes a path component valid on every common file system, except that it may still be too long. */
 export function safePart(text: string): string {
   if (PLAIN.test(text) && !DEVICE.test(text) && !UNFINISHED.test(text)) return text;
   const ends = text.length > MAX_START + MAX_END ? text.slice(0, MAX_START) + text.slice(-MAX_END) : text;
@@ -39,7 +39,7 @@ export function safePart(text: string): string {
   return safe === '' ? '_' : safe;
 }
 
-/** Why this cannot be the name of a file below a directory, or `undefined` when it can, on every common file system. */
+/** Why this is not a valid relative file name on every common file system; `undefined` if it is. */
 export function fileNameFault(name: string): string | undefined {
   if (name === '') return 'it must not be empty';
   if (name.startsWith('/') || /^[a-z]:/i.test(name))

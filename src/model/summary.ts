@@ -2,7 +2,7 @@ import { createHistogram } from 'node:perf_hooks';
 import { AccountingError } from './errors.ts';
 import type { FailureKind } from './failure.ts';
 import { type FailedResult, failsRun, type OkResult, type Result } from './result.ts';
-import { HeavyHitters } from './top-k.ts';
+import { TopK } from './top-k.ts';
 import { hostOf } from './url.ts';
 
 const HIGHEST_US = 24 * 3600 * 1e6;
@@ -15,9 +15,9 @@ interface Latency {
 }
 
 /**
- * Percentiles of many durations in constant memory: Node's own HDR histogram (G. Tene, HdrHistogram) over
- * microseconds with three significant figures, so a percentile is at most 0.1 % or 1 µs off. About 300 kB and
- * 20 ns a record. Durations above 24 hours count as 24 hours.
+ * Percentiles of durations in constant memory: Node's HDR histogram (G. Tene, HdrHistogram) over microseconds with three
+ * significant figures, so the error of a percentile is at most 0.1 % or 1 µs. About 300 kB, and 20 ns per record. Durations
+ * above 24 hours count as 24 hours.
  */
 export class LatencyHistogram {
   readonly #histogram = createHistogram({ lowest: 1, highest: HIGHEST_US, figures: 3 });
@@ -25,12 +25,12 @@ export class LatencyHistogram {
 
   record(durationMs: number): void {
     const us = Math.round(durationMs * 1000);
-    // The histogram throws on 0 and on what is not a number.
+    // The histogram throws for 0 and NaN.
     this.#histogram.record(us >= 1 ? Math.min(us, HIGHEST_US) : 1);
     this.#count += 1;
   }
 
-  /** Nothing when nothing was recorded: a percentile of no durations is not 0. */
+  /** `undefined` if nothing was recorded. */
   percentiles(): Latency | undefined {
     if (this.#count === 0) return undefined;
     return { p50: this.#at(50), p90: this.#at(90), p99: this.#at(99) };
@@ -44,41 +44,41 @@ export class LatencyHistogram {
 const HOST_COUNTERS = 100;
 const WORST_HOSTS = 10;
 
-/** What became of a run, as plain data: also the object that `--summary json` writes. */
+/** The counts of a run as plain data: the object that `--summary json` writes. */
 export interface Summary {
   /** Jobs read from the inputs. */
   readonly read: number;
   readonly ok: number;
-  /** Those that are OK with a warning: a part of `ok`. */
+  /** OK with a warning; part of `ok`. */
   readonly warned: number;
-  /** Those that the baseline has as failed and that are OK now: a part of `ok`. */
+  /** OK, but failed in the baseline; part of `ok`. */
   readonly mended: number;
   readonly failed: number;
-  /** Failures that the baseline knows: a part of `failed`. */
+  /** Failures in the baseline; part of `failed`. */
   readonly known: number;
-  /** Failures that the baseline does not know: a part of `failed`, 0 without a baseline. */
+  /** Failures not in the baseline; part of `failed`, 0 without a baseline. */
   readonly new: number;
-  /** Failures that are not known and have not come often enough yet to fail the run: a part of `failed`. */
+  /** Failures not in the baseline that are below `--flaky-after`; part of `failed`. */
   readonly flaky: number;
-  /** Those that come from the journal of an earlier run: a part of `ok` and `failed`. */
+  /** Taken from the journal of an earlier run; part of `ok` and `failed`. */
   readonly resumed: number;
-  /** Left out on purpose, such as the second of two equal URLs. */
+  /** Left out on purpose, such as duplicate URLs. */
   readonly skipped: number;
-  /** Read, but never asked for, because the run was stopped. */
+  /** Read, but not fetched because the run was stopped. */
   readonly notFetched: number;
   readonly wallMs: number;
-  /** URLs that this run has finished, OK or failed, for each second of wall time. */
+  /** URLs that this run finished, OK or failed, per second of wall time. */
   readonly urlsPerSecond: number;
   readonly bytes: number;
-  /** Of the last attempt of each URL that was asked for; left out when none was. */
+  /** Durations of the last attempt of each URL; left out if nothing was sent. */
   readonly latencyMs?: Latency;
   readonly failuresByKind: Readonly<Partial<Record<FailureKind, number>>>;
-  /** The failures of kind `status` by their status code. */
+  /** Failures of kind `status`, by status code. */
   readonly failuresByStatus: Readonly<Record<string, number>>;
   readonly worstHosts: readonly FailingHost[];
 }
 
-/** A host with the most failures; the true number lies between `failures - overcount` and `failures`. */
+/** A host with many failures. The true number is between `failures - overcount` and `failures`. */
 export interface FailingHost {
   readonly host: string;
   readonly failures: number;
@@ -86,8 +86,8 @@ export interface FailingHost {
 }
 
 /**
- * Folds results into a `Summary`, in memory that depends on neither their number nor that of their hosts.
- * `add()` counts `ok`, `failed` and their parts; the other counts belong to whoever reads the input and stops the run.
+ * Folds results into a `Summary`, in constant memory for any number of results and hosts.
+ * `add()` sets `ok`, `failed` and their parts; the caller sets `read`, `skipped` and `notFetched`.
  */
 export class SummaryFold {
   read = 0;
@@ -105,7 +105,7 @@ export class SummaryFold {
   readonly #latency = new LatencyHistogram();
   readonly #kinds = new Map<FailureKind, number>();
   readonly #statuses = new Map<number, number>();
-  readonly #hosts = new HeavyHitters(HOST_COUNTERS);
+  readonly #hosts = new TopK(HOST_COUNTERS);
 
   add(result: Result): void {
     if (result.isResumed) this.resumed += 1;
@@ -115,7 +115,7 @@ export class SummaryFold {
     else this.#addFailure(result);
   }
 
-  /** The state so far, `wallMs` milliseconds after the run began. */
+  /** The summary so far, `wallMs` after the start of the run. */
   summary(wallMs: number): Summary {
     const latencyMs = this.#latency.percentiles();
     const fetched = this.ok + this.failed - this.resumed;
@@ -159,12 +159,12 @@ export class SummaryFold {
     if (kind === 'status' && result.status !== undefined) {
       this.#statuses.set(result.status, (this.#statuses.get(result.status) ?? 0) + 1);
     }
-    // The URL of an invalid job is whatever was read, so it has no host to blame.
+    // The `url` of an invalid job is any text, without a host.
     if (kind !== 'invalid') this.#hosts.add(hostOf(result.finalUrl ?? result.url));
   }
 }
 
-/** Throws an AccountingError with all counts unless read = ok + failed + skipped + notFetched. */
+/** @throws AccountingError unless read = ok + failed + skipped + notFetched */
 export function checkBalance(
   counts: Pick<Summary, 'read' | 'ok' | 'failed' | 'skipped' | 'notFetched'>,
 ): void {

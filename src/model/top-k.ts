@@ -1,21 +1,21 @@
-/** A key with its count. The true count lies between `count - overcount` and `count`. */
-export interface HeavyHitter {
+/** A key with its count. The true count is between `count - overcount` and `count`. */
+interface CountedKey {
   readonly key: string;
   readonly count: number;
   readonly overcount: number;
 }
 
 /**
- * The most frequent keys of an endless stream in constant memory: Space-Saving (A. Metwally, D. Agrawal, A. El
+ * The most frequent keys of an unbounded stream in constant memory: the Space-Saving algorithm (A. Metwally, D. Agrawal, A. El
  * Abbadi: Efficient computation of frequent and top-k elements in data streams, ICDT 2005).
- * - A key that makes up more than 1/capacity of the stream is always among the counters.
- * - `overcount` is 0 for each key as long as no more than `capacity` distinct keys were seen.
- * - A new key beyond the capacity costs one pass over the counters, any other key one look-up.
+ * - A key that makes up more than 1/capacity of the stream always has a counter.
+ * - `overcount` is 0 for all keys while at most `capacity` distinct keys were seen.
+ * - A new key beyond the capacity is O(capacity), any other key O(1).
  */
-export class HeavyHitters {
+export class TopK {
   readonly #slots = new Map<string, number>();
   readonly #keys: string[] = [];
-  // Typed arrays make the pass over all counters cheap: a stream of ever new keys needs it for each.
+  // Typed arrays, since a stream of new keys scans all counters for each of them.
   readonly #counts: Float64Array;
   readonly #overcounts: Float64Array;
 
@@ -30,15 +30,15 @@ export class HeavyHitters {
     this.#counts[slot] = this.#count(slot) + 1;
   }
 
-  /** At most `limit` keys, those first that were certainly seen most often. */
-  top(limit: number): HeavyHitter[] {
+  /** At most `limit` keys, in descending order of the lower bound of their count. */
+  top(limit: number): CountedKey[] {
     return this.#keys
       .map((key, slot) => ({ key, count: this.#count(slot), overcount: this.#overcounts[slot] ?? 0 }))
       .sort((a, b) => b.count - b.overcount - (a.count - a.overcount) || b.count - a.count)
       .slice(0, limit);
   }
 
-  /** A newcomer takes over the smallest counter, since it can have been missed that often and no more. */
+  /** A new key takes over the smallest counter, since it cannot have been missed more often than that. */
   #slotFor(key: string): number {
     const isFree = this.#keys.length < this.#counts.length;
     const slot = isFree ? this.#keys.length : this.#smallest();

@@ -1,4 +1,4 @@
-// These work on serialised WHATWG URLs without credentials, where slicing is exact and costs a tenth of parsing.
+// All of these take serialised WHATWG URLs without credentials, for which slicing is exact and ten times as fast as parsing.
 
 /** Scheme, host and port: `https://example.com:8443`. */
 export function originOf(url: string): string {

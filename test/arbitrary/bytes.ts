@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 
-/** Pieces of what lists are made of, and of what they are not: line ends, marks, halves of characters, bytes that are no UTF-8. */
+/** Pieces of lists, and pieces that do not belong in lists: line ends, marks, half characters, invalid UTF-8. */
 const PIECES = [
   '\n', '\n', '\r', '\r\n', '\ufeff', '\u2028', '\u0085', '\0', ' ', '#', '{', '"', 'a', 'https://example.com/', 'ä', '€', '𝄞',
 ].map((text) => Buffer.from(text)); // biome-ignore format: a table
-const BROKEN = [
+const INVALID_UTF8 = [
   [0xff],
   [0xc3],
   [0xe2, 0x82],
@@ -14,28 +14,30 @@ const BROKEN = [
   [0xef, 0xbb],
 ].map((bytes) => Buffer.from(bytes));
 
-/** Bytes that look like a list of lines, more or less. */
+/** Bytes that are roughly a list of lines. */
 export const listBytes: fc.Arbitrary<Buffer> = fc
-  .array(fc.oneof(fc.constantFrom(...PIECES, ...BROKEN), fc.uint8Array({ maxLength: 20 })), { maxLength: 60 })
+  .array(fc.oneof(fc.constantFrom(...PIECES, ...INVALID_UTF8), fc.uint8Array({ maxLength: 20 })), {
+    maxLength: 60,
+  })
   .map((pieces) => Buffer.concat(pieces));
 
-/** The same bytes in pieces, some of which may be empty. */
+/** The bytes cut into pieces, some of which may be empty. */
 export function cutAnyhow(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
   return places.slice(1).map((end, index) => bytes.subarray(places[index], end));
 }
 
-/** Places at which bytes are cut. */
+/** Offsets at which bytes are cut. */
 export const cuts = fc.array(fc.nat(10_000), { maxLength: 40 });
 
-/** One change to bytes: so many of them, from a place on, are taken out, and others are put in. */
+/** One change to bytes: `removed` bytes at an offset are replaced with others. */
 export interface Edit {
   readonly at: number;
   readonly removed: number;
   readonly inserted: Uint8Array;
 }
 
-/** A few changes. */
+/** One to three changes. */
 export const edits: fc.Arbitrary<Edit[]> = fc.array(
   fc.record({
     at: fc.nat(),
@@ -45,7 +47,7 @@ export const edits: fc.Arbitrary<Edit[]> = fc.array(
   { minLength: 1, maxLength: 3 },
 );
 
-/** Bytes after these changes, the first `kept` of them aside. */
+/** The bytes after these changes, which leave the first `kept` bytes unchanged. */
 export function edited(bytes: Buffer, changes: readonly Edit[], kept = 0): Buffer {
   return changes.reduce((before, { at, removed, inserted }) => {
     const place = kept + (at % (before.length - kept + 1));

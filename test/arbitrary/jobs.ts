@@ -6,10 +6,10 @@ const URLS = [
   'http://127.1/', 'https://bücher.de/ä?ö', 'https://example.com/%zz/%C3%A4', '//example.com', 'example.com/x', 'ftp://example.com/', 'https://a@/', 'http://x:0/',
 ]; // biome-ignore format: a table
 
-/** URLs and what looks like one. */
+/** URLs, and texts that look like URLs. */
 export const urlText: fc.Arbitrary<string> = nearly(URLS);
 
-/** Serialised URLs that can be fetched, with anything in path, query and fragment. */
+/** Serialised URLs that can be fetched, with any text in path and query. */
 export const fetchableUrl: fc.Arbitrary<string> = fc
   .tuple(
     fc.constantFrom('http', 'https'),
@@ -41,10 +41,10 @@ export const fetchableUrl: fc.Arbitrary<string> = fc
   .filter((text) => URL.canParse(text))
   .map((text) => new URL(text).href);
 
-/** The value of a key in an object: right, nearly so, or anything. */
-function value(right: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+/** The value of a key: mostly valid, otherwise hostile text or any JSON. */
+function value(valid: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   return fc.oneof(
-    { weight: 6, arbitrary: right },
+    { weight: 6, arbitrary: valid },
     { weight: 1, arbitrary: hostileText },
     { weight: 1, arbitrary: fc.jsonValue() },
   );
@@ -71,7 +71,7 @@ const expectation = fc.record(
   { requiredKeys: [] },
 );
 
-/** Objects that are jobs, more or less. */
+/** Objects that are roughly jobs. */
 export const jobObject: fc.Arbitrary<object> = fc
   .tuple(
     fc.record(
@@ -91,7 +91,7 @@ export const jobObject: fc.Arbitrary<object> = fc
       { weight: 1, arbitrary: fc.dictionary(hostileText, fc.jsonValue(), { maxKeys: 2 }) },
     ),
   )
-  .map(([known, more]) => ({ ...known, ...more }));
+  .map(([keys, more]) => ({ ...keys, ...more }));
 
 function encoded(text: string): string {
   return encodeURIComponent(Buffer.from(text).toString());

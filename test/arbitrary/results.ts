@@ -12,7 +12,7 @@ const failure = fc.record(
   { requiredKeys: ['kind', 'message'] },
 );
 
-const outcome = {
+const base = {
   index: count,
   source: hostileText,
   line: count,
@@ -22,12 +22,12 @@ const outcome = {
   redirects: fc.array(fc.record({ status: fc.integer({ min: 100, max: 999 }), url }), { maxLength: 3 }),
   bytes: count,
   truncated: fc.boolean(),
-  // Whole years of four digits, as a clock gives them.
+  // Years of four digits.
   startedAt: fc.integer({ min: 0, max: Date.UTC(9999, 11, 31) }),
   durationMs: ms,
 };
 
-const sometimes = {
+const optional = {
   id: hostileText,
   finalUrl: url,
   status: fc.integer({ min: 100, max: 999 }),
@@ -52,15 +52,15 @@ const requiredKeys = [
 ] as const; // biome-ignore format: a table
 
 const ok = fc.record(
-  { ...outcome, ...sometimes, ok: fc.constant(true as const), warning: failure },
+  { ...base, ...optional, ok: fc.constant(true as const), warning: failure },
   { requiredKeys: [...requiredKeys] },
 );
 const failed = fc.record(
-  { ...outcome, ...sometimes, ok: fc.constant(false as const), failure },
+  { ...base, ...optional, ok: fc.constant(false as const), failure },
   { requiredKeys: [...requiredKeys, 'failure'] },
 );
 
-/** Results of every form, with text from outside that means harm. */
+/** Results of every form, with hostile text. */
 export const anyResult: fc.Arbitrary<Result> = fc.oneof(
   ok as fc.Arbitrary<Result>,
   failed as fc.Arbitrary<Result>,

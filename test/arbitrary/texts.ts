@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** What terminals, spreadsheets, browsers, parsers and shells take for more than text. */
+/** Texts with a special meaning for terminals, spreadsheets, browsers, parsers or shells. */
 const TRAPS = [
   '\n', '\r\n', '\t', ' ', '\0', '\x1b[31m', '\x07', '\x7f', '\u009b', '\u2028', '\u2029', '\u202e', '\u2066', '\u061c', '\ufeff', '\u00a0', '\ud800', '\udfff',
   '\ufffe', '"', "'", '\\', '`', '|', '<', '>', '&', ',', ';', '=', '+', '-', '@', '#', '##[', '##[error]', '::error::', '<script>', '</script>', ']]>', '{', '}',
@@ -9,12 +9,12 @@ const TRAPS = [
 
 const trap = fc.constantFrom(...TRAPS);
 
-/** A few characters that mean harm. */
+/** A few hostile characters. */
 export const shortHostileText: fc.Arbitrary<string> = fc
   .array(fc.oneof(trap, fc.string({ maxLength: 3 })), { maxLength: 3 })
   .map((parts) => parts.join(''));
 
-/** Any text, mostly text that means harm. */
+/** Any text, mostly hostile. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   {
     weight: 4,
@@ -31,7 +31,7 @@ export const hostileText: fc.Arbitrary<string> = fc.oneof(
   },
 );
 
-/** Texts that somebody might write for a value, with a few letters changed. */
+/** One of the examples, also with a few characters changed, or hostile text. */
 export function nearly(examples: readonly string[]): fc.Arbitrary<string> {
   const changed = fc
     .tuple(

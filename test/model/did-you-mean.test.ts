@@ -31,6 +31,6 @@ it.each([
   ['m', KEYS],
   ['timeout', KEYS],
   ['x'.repeat(1_000_000), KEYS],
-])('didYouMean() finds no name that is near (case %#)', (word, names) => {
+])('didYouMean() is undefined if no name is close (case %#)', (word, names) => {
   expect(didYouMean(word, names)).toBeUndefined();
 });

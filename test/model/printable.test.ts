@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { printable } from '../../src/model/printable.ts';
 
-test('printable() leaves ordinary text of any language as it is', () => {
+test('printable() leaves ordinary text of any language unchanged', () => {
   expect(printable('Not Found – 見つかりません 👩‍🚀')).toBe('Not Found – 見つかりません 👩‍🚀');
 });
 
@@ -11,7 +11,7 @@ test.each([
   ['NUL and DEL', '\0\x7f', '\\u{0}\\u{7f}'],
   ['a one-character CSI', '\u009b2J', '\\u{9b}2J'],
   ['a line separator', 'a\u2028b', 'a\\u{2028}b'],
-  ['marks that turn the direction', 'a\u202eb\u2066c\u061cd', 'a\\u{202e}b\\u{2066}c\\u{61c}d'],
+  ['marks that change the direction', 'a\u202eb\u2066c\u061cd', 'a\\u{202e}b\\u{2066}c\\u{61c}d'],
   ['a command of the runner of GitHub Actions', 'a###[error]b', 'a#\\u{23}#[error]b'],
   ['a byte-order mark', '\ufeffa', '\\u{feff}a'],
 ])('printable() escapes %s', (_name, text, shown) => {

@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeRecord, encodeRecord } from '../../src/model/record.ts';
 import type { Result } from '../../src/model/result.ts';
-import { escapeJson } from '../../src/output/format.ts';
+import { escapeJson } from '../../src/output/jsonl.ts';
 import { edited, edits } from '../arbitrary/bytes.ts';
 import { anyResult } from '../arbitrary/results.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
 
-/** What a record keeps of a result: times in tenths of a ms. */
-function kept(result: Result): unknown {
+/** A result as a record has it: times in tenths of a ms. */
+function recorded(result: Result): unknown {
   const tenths = (value: number) => Math.round(value * 10) / 10;
   const { durationMs, ttfbMs } = result;
   return {
@@ -20,19 +20,19 @@ function kept(result: Result): unknown {
   };
 }
 
-test('any result is one line, and is the same when it is read again, escaped or not', () => {
+test('any result is encoded as one line, and decoded to the same result, escaped or not', () => {
   fc.assert(
     fc.property(anyResult, (result) => {
       const line = encodeRecord(result);
       expect(line).not.toContain('\n');
-      expect(decodeRecord(line)).toEqual(kept(result));
-      expect(decodeRecord(escapeJson(line))).toEqual(kept(result));
+      expect(decodeRecord(line)).toEqual(recorded(result));
+      expect(decodeRecord(escapeJson(line))).toEqual(recorded(result));
     }),
     runs(500),
   );
 });
 
-test('any text is a result that can be written again, or says why it is none', () => {
+test('any text is decoded to a result that can be encoded again, or to a reason why it is not one', () => {
   const json = fc.jsonValue().map((value) => JSON.stringify(value));
   const other = fc.tuple(
     anyResult,

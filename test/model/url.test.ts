@@ -11,11 +11,11 @@ const URLS = [
   'http://example.com/#/route?x=1',
 ];
 
-test.each(URLS)('originOf(%s) is what the URL parser says', (url) => {
+test.each(URLS)('originOf(%s) is the origin that the URL parser gives', (url) => {
   expect(originOf(url)).toBe(new URL(url).origin);
 });
 
-test.each(URLS)('hostOf(%s) is what the URL parser says', (url) => {
+test.each(URLS)('hostOf(%s) is the host that the URL parser gives', (url) => {
   expect(hostOf(url)).toBe(new URL(url).host);
 });
 
@@ -28,7 +28,7 @@ test('pathOf() keeps an empty query, as it was written', () => {
   expect(pathOf('https://example.com/a?#f')).toBe('/a?');
 });
 
-test('a URL without a path is all origin', () => {
+test('a URL without a path is its own origin', () => {
   expect(originOf('https://example.com')).toBe('https://example.com');
   expect(hostOf('https://example.com')).toBe('example.com');
 });

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { HeavyHitters } from '../../src/model/top-k.ts';
+import { TopK } from '../../src/model/top-k.ts';
 import { seededRandom } from '../seeded-random.ts';
 
-function counted(keys: Iterable<string>, capacity: number): HeavyHitters {
-  const hitters = new HeavyHitters(capacity);
-  for (const key of keys) hitters.add(key);
-  return hitters;
+function counted(keys: Iterable<string>, capacity: number): TopK {
+  const topK = new TopK(capacity);
+  for (const key of keys) topK.add(key);
+  return topK;
 }
 
-/** Each of five keys makes 4 % of the stream; the rest are keys seen once. */
+/** Each of five keys is 4 % of the stream; all other keys occur once. */
 function noisyStream(length: number): string[] {
   const random = seededRandom(3);
   return Array.from({ length }, (_, index) =>
@@ -24,21 +24,21 @@ test('top() is exact and sorted while the keys fit', () => {
 });
 
 test('top() of nothing is empty', () => {
-  expect(new HeavyHitters(3).top(5)).toEqual([]);
+  expect(new TopK(3).top(5)).toEqual([]);
 });
 
-test('add() gives a newcomer the smallest counter, and says how much of it was not its own', () => {
+test('add() gives a new key the smallest counter, and records its former count as overcount', () => {
   expect(counted(['a', 'a', 'b', 'c'], 2).top(2)).toEqual([
     { key: 'a', count: 2, overcount: 0 },
     { key: 'c', count: 2, overcount: 1 },
   ]);
 });
 
-test('a key whose counter was taken over starts anew', () => {
+test('a key whose counter was taken over starts again', () => {
   expect(counted(['a', 'b', 'a'], 1).top(1)).toEqual([{ key: 'a', count: 3, overcount: 2 }]);
 });
 
-test('top() holds the true top among 40,000 keys seen once', () => {
+test('top() has the true top among 40,000 keys seen once', () => {
   const top = counted(noisyStream(50_000), 100).top(5);
   expect(top.map(({ key }) => key).toSorted()).toEqual([
     'often-0',
@@ -49,7 +49,7 @@ test('top() holds the true top among 40,000 keys seen once', () => {
   ]);
 });
 
-test('the true count of each key lies within its bounds', () => {
+test('the true count of each key is within its bounds', () => {
   const stream = noisyStream(50_000);
   const truth = new Map<string, number>();
   for (const key of stream) truth.set(key, (truth.get(key) ?? 0) + 1);

@@ -1,6 +1,6 @@
 import type { ShardSegment } from '../../src/model/result-line.ts';
 
-export function aFrame(changes: Partial<ShardSegment> = {}): ShardSegment {
+export function aSegment(changes: Partial<ShardSegment> = {}): ShardSegment {
   return {
     chunk: 7,
     shard: 'host-1-0a1b2c3d.jsonl.gz',

@@ -8,7 +8,7 @@ test('verdictOf() is OK, WARN or FAIL', () => {
   expect(verdictOf(failedResult('dns'))).toBe('FAIL');
 });
 
-test('failsRun() is said of failures that the baseline does not know and that came often enough', () => {
+test('failsRun() is true for failures that are not in the baseline and occurred often enough', () => {
   expect(failsRun(okResult({ warning: { kind: 'blocked', message: 'go away' } }))).toBe(false);
   expect(failsRun(failedResult('dns'))).toBe(true);
   expect(failsRun(failedResult('dns', { baseline: 'new' }))).toBe(true);

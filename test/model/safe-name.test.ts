@@ -12,7 +12,7 @@ describe('fileNameFault()', () => {
     'console.log',
     'com10',
     'a+[b]=!@$~',
-  ])('takes %s', (name) => {
+  ])('accepts %s', (name) => {
     expect(fileNameFault(name)).toBeUndefined();
   });
 
@@ -49,7 +49,7 @@ describe('fileNameFault()', () => {
     expect(fileNameFault(name)).toContain(fault);
   });
 
-  it('takes what safePart() makes, of anything', () => {
+  it('accepts what safePart() makes, for any text', () => {
     for (const text of [
       '..',
       '',
@@ -69,7 +69,7 @@ describe('fileNameFault()', () => {
     }
   });
 
-  it('is not held up by a name of a megabyte', () => {
+  it('is fast for a name of a megabyte', () => {
     expect(fileNameFault(`a${' '.repeat(1_000_000)}b`)).toBeDefined();
     expect(safePart(`a${'.'.repeat(1_000_000)}b`).length).toBe(1000);
   });

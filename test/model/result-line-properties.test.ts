@@ -12,7 +12,7 @@ import { anyResult } from '../arbitrary/results.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
 
-const frame: fc.Arbitrary<ShardSegment> = fc
+const segment: fc.Arbitrary<ShardSegment> = fc
   .record({
     chunk: fc.nat(),
     shard: fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\.jsonl\.gz$/),
@@ -26,9 +26,9 @@ const frame: fc.Arbitrary<ShardSegment> = fc
   })
   .map((fields) => ({ ...fields, count: fields.ok + fields.failed }));
 
-test('a frame is the same when it is read again', () => {
+test('any segment is decoded to what was encoded', () => {
   fc.assert(
-    fc.property(frame, (one) => {
+    fc.property(segment, (one) => {
       expect(decodeSegment(encodeSegment(one))).toEqual(one);
       expect(decodeLine(encodeSegment(one))).toEqual(one);
     }),
@@ -36,16 +36,16 @@ test('a frame is the same when it is read again', () => {
   );
 });
 
-test('a frame with any other value, or a damaged line, names no file elsewhere, and its counts add up', () => {
+test('a segment with any other value, or a damaged line, names no file elsewhere, and its counts add up', () => {
   const changed = fc
     .tuple(
-      frame,
+      segment,
       fc.constantFrom('shard', 'offset', 'bytes', 'count', 'ok', 'worker', 'v', 'index'),
       fc.oneof(fc.jsonValue(), hostileText),
     )
     .map(([one, key, value]) => JSON.stringify({ ...JSON.parse(encodeSegment(one)), [key]: value }));
   const damaged = fc
-    .tuple(frame, edits)
+    .tuple(segment, edits)
     .map(([one, all]) => edited(Buffer.from(encodeSegment(one)), all).toString());
   fc.assert(
     fc.property(fc.oneof(changed, damaged, fc.json(), hostileText), (line) => {
@@ -60,7 +60,7 @@ test('a frame with any other value, or a damaged line, names no file elsewhere, 
   );
 });
 
-test('no result is taken for a frame', () => {
+test('a result is never decoded as a segment', () => {
   fc.assert(
     fc.property(anyResult, (result) => {
       expect(decodeSegment(JSON.stringify({ v: 1, ...result }))).toBeUndefined();

@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { encodeRecord } from '../../src/model/record.ts';
 import { decodeLine, decodeSegment, encodeSegment, MAX_SEGMENT_BYTES } from '../../src/model/result-line.ts';
-import { aFrame } from './a-frame.ts';
 import { okResult } from './a-result.ts';
+import { aSegment } from './a-segment.ts';
 
 function changed(key: string, value: unknown): string {
-  return JSON.stringify({ ...JSON.parse(encodeSegment(aFrame())), [key]: value });
+  return JSON.stringify({ ...JSON.parse(encodeSegment(aSegment())), [key]: value });
 }
 
 describe('decodeSegment()', () => {
-  it('gives the frame that was encoded, and nothing of what else the line has', () => {
-    expect(decodeSegment(encodeSegment(aFrame()))).toEqual(aFrame());
-    expect(decodeSegment(changed('later', 1))).toEqual(aFrame());
+  it('decodes what encodeSegment() wrote, without unknown keys', () => {
+    expect(decodeSegment(encodeSegment(aSegment()))).toEqual(aSegment());
+    expect(decodeSegment(changed('later', 1))).toEqual(aSegment());
   });
 
   it.each(['', '{', 'null', '[]', '7', '"shard"', '{"v":2,"shard":"a"}', encodeRecord(okResult())])(
-    'takes %s for no frame at all',
+    'is undefined for %s, which does not look like a segment',
     (line) => {
       expect(decodeSegment(line)).toBeUndefined();
     },
@@ -45,7 +45,7 @@ describe('decodeSegment()', () => {
     ['failed', Number.NaN],
     ['worker', 'a\u001b[2J'],
     ['worker', ''],
-  ])('refuses a frame whose "%s" is %j', (key, value) => {
+  ])('refuses a segment whose "%s" is %j', (key, value) => {
     expect(decodeSegment(changed(key, value))).toEqual({ broken: `its "${key}" is missing or wrong` });
   });
 
@@ -55,9 +55,9 @@ describe('decodeSegment()', () => {
 });
 
 describe('decodeLine()', () => {
-  it('tells records, frames and all else apart', () => {
+  it('distinguishes records, segments and other lines', () => {
     expect(decodeLine(encodeRecord(okResult()))).toMatchObject(okResult());
-    expect(decodeLine(encodeSegment(aFrame()))).toEqual(aFrame());
+    expect(decodeLine(encodeSegment(aSegment()))).toEqual(aSegment());
     expect(decodeLine('{"v":1}')).toEqual({ broken: 'its "index" is missing or wrong' });
     expect(decodeLine(changed('bytes', 0))).toEqual({ broken: 'its "bytes" is missing or wrong' });
   });
