@@ -6,15 +6,13 @@ import type { Metrics } from '../cluster/metrics.ts';
 import type { RunSettings } from '../cluster/run-settings.ts';
 import { ShardReader, ShardWriter } from '../cluster/shards.ts';
 import { brokerOptions, type newRunOptions } from '../config/cluster-options.ts';
-import type { OptionValues, Table } from '../config/option.ts';
+import type { OptionValues, ResolvedOptions, Table } from '../config/option.ts';
 import {
   type ConfigFile,
   type Environment,
   optionsFromEnvironment,
   optionsFromFile,
   optionsFromFlags,
-  type ResolvedOptions,
-  resolveOptions,
   toVariableName,
 } from '../config/option-sources.ts';
 import type { ListenAddress } from '../config/parse/addresses.ts';
@@ -24,6 +22,7 @@ import {
   programOptions,
   resolveProgramOptions,
 } from '../config/program-options.ts';
+import { resolveOptions } from '../config/resolve-options.ts';
 import { type Input, inputName } from '../input/input.ts';
 import type { InputCounts } from '../input/read-jobs.ts';
 import { systemReason, UsageError } from '../model/errors.ts';

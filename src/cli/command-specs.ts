@@ -1,14 +1,15 @@
 import {
   collectOptions,
   deadOptions,
+  diffOptions,
   feedOptions,
   purgeOptions,
+  reportCommandOptions,
   statusOptions,
   workOptions,
-} from '../config/cluster-command-options.ts';
+} from '../config/command-options.ts';
 import { type Option as Entry, GROUPS, type Group, type Suggestions, type Table } from '../config/option.ts';
 import { programOptions } from '../config/program-options.ts';
-import { diffOptions, reportCommandOptions } from '../config/report-command-options.ts';
 
 export type CommandName =
   | 'fetch'

@@ -21,6 +21,17 @@ export async function main(process: NodeJS.Process): Promise<number> {
   setFlagsFromString('--wasm-tiering-budget=100000000');
   // A regular expression that backtracks too much is run in linear time, so that a crafted body cannot block the process.
   setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
+  return runCommandLine(args, process, version);
+}
+
+/**
+ * Runs a command line with `process` as its world, and resolves to the exit code. An error that is a bug is thrown.
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  process: NodeJS.Process,
+  version: string,
+): Promise<number> {
   const { runProgram } = await import('./program.ts');
   try {
     return await runProgram(args, {

@@ -5,6 +5,7 @@ import { describe, expect, it, test } from 'vitest';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 describe('--baseline', () => {
   it('lets known failures pass, names mended URLs, and fails the run for a new failure alone', async () => {
@@ -93,7 +94,7 @@ describe('--update-baseline', () => {
   });
 
   it('needs --baseline', async () => {
-    const { code, stderr } = await runCli(['fetch', '--update-baseline', 'http://127.0.0.1/']);
+    const { code, stderr } = await runInProcess(['fetch', '--update-baseline', 'http://127.0.0.1/']);
     expect(code).toBe(2);
     expect(stderr).toContain('Cannot use --update-baseline alone: it needs --baseline, too');
   });
@@ -135,7 +136,7 @@ describe('--flaky-after', () => {
     [['--flaky-after', '2'], '--flaky-after alone: it needs --state, too'],
     [['--state', 'x'], '--state alone: it needs --flaky-after, too'],
   ])('%s alone is wrong usage', async (flags, message) => {
-    const { code, stderr } = await runCli(['fetch', ...flags, 'http://127.0.0.1/']);
+    const { code, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1/']);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
   });
 

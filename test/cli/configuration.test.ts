@@ -4,10 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
-async function folderWith(config: unknown, name = 'fanout.config.json'): Promise<string> {
+async function folderWith(config: unknown): Promise<string> {
   const cwd = await tempDir();
-  await writeFile(join(cwd, name), JSON.stringify(config));
+  await writeFile(join(cwd, 'fanout.config.json'), JSON.stringify(config));
   return cwd;
 }
 
@@ -22,13 +23,13 @@ describe('--print-config', () => {
 
   it('needs no input and fetches nothing', async () => {
     const origin = await anOrigin();
-    expect((await runCli(['fetch', '--print-config', `${origin.url}/ok`])).code).toBe(0);
+    expect((await runInProcess(['fetch', '--print-config', `${origin.url}/ok`])).code).toBe(0);
     expect(origin.requests).toBe(0);
   });
 
   it('masks secrets', async () => {
     const args = ['fetch', '--print-config', '-H', 'Authorization: Bearer $TOKEN', '-d', 'pin=hunter2'];
-    const { stdout } = await runCli(args, { env: { TOKEN: 's3cret' } });
+    const { stdout } = await runInProcess(args, { TOKEN: 's3cret' });
     expect(stdout).toContain('uthorization');
     expect(stdout).not.toMatch(/s3cret|hunter2/);
   });
@@ -95,8 +96,8 @@ describe('the configuration', () => {
   });
 
   it('is read from the file that --config names', async () => {
-    const cwd = await folderWith({ concurrency: 9 }, 'mine.json');
-    const { stdout } = await runCli(['fetch', '--print-config', '--config', 'mine.json'], { cwd });
+    const file = await aFile([JSON.stringify({ concurrency: 9 })], 'mine.json');
+    const { stdout } = await runInProcess(['fetch', '--print-config', '--config', file]);
     expect(JSON.parse(stdout)).toMatchObject({ concurrency: 9 });
   });
 
@@ -111,10 +112,9 @@ describe('the configuration', () => {
     ],
     ['a bad value of a variable', {}, { FANOUT_TIMEOUT: 'soon' }, /"soon".*FANOUT_TIMEOUT/],
   ])('refuses %s', async (_, config, env, message) => {
-    const { code, stdout, stderr } = await runCli(['fetch', 'http://127.0.0.1:9/'], {
-      cwd: await folderWith(config),
-      env,
-    });
+    const file = await aFile([JSON.stringify(config)], 'fanout.config.json');
+    const args = ['fetch', '--config', file, 'http://127.0.0.1:9/'];
+    const { code, stdout, stderr } = await runInProcess(args, env);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
   });
@@ -123,7 +123,8 @@ describe('the configuration', () => {
     const cwd = await tempDir();
     await writeFile(join(cwd, 'bad.json'), '{"concurrency": 3,,}');
     for (const file of ['bad.json', 'gone.json']) {
-      const { code, stderr } = await runCli(['fetch', '--config', file, 'http://127.0.0.1:9/'], { cwd });
+      const args = ['fetch', '--config', join(cwd, file), 'http://127.0.0.1:9/'];
+      const { code, stderr } = await runInProcess(args);
       expect([code, stderr]).toEqual([2, expect.stringContaining(file)]);
     }
   });

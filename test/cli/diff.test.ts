@@ -9,6 +9,7 @@ import { hostileResults, UNPRINTABLE } from '../output/hostile.ts';
 import { failures } from '../output/reports/report-of.ts';
 import { aFile } from './an-origin.ts';
 import { lines, recordFile } from './records.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const at = (path: string, result: Result): Result => ({ ...result, url: `https://example.com/${path}` });
 
@@ -139,7 +140,7 @@ describe('fanout diff', () => {
       'Cannot use "5" for --slower-by: it must be a duration with a unit',
     ],
   ])('ends with 2 at %j', async (args, message) => {
-    const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
+    const { code, stdout, stderr } = await runInProcess(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
   });

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type DnsEntry, type DnsServer, startDnsServer } from '../origin/dns-server.ts';
 import { type CliResult, runCli } from '../origin/run-cli.ts';
 import { anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const LOOPBACK: DnsEntry = { a: ['127.0.0.1'] };
 
@@ -128,7 +129,7 @@ describe('--resolve', () => {
   });
 
   it('says how it is written', async () => {
-    const { code, stderr } = await runCli(['fetch', '--resolve', 'a.test:127.0.0.1', 'http://a.test/']);
+    const { code, stderr } = await runInProcess(['fetch', '--resolve', 'a.test:127.0.0.1', 'http://a.test/']);
     expect(code).toBe(2);
     expect(stderr).toContain(
       'Cannot use "a.test:127.0.0.1" for --resolve: it must look like HOST:PORT:ADDRESS',
@@ -164,7 +165,7 @@ describe('-4 and -6', () => {
   });
 
   it('exclude each other', async () => {
-    const { code, stderr } = await runCli(['fetch', '-4', '-6', 'http://a.test/']);
+    const { code, stderr } = await runInProcess(['fetch', '-4', '-6', 'http://a.test/']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('Cannot use --ipv4 with --ipv6')]);
   });
 });

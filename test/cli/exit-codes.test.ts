@@ -5,6 +5,7 @@ import { BIN, runCli, startCli, startProcess } from '../origin/run-cli.ts';
 import { hasPty, startPty } from '../origin/run-pty.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 test('every URL is OK: 0', async () => {
   const origin = await anOrigin();
@@ -65,14 +66,22 @@ describe('wrong usage: 2, with nothing on standard output', () => {
       ['fetch', '--concurency', '3'],
       /there is no such option, did you mean --concurrency\?/,
     ],
+    ['a missing file', ['fetch', 'not-there.txt'], /^fanout: Cannot read "?not-there\.txt"?: /],
+    ['an empty list', ['fetch'], /^fanout: Cannot find any URL in the input: .*--allow-empty/m],
+  ])('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it.each<[string, readonly string[], RegExp]>([
     [
       'a bad value',
       ['fetch', '-c', '0', 'http://127.0.0.1/'],
       /^fanout: Cannot use "0" for (-c, )?--concurrency: it must be /,
     ],
-    ['a missing file', ['fetch', 'not-there.txt'], /^fanout: Cannot read "?not-there\.txt"?: /],
     ['a directory', ['fetch', '.'], /^fanout: Cannot read "?\."?: .*directory/],
-    ['an empty list', ['fetch'], /^fanout: Cannot find any URL in the input: .*--allow-empty/m],
     ['no command', [], /^fanout: Cannot tell what to do/],
     [
       'a missing body file',
@@ -81,7 +90,7 @@ describe('wrong usage: 2, with nothing on standard output', () => {
     ],
     ['a missing variable', ['fetch', '-H', 'a: $NOT_THERE', 'http://127.0.0.1/'], /^fanout: .*NOT_THERE/],
   ])('%s', async (_, args, message) => {
-    const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
+    const { code, stdout, stderr } = await runInProcess(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/^\s+at /m);
@@ -89,7 +98,7 @@ describe('wrong usage: 2, with nothing on standard output', () => {
 
   it('a file that is missing beside one that is there: nothing is fetched', async () => {
     const origin = await anOrigin();
-    const { code } = await runCli(['fetch', `${origin.url}/ok`, join(await tempDir(), 'gone.txt')]);
+    const { code } = await runInProcess(['fetch', `${origin.url}/ok`, join(await tempDir(), 'gone.txt')]);
     expect([code, origin.requests]).toEqual([2, 0]);
   });
 

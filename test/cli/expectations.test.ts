@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listen } from '../origin/listen.ts';
 import { runCli } from '../origin/run-cli.ts';
+import { runInProcess } from './run-in-process.ts';
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
@@ -96,7 +97,7 @@ describe('what counts as OK', () => {
     [['--expect-header', 'x'], /Cannot use "x" for --expect-header/],
     [['--blocked', 'maybe'], /Cannot use "maybe" for --blocked/],
   ])('%j is wrong usage', async (flags, message) => {
-    const { code, stderr } = await runCli(['fetch', ...flags, 'http://127.0.0.1/']);
+    const { code, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1/']);
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 });

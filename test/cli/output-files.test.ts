@@ -2,8 +2,8 @@ import { link, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkOutputs } from '../../src/cli/output-files.ts';
-import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const LIST = 'http://127.0.0.1:1/\n';
 
@@ -17,7 +17,7 @@ test.each(['--output', '--failed'])(
   '%s is refused when it is an input, which it would empty',
   async (flag) => {
     const path = await list();
-    const { code, stderr } = await runCli(['fetch', path, flag, path]);
+    const { code, stderr } = await runInProcess(['fetch', path, flag, path]);
     expect(code).toBe(2);
     expect(stderr).toContain(`for ${flag}: it is one of the inputs; it must be another file`);
     expect(await readFile(path, 'utf8')).toBe(LIST);

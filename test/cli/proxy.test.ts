@@ -4,6 +4,7 @@ import { BROKEN_PROXIES, type ProxyOptions, startProxy, type TestProxy } from '.
 import { type CliResult, runCli } from '../origin/run-cli.ts';
 import { caPem, startHttps } from '../origin/tls.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const CREDENTIALS = 'me:s3cr%65t';
 
@@ -21,7 +22,7 @@ async function trusted(): Promise<readonly string[]> {
   return ['--cacert', await aFile([await caPem()], 'ca.pem')];
 }
 
-function expectNoSecret({ stdout, stderr }: CliResult, password = 's3cr'): void {
+function expectNoSecret({ stdout, stderr }: Pick<CliResult, 'stdout' | 'stderr'>, password = 's3cr'): void {
   expect(stdout + stderr).not.toContain(password);
   expect(stdout + stderr).not.toContain(Buffer.from('me:s3cret').toString('base64'));
 }
@@ -175,7 +176,7 @@ describe('wrong usage', () => {
     ['all_proxy', [], { all_proxy: `socks5://${CREDENTIALS}@p:1` }],
     ['FANOUT_PROXY', [], { FANOUT_PROXY: `http://${CREDENTIALS}@p/path` }],
   ])('of %s ends with 2 and shows no credentials', async (name, args, env) => {
-    const result = await runCli(['fetch', ...args, 'http://a.test/'], { env });
+    const result = await runInProcess(['fetch', ...args, 'http://a.test/'], env);
     expect([result.code, result.stdout]).toEqual([2, '']);
     expect(result.stderr).toMatch(`fanout: Cannot use the value for ${name}: it must `);
     expectNoSecret(result);
@@ -189,7 +190,7 @@ describe('wrong usage', () => {
       [['--proxy', proxy.url], {}],
       [[], { ALL_PROXY: proxy.url }],
     ] as const) {
-      const { code, stderr } = await runCli([...args, ...more], { env });
+      const { code, stderr } = await runInProcess([...args, ...more], env);
       expect([code, stderr]).toEqual([2, expect.stringMatching(/Cannot use a proxy .*with --deny-private/)]);
     }
     expect([proxy.accepted.count, origin.requests]).toEqual([0, 0]);
@@ -200,7 +201,8 @@ describe('wrong usage', () => {
 
 describe('--print-config', () => {
   it('shows the proxy without its credentials', async () => {
-    const result = await runCli(['fetch', '--print-config', '--proxy', `http://${CREDENTIALS}@p.test:3128`]);
+    const args = ['fetch', '--print-config', '--proxy', `http://${CREDENTIALS}@p.test:3128`];
+    const result = await runInProcess(args);
     expect(JSON.parse(result.stdout).proxy).toBe('http://***@p.test:3128');
     expectNoSecret(result);
   });

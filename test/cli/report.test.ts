@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { REPORT_KINDS } from '../../src/model/result.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { runCli, startCli } from '../origin/run-cli.ts';
@@ -9,20 +10,22 @@ import { tempDir } from '../origin/temp-dir.ts';
 import { EVERY_WAY, failures } from '../output/reports/report-of.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
 import { lines, recordFile } from './records.ts';
+import { runInProcess } from './run-in-process.ts';
 
-test.each(REPORT_KINDS)('fanout report makes the same %s as --report did during the run', async (kind) => {
+test('fanout report makes the same reports of every kind as --report did during the run', async () => {
   const origin = await anOrigin();
   const directory = await tempDir();
-  const [results, during] = [join(directory, 'results.jsonl'), join(directory, 'report')];
+  const results = join(directory, 'results.jsonl');
   const list = [...urls(origin, '/ok', 5), `${origin.url}/status/404`, `${origin.url}/redirect/1`, 'no url'];
-  const fetched = await runCli([
-    ...['fetch', await aFile(list), '--json', '-o', results, '--report', `${kind}=${during}`],
-  ]);
+  const reports = REPORT_KINDS.flatMap((kind) => ['--report', `${kind}=${join(directory, kind)}`]);
+  const fetched = await runCli(['fetch', await aFile(list), '--json', '-o', results, ...reports]);
   expect(fetched.code).toBe(1);
-  const { code, stdout, stderr } = await runCli(['report', results, '--format', kind]);
-  expect([code, stderr]).toEqual([0, '']);
-  expect(steady(stdout)).toBe(steady(await readFile(during, 'utf8')));
-  expect(stdout).toContain('/status/404');
+  for (const kind of REPORT_KINDS) {
+    const { code, stdout, stderr } = await runCli(['report', results, '--format', kind]);
+    expect([kind, code, stderr]).toEqual([kind, 0, '']);
+    expect(steady(stdout)).toBe(steady(await readFile(join(directory, kind), 'utf8')));
+    expect(stdout).toContain('/status/404');
+  }
 });
 
 /** A record has durations to a tenth of a millisecond, the run itself knows them better. */
@@ -127,14 +130,14 @@ describe('fanout report', () => {
       'there is no such option\nSee fanout --help and fanout report --help.\n',
     ],
   ])('ends with 2 at %s', async (_, args, message) => {
-    const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
+    const { code, stdout, stderr } = await runInProcess(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
   });
 
   it('does not write over what it reads', async () => {
     const file = await recordFile([okResult()]);
-    const { code, stderr } = await runCli(['report', file, '-o', file]);
+    const { code, stderr } = await runInProcess(['report', file, '-o', file]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('for --output: it is one of the inputs')]);
     expect((await readFile(file, 'utf8')).length).toBeGreaterThan(0);
   });
@@ -152,22 +155,29 @@ describe('fanout report', () => {
     ]);
   });
 
-  it('ends quietly when its reader has seen enough', async () => {
-    const run = startCli(['report', await recordFile(failures(50_000))]);
-    run.child.stdout?.once('data', () => run.child.stdout?.destroy());
-    expect(await run.done).toMatchObject({ code: 0, stderr: '' });
-  });
+  describe('of many results', () => {
+    let many = '';
+    let directory = '';
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'fanout-test-'));
+      many = join(directory, 'many.jsonl');
+      await writeFile(many, lines(failures(60_000, `${'x'.repeat(200)}.example`)).join('\n'));
+    });
+    afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  it.each(['text', 'junit', 'json', 'markdown', 'html'])(
-    'makes %s of many results in little memory',
-    async (format) => {
-      const many = await recordFile(failures(60_000, `${'x'.repeat(200)}.example`));
+    it('ends quietly when its reader has seen enough', async () => {
+      const run = startCli(['report', many]);
+      run.child.stdout?.once('data', () => run.child.stdout?.destroy());
+      expect(await run.done).toMatchObject({ code: 0, stderr: '' });
+    });
+
+    it.each(['text', 'junit', 'json', 'markdown', 'html'])('makes %s in little memory', async (format) => {
       const { code } = await runCli(['report', many, '--format', format, '-o', '/dev/null'], {
         nodeFlags: ['--max-old-space-size=24', '--max-semi-space-size=1'],
       });
       expect(code).toBe(0);
-    },
-  );
+    });
+  });
 });
 
 describe('--report', () => {
@@ -193,9 +203,16 @@ describe('--report', () => {
 
   it('may not be an input or another output', async () => {
     const list = await aFile(['http://127.0.0.1:9/']);
-    const same = await runCli(['fetch', list, '--report', `json=${list}`]);
+    const same = await runInProcess(['fetch', list, '--report', `json=${list}`]);
     expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('it is one of the inputs')]);
-    const twice = await runCli(['fetch', list, '--report', `json=${list}.x`, '--report', `csv=${list}.x`]);
+    const twice = await runInProcess([
+      'fetch',
+      list,
+      '--report',
+      `json=${list}.x`,
+      '--report',
+      `csv=${list}.x`,
+    ]);
     expect([twice.code, twice.stderr]).toEqual([
       2,
       expect.stringContaining(`it is the file of --report json=${list}.x`),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** The URLs and verdicts of JSONL lines, in their order. */
 function records(jsonl: string): [url: string, ok: boolean][] {
@@ -170,7 +171,7 @@ describe('--journal', () => {
   });
 
   it('is needed by --keep-failed', async () => {
-    const { code, stderr } = await runCli(['fetch', '--keep-failed', 'http://127.0.0.1/']);
+    const { code, stderr } = await runInProcess(['fetch', '--keep-failed', 'http://127.0.0.1/']);
     expect([code, stderr]).toEqual([
       2,
       expect.stringContaining('--keep-failed alone: it needs --journal, too'),

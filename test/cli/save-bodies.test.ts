@@ -10,6 +10,7 @@ import { runCli, startCli } from '../origin/run-cli.ts';
 import { runOnSmallDisk } from '../origin/small-disk.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 function recordsIn(stdout: string): Result[] {
   return stdout
@@ -132,7 +133,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     ['--save-all', 'Cannot use --save-all alone'],
     ['--name={nope}', 'it knows no {nope}, its fields are {host} {path}'],
   ])('ends with 2 for %s', async (flag, message) => {
-    const { code, stderr } = await runCli(['fetch', 'http://127.0.0.1:1/', flag]);
+    const { code, stderr } = await runInProcess(['fetch', 'http://127.0.0.1:1/', flag]);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
   });
 

@@ -6,8 +6,9 @@ import { type RawServer, startRawServer } from '../origin/raw-server.ts';
 import { type CliOptions, runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { startSelfSigned } from '../origin/tls.ts';
-import { anOrigin } from './an-origin.ts';
+import { aFile, anOrigin } from './an-origin.ts';
 import { revealed } from './revealed.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** Every secret of these tests begins like this, and goes on with the place it was given in. */
 const MARK = 'Mark1ng';
@@ -213,18 +214,15 @@ describe('no secret is written', () => {
     ['a key of the file that is unknown', [], {}, { usr: `me:${MARK}` }],
     ['a URL in place of a file', [`ftp://me:${MARK}@host/`]],
   ])('when it is wrong: %s', async (_, args, env = {}, config) => {
-    cwd = await tempDir();
-    if (config !== undefined) {
-      const text = typeof config === 'string' ? config : JSON.stringify(config);
-      await writeFile(join(cwd, CONFIG_NAME), text);
-    }
-    const { code, stdout, stderr } = await runCli(['fetch', ...args, 'http://127.0.0.1:9/'], { cwd, env });
+    const text = typeof config === 'string' ? config : JSON.stringify(config ?? {});
+    const flags = ['--config', await aFile([text], CONFIG_NAME), ...args];
+    const { code, stdout, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1:9/'], env);
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^fanout: Cannot /)]);
     expect(revealed(stderr, MARK)).toEqual([]);
   });
 
   it('when a URL stands in place of the command', async () => {
-    const { code, stderr } = await runCli([`http://me:${MARK}@host/`]);
+    const { code, stderr } = await runInProcess([`http://me:${MARK}@host/`]);
     expect([code, revealed(stderr, MARK)]).toEqual([2, []]);
   });
 });

@@ -4,6 +4,7 @@ import { clientCertificate, testCa } from '../origin/certificates.ts';
 import { runCli } from '../origin/run-cli.ts';
 import * as tls from '../origin/tls.ts';
 import { aFile } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 async function running<T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> {
   const server = await starting;
@@ -59,7 +60,8 @@ describe('https', () => {
 
 describe('what --cacert, --cert and --key name', () => {
   it.each(['--cacert', '--cert', '--key'])('is an error when %s cannot be read', async (flag) => {
-    const { code, stderr, stdout } = await runCli(['fetch', 'https://127.0.0.1:1/', flag, 'no-such.pem']);
+    const args = ['fetch', 'https://127.0.0.1:1/', flag, 'no-such.pem'];
+    const { code, stderr, stdout } = await runInProcess(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(
       new RegExp(`^fanout: Cannot read no-such\\.pem for ${flag}: no such file or directory$`, 'm'),
@@ -82,7 +84,7 @@ describe('what --cacert, --cert and --key name', () => {
 
 it('--print-config shows the options of TLS', async () => {
   const flags = ['-k', '--http2', '--cacert', 'a.pem', '--cert', 'b.pem', '--key', 'c.pem'];
-  const { stdout } = await runCli(['fetch', 'https://a.test/', ...flags, '--print-config']);
+  const { stdout } = await runInProcess(['fetch', 'https://a.test/', ...flags, '--print-config']);
   expect(JSON.parse(stdout)).toMatchObject({
     insecure: true,
     http2: true,

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { stopText } from '../../cluster/run-state.ts';
 import { type RunStatus, runStatus } from '../../cluster/run-status.ts';
-import { purgeOptions, statusOptions } from '../../config/cluster-command-options.ts';
+import { purgeOptions, statusOptions } from '../../config/command-options.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
 import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';

@@ -7,7 +7,7 @@ import { createOrderedSink, OrderedReader } from '../../cluster/ordered-reader.t
 import { ResultStore } from '../../cluster/result-store.ts';
 import { type CollectorProgress, type StopReason, stopText } from '../../cluster/run-state.ts';
 import type { ShardReader } from '../../cluster/shards.ts';
-import { collectOptions } from '../../config/cluster-command-options.ts';
+import { collectOptions } from '../../config/command-options.ts';
 import type { ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { printable } from '../../model/printable.ts';

@@ -4,7 +4,7 @@ import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
 import { jobWire } from '../../cluster/job-codec.ts';
 import { deadUrls } from '../../cluster/poison-urls.ts';
 import { COMPLETE_KEY } from '../../cluster/run-state.ts';
-import { deadOptions } from '../../config/cluster-command-options.ts';
+import { deadOptions } from '../../config/command-options.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
 import type { OptionValues } from '../../config/option.ts';
 import { systemClock } from '../../core/clock.ts';

@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
-import { optionsFromFlags, resolveOptions } from '../../config/option-sources.ts';
-import { type DiffOptions, diffOptions } from '../../config/report-command-options.ts';
+import { type DiffOptions, diffOptions } from '../../config/command-options.ts';
+import { optionsFromFlags } from '../../config/option-sources.ts';
+import { resolveOptions } from '../../config/resolve-options.ts';
 import { classifyInput } from '../../input/input.ts';
 import { type DiffSink, diffJsonSink, diffTextSink } from '../../output/diff-output.ts';
 import type { LineOutput } from '../../output/line-writer.ts';

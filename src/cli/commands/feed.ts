@@ -4,7 +4,7 @@ import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import { jobWire } from '../../cluster/job-codec.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import { type RunStop, stopText } from '../../cluster/run-state.ts';
-import { feedOptions } from '../../config/cluster-command-options.ts';
+import { feedOptions } from '../../config/command-options.ts';
 import { parseExpectation } from '../../config/expectations.ts';
 import type { OptionValues } from '../../config/option.ts';
 import { systemClock } from '../../core/clock.ts';

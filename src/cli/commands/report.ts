@@ -1,7 +1,8 @@
 import { tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
-import { optionsFromFlags, resolveOptions } from '../../config/option-sources.ts';
-import { type ReportCommandOptions, reportCommandOptions } from '../../config/report-command-options.ts';
+import { type ReportCommandOptions, reportCommandOptions } from '../../config/command-options.ts';
+import { optionsFromFlags } from '../../config/option-sources.ts';
+import { resolveOptions } from '../../config/resolve-options.ts';
 import { classifyInput } from '../../input/input.ts';
 import { UsageError } from '../../model/errors.ts';
 import { SummaryFold } from '../../model/summary.ts';

@@ -4,7 +4,7 @@ import { jobWire } from '../../cluster/job-codec.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import { type RunStop, refuseStopped, stopText, untilStopped } from '../../cluster/run-state.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
-import { workOptions } from '../../config/cluster-command-options.ts';
+import { workOptions } from '../../config/command-options.ts';
 import type { ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { Run } from '../../fetch/run.ts';

@@ -1,0 +1,35 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { createPaint, createWarn } from '../../src/cli/terminal.ts';
+
+describe('createPaint()', () => {
+  it.each<[boolean, string, 'auto' | 'always' | 'never', boolean, Record<string, string>]>([
+    [false, 'by default in a pipe', 'auto', false, {}],
+    [true, 'by default on a terminal', 'auto', true, {}],
+    [true, 'with --color always', 'always', false, {}],
+    [true, 'with --color always and NO_COLOR', 'always', false, { NO_COLOR: '1' }],
+    [false, 'with --color never on a terminal', 'never', true, {}],
+    [false, 'with --color never and FORCE_COLOR', 'never', false, { FORCE_COLOR: '1' }],
+    [true, 'with FORCE_COLOR', 'auto', false, { FORCE_COLOR: '1' }],
+    [true, 'with FORCE_COLOR and NO_COLOR', 'auto', false, { FORCE_COLOR: '1', NO_COLOR: '1' }],
+    [false, 'with FORCE_COLOR=0 on a terminal', 'auto', true, { FORCE_COLOR: '0' }],
+    [false, 'with NO_COLOR on a terminal', 'auto', true, { NO_COLOR: '1' }],
+    [true, 'with an empty NO_COLOR on a terminal', 'auto', true, { NO_COLOR: '' }],
+    [false, 'with TERM=dumb on a terminal', 'auto', true, { TERM: 'dumb' }],
+  ])('colours: %s %s', async (expected, _, when, isTerminal, environment) => {
+    const { ok } = await createPaint(when, isTerminal, environment);
+    expect(ok('OK')).toBe(expected ? '\u001b[32mOK\u001b[39m' : 'OK');
+  });
+});
+
+describe('createWarn()', () => {
+  it.each([
+    [{}, 'fanout: a message\n'],
+    [{ isOnBar: true }, '\nfanout: a message\n'],
+    [{ isSilent: true }, ''],
+  ])('writes a line on standard error with %j', (options, expected) => {
+    const stderr = new PassThrough({ encoding: 'utf8' });
+    createWarn(Object.create(process, { stderr: { value: stderr } }), options)('a message');
+    expect(stderr.read() ?? '').toBe(expected);
+  });
+});
