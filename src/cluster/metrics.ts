@@ -1,114 +1,48 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { systemReason, UsageError } from '../model/errors.ts';
+import type { Registry } from 'prom-client';
+import { errorCode, systemReason, UsageError } from '../model/errors.ts';
 import type { Result } from '../model/result.ts';
+import type { JetStreamEngine } from './jetstream-engine.ts';
 import {
-  type BrokerSource,
   type CollectSource,
   collectFamilies,
   connectionFamilies,
   type Family,
   type FeedCounts,
   feedFamilies,
-  loadPromClient,
-  type OpenMetricsRegistry,
-  type PromClient,
   queueFamilies,
-  register,
-  WorkCounts,
+  ResultCounts,
+  type Sample,
   type WorkSource,
   workFamilies,
 } from './metric-families.ts';
 
-export interface MetricsServerParts {
-  readonly host: string;
-  /** 0 for any free one. */
-  readonly port: number;
-  /** Gives the page. */
-  readonly render: () => Promise<string>;
-  readonly contentType: string;
-}
+/** Upper bounds of the durations of attempts, up to the longest that is usual. */
+const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
 
-/** Whoever asks has so long to ask, and so long to take the answer. */
-const PATIENCE_MS = 10_000;
+/** The longest time for a client to send its request, and to take the response. */
+const CLIENT_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 32;
 
-/** Answers `GET /metrics` and `HEAD /metrics`, and nothing else. Keeps no process alive, however slowly it is asked. */
-export class MetricsServer {
-  readonly #server: Server;
-  readonly #parts: MetricsServerParts;
-  #rendering: Promise<string> | undefined;
+type PromClient = typeof import('prom-client');
+type OpenMetricsRegistry = Registry<'application/openmetrics-text; version=1.0.0; charset=utf-8'>;
 
-  private constructor(parts: MetricsServerParts) {
-    this.#parts = parts;
-    this.#server = createServer({ headersTimeout: PATIENCE_MS, requestTimeout: PATIENCE_MS });
-    this.#server.maxConnections = MAX_CONNECTIONS;
-    this.#server.timeout = PATIENCE_MS;
-    this.#server.on('connection', (socket) => socket.unref());
-    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      this.#answer(request, response).catch(() => response.destroy());
-    });
-  }
-
-  /** Resolves when it listens. Throws a `UsageError` when it cannot. */
-  static async listen(parts: MetricsServerParts): Promise<MetricsServer> {
-    const metrics = new MetricsServer(parts);
-    const server = metrics.#server;
-    const { host, port } = parts;
-    try {
-      server.listen({ host, port });
-      await once(server, 'listening');
-    } catch (error) {
-      const place = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-      throw new UsageError(`Cannot serve metrics at ${place}: ${systemReason(error)}`, { cause: error });
-    }
-    server.unref();
-    return metrics;
-  }
-
-  get url(): string {
-    // It listens on a port, and not on a pipe.
-    const { address, port } = this.#server.address() as AddressInfo;
-    return `http://${address.includes(':') ? `[${address}]` : address}:${port}/metrics`;
-  }
-
-  /** Ends it and all that are connected to it. */
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-
-  async #answer({ method, url }: IncomingMessage, response: ServerResponse): Promise<void> {
-    const isRead = method === 'GET' || method === 'HEAD';
-    if (!isRead || url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'Content-Type': 'text/plain' }).end('Only GET /metrics is here.\n');
-      return;
-    }
-    // Many who ask at once are given one answer.
-    this.#rendering ??= this.#parts.render().finally(() => {
-      this.#rendering = undefined;
-    });
-    const page = Buffer.from(await this.#rendering);
-    response.writeHead(200, { 'Content-Type': this.#parts.contentType, 'Content-Length': page.length });
-    response.end(method === 'HEAD' ? undefined : page);
-  }
-}
-
-export interface MetricsParts {
+export interface MetricsOptions {
   readonly host: string;
-  /** 0 for any free one. */
+  /** 0 for any free port. */
   readonly port: number;
   readonly version: string;
-  /** Of Node. */
+  /** The version of Node. */
   readonly nodeVersion: string;
-  /** `feed`, `work`, `collect`, or `fetch` of one that is all three. */
+  /** `feed`, `work`, `collect`, or `fetch` for a process that does all three. */
   readonly role: string;
   /** The name of the run. */
   readonly run: string;
 }
 
-/** What a process tells of itself, at `GET /metrics`. */
+/** The metrics of one process, served at `GET /metrics` in the OpenMetrics format. */
 export class Metrics {
   readonly #prom: PromClient;
   readonly #registry: OpenMetricsRegistry;
@@ -120,8 +54,8 @@ export class Metrics {
     this.#server = server;
   }
 
-  /** Listens, with what every process can tell. Throws a `UsageError` when the address or the package cannot be used. */
-  static async open({ host, port, ...about }: MetricsParts): Promise<Metrics> {
+  /** Starts the server, with the metrics of the process. Throws a `UsageError` when the address or prom-client cannot be used. */
+  static async open({ host, port, ...about }: MetricsOptions): Promise<Metrics> {
     const prom = await loadPromClient();
     const contentType = prom.Registry.OPENMETRICS_CONTENT_TYPE;
     const registry: OpenMetricsRegistry = new prom.Registry();
@@ -138,10 +72,10 @@ export class Metrics {
     return this.#server.url;
   }
 
-  /** Shows the connection to the broker, and what waits there if `hasQueue`: of many workers none needs to ask. */
-  watchBroker(broker: BrokerSource, { hasQueue }: { readonly hasQueue: boolean }): void {
-    this.#add(connectionFamilies(broker));
-    if (hasQueue) this.#add(queueFamilies(broker));
+  /** Adds the connection to the broker, and what waits there if `hasQueue`. */
+  watchBroker(engine: JetStreamEngine, { hasQueue }: { readonly hasQueue: boolean }): void {
+    this.#add(connectionFamilies(engine));
+    if (hasQueue) this.#add(queueFamilies(engine));
   }
 
   watchFeed(counts: FeedCounts): void {
@@ -156,7 +90,7 @@ export class Metrics {
     this.#add(collectFamilies(collect));
   }
 
-  /** Gives what is to be told of each result of this process. */
+  /** Returns a function to call with each result of this process. */
   countResults(): (result: Result) => void {
     const durations = new this.#prom.Histogram({
       name: 'fanout_work_request_duration_seconds',
@@ -164,9 +98,9 @@ export class Metrics {
       buckets: [...BUCKETS_SECONDS],
       registers: [this.#registry],
     });
-    const counts = new WorkCounts((seconds) => durations.observe(seconds));
+    const counts = new ResultCounts((seconds) => durations.observe(seconds));
     this.#add(counts.families());
-    return (result) => counts.take(result);
+    return (result) => counts.add(result);
   }
 
   close(): void {
@@ -175,14 +109,47 @@ export class Metrics {
   }
 
   #add(families: readonly Family[]): void {
-    for (const family of families) register(this.#prom, this.#registry, family);
+    for (const family of families) addFamily(this.#prom, this.#registry, family);
   }
 }
 
-/** From an answer of the same machine to the longest attempt that is usual. */
-const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
+/** Loads prom-client, an optional dependency. Throws a `UsageError` with the command to install it when it is missing. */
+async function loadPromClient(): Promise<PromClient> {
+  try {
+    return (await import('prom-client')).default;
+  } catch (error) {
+    if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
+    throw new UsageError(
+      'Cannot serve metrics: the package for them is not installed; type "npm install prom-client@15"',
+      { cause: error },
+    );
+  }
+}
 
-function buildInfo({ version, nodeVersion, role, run }: Omit<MetricsParts, 'host' | 'port'>): Family {
+function addFamily(prom: PromClient, registry: OpenMetricsRegistry, family: Family): void {
+  const { type, name, help, labels: labelNames = [], read } = family;
+  const Metric = type === 'counter' ? prom.Counter : prom.Gauge;
+  const metric = new Metric({
+    name,
+    help,
+    labelNames: [...labelNames],
+    registers: [registry],
+    async collect() {
+      const samples = samplesOf(await read());
+      metric.reset();
+      // Without labels, `reset` leaves a sample of 0.
+      if (labelNames.length === 0) metric.remove();
+      for (const { labels, value } of samples) metric.inc(labels, value);
+    },
+  });
+}
+
+function samplesOf(reading: Awaited<ReturnType<Family['read']>>): readonly Sample[] {
+  if (reading === undefined) return [];
+  return typeof reading === 'number' ? [{ labels: {}, value: reading }] : reading;
+}
+
+function buildInfo({ version, nodeVersion, role, run }: Omit<MetricsOptions, 'host' | 'port'>): Family {
   const labels = { version, node_version: nodeVersion, role, run };
   return {
     type: 'gauge',
@@ -191,4 +158,74 @@ function buildInfo({ version, nodeVersion, role, run }: Omit<MetricsParts, 'host
     labels: Object.keys(labels),
     read: () => [{ labels, value: 1 }],
   };
+}
+
+export interface MetricsServerOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** Returns the page. */
+  readonly render: () => Promise<string>;
+  readonly contentType: string;
+}
+
+/** An HTTP server for `GET /metrics` and `HEAD /metrics`. Does not keep the process alive, however slow its clients are. */
+export class MetricsServer {
+  readonly #server: Server;
+  readonly #options: MetricsServerOptions;
+  #rendering: Promise<string> | undefined;
+
+  private constructor(options: MetricsServerOptions) {
+    this.#options = options;
+    this.#server = createServer({ headersTimeout: CLIENT_TIMEOUT_MS, requestTimeout: CLIENT_TIMEOUT_MS });
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server.timeout = CLIENT_TIMEOUT_MS;
+    this.#server.on('connection', (socket) => socket.unref());
+    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      this.#respond(request, response).catch(() => response.destroy());
+    });
+  }
+
+  /** Resolves when the server listens. Throws a `UsageError` when it cannot. */
+  static async listen(options: MetricsServerOptions): Promise<MetricsServer> {
+    const metrics = new MetricsServer(options);
+    const server = metrics.#server;
+    const { host, port } = options;
+    try {
+      server.listen({ host, port });
+      await once(server, 'listening');
+    } catch (error) {
+      const place = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+      throw new UsageError(`Cannot serve metrics at ${place}: ${systemReason(error)}`, { cause: error });
+    }
+    server.unref();
+    return metrics;
+  }
+
+  get url(): string {
+    // The server listens on a port, not on a pipe.
+    const { address, port } = this.#server.address() as AddressInfo;
+    return `http://${address.includes(':') ? `[${address}]` : address}:${port}/metrics`;
+  }
+
+  /** Closes the server and all of its connections. */
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  async #respond({ method, url }: IncomingMessage, response: ServerResponse): Promise<void> {
+    const isRead = method === 'GET' || method === 'HEAD';
+    if (!isRead || url?.split('?')[0] !== '/metrics') {
+      response.writeHead(404, { 'Content-Type': 'text/plain' }).end('Only GET /metrics is here.\n');
+      return;
+    }
+    // Simultaneous requests share one page.
+    this.#rendering ??= this.#options.render().finally(() => {
+      this.#rendering = undefined;
+    });
+    const page = Buffer.from(await this.#rendering);
+    response.writeHead(200, { 'Content-Type': this.#options.contentType, 'Content-Length': page.length });
+    response.end(method === 'HEAD' ? undefined : page);
+  }
 }

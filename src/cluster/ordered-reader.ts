@@ -1,223 +1,113 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { MinHeap } from '../core/heap.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Result } from '../model/result.ts';
 import { decodeLine, describeSegment, type ShardSegment } from '../model/result-line.ts';
 import type { Sink } from '../results/sink.ts';
-import type { StoreWatcher } from './result-store.ts';
 import type { ShardReader } from './shards.ts';
 
-const NUMBERS = 3;
-
-/** Three numbers in a row: what they are ordered by, and two that belong to it. */
-export type Triple = readonly [key: number, first: number, second: number];
-
-/** Triples, the one with the lowest key first. 24 bytes each, since there may be millions: the runs of a store behind a late chunk. */
-export class NumberHeap {
-  #numbers = new Float64Array(64 * NUMBERS);
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** The lowest key, or infinity. */
-  get lowest(): number {
-    return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#number(0);
-  }
-
-  /** The triple with the lowest key, which stays. */
-  peek(): Triple | undefined {
-    return this.#size === 0 ? undefined : [this.#number(0), this.#number(1), this.#number(2)];
-  }
-
-  push(triple: Triple): void {
-    if ((this.#size + 1) * NUMBERS > this.#numbers.length) this.#grow();
-    let place = this.#size++;
-    while (place > 0) {
-      const parent = (place - 1) >> 1;
-      if (this.#number(parent * NUMBERS) <= triple[0]) break;
-      this.#move(parent, place);
-      place = parent;
-    }
-    this.#numbers.set(triple, place * NUMBERS);
-  }
-
-  /** Takes out the triple with the lowest key. */
-  pop(): Triple | undefined {
-    const lowest = this.peek();
-    if (lowest === undefined) return undefined;
-    this.#size -= 1;
-    const last = this.#size;
-    let place = 0;
-    for (let child = 1; child < last; child = 2 * place + 1) {
-      if (child + 1 < last && this.#key(child + 1) < this.#key(child)) child += 1;
-      if (this.#key(last) <= this.#key(child)) break;
-      this.#move(child, place);
-      place = child;
-    }
-    this.#move(last, place);
-    return lowest;
-  }
-
-  #key(place: number): number {
-    return this.#number(place * NUMBERS);
-  }
-
-  #number(at: number): number {
-    return this.#numbers[at] ?? 0;
-  }
-
-  #move(from: number, to: number): void {
-    this.#numbers.copyWithin(to * NUMBERS, from * NUMBERS, (from + 1) * NUMBERS);
-  }
-
-  #grow(): void {
-    const larger = new Float64Array(2 * this.#numbers.length);
-    larger.set(this.#numbers);
-    this.#numbers = larger;
-  }
-}
+/** The most bytes of the file in memory for all open ranges together, and for each range. */
+const MAX_WINDOWS_BYTES = 64 * 1024 ** 2;
+const MAX_WINDOW_BYTES = 256 * 1024;
+const MIN_WINDOW_BYTES = 4 * 1024;
 
 const NEWLINE = 0x0a;
 
-/** Where a run lies in the file, in bytes. */
-interface Stretch {
-  readonly start: number;
-  readonly end: number;
+interface OrderedSinkOptions {
+  readonly reader: OrderedReader;
+  /** Adds what is known of a result from earlier runs: the file does not have it. */
+  readonly recall: (result: Result) => Result;
+  /** Drops the results that are not written yet. */
+  readonly signal: AbortSignal;
 }
-
-/** Results that stand in a file one behind the other, read again a window at a time. */
-class StoredRun {
-  readonly #file: FileHandle;
-  readonly #shards: ShardReader | undefined;
-  #stretch: Stretch;
-  #lines: readonly string[] = [];
-  #at = 0;
-  /** What a frame has brought, the next one last. */
-  #framed: Result[] = [];
-
-  constructor(file: FileHandle, stretch: Stretch, shards?: ShardReader) {
-    this.#file = file;
-    this.#stretch = stretch;
-    this.#shards = shards;
-  }
-
-  /** The next result, `undefined` behind the last one. About `windowBytes` of the file are held in between. */
-  next(windowBytes: number): Result | undefined | Promise<Result | undefined> {
-    const framed = this.#framed.pop();
-    if (framed !== undefined) return framed;
-    const line = this.#lines[this.#at];
-    if (line === undefined) return this.#readOn(windowBytes);
-    this.#at += 1;
-    const entry = entryOf(line);
-    return 'index' in entry ? entry : this.#open(entry, windowBytes);
-  }
-
-  /** A frame that nobody can read here was counted, and has no results. */
-  async #open(frame: ShardSegment, windowBytes: number): Promise<Result | undefined> {
-    const results = await this.#shards?.read(frame);
-    if (results !== undefined && 'fault' in results) {
-      throw damaged(`${describeSegment(frame)}: ${results.fault}`);
-    }
-    this.#framed = results?.toReversed() ?? [];
-    return this.next(windowBytes);
-  }
-
-  async #readOn(windowBytes: number): Promise<Result | undefined> {
-    const { start, end } = this.#stretch;
-    this.#lines = [];
-    this.#at = 0;
-    if (start >= end) return undefined;
-    for (let length = windowBytes; ; length *= 2) {
-      const bytes = await this.#read(start, Math.min(length, end - start));
-      const last = bytes.lastIndexOf(NEWLINE);
-      if (last === -1 && length < end - start) continue; // a record that is larger than the window
-      if (last === -1) throw damaged('a record has no end');
-      this.#stretch = { start: start + last + 1, end };
-      this.#lines = bytes.toString('utf8', 0, last).split('\n');
-      return this.next(windowBytes);
-    }
-  }
-
-  async #read(start: number, length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafe(length);
-    for (let filled = 0; filled < length; ) {
-      const { bytesRead } = await this.#file.read(bytes, filled, length - filled, start + filled);
-      if (bytesRead === 0) throw damaged('it is shorter than it was');
-      filled += bytesRead;
-    }
-    return bytes;
-  }
-}
-
-function entryOf(line: string): Result | ShardSegment {
-  const entry = decodeLine(line);
-  if ('broken' in entry) throw damaged(entry.broken);
-  return entry;
-}
-
-function damaged(reason: string): UsageError {
-  return new UsageError(`Cannot read the results of this run again for --ordered: ${reason}`);
-}
-
-/** What all runs that are being read hold of the file together, and each of them at most and at least. */
-const WINDOWS_BYTES = 64 * 1024 ** 2;
-const WINDOW_BYTES = 256 * 1024;
-const LEAST_BYTES = 4 * 1024;
 
 /**
- * Reads the results of a store in the order of the input, whatever the order in which they came.
- *
- * The store tells of runs: results that stand one behind the other and whose indexes ascend, such as those of a chunk. A run is
- * read when the result that is due is its first one; at most one for each partition is being read at a time, or a few
- * more. Of a run that waits only its place is held, so that memory does not depend on how late a chunk is.
+ * `--ordered` for one sink: it gets the results in input order from the store, at its own pace, while other sinks get them as
+ * they arrive. Neither waits for the other: the results in between are on disk.
  */
-export class InputOrder implements StoreWatcher {
+export function createOrderedSink(sink: Sink, { reader, recall, signal }: OrderedSinkOptions): Sink {
+  let failure: { readonly error: unknown } | undefined;
+  const writing = writeAll().catch((error: unknown) => {
+    failure = { error };
+  });
+  return {
+    write() {
+      if (failure !== undefined) throw failure.error;
+    },
+    async end(summary) {
+      reader.end();
+      await writing;
+      try {
+        if (failure !== undefined) throw failure.error;
+      } finally {
+        await sink.end(summary);
+      }
+    },
+  };
+
+  async function writeAll(): Promise<void> {
+    for await (const result of reader.results(signal)) {
+      const accepted = sink.write(recall(result));
+      if (accepted !== undefined) await accepted;
+    }
+  }
+}
+
+/**
+ * Reads the results of a store in input order, in whatever order they arrived.
+ *
+ * The store reports ranges of its file whose results have ascending indexes, such as those of one chunk. A range is opened
+ * when the next result of the input is its first one, so about one range per partition is open at a time. Of the others only
+ * the position is in memory, however late a chunk is.
+ */
+export class OrderedReader {
   readonly #path: string;
   readonly #shards: ShardReader | undefined;
-  /** Runs that were not begun: index of their first result, start, end. */
-  readonly #waiting = new NumberHeap();
-  /** Runs that are being read: index of their next result, start. */
-  readonly #heads = new NumberHeap();
-  readonly #runs = new Map<number, { readonly run: StoredRun; head: Result }>();
+  /** Ranges that are not open yet, by the index of their first result. */
+  readonly #waiting = new MinHeap<ByteRange>();
+  /** Open ranges, by the index of their next result. */
+  readonly #open = new MinHeap<{ readonly range: SortedRange; readonly result: Result }>();
   #file: FileHandle | undefined;
-  #due = 0;
-  #readable = 0;
+  /** The index of the next result in input order. */
+  #next = 0;
+  #readableBytes = 0;
   #isEnded = false;
-  /** How often there was something to wake for: what comes while a run is read must not be slept through. */
+  /** Counts the calls of `end`, so that one during a read is not missed. */
   #changes = 0;
   #wake: () => void = () => {};
 
-  /** `shards`: where the results of frames are read. */
+  /** Without `shards`, the results of segments are left out. */
   constructor(path: string, shards?: ShardReader) {
     this.#path = path;
     this.#shards = shards;
   }
 
-  added(first: number, start: number, end: number): void {
-    this.#waiting.push([first, start, end]);
+  /** Adds a range of the file whose results have ascending indexes, from `first`. */
+  addRange(first: number, start: number, end: number): void {
+    this.#waiting.push(first, { start, end });
   }
 
-  written(end: number): void {
-    this.#readable = Math.max(this.#readable, end);
+  /** The file can now be read up to this position. */
+  setReadable(end: number): void {
+    this.#readableBytes = Math.max(this.#readableBytes, end);
     this.#wake();
   }
 
-  /** Nothing more will come: what is there is handed out over the gaps. All of it must have been written. */
+  /** Ends `results` after the last range, without waiting for missing indexes. All ranges must be readable. */
   end(): void {
     this.#isEnded = true;
     this.#changes += 1;
     this.#wake();
   }
 
-  /** To be iterated once; ends after `end`, or at the signal. */
+  /** The results in input order. To be iterated once; ends after `end`, or at the signal. */
   async *results(signal: AbortSignal): AsyncGenerator<Result, void, void> {
     const wake = () => this.#wake();
     signal.addEventListener('abort', wake, { once: true });
     try {
       while (!signal.aborted) {
         const seen = this.#changes;
-        const result = await this.#take();
+        const result = await this.#takeNext();
         if (result !== undefined) yield result;
         else if (this.#isEnded) return;
         else await this.#change(seen, signal);
@@ -228,44 +118,39 @@ export class InputOrder implements StoreWatcher {
     }
   }
 
-  /** The result that is due, if it is there. */
-  async #take(): Promise<Result | undefined> {
-    while (this.#waiting.lowest < this.#heads.lowest) {
-      const [first, start, end] = this.#waiting.peek() ?? [0, 0, 0];
-      if ((first > this.#due && !this.#isEnded) || end > this.#readable) return undefined;
-      this.#waiting.pop();
+  /** The next result, or `undefined` when it has not arrived. */
+  async #takeNext(): Promise<Result | undefined> {
+    while (this.#waiting.minKey < this.#open.minKey) {
+      const first = this.#waiting.minKey;
+      const range = this.#waiting.popUpTo(this.#isEnded ? Number.POSITIVE_INFINITY : this.#next);
+      if (range === undefined) return undefined;
+      if (range.end > this.#readableBytes) {
+        this.#waiting.push(first, range);
+        return undefined;
+      }
       this.#file ??= await open(this.#path, 'r');
-      await this.#readOn(new StoredRun(this.#file, { start, end }, this.#shards), start);
+      await this.#advance(new SortedRange(this.#file, range, this.#shards));
     }
-    if (this.#heads.lowest > this.#due && !this.#isEnded) return undefined;
-    const [index, start] = this.#heads.pop() ?? [];
-    const found = start === undefined ? undefined : this.#runs.get(start);
-    if (index === undefined || start === undefined || found === undefined) return undefined;
-    const { run, head } = found;
-    this.#due = Math.max(this.#due, index + 1);
-    const reading = this.#readOn(run, start);
-    if (reading !== undefined) await reading;
-    return head;
+    const next = this.#open.popUpTo(this.#isEnded ? Number.POSITIVE_INFINITY : this.#next);
+    if (next === undefined) return undefined;
+    this.#next = Math.max(this.#next, next.result.index + 1);
+    const advancing = this.#advance(next.range);
+    if (advancing !== undefined) await advancing;
+    return next.result;
   }
 
-  /** Makes the next result of a run its head, or lets go of the run. */
-  #readOn(run: StoredRun, start: number): void | Promise<void> {
-    const even = WINDOWS_BYTES / (this.#runs.size + 1);
-    const next = run.next(Math.floor(Math.max(LEAST_BYTES, Math.min(WINDOW_BYTES, even))));
-    if (next instanceof Promise) return next.then((head) => this.#setHead(run, start, head));
-    this.#setHead(run, start, next);
+  /** Reads the next result of a range, and closes it after the last one. Returns a promise only if the file has to be read. */
+  #advance(range: SortedRange): void | Promise<void> {
+    const share = MAX_WINDOWS_BYTES / (this.#open.size + 1);
+    const next = range.next(Math.floor(Math.max(MIN_WINDOW_BYTES, Math.min(MAX_WINDOW_BYTES, share))));
+    const keep = (result: Result | undefined) => {
+      if (result !== undefined) this.#open.push(result.index, { range, result });
+    };
+    if (next instanceof Promise) return next.then(keep);
+    keep(next);
   }
 
-  #setHead(run: StoredRun, start: number, head: Result | undefined): void {
-    if (head === undefined) {
-      this.#runs.delete(start);
-      return;
-    }
-    this.#runs.set(start, { run, head });
-    this.#heads.push([head.index, start, 0]);
-  }
-
-  /** Resolves when there is more than was seen. */
+  /** Resolves when something has changed since `seen`. */
   #change(seen: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve;
@@ -274,42 +159,77 @@ export class InputOrder implements StoreWatcher {
   }
 }
 
-interface OrderedParts {
-  readonly order: InputOrder;
-  /** What earlier runs say of a result: it was judged when it came, and is now read again. */
-  readonly recall: (result: Result) => Result;
-  /** Lets go of results that nobody takes. */
-  readonly signal: AbortSignal;
+interface ByteRange {
+  readonly start: number;
+  readonly end: number;
 }
 
-/**
- * `--ordered` for one sink: it gets the results in input order from the store, at its own pace, while the sinks beside it get them as
- * they come. Neither waits for the other: what is not written yet is on the disk.
- */
-export function orderedFromStore(sink: Sink, { order, recall, signal }: OrderedParts): Sink {
-  let failed: { readonly error: unknown } | undefined;
-  const writing = writeAll().catch((error: unknown) => {
-    failed = { error };
-  });
-  return {
-    write() {
-      if (failed !== undefined) throw failed.error;
-    },
-    async end(summary) {
-      order.end();
-      await writing;
-      try {
-        if (failed !== undefined) throw failed.error;
-      } finally {
-        await sink.end(summary);
-      }
-    },
-  };
+/** A range of a store's file, read one window at a time. */
+class SortedRange {
+  readonly #file: FileHandle;
+  readonly #shards: ShardReader | undefined;
+  /** What is not read yet. */
+  #rest: ByteRange;
+  #lines: readonly string[] = [];
+  #at = 0;
+  /** The results of the current segment in reverse order. */
+  #segmentResults: Result[] = [];
 
-  async function writeAll(): Promise<void> {
-    for await (const result of order.results(signal)) {
-      const accepted = sink.write(recall(result));
-      if (accepted !== undefined) await accepted;
+  constructor(file: FileHandle, range: ByteRange, shards?: ShardReader) {
+    this.#file = file;
+    this.#rest = range;
+    this.#shards = shards;
+  }
+
+  /** The next result, or `undefined` after the last one. About `windowBytes` of the file stay in memory. */
+  next(windowBytes: number): Result | undefined | Promise<Result | undefined> {
+    const result = this.#segmentResults.pop();
+    if (result !== undefined) return result;
+    const line = this.#lines[this.#at];
+    if (line === undefined) return this.#readWindow(windowBytes);
+    this.#at += 1;
+    const entry = decodeLine(line);
+    if ('broken' in entry) throw damaged(entry.broken);
+    return 'index' in entry ? entry : this.#readSegment(entry, windowBytes);
+  }
+
+  /** Without a shard reader, segments were only counted and are left out. */
+  async #readSegment(segment: ShardSegment, windowBytes: number): Promise<Result | undefined> {
+    const results = await this.#shards?.read(segment);
+    if (results !== undefined && 'fault' in results) {
+      throw damaged(`${describeSegment(segment)}: ${results.fault}`);
+    }
+    this.#segmentResults = results?.toReversed() ?? [];
+    return this.next(windowBytes);
+  }
+
+  async #readWindow(windowBytes: number): Promise<Result | undefined> {
+    const { start, end } = this.#rest;
+    this.#lines = [];
+    this.#at = 0;
+    if (start >= end) return undefined;
+    for (let length = windowBytes; ; length *= 2) {
+      const bytes = await this.#readBytes(start, Math.min(length, end - start));
+      const last = bytes.lastIndexOf(NEWLINE);
+      if (last === -1 && length < end - start) continue; // a record that is larger than the window
+      if (last === -1) throw damaged('a record has no end');
+      this.#rest = { start: start + last + 1, end };
+      this.#lines = bytes.toString('utf8', 0, last).split('\n');
+      return this.next(windowBytes);
     }
   }
+
+  async #readBytes(start: number, length: number): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafe(length);
+    for (let filled = 0; filled < length; ) {
+      const { bytesRead } = await this.#file.read(bytes, filled, length - filled, start + filled);
+      if (bytesRead === 0) throw damaged('it is shorter than it was');
+      filled += bytesRead;
+    }
+    return bytes;
+  }
+}
+
+function damaged(reason: string): UsageError {
+  return new UsageError(`Cannot read the results of this run again for --ordered: ${reason}`);
 }

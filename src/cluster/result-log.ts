@@ -11,15 +11,55 @@ import {
   type ShardSegment,
 } from '../model/result-line.ts';
 import type { LogRecord } from './chunk.ts';
-import { unpacked } from './job-codec.ts';
-import { pause } from './persist.ts';
+import { unpackText } from './job-codec.ts';
+import { pause } from './retry-until-back.ts';
 import type { SegmentFault, ShardReader, ShardWriter } from './shards.ts';
 
+/** Bytes of a message that are reserved for its headers. */
+const HEADER_BYTES = 4096;
+
+/** The longest text that results are unpacked to. */
 const MAX_TEXT_BYTES = 512 * 1024 ** 2;
 
+/** The pauses between reads of a segment that is missing: a network file system may show new data late. */
+const RETRY_PAUSES_MS: readonly number[] = [200, 400, 800, 1600];
+
+/** How many unreadable segments of a shard get a warning of their own. */
+const MAX_WARNINGS = 3;
+
+/** The results of a chunk, as its worker has them. */
+interface ChunkResults {
+  readonly chunk: number;
+  readonly results: readonly Result[];
+  readonly worker: string;
+  /** The run was stopped before the worker had all results. */
+  readonly isUnfinished?: boolean | undefined;
+}
+
 /**
- * Results as one member of gzip, a line each in the order of their indexes, of at most `maxBytes`. Where they are larger, the largest of them become failures
- * that say so. No more than `MAX_SEGMENT_BYTES` characters are put together.
+ * The log record of a chunk. With `shards` the results are written there first, and the record says where; without, the
+ * record holds them, and is at most `maxBytes` with its headers. Throws an `OutputError` when the shard cannot be written.
+ */
+export async function createLogRecord(
+  { chunk, results, worker, isUnfinished }: ChunkResults,
+  target: { readonly maxBytes: number; readonly shards?: Pick<ShardWriter, 'append'> | undefined },
+): Promise<LogRecord> {
+  const { maxBytes, shards } = target;
+  const count = results.length;
+  const about = { chunk, count, worker, isUnfinished };
+  if (shards === undefined || count === 0) {
+    return { kind: 'results', ...about, body: packResults(results, maxBytes - HEADER_BYTES) };
+  }
+  const place = await shards.append(packResults(results, MAX_SEGMENT_BYTES));
+  const ok = results.filter((result) => result.ok).length;
+  const first = results.reduce((lowest, { index }) => Math.min(lowest, index), Number.POSITIVE_INFINITY);
+  const segment = { ...place, chunk, count, first, ok, failed: count - ok, worker };
+  return { kind: 'commit', ...about, body: Buffer.from(encodeSegment(segment)) };
+}
+
+/**
+ * Packs results into one gzip member of at most `maxBytes`, one line each, ordered by index. If they do not fit, the largest
+ * results are replaced by failures that say so. The text has at most `MAX_SEGMENT_BYTES` characters.
  */
 export function packResults(unsorted: readonly Result[], maxBytes: number): Uint8Array {
   const results = unsorted.toSorted((a, b) => a.index - b.index);
@@ -27,7 +67,7 @@ export function packResults(unsorted: readonly Result[], maxBytes: number): Uint
   const bySize = [...lines.keys()].sort((a, b) => (lines[b]?.length ?? 0) - (lines[a]?.length ?? 0));
   for (let replaced = 0, count = 1; ; replaced = count, count *= 2) {
     const isShortest = replaced >= lines.length;
-    if (isShortest || charactersOf(lines) <= MAX_SEGMENT_BYTES) {
+    if (isShortest || textLength(lines) <= MAX_SEGMENT_BYTES) {
       const body = gzipSync(`${lines.join('\n')}\n`, { level: 1 });
       if (isShortest || body.length <= maxBytes) return body;
     }
@@ -38,16 +78,41 @@ export function packResults(unsorted: readonly Result[], maxBytes: number): Uint
   }
 }
 
+function textLength(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + line.length + 1, 0);
+}
+
+function tooLarge(result: Result, characters: number, maxBytes: number): FailedResult {
+  const { index, source, line, url, method, attempts, startedAt, durationMs, worker } = result;
+  const message = `its record of ${characters} characters does not fit: all results of a chunk may have ${maxBytes} bytes`;
+  return {
+    index,
+    source,
+    line,
+    url: url.slice(0, 2000),
+    method,
+    ok: false,
+    attempts,
+    redirects: [],
+    bytes: result.bytes,
+    truncated: result.truncated,
+    startedAt,
+    durationMs,
+    failure: { kind: 'write', code: 'ERR_RECORD_SIZE', message },
+    worker,
+  };
+}
+
 /**
- * The results of a message in the order of their indexes, with their lines, or `undefined` when any of it is damaged or there are
- * more than `most`.
+ * The results in a message, ordered by index, and their lines as text. `undefined` when any of them is damaged, or there are
+ * more than `maxCount`.
  */
 export function unpackResults(
   body: Uint8Array,
-  most = Number.POSITIVE_INFINITY,
+  maxCount = Number.POSITIVE_INFINITY,
 ): { readonly text: string; readonly results: readonly Result[] } | undefined {
-  const text = unpacked(body, MAX_TEXT_BYTES);
-  const results = text === undefined ? undefined : decodeRecords(text, most);
+  const text = unpackText(body, MAX_TEXT_BYTES);
+  const results = text === undefined ? undefined : decodeRecords(text, maxCount);
   if (text === undefined || results === undefined) return undefined;
   if (results.every(({ index }, at) => at === 0 || index > (results[at - 1]?.index ?? 0))) {
     return { text: text.endsWith('\n') ? text : `${text}\n`, results };
@@ -61,137 +126,75 @@ export function unpackResults(
   };
 }
 
-function charactersOf(lines: readonly string[]): number {
-  return lines.reduce((sum, line) => sum + line.length + 1, 0);
-}
-
-function tooLarge(result: Result, characters: number, maxBytes: number): FailedResult {
-  const { index, source, line, url, method, attempts, startedAt, durationMs, worker } = result;
-  const message = `its record of ${characters} characters does not fit: all results of a chunk may have ${maxBytes} bytes`;
-  const place = { index, source, line, url: url.slice(0, 2000), method };
-  return {
-    ...place,
-    ok: false,
-    attempts,
-    redirects: [],
-    bytes: result.bytes,
-    truncated: result.truncated,
-    startedAt,
-    durationMs,
-    failure: { kind: 'write', code: 'ERR_RECORD_SIZE', message },
-    worker,
-  };
-}
-
-const HEADER_BYTES = 4096; // left for the headers of a message
-
-/** What a worker says of a chunk. */
-interface FinishedChunk {
-  readonly chunk: number;
-  readonly results: readonly Result[];
-  readonly worker: string;
-  /** The run was stopped before all results were there. */
-  readonly isUnfinished?: boolean | undefined;
-}
-
-/** How it is said: in messages of at most `maxBytes`, or in shards. */
-interface LogForm {
-  readonly maxBytes: number;
-  readonly shards?: Pick<ShardWriter, 'append'> | undefined;
-}
-
-/**
- * The record of a chunk for the log: its results, or the place on the disk where they are by then. Throws an `OutputError` when
- * they cannot be written there.
- */
-export async function logRecord(finished: FinishedChunk, { maxBytes, shards }: LogForm): Promise<LogRecord> {
-  const { chunk, results, worker, isUnfinished } = finished;
-  const count = results.length;
-  const about = { chunk, count, worker, isUnfinished };
-  if (shards === undefined || count === 0) {
-    return { kind: 'results', ...about, body: packResults(results, maxBytes - HEADER_BYTES) };
-  }
-  const place = await shards.append(packResults(results, MAX_SEGMENT_BYTES));
-  const ok = results.filter((result) => result.ok).length;
-  const first = results.reduce((lowest, { index }) => Math.min(lowest, index), Number.POSITIVE_INFINITY);
-  const frame = { ...place, chunk, count, first, ok, failed: count - ok, worker };
-  return { kind: 'commit', ...about, body: Buffer.from(encodeSegment(frame)) };
-}
-
-/** A file system of several machines may show late what one of them has written. */
-const PAUSES_MS: readonly number[] = [200, 400, 800, 1600];
-
-/** So many frames of a shard that cannot be read are named. */
-const NAMED = 3;
-
-interface FrameSourceParts {
+interface SegmentReaderOptions {
   readonly shards: Pick<ShardReader, 'directory' | 'read' | 'hasAny'>;
   readonly warn: (text: string) => void;
-  /** How long what is not there is waited for, between one try and the next. */
+  /** The pauses between reads of a segment that is missing. */
   readonly pausesMs?: readonly number[];
-  /** Ends the waiting for what is not there yet. */
+  /** Ends the wait for segments that are missing. */
   readonly signal: AbortSignal;
 }
 
-/** Frames as the collector reads them: it waits for what is late, and tells what is lost. */
-export class SegmentSource {
-  readonly #parts: FrameSourceParts;
-  /** Frames that could not be read, by their shard. */
+/** Reads the segments of shards for the collector: waits for those that are late, and warns of those that are lost. */
+export class SegmentReader {
+  readonly #options: SegmentReaderOptions;
+  /** The number of segments that could not be read, by shard. */
   readonly #lost = new Map<string, number>();
 
-  constructor(parts: FrameSourceParts) {
-    this.#parts = parts;
+  constructor(options: SegmentReaderOptions) {
+    this.#options = options;
   }
 
   /**
-   * The results of a frame that is new; `undefined` when it is damaged, or lost with its shard: then its chunk is to be sent
-   * again. Throws an `OutputError` when the directory itself seems to be the wrong one, or cannot be read.
+   * The results of a segment that is new. `undefined` when it is damaged or missing: its chunk has to be sent again. Throws an
+   * `OutputError` when the directory is probably the wrong one, or cannot be read.
    */
-  async first(frame: ShardSegment): Promise<readonly Result[] | undefined> {
-    const { shards, signal, pausesMs = PAUSES_MS } = this.#parts;
-    let found = await shards.read(frame);
-    for (const ms of this.#lost.has(frame.shard) ? [] : pausesMs) {
+  async read(segment: ShardSegment): Promise<readonly Result[] | undefined> {
+    const { shards, signal, pausesMs = RETRY_PAUSES_MS } = this.#options;
+    let found = await shards.read(segment);
+    for (const ms of this.#lost.has(segment.shard) ? [] : pausesMs) {
       if (!('fault' in found) || found.kind === 'damaged' || signal.aborted) break;
       await pause(ms, signal);
-      found = await shards.read(frame);
+      found = await shards.read(segment);
     }
     if (!('fault' in found)) {
-      this.#lost.delete(frame.shard);
+      this.#lost.delete(segment.shard);
       return found;
     }
     if (signal.aborted) return undefined;
-    if (found.kind === 'unreadable') throw unreadable(frame, found);
+    if (found.kind === 'unreadable') throw unreadable(segment, found);
     if (found.kind === 'missing' && !(await shards.hasAny())) {
       throw new OutputError(
-        `Cannot read ${describeSegment(frame)}: there is no shard at all in "${printable(shards.directory, 200)}"; give --shards the directory that the workers write to`,
+        `Cannot read ${describeSegment(segment)}: there is no shard at all in "${printable(shards.directory, 200)}"; give --shards the directory that the workers write to`,
       );
     }
-    this.#tell(frame, found);
+    this.#warnOfLoss(segment, found);
     return undefined;
   }
 
-  /** The results of a frame that was read before. Throws an `OutputError` when that is not possible any more. */
-  async again(frame: ShardSegment): Promise<readonly Result[]> {
-    const found = await this.#parts.shards.read(frame);
-    if ('fault' in found) throw unreadable(frame, found);
+  /** The results of a segment that was read before. Throws an `OutputError` when it can no longer be read. */
+  async readAgain(segment: ShardSegment): Promise<readonly Result[]> {
+    const found = await this.#options.shards.read(segment);
+    if ('fault' in found) throw unreadable(segment, found);
     return found;
   }
 
-  #tell(frame: ShardSegment, { fault }: SegmentFault): void {
-    const { warn } = this.#parts;
-    const count = (this.#lost.get(frame.shard) ?? 0) + 1;
-    this.#lost.set(frame.shard, count);
-    const hint = '"fanout feed --reconcile" sends it again';
-    if (count <= NAMED)
-      warn(`${describeSegment(frame)} cannot be read, ${fault}: its chunk is not done; ${hint}`);
-    else if (count === NAMED + 1) {
-      warn(`more chunks of ${frame.shard} cannot be read, and are not named one by one`);
+  #warnOfLoss(segment: ShardSegment, { fault }: SegmentFault): void {
+    const { warn } = this.#options;
+    const count = (this.#lost.get(segment.shard) ?? 0) + 1;
+    this.#lost.set(segment.shard, count);
+    if (count <= MAX_WARNINGS) {
+      warn(
+        `${describeSegment(segment)} cannot be read, ${fault}: its chunk is not done; "fanout feed --reconcile" sends it again`,
+      );
+    } else if (count === MAX_WARNINGS + 1) {
+      warn(`more chunks of ${segment.shard} cannot be read, and are not named one by one`);
     }
   }
 }
 
-function unreadable(frame: ShardSegment, { fault }: SegmentFault): OutputError {
+function unreadable(segment: ShardSegment, { fault }: SegmentFault): OutputError {
   return new OutputError(
-    `Cannot read ${describeSegment(frame)}: ${fault}; start again when it can be read, or without --shards, which counts results and does not read them`,
+    `Cannot read ${describeSegment(segment)}: ${fault}; start again when it can be read, or without --shards, which counts results and does not read them`,
   );
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { errorCode, outputError, UsageError } from '../model/errors.ts';
+import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { decodeLine, type ShardSegment } from '../model/result-line.ts';
@@ -15,68 +15,14 @@ import {
   writeCheckpoint,
 } from './checkpoint.ts';
 import { hostPartition } from './job-codec.ts';
+import type { OrderedReader } from './ordered-reader.ts';
 
-/** Told where results lie in the file of a store, in bytes. */
-export interface StoreWatcher {
-  /** Results with ascending indexes, of which this is the first. */
-  added(first: number, start: number, end: number): void;
-  /** What stands before this place can be read from the file. */
-  written(end: number): void;
-}
+/** Characters that wait to be written from which on the store is heavy. */
+const HEAVY_LENGTH = 4 * 1024 ** 2;
 
 /**
- * Finds the runs of a file that is read again, in which nothing tells where a chunk ends. With one partition a run is results
- * without a gap; with more it is results of one partition, of which one chunk is under way at a time.
- */
-class AscendingRuns {
-  readonly #watcher: StoreWatcher;
-  readonly #partitions: number;
-  #first = 0;
-  #last = -1;
-  #partition = 0;
-  #start = 0;
-  #end = 0;
-
-  constructor(watcher: StoreWatcher, partitions: number) {
-    this.#watcher = watcher;
-    this.#partitions = partitions;
-  }
-
-  /** Takes the next line of the file, which is so long there: a result, or the place of those of a chunk. */
-  take(entry: Result | ShardSegment, bytes: number): void {
-    if ('index' in entry) this.#takeResult(entry, bytes);
-    else this.#takeFrame(entry, bytes);
-  }
-
-  #takeFrame({ first }: ShardSegment, bytes: number): void {
-    this.close();
-    this.#first = first;
-    this.#end += bytes;
-    this.close();
-  }
-
-  #takeResult({ index, url }: Result, bytes: number): void {
-    const partition = hostPartition(url, this.#partitions);
-    const goesOn = this.#partitions === 1 ? index === this.#last + 1 : index > this.#last;
-    if (!goesOn || partition !== this.#partition || this.#start === this.#end) {
-      this.close();
-      this.#first = index;
-      this.#partition = partition;
-    }
-    this.#last = index;
-    this.#end += bytes;
-  }
-
-  /** Tells of the last run. */
-  close(): void {
-    if (this.#end > this.#start) this.#watcher.added(this.#first, this.#start, this.#end);
-    this.#start = this.#end;
-  }
-}
-
-/**
- * The collector's file of results, or of the places of results, JSONL, and its memory of finished chunks. Both are on the disk
- * together or not at all: after a crash the file is cut to the length that belongs to the memory.
+ * The collector's file of results (JSONL; of results in shards, their segments), and the bitmap of finished chunks in its
+ * checkpoint. After a crash the file is cut to the length in the checkpoint, so that the two always match.
  */
 export class ResultStore {
   readonly id: string;
@@ -85,14 +31,14 @@ export class ResultStore {
   readonly #run: string;
   readonly #layout: Layout;
   readonly #file: FileHandle;
-  /** Length of the file with what waits to be written. */
+  /** The length of the file with what waits to be written. */
   #bytes: number;
-  /** Length of what stands behind the finished chunks. */
-  #unfinished = 0;
+  /** The length of the partial results behind the finished chunks. */
+  #partialBytes = 0;
   #waiting: string[] = [];
   #waitingLength = 0;
   #saving: Promise<void> = Promise.resolve();
-  #watcher: StoreWatcher | undefined;
+  #reader: OrderedReader | undefined;
 
   private constructor(path: string, checkpoint: Checkpoint, file: FileHandle) {
     this.#path = path;
@@ -104,7 +50,10 @@ export class ResultStore {
     this.#file = file;
   }
 
-  /** Opens or creates it. Throws a `UsageError` when the file holds anything else, an `OutputError` when it cannot be used. */
+  /**
+   * Opens or creates the files. Throws a `UsageError` when they belong to anything else or are damaged, and an `OutputError` when
+   * they cannot be written.
+   */
   static async open(path: string, run: string, { chunk, partitions }: Layout): Promise<ResultStore> {
     const found = await readCheckpoint(path);
     if (found !== undefined && found.run !== run) {
@@ -120,72 +69,71 @@ export class ResultStore {
     }
     const checkpoint = found ?? { run, layout, id: randomUUID(), bytes: 0, done: new Bitmap() };
     try {
-      const size = await sizeOf(path);
+      const size = await fileSize(path);
       if (found === undefined && size !== undefined) {
         throw new UsageError(`${cannotUse(path)}: it exists, and is none of its own`);
       }
       if ((size ?? 0) < checkpoint.bytes) throw new UsageError(`${cannotUse(path)}: a part of it is missing`);
-      // Before the file itself: after a crash between the two, the file would be taken for one of somebody else.
+      // Before the file: after a crash between the two, a file without a checkpoint would be refused.
       if (found === undefined) await writeCheckpoint(path, checkpoint);
       const file = await open(path, size === undefined ? 'wx+' : 'r+');
       await file.truncate(checkpoint.bytes);
       return new ResultStore(path, checkpoint, file);
     } catch (error) {
-      throw error instanceof UsageError ? error : outputError(path, error);
+      throw error instanceof UsageError ? error : toOutputError(path, error);
     }
   }
 
-  /** Tells of what is in it, as that is read, and of what comes. To be called before anything else. */
-  watch(watcher: StoreWatcher): void {
-    this.#watcher = watcher;
+  /** Reports to this reader where results are in the file. To be called before any other method. */
+  watch(reader: OrderedReader): void {
+    this.#reader = reader;
   }
 
-  /** What is in it, in the order in which it came: results, and frames of them. To be read before anything is added. */
+  /** The content in order of arrival: results, and segments of shards. To be read before anything is added. */
   async *entries(): AsyncGenerator<Result | ShardSegment, void, void> {
     if (this.#bytes === 0) return;
-    const runs = this.#watcher && new AscendingRuns(this.#watcher, this.#layout.partitions);
-    this.#watcher?.written(this.#bytes);
-    for await (const line of linesOf(
-      createReadStream(this.#path, { end: this.#bytes - 1, encoding: 'utf8' }),
-    )) {
+    const ranges = this.#reader && new RangeFinder(this.#reader, this.#layout.partitions);
+    this.#reader?.setReadable(this.#bytes);
+    const stream = createReadStream(this.#path, { end: this.#bytes - 1, encoding: 'utf8' });
+    for await (const line of splitLines(stream)) {
       const entry = decodeLine(line);
       if ('broken' in entry) throw new UsageError(`${cannotUse(this.#path)}: it is damaged, ${entry.broken}`);
-      runs?.take(entry, Buffer.byteLength(line) + 1);
+      ranges?.add(entry, Buffer.byteLength(line) + 1);
       yield entry;
     }
-    runs?.close();
+    ranges?.endRange();
   }
 
-  /** Adds the lines of a chunk, of which `first` is the lowest index. They are on the disk after the next `save`. */
+  /** Adds the lines of a finished chunk, of which `first` is the lowest index. They are on disk after the next `save`. */
   add(chunk: number, text: string, first: number): void {
     const start = this.#bytes;
     this.done.set(chunk);
     this.#waiting.push(text);
     this.#waitingLength += text.length;
     this.#bytes += Buffer.byteLength(text);
-    this.#watcher?.added(first, start, this.#bytes);
+    this.#reader?.addRange(first, start, this.#bytes);
   }
 
-  /** Adds results of a chunk that is not finished. They stand in the file until the next start, which cuts them off. */
-  async addUnfinished(text: string, first: number): Promise<void> {
+  /** Writes lines of an unfinished chunk, of which `first` is the lowest index. The next start cuts them off. */
+  async addPartial(text: string, first: number): Promise<void> {
     await this.save();
-    const start = this.#bytes + this.#unfinished;
+    const start = this.#bytes + this.#partialBytes;
     const bytes = Buffer.from(text);
-    this.#unfinished += bytes.length;
-    this.#watcher?.added(first, start, start + bytes.length);
+    this.#partialBytes += bytes.length;
+    this.#reader?.addRange(first, start, start + bytes.length);
     try {
-      await this.#write(bytes, start + bytes.length);
+      await this.#write(bytes, start);
     } catch (error) {
-      throw outputError(this.#path, error);
+      throw toOutputError(this.#path, error);
     }
   }
 
-  /** Whether so much waits that it should be written. */
+  /** Whether so much waits to be written that `save` should be called now. */
   get isHeavy(): boolean {
-    return this.#waitingLength > 4 * 1024 ** 2;
+    return this.#waitingLength > HEAVY_LENGTH;
   }
 
-  /** Puts all on the disk; what is added meanwhile waits for the next time. Throws an `OutputError`. */
+  /** Writes everything to disk; what is added meanwhile waits for the next call. Throws an `OutputError`. */
   save(): Promise<void> {
     const saving = this.#saving.then(() => this.#save());
     this.#saving = saving.catch(() => {});
@@ -198,39 +146,82 @@ export class ResultStore {
   }
 
   async #save(): Promise<void> {
-    const text = this.#waiting.join('');
+    const bytes = Buffer.from(this.#waiting.join(''));
     const end = this.#bytes;
-    // Packed now: what is added while this is written belongs to the next time.
+    // A copy: what is added during the write belongs to the next save.
     const done = new Bitmap(this.done.toBytes());
     this.#waiting = [];
     this.#waitingLength = 0;
     try {
-      await this.#write(Buffer.from(text), end);
-      await writeCheckpoint(this.#path, {
-        run: this.#run,
-        layout: this.#layout,
-        id: this.id,
-        bytes: end,
-        done,
-      });
+      await this.#write(bytes, end - bytes.length);
+      const { id } = this;
+      await writeCheckpoint(this.#path, { run: this.#run, layout: this.#layout, id, bytes: end, done });
     } catch (error) {
-      throw outputError(this.#path, error);
+      throw toOutputError(this.#path, error);
     }
   }
 
-  /** At a place of its own: a write that failed half-way is cut off by the next start. */
-  async #write(bytes: Buffer, end: number): Promise<void> {
-    const start = end - bytes.length;
+  async #write(bytes: Buffer, start: number): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       at += (await this.#file.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
     }
-    this.#watcher?.written(end);
+    this.#reader?.setReadable(start + bytes.length);
     await this.#file.datasync();
   }
 }
 
-/** Lines as JSONL has them: readline would end one at U+2028, too. */
-async function* linesOf(stream: AsyncIterable<string>): AsyncGenerator<string, void, void> {
+/**
+ * Finds the ranges with ascending indexes in a file from an earlier start, in which chunks are not marked. With one partition
+ * a range has results without gaps; with more, results of one partition, since only one chunk of it is in flight at a time.
+ */
+class RangeFinder {
+  readonly #reader: OrderedReader;
+  readonly #partitions: number;
+  #first = 0;
+  #last = -1;
+  #partition = 0;
+  #start = 0;
+  #end = 0;
+
+  constructor(reader: OrderedReader, partitions: number) {
+    this.#reader = reader;
+    this.#partitions = partitions;
+  }
+
+  /** Adds the next line of the file, with its length. */
+  add(entry: Result | ShardSegment, bytes: number): void {
+    if ('index' in entry) this.#addResult(entry, bytes);
+    else this.#addSegment(entry, bytes);
+  }
+
+  #addSegment({ first }: ShardSegment, bytes: number): void {
+    this.endRange();
+    this.#first = first;
+    this.#end += bytes;
+    this.endRange();
+  }
+
+  #addResult({ index, url }: Result, bytes: number): void {
+    const partition = hostPartition(url, this.#partitions);
+    const isNext = this.#partitions === 1 ? index === this.#last + 1 : index > this.#last;
+    if (!isNext || partition !== this.#partition || this.#start === this.#end) {
+      this.endRange();
+      this.#first = index;
+      this.#partition = partition;
+    }
+    this.#last = index;
+    this.#end += bytes;
+  }
+
+  /** Reports the current range, if it has lines. */
+  endRange(): void {
+    if (this.#end > this.#start) this.#reader.addRange(this.#first, this.#start, this.#end);
+    this.#start = this.#end;
+  }
+}
+
+/** Splits at newlines only: `readline` would also split at U+2028, which JSON strings may contain. */
+async function* splitLines(stream: AsyncIterable<string>): AsyncGenerator<string, void, void> {
   let rest = '';
   for await (const text of stream) {
     const lines = `${rest}${text}`.split('\n');
@@ -239,8 +230,7 @@ async function* linesOf(stream: AsyncIterable<string>): AsyncGenerator<string, v
   }
 }
 
-/** The length of a file, or `undefined` when there is none. */
-async function sizeOf(path: string): Promise<number | undefined> {
+async function fileSize(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
   } catch (error) {

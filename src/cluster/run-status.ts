@@ -8,41 +8,43 @@ import {
   PROGRESS_KEY,
   progressFrom,
   type StopReason,
-} from './run-stop.ts';
+} from './run-state.ts';
 
-/** How a run stands: also the object that `fanout status --json` writes. */
+/** The status of a run: also the object that `fanout status --json` writes. */
 export interface RunStatus {
-  /** `short`: all was sent and nothing is under way, but chunks have no result: only `feed --reconcile` helps. */
+  /** `short`: all was sent and nothing is in flight, but some chunks have no results; only `feed --reconcile` helps. */
   readonly state: 'feeding' | 'working' | 'short' | 'stopped' | 'complete';
-  /** Why the run was stopped, as long as it is. */
+  /** Why the run is stopped, if it is. */
   readonly stopped?: StopReason;
-  /** Whether a collector is there; `silent` when it does not answer. */
+  /** Whether a collector is running; `silent` when it does not respond. */
   readonly collector: 'here' | 'none' | 'silent';
-  /** Chunks that were sent; less than `chunks` of the end when the broker has lost its memory. */
+  /** Chunks that were sent; less than `chunks` when the broker has lost some. */
   readonly sent: number;
-  /** All chunks of the run, once the list has come to its end. */
+  /** All chunks of the run, once the end of the list was sent. */
   readonly chunks?: number;
-  /** URLs of the run, those left out by --unique not counted, once the list has come to its end. */
+  /** URLs of the run without those that --unique left out, once the end of the list was sent. */
   readonly urls?: number;
-  /** Chunks that wait, are in the hands of workers, and whose results wait for the collector. */
+  /** Chunks that wait for a worker. */
   readonly queued: number;
+  /** Chunks leased to workers. */
   readonly underWay: number;
+  /** Chunks whose results wait for the collector. */
   readonly uncollected: number;
-  /** Chunks that are finished, and their URLs. */
+  /** Finished chunks. */
   readonly done: number;
   readonly ok: number;
   readonly failed: number;
-  /** URLs that no worker survived: a part of `failed`. */
+  /** Of `failed`, the URLs that were given up because several workers died while they fetched them. */
   readonly dead: number;
-  /** Results of chunks that had some already, and were dropped. */
+  /** Results that were dropped, because their chunk already had some. */
   readonly duplicates: number;
   readonly urlsPerSecond: number;
   readonly etaSeconds?: number;
-  /** The lowest chunk without a result. */
+  /** The lowest chunk without results. */
   readonly oldest: number;
 }
 
-const NOTHING: CollectorProgress = {
+const NO_PROGRESS: CollectorProgress = {
   chunks: 0,
   ok: 0,
   failed: 0,
@@ -52,32 +54,32 @@ const NOTHING: CollectorProgress = {
   sequence: 0,
 };
 
-/** Asks the broker and the collector. */
+/** Reads the status from the broker, and asks the collector whether it is running. */
 export async function runStatus(engine: JetStreamEngine): Promise<RunStatus> {
   const end = endFrom(await engine.state(END_KEY));
-  const progress = progressFrom(await engine.state(PROGRESS_KEY)) ?? NOTHING;
+  const progress = progressFrom(await engine.state(PROGRESS_KEY)) ?? NO_PROGRESS;
   const isComplete = (await engine.state(COMPLETE_KEY)) === true;
-  const { sent, queued, underWay, logged } = await engine.stats();
-  const answer = await engine.ask({ tries: 1 });
+  const { sent, queued, inFlight, logged } = await engine.stats();
+  const response = await engine.askCollector({ tries: 1 });
   const urls = end === undefined ? undefined : end.read - end.skipped;
   const left = urls === undefined ? undefined : urls - progress.ok - progress.failed;
   const { urlsPerSecond } = progress;
   const stop = await lastStop(engine);
   const isStopped = stop?.isOver === false && !isComplete;
-  const isShort = queued + underWay + logged === 0 && (end !== undefined || progress.chunks > sent);
+  const isShort = queued + inFlight + logged === 0 && (end !== undefined || progress.chunks > sent);
   return {
-    state: stateOf({ isComplete, isStopped, isShort, isFed: end !== undefined }),
+    state: stateName({ isComplete, isStopped, isShort, isFed: end !== undefined }),
     ...(isStopped ? { stopped: { cause: stop.cause, limit: stop.limit } } : {}),
-    collector: answer === undefined ? 'none' : answer === 'silent' ? 'silent' : 'here',
+    collector: response === undefined ? 'none' : response === 'silent' ? 'silent' : 'here',
     sent,
     ...(end === undefined ? {} : { chunks: end.chunks, urls: end.read - end.skipped }),
     queued,
-    underWay,
+    underWay: inFlight,
     uncollected: logged,
     done: progress.chunks,
     ok: progress.ok,
     failed: progress.failed,
-    dead: await engine.deadCount(),
+    dead: await engine.deadLetterCount(),
     duplicates: progress.duplicates,
     urlsPerSecond,
     ...(left !== undefined && urlsPerSecond > 0 && !isComplete && !isStopped
@@ -87,16 +89,14 @@ export async function runStatus(engine: JetStreamEngine): Promise<RunStatus> {
   };
 }
 
-interface Signs {
+function stateName(run: {
   readonly isComplete: boolean;
   readonly isStopped: boolean;
   readonly isShort: boolean;
   readonly isFed: boolean;
-}
-
-function stateOf({ isComplete, isStopped, isShort, isFed }: Signs): RunStatus['state'] {
-  if (isComplete) return 'complete';
-  if (isStopped) return 'stopped';
-  if (isShort) return 'short';
-  return isFed ? 'working' : 'feeding';
+}): RunStatus['state'] {
+  if (run.isComplete) return 'complete';
+  if (run.isStopped) return 'stopped';
+  if (run.isShort) return 'short';
+  return run.isFed ? 'working' : 'feeding';
 }

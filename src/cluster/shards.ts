@@ -5,25 +5,28 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { makeDirectory } from '../bodies/save-directory.ts';
-import { errorCode, outputError, systemReason } from '../model/errors.ts';
+import { errorCode, systemReason, toOutputError } from '../model/errors.ts';
 import type { Result } from '../model/result.ts';
 import { decodeRecords, isShardName, MAX_SEGMENT_BYTES, type ShardSegment } from '../model/result-line.ts';
 
+/** UTF-8 has at most three bytes for a character of UTF-16. */
+const MAX_TEXT_BYTES = 3 * MAX_SEGMENT_BYTES;
+
+/** A worker begins a new file when its file has reached this length. */
+const MAX_SHARD_BYTES = 1024 ** 3;
+
+const unpack = promisify(gunzip);
+
 /**
- * Why a frame has no results. `missing`: the file, or this part of it, is not there. `damaged`: it is, and is not what it should
- * be. `unreadable`: nobody can tell.
+ * Why the results of a segment cannot be read. `missing`: the file, or this part of it, does not exist. `damaged`: it has other
+ * content. `unreadable`: the file system returned another error.
  */
 export interface SegmentFault {
   readonly fault: string;
   readonly kind: 'missing' | 'damaged' | 'unreadable';
 }
 
-// UTF-8 has three bytes for a character of UTF-16 at most.
-const MAX_TEXT_BYTES = 3 * MAX_SEGMENT_BYTES;
-
-const unpack = promisify(gunzip);
-
-/** Reads frames from the shards of one directory. What stands between them is never looked at. */
+/** Reads segments from the shards in one directory. Bytes between the segments are ignored. */
 export class ShardReader {
   readonly directory: string;
 
@@ -31,21 +34,21 @@ export class ShardReader {
     this.directory = directory;
   }
 
-  /** The results of a frame, all of them in the order of their indexes, or why there are none. The frame must have come from `decodeSegment`. */
-  async read(frame: ShardSegment): Promise<readonly Result[] | SegmentFault> {
+  /** The results of a segment, ordered by index, or why they cannot be read. The segment must come from `decodeSegment`. */
+  async read(segment: ShardSegment): Promise<readonly Result[] | SegmentFault> {
     let packed: Buffer;
     try {
-      packed = await this.#bytesOf(frame);
+      packed = await this.#readBytes(segment);
     } catch (error) {
       const isMissing = errorCode(error) === 'ENOENT';
       return { fault: systemReason(error), kind: isMissing ? 'missing' : 'unreadable' };
     }
-    if (packed.length < frame.bytes) return { fault: 'the file is too short', kind: 'missing' };
-    if (createHash('sha256').update(packed).digest('hex') !== frame.sha256) {
+    if (packed.length < segment.bytes) return { fault: 'the file is too short', kind: 'missing' };
+    if (createHash('sha256').update(packed).digest('hex') !== segment.sha256) {
       return { fault: 'it has other bytes than were written there', kind: 'damaged' };
     }
-    const results = await this.#resultsIn(packed, frame.count);
-    if (results !== undefined && isOf(frame, results)) return results;
+    const results = await unpackRecords(packed, segment.count);
+    if (results !== undefined && matches(segment, results)) return results;
     return { fault: 'it does not hold what it should', kind: 'damaged' };
   }
 
@@ -55,30 +58,30 @@ export class ShardReader {
     return names.some(isShardName);
   }
 
-  // Opened for each frame: on a network file system only that shows what another machine has written by then.
-  async #bytesOf({ shard, offset, bytes }: ShardSegment): Promise<Buffer> {
-    // Where somebody has put a pipe in the place of a shard, nothing waits for its writer.
+  // The file is opened for each segment: on a network file system, only that shows what another machine has written.
+  async #readBytes({ shard, offset, bytes }: ShardSegment): Promise<Buffer> {
+    // If the path is a named pipe, O_NONBLOCK keeps `open` from waiting for a writer.
     const file = await open(join(this.directory, shard), constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const { size } = await file.stat();
-      // Not before its length is known: a frame may claim any.
+      // Allocated only after this check: a segment may claim any length.
       return size < offset + bytes ? Buffer.alloc(0) : await readAt(file, offset, bytes);
     } finally {
       await file.close();
     }
   }
+}
 
-  async #resultsIn(packed: Buffer, most: number): Promise<readonly Result[] | undefined> {
-    try {
-      return decodeRecords((await unpack(packed, { maxOutputLength: MAX_TEXT_BYTES })).toString(), most);
-    } catch {
-      return undefined;
-    }
+async function unpackRecords(packed: Buffer, maxCount: number): Promise<readonly Result[] | undefined> {
+  try {
+    return decodeRecords((await unpack(packed, { maxOutputLength: MAX_TEXT_BYTES })).toString(), maxCount);
+  } catch {
+    return undefined;
   }
 }
 
-/** Whether these are the results that were announced, in the order of their indexes. */
-function isOf({ count, ok, first }: ShardSegment, results: readonly Result[]): boolean {
+/** Whether the results match the counts of their segment, and are ordered by index. */
+function matches({ count, ok, first }: ShardSegment, results: readonly Result[]): boolean {
   return (
     results.length === count &&
     results.filter((result) => result.ok).length === ok &&
@@ -97,12 +100,6 @@ async function readAt(file: FileHandle, offset: number, length: number): Promise
   return bytes.subarray(0, filled);
 }
 
-/** A new file is begun when one is so long. */
-const SHARD_BYTES = 1024 ** 3;
-
-/** Where the bytes of a frame are. */
-type FramePlace = Pick<ShardSegment, 'shard' | 'offset' | 'bytes' | 'sha256'>;
-
 interface OpenShard {
   readonly name: string;
   readonly path: string;
@@ -110,8 +107,8 @@ interface OpenShard {
 }
 
 /**
- * The files of one worker process, in a directory that many may share. Each has a name that no file had before, so that
- * nothing is ever written behind what a killed worker has left.
+ * Writes the shards of one worker process, in a directory that may be shared. Every file gets a new random name, so that
+ * nothing is appended to an incomplete segment of a killed worker.
  */
 export class ShardWriter {
   readonly #directory: string;
@@ -121,68 +118,62 @@ export class ShardWriter {
   #length = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(directory: string, worker: string, { maxBytes, first }: Beginning) {
+  private constructor(first: OpenShard, directory: string, worker: string, maxBytes: number) {
+    this.#shard = first;
     this.#directory = directory;
     this.#worker = worker;
     this.#maxBytes = maxBytes;
-    this.#shard = first;
   }
 
-  /** Begins the first file, so that a directory in which none can be made is found at once: an `OutputError`. */
-  static async open(directory: string, worker: string, maxBytes = SHARD_BYTES): Promise<ShardWriter> {
-    const first = await newShard(directory, worker);
-    return new ShardWriter(directory, worker, { maxBytes, first });
+  /** Creates the directory and the first file. Throws an `OutputError` when that fails. */
+  static async open(directory: string, worker: string, maxBytes = MAX_SHARD_BYTES): Promise<ShardWriter> {
+    return new ShardWriter(await createShard(directory, worker), directory, worker, maxBytes);
   }
 
   /**
-   * Writes one frame; it is on the disk when this resolves. Throws an `OutputError`, then and for all that come after: nobody
-   * knows where they would begin.
+   * Writes the bytes of one segment, and resolves to their place when they are on disk. Throws an `OutputError`; all later
+   * calls then fail too, since the length of the file is unknown.
    */
-  append(frame: Uint8Array): Promise<FramePlace> {
-    const appended = this.#last.then(() => this.#append(frame));
-    appended.catch(() => {}); // for whoever waits for it
+  append(bytes: Uint8Array): Promise<Pick<ShardSegment, 'shard' | 'offset' | 'bytes' | 'sha256'>> {
+    const appended = this.#last.then(() => this.#append(bytes));
+    appended.catch(() => {}); // the caller handles it
     this.#last = appended;
     return appended;
   }
 
-  /** Waits for what is being written. A file in which nothing was written is deleted. */
+  /** Waits for pending writes. Deletes a file in which nothing was written. */
   async close(): Promise<void> {
     await this.#last.catch(() => {});
     await this.#shard.file.close();
     if (this.#length === 0) await unlink(this.#shard.path).catch(() => {});
   }
 
-  async #append(frame: Uint8Array): Promise<FramePlace> {
+  async #append(bytes: Uint8Array) {
     if (this.#length >= this.#maxBytes) await this.#rotate();
     const { name, path, file } = this.#shard;
     const offset = this.#length;
-    this.#length += frame.length;
+    this.#length += bytes.length;
     try {
-      for (let at = 0; at < frame.length; ) {
-        at += (await file.write(frame, at, frame.length - at, offset + at)).bytesWritten;
+      for (let at = 0; at < bytes.length; ) {
+        at += (await file.write(bytes, at, bytes.length - at, offset + at)).bytesWritten;
       }
       await file.datasync();
     } catch (error) {
-      throw outputError(path, error);
+      throw toOutputError(path, error);
     }
-    const sha256 = createHash('sha256').update(frame).digest('hex');
-    return { shard: name, offset, bytes: frame.length, sha256 };
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    return { shard: name, offset, bytes: bytes.length, sha256 };
   }
 
   async #rotate(): Promise<void> {
-    const next = await newShard(this.#directory, this.#worker);
+    const next = await createShard(this.#directory, this.#worker);
     await this.#shard.file.close();
     this.#shard = next;
     this.#length = 0;
   }
 }
 
-interface Beginning {
-  readonly maxBytes: number;
-  readonly first: OpenShard;
-}
-
-async function newShard(directory: string, worker: string): Promise<OpenShard> {
+async function createShard(directory: string, worker: string): Promise<OpenShard> {
   const name = `${worker}-${randomBytes(4).toString('hex')}.jsonl.gz`;
   const path = join(directory, name);
   try {
@@ -191,11 +182,11 @@ async function newShard(directory: string, worker: string): Promise<OpenShard> {
     await syncDirectory(directory);
     return { name, path, file };
   } catch (error) {
-    throw outputError(path, error, 'create');
+    throw toOutputError(path, error, 'create');
   }
 }
 
-/** The name of the file is to be there after a power failure, too. Not every file system can promise that. */
+/** Makes the names of new files survive a power failure. File systems that do not support this are ignored. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');
   await directory

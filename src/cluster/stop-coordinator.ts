@@ -1,27 +1,163 @@
 import type { Bitmap } from './checkpoint.ts';
 import type { LogEntry } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { pause } from './persist.ts';
-import { FED_KEY, type RunEnd, STOP_KEY, STOP_POLL_MS, type StopReason } from './run-stop.ts';
+import { pause } from './retry-until-back.ts';
+import { FED_KEY, type RunEnd, STOP_KEY, STOP_POLL_MS, type StopReason } from './run-state.ts';
 
-/** How far the sender has come in its list. */
-export interface FedList {
-  /** Chunks that were made of it. */
+const LOOK_INTERVAL_MS = 250;
+const LOOK_TIMEOUT_MS = 2000;
+
+/** The shortest stop: after it, every process of the run has polled for the stop. */
+const MIN_STOP_MS = 2 * STOP_POLL_MS;
+
+/** The longest wait for workers after a deadline. */
+const MAX_WAIT_AFTER_DEADLINE_MS = 10_000;
+
+/** A sender that reports nothing for this long has ended. */
+const SENDER_TIMEOUT_MS = 5000;
+
+interface StopOptions {
+  readonly engine: JetStreamEngine;
+  readonly reason: StopReason;
+  /** The number of failures so far. */
+  readonly failures: () => number;
+  readonly store: { readonly done: Bitmap };
+  /** The sequence number of the last record of the log that was read. */
+  readonly sequence: () => number;
+  readonly isEndKnown: () => boolean;
+  readonly now: () => number;
+  readonly warn: (text: string) => void;
+}
+
+/** Stops a whole run: announces the stop, and waits a bounded time until workers have handed in the chunks in flight. */
+export class StopCoordinator {
+  readonly #options: StopOptions;
+  /** Unfinished chunks, by number: of each the record with the most results. */
+  readonly #partial = new Map<number, LogEntry>();
+  readonly #startedMs: number;
+  #feed: FeedProgress | undefined;
+  #isBrokerHeard = false;
+  /** What the broker and the sender reported last, and when that changed. */
+  #seen = '';
+  #seenMs: number;
+  #feedSeen = '';
+  #feedMs: number;
+
+  constructor(options: StopOptions) {
+    this.#options = options;
+    this.#startedMs = options.now();
+    this.#seenMs = this.#startedMs;
+    this.#feedMs = this.#startedMs;
+  }
+
+  /** Whether the last question to the broker got a response. */
+  get isBrokerHeard(): boolean {
+    return this.#isBrokerHeard;
+  }
+
+  /** The progress that the sender reported last. */
+  get feed(): FeedProgress | undefined {
+    return this.#feed;
+  }
+
+  /** The records of chunks that have not been finished since. */
+  get partialRecords(): readonly LogEntry[] {
+    return [...this.#partial.values()].filter(({ chunk }) => !this.#options.store.done.has(chunk));
+  }
+
+  /** Keeps the record of a chunk that its worker has not finished. */
+  addPartial(entry: LogEntry): void {
+    const before = this.#partial.get(entry.chunk);
+    if (before === undefined || before.count < entry.count) this.#partial.set(entry.chunk, entry);
+  }
+
+  /** Announces the stop to all processes of the run; call it again to update the number of failures. */
+  async announce(): Promise<void> {
+    const { engine, reason, failures } = this.#options;
+    await engine.setState(STOP_KEY, { ...reason, failures: Math.max(0, failures()), isOver: false });
+  }
+
+  /** Resolves when all chunks in flight were handed in, when the wait for them has become too long, or at the signal. */
+  async untilHandedIn(signal: AbortSignal): Promise<void> {
+    this.#seenMs = this.#options.now();
+    while (!signal.aborted) {
+      await pause(LOOK_INTERVAL_MS, signal);
+      if ((await this.#isHandedIn()) || this.#isOverdue()) return;
+    }
+  }
+
+  /** `false` also when the broker does not respond in time. */
+  async #isHandedIn(): Promise<boolean> {
+    const looked = new AbortController();
+    try {
+      return await Promise.race([this.#look(), pause(LOOK_TIMEOUT_MS, looked.signal).then(() => false)]);
+    } finally {
+      looked.abort();
+    }
+  }
+
+  async #look(): Promise<boolean> {
+    const { engine, store, sequence, isEndKnown, now } = this.#options;
+    this.#isBrokerHeard = false;
+    try {
+      const { inFlight, logged, lastLogged } = await engine.stats();
+      this.#feed = await readFeedProgress(engine);
+      const leased = inFlight - this.partialRecords.length;
+      this.#noteChanges(`${leased} ${store.done.count} ${sequence()} ${lastLogged}`);
+      this.#isBrokerHeard = true;
+      const isLogRead = logged === 0 || sequence() >= lastLogged;
+      const isListCounted = isEndKnown() || this.#feed?.isLast === true || this.#isSenderSilent();
+      return isLogRead && isListCounted && leased <= 0 && now() - this.#startedMs >= MIN_STOP_MS;
+    } catch {
+      return false;
+    }
+  }
+
+  #noteChanges(seen: string): void {
+    const { now } = this.#options;
+    if (seen !== this.#seen) this.#seenMs = now();
+    this.#seen = seen;
+    const feed = JSON.stringify(this.#feed);
+    if (feed !== this.#feedSeen) this.#feedMs = now();
+    this.#feedSeen = feed;
+  }
+
+  #isSenderSilent(): boolean {
+    return this.#feed === undefined || this.#options.now() - this.#feedMs >= SENDER_TIMEOUT_MS;
+  }
+
+  /** Whether nothing has changed for so long that the rest counts as not fetched. */
+  #isOverdue(): boolean {
+    const { engine, reason, now, warn } = this.#options;
+    const { ackWaitMs } = engine.settings;
+    const longestMs =
+      reason.cause === 'deadline' ? Math.min(ackWaitMs, MAX_WAIT_AFTER_DEADLINE_MS) : ackWaitMs;
+    const sinceMs = Math.max(this.#seenMs, this.#startedMs + MIN_STOP_MS);
+    const isCounting = this.#feed?.counting !== undefined && !this.#isSenderSilent();
+    if (isCounting || now() - sinceMs < longestMs) return false;
+    const silent = this.#isBrokerHeard ? 'a worker that has chunks in hand' : 'the broker';
+    warn(`${silent} does not answer: what it has counts as not fetched`);
+    return true;
+  }
+}
+
+/** The progress of the sender in its list. */
+export interface FeedProgress {
+  /** Chunks that were cut from the list. */
   readonly chunks: number;
   readonly read: number;
   readonly skipped: number;
-  /** The run was stopped, and the sender counts what it has not read: grows, as a sign of life. */
+  /** The run was stopped and the sender counts the rest of its list: a number that grows, as a sign of life. */
   readonly counting?: number;
   /** The sender has ended before the end of the list. */
   readonly isLast?: boolean;
-  /** All that stands in the list, if that could be counted. */
+  /** The length of the whole list, if it could be counted. */
   readonly total?: number;
 }
 
-/** What the sender has told last; `undefined` when it has not told anything. */
-export async function fedList(engine: JetStreamEngine): Promise<FedList | undefined> {
-  const value = await engine.state(FED_KEY);
-  const fields: Record<string, unknown> = { ...Object(value) };
+/** The progress that the sender reported last; `undefined` when there is none. */
+export async function readFeedProgress(engine: JetStreamEngine): Promise<FeedProgress | undefined> {
+  const fields: Record<string, unknown> = { ...Object(await engine.state(FED_KEY)) };
   const { chunks, read, skipped, counting, isLast, total } = fields;
   if (!isCount(chunks) || !isCount(read) || !isCount(skipped)) return undefined;
   return {
@@ -34,10 +170,8 @@ export async function fedList(engine: JetStreamEngine): Promise<FedList | undefi
   };
 }
 
-/** What is known of a list: its end, once that was sent, or else how far the sender is. */
-interface ListKnown {
-  readonly end: RunEnd | undefined;
-  readonly fed: FedList | undefined;
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 export interface ListCounts {
@@ -47,153 +181,16 @@ export interface ListCounts {
 }
 
 /**
- * What is known of a list that has so many results. Before its end was sent that is what the sender told, which may lag behind
- * the results.
+ * The counts of a list of which `finished` URLs have a result. Until the end of the list was sent they come from the progress
+ * of the sender, which may be behind the results.
  */
-export function listCounts({ end, fed }: ListKnown, finished: number): ListCounts {
+export function listCounts(
+  { end, feed }: { readonly end: RunEnd | undefined; readonly feed: FeedProgress | undefined },
+  finished: number,
+): ListCounts {
   const { read, skipped } = end ?? {
-    skipped: fed?.skipped ?? 0,
-    read: Math.max(fed?.total ?? 0, fed?.read ?? 0, finished + (fed?.skipped ?? 0)),
+    skipped: feed?.skipped ?? 0,
+    read: Math.max(feed?.total ?? 0, feed?.read ?? 0, finished + (feed?.skipped ?? 0)),
   };
   return { read, skipped, notFetched: read - skipped - finished };
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-const LOOK_MS = 250;
-const ANSWER_MS = 2000;
-
-/** So long at least: whoever takes part hears of the stop by then. */
-const LEAST_MS = 2 * STOP_POLL_MS;
-
-/** The deadline has passed: nobody is waited for much longer. */
-const AFTER_DEADLINE_MS = 10_000;
-
-/** A sender that says nothing for so long has ended, or was never there. */
-const SENDER_MS = 5000;
-
-interface StoppingParts {
-  readonly engine: JetStreamEngine;
-  readonly reason: StopReason;
-  /** Failures so far. */
-  readonly failures: () => number;
-  readonly store: { readonly done: Bitmap };
-  /** The last record of the log that was taken. */
-  readonly sequence: () => number;
-  readonly isEndKnown: () => boolean;
-  readonly now: () => number;
-  readonly warn: (text: string) => void;
-}
-
-/** The end of a run that is stopped: all are told, and what is in the hands of workers is waited for, but not for ever. */
-export class StopCoordinator {
-  readonly #parts: StoppingParts;
-  /** What workers had of chunks when they heard of it: of each chunk the record with the most results. */
-  readonly #handedIn = new Map<number, LogEntry>();
-  readonly #startedMs: number;
-  #fed: FedList | undefined;
-  #seen = '';
-  #seenMs: number;
-  #fedSeen = '';
-  #fedMs: number;
-  #isHeard = false;
-
-  constructor(parts: StoppingParts) {
-    this.#parts = parts;
-    this.#startedMs = parts.now();
-    this.#seenMs = this.#startedMs;
-    this.#fedMs = this.#startedMs;
-  }
-
-  /** Whether the broker was there at the end. */
-  get isHeard(): boolean {
-    return this.#isHeard;
-  }
-
-  /** What the sender has said. */
-  get fed(): FedList | undefined {
-    return this.#fed;
-  }
-
-  /** The records of chunks that are not finished. */
-  get handedIn(): readonly LogEntry[] {
-    return [...this.#handedIn.values()].filter(({ chunk }) => !this.#parts.store.done.has(chunk));
-  }
-
-  /** Takes a record of a chunk that its worker has not finished. */
-  take(entry: LogEntry): void {
-    const before = this.#handedIn.get(entry.chunk);
-    if (before === undefined || before.count < entry.count) this.#handedIn.set(entry.chunk, entry);
-  }
-
-  /** Tells all that the run is stopped; later again, when more failures have come. */
-  async tell(): Promise<void> {
-    const { engine, reason, failures } = this.#parts;
-    await engine.setState(STOP_KEY, { ...reason, failures: Math.max(0, failures()), isOver: false });
-  }
-
-  /** Resolves when nothing more is to be waited for, and at the signal. */
-  async over(signal: AbortSignal): Promise<void> {
-    this.#seenMs = this.#parts.now();
-    while (!signal.aborted) {
-      await pause(LOOK_MS, signal);
-      if ((await this.#lookFor(ANSWER_MS)) || this.#isLate()) return;
-    }
-  }
-
-  /** Looks, and waits no longer than this for what it sees. */
-  async #lookFor(ms: number): Promise<boolean> {
-    const seen = new AbortController();
-    try {
-      return await Promise.race([this.#look(), pause(ms, seen.signal).then(() => false)]);
-    } finally {
-      seen.abort();
-    }
-  }
-
-  async #look(): Promise<boolean> {
-    const { engine, store, sequence, isEndKnown, now } = this.#parts;
-    this.#isHeard = false;
-    try {
-      const { underWay, logged, lastLogged } = await engine.stats();
-      this.#fed = await fedList(engine);
-      const inHand = underWay - this.handedIn.length;
-      this.#note(`${inHand} ${store.done.count} ${sequence()} ${lastLogged}`);
-      this.#isHeard = true;
-      const isTaken = logged === 0 || sequence() >= lastLogged;
-      const isCounted = isEndKnown() || this.#fed?.isLast === true || this.#isSenderSilent();
-      return isTaken && isCounted && inHand <= 0 && now() - this.#startedMs >= LEAST_MS;
-    } catch {
-      return false;
-    }
-  }
-
-  /** Notes when what was seen has changed last. */
-  #note(seen: string): void {
-    const { now } = this.#parts;
-    if (seen !== this.#seen) this.#seenMs = now();
-    this.#seen = seen;
-    const fed = JSON.stringify(this.#fed);
-    if (fed !== this.#fedSeen) this.#fedMs = now();
-    this.#fedSeen = fed;
-  }
-
-  #isSenderSilent(): boolean {
-    return this.#fed === undefined || this.#parts.now() - this.#fedMs >= SENDER_MS;
-  }
-
-  /** Whether whoever is left was given enough time. */
-  #isLate(): boolean {
-    const { engine, reason, now, warn } = this.#parts;
-    const { ackWaitMs } = engine.settings;
-    const longestMs = reason.cause === 'deadline' ? Math.min(ackWaitMs, AFTER_DEADLINE_MS) : ackWaitMs;
-    const sinceMs = Math.max(this.#seenMs, this.#startedMs + LEAST_MS);
-    const isCounting = this.#fed?.counting !== undefined && !this.#isSenderSilent();
-    if (isCounting || now() - sinceMs < longestMs) return false;
-    const silent = this.#isHeard ? 'a worker that has chunks in hand' : 'the broker';
-    warn(`${silent} does not answer: what it has counts as not fetched`);
-    return true;
-  }
 }

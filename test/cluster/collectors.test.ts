@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openRun } from '../../src/cluster/cluster-run.ts';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -61,7 +61,7 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
         await broker.lose();
         await broker.start();
       }
-      for (let record = 0; record < 2; record++) await engine.append(damaged, new AbortController().signal);
+      for (let record = 0; record < 2; record++) await engine.log.append(damaged, new AbortController().signal);
       await statusWhen(on, ({ uncollected }) => uncollected === 0);
     }
   });

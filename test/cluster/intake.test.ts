@@ -2,16 +2,14 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { LogEntry } from '../../src/cluster/chunk.ts';
 import { LogConsumer } from '../../src/cluster/collector.ts';
-import { packResults, SegmentSource } from '../../src/cluster/result-log.ts';
+import { packResults, SegmentReader } from '../../src/cluster/result-log.ts';
 import { ResultStore } from '../../src/cluster/result-store.ts';
 import type { SegmentFault } from '../../src/cluster/shards.ts';
 import type { Result } from '../../src/model/result.ts';
 import { encodeSegment, type ShardSegment } from '../../src/model/result-line.ts';
-import { aFrame } from '../model/a-frame.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
+import { aSegment } from '../model/a-segment.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-
-type Answer = readonly Result[] | SegmentFault;
 
 const RESULTS = [20, 21, 22].map((index) =>
   index === 21 ? failedResult('dns', { index }) : okResult({ index }),
@@ -24,12 +22,12 @@ const MISSING: SegmentFault = { fault: 'no such file', kind: 'missing' };
 const DAMAGED: SegmentFault = { fault: 'other bytes', kind: 'damaged' };
 const UNREADABLE: SegmentFault = { fault: 'i/o error', kind: 'unreadable' };
 
-function commit(frame: ShardSegment, changes: Partial<LogEntry> = {}): LogEntry {
-  const body = Buffer.from(encodeSegment(frame));
+function commit(segment: ShardSegment, changes: Partial<LogEntry> = {}): LogEntry {
+  const body = Buffer.from(encodeSegment(segment));
   return {
     kind: 'commit',
-    chunk: frame.chunk,
-    count: frame.count,
+    chunk: segment.chunk,
+    count: segment.count,
     worker: 'host-1',
     body,
     sequence: 1,
@@ -37,91 +35,93 @@ function commit(frame: ShardSegment, changes: Partial<LogEntry> = {}): LogEntry 
   };
 }
 
-/** An intake whose shards give these answers, one after the other and the last one again; without any it reads none. */
-async function anIntake(...answers: readonly Answer[]) {
+/** A consumer whose reads of shards have these outcomes, one after the other, then the last one again. Without any it has no shards. */
+async function aConsumer(...outcomes: readonly (readonly Result[] | SegmentFault)[]) {
   const store = await ResultStore.open(join(await tempDir(), 'store'), 'r', { chunk: 5, partitions: 1 });
   onTestFinished(() => store.close());
-  const said: string[] = [];
+  const warnings: string[] = [];
   const counted: ShardSegment[] = [];
-  const warn = (text: string) => void said.push(text);
+  const warn = (text: string) => void warnings.push(text);
   let reads = 0;
   const shards = {
     directory: 'sh',
-    read: async () => answers[Math.min(reads++, answers.length - 1)] ?? [],
-    hasAny: async () => answers[0] !== MISSING || answers.length > 1,
+    read: async () => outcomes[Math.min(reads++, outcomes.length - 1)] ?? [],
+    hasAny: async () => outcomes[0] !== MISSING || outcomes.length > 1,
   };
   const { signal } = new AbortController();
-  const intake = new LogConsumer({
+  const consumer = new LogConsumer({
     store,
     maxCount: 5,
-    frames:
-      answers.length === 0 ? undefined : new SegmentSource({ shards, warn, signal, pausesMs: [0, 0, 0, 0] }),
+    segments:
+      outcomes.length === 0 ? undefined : new SegmentReader({ shards, warn, signal, pausesMs: [0, 0, 0, 0] }),
     warn,
-    onCounted: (frame) => void counted.push(frame),
+    onCounted: (segment) => void counted.push(segment),
   });
-  return { intake, store, said, counted, reads: () => reads };
+  return { consumer, store, warnings, counted, reads: () => reads };
 }
 
-describe('Intake', () => {
-  it('takes the first record of a chunk, of whichever kind, and counts the others', async () => {
-    const { intake, store } = await anIntake(RESULTS);
-    const results: LogEntry = { ...commit(aFrame()), kind: 'results', body: packResults(RESULTS, 10_000) };
-    expect(await intake.take(commit(aFrame()))).toBe(RESULTS);
-    expect(await intake.take(results)).toEqual([]);
-    expect(await intake.take({ ...results, chunk: 8 })).toMatchObject(RESULTS);
-    expect(await intake.take(commit(aFrame({ chunk: 8 })))).toEqual([]);
-    expect([intake.duplicates, store.done.count]).toEqual([2, 2]);
+describe('LogConsumer', () => {
+  it('takes the first record of a chunk, of either kind, and counts the others as duplicates', async () => {
+    const { consumer, store } = await aConsumer(RESULTS);
+    const results: LogEntry = { ...commit(aSegment()), kind: 'results', body: packResults(RESULTS, 10_000) };
+    expect(await consumer.take(commit(aSegment()))).toBe(RESULTS);
+    expect(await consumer.take(results)).toEqual([]);
+    expect(await consumer.take({ ...results, chunk: 8 })).toMatchObject(RESULTS);
+    expect(await consumer.take(commit(aSegment({ chunk: 8 })))).toEqual([]);
+    expect([consumer.duplicates, store.done.count]).toEqual([2, 2]);
   });
 
   it.each([
-    ['no frame', { body: Buffer.from('{}') }],
-    ['a path', { body: Buffer.from(encodeSegment(aFrame({ shard: '../x.jsonl.gz' }))) }],
-    ['a frame of another chunk', { chunk: 8 }],
+    ['not a segment', { body: Buffer.from('{}') }],
+    ['a path', { body: Buffer.from(encodeSegment(aSegment({ shard: '../x.jsonl.gz' }))) }],
+    ['a segment of another chunk', { chunk: 8 }],
     ['another count', { count: 2 }],
-    ['more results than a chunk has', commit(aFrame({ count: 6, ok: 5 }))],
-    ['a chunk that no list has', commit(aFrame({ chunk: 10 ** 9 }))],
+    ['more results than a chunk has', commit(aSegment({ count: 6, ok: 5 }))],
+    ['a chunk that no list has', commit(aSegment({ chunk: 10 ** 9 }))],
     ['results of which there are too many', { kind: 'results' as const, count: 6, body: SIX }],
   ])('drops a commit that is %s, and does not look for its file', async (_, changes) => {
-    const { intake, store, said, reads } = await anIntake(RESULTS);
-    expect(await intake.take({ ...commit(aFrame()), ...changes })).toEqual([]);
+    const { consumer, store, warnings, reads } = await aConsumer(RESULTS);
+    expect(await consumer.take({ ...commit(aSegment()), ...changes })).toEqual([]);
     expect([store.done.count, reads()]).toEqual([0, 0]);
-    expect(said).toEqual([expect.stringMatching(/^the results of chunk \d+ are damaged and were dropped/)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^the results of chunk \d+ are damaged and were dropped/),
+    ]);
   });
 
-  it('counts frames alone where it has no shards', async () => {
-    const { intake, store, counted } = await anIntake();
-    expect(await intake.take(commit(aFrame()))).toEqual([]);
-    expect([counted, store.done.has(7)]).toEqual([[aFrame()], true]);
+  it('only counts segments if it has no shards', async () => {
+    const { consumer, store, counted } = await aConsumer();
+    expect(await consumer.take(commit(aSegment()))).toEqual([]);
+    expect([counted, store.done.has(7)]).toEqual([[aSegment()], true]);
   });
 
   it('waits for a shard that is late', async () => {
-    const { intake, store, said } = await anIntake(MISSING, MISSING, RESULTS);
-    expect(await intake.take(commit(aFrame()))).toBe(RESULTS);
-    expect([store.done.has(7), said]).toEqual([true, []]);
+    const { consumer, store, warnings } = await aConsumer(MISSING, MISSING, RESULTS);
+    expect(await consumer.take(commit(aSegment()))).toBe(RESULTS);
+    expect([store.done.has(7), warnings]).toEqual([true, []]);
   });
 
-  it('leaves the chunk undone whose frame is damaged, without waiting, and says so', async () => {
-    const { intake, store, said, reads } = await anIntake(DAMAGED);
-    expect(await intake.take(commit(aFrame()))).toEqual([]);
+  it('leaves a chunk undone if its segment is damaged, without waiting, and warns', async () => {
+    const { consumer, store, warnings, reads } = await aConsumer(DAMAGED);
+    expect(await consumer.take(commit(aSegment()))).toEqual([]);
     expect([store.done.has(7), reads()]).toEqual([false, 1]);
-    expect(said).toEqual([
+    expect(warnings).toEqual([
       'the results of chunk 7 at 100 of host-1-0a1b2c3d.jsonl.gz cannot be read, other bytes: its chunk is not done; "fanout feed --reconcile" sends it again',
     ]);
   });
 
-  it('waits once for a shard that is lost, and names three of its chunks', async () => {
-    const { intake, store, said, reads } = await anIntake(MISSING, MISSING);
-    for (let chunk = 0; chunk < 6; chunk++) await intake.take(commit(aFrame({ chunk })));
+  it('waits once for a shard that is lost, and warns of three of its chunks', async () => {
+    const { consumer, store, warnings, reads } = await aConsumer(MISSING, MISSING);
+    for (let chunk = 0; chunk < 6; chunk++) await consumer.take(commit(aSegment({ chunk })));
     expect([store.done.count, reads()]).toEqual([0, 10]);
-    expect(said.slice(3)).toEqual([expect.stringContaining('are not named one by one')]);
+    expect(warnings.slice(3)).toEqual([expect.stringContaining('are not named one by one')]);
   });
 
   it.each([
     ['there is no shard at all', [MISSING], 'give --shards the directory'],
-    ['nobody can tell', [UNREADABLE, UNREADABLE], 'i/o error; start again when it can be read'],
-  ])('ends the run when %s, since then nothing is lost', async (_, answers, message) => {
-    const { intake, store } = await anIntake(...answers);
-    await expect(intake.take(commit(aFrame()))).rejects.toThrow(message);
+    ['the directory is unreadable', [UNREADABLE, UNREADABLE], 'i/o error; start again when it can be read'],
+  ])('ends the run when %s, so that nothing is lost', async (_, outcomes, message) => {
+    const { consumer, store } = await aConsumer(...outcomes);
+    await expect(consumer.take(commit(aSegment()))).rejects.toThrow(message);
     expect(store.done.count).toBe(0);
   });
 });

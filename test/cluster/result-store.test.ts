@@ -35,7 +35,7 @@ describe('ResultStore', () => {
     await again.close();
   });
 
-  it('cuts off what came after the last save', async () => {
+  it('cuts off what was written after the last save', async () => {
     const path = await aPath();
     const store = await ResultStore.open(path, 'r', LAYOUT);
     store.add(0, line('http://a/'), 0);
@@ -49,7 +49,7 @@ describe('ResultStore', () => {
     expect(await readFile(path, 'utf8')).toBe(line('http://a/') + line('http://b/'));
   });
 
-  it('saves what is added while it saves at the next time', async () => {
+  it('saves what is added during a save with the next one', async () => {
     const path = await aPath();
     const store = await ResultStore.open(path, 'r', LAYOUT);
     store.add(0, line('http://a/'), 0);

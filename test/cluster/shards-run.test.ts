@@ -1,7 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openRun } from '../../src/cluster/cluster-run.ts';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { type CliResult, runCli, startCli } from '../origin/run-cli.ts';
 import { runOnSmallDisk } from '../origin/small-disk.ts';

@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { ShardReader, ShardWriter } from '../../src/cluster/shards.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import type { ShardSegment } from '../../src/model/result-line.ts';
-import { aFrame } from '../model/a-frame.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
+import { aSegment } from '../model/a-segment.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
 const RESULTS = [okResult({ index: 20 }), failedResult('dns', { index: 21 }), okResult({ index: 25 })];
@@ -16,17 +16,17 @@ function packed(results = RESULTS): Buffer {
   return gzipSync(results.map((result) => `${encodeRecord(result)}\n`).join(''));
 }
 
-/** A frame of `RESULTS` in a shard of this directory, or of other bytes. */
+/** A segment of `RESULTS` in a shard of this directory, or of other bytes. */
 async function written(directory: string, bytes = packed()): Promise<ShardSegment> {
   const writer = await ShardWriter.open(directory, 'host-1');
   await writer.append(Buffer.from('what a killed worker has left'));
   const place = await writer.append(bytes);
   await writer.close();
-  return aFrame(place);
+  return aSegment(place);
 }
 
 describe('ShardWriter', () => {
-  it('says where each frame is, also of those that are written at once', async () => {
+  it('resolves to the place of each segment, also of simultaneous writes', async () => {
     const directory = join(await tempDir(), 'made/by/it');
     const writer = await ShardWriter.open(directory, 'host-1');
     const places = await Promise.all(['one', 'two', 'three'].map((text) => writer.append(Buffer.from(text))));
@@ -42,7 +42,7 @@ describe('ShardWriter', () => {
     expect(places[2]?.sha256).toBe(createHash('sha256').update('three').digest('hex'));
   });
 
-  it('begins a new file with each start, and when one is long', async () => {
+  it('begins a new file at each start, and when a file is long', async () => {
     const directory = await tempDir();
     const writer = await ShardWriter.open(directory, 'host-1', 5);
     const names: string[] = [];
@@ -56,13 +56,13 @@ describe('ShardWriter', () => {
     expect((await readdir(directory)).toSorted()).toEqual([...new Set(names)].toSorted());
   });
 
-  it('leaves no empty file behind', async () => {
+  it('deletes an empty file', async () => {
     const directory = await tempDir();
     await (await ShardWriter.open(directory, 'host-1')).close();
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('says at once that a directory cannot be used', async () => {
+  it('fails at once if the directory cannot be used', async () => {
     const path = join(await tempDir(), 'file');
     await writeFile(path, '');
     await expect(ShardWriter.open(path, 'host-1')).rejects.toThrow(/^Cannot create ".*host-1-.*": /);
@@ -70,14 +70,14 @@ describe('ShardWriter', () => {
 });
 
 describe('ShardReader', () => {
-  it('gives the results of a frame, whatever stands before and behind it', async () => {
+  it('returns the results of a segment, whatever is before and behind it', async () => {
     const directory = await tempDir();
-    const frame = await written(directory);
-    await writeFile(join(directory, frame.shard), 'garbage', { flag: 'a' });
-    expect(await new ShardReader(directory).read(frame)).toMatchObject(RESULTS);
+    const segment = await written(directory);
+    await writeFile(join(directory, segment.shard), 'garbage', { flag: 'a' });
+    expect(await new ShardReader(directory).read(segment)).toMatchObject(RESULTS);
   });
 
-  it('can be read by zcat, where all frames are whole', async () => {
+  it('can be read by zcat if all segments are complete', async () => {
     const directory = await tempDir();
     const writer = await ShardWriter.open(directory, 'host-1');
     const { shard } = await writer.append(packed());
@@ -87,36 +87,36 @@ describe('ShardReader', () => {
     expect(text.trim().split('\n')).toHaveLength(6);
   });
 
-  it('says that a shard, or its end, is not there', async () => {
+  it('reports a shard that is missing or too short', async () => {
     const directory = await tempDir();
-    const frame = await written(directory);
+    const segment = await written(directory);
     const reader = new ShardReader(directory);
-    expect(await reader.read({ ...frame, shard: 'other.jsonl.gz' })).toEqual({
+    expect(await reader.read({ ...segment, shard: 'other.jsonl.gz' })).toEqual({
       fault: 'no such file or directory',
       kind: 'missing',
     });
-    await truncate(join(directory, frame.shard), frame.offset + frame.bytes - 1);
-    expect(await reader.read(frame)).toEqual({ fault: 'the file is too short', kind: 'missing' });
+    await truncate(join(directory, segment.shard), segment.offset + segment.bytes - 1);
+    expect(await reader.read(segment)).toEqual({ fault: 'the file is too short', kind: 'missing' });
     expect(await reader.hasAny()).toBe(true);
     expect(await new ShardReader(join(directory, 'none')).hasAny()).toBe(false);
   });
 
-  it('says that it cannot tell, where the file system does not let it', async () => {
+  it('reports any other error of the file system as unreadable', async () => {
     const path = join(await tempDir(), 'file');
     await writeFile(path, '');
-    const found = await new ShardReader(path).read(aFrame());
+    const found = await new ShardReader(path).read(aSegment());
     expect(found).toEqual({ fault: 'not a directory', kind: 'unreadable' });
   });
 
-  it('refuses other bytes than were announced', async () => {
+  it('refuses bytes with another checksum', async () => {
     const directory = await tempDir();
-    const frame = await written(directory);
-    const path = join(directory, frame.shard);
+    const segment = await written(directory);
+    const path = join(directory, segment.shard);
     const bytes = await readFile(path);
-    bytes[frame.offset + 20] = (bytes[frame.offset + 20] ?? 0) ^ 1;
+    bytes[segment.offset + 20] = (bytes[segment.offset + 20] ?? 0) ^ 1;
     await writeFile(path, bytes);
     const fault = expect.stringContaining('other bytes');
-    expect(await new ShardReader(directory).read(frame)).toEqual({ fault, kind: 'damaged' });
+    expect(await new ShardReader(directory).read(segment)).toEqual({ fault, kind: 'damaged' });
   });
 
   it.each([
@@ -126,10 +126,10 @@ describe('ShardReader', () => {
     ['records of another chunk', packed(), { first: 19 }],
     ['more successes', packed(), { ok: 1, failed: 2 }],
     ['another order', packed(RESULTS.toReversed()), { first: 25 }],
-  ])('refuses a frame of %s', async (_, bytes, changes) => {
+  ])('refuses a segment of %s', async (_, bytes, changes) => {
     const directory = await tempDir();
-    const frame = await written(directory, bytes);
-    const found = await new ShardReader(directory).read({ ...frame, ...changes });
+    const segment = await written(directory, bytes);
+    const found = await new ShardReader(directory).read({ ...segment, ...changes });
     expect(found).toEqual({ fault: 'it does not hold what it should', kind: 'damaged' });
   });
 });

@@ -3,7 +3,7 @@ import { Bitmap, packBitmap, unpackBitmap } from '../../src/cluster/checkpoint.t
 import { seededRandom } from '../seeded-random.ts';
 
 describe('Bitmap', () => {
-  it('agrees with a set of numbers, also after it was packed', () => {
+  it('agrees with a set of numbers, also after packing', () => {
     const random = seededRandom(1);
     const [bitmap, set] = [new Bitmap(), new Set<number>()];
     for (let step = 0; step < 500; step++) {
@@ -17,7 +17,7 @@ describe('Bitmap', () => {
     }
   });
 
-  it('knows the first that is clear', () => {
+  it('finds the lowest index that is not set', () => {
     const bitmap = new Bitmap();
     expect(bitmap.firstClear).toBe(0);
     for (let index = 0; index < 16; index++) bitmap.set(index);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { InputOrder } from '../../src/cluster/ordered-reader.ts';
+import { OrderedReader } from '../../src/cluster/ordered-reader.ts';
 import { ResultStore } from '../../src/cluster/result-store.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import { okResult } from '../model/a-result.ts';
@@ -38,24 +38,24 @@ function add(store: ResultStore, id: number, chunk: readonly number[]): void {
 
 async function watched(path: string, partitions: number) {
   const store = await ResultStore.open(path, 'r', { chunk: 10, partitions });
-  const order = new InputOrder(path);
-  store.watch(order);
-  return { store, order };
+  const reader = new OrderedReader(path);
+  store.watch(reader);
+  return { store, reader };
 }
 
-/** Takes the indexes of all results, into an array that can be looked at meanwhile. */
-function taking(order: InputOrder) {
+/** Collects the indexes of all results; `indexes` can be read meanwhile. */
+function taking(reader: OrderedReader) {
   const indexes: number[] = [];
   const done = (async () => {
-    for await (const { index } of order.results(NEVER)) indexes.push(index);
+    for await (const { index } of reader.results(NEVER)) indexes.push(index);
     return indexes;
   })();
   return { indexes, done };
 }
 
-describe('InputOrder', () => {
+describe('OrderedReader', () => {
   it.each([1, 2, 8])(
-    'gives results in input order, whatever comes first (%i partitions)',
+    'returns results in input order, in whatever order they arrive (%i partitions)',
     async (partitions) => {
       for (let seed = 1; seed <= 6; seed++) {
         const random = seededRandom(seed);
@@ -66,24 +66,24 @@ describe('InputOrder', () => {
         for (const [id, chunk] of chunks.slice(0, half)) add(first.store, id, chunk);
         await first.store.save();
         await first.store.close();
-        const { store, order } = await watched(path, partitions);
-        const taken = taking(order);
+        const { store, reader } = await watched(path, partitions);
+        const taken = taking(reader);
         for await (const _ of store.entries());
         for (const [id, chunk] of chunks.slice(half)) {
           add(store, id, chunk);
           if (random() < 0.2) await store.save();
         }
         await store.save();
-        order.end();
+        reader.end();
         expect(await taken.done).toEqual(Array.from({ length: 400 }, (_, index) => index));
         await store.close();
       }
     },
   );
 
-  it('waits for the result that is due, and goes over the gaps at the end alone', async () => {
-    const { store, order } = await watched(join(await tempDir(), 'results.jsonl'), 1);
-    const { indexes, done } = taking(order);
+  it('waits for the next result, and skips missing ones only at the end', async () => {
+    const { store, reader } = await watched(join(await tempDir(), 'results.jsonl'), 1);
+    const { indexes, done } = taking(reader);
     add(store, 0, [0, 1]);
     add(store, 2, [4, 5]);
     await store.save();
@@ -92,14 +92,14 @@ describe('InputOrder', () => {
     await store.save();
     await new Promise((resolve) => setImmediate(resolve));
     expect(indexes).toEqual([0, 1]);
-    order.end();
+    reader.end();
     expect(await done).toEqual([0, 1, 4, 5, 6, 7]);
     await store.close();
   });
 
-  it('gives a result out as soon as it is in the file, before the end', async () => {
-    const { store, order } = await watched(join(await tempDir(), 'results.jsonl'), 1);
-    const results = order.results(NEVER);
+  it('returns a result as soon as it is in the file, before the end', async () => {
+    const { store, reader } = await watched(join(await tempDir(), 'results.jsonl'), 1);
+    const results = reader.results(NEVER);
     add(store, 1, [2, 3]);
     await store.save();
     add(store, 0, [0, 1]);
@@ -109,24 +109,24 @@ describe('InputOrder', () => {
     await store.close();
   });
 
-  it('ends at the signal, also while it waits', async () => {
-    const { store, order } = await watched(join(await tempDir(), 'results.jsonl'), 1);
+  it('ends at the signal, even while it waits', async () => {
+    const { store, reader } = await watched(join(await tempDir(), 'results.jsonl'), 1);
     const quitting = new AbortController();
-    const next = order.results(quitting.signal).next();
+    const next = reader.results(quitting.signal).next();
     quitting.abort();
     expect((await next).done).toBe(true);
     await store.close();
   });
 
-  it('reads a record that is larger than what is read at a time', async () => {
+  it('reads a record that is larger than a window', async () => {
     const path = join(await tempDir(), 'results.jsonl');
-    const { store, order } = await watched(path, 1);
+    const { store, reader } = await watched(path, 1);
     const contentType = 'x'.repeat(1_000_000);
     const record = `${encodeRecord(okResult({ index: 0, contentType }))}\n`;
     store.add(0, record + textOf([1]), 0);
     await store.save();
-    order.end();
-    expect(await taking(order).done).toEqual([0, 1]);
+    reader.end();
+    expect(await taking(reader).done).toEqual([0, 1]);
     await store.close();
   });
 });

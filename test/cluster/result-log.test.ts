@@ -6,14 +6,14 @@ import { encodeRecord } from '../../src/model/record.ts';
 import { okResult } from '../model/a-result.ts';
 
 describe('packResults()', () => {
-  it('gives back what was packed, and the lines of the file', () => {
+  it('keeps the results, and the lines for the file', () => {
     const results = [okResult({ url: 'http://a/' }), okResult({ url: 'http://b/' })];
     const found = unpackResults(packResults(results, 100_000));
     expect(found?.results.map(({ url }) => url)).toEqual(['http://a/', 'http://b/']);
     expect(found?.text).toBe(results.map((result) => `${encodeRecord(result)}\n`).join(''));
   });
 
-  it('makes failures of the largest results when all of them do not fit, and keeps their number', () => {
+  it('replaces the largest results by failures when all of them do not fit', () => {
     const results = [100, 50_000, 100, 60_000].map((length, index) =>
       okResult({
         url: `http://h/${index}`,
@@ -33,12 +33,14 @@ describe('packResults()', () => {
     expect(found?.[3]?.failure).toMatchObject({ kind: 'write', code: 'ERR_RECORD_SIZE' });
     expect(found?.map(({ worker }) => worker)).toEqual(Array(4).fill('host-1'));
   });
+});
 
+describe('unpackResults()', () => {
   it.each([
-    ['no gzip', Buffer.from('text')],
-    ['no record', gzipSync('{"v":1}')],
+    ['not gzip', Buffer.from('text')],
+    ['not a record', gzipSync('{"v":1}')],
     ['empty', gzipSync('')],
-  ])('is not fooled by a message that is %s', (_, body) => {
+  ])('refuses a message that is %s', (_, body) => {
     expect(unpackResults(body)).toBeUndefined();
   });
 });
