@@ -204,8 +204,8 @@ export function feedFamilies({ read, skipped, sentChunks, sentUrls }: FeedCounts
 export interface WorkSource {
   /** Requests in flight. */
   readonly inFlight: number;
-  /** Chunks that it has leased, that it has finished, and that were delivered before. */
-  readonly chunks: Readonly<Record<'inHand' | 'finished' | 'redelivered', number>>;
+  /** Chunks that it has leased, that it has finished, and that had been delivered before. */
+  readonly chunks: Readonly<Record<'leased' | 'finished' | 'redelivered', number>>;
   hosts(): { readonly known: number; readonly parked: number };
 }
 
@@ -221,7 +221,7 @@ export function workFamilies(work: WorkSource): readonly Family[] {
       type: 'gauge',
       name: 'fanout_work_chunks_in_hand',
       help: 'Chunks that this worker is at.',
-      read: () => work.chunks.inHand,
+      read: () => work.chunks.leased,
     },
     {
       type: 'counter',
