@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const DIST = fileURLToPath(new URL('../dist', import.meta.url));
-const RELATIVE = /(?<=from '|import\(')(\.[^']+)\.ts(?=')/g;
+const RELATIVE = /(?<=from ['"]|import\(['"])(\.[^'"]+)\.ts(?=['"])/g;
 
 /** The declaration files that those of the library lead to, itself among them, by the paths they import. */
 async function reachable(path: string, found: Map<string, string>): Promise<Map<string, string>> {

@@ -1,58 +1,64 @@
 import { firstHop, firstMethod, type Hop, type HostHeaders, type RequestDefaults } from '../http/hop.ts';
 import type { Job } from '../model/job.ts';
-import type { Redirect } from '../model/result.ts';
+import type { Redirect, Result } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
 
 const NO_REDIRECTS: readonly Redirect[] = [];
 
-/** How far a task has come, as plain data. */
+/** The progress of a task as plain data. */
 export interface TaskState {
-  /** Left out when it is the first. */
+  /** Left out if it is the first hop. */
   readonly hop: Hop | undefined;
   readonly attempts: number;
   readonly redirects: readonly Redirect[];
   readonly startedAt: number;
   readonly elapsedMs: number;
   readonly ttfbMs: number | undefined;
-  readonly isUnderWay: boolean;
+  readonly isInAttempt: boolean;
+  readonly fallback: Result | undefined;
 }
 
-/** A job on its way: the hop that is sent next, and what has happened so far. Goes through the queue once for each hop. */
+/** A job in progress: the hop that is sent next, and what has happened so far. Passes the scheduler once for each hop. */
 export class RequestTask {
   readonly job: Job;
   readonly #defaults: RequestDefaults;
   #hop: Hop | undefined;
-  /** The lane it belongs to: the host of the next hop. */
-  lane: string;
+  /** The host of the next hop, with its port; empty for an invalid job. The scheduler and the limits go by it. */
+  host: string;
   attempts = 0;
   redirects = NO_REDIRECTS;
-  /** Start of the present attempt in ms since the epoch, and the time its hops took so far. */
+  /** Start of the current attempt in ms since the epoch. */
   startedAt = 0;
+  /** Time in ms that the hops of the current attempt took. */
   elapsedMs = 0;
+  /** Time in ms from the start of the attempt to the last response head. */
   ttfbMs: number | undefined = undefined;
-  isUnderWay = false;
-  /** When the first of the shortages was met that alone it has met of late. */
-  shortSince: number | undefined = undefined;
+  /** Whether the next hop belongs to an attempt that has begun. */
+  isInAttempt = false;
+  /** The failure of the last attempt: the result if the run stops before the next one. */
+  fallback: Result | undefined = undefined;
+  /** When the machine ran out of descriptors, memory or ports for this task, if it has met nothing else since. */
+  exhaustedSince: number | undefined = undefined;
 
   constructor(job: Job, defaults: RequestDefaults) {
     this.job = job;
     this.#defaults = defaults;
-    this.lane = job.invalid === undefined ? hostOf(job.url) : '';
+    this.host = job.invalid === undefined ? hostOf(job.url) : '';
   }
 
-  /** A task that goes on where another one, of the same job, stood. */
+  /** Restores a task from its state. */
   static from(job: Job, defaults: RequestDefaults, { hop, ...state }: TaskState): RequestTask {
     const task = new RequestTask(job, defaults);
-    if (hop !== undefined) task.#aim(hop);
+    if (hop !== undefined) task.#setHop(hop);
     return Object.assign(task, state);
   }
 
   get state(): TaskState {
-    const { attempts, redirects, startedAt, elapsedMs, ttfbMs, isUnderWay } = this;
-    return { hop: this.#hop, attempts, redirects, startedAt, elapsedMs, ttfbMs, isUnderWay };
+    const { attempts, redirects, startedAt, elapsedMs, ttfbMs, isInAttempt, fallback } = this;
+    return { hop: this.#hop, attempts, redirects, startedAt, elapsedMs, ttfbMs, isInAttempt, fallback };
   }
 
-  /** What is sent next. Made when it is asked for: thousands of tasks wait in the queue. */
+  /** The next hop. Made on demand, since thousands of tasks wait in the queue. */
   get hop(): Hop {
     this.#hop ??= firstHop(this.job, this.#defaults);
     return this.#hop;
@@ -63,48 +69,57 @@ export class RequestTask {
     return firstMethod(this.job, this.#defaults);
   }
 
-  /** Headers for one host alone, for the hops to come. */
+  /** Headers that are sent to one host only. */
   get hostHeaders(): HostHeaders | undefined {
     return this.#defaults.hostHeaders;
   }
 
-  /** Begins another attempt, from the first hop on. */
+  /** Begins an attempt with the first hop. */
   begin(now: number): void {
     this.attempts += 1;
     this.startedAt = now;
     this.elapsedMs = 0;
     this.ttfbMs = undefined;
-    this.isUnderWay = true;
+    this.isInAttempt = true;
   }
 
-  /** The present attempt could not be begun; the next one counts in its place, unless a hop of it was sent. */
+  /** Takes back the attempt, which could not be started, unless a hop of it was sent. */
   withdraw(): void {
     if (this.elapsedMs > 0) return;
     this.attempts -= 1;
-    this.isUnderWay = false;
+    this.isInAttempt = false;
   }
 
-  /** Goes on with another hop of the same attempt. */
+  /** Records that the hop was sent; times in ms from its start. */
+  recordHop(ttfbMs: number | undefined, durationMs: number): void {
+    this.exhaustedSince = undefined;
+    this.fallback = undefined;
+    if (ttfbMs !== undefined) this.ttfbMs = this.elapsedMs + ttfbMs;
+    this.elapsedMs += durationMs;
+  }
+
+  /** Continues the attempt with the target of a redirect. */
   follow(hop: Hop, redirect: Redirect): void {
     this.redirects = [...this.redirects, redirect];
-    this.#aim(hop);
+    this.#setHop(hop);
   }
 
-  /** The same URL with another method, of the same attempt. */
+  /** Continues the attempt with the same URL and another method. */
   repeatAs(method: string): void {
-    this.#aim({ ...this.hop, method });
+    this.#setHop({ ...this.hop, method });
   }
 
-  /** The attempt has failed, and the next one starts from the beginning. */
-  startOver(): void {
-    this.isUnderWay = false;
+  /** Ends the attempt with this failure; the next attempt starts with the first hop. */
+  startOver(failure: Result): void {
+    this.fallback = failure;
+    this.isInAttempt = false;
     this.redirects = NO_REDIRECTS;
     this.#hop = undefined;
-    this.lane = hostOf(this.job.url);
+    this.host = hostOf(this.job.url);
   }
 
-  #aim(hop: Hop): void {
+  #setHop(hop: Hop): void {
     this.#hop = hop;
-    this.lane = hostOf(hop.url);
+    this.host = hostOf(hop.url);
   }
 }

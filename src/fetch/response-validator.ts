@@ -1,13 +1,13 @@
 import { BodyInspector } from '../bodies/body-inspector.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
-import type { HttpResponse } from '../http/attempt.ts';
 import type { ResponseHeaders } from '../http/exchange.ts';
 import { isRedirect } from '../http/redirect.ts';
+import type { HttpResponse } from '../http/transport.ts';
 import {
-  bothExpectations,
   type Expectation,
   type ExpectedHeader,
-  expectsText,
+  mergeExpectations,
+  requiresBody,
 } from '../model/expectation.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
@@ -17,62 +17,27 @@ import { blockedBy, mayBeBlocked } from './bot-protection.ts';
 import type { RequestTask } from './request-task.ts';
 import { failedResult, okResult, statusFailure } from './task-result.ts';
 
-/** An answer that came to its end, as far as it is held against an expectation. */
-interface CheckedResponse {
-  readonly headers: ResponseHeaders;
-  /** Length of the whole attempt in ms. */
-  readonly durationMs: number;
-  /** What the body has or has not, against what was asked for. */
-  readonly textFault: string | undefined;
-}
-
-/** The first thing that an answer is not, in words, or `undefined` when it is all that is expected. */
-export function checkExpectation(expectation: Expectation, judged: CheckedResponse): string | undefined {
-  const { headers, maxTimeMs } = expectation;
-  for (const header of headers) {
-    const fault = headerFault(header, judged.headers);
-    if (fault !== undefined) return fault;
-  }
-  if (judged.textFault !== undefined) return judged.textFault;
-  if (maxTimeMs === undefined || judged.durationMs <= maxTimeMs) return undefined;
-  return `it took ${Math.round(judged.durationMs)}ms, more than ${maxTimeMs}ms`;
-}
-
-function headerFault({ name, value }: ExpectedHeader, headers: ResponseHeaders): string | undefined {
-  const given = headers[name];
-  if (given === undefined) return `the answer has no header ${name}`;
-  const values = Array.isArray(given) ? given : [given];
-  if (value === '' || values.some((one) => isSame(one, value))) return undefined;
-  return `the header ${name} is "${printable(values.join(', '), 100)}", not "${printable(value, 100)}"`;
-}
-
-/** In any case, and without the parameters behind a `;` when none are asked for. */
-function isSame(given: string, wanted: string): boolean {
-  const compared = wanted.includes(';') ? given : (given.split(';', 1)[0] ?? '');
-  return compared.trim().toLowerCase() === wanted.toLowerCase();
-}
-
 export interface ResponseValidatorOptions {
-  /** Status codes that are OK where a job does not say otherwise. */
+  /** Status codes that are OK, unless the job names others. */
   readonly accept: { has(status: number): boolean };
   readonly maxRedirects: number;
-  /** What is expected of every answer that is OK. */
+  /** Expected of every response that counts as OK. */
   readonly expectation: Expectation;
-  /** What an answer is that tells robots to go away. */
+  /** How a page that turns robots away counts. */
   readonly blocked: 'fail' | 'warn' | 'ok';
 }
 
-/** Judges the answer that a URL ends with: its status, what is expected of it, and whether it is one for robots. */
+/** Decides whether the final response of a URL is OK: by its status, by what is expected of it, and by whether it blocks robots. */
 export class ResponseValidator {
   readonly #options: ResponseValidatorOptions;
   readonly #expectsText: boolean;
 
   constructor(options: ResponseValidatorOptions) {
     this.#options = options;
-    this.#expectsText = expectsText(options.expectation);
+    this.#expectsText = requiresBody(options.expectation);
   }
 
-  /** Whether an answer leads to another URL, and is none itself. */
+  /** Whether the next hop goes to the target of this redirect. */
   isFollowed(job: Job, status: number, headers: ResponseHeaders): boolean {
     const isWanted = job.expect?.status?.has(status) === true;
     const mayFollow = this.#options.maxRedirects > 0 && !isWanted;
@@ -83,75 +48,110 @@ export class ResponseValidator {
     return (job.expect?.status ?? this.#options.accept).has(status);
   }
 
-  /** Whether an answer with this head can be OK in the end. */
+  /** Whether a response with this head may count as OK. */
   mayBeOk(job: Job, status: number, headers: ResponseHeaders): boolean {
     if (this.isAccepted(job, status)) return true;
     return this.#options.blocked !== 'fail' && mayBeBlocked(status, textOf(headers['content-type']));
   }
 
-  /** Whether the verdict on an answer with this head depends on its body: no refusal and no redirect does. */
+  /** Whether the verdict on a response with this head depends on its body. */
   needsBody(job: Job, status: number, headers: ResponseHeaders): boolean {
     return this.mayBeOk(job, status, headers) && !this.isFollowed(job, status, headers);
   }
 
-  /** Whether the whole body is looked through. */
+  /** Whether the whole body is searched. */
   looksForText(job: Job): boolean {
-    return this.#expectsText || (job.expect !== undefined && expectsText(job.expect));
+    return this.#expectsText || (job.expect !== undefined && requiresBody(job.expect));
   }
 
-  /** What is to look at the body of an answer, if anything is. */
-  readerFor(job: Job, status: number, headers: ResponseHeaders): BodyInspector | undefined {
+  /** Inspects the body of a response with this head; `undefined` if nothing in it matters. */
+  inspectorFor(job: Job, status: number, headers: ResponseHeaders): BodyInspector | undefined {
     const contentType = textOf(headers['content-type']);
-    const keepsStart = mayBeBlocked(status, contentType);
+    const keepStart = mayBeBlocked(status, contentType);
     const looksForText = this.looksForText(job) && this.isAccepted(job, status);
-    if (!keepsStart && !looksForText) return undefined;
+    if (!keepStart && !looksForText) return undefined;
     const matcher = looksForText ? new TextMatcher(this.#expectationOf(job), contentType) : undefined;
-    return new BodyInspector({ matcher, keepsStart });
+    return new BodyInspector({ matcher, keepStart });
   }
 
-  /** The result of an answer whose status is OK. */
-  accepted(task: RequestTask, answer: HttpResponse): Result {
-    const blocked = this.#blocked(task, answer);
+  /** The result for an accepted status. */
+  accepted(task: RequestTask, response: HttpResponse): Result {
+    const blocked = this.#blocked(task, response);
     if (blocked !== undefined) return blocked;
     const { job } = task;
     const { expectation } = this.#options;
     const fault = checkExpectation(job.expect === undefined ? expectation : this.#expectationOf(job), {
-      headers: answer.headers,
+      headers: response.headers,
       durationMs: task.elapsedMs,
-      textFault: answer.reader?.textFault(),
+      textFault: response.inspector?.textFault(),
     });
-    if (fault === undefined) return okResult(task, answer);
-    const message = answer.isTruncated ? `${fault}; it was read no further than --max-size` : fault;
-    return failedResult(task, { kind: 'expectation', message }, answer);
+    if (fault === undefined) return okResult(task, response);
+    const message = response.isTruncated ? `${fault}; it was read no further than --max-size` : fault;
+    return failedResult(task, { kind: 'expectation', message }, response);
   }
 
-  /** The result of an answer whose status is not OK and that is not asked for again. */
-  refused(task: RequestTask, answer: HttpResponse, failure: Failure = statusFailure(answer)): Result {
-    return this.#blocked(task, answer) ?? failedResult(task, failure, answer);
+  /** The result for any other status. */
+  refused(task: RequestTask, response: HttpResponse, failure: Failure = statusFailure(response)): Result {
+    return this.#blocked(task, response) ?? failedResult(task, failure, response);
   }
 
-  #blocked(task: RequestTask, answer: HttpResponse): Result | undefined {
-    const says = blockedBy(answer.status, answer.headers, answer.reader?.start ?? '');
-    // What is OK by the wish of the user stays OK: `--accept 429`.
-    if (says === undefined || (answer.status >= 300 && this.isAccepted(task.job, answer.status))) {
+  #blocked(task: RequestTask, response: HttpResponse): Result | undefined {
+    const says = blockedBy(response.status, response.headers, response.inspector?.start ?? '');
+    // With `--accept 429` a 429 is OK.
+    if (says === undefined || (response.status >= 300 && this.isAccepted(task.job, response.status))) {
       return undefined;
     }
-    const failure: Failure = { kind: 'blocked', message: `${answer.status}, ${says}` };
+    const failure: Failure = { kind: 'blocked', message: `${response.status}, ${says}` };
     switch (this.#options.blocked) {
       case 'fail':
-        return failedResult(task, failure, answer);
+        return failedResult(task, failure, response);
       case 'warn':
-        return { ...okResult(task, answer), warning: failure };
+        return { ...okResult(task, response), warning: failure };
       case 'ok':
-        return okResult(task, answer);
+        return okResult(task, response);
     }
   }
 
   #expectationOf(job: Job): Expectation {
-    return bothExpectations(this.#options.expectation, job.expect);
+    return mergeExpectations(this.#options.expectation, job.expect);
   }
 }
 
 function textOf(header: string | readonly string[] | undefined): string {
   return typeof header === 'string' ? header : (header?.[0] ?? '');
+}
+
+/** The facts that an expectation is checked against. */
+interface CheckedResponse {
+  readonly headers: ResponseHeaders;
+  /** Length of the whole attempt in ms. */
+  readonly durationMs: number;
+  /** What is wrong with the text of the body. */
+  readonly textFault: string | undefined;
+}
+
+/** The first expectation that a response does not meet, in words; `undefined` if it meets all. */
+export function checkExpectation(expectation: Expectation, response: CheckedResponse): string | undefined {
+  const { headers, maxTimeMs } = expectation;
+  for (const header of headers) {
+    const fault = headerFault(header, response.headers);
+    if (fault !== undefined) return fault;
+  }
+  if (response.textFault !== undefined) return response.textFault;
+  if (maxTimeMs === undefined || response.durationMs <= maxTimeMs) return undefined;
+  return `it took ${Math.round(response.durationMs)}ms, more than ${maxTimeMs}ms`;
+}
+
+function headerFault({ name, value }: ExpectedHeader, headers: ResponseHeaders): string | undefined {
+  const given = headers[name];
+  if (given === undefined) return `the answer has no header ${name}`;
+  const values = Array.isArray(given) ? given : [given];
+  if (value === '' || values.some((one) => isSame(one, value))) return undefined;
+  return `the header ${name} is "${printable(values.join(', '), 100)}", not "${printable(value, 100)}"`;
+}
+
+/** Compares without case, and without the parameters after a `;` unless some are expected. */
+function isSame(given: string, wanted: string): boolean {
+  const compared = wanted.includes(';') ? given : (given.split(';', 1)[0] ?? '');
+  return compared.trim().toLowerCase() === wanted.toLowerCase();
 }

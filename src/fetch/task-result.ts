@@ -1,28 +1,28 @@
 import { STATUS_CODES } from 'node:http';
-import type { HttpResponse } from '../http/attempt.ts';
+import type { HttpResponse } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
 import type { FailedResult, KeptBody, OkResult, Result } from '../model/result.ts';
 import type { RequestTask } from './request-task.ts';
 
-/** The result of a task that was answered as wished. */
-export function okResult(task: RequestTask, answer: HttpResponse): OkResult {
-  return outcome(task, answer, true, undefined);
+/** The result of a task whose response is OK. */
+export function okResult(task: RequestTask, response: HttpResponse): OkResult {
+  return toResult(task, response, true, undefined);
 }
 
-/** The result of a task that will not be tried again. */
-export function failedResult(task: RequestTask, failure: Failure, answer?: HttpResponse): FailedResult {
-  return outcome(task, answer, false, failure);
+/** The result of a task that failed for good. */
+export function failedResult(task: RequestTask, failure: Failure, response?: HttpResponse): FailedResult {
+  return toResult(task, response, false, failure);
 }
 
-/** The result of a task on which the work threw: a bug. */
+/** The result of a task whose work threw an error: a bug. */
 export function crashedResult(task: RequestTask, error: unknown): FailedResult {
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return failedResult(task, { kind: 'internal', message });
 }
 
-/** The result of a job for which nothing was sent; `method` is the one that it would have been sent with. */
+/** The result of a job for which nothing was sent; `method` is the method of its request. */
 export function unsentResult(job: Job, method: string, failure: Failure, now: number): Result {
   return {
     index: job.index,
@@ -42,24 +42,24 @@ export function unsentResult(job: Job, method: string, failure: Failure, now: nu
   };
 }
 
-/** Puts what was kept of its body into a result that is not yet given out: a copy would cost as much as half a request. */
+/** Adds the saved body to a result that is not given out yet. Copying it would cost as much as half a request. */
 export function addBody(result: Result, body: KeptBody): void {
   (result as { body?: KeptBody }).body = body;
 }
 
-/** The failure that an answer with an unwanted status is. */
-export function statusFailure(answer: HttpResponse): Failure {
-  const reason = answer.statusText || STATUS_CODES[answer.status] || 'unwanted status';
+/** The failure of a response with an unwanted status. */
+export function statusFailure(response: HttpResponse): Failure {
+  const reason = response.statusText || STATUS_CODES[response.status] || 'unwanted status';
   return { kind: 'status', message: printable(reason, 200) };
 }
 
-// The place for it: an object that grows later is slow.
+// Reserves the key: an object that gets a key later is slow.
 const NO_BODY: KeptBody | undefined = undefined;
 
-/** Written out key by key: spreading costs as much as half a request. */
-function outcome<Ok extends boolean, F extends Failure | undefined>(
+/** Lists every key: spreading costs as much as half a request. */
+function toResult<Ok extends boolean, F extends Failure | undefined>(
   task: RequestTask,
-  answer: HttpResponse | undefined,
+  response: HttpResponse | undefined,
   ok: Ok,
   failure: F,
 ) {
@@ -73,13 +73,13 @@ function outcome<Ok extends boolean, F extends Failure | undefined>(
     finalUrl: hop.url === job.url ? undefined : hop.url,
     method: task.method,
     ok,
-    status: answer?.status,
+    status: response?.status,
     attempts: task.attempts,
     redirects: task.redirects,
-    bytes: answer?.bytes ?? 0,
-    truncated: answer?.isTruncated ?? false,
-    contentType: contentTypeOf(answer),
-    // As the record has them, so that a report of the run and one of its records are the same.
+    bytes: response?.bytes ?? 0,
+    truncated: response?.isTruncated ?? false,
+    contentType: contentTypeOf(response),
+    // Rounded as in the record, so that a report of a run and a report of its records are the same.
     startedAt: Math.floor(task.startedAt),
     durationMs: tenths(task.elapsedMs),
     ttfbMs: task.ttfbMs === undefined ? undefined : tenths(task.ttfbMs),
@@ -92,8 +92,8 @@ function tenths(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-function contentTypeOf(answer: HttpResponse | undefined): string | undefined {
-  const header = answer?.headers['content-type'];
+function contentTypeOf(response: HttpResponse | undefined): string | undefined {
+  const header = response?.headers['content-type'];
   const type = Array.isArray(header) ? header[0] : header;
   return type === undefined ? undefined : printable(type, 200);
 }

@@ -1,57 +1,59 @@
 import type { Dispatcher } from 'undici';
 import type { Connection } from './connection.ts';
 
-/** Response headers by lower-case name; bytes as latin1; a list where a name came more than once. */
+/** Response headers by lower-case name, bytes as latin1; an array where a name came more than once. */
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** What the caller is told of an exchange: a head, data, and one of `onEnd` and `onError`, which is the last. */
+/** Receives the events of an exchange: a head, data, and at last either `onEnd` or `onError`. */
 export interface ExchangeHandler {
   onHead(status: number, headers: ResponseHeaders, statusText: string): void;
-  /** The piece is of no use after the call: what is kept of it is copied. */
+  /** The buffer is reused after the call: copy what you keep. */
   onData(piece: Buffer): void;
   onEnd(): void;
-  onError(error: Error & { readonly code?: string }): void;
+  /** @param isStale the connection had carried an exchange before, and failed before any byte of a response */
+  onError(error: Error & { readonly code?: string }, isStale: boolean): void;
 }
 
-/** One request as undici takes it, already checked: undici throws on one that it cannot send. */
+/** One request in undici's form. undici throws on a request that it cannot send. */
 export type ExchangeRequest = Dispatcher.DispatchOptions & { readonly origin: string };
 
-/** Where an exchange gets its connection, and where it gives it back. */
-export interface ConnectionSource {
-  /** A kept connection, or else a new one. */
-  takeConnection(origin: string): Connection;
-  newConnection(origin: string): Connection;
-  /** The exchange is over; the connection may be kept. */
+/** Takes connections back. */
+interface ConnectionPool {
+  /** The exchange is over; the connection may be used again. */
   release(connection: Connection): void;
-  /** The connection is of no more use. */
+  /** Closes a connection that is not to be used again. */
   discard(connection: Connection, reason: Error): void;
 }
 
 const LAST = new Error('it was the last exchange on this connection');
 
 /**
- * One request and its answer on one connection.
+ * One request and its response on one connection.
  *
- * It is the handler that undici calls, and adds three things: `abort` works in every state, also while the connection
- * is being made; a kept connection that turns out to be closed is replaced once; and a 204 or 304 may say how long
- * another answer would be.
+ * It is the handler that undici calls, and adds to undici: `abort` works in every state, also while connecting; and a 204
+ * or 304 may carry the Content-Length of another response.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
-  readonly #agent: ConnectionSource;
+  readonly #pool: ConnectionPool;
+  readonly #connection: Connection;
   readonly #request: ExchangeRequest;
   readonly #handler: ExchangeHandler;
-  #connection: Connection;
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #hasData = false;
   #isOver = false;
 
-  constructor(agent: ConnectionSource, request: ExchangeRequest, handler: ExchangeHandler) {
-    this.#agent = agent;
+  constructor(
+    pool: ConnectionPool,
+    connection: Connection,
+    request: ExchangeRequest,
+    handler: ExchangeHandler,
+  ) {
+    this.#pool = pool;
+    this.#connection = connection;
     this.#request = request;
     this.#handler = handler;
-    this.#connection = agent.takeConnection(request.origin);
-    this.#connection.exchange = this;
+    connection.exchange = this;
   }
 
   start(): void {
@@ -61,7 +63,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Ends the exchange with `onError(reason)`, unless it is over. */
   abort(reason: Error): void {
     if (this.#isOver) return;
-    this.#fail(reason);
+    this.#fail(reason, false);
     this.#controller?.abort(reason);
   }
 
@@ -87,40 +89,27 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#connection.isInBody = false;
-    // The server closes one that was said to be the last; undici does so on this side only later.
-    if (this.#request.reset === true) this.#agent.discard(this.#connection, LAST);
-    else this.#agent.release(this.#connection);
+    // The server closes a connection on which `reset` was sent; undici closes this side only later.
+    if (this.#request.reset === true) this.#pool.discard(this.#connection, LAST);
+    else this.#pool.release(this.#connection);
     this.#handler.onEnd();
   }
 
   onResponseError(_: unknown, error: Error & { code?: string }): void {
     if (this.#isOver) return;
     if (this.#isMistakenMismatch(error)) this.onResponseEnd();
-    else if (this.#mayStartAfresh()) this.#startAfresh(error);
-    else this.#fail(error);
+    else this.#fail(error, this.#status === 0 && this.#connection.isReused);
   }
 
-  #fail(error: Error): void {
+  #fail(error: Error, isStale: boolean): void {
     this.#isOver = true;
-    this.#agent.discard(this.#connection, error);
-    this.#handler.onError(error);
+    this.#pool.discard(this.#connection, error);
+    this.#handler.onError(error, isStale);
   }
 
-  /** undici 7 takes the Content-Length of a 204 or 304, which says how long another answer would be, for its own. */
+  /** undici 7 expects a body of the Content-Length of a 204 or 304, which has none. */
   #isMistakenMismatch(error: { readonly code?: string }): boolean {
     const isMismatch = error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
     return isMismatch && !this.#hasData && (this.#status === 204 || this.#status === 304);
-  }
-
-  /** A server may close a kept connection at the very moment it is used again; that is nobody's failure. */
-  #mayStartAfresh(): boolean {
-    return this.#status === 0 && this.#connection.isReused && this.#request.idempotent !== false;
-  }
-
-  #startAfresh(error: Error): void {
-    this.#agent.discard(this.#connection, error);
-    this.#connection = this.#agent.newConnection(this.#request.origin);
-    this.#connection.exchange = this;
-    this.#connection.client.dispatch(this.#request, this);
   }
 }

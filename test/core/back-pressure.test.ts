@@ -5,7 +5,7 @@ import { allReactions, watch } from './watch.ts';
 const CAPACITY = 4;
 const WORKERS = 2;
 
-describe('Engine reads no more than it has room for', () => {
+describe('Pipeline reads no more than it has room for', () => {
   test('while the workers are busy', async () => {
     const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
     run.source.give(100).end();
@@ -36,7 +36,7 @@ describe('Engine reads no more than it has room for', () => {
   test('while nobody takes the results, and goes on when somebody does', async () => {
     const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
     run.source.give(100).end();
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     const first = results.next();
     await run.endAll();
     await first;
@@ -55,9 +55,9 @@ describe('Engine reads no more than it has room for', () => {
   test('and holds no place in a lane for a result that nobody takes', async () => {
     const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
     run.source.give(100).end();
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     await Promise.all([results.next(), run.endAll()]);
-    expect(run.lanes.inFlight).toBe(0);
+    expect(run.scheduler.inFlight).toBe(0);
     await results.return();
   });
 
@@ -78,7 +78,7 @@ describe('Engine reads no more than it has room for', () => {
 
   test('and gives results of fast lanes while a slow one is closed', async () => {
     const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
-    run.gate.laneOpenFrom.set('slow', 1_000);
+    run.limiter.keyAllowedFrom.set('slow', 1_000);
     run.source.giveEach(['slow', 'a', 'b', 'slow', 'c', 'd']).end();
     const all = run.takeAll();
     await run.endAll();
@@ -102,9 +102,9 @@ describe('Leaving the results of an engine early', () => {
     expect(ended).toHaveLength(1);
     await run.endAll();
     expect(run.source.pulled).toBe(ended[0]);
-    expect(run.started.length + run.engine.notFetched).toBe(run.source.pulled);
-    expect(run.lanes.size).toBe(0);
-    expect(run.lanes.inFlight).toBe(0);
+    expect(run.started.length + run.pipeline.notFetched).toBe(run.source.pulled);
+    expect(run.scheduler.size).toBe(0);
+    expect(run.scheduler.inFlight).toBe(0);
   });
 
   test('by an error of the consumer does the same, and the error is the consumer’s', async () => {
@@ -117,25 +117,25 @@ describe('Leaving the results of an engine early', () => {
     await expect(consume()).rejects.toBe(failure);
     expect(run.source.returned).toBe(1);
     await run.endAll();
-    expect(run.lanes.inFlight).toBe(0);
+    expect(run.scheduler.inFlight).toBe(0);
   });
 
   test('while workers wait to hand over their results leaves no rejection unheard', async () => {
     const run = new TestRun();
     run.source.give(100);
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     await Promise.all([results.next(), run.endAll()]);
     const left = watch(results.return());
     await allReactions();
     expect(left().state).toBe('fulfilled');
     await run.endAll();
-    expect(run.started.length + run.engine.notFetched).toBe(run.source.pulled);
+    expect(run.started.length + run.pipeline.notFetched).toBe(run.source.pulled);
   });
 
   test('while a batch is awaited does not wait for it', async () => {
     const run = new TestRun();
     run.source.give(1);
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     await Promise.all([results.next(), run.endAll()]);
     await results.return();
     expect(run.source.returned).toBe(1);
@@ -147,7 +147,7 @@ describe('Leaving the results of an engine early', () => {
 
 /** The results, with the work of the first job ended as soon as it was started. */
 async function* resultsOf(run: TestRun) {
-  const results = run.engine.results();
+  const results = run.pipeline.results();
   const first = results.next();
   await allReactions();
   await run.end();

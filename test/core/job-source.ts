@@ -1,6 +1,6 @@
 export interface TestJob {
   readonly id: number;
-  readonly lane: string;
+  readonly key: string;
 }
 
 type Next = IteratorResult<Iterable<TestJob>, undefined>;
@@ -16,14 +16,14 @@ export class JobSource implements AsyncIterable<Iterable<TestJob>> {
   #waiting: { resolve: (next: Next) => void; reject: (error: unknown) => void } | undefined;
   readonly #ready: (() => Promise<Next>)[] = [];
 
-  /** Gives a batch of jobs, all in one lane. */
-  give(count: number, lane = 'a'): this {
-    return this.giveEach(Array.from({ length: count }, () => lane));
+  /** Gives a batch of jobs, all with one key. */
+  give(count: number, key = 'a'): this {
+    return this.giveEach(Array.from({ length: count }, () => key));
   }
 
-  /** Gives a batch of jobs in these lanes. */
-  giveEach(lanes: Iterable<string>): this {
-    const batch = this.#batch(lanes);
+  /** Gives a batch of jobs with these keys. */
+  giveEach(keys: Iterable<string>): this {
+    const batch = this.#batch(keys);
     return this.#add(async () => ({ done: false, value: batch }));
   }
 
@@ -50,10 +50,10 @@ export class JobSource implements AsyncIterable<Iterable<TestJob>> {
     };
   }
 
-  *#batch(lanes: Iterable<string>): Generator<TestJob> {
-    for (const lane of lanes) {
+  *#batch(keys: Iterable<string>): Generator<TestJob> {
+    for (const key of keys) {
       this.pulled += 1;
-      yield { id: this.pulled, lane };
+      yield { id: this.pulled, key };
     }
   }
 

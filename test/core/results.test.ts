@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { expectToAddUp, ids, idsTo, type TestResult, TestRun } from './test-run.ts';
 import { allReactions } from './watch.ts';
 
-describe('Engine gives one result for each job', () => {
+describe('Pipeline gives one result for each job', () => {
   test('when there are more jobs than workers and than room in the queue', async () => {
     const run = new TestRun();
     run.source.give(20).give(0).give(5, 'b').end();
     const all = run.takeAll();
     await run.endAll();
     expect(ids(await all)).toEqual(idsTo(25));
-    expect(run.engine.notFetched).toBe(0);
+    expect(run.pipeline.notFetched).toBe(0);
   });
 
   test('when there is no job at all', async () => {
@@ -36,9 +36,9 @@ describe('Engine gives one result for each job', () => {
     run.source.give(9).end();
     const all = run.takeAll();
     await allReactions();
-    expect(run.underWay).toEqual([1, 2]);
+    expect(run.inFlight).toEqual([1, 2]);
     await run.end();
-    expect(run.underWay).toEqual([2, 3]);
+    expect(run.inFlight).toEqual([2, 3]);
     await run.endAll();
     await all;
   });
@@ -70,7 +70,7 @@ describe('A worker that throws costs its job alone', () => {
     });
     run.source.give(50).end();
     expect(ids(await run.takeAll())).toEqual(idsTo(50));
-    expect(run.lanes.inFlight).toBe(0);
+    expect(run.scheduler.inFlight).toBe(0);
   });
 });
 
@@ -81,7 +81,7 @@ describe('A job that comes again', () => {
     const all = run.takeAll();
     await allReactions();
     for (let count = 0; count < 3; count += 1) {
-      const job = run.started.at(-1) ?? { id: 0, lane: '' };
+      const job = run.started.at(-1) ?? { id: 0, key: '' };
       await run.end({ again: job, at: 0 });
       expect(run.taken).toEqual([]);
     }
@@ -95,33 +95,33 @@ describe('A job that comes again', () => {
     run.source.give(2).end();
     const all = run.takeAll();
     await allReactions();
-    await run.end({ again: { id: 1, lane: 'a' }, at: 50 });
-    expect(run.underWay).toEqual([2]);
+    await run.end({ again: { id: 1, key: 'a' }, at: 50 });
+    expect(run.inFlight).toEqual([2]);
     await run.end();
-    expect(run.underWay).toEqual([]);
+    expect(run.inFlight).toEqual([]);
     run.clock.turnTo(50);
     await allReactions();
-    expect(run.underWay).toEqual([1]);
+    expect(run.inFlight).toEqual([1]);
     await run.end();
     expect(ids(await all)).toEqual([1, 2]);
   });
 
   test('counts in the lane it belongs to now, also when the same object has changed its lane', async () => {
-    const job = { id: 1, lane: 'a' };
+    const job = { id: 1, key: 'a' };
     const source = (async function* () {
       yield [job];
     })();
     const run = new TestRun({ jobs: source });
-    run.gate.limit = 1;
+    run.limiter.limit = 1;
     const all = run.takeAll();
     await allReactions();
-    job.lane = 'b';
+    job.key = 'b';
     await run.end({ again: job, at: 0 });
-    expect(run.gate.takings.map(({ key }) => key)).toEqual(['a', 'b']);
-    job.lane = 'c';
+    expect(run.limiter.dispatched.map(({ key }) => key)).toEqual(['a', 'b']);
+    job.key = 'c';
     await run.end();
     expect(await all).toEqual([{ id: 1, text: 'ok' }]);
-    expect(run.lanes.inFlight).toBe(0);
+    expect(run.scheduler.inFlight).toBe(0);
   });
 
   test('is not given the result of an earlier attempt when the run is not stopped', async () => {
@@ -129,30 +129,31 @@ describe('A job that comes again', () => {
     run.source.give(1).end();
     const all = run.takeAll();
     await allReactions();
-    await run.end({ again: { id: 1, lane: 'a' }, at: 0, otherwise: { id: 1, text: 'otherwise' } });
+    run.failures.add(1);
+    await run.end({ again: { id: 1, key: 'a' }, at: 0 });
     await run.end();
     expect(await all).toEqual([{ id: 1, text: 'ok' }]);
   });
 });
 
-describe('A job whose result is known', () => {
-  const known = ({ id }: { id: number }) => (id % 2 === 0 ? { id, text: 'known' } : undefined);
+describe('A job with an earlier result', () => {
+  const recall = ({ id }: { id: number }) => (id % 2 === 0 ? { id, text: 'earlier' } : undefined);
 
   test('needs no worker, and the others are worked on as ever', async () => {
-    const run = new TestRun({ known });
+    const run = new TestRun({ recall });
     run.source.give(9).end();
     const all = run.takeAll();
     await run.endAll();
     expect(ids(await all)).toEqual(idsTo(9));
     expect(ids(run.started)).toEqual([1, 3, 5, 7, 9]);
-    expect(run.taken.filter(({ text }) => text === 'known')).toHaveLength(4);
+    expect(run.taken.filter(({ text }) => text === 'earlier')).toHaveLength(4);
     expectToAddUp(run);
   });
 
   test('waits for whoever takes the results', async () => {
-    const run = new TestRun({ known: ({ id }) => ({ id, text: 'known' }) });
+    const run = new TestRun({ recall: ({ id }) => ({ id, text: 'earlier' }) });
     run.source.give(100).end();
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     await results.next();
     await allReactions();
     expect(run.source.pulled).toBeLessThan(10);
@@ -160,7 +161,7 @@ describe('A job whose result is known', () => {
   });
 });
 
-describe('Engine tells', () => {
+describe('Pipeline tells', () => {
   test('of each result before it is taken, and takes what it is told for the result', async () => {
     const told: TestResult[] = [];
     const run = new TestRun({
@@ -170,7 +171,7 @@ describe('Engine tells', () => {
       },
     });
     run.source.give(2).end();
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     const first = results.next();
     await run.endAll();
     expect(ids(told)).toEqual([1, 2]);

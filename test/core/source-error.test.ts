@@ -16,7 +16,7 @@ describe('An error of the source', () => {
       expect(run.taken).toHaveLength(count);
     }
     expect(all()).toEqual({ state: 'rejected', reason: failure });
-    expect(run.engine.notFetched).toBe(0);
+    expect(run.pipeline.notFetched).toBe(0);
   });
 
   test('is thrown when nothing was read', async () => {
@@ -28,7 +28,7 @@ describe('An error of the source', () => {
   test('in the middle of a batch ends the reading and is thrown', async () => {
     const source = (async function* () {
       yield (function* () {
-        yield { id: 1, lane: 'a' };
+        yield { id: 1, key: 'a' };
         throw failure;
       })();
     })();
@@ -41,7 +41,7 @@ describe('An error of the source', () => {
 });
 
 describe('An error that is a bug', () => {
-  test.each(['laneOf', 'crashed'] as const)('in %s ends the run with that error', async (name) => {
+  test.each(['keyOf', 'crashed'] as const)('in %s ends the run with that error', async (name) => {
     const failure = new Error('a bug');
     const fault = () => {
       throw failure;

@@ -3,15 +3,15 @@ import { deferred } from './deferred.ts';
 import { expectToAddUp, ids, TestRun } from './test-run.ts';
 import { allReactions, watch } from './watch.ts';
 
-describe('Engine.stop() and admission', () => {
+describe('Pipeline.stop() and admission', () => {
   test('does not wait for an admission that never comes, and counts its job', async () => {
     const run = new TestRun({ admit: (job) => (job.id === 2 ? new Promise(() => {}) : undefined) });
     run.source.give(5);
     const all = run.takeAll();
     await run.endAll();
-    run.engine.stop();
+    run.pipeline.stop();
     expect(ids(await all)).toEqual([1]);
-    expect(run.engine.notFetched).toBe(1);
+    expect(run.pipeline.notFetched).toBe(1);
     expectToAddUp(run);
   });
 
@@ -21,7 +21,7 @@ describe('Engine.stop() and admission', () => {
     run.source.give(5);
     const all = run.takeAll();
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     resolve();
     expect(await all).toEqual([]);
     await allReactions();
@@ -35,7 +35,7 @@ describe('Engine.stop() and admission', () => {
     run.source.give(5);
     const all = run.takeAll();
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     reject(new Error('stopped'));
     expect(await all).toEqual([]);
     await allReactions();

@@ -2,74 +2,63 @@ import { describe, expect, test } from 'vitest';
 import { expectToAddUp, ids, TestRun } from './test-run.ts';
 import { allReactions } from './watch.ts';
 
-describe('Engine.stop() and jobs that come again', () => {
-  const again = (id: number, at: number) => ({ again: { id, lane: 'a' }, at });
-  const otherwise = (id: number) => ({ otherwise: { id, text: 'otherwise' } });
+describe('Pipeline.stop() and jobs that come again', () => {
+  const again = (id: number, at: number) => ({ again: { id, key: 'a' }, at });
 
-  test('a job that would come again has the result it has otherwise', async () => {
-    const run = new TestRun();
-    run.source.give(2).end();
-    const all = run.takeAll();
-    await allReactions();
-    run.engine.stop();
-    await run.end({ ...again(1, 0), ...otherwise(1) });
-    await run.end({ ...again(2, 50), ...otherwise(2) });
-    expect(await all).toEqual([
-      { id: 1, text: 'otherwise' },
-      { id: 2, text: 'otherwise' },
-    ]);
-    expectToAddUp(run);
-  });
-
-  test('a job that waits for its next attempt has the result it has otherwise, after those under way', async () => {
-    const told: number[] = [];
+  test('a waiting job ends in its last failure, after those in flight', async () => {
+    const finished: number[] = [];
     const run = new TestRun({
       finish: (result) => {
-        told.push(result.id);
+        finished.push(result.id);
         return result;
       },
     });
     run.source.give(9).end();
     const all = run.takeAll();
     await allReactions();
-    await run.end({ ...again(1, 50), ...otherwise(1) });
-    await run.end({ ...again(2, 60), ...otherwise(2) });
-    expect(run.underWay).toEqual([3, 4]);
-    run.engine.stop();
+    run.failures.add(1).add(2);
+    await run.end(again(1, 50));
+    await run.end(again(2, 60));
+    expect(run.inFlight).toEqual([3, 4]);
+    run.pipeline.stop();
     await run.endAll();
     expect(ids(await all)).toEqual([1, 2, 3, 4]);
-    expect(run.taken.map(({ text }) => text)).toEqual(['ok', 'ok', 'otherwise', 'otherwise']);
-    expect(told).toEqual(run.taken.map(({ id }) => id));
+    expect(run.taken.map(({ text }) => text)).toEqual(['ok', 'ok', 'failed', 'failed']);
+    expect(finished).toEqual(run.taken.map(({ id }) => id));
     expectToAddUp(run);
   });
 
-  test('a job that waits has it though others may still hand jobs over', async () => {
-    let isHeld = true;
-    const run = new TestRun({ isHeld: () => isHeld });
+  test('a waiting job ends so though jobs of other pipelines may still come', async () => {
+    let isKeptOpen = true;
+    const run = new TestRun({ isKeptOpen: () => isKeptOpen });
     run.source.give(2).end();
     const all = run.takeAll();
     await allReactions();
-    await run.end({ ...again(1, 50), ...otherwise(1) });
-    run.engine.stop();
+    run.failures.add(1);
+    await run.end(again(1, 50));
+    run.pipeline.stop();
     await allReactions();
     expect(run.taken).toEqual([]);
     await run.end();
-    expect(run.taken.map(({ text }) => text)).toEqual(['ok', 'otherwise']);
-    run.engine.adopt({ ...again(3, 50), ...otherwise(3) });
+    expect(run.taken.map(({ text }) => text)).toEqual(['ok', 'failed']);
+    run.pipeline.accept({ result: { id: 3, text: 'from elsewhere' } });
     await allReactions();
-    isHeld = false;
-    run.lanes.close();
+    isKeptOpen = false;
+    run.scheduler.close();
     expect(ids(await all)).toEqual([1, 2, 3]);
   });
 
   test('more such jobs than results have room wait for the results to be taken', async () => {
     const run = new TestRun({ capacity: 50 });
     run.source.give(20);
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     const first = results.next();
     await allReactions();
-    for (let id = 1; id <= 20; id += 1) await run.end({ ...again(id, 50), ...otherwise(id) });
-    run.engine.stop();
+    for (let id = 1; id <= 20; id += 1) {
+      run.failures.add(id);
+      await run.end(again(id, 50));
+    }
+    run.pipeline.stop();
     run.taken.push((await first).value ?? { id: 0, text: '' });
     await allReactions();
     for await (const result of results) run.taken.push(result);
@@ -77,73 +66,79 @@ describe('Engine.stop() and jobs that come again', () => {
     expectToAddUp(run);
   });
 
-  test('a job that comes again and has no other result is finished', async () => {
+  test('a job in flight that comes again is finished', async () => {
     const run = new TestRun();
     run.source.give(2).end();
     const all = run.takeAll();
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     await run.end(again(1, 0));
-    expect(run.underWay).toEqual([2, 1]);
+    expect(run.inFlight).toEqual([2, 1]);
     await run.endAll();
     expect(ids(await all)).toEqual([1, 2]);
     expectToAddUp(run);
   });
 
-  test('a job on its second attempt, started before the stop, has the result of that attempt', async () => {
+  test('a job on its second attempt, started before the stop, ends in the result of that attempt', async () => {
     const run = new TestRun();
     run.source.give(1).end();
     const all = run.takeAll();
     await allReactions();
-    await run.end({ ...again(1, 50), ...otherwise(1) });
+    run.failures.add(1);
+    await run.end(again(1, 50));
     run.clock.turnTo(50);
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     await run.end();
     expect(await all).toEqual([{ id: 1, text: 'ok' }]);
     expectToAddUp(run);
   });
 
-  test('a job that waits without another result is counted, whatever it would have been before', async () => {
+  test('a waiting job without a failure is counted as not fetched', async () => {
     const run = new TestRun();
     run.source.give(1).end();
     const all = run.takeAll();
     await allReactions();
-    const job = run.started[0] ?? { id: 0, lane: '' };
-    await run.end({ again: job, at: 0, ...otherwise(1) });
+    const job = run.started[0] ?? { id: 0, key: '' };
+    run.failures.add(1);
+    await run.end({ again: job, at: 0 });
+    run.failures.delete(1);
     await run.end({ again: job, at: 50 });
-    run.engine.stop();
+    run.pipeline.stop();
     expect(await all).toEqual([]);
-    expect(run.engine.notFetched).toBe(1);
+    expect(run.pipeline.notFetched).toBe(1);
     expectToAddUp(run);
   });
 
-  test('a job that could not be begun is not fetched', async () => {
+  test('a job in flight that is dropped is counted as not fetched', async () => {
     const run = new TestRun();
     run.source.give(2).end();
     const all = run.takeAll();
     await allReactions();
-    await run.end({ ...again(1, 50), isUntried: true });
-    run.engine.stop();
-    await run.end({ ...again(2, 50), isUntried: true });
+    await run.end(again(1, 50));
+    run.pipeline.stop();
+    await run.end({ isDropped: true });
     expect(await all).toEqual([]);
-    expect(run.engine.notFetched).toBe(2);
+    expect(run.pipeline.notFetched).toBe(2);
     expectToAddUp(run);
   });
+});
 
-  test('a job whose second attempt could not be begun has the result of its first', async () => {
-    const run = new TestRun();
-    run.source.give(2).end();
+describe('Pipeline.accept()', () => {
+  test('continues a job of another pipeline, which counts as this one knows it', async () => {
+    let isKeptOpen = true;
+    const run = new TestRun({ isKeptOpen: () => isKeptOpen });
+    run.source.end();
     const all = run.takeAll();
     await allReactions();
-    for (const id of [1, 2]) await run.end({ ...again(id, 0), ...otherwise(id) });
-    await run.end({ ...again(1, 50), isUntried: true });
-    run.engine.stop();
-    await run.end({ ...again(2, 50), isUntried: true });
-    expect(await all).toEqual([
-      { id: 2, text: 'otherwise' },
-      { id: 1, text: 'otherwise' },
-    ]);
-    expectToAddUp(run);
+    run.pipeline.accept({ again: { id: 7, key: 'b' }, at: 50 });
+    expect(run.inFlight).toEqual([]);
+    run.clock.turnTo(50);
+    await allReactions();
+    expect(run.inFlight).toEqual([7]);
+    isKeptOpen = false;
+    await run.end();
+    run.scheduler.close();
+    expect(await all).toEqual([{ id: 7, text: 'ok' }]);
   });
 });

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { expectToAddUp, ids, TestRun } from './test-run.ts';
 import { allReactions, watch } from './watch.ts';
 
-describe('Engine.stop() ends a run', () => {
+describe('Pipeline.stop() ends a run', () => {
   test('before it has begun', async () => {
     const run = new TestRun();
     run.source.give(3);
-    run.engine.stop();
+    run.pipeline.stop();
     expect(await run.takeAll()).toEqual([]);
     expect(run.source.pulled).toBe(0);
     expect(run.source.returned).toBe(1);
@@ -18,7 +18,7 @@ describe('Engine.stop() ends a run', () => {
     run.source.give(2);
     await run.endAll();
     expect(run.taken).toHaveLength(2);
-    run.engine.stop();
+    run.pipeline.stop();
     expect(ids(await all)).toEqual([1, 2]);
     expect(run.source.returned).toBe(1);
     expectToAddUp(run);
@@ -30,12 +30,12 @@ describe('Engine.stop() ends a run', () => {
     const all = run.takeAll();
     const state = watch(all);
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     await run.end();
     expect(state().state).toBe('pending');
     await run.end();
     expect(ids(await all)).toEqual([1, 2]);
-    expect(run.engine.notFetched).toBe(0);
+    expect(run.pipeline.notFetched).toBe(0);
   });
 
   test('whose queue is full: what it holds and what waits to enter is counted', async () => {
@@ -44,8 +44,8 @@ describe('Engine.stop() ends a run', () => {
     const all = run.takeAll();
     await allReactions();
     expect(run.source.pulled).toBe(7); // two under way, four held, one that waits
-    run.engine.stop();
-    expect(run.engine.notFetched).toBe(5);
+    run.pipeline.stop();
+    expect(run.pipeline.notFetched).toBe(5);
     await run.endAll();
     expect(ids(await all)).toEqual([1, 2]);
     expect(run.source.pulled).toBe(7);
@@ -55,26 +55,26 @@ describe('Engine.stop() ends a run', () => {
   test('whose results nobody takes: they can be taken later', async () => {
     const run = new TestRun();
     run.source.give(20);
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     const first = results.next();
     await run.endAll();
     expect((await first).value).toEqual({ id: 1, text: 'ok' });
-    run.engine.stop();
+    run.pipeline.stop();
     await allReactions();
     for await (const result of results) run.taken.push(result);
     expect(run.taken.length).toBeGreaterThan(2);
-    expect(run.taken.length + 1 + run.engine.notFetched).toBe(run.source.pulled);
+    expect(run.taken.length + 1 + run.pipeline.notFetched).toBe(run.source.pulled);
   });
 
   test('whose gate is closed for ever', async () => {
     const run = new TestRun();
-    run.gate.openFrom = 1_000_000;
+    run.limiter.allowedFrom = 1_000_000;
     run.source.give(3).end();
     const all = run.takeAll();
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     expect(await all).toEqual([]);
-    expect(run.engine.notFetched).toBe(3);
+    expect(run.pipeline.notFetched).toBe(3);
     expectToAddUp(run);
   });
 
@@ -84,9 +84,9 @@ describe('Engine.stop() ends a run', () => {
     const all = run.takeAll();
     await run.endAll();
     await all;
-    run.engine.stop();
-    run.engine.stop();
-    expect(run.engine.notFetched).toBe(0);
+    run.pipeline.stop();
+    run.pipeline.stop();
+    expect(run.pipeline.notFetched).toBe(0);
     expectToAddUp(run);
   });
 
@@ -95,7 +95,7 @@ describe('Engine.stop() ends a run', () => {
     run.source.give(5);
     const all = run.takeAll();
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     run.source.give(5);
     await run.endAll();
     await all;
@@ -106,7 +106,7 @@ describe('Engine.stop() ends a run', () => {
   test('from within the telling of a result', async () => {
     const run: TestRun = new TestRun({
       finish: (result) => {
-        run.engine.stop();
+        run.pipeline.stop();
         return result;
       },
     });
@@ -118,31 +118,31 @@ describe('Engine.stop() ends a run', () => {
   });
 
   test('while results that need no work wait for their turn', async () => {
-    const run = new TestRun({ known: ({ id }) => ({ id, text: 'known' }) });
+    const run = new TestRun({ recall: ({ id }) => ({ id, text: 'known' }) });
     run.source.give(9).end();
-    const results = run.engine.results();
+    const results = run.pipeline.results();
     const first = await results.next();
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     const rest: unknown[] = [];
     for await (const result of results) rest.push(result);
     expect(first.value).toEqual({ id: 1, text: 'known' });
-    expect(1 + rest.length + run.engine.notFetched).toBe(run.source.pulled);
+    expect(1 + rest.length + run.pipeline.notFetched).toBe(run.source.pulled);
   });
 
   test('from within the source, as it gives a job', async () => {
-    const run: TestRun = new TestRun({ jobs: stopping(() => run.engine.stop()) });
+    const run: TestRun = new TestRun({ jobs: stopping(() => run.pipeline.stop()) });
     const all = run.takeAll();
     await run.endAll();
     expect(await all).toEqual([{ id: 1, text: 'ok' }]);
-    expect(run.engine.notFetched).toBe(1);
+    expect(run.pipeline.notFetched).toBe(1);
   });
 
   test('and an error of the source, as it is let go, no longer matters', async () => {
     const run = new TestRun();
     const all = run.takeAll();
     await allReactions();
-    run.engine.stop();
+    run.pipeline.stop();
     run.source.fail(new Error('aborted'));
     expect(await all).toEqual([]);
     await allReactions();
@@ -151,9 +151,9 @@ describe('Engine.stop() ends a run', () => {
 
 async function* stopping(stop: () => void) {
   yield (function* () {
-    yield { id: 1, lane: 'a' };
+    yield { id: 1, key: 'a' };
     stop();
-    yield { id: 2, lane: 'a' };
-    yield { id: 3, lane: 'a' };
+    yield { id: 2, key: 'a' };
+    yield { id: 3, key: 'a' };
   })();
 }

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { type Outcome, Pipeline, type PipelineOptions } from '../../src/core/pipeline.ts';
 import { Scheduler } from '../../src/core/scheduler.ts';
 import { FakeClock } from './fake-clock.ts';
-import { FakeGate } from './fake-gate.ts';
+import { FakeLimiter } from './fake-limiter.ts';
 import { JobSource, type TestJob } from './job-source.ts';
 import { allReactions } from './watch.ts';
 
@@ -14,50 +14,53 @@ export interface TestResult {
 type Step = Outcome<TestJob, TestResult>;
 type Parts = Partial<PipelineOptions<TestJob, TestResult>> & {
   readonly capacity?: number;
-  readonly isHeld?: () => boolean;
+  readonly isKeptOpen?: () => boolean;
 };
 
-/** An engine whose work, clock, gate and source are in the hands of the test. */
+/** A pipeline whose work, clock, limiter and source are in the hands of the test. */
 export class TestRun {
   readonly source = new JobSource();
   readonly clock = new FakeClock();
-  readonly gate = new FakeGate();
-  readonly lanes: Scheduler<TestJob>;
-  readonly engine: Pipeline<TestJob, TestResult>;
+  readonly limiter = new FakeLimiter();
+  readonly scheduler: Scheduler<TestJob>;
+  readonly pipeline: Pipeline<TestJob, TestResult>;
+  /** Ids of the jobs that end in a failure if the run stops while they wait. */
+  readonly failures = new Set<number>();
   /** Results taken so far. */
   readonly taken: TestResult[] = [];
   /** Jobs whose work was started, each time. */
   readonly started: TestJob[] = [];
-  readonly #underWay: { job: TestJob; end: (step: Step) => void; fail: (error: unknown) => void }[] = [];
+  readonly #inFlight: { job: TestJob; end: (step: Step) => void; fail: (error: unknown) => void }[] = [];
 
-  constructor({ capacity = 4, isHeld = () => false, ...parts }: Parts = {}) {
-    this.lanes = new Scheduler({ capacity, clock: this.clock, gate: this.gate, isHeld });
-    this.engine = new Pipeline<TestJob, TestResult>({
+  constructor({ capacity = 4, isKeptOpen = () => false, ...parts }: Parts = {}) {
+    this.scheduler = new Scheduler({ capacity, clock: this.clock, limiter: this.limiter, isKeptOpen });
+    this.pipeline = new Pipeline<TestJob, TestResult>({
       jobs: this.source,
-      lanes: this.lanes,
+      scheduler: this.scheduler,
       concurrency: 2,
-      laneOf: (job) => job.lane,
+      keyOf: (job) => job.key,
       work: (job) => this.#work(job),
+      abandon: ({ id }) => (this.failures.has(id) ? { id, text: 'failed' } : undefined),
       crashed: (job, error) => ({ id: job.id, text: `crashed: ${error}` }),
       ...parts,
     });
   }
 
   /** Ids of the jobs whose work has not ended. */
-  get underWay(): number[] {
-    return this.#underWay.map(({ job }) => job.id);
+  get inFlight(): number[] {
+    return this.#inFlight.map(({ job }) => job.id);
   }
 
   /** Takes all results as they come. Resolves when they end. */
   async takeAll(): Promise<TestResult[]> {
-    for await (const result of this.engine.results()) this.taken.push(result);
+    for await (const result of this.pipeline.results()) this.taken.push(result);
     return this.taken;
   }
 
-  /** Ends the work under way that was started first, with a result or with what is given. */
+  /** Ends the work in flight that was started first, with a result or with what is given. */
   async end(step?: Step): Promise<void> {
-    const work = this.#underWay.shift();
-    if (work === undefined) throw new Error('No work is under way');
+    const work = this.#inFlight.shift();
+    if (work === undefined) throw new Error('No work is in flight');
     work.end(step ?? { result: { id: work.job.id, text: 'ok' } });
     await allReactions();
   }
@@ -65,18 +68,18 @@ export class TestRun {
   /** Ends all work with results until no more is started. */
   async endAll(): Promise<void> {
     await allReactions();
-    while (this.#underWay.length > 0) await this.end();
+    while (this.#inFlight.length > 0) await this.end();
   }
 
-  /** Lets the work under way that was started first reject. */
+  /** Lets the work in flight that was started first reject. */
   async fail(error: unknown): Promise<void> {
-    this.#underWay.shift()?.fail(error);
+    this.#inFlight.shift()?.fail(error);
     await allReactions();
   }
 
   #work(job: TestJob): Promise<Step> {
     this.started.push(job);
-    return new Promise((end, fail) => this.#underWay.push({ job, end, fail }));
+    return new Promise((end, fail) => this.#inFlight.push({ job, end, fail }));
   }
 }
 
@@ -87,8 +90,8 @@ export const idsTo = (count: number): number[] => Array.from({ length: count }, 
 
 /** Checks that every job that was pulled has a result or is counted, and that nothing is left. */
 export function expectToAddUp(run: TestRun): void {
-  expect(run.taken.length + run.engine.notFetched).toBe(run.source.pulled);
-  expect(run.lanes.size).toBe(0);
-  expect(run.lanes.inFlight).toBe(0);
+  expect(run.taken.length + run.pipeline.notFetched).toBe(run.source.pulled);
+  expect(run.scheduler.size).toBe(0);
+  expect(run.scheduler.inFlight).toBe(0);
   expect(run.clock.pending).toBe(0);
 }

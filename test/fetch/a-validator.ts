@@ -1,7 +1,7 @@
 import { ResponseValidator, type ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
 
-/** A judge that takes any 2xx, and expects nothing else unless told so. */
-export function aJudge(options: Partial<ResponseValidatorOptions> = {}): ResponseValidator {
+/** A validator that accepts any 2xx, and expects nothing else unless the options say so. */
+export function aValidator(options: Partial<ResponseValidatorOptions> = {}): ResponseValidator {
   return new ResponseValidator({
     accept: { has: (status) => status >= 200 && status <= 299 },
     maxRedirects: 10,

@@ -5,16 +5,13 @@ import { HostRegistry } from '../../src/hosts/host-registry.ts';
 import { ResourceExhaustedError } from '../../src/http/network-errors.ts';
 import { running, startClient } from '../http/client.ts';
 import { startOrigin } from '../origin/origin.ts';
-import { aJudge } from './a-validator.ts';
+import { aValidator } from './a-validator.ts';
 
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 const NO_LIMITS = { perMs: Number.POSITIVE_INFINITY, totalPerMs: Number.POSITIVE_INFINITY };
 
 const POLICY: FetchPolicy = {
-  timeoutMs: 10_000,
-  maxBytes: 1e6,
   maxRedirects: 10,
-  isDecoded: true,
   retries: 0,
   retryStatuses: new Set(),
   retriesNetworkFailures: true,
@@ -27,28 +24,35 @@ const POLICY: FetchPolicy = {
 async function start({ path = (_port: number): string => '/ok', code = 'EMFILE' } = {}) {
   const origin = await running(startOrigin());
   const short = new Set(['a.test']);
-  const { agent, send } = await startClient({
+  const { transport, send } = await startClient({
     lookUp: async (name) => {
       if (short.has(name)) throw new ResourceExhaustedError(code, 'no room');
       return ['127.0.0.1'];
     },
   });
-  const hosts = new HostRegistry({ ...NO_LIMITS, perHost: 64, concurrency: 64, breaker: 1, window: 9 });
+  const hosts = new HostRegistry({
+    ...NO_LIMITS,
+    perHost: 64,
+    concurrency: 64,
+    breakerThreshold: 1,
+    window: 9,
+  });
   const clock = { nowMs: NOW };
   const now = () => clock.nowMs;
   const fetcher = new Fetcher({
-    agent,
+    transport: transport({ now }),
     hosts,
     policy: POLICY,
-    judge: aJudge(),
+    validator: aValidator(),
     hasMore: () => true,
+    isStopping: () => false,
     now,
     random: () => 0.5,
   });
   const url = `http://a.test:${origin.port}${path(origin.port)}`;
   const task = new RequestTask({ index: 0, source: 'list', line: 1, url }, { method: 'GET', headers: {} });
   const step = () => {
-    hosts.onDispatch(task.lane, clock.nowMs);
+    hosts.onDispatch(task.host, clock.nowMs);
     return fetcher.step(task);
   };
   return { origin, short, send, hosts, clock, task, step };
@@ -56,10 +60,10 @@ async function start({ path = (_port: number): string => '/ok', code = 'EMFILE' 
 
 const toB = (port: number) => `/redirect-to?url=http://b.test:${port}/ok`;
 
-test('a task that meets a shortage comes again untried, and no attempt is counted', async () => {
+test('a task for which this machine is exhausted comes again, and no attempt is counted', async () => {
   const { short, clock, task, step } = await start();
   for (let i = 0; i < 5; i++) {
-    expect(await step()).toEqual({ again: task, at: 0, isUntried: true });
+    expect(await step()).toEqual({ again: task, at: 0 });
     clock.nowMs += 1000;
   }
   short.clear();
@@ -70,7 +74,7 @@ test('a shortage stops the starts of all hosts, and is held against none', async
   const { hosts, task, step } = await start();
   await step();
   expect(hosts.nextAllowedAt(NOW, 0)).toBe(NOW + 50);
-  expect([hosts.shortages, hosts.downReason(task.lane), hosts.laneNextAllowedAt(task.lane, 0)]).toEqual([
+  expect([hosts.exhaustedCount, hosts.downReason(task.host), hosts.keyNextAllowedAt(task.host, 0)]).toEqual([
     1,
     undefined,
     0,
@@ -82,7 +86,7 @@ test('in the middle of redirects a shortage repeats the hop that it struck', asy
   short.delete('a.test');
   short.add('b.test');
   expect(await step()).toEqual({ again: task, at: 0 });
-  expect(await step()).toEqual({ again: task, at: 0, isUntried: true });
+  expect(await step()).toEqual({ again: task, at: 0 });
   short.clear();
   expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, redirects: [{ status: 302 }] } });
   expect(origin.hits('/redirect-to')).toBe(1);

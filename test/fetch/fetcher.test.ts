@@ -1,25 +1,23 @@
-import { expect, onTestFinished, test } from 'vitest';
-import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { FailureLimit, Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
 import { RequestTask } from '../../src/fetch/request-task.ts';
 import type { ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
 import { HostRegistry, type HostRegistryOptions } from '../../src/hosts/host-registry.ts';
 import type { RequestDefaults } from '../../src/http/hop.ts';
 import type { Job } from '../../src/model/job.ts';
+import type { Result } from '../../src/model/result.ts';
 import { type ClientOptions, running, startClient } from '../http/client.ts';
 import * as hostile from '../origin/hostile.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { okAnswer } from '../origin/script.ts';
-import { aJudge } from './a-validator.ts';
+import { aValidator } from './a-validator.ts';
 
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 const RETRYABLE = new Set([429, 500, 503]);
 
 const POLICY: FetchPolicy = {
-  timeoutMs: 10_000,
-  maxBytes: 1e6,
   maxRedirects: 10,
-  isDecoded: true,
   retries: 2,
   retryStatuses: RETRYABLE,
   retriesNetworkFailures: true,
@@ -35,7 +33,7 @@ function hosts(options: Partial<HostRegistryOptions> = {}): HostRegistry {
     concurrency: 64,
     perMs: unlimited,
     totalPerMs: unlimited,
-    breaker: 0,
+    breakerThreshold: 0,
     window: 100,
     ...options,
   });
@@ -43,7 +41,8 @@ function hosts(options: Partial<HostRegistryOptions> = {}): HostRegistry {
 
 interface Setting {
   readonly policy?: Partial<FetchPolicy>;
-  readonly judge?: Partial<ResponseValidatorOptions>;
+  readonly timeoutMs?: number;
+  readonly validator?: Partial<ResponseValidatorOptions>;
   readonly job?: Partial<Job>;
   readonly defaults?: Partial<RequestDefaults>;
   readonly table?: HostRegistry;
@@ -55,17 +54,27 @@ interface Setting {
 /** A fetcher on a clock that stands still unless the test moves it, and one task for it. */
 async function start(
   url: string,
-  { policy, judge, job, defaults, table = hosts(), client = {}, chance = 0.5 }: Setting = {},
+  {
+    policy,
+    timeoutMs = 10_000,
+    validator,
+    job,
+    defaults,
+    table = hosts(),
+    client = {},
+    chance = 0.5,
+  }: Setting = {},
 ) {
-  const { agent } = await startClient(client);
-  const clock = { nowMs: NOW };
+  const { transport } = await startClient(client);
+  const clock = { nowMs: NOW, isStopping: false };
   const now = () => clock.nowMs;
   const fetcher = new Fetcher({
-    agent,
+    transport: transport({ now, timeoutMs }),
     hosts: table,
     policy: { ...POLICY, ...policy },
-    judge: aJudge({ maxRedirects: policy?.maxRedirects ?? 10, ...judge }),
+    validator: aValidator({ maxRedirects: policy?.maxRedirects ?? 10, ...validator }),
     hasMore: () => true,
+    isStopping: () => clock.isStopping,
     now,
     random: () => chance,
   });
@@ -77,11 +86,13 @@ async function start(
     for (let steps = 0; steps < 50; steps++) {
       const step = await fetcher.step(task);
       if ('result' in step) return { result: step.result, waits: waits.filter((wait) => wait > 0) };
-      waits.push(step.at - clock.nowMs);
+      if ('again' in step) waits.push(step.at - clock.nowMs);
     }
     throw new Error('There was no result after 50 steps');
   };
-  return { fetcher, task, clock, finish };
+  /** Another task for the same job. */
+  const again = () => new RequestTask(whole, { method: 'GET', headers: {}, ...defaults });
+  return { fetcher, task, again, clock, finish };
 }
 
 test('a URL that answers as wished is one attempt', async () => {
@@ -118,18 +129,137 @@ test.each([
   expect(origin.requests).toBe(attempts);
 });
 
-test('a step that asks for another attempt says what the result is if there is none', async () => {
-  const origin = await running(startOrigin());
-  const { fetcher, task } = await start(`${origin.url}/status/503`);
-  expect(await fetcher.step(task)).toMatchObject({
-    again: task,
-    at: NOW + 250,
-    otherwise: {
-      ok: false,
-      status: 503,
-      attempts: 1,
-      failure: { kind: 'status', message: 'Service Unavailable' },
+const UNAVAILABLE = {
+  ok: false,
+  status: 503,
+  attempts: 1,
+  failure: { kind: 'status', message: 'Service Unavailable' },
+};
+
+describe('when the run stops', () => {
+  test('a task that waits for its next attempt ends in its last failure', async () => {
+    const origin = await running(startOrigin());
+    const { fetcher, task } = await start(`${origin.url}/status/503`);
+    expect(fetcher.abandon(task), 'nothing was sent').toBeUndefined();
+    expect(await fetcher.step(task)).toEqual({ again: task, at: NOW + 250 });
+    expect(fetcher.abandon(task)).toMatchObject(UNAVAILABLE);
+  });
+
+  test('a task that waits between two redirects was not fetched, whatever its last attempt was', async () => {
+    const origin = await running(startOrigin());
+    const { fetcher, task } = await start(`${origin.url}/flaky/a/1?then=redirect`);
+    await fetcher.step(task);
+    expect(fetcher.abandon(task)).toMatchObject(UNAVAILABLE);
+    task.recordHop(1, 1);
+    expect(fetcher.abandon(task)).toBeUndefined();
+  });
+
+  test('a failure in flight is not retried', async () => {
+    const origin = await running(startOrigin());
+    const { fetcher, task, clock } = await start(`${origin.url}/status/503`);
+    clock.isStopping = true;
+    expect(await fetcher.step(task)).toMatchObject({ result: UNAVAILABLE });
+    expect(origin.requests).toBe(1);
+  });
+
+  test('a redirect in flight is followed', async () => {
+    const origin = await running(startOrigin());
+    const { fetcher, task, clock } = await start(`${origin.url}/redirect/1`);
+    clock.isStopping = true;
+    expect(await fetcher.step(task)).toEqual({ again: task, at: 0 });
+    expect(await fetcher.step(task)).toMatchObject({ result: { ok: true } });
+  });
+
+  test('a task from another thread ends in its last failure, or goes on if it has none', async () => {
+    const origin = await running(startOrigin());
+    const { fetcher, task, clock } = await start(`${origin.url}/status/503`);
+    expect(fetcher.readmit(task, 5)).toEqual({ again: task, at: 5 });
+    await fetcher.step(task);
+    expect(fetcher.readmit(task, 5)).toEqual({ again: task, at: 5 });
+    clock.isStopping = true;
+    expect(fetcher.readmit(task, 5)).toMatchObject({ result: UNAVAILABLE });
+    task.recordHop(1, 1);
+    expect(fetcher.readmit(task, 5)).toEqual({ again: task, at: 5 });
+  });
+});
+
+describe('a kept connection that the server has closed', () => {
+  test.each(['keepAliveRace', 'keepAliveReset'] as const)(
+    '%s: an idempotent request is repeated at once, on a fresh connection, within its attempt',
+    async (name) => {
+      const server = await running({ ...hostile }[name]());
+      for (const method of ['GET', 'PUT']) {
+        const { fetcher, task, again } = await start(server.url, { job: { method } });
+        await fetcher.step(task);
+        const second = again();
+        expect(await fetcher.step(second)).toMatchObject({ result: { ok: true, status: 200, attempts: 1 } });
+      }
+      expect([server.accepted.count, server.requests.count]).toEqual([4, 6]);
     },
+  );
+
+  test.each(['POST', 'PATCH'])('a %s is not sent twice', async (method) => {
+    const server = await running(hostile.keepAliveRace());
+    const { fetcher, task, again } = await start(server.url, { job: { method, body: 'x' } });
+    await fetcher.step(task);
+    expect(await fetcher.step(again())).toMatchObject({
+      result: { ok: false, attempts: 1, failure: { kind: 'reset' } },
+    });
+    expect([server.accepted.count, server.requests.count]).toEqual([1, 2]);
+  });
+
+  test('a request is repeated once: a server that always closes gets one more', async () => {
+    const server = await running(
+      startRawServer({
+        onRequest: ({ socket, connection, turn }) =>
+          void (connection === 1 && turn === 1 ? socket.write(okAnswer()) : socket.destroy()),
+      }),
+    );
+    const { fetcher, task, again } = await start(server.url, { policy: { retries: 0 } });
+    await fetcher.step(task);
+    expect(await fetcher.step(again())).toMatchObject({ result: { failure: { kind: 'reset' } } });
+    expect([server.accepted.count, server.requests.count]).toEqual([2, 3]);
+  });
+
+  test('the times of both requests count', async () => {
+    const server = await running(
+      startRawServer({
+        onRequest: ({ socket, connection, turn }) => {
+          clock.nowMs += 1000;
+          if (connection === 1 && turn === 2) socket.destroy();
+          else socket.write(okAnswer());
+        },
+      }),
+    );
+    const { fetcher, task, clock, again } = await start(server.url);
+    await fetcher.step(task);
+    expect(await fetcher.step(again())).toMatchObject({
+      result: { ok: true, startedAt: NOW + 1000, durationMs: 2000, ttfbMs: 2000 },
+    });
+  });
+});
+
+describe('FailureLimit', () => {
+  const failed = { ok: false, failure: { kind: 'dns', message: '' } } as Result; // a part is enough
+  const ok = { ok: true } as Result;
+
+  test('is reached by the failure that is one too many, once', () => {
+    const limit = new FailureLimit(2);
+    expect([ok, failed, ok, failed, failed].map((result) => limit.isReachedBy(result))).toEqual([
+      false,
+      false,
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  test('does not count a failure that is known', () => {
+    expect(new FailureLimit(1).isReachedBy({ ...failed, baseline: 'known' } as Result)).toBe(false);
+  });
+
+  test('may be infinite', () => {
+    expect(new FailureLimit(Number.POSITIVE_INFINITY).isReachedBy(failed)).toBe(false);
   });
 });
 
@@ -306,8 +436,8 @@ test.each([
 
 test('a 3xx is OK where it is wanted and not followed', async () => {
   const origin = await running(startOrigin());
-  const judge = { maxRedirects: 0, accept: new Set([302]) };
-  const { finish } = await start(`${origin.url}/redirect/1`, { judge });
+  const validator = { maxRedirects: 0, accept: new Set([302]) };
+  const { finish } = await start(`${origin.url}/redirect/1`, { validator });
   expect((await finish()).result).toMatchObject({ ok: true, status: 302, redirects: [] });
 });
 
@@ -359,7 +489,7 @@ test.each([
       },
     }),
   );
-  const { finish, clock } = await start(`${server.url}/first`, { policy: { timeoutMs: 60_000, retries: 0 } });
+  const { finish, clock } = await start(`${server.url}/first`, { timeoutMs: 60_000, policy: { retries: 0 } });
   const { result } = await finish();
   expect(result).toMatchObject({ ok: false, attempts: 1, redirects: [{ status: 302 }], durationMs: tookMs });
   expect(result.failure).toEqual({
@@ -381,21 +511,22 @@ test('another attempt has the whole time again', async () => {
       },
     }),
   );
-  const { finish, clock } = await start(server.url, { policy: { timeoutMs: 60_000 } });
+  const { finish, clock } = await start(server.url, { timeoutMs: 60_000 });
   const { result } = await finish();
   expect(result).toMatchObject({ ok: true, attempts: 2, startedAt: NOW + 59_900, durationMs: 59_900 });
 });
 
 test('between two hops nothing is under way and an abort opens no connection', async () => {
   const origin = await running(startOrigin());
-  const { agent } = await startClient();
+  const { agent, transport } = await startClient();
   onTestFinished(() => agent.destroy(new Error('over')));
   const fetcher = new Fetcher({
     hosts: hosts(),
-    agent,
+    transport: transport(),
     hasMore: () => false,
+    isStopping: () => false,
     policy: POLICY,
-    judge: aJudge(),
+    validator: aValidator(),
     now: () => NOW,
     random: () => 0,
   });
@@ -419,30 +550,30 @@ test.each([
   const origin = await running(startOrigin());
   const table = hosts();
   const { fetcher, task } = await start(`${origin.url}${path}`, { table });
-  table.onDispatch(task.lane, NOW);
+  table.onDispatch(task.host, NOW);
   await fetcher.step(task);
-  expect(Math.max(0, table.laneNextAllowedAt(task.lane, 0) - NOW)).toBe(pauseMs);
+  expect(Math.max(0, table.keyNextAllowedAt(task.host, 0) - NOW)).toBe(pauseMs);
 });
 
 test('a host that cannot be connected to is parked, and then down: what is left for it fails unsent', async () => {
   const refused = await hostile.refusedPort();
-  const table = hosts({ breaker: 1 });
+  const table = hosts({ breakerThreshold: 1 });
   const policy = { retries: 0 };
   const { fetcher, task, clock } = await start(refused.url, { table, policy });
   for (const parkMs of [1000, 2000, 4000]) {
-    table.onDispatch(task.lane, clock.nowMs);
-    await fetcher.step(task);
-    expect(table.laneNextAllowedAt(task.lane, 0)).toBe(clock.nowMs + parkMs);
+    table.onDispatch(task.host, clock.nowMs);
+    const step = await fetcher.step(task);
+    expect(table.keyNextAllowedAt(task.host, 0)).toBe(clock.nowMs + parkMs);
     clock.nowMs += parkMs;
-    task.startOver();
+    if ('result' in step) task.startOver(step.result);
   }
-  table.onDispatch(task.lane, clock.nowMs);
+  table.onDispatch(task.host, clock.nowMs);
   await fetcher.step(task);
   const left = new RequestTask(
     { index: 1, source: 'list', line: 2, url: refused.url },
     { method: 'GET', headers: {} },
   );
-  table.onDispatch(left.lane, clock.nowMs);
+  table.onDispatch(left.host, clock.nowMs);
   expect(await fetcher.step(left)).toMatchObject({
     result: {
       ok: false,
@@ -461,7 +592,7 @@ test('a redirect to an address that is refused is denied, once, and nothing is s
   const target = `${inner.url}/ok`;
   const url = `${open.url}/redirect-to?url=${encodeURIComponent(target)}`;
   const refuse = (address: string) => (address === '127.0.0.2' ? undefined : `${address} is private`);
-  const { finish } = await start(url, { client: { refuse } });
+  const { finish } = await start(url, { client: { addressPolicy: refuse } });
   const { result, waits } = await finish();
   expect([result, waits]).toMatchObject([
     {

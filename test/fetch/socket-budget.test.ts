@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { socketBudget } from '../../src/fetch/run-context.ts';
+import { divideSockets } from '../../src/fetch/run-context.ts';
 
 test('a limit that is not known bounds idle connections alone', () => {
-  expect(socketBudget({ workers: 32, filesEach: 0, fileLimit: undefined })).toMatchObject({
+  expect(divideSockets({ workers: 32, filesEach: 0, fileLimit: undefined })).toMatchObject({
     workers: 32,
     maxIdle: 256,
     maxOpen: Number.POSITIVE_INFINITY,
@@ -10,26 +10,26 @@ test('a limit that is not known bounds idle connections alone', () => {
 });
 
 test('a limit with room for all changes nothing', () => {
-  const budget = socketBudget({ workers: 300, filesEach: 0, fileLimit: 20_000 });
+  const budget = divideSockets({ workers: 300, filesEach: 0, fileLimit: 20_000 });
   expect(budget).toMatchObject({ workers: 300, maxIdle: 300, maxOpen: 19_936 });
 });
 
 test('workers come before idle connections when there is no room for both', () => {
-  expect(socketBudget({ workers: 100, filesEach: 0, fileLimit: 256 })).toMatchObject({
+  expect(divideSockets({ workers: 100, filesEach: 0, fileLimit: 256 })).toMatchObject({
     workers: 100,
     maxOpen: 192,
   });
 });
 
 test('workers for which there is no room are left out', () => {
-  expect(socketBudget({ workers: 256, filesEach: 0, fileLimit: 256 })).toMatchObject({
+  expect(divideSockets({ workers: 256, filesEach: 0, fileLimit: 256 })).toMatchObject({
     workers: 192,
     maxOpen: 192,
   });
 });
 
 test('a worker that writes files needs room for one, too', () => {
-  expect(socketBudget({ workers: 256, filesEach: 1, fileLimit: 256 })).toMatchObject({
+  expect(divideSockets({ workers: 256, filesEach: 1, fileLimit: 256 })).toMatchObject({
     workers: 96,
     maxOpen: 96,
   });
@@ -37,15 +37,15 @@ test('a worker that writes files needs room for one, too', () => {
 
 test.each([0, 10, 64, 65])('one worker and one connection are left with a limit of %i', (fileLimit) => {
   for (const filesEach of [0, 1]) {
-    expect(socketBudget({ workers: 32, filesEach, fileLimit })).toMatchObject({ workers: 1, maxOpen: 1 });
+    expect(divideSockets({ workers: 32, filesEach, fileLimit })).toMatchObject({ workers: 1, maxOpen: 1 });
   }
 });
 
 test.each([0, 1])(
   'the limit that it wishes for has room for all that is wanted, with %i files each',
   (filesEach) => {
-    const { wantedLimit } = socketBudget({ workers: 5000, filesEach, fileLimit: 1024 });
-    const { workers, maxOpen, maxIdle } = socketBudget({ workers: 5000, filesEach, fileLimit: wantedLimit });
+    const { wantedLimit } = divideSockets({ workers: 5000, filesEach, fileLimit: 1024 });
+    const { workers, maxOpen, maxIdle } = divideSockets({ workers: 5000, filesEach, fileLimit: wantedLimit });
     expect([workers, maxOpen]).toEqual([5000, 5000 + maxIdle]);
   },
 );

@@ -1,15 +1,17 @@
 import type { Clock } from '../../core/clock.ts';
 import { type Outcome, Pipeline } from '../../core/pipeline.ts';
+import { Scheduler } from '../../core/scheduler.ts';
+import type { HostRegistry } from '../../hosts/host-registry.ts';
 import { SharedRateLimiter } from '../../hosts/rate-limiter.ts';
 import type { RequestDefaults } from '../../http/hop.ts';
 import { AttemptError } from '../../http/network-errors.ts';
+import type { Transport } from '../../http/transport.ts';
 import type { Result } from '../../model/result.ts';
-import type { Step } from '../fetcher.ts';
+import type { Fetcher, Step } from '../fetcher.ts';
 import { RequestTask } from '../request-task.ts';
 import { withCommonHeaders } from '../run.ts';
-import { createRunContext, type RunContext, socketsOf } from '../run-context.ts';
+import { createFetcher, createHosts, createTransport, socketBudget } from '../run-context.ts';
 import { crashedResult } from '../task-result.ts';
-import { threadForHost } from './coordinator.ts';
 import {
   type AbortReason,
   type PackedJob,
@@ -18,98 +20,15 @@ import {
   type ThreadStatus,
   type ToThread,
   type TransferredTask,
+  threadForHost,
   unpackJob,
   unpackOptions,
 } from './messages.ts';
 
-/** Results that go out together; a message costs as much as some ten of them. */
-const BATCH = 64;
-
-/** How long they are gathered. */
-const GATHER_MS = 2;
-
-interface OutboxOptions {
-  readonly post: (report: ThreadReport) => void;
-  readonly status: () => ThreadStatus;
-  /** Results that are on their way to the outputs at most. */
-  readonly window: number;
-}
-
-/** What a thread has to say, in few messages. Results that nobody takes hold it back. */
-class Outbox {
-  readonly #options: OutboxOptions;
-  #results: Result[] = [];
-  #moved: TransferredTask[] = [];
-  #warnings: string[] = [];
-  #unwritable: string | undefined;
-  #untaken = 0;
-  #window: number;
-  #room: (() => void) | undefined;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(options: OutboxOptions) {
-    this.#options = options;
-    this.#window = options.window;
-  }
-
-  /** A promise means: wait, too many results are on their way. */
-  give(result: Result): Promise<void> | undefined {
-    this.#results.push(result);
-    this.#untaken += 1;
-    if (this.#results.length >= BATCH) this.flush();
-    else this.touch();
-    if (this.#untaken < this.#window) return undefined;
-    return new Promise((resolve) => {
-      this.#room = resolve;
-    });
-  }
-
-  move(moved: TransferredTask): void {
-    this.#moved.push(moved);
-    this.touch();
-  }
-
-  warn(message: string): void {
-    this.#warnings.push(message);
-    this.touch();
-  }
-
-  cannotWrite(reason: string): void {
-    this.#unwritable ??= reason;
-    this.touch();
-  }
-
-  /** So many results have gone to the outputs. */
-  taken(count: number): void {
-    this.#untaken -= count;
-    if (this.#untaken < this.#window) this.#room?.();
-  }
-
-  /** Holds nothing back any more. */
-  open(): void {
-    this.#window = Number.POSITIVE_INFINITY;
-    this.#room?.();
-  }
-
-  /** Says in a moment how the thread stands. */
-  touch(): void {
-    this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
-  }
-
-  flush(hasEnded = false): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const { post, status } = this.#options;
-    const [results, moved, warnings] = [this.#results, this.#moved, this.#warnings];
-    [this.#results, this.#moved, this.#warnings] = [[], [], []];
-    post({ ...status(), results, moved, warnings, unwritable: this.#unwritable, hasEnded });
-  }
-}
-
-/** Results that are on their way from a thread to the outputs at most: enough for what is taken in some ms. */
+/** Results in flight from a thread to the outputs: as many as are taken within some ms. */
 const WINDOW = 1024;
 
-/** How often the bar and the metrics learn how a thread stands in which nothing happens. */
+/** How often an idle thread reports its status, for the progress bar and the metrics. */
 const STATUS_MS = 100;
 
 interface FetchingThreadParts {
@@ -120,65 +39,84 @@ interface FetchingThreadParts {
 }
 
 /**
- * What one thread does: its part of the hosts, with queue, workers and agent of its own. What it holds is bounded by
- * who sends it jobs: it takes them all. A job whose next hop belongs to another thread is handed on, and never waited for.
+ * What a worker thread runs: scheduler, workers and agent for its share of the hosts.
+ *
+ * It accepts every job that it is sent: the coordinator bounds them. A job whose next hop goes to a host of another thread
+ * is transferred, without waiting.
  */
 export class FetchingThread {
   readonly #parts: FetchingThreadParts;
   readonly #defaults: RequestDefaults;
-  readonly #open: RunContext;
-  readonly #engine: Pipeline<RequestTask, Result>;
+  readonly #hosts: HostRegistry;
+  readonly #scheduler: Scheduler<RequestTask>;
+  readonly #transport: Transport;
+  readonly #fetcher: Fetcher;
+  readonly #pipeline: Pipeline<RequestTask, Result>;
   readonly #outbox: Outbox;
-  #isHeld = true;
+  #isOpen = true;
   #isStopping = false;
-  /** Jobs that came after the stop. */
+  /** Jobs that arrived after the stop. */
   #late = 0;
-  #parked = 0;
+  #pausedHosts = 0;
 
   constructor(parts: FetchingThreadParts) {
     this.#parts = parts;
     const { setup, clock, random, post } = parts;
     const options = unpackOptions(setup.options);
-    const { inlineBody } = options;
-    this.#defaults = withCommonHeaders(setup.defaults, options);
-    const window = inlineBody === undefined ? WINDOW : options.concurrency; // bodies may be large
+    const network = { ...setup, options, clock, warn: (message: string) => this.#outbox.warn(message) };
+    const sockets = socketBudget({ ...network, warn: () => {} }); // the coordinator has warned for all threads
+    const window = options.inlineBody === undefined ? WINDOW : options.concurrency; // bodies may be large
     this.#outbox = new Outbox({ post, status: () => this.#status(), window });
-    const network = { ...setup, options, clock };
-    const sockets = socketsOf(network); // without `warn`: it was said of all threads together
-    this.#open = createRunContext({
-      ...network,
-      sockets,
-      random,
+    this.#defaults = withCommonHeaders(setup.defaults, options);
+    this.#hosts = createHosts(
+      options,
+      sockets.workers,
+      setup.pace && options.rate && new SharedRateLimiter(setup.pace, options.rate.perMs),
+    );
+    this.#scheduler = new Scheduler({
       capacity: Number.MAX_SAFE_INTEGER,
-      isHeld: () => this.#isHeld,
-      pace: setup.pace && options.rate && new SharedRateLimiter(setup.pace, options.rate.perMs),
-      warn: (message) => this.#outbox.warn(message),
+      clock,
+      limiter: this.#hosts,
+      isKeptOpen: () => this.#isOpen,
+    });
+    this.#transport = createTransport(network, sockets);
+    this.#fetcher = createFetcher({
+      ...{
+        options,
+        hosts: this.#hosts,
+        scheduler: this.#scheduler,
+        transport: this.#transport,
+        clock,
+        random,
+      },
+      isStopping: () => this.#pipeline.isStopping,
       onUnwritable: ({ message }) => {
         this.#outbox.cannotWrite(message);
         this.#stop();
       },
     });
-    this.#engine = new Pipeline<RequestTask, Result>({
-      jobs: nothing(),
-      lanes: this.#open.lanes,
+    this.#pipeline = new Pipeline<RequestTask, Result>({
+      jobs: none(),
+      scheduler: this.#scheduler,
       concurrency: sockets.workers,
-      laneOf: (task) => task.lane,
+      keyOf: (task) => task.host,
       work: (task) => this.#work(task),
+      abandon: (task) => this.#fetcher.abandon(task),
       crashed: crashedResult,
-      onEnd: () => this.#open.network.close(ENDED),
+      onEnd: () => this.#transport.close(ENDED),
     });
   }
 
-  /** Works until it is told to end. */
+  /** Works until it receives `end`. */
   async run(): Promise<void> {
-    const telling = setInterval(() => this.#tell(), STATUS_MS);
+    const reporting = setInterval(() => this.#reportStatus(), STATUS_MS);
     try {
-      for await (const result of this.#engine.results()) {
+      for await (const result of this.#pipeline.results()) {
         const given = this.#outbox.give(result);
         if (given !== undefined) await given;
       }
     } finally {
-      clearInterval(telling);
+      clearInterval(reporting);
     }
     this.#outbox.flush(true);
   }
@@ -186,10 +124,10 @@ export class FetchingThread {
   receive(message: ToThread): void {
     switch (message.kind) {
       case 'jobs':
-        this.#take(message.jobs);
+        this.#put(message.jobs);
         break;
-      case 'adopt':
-        this.#adopt(message);
+      case 'transfer':
+        this.#accept(message.job, message.transferred);
         break;
       case 'taken':
         this.#outbox.taken(message.count);
@@ -205,7 +143,7 @@ export class FetchingThread {
     }
   }
 
-  #take(jobs: readonly PackedJob[]): void {
+  #put(jobs: readonly PackedJob[]): void {
     if (this.#isStopping) {
       this.#late += jobs.length;
       this.#outbox.touch();
@@ -213,76 +151,157 @@ export class FetchingThread {
     }
     for (const packed of jobs) {
       const task = new RequestTask(unpackJob(packed), this.#defaults);
-      this.#open.lanes.put(task.lane, task); // there is always room
+      this.#scheduler.put(task.host, task); // there is always room
     }
   }
 
-  #adopt({ job, moved }: Extract<ToThread, { kind: 'adopt' }>): void {
-    const { at, otherwise, state } = moved;
-    const again = RequestTask.from(unpackJob(job), this.#defaults, state);
-    this.#engine.adopt({ again, at, ...(otherwise && { otherwise }) });
+  #accept(job: PackedJob, { at, state }: TransferredTask): void {
+    const task = RequestTask.from(unpackJob(job), this.#defaults, state);
+    this.#pipeline.accept(this.#fetcher.readmit(task, at));
   }
 
   #work(task: RequestTask): Promise<Outcome<RequestTask, Result>> {
-    return this.#open.step(task).then((step) => {
-      // What it drops is told in time, also when no result comes of it.
+    return this.#fetcher.step(task).then((step) => {
+      // While stopping, the count of dropped jobs is reported even if no result comes.
       if (this.#isStopping) this.#outbox.touch();
-      return this.#hand(step) ? HANDED : step;
+      return this.#transfer(step) ? TRANSFERRED : step;
     });
   }
 
-  /** Hands a task on whose next hop belongs to another thread; false when it stays, as one does that could not be sent. */
-  #hand(step: Step): boolean {
-    if (!('again' in step) || step.isUntried === true) return false;
-    const { again, at, otherwise } = step;
+  /** Transfers a task whose next hop goes to a host of another thread; false if it stays, as a task in no attempt does. */
+  #transfer(step: Step): boolean {
+    if (!('again' in step) || step.again.exhaustedSince !== undefined) return false;
+    const { again, at } = step;
     const { index, count } = this.#parts.setup;
-    if (threadForHost(again.lane, count) === index || (this.#isStopping && otherwise !== undefined))
-      return false;
-    this.#outbox.move({ index: again.job.index, lane: again.lane, state: again.state, at, otherwise });
+    if (threadForHost(again.host, count) === index) return false;
+    this.#outbox.transfer({ index: again.job.index, host: again.host, state: again.state, at });
     return true;
   }
 
   #abort({ kind, code, message }: AbortReason): void {
-    this.#open.network.agent.abort(new AttemptError(kind, code, message));
+    this.#transport.abort(new AttemptError(kind, code, message));
   }
 
   #stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    this.#engine.stop();
+    this.#pipeline.stop();
     this.#outbox.touch();
   }
 
   #end(): void {
-    this.#isHeld = false;
+    this.#isOpen = false;
     this.#outbox.open();
-    this.#open.network.agent.abort(ENDED);
+    this.#transport.abort(ENDED);
     this.#stop();
-    this.#open.lanes.close();
+    this.#scheduler.close();
   }
 
-  #tell(): void {
+  #reportStatus(): void {
     this.#outbox.touch();
-    this.#parked = this.#open.hosts.countParked(this.#parts.clock.now());
+    this.#pausedHosts = this.#hosts.countPaused(this.#parts.clock.now());
   }
 
   #status(): ThreadStatus {
-    const { hosts, network } = this.#open;
     return {
-      inFlight: network.agent.inFlight,
-      shortages: hosts.shortages,
-      known: hosts.size,
-      parked: this.#parked,
-      dropped: this.#engine.notFetched + this.#late,
+      inFlight: this.#transport.inFlight,
+      exhausted: this.#hosts.exhaustedCount,
+      hosts: this.#hosts.size,
+      pausedHosts: this.#pausedHosts,
+      dropped: this.#pipeline.notFetched + this.#late,
     };
   }
 }
 
-const HANDED: Outcome<RequestTask, Result> = { isHanded: true };
+const TRANSFERRED: Outcome<RequestTask, Result> = { isTransferred: true };
 
 const ENDED = new AttemptError('aborted', undefined, 'the run has ended');
 
-/** Jobs come by messages, and not from a source that is read. */
-async function* nothing(): AsyncGenerator<Iterable<RequestTask>> {
+/** Jobs come by messages, not from a source. */
+async function* none(): AsyncGenerator<Iterable<RequestTask>> {
   await new Promise(() => {});
+}
+
+/** Results in one message; a message costs as much as some ten results. */
+const BATCH = 64;
+
+/** How long results are gathered. */
+const GATHER_MS = 2;
+
+interface OutboxOptions {
+  readonly post: (report: ThreadReport) => void;
+  readonly status: () => ThreadStatus;
+  /** Results in flight to the outputs. */
+  readonly window: number;
+}
+
+/** Batches what a thread reports. Makes it wait while too many of its results are in flight. */
+class Outbox {
+  readonly #options: OutboxOptions;
+  #results: Result[] = [];
+  #transferred: TransferredTask[] = [];
+  #warnings: string[] = [];
+  #unwritable: string | undefined;
+  #inFlight = 0;
+  #window: number;
+  #resume: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#window = options.window;
+  }
+
+  /** Returns a promise if the caller has to wait. */
+  give(result: Result): Promise<void> | undefined {
+    this.#results.push(result);
+    this.#inFlight += 1;
+    if (this.#results.length >= BATCH) this.flush();
+    else this.touch();
+    if (this.#inFlight < this.#window) return undefined;
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+    });
+  }
+
+  transfer(transferred: TransferredTask): void {
+    this.#transferred.push(transferred);
+    this.touch();
+  }
+
+  warn(message: string): void {
+    this.#warnings.push(message);
+    this.touch();
+  }
+
+  cannotWrite(reason: string): void {
+    this.#unwritable ??= reason;
+    this.touch();
+  }
+
+  /** The outputs have taken `count` results. */
+  taken(count: number): void {
+    this.#inFlight -= count;
+    if (this.#inFlight < this.#window) this.#resume?.();
+  }
+
+  /** Nobody has to wait any more. */
+  open(): void {
+    this.#window = Number.POSITIVE_INFINITY;
+    this.#resume?.();
+  }
+
+  /** Makes sure that a report is sent soon. */
+  touch(): void {
+    this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
+  }
+
+  flush(hasEnded = false): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { post, status } = this.#options;
+    const [results, transferred, warnings] = [this.#results, this.#transferred, this.#warnings];
+    [this.#results, this.#transferred, this.#warnings] = [[], [], []];
+    post({ ...status(), results, transferred, warnings, unwritable: this.#unwritable, hasEnded });
+  }
 }

@@ -11,28 +11,27 @@ import {
   type TransferredTask,
 } from './messages.ts';
 
-/** Jobs that go out together. */
+/** Jobs in one message. */
 const BATCH = 64;
 
-/** How long a thread may take to let go of what it has, when the run has ended. */
+/** Time in ms for a thread to end by itself before it is terminated. */
 const END_MS = 1_000;
 
 export interface ThreadEvents {
   readonly report: (thread: Thread, report: ThreadReport) => void;
-  /** It has died: nothing comes from it any more. */
+  /** The thread ended unexpectedly: nothing comes from it any more. */
   readonly died: (thread: Thread, error: Error) => void;
 }
 
-/** One thread that fetches, as the thread that reads has it. */
+/** A fetching thread as its coordinator sees it. */
 export class Thread {
-  /** Jobs that were sent to it and have no result yet, by index. */
+  /** Jobs without a result that were sent to it, by index. */
   readonly held = new Map<number, Job>();
-  status: ThreadStatus = { inFlight: 0, shortages: 0, known: 0, parked: 0, dropped: 0 };
+  status: ThreadStatus = { inFlight: 0, exhausted: 0, hosts: 0, pausedHosts: 0, dropped: 0 };
   readonly #worker: Worker;
   readonly #closed: Promise<void>;
   #pending: PackedJob[] = [];
   #flushing: NodeJS.Immediate | undefined;
-  /** What it dies of. */
   #fault: Error | undefined;
   #state: 'alive' | 'ended' | 'dead' = 'alive';
 
@@ -50,7 +49,7 @@ export class Thread {
         this.#fault ??= error;
         this.#worker.terminate();
       });
-      // What it has said before its end comes before this, and may come after the error.
+      // Its last messages come before this event, but may come after the error.
       this.#worker.on('exit', (code) => {
         resolve();
         if (this.#state !== 'alive') return;
@@ -64,7 +63,7 @@ export class Thread {
     return this.#state === 'alive';
   }
 
-  /** Sends a job with those that come in the same turn. */
+  /** Sends a job, together with others of the same turn. */
   put(job: Job): void {
     this.held.set(job.index, job);
     this.#pending.push(packJob(job));
@@ -72,18 +71,18 @@ export class Thread {
     else this.#flushing ??= setImmediate(() => this.#flush());
   }
 
-  /** Gives it a job that another thread has handed on. */
-  adopt(job: Job, moved: TransferredTask): void {
+  /** Sends a job that another thread has transferred. */
+  transfer(job: Job, transferred: TransferredTask): void {
     this.held.set(job.index, job);
-    this.#post({ kind: 'adopt', job: packJob(job), moved });
+    this.#post({ kind: 'transfer', job: packJob(job), transferred });
   }
 
-  /** So many of its results have gone to the outputs. */
+  /** The outputs have taken `count` of its results. */
   taken(count: number): void {
     this.#post({ kind: 'taken', count });
   }
 
-  /** Starts nothing more. Jobs that it was not sent yet are dropped: it is told of them, too, so that it counts them. */
+  /** Stops the thread. Jobs that were not sent yet are sent after the stop, so that it counts them as dropped. */
   stop(): void {
     this.#post({ kind: 'stop' });
     this.#flush();
@@ -93,7 +92,7 @@ export class Thread {
     this.#post({ kind: 'abort', reason });
   }
 
-  /** Lets it go: what is under way is ended. */
+  /** Ends the thread and what it has in flight. */
   async end(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {

@@ -8,7 +8,7 @@ import type { ProxySettings } from '../../model/proxy-server.ts';
 import type { Result } from '../../model/result.ts';
 import type { TaskState } from '../request-task.ts';
 
-/** A job as it goes from thread to thread: its set of status codes, an object with methods, goes as text. */
+/** A job in a message: its set of status codes, an object with methods, is sent as text. */
 export interface PackedJob {
   readonly job: Job;
   readonly status?: string;
@@ -25,14 +25,14 @@ export function unpackJob({ job, status }: PackedJob): Job {
   return { ...job, expect: { ...job.expect, status: statusSet.parse(status) } };
 }
 
-/** Options as they go from thread to thread: sets of status codes, objects with methods, go as text. */
+/** Options in a message: sets of status codes, objects with methods, are sent as text. */
 interface PackedOptions {
   readonly plain: Omit<RunOptions, 'accept' | 'retryOn'>;
   readonly accept: string;
   readonly retryOn: string;
 }
 
-/** Packs the options of a run, and nothing else that an object of options may hold. */
+/** Packs the options of a run, without anything else that the object may hold. */
 export function packOptions(options: RunOptions): PackedOptions {
   const { accept, retryOn: retried } = options;
   const keys = [...Object.keys(runOptions), 'hashesBodies' satisfies keyof RunOptions];
@@ -49,26 +49,34 @@ export function unpackOptions({ plain, accept, retryOn: retried }: PackedOptions
   return { ...plain, accept: statusSet.parse(accept), retryOn: retryOn.parse(retried) };
 }
 
-/** What a thread that fetches is started with. */
+/** What a fetching thread is started with. */
 export interface ThreadSetup {
-  /** Which of the threads it is, from 0, and how many there are. */
+  /** Index of the thread, from 0, and the number of threads. */
   readonly index: number;
   readonly count: number;
-  /** With the part of the workers that this thread has. */
+  /** `concurrency` is the share of this thread. */
   readonly options: PackedOptions;
   readonly defaults: RequestDefaults;
   readonly tls: TlsMaterial;
   readonly proxies: ProxySettings | undefined;
   readonly fileLimit: number | undefined;
-  /** The pace that all threads keep together, where there is one. */
+  /** Memory of the total rate limit that all threads share, if there is one. */
   readonly pace: SharedArrayBuffer | undefined;
 }
 
-/** What the thread that reads tells one that fetches. */
+/** The thread, from 0, that a host belongs to for the whole run: FNV-1a with mixed bits. */
+export function threadForHost(host: string, count: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < host.length; at += 1) hash = Math.imul(hash ^ host.charCodeAt(at), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return ((hash ^ (hash >>> 13)) >>> 0) % count;
+}
+
+/** Messages from the coordinator to a thread. */
 export type ToThread =
   | { readonly kind: 'jobs'; readonly jobs: readonly PackedJob[] }
-  | { readonly kind: 'adopt'; readonly job: PackedJob; readonly moved: TransferredTask }
-  /** So many results have gone to the outputs. */
+  | { readonly kind: 'transfer'; readonly job: PackedJob; readonly transferred: TransferredTask }
+  /** The outputs have taken `count` results. */
   | { readonly kind: 'taken'; readonly count: number }
   | { readonly kind: 'stop' }
   | { readonly kind: 'abort'; readonly reason: AbortReason }
@@ -80,33 +88,33 @@ export interface AbortReason {
   readonly message: string;
 }
 
-/** A job on its way to the thread that its next hop belongs to. */
+/** A task in transfer to the thread of its next hop. */
 export interface TransferredTask {
+  /** Index of its job. */
   readonly index: number;
-  readonly lane: string;
+  readonly host: string;
   readonly state: TaskState;
+  /** When it is due, in ms since the epoch. */
   readonly at: number;
-  /** Its result, if the run is stopped before that. */
-  readonly otherwise: Result | undefined;
 }
 
-/** What a thread that fetches tells the one that reads: all that is new since it did last. */
+/** Message from a thread: everything since its last report. */
 export interface ThreadReport extends ThreadStatus {
   readonly results: readonly Result[];
-  readonly moved: readonly TransferredTask[];
+  readonly transferred: readonly TransferredTask[];
   readonly warnings: readonly string[];
   /** Why no body can be saved any more. */
   readonly unwritable: string | undefined;
-  /** It is over: nothing comes any more. */
+  /** The last report. */
   readonly hasEnded: boolean;
 }
 
-/** How a thread stands. */
 export interface ThreadStatus {
   readonly inFlight: number;
-  readonly shortages: number;
-  readonly known: number;
-  readonly parked: number;
-  /** Jobs that were thrown away, since the run was stopped: all so far. */
+  /** Requests that had to wait because the machine ran out of descriptors, memory or ports. */
+  readonly exhausted: number;
+  readonly hosts: number;
+  readonly pausedHosts: number;
+  /** Jobs that were dropped because the run stopped, in total. */
   readonly dropped: number;
 }

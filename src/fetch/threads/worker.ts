@@ -3,12 +3,12 @@ import { systemClock } from '../../core/clock.ts';
 import { FetchingThread } from './fetching-thread.ts';
 import type { ThreadSetup, ToThread } from './messages.ts';
 
-// The entry of a thread that fetches: `ThreadBackend` starts it, and nobody else.
+// The entry of a fetching thread, started by `ThreadBackend`.
 Error.stackTraceLimit = 0; // as in the thread that started it
 const port = parentPort;
 if (port === null) throw new Error('Cannot run this file by itself: it is for a thread of fanout');
 const thread = new FetchingThread({
-  setup: workerData as ThreadSetup, // of the same version, from the same process
+  setup: workerData as ThreadSetup, // from this process, so of this version
   clock: systemClock,
   random: Math.random,
   post: (report) => port.postMessage(report),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { resolveRunOptions } from '../../../src/config/library-options.ts';
-import { requestTemplate } from '../../../src/config/request-template.ts';
+import { createRequestTemplate } from '../../../src/config/request-template.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { Run } from '../../../src/fetch/run.ts';
 import { createThreadBackend } from '../../../src/fetch/threads/coordinator.ts';
@@ -30,11 +30,11 @@ await import(${JSON.stringify(WORKER.href)});
 /** What a thread runs that gives a result of each job, and dies in the same breath. */
 const LAST_WORDS = `
 import { parentPort } from 'node:worker_threads';
-const status = { inFlight: 0, shortages: 0, known: 0, parked: 0, dropped: 0 };
+const status = { inFlight: 0, exhausted: 0, hosts: 0, pausedHosts: 0, dropped: 0 };
 parentPort.on('message', ({ jobs = [] }) => {
   if (jobs.length === 0) return;
   const results = jobs.map(({ job }) => ({ ...job, method: 'GET', ok: true, attempts: 1, redirects: [] }));
-  parentPort.postMessage({ ...status, results, moved: [], warnings: [], hasEnded: false });
+  parentPort.postMessage({ ...status, results, transferred: [], warnings: [], hasEnded: false });
   throw new RangeError('a bug');
 });
 `;
@@ -52,14 +52,14 @@ async function aRun(jobs: AsyncIterable<Job[]>, setup: RunSetup = {}): Promise<R
   const options = resolveRunOptions({ concurrency: 4, method }, '1.2.3');
   return new Run({
     options,
-    defaults: requestTemplate(options),
+    defaults: createRequestTemplate(options),
     tls: {},
     proxies: undefined,
     jobs,
     clock: systemClock,
     random: Math.random,
     warn: (message) => warnings.push(message),
-    fetching: createThreadBackend(2, pathToFileURL(file)),
+    backend: createThreadBackend(2, pathToFileURL(file)),
   });
 }
 

@@ -1,4 +1,4 @@
-import { threadForHost } from '../../../src/fetch/threads/coordinator.ts';
+import { threadForHost } from '../../../src/fetch/threads/messages.ts';
 import { anOrigin } from '../../cli/an-origin.ts';
 import type { Origin } from '../../origin/origin.ts';
 

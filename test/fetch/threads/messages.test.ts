@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { threadForHost } from '../../../src/fetch/threads/coordinator.ts';
+import { threadForHost } from '../../../src/fetch/threads/messages.ts';
 
-describe('ownerOf()', () => {
+describe('threadForHost()', () => {
   const hosts = Array.from({ length: 4000 }, (_, index) => `127.0.${index >> 8}.${index & 255}:8080`);
 
   it.each([1, 2, 3, 64])('gives each of %i threads its part of many hosts', (count) => {

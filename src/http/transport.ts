@@ -1,0 +1,282 @@
+import { Body } from '../bodies/body.ts';
+import type { BodyCapture } from '../bodies/body-capture.ts';
+import type { BodyInspector } from '../bodies/body-inspector.ts';
+import { BodyError } from '../bodies/body-sink.ts';
+import type { DecodeError } from '../bodies/decompress.ts';
+import { isIdempotent } from '../hosts/retry-policy.ts';
+import { originOf, pathOf } from '../model/url.ts';
+import type { Agent } from './agent.ts';
+import { classifyError } from './classify-error.ts';
+import type { Exchange, ExchangeHandler, ExchangeRequest, ResponseHeaders } from './exchange.ts';
+import type { Hop } from './hop.ts';
+import { AttemptError, type NetworkFailure } from './network-errors.ts';
+import {
+  absoluteForm,
+  failureWithProxyName,
+  forwardedHeaders,
+  type ProxyRoute,
+  type ProxyRoutes,
+  proxyRefusedError,
+} from './proxy.ts';
+
+/** The network as the fetcher sees it: sends one hop at a time and reports what happened. Decides nothing about it. */
+export interface Transport {
+  /** Hops in flight. */
+  readonly inFlight: number;
+  /** Whether connections to many origins are open, so that the last request to an origin should close its own. */
+  readonly isCrowded: boolean;
+  /** Sends one hop and reads its response. Always resolves. */
+  attempt(request: AttemptRequest): Promise<AttemptOutcome>;
+  /** Closes the connections that carry no request. */
+  closeIdle(): void;
+  /** Fails what is in flight, and what is sent from now on, with `reason`. */
+  abort(reason: Error): void;
+  /** Aborts, and closes every connection. */
+  close(reason: Error): void;
+}
+
+/** One hop to send. */
+export interface AttemptRequest {
+  readonly hop: Hop;
+  /** Time in ms that the attempt has used up already: the earlier hops, or a stale connection. */
+  readonly elapsedMs: number;
+  /** Close the connection afterwards, since no other request waits for it. */
+  readonly isLast?: boolean;
+  /** Use a new connection, never an idle one. */
+  readonly isFresh?: boolean;
+  /** What is done with the body; it is only counted if left out. */
+  readonly capture?: BodyCapture | undefined;
+  /** Who looks at the body of a response with this head. */
+  readonly inspectorFor?: (status: number, headers: ResponseHeaders) => BodyInspector | undefined;
+  /** Whether a response with this head is a failure if its body cannot be decoded; always if left out. */
+  readonly needsBody?: (status: number, headers: ResponseHeaders) => boolean;
+}
+
+/** The response to one hop, its body read as far as it was wanted. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: ResponseHeaders;
+  /** Decoded bytes that were read. */
+  readonly bytes: number;
+  readonly isTruncated: boolean;
+  readonly inspector?: BodyInspector | undefined;
+}
+
+/**
+ * What happened to one hop: a response, a failure, or both if it failed in the body.
+ * `ttfbMs` and `durationMs` count from the start of the hop.
+ */
+export interface AttemptOutcome {
+  readonly response: HttpResponse | undefined;
+  readonly failed: NetworkFailure | undefined;
+  /** A kept connection failed before any byte of a response: the server may have closed it just before the request. */
+  readonly isStale: boolean;
+  readonly ttfbMs: number | undefined;
+  readonly durationMs: number;
+}
+
+export interface AgentTransportOptions {
+  readonly agent: Agent;
+  readonly proxies?: ProxyRoutes | undefined;
+  /** Time in ms for one attempt, all its hops together. */
+  readonly timeoutMs: number;
+  /** Bytes of a body that are read, unless the capture says otherwise. */
+  readonly maxBytes: number;
+  readonly decompresses: boolean;
+  /** Milliseconds, on a clock that never goes back. */
+  readonly now: () => number;
+  /** Called when the transport is closed. */
+  readonly onClose?: () => void;
+}
+
+/** The transport of this thread: one agent. */
+export class AgentTransport implements Transport {
+  readonly #options: AgentTransportOptions;
+
+  constructor(options: AgentTransportOptions) {
+    this.#options = options;
+  }
+
+  get inFlight(): number {
+    return this.#options.agent.inFlight;
+  }
+
+  get isCrowded(): boolean {
+    return this.#options.agent.hasManyOrigins;
+  }
+
+  attempt(request: AttemptRequest): Promise<AttemptOutcome> {
+    return new Promise((resolve) => {
+      new Attempt(this.#options, request, resolve).start();
+    });
+  }
+
+  closeIdle(): void {
+    this.#options.agent.closeIdle();
+  }
+
+  abort(reason: Error): void {
+    this.#options.agent.abort(reason);
+  }
+
+  close(reason: Error): void {
+    this.#options.agent.destroy(reason);
+    this.#options.onClose?.();
+  }
+}
+
+const OVER_LIMIT = new AttemptError('size', undefined, 'the body is larger than wanted');
+const UNREADABLE = new AttemptError('protocol', undefined, 'the body cannot be decoded, and nobody needs it');
+
+/** One hop in flight. Reports once. */
+class Attempt implements ExchangeHandler {
+  readonly #options: AgentTransportOptions;
+  readonly #request: AttemptRequest;
+  readonly #report: (outcome: AttemptOutcome) => void;
+  readonly #startedAt: number;
+  /** The proxy that the request is sent to instead of its origin. */
+  readonly #proxy: ProxyRoute | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #exchange: Exchange | undefined;
+  #ttfbMs: number | undefined;
+  #head: { status: number; statusText: string; headers: ResponseHeaders } | undefined;
+  #body: Body | undefined;
+  #inspector: BodyInspector | undefined;
+  #isOver = false;
+
+  constructor(
+    options: AgentTransportOptions,
+    request: AttemptRequest,
+    report: (outcome: AttemptOutcome) => void,
+  ) {
+    this.#options = options;
+    this.#request = request;
+    this.#report = report;
+    this.#startedAt = options.now();
+    this.#proxy = options.proxies?.forwardProxyFor(request.hop.url);
+  }
+
+  start(): void {
+    const { agent, timeoutMs } = this.#options;
+    const { elapsedMs, isFresh } = this.#request;
+    // Timers of one duration cost next to nothing: Node keeps them in one list.
+    this.#timer = setTimeout(expire, timeoutMs - elapsedMs, this);
+    try {
+      this.#exchange = agent.dispatch(toExchangeRequest(this.#request, this.#proxy), this, isFresh);
+    } catch (error) {
+      this.onError(error as Error, false); // undici throws only its InvalidArgumentError here
+    }
+  }
+
+  expire(): void {
+    const message = `no complete answer within ${this.#options.timeoutMs}ms`;
+    this.#exchange?.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
+  }
+
+  onHead(status: number, headers: ResponseHeaders, statusText: string): void {
+    if (status === 407 && this.#proxy !== undefined) {
+      this.#exchange?.abort(proxyRefusedError(this.#proxy, 'request', status, statusText));
+      return;
+    }
+    this.#ttfbMs = this.#options.now() - this.#startedAt;
+    const plan = this.#request.capture?.onHead(status, headers);
+    this.#head = { status: plan?.status ?? status, headers, statusText };
+    this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers);
+    const encoding = this.#options.decompresses ? headers['content-encoding'] : undefined;
+    this.#body = new Body({
+      maxBytes: plan?.maxBytes ?? this.#options.maxBytes,
+      contentEncoding: Array.isArray(encoding) ? encoding.join(',') : encoding,
+      sink: plan?.sink,
+      inspector: this.#inspector,
+    });
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#isOver || this.#body === undefined) return;
+    try {
+      this.#body.write(chunk);
+      if (this.#body.isOverLimit) this.#exchange?.abort(OVER_LIMIT);
+    } catch (error) {
+      this.#exchange?.abort(this.#bodyFailure(error as BodyError | DecodeError)); // `Body.write` throws nothing else
+    }
+  }
+
+  onEnd(): void {
+    try {
+      this.#body?.end();
+      this.#finish();
+    } catch (error) {
+      this.onError(this.#bodyFailure(error as BodyError | DecodeError), false); // `Body.end` throws nothing else
+    }
+  }
+
+  onError(error: Error, isStale: boolean): void {
+    if (error === UNREADABLE) this.#request.capture?.interrupt();
+    if (error === OVER_LIMIT || error === UNREADABLE) {
+      this.#finish();
+      return;
+    }
+    const failed = classifyError(error, { hasHead: this.#head !== undefined, isFresh: !isStale });
+    this.#finish(
+      this.#proxy === undefined ? failed : failureWithProxyName(failed, error, this.#proxy),
+      isStale,
+    );
+  }
+
+  /** A redirect or an unwanted status counts whatever its body is; the body is then not kept. */
+  #bodyFailure(error: BodyError | DecodeError): AttemptError {
+    if (error instanceof BodyError) return new AttemptError(error.kind, error.code, error.message);
+    const { needsBody = () => true } = this.#request;
+    const isNeeded = this.#head === undefined || needsBody(this.#head.status, this.#head.headers);
+    return isNeeded ? new AttemptError('protocol', error.code, error.message) : UNREADABLE;
+  }
+
+  #finish(failed?: NetworkFailure, isStale = false): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    if (failed !== undefined) this.#request.capture?.interrupt();
+    this.#report({
+      response: this.#response(),
+      failed,
+      isStale,
+      ttfbMs: this.#ttfbMs,
+      durationMs: this.#options.now() - this.#startedAt,
+    });
+  }
+
+  #response(): HttpResponse | undefined {
+    if (this.#head === undefined || this.#body === undefined) return undefined;
+    const { status, statusText, headers } = this.#head;
+    const { bytes, isOverLimit } = this.#body;
+    return { status, statusText, headers, bytes, isTruncated: isOverLimit, inspector: this.#inspector };
+  }
+}
+
+function expire(attempt: Attempt): void {
+  attempt.expire();
+}
+
+/** The request in undici's form, to the origin of its hop or to the proxy that forwards it. */
+function toExchangeRequest(
+  { hop, capture, isLast = false }: AttemptRequest,
+  proxy: ProxyRoute | undefined,
+): ExchangeRequest {
+  const { url, method, body } = hop;
+  const resumeHeaders = capture?.resumeHeaders;
+  const headers = resumeHeaders === undefined ? hop.headers : { ...hop.headers, ...resumeHeaders };
+  const request = {
+    origin: proxy === undefined ? originOf(url) : proxy.origin,
+    path: proxy === undefined ? pathOf(url) : absoluteForm(url),
+    method: method as 'GET', // undici's type names the usual methods; it sends any token
+    headers: proxy === undefined ? headers : forwardedHeaders(headers, url, proxy),
+    // undici would otherwise take the host header, and connect to an https:// proxy anew for each host.
+    servername: proxy?.server.hostname,
+    body: body ?? null,
+    idempotent: isIdempotent(method),
+    // undici closes the connection after a HEAD unless this is false. A connection to a proxy serves other hosts, too.
+    reset: isLast && proxy === undefined,
+  };
+  return request; // undici's type leaves `servername` out
+}

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest';
+import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
+import { RequestTask } from '../../src/fetch/request-task.ts';
+import { HostRegistry } from '../../src/hosts/host-registry.ts';
+import type { AttemptOutcome } from '../../src/http/transport.ts';
+import type { FailureKind } from '../../src/model/failure.ts';
+import { aValidator } from './a-validator.ts';
+import { FakeTransport } from './fake-transport.ts';
+
+const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
+
+const POLICY: FetchPolicy = {
+  maxRedirects: 10,
+  retries: 1,
+  retryStatuses: new Set([503]),
+  retriesNetworkFailures: true,
+  retriesAllMethods: false,
+  headFallsBack: true,
+  maxRetryAfterMs: 60_000,
+};
+
+/** A fetcher over outcomes that the test made up, and one task for it. */
+function start(
+  outcomes: readonly (Partial<AttemptOutcome> | Error)[],
+  { method = 'GET', hasMore = true } = {},
+) {
+  const transport = new FakeTransport(...outcomes);
+  const run = { isStopping: false };
+  const unlimited = Number.POSITIVE_INFINITY;
+  const hosts = new HostRegistry({
+    perHost: 64,
+    concurrency: 64,
+    perMs: unlimited,
+    totalPerMs: unlimited,
+    breakerThreshold: 1,
+    window: 9,
+  });
+  const fetcher = new Fetcher({
+    transport,
+    hosts,
+    policy: POLICY,
+    validator: aValidator(),
+    hasMore: () => hasMore,
+    isStopping: () => run.isStopping,
+    now: () => NOW,
+    random: () => 0.5,
+  });
+  const task = new RequestTask(
+    { index: 0, source: 'list', line: 1, url: 'http://a.test/x' },
+    { method, headers: {} },
+  );
+  const step = () => {
+    hosts.onDispatch(task.host, NOW);
+    return fetcher.step(task);
+  };
+  return { transport, hosts, run, task, step };
+}
+
+const responded = (status: number, headers: Record<string, string> = {}): Partial<AttemptOutcome> => ({
+  response: { status, statusText: '', headers, bytes: 0, isTruncated: false },
+  ttfbMs: 3,
+});
+
+const failed = (kind: FailureKind, isRetryable = true): Partial<AttemptOutcome> => ({
+  failed: { failure: { kind, message: kind }, isRetryable },
+});
+
+describe('Fetcher decides on', () => {
+  test.each<[string, Partial<AttemptOutcome>, object]>([
+    ['an accepted status: the result', responded(200), { result: { ok: true, status: 200, ttfbMs: 3 } }],
+    ['an unwanted status: the result', responded(404), { result: { ok: false, status: 404 } }],
+    ['a listed status: a retry', responded(503), { at: NOW + 250 }],
+    ['a redirect: its target', responded(302, { location: '/y' }), { at: 0 }],
+    ['a redirect to nowhere: the result', responded(302, { location: '' }), { result: { ok: false } }],
+    ['a transient failure: a retry', failed('reset'), { at: NOW + 250 }],
+    ['a lasting failure: the result', failed('tls', false), { result: { failure: { kind: 'tls' } } }],
+    ['a failure in an accepted body: a retry', { ...responded(200), ...failed('reset') }, { at: NOW + 250 }],
+    ['neither a response nor a failure: a bug', {}, { result: { failure: { kind: 'internal' } } }],
+  ])('%s', async (_, outcome, step) => {
+    expect(await start([outcome]).step()).toMatchObject(step);
+  });
+
+  test('a HEAD that is refused: a GET of the same attempt', async () => {
+    const { transport, step } = start([responded(405), responded(200)], { method: 'HEAD' });
+    expect(await step()).toMatchObject({ at: 0 });
+    expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, method: 'HEAD' } });
+    expect(transport.requests.map(({ hop }) => hop.method)).toEqual(['HEAD', 'GET']);
+  });
+
+  test('a stale connection: the same hop on a fresh one, with the time that is left', async () => {
+    const stale = { ...failed('reset'), isStale: true, durationMs: 40 };
+    const { transport, step } = start([stale, responded(200)]);
+    expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, durationMs: 45, ttfbMs: 43 } });
+    expect(transport.requests.map(({ isFresh, elapsedMs }) => [isFresh, elapsedMs])).toEqual([
+      [undefined, 0],
+      [true, 40],
+    ]);
+  });
+
+  test('a stale connection for a POST: its failure', async () => {
+    const { transport, step } = start([{ ...failed('reset'), isStale: true }], { method: 'POST' });
+    expect(await step()).toMatchObject({ result: { failure: { kind: 'reset' } } });
+    expect(transport.requests).toHaveLength(1);
+  });
+});
+
+const exhausted: Partial<AttemptOutcome> = {
+  failed: {
+    failure: { kind: 'connect', code: 'EMFILE', message: 'no room' },
+    isRetryable: true,
+    isResourceExhausted: true,
+  },
+};
+
+describe('a task for which this machine is exhausted', () => {
+  test('comes again, and closes idle connections', async () => {
+    const { transport, task, step } = start([exhausted]);
+    expect(await step()).toEqual({ again: task, at: 0 });
+    expect([task.attempts, transport.idleClosed]).toEqual([0, 1]);
+  });
+
+  test('was not fetched if the run stops', async () => {
+    const { run, step } = start([exhausted]);
+    run.isStopping = true;
+    expect(await step()).toEqual({ isDropped: true });
+  });
+
+  test('ends in the failure of its last attempt if the run stops', async () => {
+    const { run, task, step } = start([responded(503), exhausted, exhausted]);
+    await step();
+    expect(await step()).toEqual({ again: task, at: 0 });
+    run.isStopping = true;
+    expect(await step()).toMatchObject({ result: { status: 503, attempts: 1 } });
+  });
+});
+
+test('a bug in the transport is thrown, for the pipeline to make it a result', async () => {
+  await expect(start([new Error('a bug')]).step()).rejects.toThrow('a bug');
+});
+
+test.each([
+  [true, false, true],
+  [true, true, false],
+  [false, false, false],
+])(
+  'with a crowded agent: %s, and more jobs of the host: %s, the request is the last: %s',
+  async (isCrowded, hasMore, isLast) => {
+    const { transport, step } = start([responded(200)], { hasMore });
+    transport.isCrowded = isCrowded;
+    await step();
+    expect(transport.requests[0]?.isLast).toBe(isLast);
+  },
+);
+
+test.each<[FailureKind, boolean]>([
+  ['connect', true],
+  ['dns', true],
+  ['tls', true],
+  ['timeout', true],
+  ['reset', false],
+  ['protocol', false],
+])('a failure of kind %s counts for the circuit breaker: %s', async (kind, counts) => {
+  const { hosts, task, step } = start([failed(kind)]);
+  await step();
+  expect(hosts.keyNextAllowedAt(task.host, 0) > NOW).toBe(counts);
+});
