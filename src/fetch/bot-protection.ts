@@ -1,12 +1,12 @@
 import type { ResponseHeaders } from '../http/exchange.ts';
 
-/** One way in which a server says that it will not answer a robot: all that is given must be so. */
+/** One bot-protection signature; all of its conditions must match. */
 interface Rule {
   /** Completes "blocked: ". */
   readonly says: string;
   readonly statuses: readonly number[];
   readonly header?: readonly [name: string, value: RegExp];
-  /** One of these stands in the first bytes of the body. */
+  /** At least one of these is in the first bytes of the body. */
   readonly marks?: readonly string[];
   /** Where this is documented or described. */
   readonly source: string;
@@ -121,25 +121,25 @@ const RULES: readonly Rule[] = [
 const RULES_BY_STATUS: ReadonlyMap<number, readonly Rule[]> = new Map(
   RULES.flatMap(({ statuses }) => statuses).map((status) => [
     status,
-    // What says more stands further down.
+    // Later rules are more specific.
     RULES.filter(({ statuses }) => statuses.includes(status)).reverse(),
   ]),
 );
 
-/** Whether the beginning of the body may tell that an answer with this status is a refusal: pages alone do, when it is OK. */
+/** Whether the first bytes of the body can show that a response blocks robots. A response that is OK can only if it is HTML. */
 export function mayBeBlocked(status: number, contentType: string): boolean {
   return RULES_BY_STATUS.has(status) && (status >= 300 || contentType.startsWith('text/html'));
 }
 
 /**
- * What an answer says when it tells robots to go away, or `undefined` when it does not. `start` holds the first bytes of
- * the body as latin1; it is empty when they were not kept.
+ * How a response blocks robots, in words; `undefined` if it does not.
+ *
+ * @param start the first bytes of the body as latin1; empty if they were not kept
  */
 export function blockedBy(status: number, headers: ResponseHeaders, start: string): string | undefined {
   const rules = RULES_BY_STATUS.get(status);
   if (rules === undefined) return undefined;
   for (const { header, marks, says } of rules) {
-    // Most answers end here, and without a body that was looked at a mark is not there.
     if (marks !== undefined && !(start !== '' && marks.some((mark) => start.includes(mark)))) continue;
     if (header === undefined || header[1].test(firstOf(headers[header[0]]))) return says;
   }
