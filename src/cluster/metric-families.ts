@@ -206,7 +206,7 @@ export interface WorkSource {
   readonly inFlight: number;
   /** Chunks that it has leased, that it has finished, and that had been delivered before. */
   readonly chunks: Readonly<Record<'leased' | 'finished' | 'redelivered', number>>;
-  hosts(): { readonly known: number; readonly parked: number };
+  hosts(): { readonly known: number; readonly paused: number };
 }
 
 export function workFamilies(work: WorkSource): readonly Family[] {
@@ -241,10 +241,10 @@ export function workFamilies(work: WorkSource): readonly Family[] {
       help: 'Hosts that are remembered, and those of them that get nothing for now (a pause or an open breaker).',
       labels: ['state'],
       read() {
-        const { known, parked } = work.hosts();
+        const { known, paused } = work.hosts();
         return [
           { labels: { state: 'known' }, value: known },
-          { labels: { state: 'parked' }, value: parked },
+          { labels: { state: 'parked' }, value: paused },
         ];
       },
     },
