@@ -1,6 +1,6 @@
 import type { LineOutput } from '../../src/output/line-writer.ts';
 
-/** An output that keeps what it gets. */
+/** An output that collects its lines in memory. */
 export class CollectedLines implements LineOutput {
   text = '';
   isEnded = false;

@@ -1,3 +1,4 @@
+import { parse } from 'csv-parse/sync';
 import { expect, test } from 'vitest';
 import type { Result } from '../../src/model/result.ts';
 import { SummaryFold } from '../../src/model/summary.ts';
@@ -5,6 +6,7 @@ import { csvSink } from '../../src/output/csv.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { CollectedLines } from './collected-lines.ts';
 import { hostileResults, UNPRINTABLE } from './hostile.ts';
+import { attackedResults, EVERY_WAY, failures, reportOf } from './reports/report-of.ts';
 
 const HEADER =
   'index,source,line,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
@@ -17,7 +19,7 @@ function csvOf(...results: Result[]): string {
   return output.text;
 }
 
-/** The cells of one line, as RFC 4180 reads it. */
+/** The cells of one line by RFC 4180. */
 function cells(line: string): string[] {
   return Array.from(line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/g), ([, quoted, bare]) =>
     quoted === undefined ? (bare ?? '') : quoted.replaceAll('""', '"'),
@@ -37,7 +39,7 @@ test('csvSink() writes a header and a line for each result', () => {
   );
 });
 
-test('a warning and what is known of other runs have cells of their own', () => {
+test('csvSink() writes the warning and the verdict of earlier runs to cells of their own', () => {
   const warned = okResult({ warning: { kind: 'blocked', message: 'go away' }, baseline: 'mended' });
   const known = failedResult('dns', { baseline: 'known', badRuns: 2 });
   const columns = ['ok', 'verdict', 'kind', 'message', 'baseline', 'badRuns'];
@@ -49,13 +51,13 @@ test('a warning and what is known of other runs have cells of their own', () => 
   ]);
 });
 
-test('the header of a run without results is written all the same', async () => {
+test('csvSink() writes the header for a run without results', async () => {
   const output = new CollectedLines();
   await csvSink(output).end(new SummaryFold().summary(0));
   expect(output).toMatchObject({ text: `${HEADER}\n`, isEnded: true });
 });
 
-test('the end writes no second header', async () => {
+test('csvSink() writes no second header at the end', async () => {
   const output = new CollectedLines();
   const sink = csvSink(output);
   sink.write(okResult());
@@ -63,7 +65,7 @@ test('the end writes no second header', async () => {
   expect(output.text.split(HEADER)).toHaveLength(2);
 });
 
-test.each(['a,b', 'say "hi"', '"', ',', '","'])('the cell %s is quoted and read back', (id) => {
+test.each(['a,b', 'say "hi"', '"', ',', '","'])('csvSink() quotes the cell %s', (id) => {
   const result = okResult({ id });
   expect(cell('id', result)).toBe(id);
   expect(cell('message', failedResult('dns', { id }))).toBe('a dns failure');
@@ -78,7 +80,7 @@ test.each([
   ['\r=1', "'\\u{d}=1"],
   ['＝1', "'＝1"],
   ['=HYPERLINK("https://x/","a")', '\'=HYPERLINK("https://x/","a")'],
-])('the cell %j is no formula', (text, shown) => {
+])('the cell %j is not a formula', (text, shown) => {
   const result = failedResult('invalid', {
     url: text,
     id: text,
@@ -96,7 +98,46 @@ test.each(hostileResults)('a hostile result is one printable line with all its c
   expect(cells(line)).toHaveLength(23);
 });
 
-test('a long URL is whole', () => {
+test('a long URL is not truncated', () => {
   const url = `https://example.com/é${'x'.repeat(50_000)}`;
   expect(cell('url', okResult({ url }))).toBe(url);
+});
+
+type Rows = Readonly<Record<string, string>>[];
+
+async function rowsOf(results: Parameters<typeof reportOf>[1]): Promise<Rows> {
+  // Strict: a line with more or fewer cells than the header, or with a stray quote, is an error.
+  return parse(await reportOf('csv', results), { columns: true }) as Rows;
+}
+
+test('a CSV parser reads one row per result', async () => {
+  const rows = await rowsOf(EVERY_WAY);
+  expect(rows.map(({ line, verdict }) => [line, verdict])).toEqual([
+    ...[
+      ['1', 'OK'],
+      ['2', 'OK'],
+      ['3', 'WARN'],
+      ['4', 'OK'],
+    ],
+    ...[
+      ['5', 'FAIL'],
+      ['6', 'FAIL'],
+      ['7', 'FAIL'],
+      ['8', 'FAIL'],
+    ],
+  ]);
+  expect(rows[2]).toMatchObject({ ok: 'true', kind: 'blocked', message: 'a challenge' });
+  expect(rows.map(({ baseline }) => baseline)).toEqual(['', '', '', 'mended', 'new', 'known', '', '']);
+  expect(rows[6]).toMatchObject({ badRuns: '2' });
+});
+
+test('no cell with text of a list or a server is a formula or a control sequence', async () => {
+  const results = [...hostileResults, ...attackedResults(), ...failures(3)];
+  const rows = await rowsOf(results);
+  expect(rows).toHaveLength(results.length);
+  for (const text of rows.flatMap((row) => Object.values(row))) {
+    expect(text).not.toMatch(/^[=+\-@\t\r＝＋－＠]/);
+    expect(text).not.toMatch(UNPRINTABLE);
+    expect(text).not.toContain('##[');
+  }
 });

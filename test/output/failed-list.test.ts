@@ -16,7 +16,7 @@ test('a failed URL is a plain line', () => {
   expect(listOf({ url: 'https://example.com/a?b#c' })).toBe('https://example.com/a?b#c\n');
 });
 
-test('a result that is OK is left out', async () => {
+test('an OK result is left out', async () => {
   const output = new CollectedLines();
   const sink = failedListSink(output);
   sink.write(okResult());
@@ -29,7 +29,7 @@ test('an id or a method of its own makes a JSON job', () => {
   expect(listOf({ method: 'POST' })).toBe('{"url":"https://example.com/1","method":"POST"}\n');
 });
 
-test('the method of the run itself is not repeated', () => {
+test('the method of the run is left out', () => {
   expect(listOf({ method: 'HEAD' }, 'HEAD')).toBe('https://example.com/1\n');
   expect(listOf({ method: 'GET' }, 'HEAD')).toBe('{"url":"https://example.com/1","method":"GET"}\n');
 });
@@ -43,7 +43,7 @@ test.each([
   HOSTILE,
   'bücher.example',
   'http://a/##[error]b',
-])('what is no plain line is read back all the same: %j', (url) => {
+])('a URL that is not a plain line becomes a JSON job: %j', (url) => {
   const line = listOf({ url });
   expect(JSON.parse(line)).toEqual({ url });
   expect(line.slice(0, -1)).not.toMatch(UNPRINTABLE);

@@ -1,6 +1,6 @@
 import { failedResult, okResult } from '../model/a-result.ts';
 
-/** Colours, a new line that looks like a result, a turned direction, C1, NUL, a half character: what an attacker would send. */
+/** Colours, a line break with a fake result, a direction mark, C1 controls and NUL, as an attacker would send them. */
 export const HOSTILE =
   '\x1b[2J\x1b]0;owned\x07\r\nOK    200  https://fake/\u202egnp.exe\u2066\u009b31m\u2028\0\u007f\ufeff';
 
@@ -19,5 +19,5 @@ export const hostileResults = [
   okResult({ url: HOSTILE, finalUrl: HOSTILE, contentType: HOSTILE, id: HOSTILE }),
 ];
 
-/** Everything that moves a cursor, ends a line, or turns the direction of text. */
+/** All characters that move a cursor, end a line, or change the direction of text. */
 export const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\ufeff]/u;

@@ -7,7 +7,7 @@ import { failedResult, okResult } from '../model/a-result.ts';
 import { CollectedLines } from './collected-lines.ts';
 import { hostileResults, UNPRINTABLE } from './hostile.ts';
 
-test('jsonlSink() writes one record a line and ends its output', async () => {
+test('jsonlSink() writes one record per line and ends its output', async () => {
   const output = new CollectedLines();
   const sink = jsonlSink(output);
   sink.write(okResult());
@@ -18,7 +18,7 @@ test('jsonlSink() writes one record a line and ends its output', async () => {
 });
 
 test.each(hostileResults)(
-  'a hostile result is one printable line, and is read back as it was: %#',
+  'a hostile result is one printable line, and is parsed to the same values: %#',
   (result) => {
     const output = new CollectedLines();
     jsonlSink(output).write(result);
@@ -27,7 +27,7 @@ test.each(hostileResults)(
   },
 );
 
-test('escapeJson() escapes all that printable() does', () => {
+test('escapeJson() escapes all characters that printable() escapes', () => {
   for (let code = 0; code < 0x10000; code += 1) {
     const mark = String.fromCharCode(code);
     const json = escapeJson(JSON.stringify(mark));
@@ -40,7 +40,7 @@ test('escapeJson() leaves other languages readable', () => {
   expect(escapeJson('"見つかりません é"')).toBe('"見つかりません é"');
 });
 
-test('escapeJson() leaves no command of the runner of GitHub Actions, and no value changes', () => {
+test('escapeJson() escapes commands of the GitHub Actions runner without changing the value', () => {
   const json = escapeJson(JSON.stringify('###[error]x'));
   expect(json).not.toContain('##[');
   expect(JSON.parse(json)).toBe('###[error]x');

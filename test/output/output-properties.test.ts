@@ -30,13 +30,13 @@ async function written(results: readonly Result[], open: (output: CollectedLines
   return output.text;
 }
 
-/** What moves no cursor, and starts no command of GitHub's within a line. */
+/** Fails if the text can move a cursor or start a command of the GitHub Actions runner. */
 function expectHarmless(text: string): void {
   expect(text.replaceAll('\n', '')).not.toMatch(UNPRINTABLE);
   expect(text).not.toContain('##[');
 }
 
-test('the text of any result is one line, of which the first three columns hold no white space', async () => {
+test('the text of any result is one line whose first three columns contain no white space', async () => {
   await fc.assert(
     fc.asyncProperty(results, async (all) => {
       const text = await written(all, (output) => textSink(output, PAINT));
@@ -49,7 +49,7 @@ test('the text of any result is one line, of which the first three columns hold 
   );
 });
 
-test('JSONL of any result is a line of a record', async () => {
+test('the JSONL of any result is one line with a valid record', async () => {
   await fc.assert(
     fc.asyncProperty(results, async (all) => {
       const text = await written(all, jsonlSink);
@@ -63,7 +63,7 @@ test('JSONL of any result is a line of a record', async () => {
   );
 });
 
-test('CSV of any result is read by another program as one record, none of whose cells is a formula', async () => {
+test('a CSV parser reads any result as one record without formulas', async () => {
   await fc.assert(
     fc.asyncProperty(results, async (all) => {
       const text = await written(all, csvSink);
@@ -79,7 +79,7 @@ test('CSV of any result is read by another program as one record, none of whose 
   );
 });
 
-test('annotations of any result are commands of GitHub, one a line, and no others', async () => {
+test('the annotations of any result are one command per line, and no others', async () => {
   await fc.assert(
     fc.asyncProperty(results, async (all) => {
       const text = await written(all, (output) => githubAnnotations(output, (source) => source));
@@ -92,7 +92,7 @@ test('annotations of any result are commands of GitHub, one a line, and no other
   );
 });
 
-test('the list of failed URLs is read back as the URLs that failed', async () => {
+test('the list of failed URLs is parsed as the URLs that failed', async () => {
   await fc.assert(
     fc.asyncProperty(results, fc.constantFrom('GET', 'PURGE'), async (anyway, method) => {
       const all = anyway.map((result) => ({ ...result, method }));
@@ -127,7 +127,7 @@ test.each(REPORT_KINDS)('the %s report of any results is well-formed and harmles
   );
 });
 
-/** The elements of a document, as a strict parser of XML finds them. */
+/** The elements of a document, by a strict XML parser. */
 function elementsOf(xml: string): string[] {
   const names: string[] = [];
   const parser = sax.parser(true);

@@ -19,7 +19,7 @@ function failed(
   return failedResult(kind, { url, durationMs, failure: { kind, message }, ...(status && { status }) });
 }
 
-test('the lines are those of the documentation', () => {
+test('textLine() formats results as in the documentation', () => {
   const results = [
     okResult({ durationMs: 34.1 }),
     failed('status', 'https://example.com/7', 12, 'Not Found', 404),
@@ -41,20 +41,20 @@ test.each([
     { finalUrl: 'https://example.com/2', attempts: 2, truncated: true },
     '1.2kB 34ms (2 attempts, truncated) -> https://example.com/2',
   ],
-])('an OK after %s says so', (_name, changes, end) => {
+])('an OK line shows %s', (_name, changes, end) => {
   expect(line(okResult(changes))).toBe(`OK    200  https://example.com/1  ${end}\n`);
 });
 
-test('a body that was gone on with has the length of its file', () => {
+test('a resumed body has the length of its file', () => {
   expect(line(okResult({ bytes: 2000, body: { path: 'a', bytes: 5000 } }))).toContain('  5.0kB ');
 });
 
-test('a FAIL tells its attempts after the message', () => {
+test('a FAIL line shows attempts after the message', () => {
   const result = failedResult('timeout', { attempts: 3, failure: { kind: 'timeout', message: 'no answer' } });
   expect(line(result)).toBe('FAIL  timeout  https://example.com/1  34ms  no answer (3 attempts)\n');
 });
 
-test('a WARN shows what would be its failure', () => {
+test('a WARN line shows the kind and message of the warning', () => {
   const warning = { kind: 'blocked', message: 'the answer is a challenge' } as const;
   expect(line(okResult({ status: 403, warning }))).toBe(
     'WARN  blocked  https://example.com/1  34ms  the answer is a challenge\n',
@@ -66,11 +66,11 @@ test.each([
   ['new', failedResult('dns', { baseline: 'new', attempts: 3 }), 'a dns failure (3 attempts, new)'],
   ['flaky', failedResult('dns', { badRuns: 2 }), 'a dns failure (bad run 2)'],
   ['mended', okResult({ baseline: 'mended' }), '1.2kB 34ms (mended)'],
-])('what is %s is called so', (_, result, end) => {
+])('a %s result is marked', (_, result, end) => {
   expect(line(result).endsWith(` ${end}\n`)).toBe(true);
 });
 
-test('a command of the runner of GitHub Actions is none any more', () => {
+test('a line contains no command of the GitHub Actions runner', () => {
   const command = '##[add-mask]x';
   const results = [
     okResult({ url: `https://x/${command}` }),
@@ -79,24 +79,24 @@ test('a command of the runner of GitHub Actions is none any more', () => {
   expect(results.map(line).join('')).not.toContain('##[');
 });
 
-test('a FAIL without a message ends with its time', () => {
+test('a FAIL line without a message ends with its time', () => {
   expect(line(failed('status', 'https://example.com/', 3, '', 404))).toBe(
     'FAIL  404  https://example.com/  3ms\n',
   );
 });
 
-test('a FAIL that has a status, but not because of it, shows its kind', () => {
+test('a FAIL line shows the kind if the status is not the reason', () => {
   expect(line(failedResult('expectation', { status: 200 }))).toMatch(/^FAIL {2}expectation {2}https/);
 });
 
-test('an invalid line of the input stays in its column', () => {
+test('an invalid URL stays in its column', () => {
   const columns = (url: string) => line(failedResult('invalid', { url })).split(/\s+/);
   expect(columns('no url\u00a0at all')[2]).toBe('no%20url%C2%A0at%20all');
   expect(columns('')[2]).toBe('-');
   expect(columns('bücher.example')[2]).toBe('bücher.example');
 });
 
-test('a long URL is whole, since it may be read back', () => {
+test('a long URL is not truncated', () => {
   const url = `https://example.com/${'x'.repeat(50_000)}`;
   expect(line(okResult({ url }))).toContain(`  ${url}  `);
 });
@@ -112,7 +112,7 @@ test.each(hostileResults)('hostile text is one printable line with its columns i
   ]);
 });
 
-test('a message of a megabyte is cut', () => {
+test('a message of a megabyte is truncated', () => {
   expect(line(failed('status', 'https://example.com/', 3, 'x'.repeat(1e6), 500)).length).toBeLessThan(2100);
 });
 

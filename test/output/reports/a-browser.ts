@@ -7,7 +7,7 @@ import { tempDir } from '../../origin/temp-dir.ts';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Chromium as the system has it. Fails, and says what to do, when there is none. */
+/** Starts the Chromium of the system. */
 export async function startBrowser(): Promise<Browser> {
   const [executablePath] = (
     await Promise.all(
@@ -22,13 +22,13 @@ export async function startBrowser(): Promise<Browser> {
   if (executablePath === undefined) {
     throw new Error('There is no chromium to test the HTML report in: apt-get install chromium');
   }
-  // A container run as root has no sandbox; the page under test loads nothing.
+  // There is no sandbox in a container that runs as root. The page under test loads nothing.
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 }
 
 export interface OpenedPage {
   readonly page: Page;
-  /** What the browser complained of: scripts that threw, policy that was broken, dialogs, requests for anything else. */
+  /** Script errors, policy violations, dialogs, and requests for anything but the page. */
   readonly complaints: readonly string[];
 }
 

@@ -51,7 +51,7 @@ describe('the page', () => {
   it.each([
     ['dark and wide', { colorScheme: 'dark', viewport: { width: 1600, height: 900 } }],
     ['light and narrow', { colorScheme: 'light', viewport: { width: 360, height: 740 } }],
-  ] as const)('fits, %s, and nothing can be seen only by scrolling sideways', async (_, options) => {
+  ] as const)('fits the width of the window: %s', async (_, options) => {
     const { page } = await open([...EVERY_WAY, ...failures(3, `${'x'.repeat(300)}.example`)], options);
     const [content, back] = (await page.evaluate(
       '[document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor]',
@@ -73,14 +73,14 @@ describe('the page', () => {
     expect(await shown()).toBe(31);
   });
 
-  it('has its tables and pictures without scripts, and no filter that does nothing', async () => {
+  it('shows tables and charts but no filter without scripts', async () => {
     const { page } = await open(EVERY_WAY, { javaScriptEnabled: false });
     expect(await page.locator('#results tbody tr').count()).toBe(8);
     expect(await page.locator('#filter').isVisible()).toBe(false);
     expect(await page.locator('svg.columns').first().isVisible()).toBe(true);
   });
 
-  it('names the slowest and the redirected', async () => {
+  it('lists the slowest and the redirected results', async () => {
     const { page } = await open([
       ...Array.from({ length: 100 }, (_, index) =>
         okResult({ url: `https://a.example/${index}`, durationMs: index }),
@@ -101,7 +101,7 @@ describe('the page', () => {
     );
   });
 
-  it('says little of no results', async () => {
+  it('has no tables and charts without results', async () => {
     const { page, complaints } = await open([]);
     expect(await page.textContent('h1')).toBe('No results');
     expect(await page.$$('table, svg')).toEqual([]);
@@ -110,7 +110,7 @@ describe('the page', () => {
 });
 
 describe('100,000 results', () => {
-  it('make a page of bounded size that shows failures first and says what is left out', {
+  it('make a page of bounded size that shows failures first and the number of rows left out', {
     timeout: 60_000,
   }, async () => {
     const ok = Array.from({ length: 95_000 }, (_, index) =>
@@ -133,10 +133,10 @@ describe('100,000 results', () => {
   });
 });
 
-describe('what a list or a server says', () => {
+describe('text of a list or a server', () => {
   const attacked = [...attackedResults(), ...hostileResults];
 
-  it('never becomes markup or script, and breaks no policy', async () => {
+  it('never becomes markup or script, and violates no policy', async () => {
     const { page, complaints } = await open(attacked);
     const tags = await page.$$eval('*', (all) => [
       ...new Set(all.map(({ tagName }) => tagName.toLowerCase())),
@@ -188,7 +188,7 @@ describe('what a list or a server says', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('is shown as it was', async () => {
+  it('is shown unchanged', async () => {
     const texts = ATTACKS.filter((text) => !/[\0-\x1f\u200f\u202e]|##\[/.test(text));
     const { page } = await open(
       texts.map((text, line) =>
@@ -203,7 +203,7 @@ describe('what a list or a server says', () => {
     expect((await reportOf('html', attacked)).replaceAll('\n', '')).not.toMatch(UNPRINTABLE);
   });
 
-  it('is a link only where it is a whole URL of the web', async () => {
+  it('is a link only if it is a complete http or https URL', async () => {
     const urls = [
       'https://a.example/x',
       'javascript:alert(1)',
@@ -219,7 +219,7 @@ describe('what a list or a server says', () => {
   });
 });
 
-test('the policy refuses every script and style but its own, so that a hole in the escaping would do no harm', async () => {
+test('the policy refuses all scripts and styles but its own, in case the escaping has a hole', async () => {
   const report = await reportOf('html', [okResult()]);
   const holed = report.replace(
     '<footer>',

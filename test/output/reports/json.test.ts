@@ -4,7 +4,7 @@ import { failedResult, okResult } from '../../model/a-result.ts';
 import { hostileResults, UNPRINTABLE } from '../hostile.ts';
 import { attackedResults, EVERY_WAY, reportOf } from './report-of.ts';
 
-test('the report names every result that is more than OK, and counts all', async () => {
+test('the report lists every finding, and counts all results', async () => {
   const report = JSON.parse(await reportOf('json', EVERY_WAY));
   expect(report.v).toBe(1);
   expect(report.findings.map(({ line }: { line: number }) => line)).toEqual([3, 4, 5, 6, 7, 8]);
@@ -16,18 +16,18 @@ test('the report names every result that is more than OK, and counts all', async
   });
 });
 
-test('it has no count that the records alone cannot tell', async () => {
+test('the summary has only counts that follow from the records', async () => {
   const { summary } = JSON.parse(await reportOf('json', [okResult()]));
   for (const key of ['read', 'skipped', 'notFetched', 'wallMs', 'urlsPerSecond'])
     expect(summary).not.toHaveProperty(key);
 });
 
-test.each([[[]], [[okResult()]]])('without a finding it is JSON all the same: %#', async (results) => {
+test.each([[[]], [[okResult()]]])('the report is valid JSON without findings: %#', async (results) => {
   const report = JSON.parse(await reportOf('json', results));
   expect(report).toMatchObject({ findings: [], summary: { results: results.length, failed: 0 } });
 });
 
-test('a finding is the record as it was, in printable characters', async () => {
+test('a finding is the unchanged record in printable characters', async () => {
   const results = [...hostileResults, ...attackedResults(), failedResult('dns')];
   const text = await reportOf('json', results);
   expect(text.replaceAll('\n', '')).not.toMatch(UNPRINTABLE);
@@ -35,7 +35,7 @@ test('a finding is the record as it was, in printable characters', async () => {
   expect(JSON.parse(text).findings).toEqual(findings.map((result) => JSON.parse(encodeRecord(result))));
 });
 
-test('a record that lasted for ever ends the report a day after its start', async () => {
+test('an endless duration counts as a day', async () => {
   const { summary } = JSON.parse(await reportOf('json', [okResult({ durationMs: 1e308 })]));
   expect(summary.endedAt).toBe('2026-01-02T00:00:00.000Z');
 });

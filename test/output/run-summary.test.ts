@@ -56,7 +56,7 @@ test('the summary of a good run is short', () => {
   );
 });
 
-test('the summary of a bad run says what failed and where', () => {
+test('the summary of a bad run shows failures by kind and host', () => {
   expect(textOf(bad)).toBe(
     '\n' +
       'Done: 10 succeeded, 183 failed, 3 skipped, 4 not fetched\n' +
@@ -68,7 +68,7 @@ test('the summary of a bad run says what failed and where', () => {
   );
 });
 
-test('the summary tells warned, mended, new, known and flaky where there are any', () => {
+test('the summary shows warned, mended, new, known and flaky counts above 0', () => {
   expect(textOf({ ok: 9, warned: 2, mended: 1, failed: 6, new: 1, known: 3, flaky: 2 })).toContain(
     '\nDone: 9 succeeded (2 warned, 1 mended), 6 failed (1 new, 3 known, 2 flaky)\n',
   );
@@ -77,14 +77,14 @@ test('the summary tells warned, mended, new, known and flaky where there are any
   );
 });
 
-test('a run in which nothing was asked for has neither bytes nor latency', () => {
+test('a run without requests has neither bytes nor latency', () => {
   const { latencyMs: _, ...nothing } = { ...good, ok: 0, failed: 1, wallMs: 0, urlsPerSecond: 0 };
   expect(summaryText({ ...nothing, failuresByKind: { invalid: 1 } }, plain)).toBe(
     '\nDone: 0 succeeded, 1 failed\n  time      0ms, 0.0 URLs/s\n  failures  invalid (1)\n',
   );
 });
 
-test('long lists are cut at five, and say so', () => {
+test('long lists end after five entries with the number of the others', () => {
   const worstHosts = Array.from({ length: 9 }, (_, n) => ({ host: `h${n}`, failures: 1, overcount: 0 }));
   expect(textOf({ failed: 9, worstHosts })).toContain(
     'hosts     h0 (1), h1 (1), h2 (1), h3 (1), h4 (1), and 4 more\n',
@@ -97,7 +97,7 @@ test('a hostile host name is printable', () => {
   expect(text.split('\n')).toHaveLength(7);
 });
 
-test('colour changes nothing but the colour', () => {
+test('colours do not change the text', () => {
   const colour = (text: string) => `\x1b[1m${text}\x1b[22m`;
   const paint: Paint = { ok: colour, fail: colour, warn: colour, dim: colour, strong: colour };
   const painted = summaryText(bad, paint);
@@ -105,7 +105,7 @@ test('colour changes nothing but the colour', () => {
   expect(painted.replaceAll(/\x1b\[\d+m/g, '')).toBe(textOf(bad));
 });
 
-test('summaryTextSink() writes at the end alone', async () => {
+test('summaryTextSink() writes only at the end', async () => {
   const output = new CollectedLines();
   const sink = summaryTextSink(output, plain);
   sink.write(okResult());
@@ -127,7 +127,7 @@ test('summaryJsonSink() writes the summary as one line of JSON, printable and co
   expect(output.isEnded).toBe(true);
 });
 
-test('summaryJsonSink() writes whole milliseconds, and tenths of URLs per second', async () => {
+test('summaryJsonSink() rounds milliseconds to integers and URLs per second to one decimal', async () => {
   const output = new CollectedLines();
   await summaryJsonSink(output).end({ ...good, wallMs: 480.84814453125, urlsPerSecond: 2.0796586435304643 });
   expect(JSON.parse(output.text)).toMatchObject({ wallMs: 481, urlsPerSecond: 2.1 });
