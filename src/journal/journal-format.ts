@@ -2,59 +2,90 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { outputError, UsageError } from '../model/errors.ts';
-import { sharedRecord } from '../model/record.ts';
+import { toOutputError, UsageError } from '../model/errors.ts';
+import { encodeRecordCached } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
-import type { Identity, Words } from './job-key.ts';
-
-/** The error of a journal that cannot be used: `Cannot use "x" as the journal: it is …; it must be …`. */
-export function journalFault(path: string, why: string, wish = WISH): UsageError {
-  return new UsageError(`Cannot use ${JSON.stringify(path)} as the journal: ${why}; ${wish}`);
-}
-
-const WISH = 'it must be the journal of an earlier run, or a new file';
+import type { Hash64, JobKey } from './job-key.ts';
 
 const HEADER_START = '{"fanout":"journal","v":';
 const HEADER = /^\{"fanout":"journal","v":1,"seed":"([0-9a-f]{8})([0-9a-f]{8})"\}\n$/;
-const ANY_HEADER = headerOf('0'.repeat(16));
+const SAMPLE_HEADER = encodeHeader('0'.repeat(16));
 
-/** The first line of a journal, newline included, in bytes. */
-export const HEADER_LENGTH = ANY_HEADER.length;
+/** The length of the first line of a journal in bytes, including its newline. */
+export const HEADER_LENGTH = SAMPLE_HEADER.length;
+
+/** A newline, as a byte. */
+export const NEWLINE = 0x0a;
+
+// A line is {"crc":"01234567","key":"0123456789abcdef","ok":1,"n":0,"record":{…}}: the index needs the fields before the record, which
+// have fixed offsets. The checksum covers every byte after it, so a line can be verified without parsing its JSON.
+const LINE_START = Buffer.from('{"crc":"........",');
+const WILDCARD = 0x2e;
+const CRC_OFFSET = 8;
+const CHECKED_OFFSET = LINE_START.length;
+const KEY_OFFSET = 25;
+const OK_OFFSET = 48;
+const OCCURRENCE_OFFSET = 54;
+const MIN_LINE_BYTES = 70;
+const RECORD = ',"record":';
+const ONE = 0x31;
+
+const DIGITS = Buffer.from('0123456789abcdef');
+
+/** The value of a byte as a lower-case hex digit, or 16 if it is something else. */
+const HEX_VALUES = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(byte));
+  return digit === -1 ? 16 : digit;
+});
+
+/** What the index needs of a line. */
+export interface JournalEntry extends JobKey {
+  isOk: boolean;
+}
+
+/** The error for a journal that cannot be used: `Cannot use "x" as the journal: it is …; it must be …`. */
+export function journalError(
+  path: string,
+  reason: string,
+  remedy = 'it must be the journal of an earlier run, or a new file',
+): UsageError {
+  return new UsageError(`Cannot use ${JSON.stringify(path)} as the journal: ${reason}; ${remedy}`);
+}
 
 /**
- * Makes sure that a file is a journal, and reads the seed of its keys. A file that is empty, or ends within its first
- * line, becomes a journal, so that not even a power cut can lose it. Rejects with a UsageError for any other file, and
- * leaves that as it is.
+ * Checks that a file is a journal, and reads the seed of its keys. Turns a file that is empty, or ends within its first line, into a
+ * journal, and syncs it, so that a power cut cannot lose it. Rejects with a `UsageError` for any other file, and does not change it.
  */
-export async function readHeader(file: FileHandle, path: string): Promise<Words> {
+export async function readHeader(file: FileHandle, path: string): Promise<Hash64> {
   const { bytesRead, buffer } = await file.read(Buffer.alloc(HEADER_LENGTH), 0, HEADER_LENGTH, 0);
   const text = buffer.toString('latin1', 0, bytesRead);
-  const isCut = text.length < HEADER_LENGTH && HEADER.test(text + ANY_HEADER.slice(text.length));
+  const isCut = text.length < HEADER_LENGTH && HEADER.test(text + SAMPLE_HEADER.slice(text.length));
   const header = isCut ? await writeHeader(file, path) : text;
   const [, first, second] = HEADER.exec(header) ?? [];
   if (first === undefined || second === undefined) {
-    throw journalFault(
+    const isOtherVersion = text.startsWith(HEADER_START);
+    throw journalError(
       path,
-      text.startsWith(HEADER_START) ? 'another version of fanout has made it' : 'it holds something else',
+      isOtherVersion ? 'another version of fanout has made it' : 'it holds something else',
     );
   }
   return { first: Number.parseInt(first, 16) | 0, second: Number.parseInt(second, 16) | 0 };
 }
 
-function headerOf(seed: string): string {
-  return `${HEADER_START}1,"seed":"${seed}"}\n`;
-}
-
 async function writeHeader(file: FileHandle, path: string): Promise<string> {
-  const header = headerOf(randomBytes(8).toString('hex'));
+  const header = encodeHeader(randomBytes(8).toString('hex'));
   try {
     await file.write(header, 0);
     await file.sync();
   } catch (error) {
-    throw outputError(path, error);
+    throw toOutputError(path, error);
   }
-  await syncDirectory(dirname(path)).catch(() => {}); // not every system can
+  await syncDirectory(dirname(path)).catch(() => {}); // not supported by every system
   return header;
+}
+
+function encodeHeader(seed: string): string {
+  return `${HEADER_START}1,"seed":"${seed}"}\n`;
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -66,106 +97,80 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** A newline, as a byte. */
-export const NEWLINE = 0x0a;
-
-// {"crc":"01234567","key":"0123456789abcdef","ok":1,"n":0,"record":{…}}
-const LINE_START = Buffer.from('{"crc":"........",');
-const ANY_LINE = 0x2e;
-const CRC_AT = 8;
-const CHECKED_FROM = LINE_START.length;
-const KEY_AT = 25;
-const OK_AT = 48;
-const N_AT = 54;
-const SHORTEST = 70;
-const RECORD = ',"record":';
-const ONE = 0x31;
-
-const DIGITS = Buffer.from('0123456789abcdef');
-
-// The value of a byte as a digit in lower-case hex, 16 when it is none.
-const HEX = Uint8Array.from({ length: 256 }, (_, byte) => {
-  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(byte));
-  return digit === -1 ? 16 : digit;
-});
-
-/** What the index needs of a line. `first` and `second` are the key as two words of 32 bits. */
-export interface Entry {
-  first: number;
-  second: number;
-  n: number;
-  isOk: boolean;
+/** One line of a journal with its newline, without checksum and hash: `sealLines()` fills them in. */
+export function encodeLine(occurrence: number, result: Result): string {
+  const isOk = result.ok ? 1 : 0;
+  const record = encodeRecordCached(result);
+  return `{"crc":"........","key":"................","ok":${isOk},"n":${occurrence}${RECORD}${record}}\n`;
 }
 
 /**
- * One line of a journal, newline included, but for its checksum and its key, which `sealLines()` adds. All that the index
- * needs stands at fixed places before the record, and the checksum covers every byte behind itself, so a reader verifies
- * a line without parsing its JSON.
+ * Fills in the hash and the checksum of each line of a batch; `hashes` has two words per line. Doing this on the bytes of a batch
+ * takes a third of the time that it takes on strings.
  */
-export function openLine(n: number, result: Result): string {
-  return `{"crc":"........","key":"................","ok":${result.ok ? 1 : 0},"n":${n}${RECORD}${sharedRecord(result)}}\n`;
-}
-
-/** Adds what the lines of a batch lack; `keys` are the two words of each line. Bytes take a third of the time of text. */
-export function sealLines(batch: Buffer, keys: readonly number[]): void {
+export function sealLines(batch: Buffer, hashes: readonly number[]): void {
   let start = 0;
-  for (let at = 0; at < keys.length; at += 2) {
+  for (let at = 0; at < hashes.length; at += 2) {
     const end = batch.indexOf(NEWLINE, start);
-    putWord(batch, start + KEY_AT, keys[at] ?? 0);
-    putWord(batch, start + KEY_AT + 8, keys[at + 1] ?? 0);
-    putWord(batch, start + CRC_AT, crc32(batch.subarray(start + CHECKED_FROM, end)));
+    writeHex(batch, start + KEY_OFFSET, hashes[at] ?? 0);
+    writeHex(batch, start + KEY_OFFSET + 8, hashes[at + 1] ?? 0);
+    writeHex(batch, start + CRC_OFFSET, crc32(batch.subarray(start + CHECKED_OFFSET, end)));
     start = end + 1;
   }
 }
 
-/** Reads the line between two places of a chunk, its newline left out, into `entry`; false when the line is damaged. */
-export function readEntry(chunk: Buffer, start: number, end: number, entry: Entry): boolean {
-  if (end - start < SHORTEST || !begins(chunk, start)) return false;
-  if (crc32(chunk.subarray(start + CHECKED_FROM, end)) !== hexWord(chunk, start + CRC_AT)) return false;
-  entry.first = hexWord(chunk, start + KEY_AT);
-  entry.second = hexWord(chunk, start + KEY_AT + 8);
-  entry.isOk = chunk[start + OK_AT] === ONE;
-  entry.n = decimal(chunk, start + N_AT);
+/** Decodes the line from `start` to `end`, which excludes its newline, into `entry`. Returns false if the line is damaged. */
+export function decodeEntry(chunk: Buffer, start: number, end: number, entry: JournalEntry): boolean {
+  if (end - start < MIN_LINE_BYTES || !hasLineStart(chunk, start)) return false;
+  if (crc32(chunk.subarray(start + CHECKED_OFFSET, end)) !== readHex(chunk, start + CRC_OFFSET)) return false;
+  entry.first = readHex(chunk, start + KEY_OFFSET);
+  entry.second = readHex(chunk, start + KEY_OFFSET + 8);
+  entry.isOk = chunk[start + OK_OFFSET] === ONE;
+  entry.occurrence = readDecimal(chunk, start + OCCURRENCE_OFFSET);
   return true;
 }
 
-/** The text of the record in a line, its newline left out; `undefined` when the line belongs to another identity. */
-export function recordOf(line: string, { first, second, n }: Identity): string | undefined {
-  const number = `${n}${RECORD}`;
-  const isMine = line.startsWith(hexOf(first) + hexOf(second), KEY_AT) && line.startsWith(number, N_AT);
-  return isMine ? line.slice(N_AT + number.length, -1) : undefined;
+/** Returns the JSON of the record in a line without its newline, or `undefined` if the line belongs to another job. */
+export function extractRecord(line: string, { first, second, occurrence }: JobKey): string | undefined {
+  const afterKey = `${occurrence}${RECORD}`;
+  const matches =
+    line.startsWith(hexWord(first) + hexWord(second), KEY_OFFSET) &&
+    line.startsWith(afterKey, OCCURRENCE_OFFSET);
+  return matches ? line.slice(OCCURRENCE_OFFSET + afterKey.length, -1) : undefined;
 }
 
-/** Whether what the checksum does not cover is as it was written. */
-function begins(chunk: Buffer, start: number): boolean {
-  for (let place = 0; place < CHECKED_FROM; place++) {
-    if (LINE_START[place] !== ANY_LINE && LINE_START[place] !== chunk[start + place]) return false;
+/** Checks the bytes that the checksum does not cover. */
+function hasLineStart(chunk: Buffer, start: number): boolean {
+  for (let index = 0; index < CHECKED_OFFSET; index++) {
+    if (LINE_START[index] !== WILDCARD && LINE_START[index] !== chunk[start + index]) return false;
   }
   return true;
 }
 
-function hexWord(bytes: Buffer, at: number): number {
+/** Reads eight hex digits as an unsigned number; -1, which is not a checksum, if one of them is not a digit. */
+function readHex(bytes: Buffer, offset: number): number {
   let word = 0;
-  for (let place = at; place < at + 8; place++) {
-    const digit = HEX[bytes[place] ?? 0] ?? 16;
-    if (digit === 16) return -1; // no checksum and no key has this value
+  for (let at = offset; at < offset + 8; at++) {
+    const digit = HEX_VALUES[bytes[at] ?? 0] ?? 16;
+    if (digit === 16) return -1;
     word = word * 16 + digit;
   }
   return word;
 }
 
-function putWord(bytes: Buffer, at: number, word: number): void {
-  for (let place = 0; place < 8; place++) bytes[at + place] = DIGITS[(word >>> (28 - 4 * place)) & 15] ?? 0;
+function writeHex(bytes: Buffer, offset: number, word: number): void {
+  for (let index = 0; index < 8; index++)
+    bytes[offset + index] = DIGITS[(word >>> (28 - 4 * index)) & 15] ?? 0;
 }
 
-function hexOf(word: number): string {
+function hexWord(word: number): string {
   return (word >>> 0).toString(16).padStart(8, '0');
 }
 
-function decimal(bytes: Buffer, at: number): number {
+function readDecimal(bytes: Buffer, offset: number): number {
   let value = 0;
-  for (let place = at; ; place++) {
-    const digit = (bytes[place] ?? 0) - 0x30;
+  for (let at = offset; ; at++) {
+    const digit = (bytes[at] ?? 0) - 0x30;
     if (digit < 0 || digit > 9) return value;
     value = value * 10 + digit;
   }

@@ -3,103 +3,27 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { errorCode, outputError, UsageError } from '../model/errors.ts';
-import { journalFault } from './journal-format.ts';
+import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
+import { journalError } from './journal-format.ts';
 
-/** What is needed of `process`. */
+/** Each failed attempt means that another run was faster. After this many, something else must be wrong. */
+const MAX_ATTEMPTS = 100;
+
+/** The errors of a rename whose target exists (EPERM on Windows), or whose source was renamed by another run. */
+const LOST_RACE = new Set(['EEXIST', 'ENOTEMPTY', 'EPERM', 'ENOENT']);
+
+/** The part of `process` that the lock needs. */
 export type Processes = Pick<NodeJS.Process, 'pid' | 'kill'>;
 
 /**
- * A process that holds a lock. A pid is given again after a while, so it says little alone: on Linux the time at which
- * the process was started, and the boot since which that time counts, tell it from a later one.
- */
-interface LockHolder {
-  readonly pid: number;
-  /** In clock ticks since the boot, `0` where the system does not tell. */
-  readonly started: string;
-  /** The start of the kernel's boot id, `0` where there is none. */
-  readonly boot: string;
-  /** As far as it fits into a file name. */
-  readonly host: string;
-}
-
-/** The process itself. */
-export function thisHolder({ pid }: Processes): LockHolder {
-  return { pid, started: processState(pid)?.started ?? '0', boot: bootId(), host: hostName() };
-}
-
-/** A file name that holds a holder, and that nobody else ever makes. */
-export function nameOf({ pid, started, boot, host }: LockHolder): string {
-  const ticket = randomBytes(6).toString('hex');
-  return `${pid}-${started}-${boot}-${ticket}-${host}`;
-}
-
-/** The holder in such a name, or `undefined` if it is none. */
-function holderIn(name: string): LockHolder | undefined {
-  const [, pid, started, boot, host] = /^(\d+)-(\d+)-([0-9a-f]+)-[0-9a-f]+-(.*)$/.exec(name) ?? [];
-  if (pid === undefined || started === undefined || boot === undefined || host === undefined)
-    return undefined;
-  return { pid: Number(pid), started, boot, host };
-}
-
-/** Whether a holder may still run. One on another machine may: only that machine could tell. */
-function mayRun(holder: LockHolder, processes: Processes): boolean {
-  const boot = bootId();
-  if (holder.boot !== boot) return holder.host !== hostName();
-  const state = processState(holder.pid);
-  if (state === undefined) return answers(holder.pid, processes);
-  return state.isAlive && state.started === holder.started;
-}
-
-function answers(pid: number, processes: Processes): boolean {
-  try {
-    return processes.kill(pid, 0);
-  } catch (error) {
-    return errorCode(error) !== 'ESRCH'; // EPERM is one of another user
-  }
-}
-
-/** From `/proc/PID/stat`; `undefined` of a process that does not exist, or a system that has no such file. */
-function processState(pid: number): { readonly isAlive: boolean; readonly started: string } | undefined {
-  const stat = textOf(`/proc/${pid}/stat`);
-  // The second field is the name of the program in brackets, and may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const started = fields[19];
-  return started === undefined ? undefined : { isAlive: !/^[ZXx]$/.test(fields[0] ?? ''), started };
-}
-
-function bootId(): string {
-  return textOf('/proc/sys/kernel/random/boot_id').slice(0, 8) || '0';
-}
-
-function hostName(): string {
-  return hostname()
-    .replace(/[^\w.-]/g, '_')
-    .slice(0, 150);
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-/** Each round that fails means that another starter got on, or that something is wrong which stays wrong. */
-const MAX_ROUNDS = 100;
-
-// What a rename says when the place is taken (EPERM on Windows), or when another was faster.
-const TAKEN = new Set(['EEXIST', 'ENOTEMPTY', 'EPERM', 'ENOENT']);
-
-/**
- * A lock that outlives no process: `FILE.lock`, a directory with one empty file in it, whose name tells the holder.
- * - The directory is prepared beside its place and renamed to it. A rename never replaces a directory that has a file in
- *   it, so of several starters one gets its way.
- * - The lock of a dead process is taken over by renaming the file in it. Its old name is never made again, so of several
- *   starters one finds it; nothing is ever removed that may have become the lock of another in the meantime.
- * Runs on one machine see each other, as do runs on several that share the file. Containers that share a file but no
- * processes do not.
+ * The lock of a journal: `FILE.lock`, a directory with one empty file, whose name identifies the process that holds it. A process
+ * that was killed frees it at once: the next one sees that the holder is dead.
+ * - The directory is created under another name and renamed. A rename never replaces a directory that is not empty, so
+ *   only one of several processes succeeds.
+ * - The lock of a dead process is taken over by a rename of the file in it. Names are unique, so only one of several processes
+ *   succeeds, and none removes the lock of another.
+ * - Works between processes of one machine, and between machines that share the file. Containers that share the file but not the
+ *   process ids do not see each other.
  */
 export class JournalLock {
   readonly #directory: string;
@@ -110,72 +34,148 @@ export class JournalLock {
     this.#entry = join(directory, name);
   }
 
-  /** Rejects with a UsageError that tells who holds the lock, or why there can be none. */
-  static async take(path: string, processes: Processes): Promise<JournalLock> {
+  /** Rejects with a `UsageError` that names the holder of the lock, or the reason why it cannot be created. */
+  static async acquire(path: string, processes: Processes): Promise<JournalLock> {
     const directory = `${path}.lock`;
-    const name = nameOf(thisHolder(processes));
-    const prepared = await prepare(directory, name);
+    const name = lockFileName(currentHolder(processes));
+    const lock = new JournalLock(directory, name);
+    const prepared = await prepareDirectory(directory, name);
     try {
-      for (let round = 0; round < MAX_ROUNDS; round++) {
-        const lock = new JournalLock(directory, name);
-        if (await isRenamed(prepared, directory)) return lock;
-        const dead = await deadEntry(directory, path, processes);
-        if (dead !== undefined && (await isRenamed(join(directory, dead), lock.#entry))) return lock;
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        if (await tryRename(prepared, directory)) return lock;
+        const stale = await findStaleFile(directory, path, processes);
+        if (stale !== undefined && (await tryRename(join(directory, stale), lock.#entry))) return lock;
       }
     } finally {
       await rm(prepared, { recursive: true, force: true });
     }
-    throw lockFault(path, 'other runs take it again and again', directory);
+    throw lockedError(path, 'other runs take it again and again', directory);
   }
 
-  /** Lets the next run in. Never rejects: a lock that cannot be removed is that of a dead process soon. */
+  /** Never rejects: a lock that cannot be removed is stale when this process ends. */
   async release(): Promise<void> {
     await unlink(this.#entry).catch(() => {});
-    await rmdir(this.#directory).catch(() => {}); // fails when it is the lock of the next run by now
+    await rmdir(this.#directory).catch(() => {}); // fails if another run holds the lock already
   }
 }
 
-async function prepare(directory: string, name: string): Promise<string> {
+async function prepareDirectory(directory: string, name: string): Promise<string> {
   try {
     const prepared = await mkdtemp(`${directory}-`);
     await writeFile(join(prepared, name), '');
     return prepared;
   } catch (error) {
-    throw lockError(directory, error);
+    throw accessError(directory, error);
   }
 }
 
-/** False when the target is taken, or what is to be renamed was taken over by another. */
-async function isRenamed(from: string, to: string): Promise<boolean> {
+/** Returns false if another run was faster. */
+async function tryRename(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to);
     return true;
   } catch (error) {
-    if (TAKEN.has(errorCode(error) ?? '')) return false;
-    throw lockError(to, error);
+    if (LOST_RACE.has(errorCode(error) ?? '')) return false;
+    throw accessError(to, error);
   }
 }
 
-/** The file of a dead holder, `undefined` when the lock is gone by now. Rejects when the holder may still run. */
-async function deadEntry(directory: string, path: string, processes: Processes): Promise<string | undefined> {
-  const [entry] = await readdir(directory).catch((error: unknown) => {
+/** Returns the file of a dead holder, or `undefined` if the lock is free now. Rejects if the holder may be running. */
+async function findStaleFile(
+  directory: string,
+  path: string,
+  processes: Processes,
+): Promise<string | undefined> {
+  const [name] = await readdir(directory).catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return [];
-    throw lockError(directory, error);
+    throw accessError(directory, error);
   });
-  if (entry === undefined) {
-    await rmdir(directory).catch(() => {}); // only ever succeeds on an empty directory
+  if (name === undefined) {
+    await rmdir(directory).catch(() => {}); // removes an empty directory only
     return undefined;
   }
-  const holder = holderIn(entry);
-  if (holder !== undefined && !mayRun(holder, processes)) return entry;
-  const who = holder === undefined ? 'another program' : `the run with pid ${holder.pid} on ${holder.host}`;
-  throw lockFault(path, `${who} is using it`, directory);
+  const holder = parseLockFileName(name);
+  if (holder !== undefined && !mayBeRunning(holder, processes)) return name;
+  const user = holder === undefined ? 'another program' : `the run with pid ${holder.pid} on ${holder.host}`;
+  throw lockedError(path, `${user} is using it`, directory);
 }
 
-function lockFault(path: string, why: string, directory: string): UsageError {
-  return journalFault(path, why, `wait until it has ended, or remove ${JSON.stringify(directory)} if it has`);
+function lockedError(path: string, reason: string, directory: string): UsageError {
+  const remedy = `wait until it has ended, or remove ${JSON.stringify(directory)} if it has`;
+  return journalError(path, reason, remedy);
 }
 
-function lockError(path: string, cause: unknown): UsageError {
-  return new UsageError(outputError(path, cause, 'lock').message, { cause });
+function accessError(path: string, cause: unknown): UsageError {
+  return new UsageError(toOutputError(path, cause, 'lock').message, { cause });
+}
+
+/** A process that holds a lock. Pids are reused, so on Linux the start time and the boot identify it as well. */
+interface LockHolder {
+  readonly pid: number;
+  /** Start time in clock ticks since the boot; `0` if the system does not report it. */
+  readonly started: string;
+  /** The start of the boot id of the kernel; `0` if there is none. */
+  readonly boot: string;
+  /** Shortened to what fits into a file name. */
+  readonly host: string;
+}
+
+export function currentHolder({ pid }: Processes): LockHolder {
+  return { pid, started: readProcess(pid)?.started ?? '0', boot: bootId(), host: hostName() };
+}
+
+/** A unique file name that identifies a holder. */
+export function lockFileName({ pid, started, boot, host }: LockHolder): string {
+  const unique = randomBytes(6).toString('hex');
+  return `${pid}-${started}-${boot}-${unique}-${host}`;
+}
+
+function parseLockFileName(name: string): LockHolder | undefined {
+  const match = /^(\d+)-(\d+)-([0-9a-f]+)-[0-9a-f]+-(.*)$/.exec(name);
+  if (match === null) return undefined;
+  const [, pid = '', started = '', boot = '', host = ''] = match;
+  return { pid: Number(pid), started, boot, host };
+}
+
+/** A holder on another machine may be running: only that machine can tell. */
+function mayBeRunning(holder: LockHolder, processes: Processes): boolean {
+  if (holder.boot !== bootId()) return holder.host !== hostName();
+  const found = readProcess(holder.pid);
+  if (found === undefined) return acceptsSignals(holder.pid, processes);
+  return found.isAlive && found.started === holder.started;
+}
+
+function acceptsSignals(pid: number, processes: Processes): boolean {
+  try {
+    return processes.kill(pid, 0);
+  } catch (error) {
+    return errorCode(error) !== 'ESRCH'; // EPERM: the process of another user
+  }
+}
+
+/** Reads `/proc/PID/stat`. Returns `undefined` if there is no such process, or no such file on this system. */
+function readProcess(pid: number): { readonly isAlive: boolean; readonly started: string } | undefined {
+  const stat = readText(`/proc/${pid}/stat`);
+  // The second field is the name of the program in parentheses, which may contain anything. Z, X and x are dead processes.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const started = fields[19];
+  return started === undefined ? undefined : { isAlive: !/^[ZXx]$/.test(fields[0] ?? ''), started };
+}
+
+function bootId(): string {
+  return readText('/proc/sys/kernel/random/boot_id').slice(0, 8) || '0';
+}
+
+function hostName(): string {
+  return hostname()
+    .replace(/[^\w.-]/g, '_')
+    .slice(0, 150);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
 }

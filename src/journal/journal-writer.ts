@@ -1,32 +1,30 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type OutputError, outputError } from '../model/errors.ts';
+import type { Clock } from '../core/clock.ts';
+import { type OutputError, toOutputError } from '../model/errors.ts';
 import { NEWLINE } from './journal-format.ts';
 
-/** Length of a batch, in UTF-16 units. */
-const BATCH = 64 * 1024;
-/** How long lines are gathered: what a kill can lose, beside the write that is under way. */
-const GATHER_MS = 4;
-/** How long the system may keep what was written to itself: what a power cut can lose. */
-const SYNC_EVERY_MS = 1000;
+/** A batch of at least this length, in UTF-16 units, is written at once. */
+const BATCH_LENGTH = 64 * 1024;
+/** How long lines are collected for one write: a kill loses at most these lines and the write in flight. */
+const BATCH_MS = 4;
+/** The interval of `fdatasync` while there are new lines: a power cut loses at most this much more. */
+const SYNC_INTERVAL_MS = 1000;
 
-/** Calls `wake` once after `delayMs`; the function returned calls it off. */
-export type After = (delayMs: number, wake: () => void) => () => void;
-
-export interface JournalWriterOptions {
+interface JournalWriterOptions {
   readonly file: Pick<FileHandle, 'write' | 'truncate' | 'datasync'>;
-  /** What the file is called in an error. */
+  /** The name of the file in errors. */
   readonly name: string;
-  /** Where the file ends, in bytes. */
+  /** The end of the file, in bytes. */
   readonly end: number;
-  readonly after: After;
-  /** Changes the bytes of a batch before it is written, newlines aside. */
+  readonly after: Clock['after'];
+  /** Changes the bytes of a batch before it is written, except its newlines. */
   readonly seal?: (batch: Buffer) => void;
 }
 
 /**
- * Appends lines to a journal, many with each write.
- * - A kill loses what was gathered in the last 4 ms and the write under way; a power cut the last second as well.
- * - A write that fails is cut back to its last whole line, and nothing is written after it: the error is an OutputError,
+ * Appends lines to a journal, in batches.
+ * - A kill loses the lines of the last 4 ms and the write in flight; a power cut also those of the last second.
+ * - After a failed write the file is truncated to its last whole line, and nothing more is written. The error is an `OutputError`,
  *   thrown by the next `write()` and by `end()`.
  */
 export class JournalWriter {
@@ -44,15 +42,15 @@ export class JournalWriter {
     this.#end = options.end;
   }
 
-  /** Takes whole lines with their newlines. A promise means: wait, a batch is full and another under way. */
+  /** Appends whole lines, with their newlines. Returns a promise if the caller must wait: a batch is full and another in flight. */
   write(lines: string): void | Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#pending += lines;
-    if (this.#pending.length < BATCH) return this.#gather();
-    return this.#writing === undefined ? this.#flush() : this.#room();
+    if (this.#pending.length < BATCH_LENGTH) return this.#scheduleFlush();
+    return this.#writing === undefined ? this.#flush() : this.#waitForRoom();
   }
 
-  /** Writes what is left, and waits until it is on the disk. The file stays open. */
+  /** Writes the pending lines and waits until everything is on the disk. Does not close the file. */
   async end(): Promise<void> {
     for (this.#flush(); this.#writing !== undefined; this.#flush()) await this.#writing;
     await this.#syncing;
@@ -61,14 +59,14 @@ export class JournalWriter {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async #room(): Promise<void> {
-    while (this.#writing !== undefined && this.#pending.length >= BATCH) await this.#writing;
+  async #waitForRoom(): Promise<void> {
+    while (this.#writing !== undefined && this.#pending.length >= BATCH_LENGTH) await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #gather(): void {
+  #scheduleFlush(): void {
     if (this.#writing !== undefined) return;
-    this.#cancelFlush ??= this.#options.after(GATHER_MS, () => this.#flush());
+    this.#cancelFlush ??= this.#options.after(BATCH_MS, () => this.#flush());
   }
 
   #flush(): void {
@@ -80,9 +78,10 @@ export class JournalWriter {
     this.#options.seal?.(batch);
     this.#writing = this.#append(batch).then(() => {
       this.#writing = undefined;
-      this.#cancelSync ??= this.#options.after(SYNC_EVERY_MS, this.#startSync);
-      if (this.#pending.length >= BATCH) this.#flush();
-      else if (this.#pending !== '') this.#gather(); // a write for each turn of the event loop costs as much as a URL
+      this.#cancelSync ??= this.#options.after(SYNC_INTERVAL_MS, this.#startSync);
+      if (this.#pending.length >= BATCH_LENGTH) this.#flush();
+      // Not at once: one write per turn of the event loop costs as much as fetching a URL.
+      else if (this.#pending !== '') this.#scheduleFlush();
     });
   }
 
@@ -99,7 +98,7 @@ export class JournalWriter {
     } catch (error) {
       this.#fail(error);
       this.#end += batch.subarray(0, written).lastIndexOf(NEWLINE) + 1;
-      await file.truncate(this.#end).catch(() => {}); // what is left there is cut off when it is opened again
+      await file.truncate(this.#end).catch(() => {}); // the next run truncates what is left
     }
   }
 
@@ -107,7 +106,7 @@ export class JournalWriter {
     const end = this.#end;
     this.#syncing = this.#sync().then(() => {
       const isBehind = this.#end > end && this.#failure === undefined;
-      this.#cancelSync = isBehind ? this.#options.after(SYNC_EVERY_MS, this.#startSync) : undefined;
+      this.#cancelSync = isBehind ? this.#options.after(SYNC_INTERVAL_MS, this.#startSync) : undefined;
     });
   };
 
@@ -120,7 +119,7 @@ export class JournalWriter {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= outputError(this.#options.name, error);
+    this.#failure ??= toOutputError(this.#options.name, error);
     this.#pending = '';
   }
 }

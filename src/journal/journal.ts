@@ -1,95 +1,84 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
-import { outputError, systemReason } from '../model/errors.ts';
+import type { Clock } from '../core/clock.ts';
+import { systemReason, toOutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { decodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
-import { type Identity, KeyMaker, type Words } from './job-key.ts';
-import { journalFault, openLine, readHeader, sealLines } from './journal-format.ts';
-import { JournalIndex, MAX_PLACE } from './journal-index.ts';
+import { type Hash64, JobHasher, type JobKey } from './job-key.ts';
+import { encodeLine, journalError, readHeader, sealLines } from './journal-format.ts';
+import { JournalIndex, MAX_BLOCK } from './journal-index.ts';
 import { JournalLock, type Processes } from './journal-lock.ts';
-import { BYTES_PER_PLACE, type Loaded, loadJournal, RecordReader } from './journal-reader.ts';
-import { type After, JournalWriter } from './journal-writer.ts';
-
-/** Opens a regular file for reading and writing, and makes it if there is none. Rejects with a UsageError. */
-async function openJournalFile(path: string): Promise<FileHandle> {
-  try {
-    const found = await stat(path).catch(() => undefined); // if there is more wrong with it, opening it says what
-    // Opening a pipe or a device may do something to it, or wait for ever.
-    if (found !== undefined && !found.isFile()) throw journalFault(path, 'it is not a regular file');
-    return await open(path, constants.O_RDWR | constants.O_CREAT);
-  } catch (error) {
-    throw error instanceof Error && 'code' in error ? journalFault(path, systemReason(error)) : error;
-  }
-}
+import { BLOCK_BYTES, type LoadedJournal, loadJournal, RecordReader } from './journal-reader.ts';
+import { JournalWriter } from './journal-writer.ts';
 
 export interface JournalOptions {
-  /** Whether a failure of an earlier run stands, in place of being fetched again. */
+  /** Whether failures of earlier runs are kept instead of fetched again. */
   readonly keepFailed: boolean;
-  /** Asked before a result of an earlier run is used, such as whether its body is still there; false fetches it again. */
+  /** Called before a result of an earlier run is used, to check that its body is still there; false fetches the job again. */
   readonly confirm?: ((result: Result) => boolean) | undefined;
-  /** Told of damage, in whole sentences. */
+  /** Reports damage, in whole sentences. */
   readonly warn: (message: string) => void;
-  readonly after: After;
+  readonly after: Clock['after'];
   /** `process`, for the lock. */
   readonly processes: Processes;
 }
 
-interface Parts {
-  readonly file: FileHandle;
+interface OpenedJournal {
   readonly path: string;
+  readonly file: FileHandle;
   readonly lock: JournalLock;
+  readonly seed: Hash64;
   readonly index: JournalIndex;
-  readonly loaded: Loaded;
-  readonly seed: Words;
+  readonly loaded: LoadedJournal;
 }
 
 /**
- * A file that gets a line for each finished URL, so that a run which was killed goes on where it stopped.
- * - It belongs behind every other sink: a line says that the result is written and its body in its place.
- * - A job is the same in each run when its method, URL and body are, and as many of the same were read before it. So lines
- *   of the list may come, go and move.
- * - After a kill the journal holds all but what finished in its last moments (see `JournalWriter`); that is fetched again.
+ * A file with one line per finished URL, so that a run that was killed can be continued by the next one.
+ * - Must be the last sink: a line says that the result was written and its body saved.
+ * - Jobs of two runs are the same if their method, URL and body are, and equally many of the same were read before them. So lines
+ *   of the list may be added, removed and moved.
+ * - A kill loses the results of the last moments (see `JournalWriter`); they are fetched again.
  * - A job that was cut off by the end of the run has no line, since it is not finished.
  */
 export class Journal implements Sink {
-  /** Records that were found in it. */
+  /** The number of records that it had when it was opened. */
   readonly records: number;
+  readonly #journal: OpenedJournal;
   readonly #options: JournalOptions;
-  readonly #parts: Parts;
   readonly #reader: RecordReader;
   readonly #writer: JournalWriter;
-  readonly #keys: KeyMaker;
-  /** The keys of the lines that are not written yet, two words each. */
-  readonly #unsealed: number[] = [];
-  /** The jobs under way, by their index. */
-  readonly #underWay = new Map<number, Identity>();
+  readonly #hasher: JobHasher;
+  /** The hashes of the lines that are not written yet, two words each. */
+  readonly #pendingHashes: number[] = [];
+  /** The keys of the jobs in flight, by the index of the job. */
+  readonly #inFlight = new Map<number, JobKey>();
 
-  private constructor(parts: Parts, options: JournalOptions) {
-    const { file, path, loaded } = parts;
-    this.#parts = parts;
+  private constructor(journal: OpenedJournal, options: JournalOptions) {
+    const { path, file, seed, loaded } = journal;
+    this.#journal = journal;
     this.#options = options;
     this.records = loaded.records;
     this.#reader = new RecordReader(file.fd, loaded.end);
-    this.#keys = new KeyMaker(parts.seed);
-    const seal = (batch: Buffer) => sealLines(batch, this.#unsealed.splice(0));
+    this.#hasher = new JobHasher(seed);
+    const seal = (batch: Buffer) => sealLines(batch, this.#pendingHashes.splice(0));
     this.#writer = new JournalWriter({ file, name: path, end: loaded.end, after: options.after, seal });
   }
 
   /**
-   * Opens a journal or makes a new one, and locks it. Rejects with a UsageError when the file is none or another run uses
-   * it, and with an OutputError when it cannot be read or written.
+   * Opens or creates a journal, and locks it. Rejects with a `UsageError` if the file is not a journal or another run uses it, and
+   * with an `OutputError` if it cannot be read or written.
    */
   static async open(path: string, options: JournalOptions): Promise<Journal> {
     const file = await openJournalFile(path);
     let lock: JournalLock | undefined;
     try {
-      lock = await JournalLock.take(await realpath(path), options.processes);
+      lock = await JournalLock.acquire(await realpath(path), options.processes);
       const seed = await readHeader(file, path);
       const index = new JournalIndex();
       const loaded = await load(file, path, index, options.warn);
-      return new Journal({ file, path, lock, index, loaded, seed }, options);
+      return new Journal({ path, file, lock, seed, index, loaded }, options);
     } catch (error) {
       await file.close();
       await lock?.release();
@@ -98,36 +87,35 @@ export class Journal implements Sink {
   }
 
   /**
-   * The result that an earlier run has given for a job, as that of this job; `undefined` when it is to be fetched. To be
-   * called once for each job, in the order in which they are read, with what is sent: the method and the body may be
-   * those of the whole run.
+   * Returns the result of an earlier run for a job, or `undefined` if the job must be fetched. Must be called once for each job, in
+   * the order in which they are read, with the method and body that are sent, which may be those of the whole run.
    */
   recall(job: Job, method: string, body: string | Uint8Array | undefined): Result | undefined {
-    const identity = { first: 0, second: 0, n: 0 };
-    this.#keys.keyOf(method, job.url, body, identity);
-    const { n, place, isOk } = this.#parts.index.read(identity.first, identity.second);
-    identity.n = n;
-    if (place !== undefined && (isOk || this.#options.keepFailed)) {
-      const result = this.#resultOf(job, this.#find(place, identity));
+    const key = { first: 0, second: 0, occurrence: 0 };
+    this.#hasher.hash(method, job.url, body, key);
+    const { occurrence, block, isOk } = this.#journal.index.next(key.first, key.second);
+    key.occurrence = occurrence;
+    if (block !== undefined && (isOk || this.#options.keepFailed)) {
+      const result = this.#toResult(job, this.#findRecord(block, key));
       if (result !== undefined) return result;
     }
-    this.#underWay.set(job.index, identity);
+    this.#inFlight.set(job.index, key);
     return undefined;
   }
 
   /** Appends a result, unless it came from the journal. */
   write(result: Result): void | Promise<void> {
-    const identity = this.#underWay.get(result.index);
-    if (identity === undefined) return undefined;
-    this.#underWay.delete(result.index);
+    const key = this.#inFlight.get(result.index);
+    if (key === undefined) return undefined;
+    this.#inFlight.delete(result.index);
     if (isCutOff(result)) return undefined;
-    this.#unsealed.push(identity.first, identity.second);
-    return this.#writer.write(openLine(identity.n, result));
+    this.#pendingHashes.push(key.first, key.second);
+    return this.#writer.write(encodeLine(key.occurrence, result));
   }
 
-  /** Waits until all is on the disk, and lets go of the file and its lock. */
+  /** Waits until everything is on the disk, closes the file and releases the lock. */
   async end(): Promise<void> {
-    const { file, lock } = this.#parts;
+    const { file, lock } = this.#journal;
     try {
       await this.#writer.end();
     } finally {
@@ -136,47 +124,60 @@ export class Journal implements Sink {
     }
   }
 
-  #find(place: number, identity: Identity): string | undefined {
+  #findRecord(block: number, key: JobKey): string | undefined {
     try {
-      return this.#reader.find(place, identity);
+      return this.#reader.find(block, key);
     } catch (error) {
-      throw outputError(this.#parts.path, error, 'read');
+      throw toOutputError(this.#journal.path, error, 'read');
     }
   }
 
-  #resultOf(job: Job, record: string | undefined): Result | undefined {
+  #toResult(job: Job, record: string | undefined): Result | undefined {
     if (record === undefined) return undefined;
     const result = decodeRecord(record);
-    // Two URLs may share a key, though it is next to impossible.
+    // Two URLs may have the same hash, though that is very unlikely.
     if ('broken' in result || result.url !== job.url) return undefined;
     if (this.#options.confirm?.(result) === false) return undefined;
     const { index, source, line, id } = job;
-    // What the baseline of that run said is not what that of this one says. Assigned, since a spread takes 10 µs.
-    const asOfNow = { index, source, line, id, baseline: undefined, badRuns: undefined, isResumed: true };
-    return Object.assign(result, asOfNow);
+    // The comparison with the baseline is made anew in each run. Assigned, since a spread takes 10 µs.
+    const ofThisRun = { index, source, line, id, baseline: undefined, badRuns: undefined, isResumed: true };
+    return Object.assign(result, ofThisRun);
   }
 }
 
+/** Opens or creates a regular file for reading and writing. Rejects with a `UsageError`. */
+async function openJournalFile(path: string): Promise<FileHandle> {
+  try {
+    const status = await stat(path).catch(() => undefined); // opening the file reports any other error
+    // Opening a pipe or a device may have an effect on it, or block.
+    if (status !== undefined && !status.isFile()) throw journalError(path, 'it is not a regular file');
+    return await open(path, constants.O_RDWR | constants.O_CREAT);
+  } catch (error) {
+    throw error instanceof Error && 'code' in error ? journalError(path, systemReason(error)) : error;
+  }
+}
+
+/** Loads the index, and removes an unfinished line at the end of the file. */
 async function load(
   file: FileHandle,
   path: string,
   index: JournalIndex,
   warn: (message: string) => void,
-): Promise<Loaded> {
+): Promise<LoadedJournal> {
   const { size } = await file.stat();
-  if (size > MAX_PLACE * BYTES_PER_PLACE) throw journalFault(path, 'it has over 128 GiB', 'start a new one');
-  const named = (message: string) =>
-    warn(`Cannot use all of the journal ${JSON.stringify(path)}: ${message}`);
+  if (size > MAX_BLOCK * BLOCK_BYTES) throw journalError(path, 'it has over 128 GiB', 'start a new one');
   try {
-    const loaded = await loadJournal(file, index, named);
+    const loaded = await loadJournal(file, index, (message) =>
+      warn(`Cannot use all of the journal ${JSON.stringify(path)}: ${message}`),
+    );
     if (loaded.end < size) await file.truncate(loaded.end);
     return loaded;
   } catch (error) {
-    throw outputError(path, error, 'read');
+    throw toOutputError(path, error, 'read');
   }
 }
 
-/** Whether the end of the run ended it, and not what the server did. */
+/** Whether the end of the run stopped the job before it had a result of its own. */
 function isCutOff({ failure }: Result): boolean {
   return failure?.kind === 'aborted' || failure?.code === 'ERR_DEADLINE';
 }

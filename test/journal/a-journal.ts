@@ -4,7 +4,7 @@ import type { Job } from '../../src/model/job.ts';
 import type { Result } from '../../src/model/result.ts';
 import { okResult } from '../model/a-result.ts';
 
-/** What a run needs, and what it was warned of. */
+/** The options of a journal, and its warnings. */
 export function journalOptions(
   changes: Partial<JournalOptions> = {},
 ): JournalOptions & { warnings: string[] } {
@@ -23,14 +23,14 @@ export function job(index: number, url: string, changes: Partial<Job> = {}): Job
   return { index, source: 'urls.txt', line: index + 1, url, ...changes };
 }
 
-/** What one URL of a list ends in. */
+/** Returns the result of a job. */
 export type Fetch = (job: Job) => Result;
 
-/** A success for whatever is asked. */
+/** Succeeds for every job. */
 export const succeed: Fetch = ({ index, source, line, url, id }) =>
   okResult({ index, source, line, url, id });
 
-/** Goes through a list as a run does; returns the URLs that were fetched, and the results of all by their index. */
+/** Processes a list as a run does. Returns the URLs that were fetched, and all results by index. */
 export async function run(
   path: string,
   urls: readonly string[],

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Journal } from '../../src/journal/journal.ts';
 import { job, journalOptions, succeed } from './a-journal.ts';
 
-// Appends records until that fails, and says how; then ends the journal, as the collector does.
+// Appends records until that fails and prints the error, then ends the journal, as the collector does.
 const [path = ''] = process.argv.slice(2);
 const journal = await Journal.open(path, journalOptions());
 try {

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Journal } from '../../src/journal/journal.ts';
 import { job, journalOptions, succeed } from './a-journal.ts';
 
-// Appends a record for one URL after the other, and never stops. Says how many there were, and when there are more.
+// Appends records without end. Prints the number of records at the start as soon as the file has grown.
 const [path = ''] = process.argv.slice(2);
 const options = journalOptions();
 const journal = await Journal.open(path, options);

@@ -9,7 +9,7 @@ import { runs } from '../arbitrary/runs.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { run } from './a-journal.ts';
 
-/** What became of a few URLs, some of them the same, with anything in their results. */
+/** The names of a few URLs, some of them the same, with arbitrary results. */
 const outcomes = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'ä', 'x'.repeat(300)), anyResult), {
   minLength: 1,
   maxLength: 6,
@@ -17,26 +17,26 @@ const outcomes = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'ä', 'x'.repe
 
 interface Written {
   readonly urls: readonly string[];
-  /** What each URL of the list ended in, as a record has it. */
-  readonly told: readonly string[];
+  /** The result of each URL, as its record has it. */
+  readonly recorded: readonly string[];
   readonly bytes: Buffer;
 }
 
-/** A journal of these outcomes, at `path`. */
+/** Writes a journal of these outcomes to `path`. */
 async function written(path: string, all: readonly (readonly [string, Result])[]): Promise<Written> {
   await writeFile(path, '');
   const urls = all.map(([name]) => `https://example.com/${name}`);
   const { results } = await run(path, urls, {
-    fetch: ({ index, url }) => ({ ...(all[index]?.[1] as Result), index, url, ...finished }), // there is one for each
+    fetch: ({ index, url }) => ({ ...(all[index]?.[1] as Result), index, url, ...finished }), // each URL has one
   });
-  return { urls, told: results.map(told), bytes: await readFile(path) };
+  return { urls, recorded: results.map(recorded), bytes: await readFile(path) };
 }
 
-// A result that was cut off by the end of the run is not kept.
+// A result that was cut off by the end of the run is not written.
 const finished = { ok: true, failure: undefined } as const;
 
-/** What a later run has of a result: nothing of its place, and its times in tenths of a ms. */
-function told({
+/** What a later run recalls of a result: everything except its job's position, with times in tenths of a ms. */
+function recorded({
   index,
   source,
   line,
@@ -49,45 +49,45 @@ function told({
   ...rest
 }: Result): string {
   const tenths = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(ms * 10) / 10);
-  const kept = Object.entries({ v: 1, ...rest, durationMs: tenths(durationMs), ttfbMs: tenths(ttfbMs) });
-  return JSON.stringify(Object.fromEntries(kept.sort(([a], [b]) => (a < b ? -1 : 1))));
+  const fields = Object.entries({ v: 1, ...rest, durationMs: tenths(durationMs), ttfbMs: tenths(ttfbMs) });
+  return JSON.stringify(Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-test('a journal gives back every result as it was, whatever is in it', async () => {
+test('a journal returns every result unchanged', async () => {
   const path = join(await tempDir(), 'journal');
   await fc.assert(
     fc.asyncProperty(outcomes, async (all) => {
-      const { urls, told: before } = await written(path, all);
+      const { urls, recorded: before } = await written(path, all);
       const again = await run(path, urls);
       expect([again.fetched, again.warnings, again.records]).toEqual([[], [], urls.length]);
-      expect(again.results.map(told)).toEqual(before);
+      expect(again.results.map(recorded)).toEqual(before);
     }),
     runs(12),
   );
 });
 
-test('a journal that ends anywhere gives back all that was whole, and no more', async () => {
+test('a journal that ends anywhere returns the whole records only', async () => {
   const path = join(await tempDir(), 'journal');
   await fc.assert(
     fc.asyncProperty(outcomes, fc.nat(), async (all, at) => {
-      const { urls, told: before, bytes } = await written(path, all);
+      const { urls, recorded: before, bytes } = await written(path, all);
       const [start = bytes] = cutAnyhow(bytes, [at]);
       await writeFile(path, start);
       const whole = Math.max(0, start.toString('latin1').split('\n').length - 2);
       const again = await run(path, urls);
       expect([again.records, again.warnings]).toEqual([whole, []]);
       expect(again.fetched).toEqual(urls.slice(whole));
-      expect(again.results.slice(0, whole).map(told)).toEqual(before.slice(0, whole));
+      expect(again.results.slice(0, whole).map(recorded)).toEqual(before.slice(0, whole));
     }),
     runs(12),
   );
 });
 
-test('a journal that was changed anywhere loses nothing before that, and tells nothing that was not so', async () => {
+test('a journal that was changed anywhere keeps the records before that, and returns no wrong result', async () => {
   const path = join(await tempDir(), 'journal');
   await fc.assert(
     fc.asyncProperty(outcomes, edits, async (all, changes) => {
-      const { urls, told: before, bytes } = await written(path, all);
+      const { urls, recorded: before, bytes } = await written(path, all);
       const damaged = edited(bytes, changes, bytes.indexOf('\n') + 1);
       await writeFile(path, damaged);
       const same = damaged.findIndex((byte, index) => byte !== bytes[index]);
@@ -95,10 +95,10 @@ test('a journal that was changed anywhere loses nothing before that, and tells n
         damaged.toString('latin1', 0, same === -1 ? damaged.length : same).split('\n').length - 2;
       const again = await run(path, urls);
       expect(again.fetched.length).toBeLessThanOrEqual(urls.length - untouched);
-      // What was not fetched again is what was written for that very URL.
+      // A URL that was not fetched again has the result that was written for it.
       const recalled = again.results.filter(({ isResumed }) => isResumed === true);
       expect(recalled.length).toBe(urls.length - again.fetched.length);
-      for (const result of recalled) expect(before).toContain(told(result));
+      for (const result of recalled) expect(before).toContain(recorded(result));
       expect((await run(path, urls)).fetched).toEqual([]);
     }),
     runs(20),

@@ -6,7 +6,7 @@ import { OutputError } from '../../src/model/errors.ts';
 import { FakeClock } from '../core/fake-clock.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
-/** A writer on a real file whose calls are counted, and may be made to fail. */
+/** A writer to a real file that counts the calls and can fail them. */
 async function aWriter(start = '') {
   const path = join(await tempDir(), 'journal');
   const file = await open(path, 'w+');
@@ -26,7 +26,7 @@ async function aWriter(start = '') {
       calls.syncs++;
       await faults.sync?.();
     },
-  } as FileHandle; // of its many overloads the writer uses this one
+  } as FileHandle; // the writer uses this one of its many overloads
   const clock = new FakeClock();
   const after = clock.after.bind(clock);
   const writer = new JournalWriter({ file: counted, name: 'run.journal', end: start.length, after });
@@ -37,7 +37,7 @@ function full(): never {
   throw Object.assign(new Error('ENOSPC'), { errno: -28, code: 'ENOSPC' });
 }
 
-test('lines of a few ms are one write, behind what was there', async () => {
+test('lines of a few ms are appended with one write', async () => {
   const { writer, clock, calls, text } = await aWriter('header\n');
   writer.write('a\n');
   clock.turnTo(3.9);
@@ -51,7 +51,7 @@ test('lines of a few ms are one write, behind what was there', async () => {
   expect(await text()).toBe('header\na\nb\nc\n');
 });
 
-test('a full batch is written at once, and the next full one waits for it', async () => {
+test('a full batch is written at once, and the next one waits for it', async () => {
   const { writer, calls, text } = await aWriter();
   const batch = `${'x'.repeat(70_000)}\n`;
   expect(writer.write(batch)).toBeUndefined();
@@ -64,7 +64,7 @@ test('a full batch is written at once, and the next full one waits for it', asyn
   expect(await text()).toBe(`${batch}y\n${batch}`);
 });
 
-test('a write that takes a part of its bytes goes on with the rest', async () => {
+test('a partial write continues with the rest', async () => {
   const { writer, faults, text } = await aWriter();
   faults.most = 3;
   writer.write('one line\nüber\n');
@@ -72,7 +72,7 @@ test('a write that takes a part of its bytes goes on with the rest', async () =>
   expect(await text()).toBe('one line\nüber\n');
 });
 
-test('lines that come while a write is under way follow it', async () => {
+test('lines that arrive during a write follow it', async () => {
   const { writer, clock, text } = await aWriter();
   writer.write('a\n');
   clock.turnTo(4);
@@ -81,7 +81,7 @@ test('lines that come while a write is under way follow it', async () => {
   expect(await text()).toBe('a\nb\n');
 });
 
-test('what was written is put on the disk once a second, while there is something new', async () => {
+test('the file is synced once a second while there are new lines', async () => {
   const { writer, clock, calls, text } = await aWriter();
   const written = async (lines: string): Promise<void> => {
     writer.write(lines);
@@ -103,7 +103,7 @@ test('what was written is put on the disk once a second, while there is somethin
   await writer.end();
 });
 
-test('what is written while the disk is busy is put there a second later', async () => {
+test('lines that are written during a sync are synced a second later', async () => {
   const { writer, clock, calls, faults, text } = await aWriter();
   let finish = (): void => {};
   faults.sync = () =>
@@ -125,7 +125,7 @@ test('what is written while the disk is busy is put there a second later', async
   await writer.end();
 });
 
-test('the end leaves no timer behind, not even when the disk was busy', async () => {
+test('end() leaves no timer behind, even during a sync', async () => {
   const { writer, clock, faults, text } = await aWriter();
   let finish = (): void => {};
   faults.sync = () =>
@@ -146,14 +146,14 @@ test('the end leaves no timer behind, not even when the disk was busy', async ()
   expect(clock.pending).toBe(0);
 });
 
-test('the end waits until all is on the disk', async () => {
+test('end() waits for a sync', async () => {
   const { writer, calls, text } = await aWriter();
   writer.write('a\n');
   await writer.end();
   expect([await text(), calls.syncs]).toEqual(['a\n', 1]);
 });
 
-test('a full disk is an OutputError of the next write and of the end, and whole lines stay', async () => {
+test('a full disk makes the next write() and end() throw an OutputError, and keeps whole lines', async () => {
   const { writer, clock, faults, text } = await aWriter('header\n');
   faults.most = 7;
   faults.write = (call) => call > 1 && full();
@@ -165,7 +165,7 @@ test('a full disk is an OutputError of the next write and of the end, and whole 
   expect(await text()).toBe('header\none\n');
 });
 
-test('a full disk leaves what was there, when not even the first line found room', async () => {
+test('a full disk keeps the file as it was if the first line did not fit', async () => {
   const { writer, faults, text } = await aWriter('header\n');
   faults.most = 2;
   faults.write = (call) => call > 1 && full();
@@ -174,14 +174,14 @@ test('a full disk leaves what was there, when not even the first line found room
   expect(await text()).toBe('header\n');
 });
 
-test('who waits for room is told of a full disk', async () => {
+test('a write() that waits for room rejects when the disk is full', async () => {
   const { writer, faults } = await aWriter();
   faults.write = full;
   writer.write(`${'x'.repeat(70_000)}\n`);
   await expect(writer.write(`${'x'.repeat(70_000)}\n`)).rejects.toThrow(OutputError);
 });
 
-test('a disk that fails to keep what it took is an OutputError', async () => {
+test('a failed sync makes end() reject with an OutputError', async () => {
   const { writer, faults } = await aWriter();
   faults.sync = full;
   writer.write('a\n');

@@ -1,10 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Journal } from '../../src/journal/journal.ts';
+import { UsageError } from '../../src/model/errors.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { type Fetch, job, journalOptions, run } from './a-journal.ts';
 
 const [A, B, C] = ['https://example.com/a', 'https://example.com/b', 'https://example.com/c'];
@@ -17,7 +20,7 @@ function failingOn(bad: string, kind: FailureKind = 'status'): Fetch {
   return ({ index, url }) => (url === bad ? failedResult(kind, { index, url }) : okResult({ index, url }));
 }
 
-test('what a run has finished, the next one does not fetch again', async () => {
+test('the next run does not fetch what a run has finished', async () => {
   const path = await newPath();
   expect((await run(path, [A, B])).fetched).toEqual([A, B]);
   const next = await run(path, [A, B, C]);
@@ -25,7 +28,7 @@ test('what a run has finished, the next one does not fetch again', async () => {
   expect(next.records).toBe(2);
 });
 
-test('a recalled result is the one that was written, at the place that its job has now', async () => {
+test('a recalled result is the one that was written, with the index, source, line and id of its job', async () => {
   const path = await newPath();
   const full = okResult({
     index: 7,
@@ -48,13 +51,13 @@ test('a recalled result is the one that was written, at the place that its job h
   expect(recalled).toMatchObject({ ...full, index: 3, source: 'new.txt', line: 9, id: 'new' });
 });
 
-test('a recalled result has no id when its job has none', async () => {
+test('a recalled result has no id if its job has none', async () => {
   const path = await newPath();
   await run(path, [A], { fetch: () => okResult({ url: A, id: 'old' }) });
   expect((await run(path, [A])).results[0]?.id).toBeUndefined();
 });
 
-test('a recalled result forgets what the baseline of its run said', async () => {
+test('a recalled result has no comparison with the baseline', async () => {
   const path = await newPath();
   const fetch = () => failedResult('status', { url: A, baseline: 'known', badRuns: 1 });
   await run(path, [A], { fetch });
@@ -70,14 +73,14 @@ test('a recalled result is not appended again', async () => {
   expect(await readFile(path, 'utf8')).toBe(before);
 });
 
-test('a failure is fetched again, and its success stands from then on', async () => {
+test('a failure is fetched again, and its later success counts', async () => {
   const path = await newPath();
   await run(path, [A, B], { fetch: failingOn(A) });
   expect((await run(path, [A, B])).fetched).toEqual([A]);
   expect((await run(path, [A, B], { keepFailed: true })).results.map(({ ok }) => ok)).toEqual([true, true]);
 });
 
-test('a failure stands with keepFailed', async () => {
+test('a failure is recalled with keepFailed', async () => {
   const path = await newPath();
   await run(path, [A, B], { fetch: failingOn(A) });
   const next = await run(path, [A, B], { keepFailed: true });
@@ -85,14 +88,14 @@ test('a failure stands with keepFailed', async () => {
   expect(next.results[0]).toMatchObject({ ok: false, failure: { kind: 'status' } });
 });
 
-test('a failure after a success stands: the last record is the one that counts', async () => {
+test('a failure after a success counts: the last record is used', async () => {
   const path = await newPath();
   await run(path, [A]);
   await run(path, [A], { confirm: () => false, fetch: failingOn(A) });
   expect((await run(path, [A])).fetched).toEqual([A]);
 });
 
-test('a job that the end of the run has cut off is not finished, not even with keepFailed', async () => {
+test('a job that was cut off by the end of the run is fetched again, even with keepFailed', async () => {
   const path = await newPath();
   const deadline = { kind: 'timeout', code: 'ERR_DEADLINE', message: 'the deadline has come' } as const;
   const fetch: Fetch = ({ index, url }) =>
@@ -103,13 +106,13 @@ test('a job that the end of the run has cut off is not finished, not even with k
   expect((await run(path, [A, B], { keepFailed: true })).fetched).toEqual([A, B]);
 });
 
-test('a timeout of the server is a failure that stands with keepFailed', async () => {
+test('a timeout of the server is recalled with keepFailed', async () => {
   const path = await newPath();
   await run(path, [A], { fetch: failingOn(A, 'timeout') });
   expect((await run(path, [A], { keepFailed: true })).fetched).toEqual([]);
 });
 
-test('confirm() may refuse a recalled result, which is then fetched and written again', async () => {
+test('a result that confirm() refuses is fetched and written again', async () => {
   const path = await newPath();
   await run(path, [A, B]);
   const next = await run(path, [A, B], { confirm: ({ url }) => url !== A });
@@ -117,7 +120,7 @@ test('confirm() may refuse a recalled result, which is then fetched and written 
   expect((await run(path, [A, B])).records).toBe(3);
 });
 
-test('lines that were added, removed or moved do not matter', async () => {
+test('lines of the list may be added, removed and moved', async () => {
   const path = await newPath();
   await run(path, [A, B]);
   const next = await run(path, [C, B, A]);
@@ -126,14 +129,14 @@ test('lines that were added, removed or moved do not matter', async () => {
   expect((await run(path, [B])).fetched).toEqual([]);
 });
 
-test('a URL that stands in the list three times is fetched three times, and each stands for itself', async () => {
+test('a URL that is in the list three times is fetched three times, and each has its own record', async () => {
   const path = await newPath();
   expect((await run(path, [A, A])).fetched).toEqual([A, A]);
   expect((await run(path, [A, B, A, A])).fetched).toEqual([B, A]);
   expect((await run(path, [A, A, A, A, B])).fetched).toEqual([A]);
 });
 
-test('of a URL that stands there twice, the one that failed is fetched again', async () => {
+test('of a URL that is in the list three times, the one that failed is fetched again', async () => {
   const path = await newPath();
   const fetch: Fetch = ({ index, url }) =>
     index === 1 ? failedResult('dns', { index, url }) : okResult({ index, url });
@@ -144,7 +147,7 @@ test('of a URL that stands there twice, the one that failed is fetched again', a
   expect(recalled).toEqual([0, undefined, 2]);
 });
 
-test('results may come in any order', async () => {
+test('results may be written in any order', async () => {
   const path = await newPath();
   const journal = await Journal.open(path, journalOptions());
   for (const [index, url] of [A, B, A].entries()) journal.recall(job(index, url), 'GET', undefined);
@@ -159,7 +162,7 @@ test('results may come in any order', async () => {
   expect((await run(path, [A, B, A])).results.map(({ bytes }) => bytes)).toEqual([0, 1, 2]);
 });
 
-test('another method or another body is another job', async () => {
+test('jobs with different methods or bodies are different jobs', async () => {
   const path = await newPath();
   const jobs = [
     ['GET', undefined],
@@ -181,19 +184,19 @@ test('another method or another body is another job', async () => {
   }
 });
 
-test('an invalid job is journaled as it is shown', async () => {
+test('an invalid job is recorded with its printable URL', async () => {
   const path = await newPath();
   await run(path, ['no url\\u{0}'], { fetch: ({ index, url }) => failedResult('invalid', { index, url }) });
   expect((await run(path, ['no url\\u{0}'], { keepFailed: true })).fetched).toEqual([]);
 });
 
-test('a record with a key like that of another URL is not used for that one', async () => {
+test('a record with the hash of another URL is not used for that URL', async () => {
   const path = await newPath();
   await run(path, [A], { fetch: () => okResult({ url: B }) });
   expect((await run(path, [A])).fetched).toEqual([A]);
 });
 
-test('each line is JSON, with the record in it', async () => {
+test('each line is JSON that contains the record', async () => {
   const path = await newPath();
   await run(path, [A, A], { fetch: failingOn(B) });
   const [header, first, second, rest] = (await readFile(path, 'utf8')).split('\n');
@@ -207,7 +210,7 @@ test('each line is JSON, with the record in it', async () => {
   expect(rest).toBe('');
 });
 
-test('records are found again in a journal of many pages, in any order, however long they are', async () => {
+test('records of any length are found in a journal of many pages, in any order', async () => {
   const path = await newPath();
   const urls = Array.from({ length: 3000 }, (_, index) => `https://example.com/${index}`);
   const text = (index: number) => 'ü'.repeat(index % 500 === 7 ? 200_000 : index % 97);
@@ -222,4 +225,204 @@ test('records are found again in a journal of many pages, in any order, however 
       expect(body).toEqual({ bytes: index, text: text(index) });
     }
   }
+});
+
+describe('a damaged journal', () => {
+  const URLS = ['a', 'b', 'b'].map((name) => `https://example.com/${name}`);
+
+  /** A journal of these URLs: its path and its content. */
+  async function aJournal(urls: readonly string[] = URLS): Promise<{ path: string; bytes: Buffer }> {
+    const path = join(await tempDir(), 'run.journal');
+    await run(path, urls);
+    return { path, bytes: await readFile(path) };
+  }
+
+  test('a journal that ends anywhere is whole after the next run', async () => {
+    const { path, bytes } = await aJournal();
+    const header = bytes.indexOf('\n') + 1;
+    const step = (length: number) => (length < header + 2 ? 3 : 41);
+    for (let length = 0; length <= bytes.length; length += step(length)) {
+      const cut = bytes.subarray(0, length);
+      const whole = Math.max(0, cut.toString('latin1').split('\n').length - 2);
+      await writeFile(path, cut);
+      const { records, fetched, warnings } = await run(path, URLS);
+      expect([length, records, fetched, warnings]).toEqual([length, whole, URLS.slice(whole), []]);
+      const repaired = await readFile(path);
+      expect(repaired.length).toBe(bytes.length);
+      if (length >= header) expect(repaired).toEqual(bytes); // a new header has a new seed
+      expect((await run(path, URLS)).fetched).toEqual([]);
+    }
+  });
+
+  test('a damaged line is reported with its number, and its URL is fetched again', async () => {
+    const { path, bytes } = await aJournal();
+    const text = bytes.toString();
+    await writeFile(path, text.replace('"index":1', '"index":3'));
+    const { fetched, warnings } = await run(path, URLS);
+    expect(fetched).toEqual([URLS[1]]);
+    expect(warnings).toEqual([
+      `Cannot use all of the journal ${JSON.stringify(path)}: line 3 is damaged, its URL is fetched again`,
+    ]);
+    expect(await readFile(path, 'utf8')).toContain('"index":3'); // only an unfinished last line is removed
+  });
+
+  test('any byte may be wrong: no other record is lost, and no wrong record is used', async () => {
+    const { path, bytes } = await aJournal();
+    const random = seededRandom(4);
+    const header = bytes.indexOf('\n') + 1;
+    for (let round = 0; round < 100; round++) {
+      const damaged = Buffer.from(bytes);
+      const at = header + Math.floor(random() * (bytes.length - header));
+      damaged[at] = (damaged[at] ?? 0) ^ (1 + Math.floor(random() * 255));
+      await writeFile(path, damaged);
+      const { fetched, results } = await run(path, URLS, { keepFailed: true });
+      // Without its newline a line damages the next one as well; a newline in the middle splits a line.
+      expect(fetched.length, `byte ${at}`).toBeGreaterThan(0);
+      expect(fetched.length, `byte ${at}`).toBeLessThanOrEqual(bytes[at] === 0x0a ? 2 : 1);
+      expect(results.map(({ url, index, bytes }) => [url, index, bytes])).toEqual(
+        URLS.map((url, index) => [url, index, 1234]),
+      );
+    }
+  });
+
+  test('blocks of zeros, as after a power cut, damage only the lines that contain them', async () => {
+    const { path, bytes } = await aJournal();
+    const lines = bytes.toString().split(/(?<=\n)/);
+    await writeFile(
+      path,
+      [lines[0], lines[1], '\0'.repeat(5000), lines[2], lines[3], '\0'.repeat(9000)].join(''),
+    );
+    const { fetched, warnings } = await run(path, URLS);
+    expect(fetched).toEqual([URLS[1]]);
+    expect(warnings).toHaveLength(1);
+    expect((await readFile(path)).subarray(-100)).not.toContain(0);
+  });
+
+  test('the first damaged lines are reported by number, and the rest are counted', async () => {
+    const urls = Array.from({ length: 40 }, (_, index) => `https://example.com/${index}`);
+    const { path, bytes } = await aJournal(urls);
+    await writeFile(path, bytes.toString().replaceAll('"ok":1', '"ok":0'));
+    const { fetched, warnings } = await run(path, urls);
+    expect(fetched).toHaveLength(40);
+    expect(warnings).toHaveLength(6);
+    expect(warnings[4]).toMatch(/: line 6 is damaged, its URL is fetched again$/);
+    expect(warnings[5]).toMatch(/: and 35 more damaged lines$/);
+  });
+
+  test('a URL whose record is damaged after the journal was opened is fetched again', async () => {
+    const { path, bytes } = await aJournal();
+    const journal = await Journal.open(path, journalOptions());
+    await writeFile(path, bytes.toString().replace('"status":200', '"status":xxx'));
+    const recalled = URLS.map((url, index) => journal.recall(job(index, url), 'GET', undefined)?.index);
+    await journal.end();
+    expect(recalled).toEqual([undefined, 1, 2]);
+  });
+});
+
+describe('Journal.open()', () => {
+  const isRoot = process.getuid?.() === 0;
+
+  async function refusal(path: string): Promise<string> {
+    const error = await Journal.open(path, journalOptions()).then(
+      () => 'opened',
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(UsageError);
+    return error instanceof UsageError ? error.message : '';
+  }
+
+  test.each([
+    ['a list of URLs', 'https://example.com/1\nhttps://example.com/2\n'],
+    ['results', '{"v":1,"index":0,"source":"urls.txt"}\n'],
+    ['a short text', 'hello'],
+    ['zeros', '\0'.repeat(100)],
+    ['the journal of another program', '{"fanout":"journals","v":1,"seed":"0123456789abcdef"}\n'],
+    ['a journal with a damaged first line', '{"fanout":"journal","w":1,"seed":"0123456789abcdef"}\n'],
+  ])('refuses %s, and does not change it', async (_, text) => {
+    const dir = await tempDir();
+    const path = join(dir, 'list.txt');
+    await writeFile(path, text);
+    expect(await refusal(path)).toBe(
+      `Cannot use ${JSON.stringify(path)} as the journal: it holds something else; it must be the journal of an earlier run, or a new file`,
+    );
+    expect(await readFile(path, 'utf8')).toBe(text);
+    expect(await readdir(dir)).toEqual(['list.txt']);
+  });
+
+  test('refuses the journal of a later version by name', async () => {
+    const path = join(await tempDir(), 'journal');
+    await writeFile(path, '{"fanout":"journal","v":2,"seed":"0123456789abcdef"}\n');
+    expect(await refusal(path)).toMatch(/another version of fanout has made it/);
+  });
+
+  test('turns an empty file into a journal', async () => {
+    const path = join(await tempDir(), 'journal');
+    await writeFile(path, '');
+    await run(path, ['https://example.com/']);
+    expect((await run(path, ['https://example.com/'])).fetched).toEqual([]);
+  });
+
+  test('refuses a directory', async () => {
+    const path = join(await tempDir(), 'journal');
+    await mkdir(path);
+    expect(await refusal(path)).toMatch(/it is not a regular file; it must be/);
+  });
+
+  test('refuses a device', async () => {
+    expect(await refusal('/dev/null')).toMatch(/it is not a regular file/);
+  });
+
+  test('refuses a pipe, and does not wait for it', async () => {
+    const path = join(await tempDir(), 'pipe');
+    execFileSync('mkfifo', [path]);
+    expect(await refusal(path)).toMatch(/it is not a regular file/);
+  });
+
+  test('names a directory that does not exist', async () => {
+    const path = join(await tempDir(), 'none', 'journal');
+    expect(await refusal(path)).toMatch(
+      /none\/journal" as the journal: no such file or directory; it must be/,
+    );
+  });
+
+  test.skipIf(isRoot)('refuses a file that is not writable', async () => {
+    const path = join(await tempDir(), 'journal');
+    await writeFile(path, '');
+    await chmod(path, 0o400);
+    expect(await refusal(path)).toMatch(/permission denied/);
+  });
+
+  test.skipIf(isRoot)(
+    'refuses a journal in a directory that is not writable, which cannot contain the lock',
+    async () => {
+      const dir = await tempDir();
+      const path = join(dir, 'journal');
+      await writeFile(path, '');
+      await chmod(dir, 0o500);
+      expect(await refusal(path)).toMatch(/^Cannot lock ".*journal.lock": permission denied$/);
+      await chmod(dir, 0o700);
+    },
+  );
+
+  test('locks a journal under all its names', async () => {
+    const dir = await tempDir();
+    const path = join(dir, 'journal');
+    await writeFile(path, '');
+    await symlink(path, join(dir, 'alias'));
+    const journal = await Journal.open(path, journalOptions());
+    expect(await refusal(join(dir, 'alias'))).toContain(`the run with pid ${process.pid} on `);
+    await journal.end();
+  });
+
+  test('leaves a journal unlocked after a run, and after a run that was refused', async () => {
+    const dir = await tempDir();
+    const path = join(dir, 'journal');
+    const journal = await Journal.open(path, journalOptions());
+    expect(await refusal(path)).toMatch(
+      /is using it; wait until it has ended, or remove ".*journal.lock" if it has$/,
+    );
+    await journal.end();
+    await run(path, []);
+    expect(await readdir(dir)).toEqual(['journal']);
+  });
 });

@@ -10,7 +10,7 @@ const APPEND = fileURLToPath(new URL('append-until-killed.ts', import.meta.url))
 const FILL = fileURLToPath(new URL('append-until-full.ts', import.meta.url));
 const WITH_TSX = ['--import', import.meta.resolve('tsx')];
 
-test('a run that is killed loses nothing of what it found, and the next one may begin at once', async () => {
+test('a run that is killed keeps the records that it found, and the next run can start at once', async () => {
   const path = join(await tempDir(), 'journal');
   let records = 0;
   for (let round = 0; round < 5; round++) {
@@ -28,9 +28,9 @@ test('a run that is killed loses nothing of what it found, and the next one may 
   expect([fetched, warnings]).toEqual([[], []]);
 });
 
-test('a journal that may not grow ends with an error, and is whole up to there', async () => {
+test('a journal that reaches the file size limit ends with an error, and keeps its whole lines', async () => {
   const path = join(await tempDir(), 'journal');
-  // The limit is that of the process: a write beyond it takes what fits, and the next one fails.
+  // A write beyond the limit of the process is cut, and the next one fails.
   const limited = ['-c', 'ulimit -f 64; exec "$@"', 'sh', process.execPath, ...WITH_TSX, FILL, path];
   const { stdout, stderr } = await startProcess('sh', limited).done;
   expect(stderr).toBe('');

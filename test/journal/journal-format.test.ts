@@ -1,0 +1,107 @@
+import { open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import {
+  decodeEntry,
+  encodeLine,
+  extractRecord,
+  HEADER_LENGTH,
+  readHeader,
+  sealLines,
+} from '../../src/journal/journal-format.ts';
+import { UsageError } from '../../src/model/errors.ts';
+import { encodeRecord } from '../../src/model/record.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+
+/** What `readHeader()` returns or throws for a file with this text, and the content of the file after it. */
+async function header(text: string): Promise<{ seed: unknown; content: string }> {
+  const path = join(await tempDir(), 'journal');
+  await writeFile(path, text);
+  const file = await open(path, 'r+');
+  onTestFinished(() => file.close());
+  const seed = await readHeader(file, path).catch((error: unknown) => error);
+  return { seed, content: await readFile(path, 'utf8') };
+}
+
+const HEADER = '{"fanout":"journal","v":1,"seed":"00000001fffffffe"}\n';
+
+test('readHeader() returns the seed as two signed words of 32 bits', async () => {
+  expect(HEADER_LENGTH).toBe(HEADER.length);
+  expect(await header(`${HEADER}more\n`)).toEqual({
+    seed: { first: 1, second: -2 },
+    content: `${HEADER}more\n`,
+  });
+});
+
+test('readHeader() turns a file that ends within its first line into a journal, and leaves any other file unchanged', async () => {
+  for (const length of [0, 1, 30, 40, HEADER.length - 1]) {
+    const { seed, content } = await header(HEADER.slice(0, length));
+    expect(seed).toEqual({ first: expect.any(Number), second: expect.any(Number) });
+    expect(content).toMatch(/^\{"fanout":"journal","v":1,"seed":"[0-9a-f]{16}"\}\n$/);
+  }
+  for (const text of [
+    'x',
+    '{"fanout":"journal","v":2',
+    `${HEADER.slice(0, -1)} `,
+    HEADER.replace('fffe', 'FFFE'),
+  ]) {
+    const { seed, content } = await header(text);
+    expect(seed).toBeInstanceOf(UsageError);
+    expect(content).toBe(text);
+  }
+});
+
+test('readHeader() gives each new journal another seed', async () => {
+  expect((await header('')).content).not.toBe((await header('')).content);
+});
+
+const KEY = { first: 0x0123_4567, second: 0x89ab_cdef };
+const ENTRY = { first: 0, second: 0, occurrence: 0, isOk: false };
+
+/** Lines as they are written, all with the same hash. */
+function sealed(...lines: readonly string[]): Buffer {
+  const batch = Buffer.from(lines.join(''));
+  sealLines(
+    batch,
+    lines.flatMap(() => [KEY.first, KEY.second | 0]),
+  );
+  return batch;
+}
+
+test.each([0, 7, 10, 99, 123_456, 2 ** 31])(
+  'decodeEntry() returns the key of a line with occurrence %i, and whether its record is a success',
+  (occurrence) => {
+    const results = [okResult(), failedResult('dns')];
+    const batch = sealed(...results.map((result) => encodeLine(occurrence, result)));
+    let start = 0;
+    for (const result of results) {
+      const end = batch.indexOf('\n', start);
+      const entry = { ...ENTRY };
+      expect(decodeEntry(batch, start, end, entry)).toBe(true);
+      expect(entry).toEqual({ ...KEY, occurrence, isOk: result.ok });
+      const line = batch.toString('utf8', start, end);
+      expect(extractRecord(line, { ...KEY, occurrence })).toBe(encodeRecord(result));
+      expect(extractRecord(line, { ...KEY, occurrence: occurrence + 1 })).toBeUndefined();
+      expect(extractRecord(line, { ...KEY, second: 1, occurrence })).toBeUndefined();
+      start = end + 1;
+    }
+  },
+);
+
+test('decodeEntry() refuses a line in which any byte was changed', () => {
+  const batch = sealed(encodeLine(12, okResult()));
+  const end = batch.length - 1;
+  for (let at = 0; at < end; at++) {
+    const damaged = Buffer.from(batch);
+    damaged[at] = (damaged[at] ?? 0) ^ 1;
+    expect(decodeEntry(damaged, 0, end, { ...ENTRY }), `byte ${at}`).toBe(false);
+  }
+});
+
+test('decodeEntry() refuses a line that lacks any number of bytes at its end', () => {
+  const batch = sealed(encodeLine(0, okResult()));
+  for (let end = 0; end < batch.length - 1; end++) {
+    expect(decodeEntry(batch, 0, end, { ...ENTRY }), `${end} bytes`).toBe(false);
+  }
+});
