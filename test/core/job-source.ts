@@ -5,13 +5,13 @@ export interface TestJob {
 
 type Next = IteratorResult<Iterable<TestJob>, undefined>;
 
-/** A source of jobs in the hands of the test: it counts what is pulled from it, and waits when it has nothing. */
+/** A source of jobs that the test controls. It counts the jobs pulled from it, and waits while it has none. */
 export class JobSource implements AsyncIterable<Iterable<TestJob>> {
   /** Jobs pulled so far. */
   pulled = 0;
-  /** How often a batch was asked for. */
-  asked = 0;
-  /** How often it was told that no more is wanted. */
+  /** Number of batches requested. */
+  requested = 0;
+  /** Number of calls of `return()`. */
   returned = 0;
   #waiting: { resolve: (next: Next) => void; reject: (error: unknown) => void } | undefined;
   readonly #ready: (() => Promise<Next>)[] = [];
@@ -38,7 +38,7 @@ export class JobSource implements AsyncIterable<Iterable<TestJob>> {
   [Symbol.asyncIterator](): AsyncIterator<Iterable<TestJob>, undefined> {
     return {
       next: () => {
-        this.asked += 1;
+        this.requested += 1;
         return (
           this.#ready.shift()?.() ?? new Promise((resolve, reject) => (this.#waiting = { resolve, reject }))
         );

@@ -17,7 +17,7 @@ type Parts = Partial<PipelineOptions<TestJob, TestResult>> & {
   readonly isKeptOpen?: () => boolean;
 };
 
-/** A pipeline whose work, clock, limiter and source are in the hands of the test. */
+/** A pipeline whose work, clock, limiter and source the test controls. */
 export class TestRun {
   readonly source = new JobSource();
   readonly clock = new FakeClock();
@@ -28,7 +28,7 @@ export class TestRun {
   readonly failures = new Set<number>();
   /** Results taken so far. */
   readonly taken: TestResult[] = [];
-  /** Jobs whose work was started, each time. */
+  /** Jobs whose work was started, once for each start. */
   readonly started: TestJob[] = [];
   readonly #inFlight: { job: TestJob; end: (step: Step) => void; fail: (error: unknown) => void }[] = [];
 
@@ -57,7 +57,7 @@ export class TestRun {
     return this.taken;
   }
 
-  /** Ends the work in flight that was started first, with a result or with what is given. */
+  /** Ends the work in flight that was started first, with an OK result or the given outcome. */
   async end(step?: Step): Promise<void> {
     const work = this.#inFlight.shift();
     if (work === undefined) throw new Error('No work is in flight');
@@ -71,7 +71,7 @@ export class TestRun {
     while (this.#inFlight.length > 0) await this.end();
   }
 
-  /** Lets the work in flight that was started first reject. */
+  /** Makes the work in flight that was started first reject. */
   async fail(error: unknown): Promise<void> {
     this.#inFlight.shift()?.fail(error);
     await allReactions();

@@ -1,10 +1,10 @@
-/** What has become of a promise so far. */
+/** The current state of a promise. */
 export type Watched<T> =
   | { readonly state: 'pending' }
   | { readonly state: 'fulfilled'; readonly value: T }
   | { readonly state: 'rejected'; readonly reason: unknown };
 
-/** Looks at a promise without waiting for it. */
+/** Observes a promise without waiting for it. */
 export function watch<T>(promise: T | Promise<T>): () => Watched<T> {
   let seen: Watched<T> = { state: 'pending' };
   Promise.resolve(promise).then(
@@ -18,7 +18,7 @@ export function watch<T>(promise: T | Promise<T>): () => Watched<T> {
   return () => seen;
 }
 
-/** Lets every reaction of a promise run that can run without an event from outside. */
+/** Runs all promise reactions that can run without an external event. */
 export function allReactions(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

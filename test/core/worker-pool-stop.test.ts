@@ -6,12 +6,12 @@ import { allReactions, watch } from './watch.ts';
 
 const reason = new Error('enough');
 
-/** A pool whose work waits until it is let go, or gives up when it is told to. */
+/** A pool whose work waits until `letGo` is called. */
 function testPool(options: Partial<WorkerPoolOptions<number, number>> = {}) {
   const controller = new AbortController();
   const started: number[] = [];
   const signals = new Set<AbortSignal>();
-  const gate = deferred();
+  const release = deferred();
   const pool = new WorkerPool<number, number>({
     concurrency: 1,
     queueSize: 1,
@@ -19,13 +19,13 @@ function testPool(options: Partial<WorkerPoolOptions<number, number>> = {}) {
     work: async (job, signal) => {
       started.push(job);
       signals.add(signal);
-      await gate.promise;
+      await release.promise;
       return job;
     },
     ...options,
   });
   const listeners = () => getEventListeners(controller.signal, 'abort').length;
-  return { pool, controller, started, signals, letGo: gate.resolve, listeners };
+  return { pool, controller, started, signals, letGo: release.resolve, listeners };
 }
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -35,7 +35,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('An abort of a WorkerPool', () => {
-  it('does not start a job that was given to a worker in the same breath', async () => {
+  it('does not start a job that was handed to a worker at the same time', async () => {
     const { pool, controller, started } = testPool();
     await allReactions();
     const submitted = pool.submit(0);
@@ -45,7 +45,7 @@ describe('An abort of a WorkerPool', () => {
     expect(started).toEqual([]);
   });
 
-  it('rejects every submit that waits, and every later one, with the reason, closed or not', async () => {
+  it('rejects waiting and later submits with the reason, also after close()', async () => {
     const { pool, controller, letGo } = testPool();
     const submits = [0, 1, 2, 3].map((job) => watch(pool.submit(job)));
     await allReactions();
@@ -73,7 +73,7 @@ describe('An abort of a WorkerPool', () => {
     expect([...signals].map((signal) => signal.reason)).toEqual([reason]);
   });
 
-  it('between two results drops those that wait and ends the loop', async () => {
+  it('between two results drops waiting results and ends the loop', async () => {
     const { pool, controller } = testPool({ concurrency: 2, queueSize: 9, work: (job) => job });
     for (let job = 0; job < 9; job += 1) await pool.submit(job);
     await allReactions();
@@ -88,7 +88,7 @@ describe('An abort of a WorkerPool', () => {
     expect(taken).toEqual([0]);
   });
 
-  it('when all work is done leaves the results that wait', async () => {
+  it('after all work is done keeps waiting results', async () => {
     const { pool, controller, letGo } = testPool({ queueSize: 2 });
     await pool.submit(0);
     pool.close();
@@ -118,7 +118,7 @@ describe('A WorkerPool listens to the signal', () => {
     expect(listeners()).toBe(0);
   });
 
-  it('until its results were left and the busy workers are done', async () => {
+  it('until its results are left and the busy workers are done', async () => {
     const { pool, listeners } = testPool({ work: (job) => job });
     await pool.submit(0);
     for await (const _ of pool.results()) break;
@@ -128,7 +128,7 @@ describe('A WorkerPool listens to the signal', () => {
 });
 
 describe('Leaving the results of a WorkerPool early', () => {
-  it('frees the submits that wait, drops what is queued and tells the work', async () => {
+  it('releases waiting submits, drops queued jobs, and aborts the signal of the work', async () => {
     const first = deferred();
     const { pool, started, signals } = testPool({
       queueSize: 2,
@@ -164,8 +164,8 @@ describe('Leaving the results of a WorkerPool early', () => {
   });
 });
 
-describe('WorkerPool says what is wrong', () => {
-  it('with a submit after close', async () => {
+describe('WorkerPool refuses', () => {
+  it('a submit after close()', async () => {
     const { pool } = testPool();
     pool.close();
     await expect(pool.submit(0)).rejects.toThrow('Cannot submit a job: the pool is closed');
@@ -183,7 +183,7 @@ describe('WorkerPool says what is wrong', () => {
     ['concurrency', '8', RangeError, 'Cannot use "8" for concurrency: it must be a whole number above 0'],
     ['work', undefined, TypeError, 'Cannot use "undefined" for work: it must be a function'],
     ['signal', {}, TypeError, 'Cannot use "object" for signal: it must be an AbortSignal'],
-  ])('with %s: %j', (name, value, Kind, message) => {
+  ])('an invalid option, %s: %j', (name, value, Kind, message) => {
     expect(() => testPool({ [name]: value })).toThrow(new Kind(message));
   });
 });

@@ -4,31 +4,25 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type JobOutcome, WorkerPool } from '../../src/core/worker-pool.ts';
+import { type Deferred, deferred } from './deferred.ts';
 
-/** Work that a test lets end job by job. */
-function gatedWork() {
+/** Work that the test ends job by job. */
+function controlledWork() {
   const started: number[] = [];
-  const gates = new Map<number, { open: () => void; promise: Promise<void> }>();
-  const gateOf = (job: number) => {
-    let gate = gates.get(job);
-    if (gate === undefined) {
-      let open = () => {};
-      const promise = new Promise<void>((resolve) => {
-        open = resolve;
-      });
-      gate = { open, promise };
-      gates.set(job, gate);
-    }
-    return gate;
+  const ends = new Map<number, Deferred<void>>();
+  const endOf = (job: number) => {
+    const end = ends.get(job) ?? deferred();
+    ends.set(job, end);
+    return end;
   };
   return {
     started,
-    open: (...jobs: number[]) => {
-      for (const job of jobs) gateOf(job).open();
+    end: (...jobs: number[]) => {
+      for (const job of jobs) endOf(job).resolve();
     },
     work: async (job: number) => {
       started.push(job);
-      await gateOf(job).promise;
+      await endOf(job).promise;
       return job * 2;
     },
   };
@@ -60,16 +54,16 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('WorkerPool', () => {
-  it('gives every job one result, and never works on more at once than it may', async () => {
-    let underWay = 0;
+  it('gives every job one result, and works on at most `concurrency` jobs at once', async () => {
+    let inFlight = 0;
     let most = 0;
     const pool = new WorkerPool<number, number>({
       concurrency: 3,
       queueSize: 5,
       work: async (job) => {
-        most = Math.max(most, ++underWay);
+        most = Math.max(most, ++inFlight);
         await turn();
-        underWay -= 1;
+        inFlight -= 1;
         return job;
       },
     });
@@ -81,21 +75,21 @@ describe('WorkerPool', () => {
   });
 
   it('starts jobs in the order they were submitted', async () => {
-    const { work, started, open } = gatedWork();
+    const { work, started, end } = controlledWork();
     const pool = new WorkerPool({ concurrency: 2, queueSize: 10, work });
     for (let job = 0; job < 6; job++) await pool.submit(job);
-    open(0, 1, 2, 3, 4, 5);
+    end(0, 1, 2, 3, 4, 5);
     await pool.drain();
     expect(started).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  it('takes any value for a job, undefined too', async () => {
+  it('accepts any value as a job, also undefined', async () => {
     const pool = new WorkerPool<undefined, string>({ concurrency: 1, queueSize: 1, work: () => 'done' });
     await pool.submit(undefined);
     expect(await pool.drain()).toEqual([{ ok: true, job: undefined, value: 'done' }]);
   });
 
-  it('makes a throw and a rejection results of their jobs, and loses no worker by them', async () => {
+  it('turns exceptions and rejections into results, and loses no worker', async () => {
     const pool = new WorkerPool<number, number>({
       concurrency: 1,
       queueSize: 5,
@@ -113,17 +107,17 @@ describe('WorkerPool', () => {
   });
 
   it('holds submit back while the queue is full', async () => {
-    const { work, open } = gatedWork();
+    const { work, end } = controlledWork();
     const pool = new WorkerPool({ concurrency: 1, queueSize: 2, work });
     for (const job of [0, 1, 2]) await pool.submit(job);
     const waiting = pool.submit(3);
     expect(await isSettled(waiting)).toBe(false);
-    open(0, 1, 2, 3);
+    end(0, 1, 2, 3);
     await waiting;
     expect(values(await pool.drain())).toEqual([0, 2, 4, 6]);
   });
 
-  it('holds everything back when the results are forgotten, and loses none of them', async () => {
+  it('holds everything back while results are not taken, and loses none of them', async () => {
     let worked = 0;
     const pool = new WorkerPool<number, number>({ concurrency: 2, queueSize: 3, work: () => ++worked });
     let submitted = 0;
@@ -142,7 +136,7 @@ describe('WorkerPool', () => {
     expect(await results).toHaveLength(50);
   });
 
-  it('works no further ahead of a slow consumer than its bounds', async () => {
+  it('works ahead of a slow consumer only within its bounds', async () => {
     let worked = 0;
     const pool = new WorkerPool<number, number>({ concurrency: 2, queueSize: 3, work: () => ++worked });
     const submitting = (async () => {
@@ -179,28 +173,28 @@ describe('WorkerPool', () => {
     expect([run.status, `${run.stdout}`]).toEqual([0, 'submitted\n']);
   });
 
-  it('stops everything when its results are left early', async () => {
-    const { work, started, open } = gatedWork();
+  it('stops everything if its results are left early', async () => {
+    const { work, started, end } = controlledWork();
     const pool = new WorkerPool({ concurrency: 1, queueSize: 1, work });
     await pool.submit(0);
     await pool.submit(1);
     const waiting = pool.submit(2);
-    open(0);
+    end(0);
     for await (const _ of pool.results()) break;
     await expect(waiting.then(() => pool.submit(3))).rejects.toThrow('Nobody takes the results');
-    open(1, 2, 3);
+    end(1, 2, 3);
     expect(started.length).toBeLessThanOrEqual(2);
   });
 
-  it('refuses jobs after it was closed, and still works on those that waited', async () => {
-    const { work, open } = gatedWork();
+  it('refuses jobs after close(), and works on those that waited', async () => {
+    const { work, end } = controlledWork();
     const pool = new WorkerPool({ concurrency: 1, queueSize: 1, work });
     await pool.submit(0);
     await pool.submit(1);
     const waiting = pool.submit(2);
     pool.close();
     await expect(pool.submit(3)).rejects.toThrow('closed');
-    open(0, 1, 2);
+    end(0, 1, 2);
     expect(values(await pool.drain())).toEqual([0, 2, 4]);
     await waiting;
   });
@@ -213,7 +207,7 @@ describe('WorkerPool', () => {
     expect(await all(results)).toEqual([]);
   });
 
-  it('drains what is left after some results were taken', async () => {
+  it('drain() collects the rest after some results were taken', async () => {
     const pool = new WorkerPool<number, number>({ concurrency: 1, queueSize: 5, work: (job) => job });
     for (const job of [0, 1, 2]) await pool.submit(job);
     const first = await pool.results().next();
@@ -231,7 +225,7 @@ describe('WorkerPool', () => {
 describe('WorkerPool under an abort', () => {
   const reason = new Error('enough');
 
-  it('throws the reason when it was aborted before it began', async () => {
+  it('throws the reason if it was aborted before the start', async () => {
     const pool = new WorkerPool<number, number>({
       concurrency: 1,
       queueSize: 1,
@@ -242,9 +236,9 @@ describe('WorkerPool under an abort', () => {
     await expect(all(pool.results())).rejects.toBe(reason);
   });
 
-  it('lets waiting submits go, drops what is queued, and ends after what is under way', async () => {
+  it('rejects waiting submits, drops queued jobs, and ends after the work in flight', async () => {
     const controller = new AbortController();
-    const { work, started, open } = gatedWork();
+    const { work, started, end } = controlledWork();
     const pool = new WorkerPool({ concurrency: 1, queueSize: 1, work, signal: controller.signal });
     await pool.submit(0);
     await pool.submit(1);
@@ -253,12 +247,12 @@ describe('WorkerPool under an abort', () => {
     await expect(waiting).rejects.toBe(reason);
     const results = all(pool.results());
     expect(await isSettled(results)).toBe(false);
-    open(0);
+    end(0);
     await expect(results).rejects.toBe(reason);
     expect(started).toEqual([0]);
   });
 
-  it('tells the work, so that it can end at once', async () => {
+  it('aborts the signal of the work, so that it can end at once', async () => {
     const controller = new AbortController();
     const pool = new WorkerPool<number, void>({
       concurrency: 1,
@@ -271,7 +265,7 @@ describe('WorkerPool under an abort', () => {
     await expect(all(pool.results())).rejects.toBe(reason);
   });
 
-  it('frees workers whose results nobody takes', async () => {
+  it('releases workers whose results are not taken', async () => {
     const controller = new AbortController();
     const pool = new WorkerPool<number, number>({
       concurrency: 1,
@@ -285,7 +279,7 @@ describe('WorkerPool under an abort', () => {
     await expect(all(pool.results())).rejects.toBe(reason);
   });
 
-  it('changes nothing after the end, and leaves no listener on the signal', async () => {
+  it('has no effect after the end, and leaves no listener on the signal', async () => {
     const controller = new AbortController();
     const pool = new WorkerPool<number, number>({
       concurrency: 1,

@@ -18,7 +18,7 @@ describe('Pipeline reads no more than it has room for', () => {
     expect(await all).toHaveLength(100);
   });
 
-  test('and asks for the next batch only when the whole of the last one is in the queue', async () => {
+  test('and asks for the next batch only when the whole last batch is in the queue', async () => {
     const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
     run.source
       .give(CAPACITY + WORKERS + 1)
@@ -26,21 +26,21 @@ describe('Pipeline reads no more than it has room for', () => {
       .end();
     const all = run.takeAll();
     await allReactions();
-    expect(run.source.asked).toBe(1);
+    expect(run.source.requested).toBe(1);
     await run.end();
-    expect(run.source.asked).toBeGreaterThan(1);
+    expect(run.source.requested).toBeGreaterThan(1);
     await run.endAll();
     await all;
   });
 
-  test('while nobody takes the results, and goes on when somebody does', async () => {
+  test('while results are not taken, and continues when they are', async () => {
     const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
     run.source.give(100).end();
     const results = run.pipeline.results();
     const first = results.next();
     await run.endAll();
     await first;
-    // One was taken, as many results wait as there are workers, and each worker holds one more.
+    // One result was taken, one per worker waits, and each worker holds one more.
     expect(run.started).toHaveLength(1 + WORKERS + WORKERS);
     expect(run.source.pulled).toBe(1 + WORKERS + WORKERS + CAPACITY + 1);
     for (let taken = 2; taken <= 50; taken += 1) {
@@ -52,7 +52,7 @@ describe('Pipeline reads no more than it has room for', () => {
     await results.return();
   });
 
-  test('and holds no place in a lane for a result that nobody takes', async () => {
+  test('and counts a job whose result is not taken as no longer in flight', async () => {
     const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
     run.source.give(100).end();
     const results = run.pipeline.results();
@@ -76,7 +76,7 @@ describe('Pipeline reads no more than it has room for', () => {
     expect(ids(await all)).toEqual(idsTo(3));
   });
 
-  test('and gives results of fast lanes while a slow one is closed', async () => {
+  test('and gives results of fast keys while a slow one is not allowed', async () => {
     const run = new TestRun({ capacity: CAPACITY, concurrency: WORKERS });
     run.limiter.keyAllowedFrom.set('slow', 1_000);
     run.source.giveEach(['slow', 'a', 'b', 'slow', 'c', 'd']).end();
@@ -89,8 +89,8 @@ describe('Pipeline reads no more than it has room for', () => {
   });
 });
 
-describe('Leaving the results of an engine early', () => {
-  test('stops the reading, tells the source, and accounts for every job', async () => {
+describe('Leaving the results of a Pipeline early', () => {
+  test('stops reading, closes the source, and accounts for every job', async () => {
     const ended: number[] = [];
     const run = new TestRun({ onEnd: () => ended.push(run.source.pulled) });
     run.source.give(100);
@@ -120,7 +120,7 @@ describe('Leaving the results of an engine early', () => {
     expect(run.scheduler.inFlight).toBe(0);
   });
 
-  test('while workers wait to hand over their results leaves no rejection unheard', async () => {
+  test('while workers wait to hand over their results causes no unhandled rejection', async () => {
     const run = new TestRun();
     run.source.give(100);
     const results = run.pipeline.results();
@@ -145,7 +145,7 @@ describe('Leaving the results of an engine early', () => {
   });
 });
 
-/** The results, with the work of the first job ended as soon as it was started. */
+/** The results; the work of the first job is ended as soon as it is started. */
 async function* resultsOf(run: TestRun) {
   const results = run.pipeline.results();
   const first = results.next();
