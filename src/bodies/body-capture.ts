@@ -22,7 +22,7 @@ export interface BodyCaptureOptions {
 }
 
 /** How the body of a response is read. */
-export interface BodyPlan {
+interface BodyPlan {
   readonly maxBytes: number;
   readonly sink: BodySink | undefined;
   /** The status the response counts as: 200 for a 206 that completes a resumed body. */

@@ -13,7 +13,7 @@ const FLUSH_DELAY_MS = 4;
 /** EPIPE of a pipe, ECONNRESET of a socket, EOF of a pipe on Windows. */
 const READER_CLOSED = new Set(['EPIPE', 'ECONNRESET', 'EOF']);
 
-export interface LineWriterOptions {
+interface LineWriterOptions {
   /** The name of the output in errors. */
   readonly name: string;
   /** Leave the stream open at the end, because it has another owner, such as standard error. */

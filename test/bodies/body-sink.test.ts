@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InlineSink } from '../../src/bodies/body-sink.ts';
 
-function keep(pieces: readonly (string | Buffer)[], { isWhole = true, maxBytes = 10 } = {}) {
+function inlined(pieces: readonly (string | Buffer)[], { isWhole = true, maxBytes = 10 } = {}) {
   const sink = new InlineSink(maxBytes);
   for (const piece of pieces) sink.write(Buffer.from(piece));
   return sink.end(false, isWhole);
@@ -17,7 +17,7 @@ describe('InlineSink', () => {
     ['half a character', [Buffer.from([0xc3])], { bytes: 1, base64: 'ww==' }],
     ['a body of exactly the limit', ['1234567890'], { bytes: 10, text: '1234567890' }],
   ])('keeps %s', (_what, pieces, kept) => {
-    expect(keep(pieces)).toEqual(kept);
+    expect(inlined(pieces)).toEqual(kept);
   });
 
   it('copies each piece', () => {
@@ -29,12 +29,12 @@ describe('InlineSink', () => {
   });
 
   it('keeps nothing of a body over the limit', () => {
-    expect(keep(['12345', '67890', 'x'])).toBeUndefined();
-    expect(keep(['x'.repeat(11), ''])).toBeUndefined();
+    expect(inlined(['12345', '67890', 'x'])).toBeUndefined();
+    expect(inlined(['x'.repeat(11), ''])).toBeUndefined();
   });
 
   it('keeps nothing of a body that was cut or dropped', () => {
-    expect(keep(['x'], { isWhole: false })).toBeUndefined();
+    expect(inlined(['x'], { isWhole: false })).toBeUndefined();
     const sink = new InlineSink(10);
     sink.write(Buffer.from('x'));
     sink.drop();

@@ -3,11 +3,11 @@ import { MAX_MATCH_LENGTH, TextMatcher, type TextRules } from '../../src/bodies/
 
 interface Search extends Partial<TextRules> {
   readonly contentType?: string;
-  /** Bytes in each chunk; all in one if left out. */
+  /** Bytes of each chunk; one chunk if unset. */
   readonly cut?: number;
 }
 
-/** What a matcher says of a body. */
+/** The first rule that a body does not meet. */
 function search(
   body: string | Uint8Array,
   { contentType, cut = Number.POSITIVE_INFINITY, ...rules }: Search,
@@ -22,7 +22,7 @@ function search(
 const LONG = 'x'.repeat(3 * MAX_MATCH_LENGTH);
 
 describe('TextMatcher', () => {
-  it.each([1, 2, 3, 5, 1000])('finds what lies across the borders of chunks of %i bytes', (cut) => {
+  it.each([1, 2, 3, 5, 1000])('finds text across chunks of %i bytes', (cut) => {
     const rules = { contains: ['grüße 👋 welt'], matches: [/w.lt\b/], cut };
     expect(search('viele grüße 👋 welt!', rules)).toBeUndefined();
     expect(search('viele grüße, welt!', rules)).toBe('the body does not contain "grüße 👋 welt"');
@@ -30,7 +30,7 @@ describe('TextMatcher', () => {
     expect(search('ein wort', { matches: [/^wort/], cut })).toBe('the body does not match "^wort"');
   });
 
-  it('says which of several rules is broken', () => {
+  it('returns the first of several rules that is not met', () => {
     const rules = { contains: ['a', 'b'], matches: [/c/, /d/], notContains: ['e', 'f'] };
     expect(search('abcd', rules)).toBeUndefined();
     expect(search('acd', rules)).toBe('the body does not contain "b"');
@@ -47,14 +47,14 @@ describe('TextMatcher', () => {
     expect(search(body, { contains: ['grüße'], matches: [/^gr/], contentType, cut: 1 })).toBeUndefined();
   });
 
-  it('takes an unknown charset, and none, for UTF-8', () => {
+  it('reads a body with an unknown or no charset as UTF-8', () => {
     expect(
       search('grüße', { contains: ['grüße'], contentType: 'text/html; charset=klingon' }),
     ).toBeUndefined();
     expect(search('grüße', { contains: ['grüße'] })).toBeUndefined();
   });
 
-  it('is not stopped by bytes that are no text', () => {
+  it('accepts bytes that are not text', () => {
     expect(search(Buffer.from([0xff, 0x00, 0x61, 0xe2, 0x82]), { contains: ['a'] })).toBeUndefined();
   });
 
@@ -69,7 +69,7 @@ describe('TextMatcher', () => {
     },
   );
 
-  it('finds the longest text that may be asked for, wherever it begins', () => {
+  it('finds the longest allowed text at any position', () => {
     const needle = `<${'n'.repeat(MAX_MATCH_LENGTH - 2)}>`;
     for (const at of [0, 1, 1000, MAX_MATCH_LENGTH, MAX_MATCH_LENGTH + 1]) {
       const body = `${LONG.slice(0, at)}${needle}${LONG}`;
@@ -77,18 +77,18 @@ describe('TextMatcher', () => {
     }
   });
 
-  it('takes ^ and $ for the borders of the body, not for those of a window', () => {
+  it('matches ^ and $ only at the start and end of the body, not of a window', () => {
     expect(search(`a${LONG}b`, { matches: [/^ax/, /xb$/], cut: 4096 })).toBeUndefined();
     expect(search(`a${LONG}b`, { matches: [/^x/], cut: 4096 })).toBe('the body does not match "^x"');
     expect(search(`a${LONG}b`, { matches: [/x$/], cut: 4096 })).toBe('the body does not match "x$"');
   });
 
-  it('judges an empty body', () => {
+  it('accepts an empty body', () => {
     expect(search('', { contains: ['a'] })).toBe('the body does not contain "a"');
     expect(search('', { notContains: ['a'], matches: [/^$/] })).toBeUndefined();
   });
 
-  it('can use one regular expression for many bodies at a time', () => {
+  it('searches several bodies with one regular expression at a time', () => {
     const matches = [/needle/g];
     const [first, second] = [0, 1].map(
       () => new TextMatcher({ contains: [], notContains: [], matches }, undefined),

@@ -87,7 +87,7 @@ export function verdictLine({ results, failed, known, flaky }: ReportSummary): V
 export type Section = (typeof SECTIONS)[number];
 
 /** The section of a finding: a result that failed, has a warning, or failed in the baseline. `undefined` for others. */
-export function sectionOf(result: Result): Section | undefined {
+function sectionOf(result: Result): Section | undefined {
   if (failsRun(result)) return 'failed';
   if (!result.ok) return result.baseline === 'known' ? 'known' : 'flaky';
   if (result.warning !== undefined) return 'warned';
