@@ -3,10 +3,10 @@ import { build } from 'rolldown';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Of a module its path, and the paths of those that it imports. */
+/** Returns the paths that a module imports. */
 type Imports = (path: string) => readonly string[];
 
-/** These modules, and all that are loaded with them. */
+/** Returns these modules and everything that they load. */
 function loadedWith(entries: readonly string[], imports: Imports): ReadonlySet<string> {
   const found = new Set(entries.map((entry) => `${ROOT}src/${entry}`));
   for (const path of found) for (const imported of imports(path)) found.add(imported);
@@ -15,7 +15,7 @@ function loadedWith(entries: readonly string[], imports: Imports): ReadonlySet<s
 
 const PARTS = ['main', 'engine', 'fetch'] as const;
 
-/** What every run loads, what `fanout fetch` shares with the library, and what it has beside that. */
+/** Assigns each module to a part: what every run loads, what `fanout fetch` shares with the library, the rest of `fanout fetch`. */
 function partsOf(imports: Imports): (path: string) => (typeof PARTS)[number] | undefined {
   const always = loadedWith(['cli/main.ts'], imports);
   const library = loadedWith(['index.ts'], imports);
@@ -29,8 +29,8 @@ function partsOf(imports: Imports): (path: string) => (typeof PARTS)[number] | u
 
 let partOf: ReturnType<typeof partsOf> | undefined;
 
-// Each file costs half a millisecond to load, so the 200 modules of `fanout fetch` are a few of them. The others are cut up
-// by what is loaded together. Dependencies stay outside.
+// Loading a file takes half a millisecond, so the 200 modules of `fanout fetch` become a few files. The others are split
+// by what is loaded together. Dependencies are not bundled.
 await build({
   cwd: ROOT,
   input: {
@@ -47,7 +47,7 @@ await build({
     codeSplitting: {
       groups: PARTS.map((part, index) => ({
         debugName: part,
-        // What is in a part takes along what it imports, but for what is in one before it.
+        // A part includes its imports, except those that belong to a part before it.
         priority: PARTS.length - index,
         name: (path, context) => {
           partOf ??= partsOf((of) => context.getModuleInfo(of)?.importedIds ?? []);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const DIST = fileURLToPath(new URL('../dist', import.meta.url));
 const RELATIVE = /(?<=from ['"]|import\(['"])(\.[^'"]+)\.ts(?=['"])/g;
 
-/** The declaration files that those of the library lead to, itself among them, by the paths they import. */
+/** Returns the declaration files that this one needs, this one included, by path. */
 async function reachable(path: string, found: Map<string, string>): Promise<Map<string, string>> {
   if (found.has(path)) return found;
   const text = await readFile(path, 'utf8');
@@ -16,8 +16,8 @@ async function reachable(path: string, found: Map<string, string>): Promise<Map<
   return found;
 }
 
-// tsc declares every file of src. What the library does not export is nobody's to import, and most of what would be
-// installed; what stays says `.js` in its imports, as every version of TypeScript understands it.
+// tsc declares every file of src. Only the declarations that the library needs are kept, because the others would be most of
+// the package. Their imports end in `.js`, which every version of TypeScript understands.
 const kept = await reachable(join(DIST, 'index.d.ts'), new Map());
 for (const [path, text] of kept) await writeFile(path, text.replace(RELATIVE, '$1.js'));
 for (const name of await readdir(DIST, { recursive: true })) {

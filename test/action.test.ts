@@ -25,7 +25,7 @@ interface Action {
 const action: Action = parse(await readFile(join(ROOT, 'action.yml'), 'utf8'));
 const script = action.runs.steps.find(({ id }) => id === 'fetch');
 
-/** Runs the script of the action as the runner does, with an npx that starts the built program and notes its arguments. */
+/** Runs the script of the action as the runner does, with an npx that starts the built program and records its arguments. */
 async function runAction(inputs: Readonly<Record<string, string>>) {
   const directory = await tempDir();
   const npx = join(directory, 'npx');
@@ -70,7 +70,7 @@ test('the version is that of the package', async () => {
 });
 
 describe('the action', () => {
-  it('sets its outputs, leaves all reports, and ends as fanout does', async () => {
+  it('sets its outputs, writes all reports, and ends with the exit code of fanout', async () => {
     const origin = await anOrigin();
     const { code, outputs, stderr } = await runAction({
       urls: `${origin.url}/ok\n\n${origin.url}/status/404\r\n${origin.url}/redirect/1`,
@@ -84,7 +84,7 @@ describe('the action', () => {
     expect(stderr).toContain('::error::404');
   });
 
-  it('is green when all is OK', async () => {
+  it('succeeds when every URL is OK', async () => {
     const origin = await anOrigin();
     expect(await runAction({ urls: `${origin.url}/ok` })).toMatchObject({
       code: 0,
@@ -92,7 +92,7 @@ describe('the action', () => {
     });
   });
 
-  it('hands on arguments line by line, as they are', async () => {
+  it('passes on arguments line by line, unchanged', async () => {
     const origin = await anOrigin();
     const { code, args } = await runAction({
       urls: `${origin.url}/status/404`,
@@ -117,23 +117,23 @@ describe('the action', () => {
     ['version', '1.0.0; touch pwned'],
     ['version', '../evil'],
     ['version', '1.0.0 --package=evil'],
-  ])('runs nothing of what stands in %s: %s', async (name, value) => {
+  ])('executes nothing of the input %s: %s', async (name, value) => {
     const { left, code } = await runAction({ urls: 'http://127.0.0.1:9/', [name]: value });
     expect(code).not.toBe(0);
     expect(left).not.toContain('pwned');
   });
 
-  it('takes no flag for a URL', async () => {
+  it('does not take a URL for a flag', async () => {
     const { code, args } = await runAction({ urls: '--help' });
     expect([code, args.slice(-2)]).toEqual([2, ['--', '--help']]);
   });
 
-  it('sets no other output than its own', async () => {
+  it('sets only its own outputs', async () => {
     const { outputs } = await runAction({ urls: 'nothing.txt', 'report-dir': 'out\nfailed=0' });
     expect(outputs).toEqual({ report: 'out' });
   });
 
-  it('says what is missing', async () => {
+  it('reports a missing input', async () => {
     expect(await runAction({ urls: ' \n'.trim() })).toMatchObject({
       code: 2,
       stdout: '::error::Name at least one file or URL in urls\n',

@@ -28,27 +28,27 @@ const runsOf = (job: Job | undefined) => (job?.steps ?? []).flatMap(({ run }) =>
 describe('publish.yml', async () => {
   const { on, permissions, jobs } = await workflow('publish.yml');
 
-  it('runs for tags alone, after all that .ci/run checks', async () => {
+  it('runs only for tags, after all checks of .ci/run', async () => {
     expect(on).toEqual({ push: { tags: ['v*'] } });
     expect([jobs.publish?.needs, jobs.test?.uses]).toEqual(['test', './.github/workflows/ci.yml']);
     expect(runsOf((await workflow('ci.yml')).jobs.all)).toEqual(['.ci/run']);
   });
 
-  it('audits what users get, and publishes it with its provenance', () => {
+  it('audits the dependencies of users, and publishes with provenance', () => {
     const runs = runsOf(jobs.publish);
     expect(runs).toContain('npm ci');
     expect(runs.indexOf('npm audit --omit=dev')).toBeGreaterThan(runs.indexOf('npm ci'));
     expect(runs.at(-1)).toBe('npm publish --provenance --access public');
   });
 
-  it('lets the job that publishes ask for an identity, and nothing else', () => {
+  it('gives only the job that publishes an identity, and nothing else', () => {
     expect(permissions).toEqual({});
     expect(jobs.publish?.permissions).toEqual({ contents: 'read', 'id-token': 'write' });
     expect(jobs.test?.permissions).toEqual({ contents: 'read' });
   });
 });
 
-it('no workflow takes an action without its version, or puts what others wrote into a script', async () => {
+it('no workflow uses an action without a version, or puts untrusted text into a script', async () => {
   for (const name of await readdir(DIRECTORY)) {
     for (const job of Object.values((await workflow(name)).jobs)) {
       const used = (job.steps ?? []).flatMap(({ uses }) => uses ?? []);

@@ -8,7 +8,7 @@ import { aFile, anOrigin, urls } from './an-origin.ts';
 
 const ESC = '\u001b';
 
-/** What stands on each line of a screen, which knows `\r`, `\n` and the erasing of the rest of a line. */
+/** Returns the lines of a screen that understands `\r`, `\n` and erasing the rest of a line. */
 function screen(text: string): string[] {
   return text.split('\n').map((line) => {
     let shown = '';
@@ -26,9 +26,9 @@ function screen(text: string): string[] {
 }
 
 describe('the bar', () => {
-  beforeAll(() => expect(hasPty, '`script` of util-linux lends the terminal').toBe(true));
+  beforeAll(() => expect(hasPty, '`script` of util-linux provides the terminal').toBe(true));
 
-  it('shows counts and total on a terminal, and leaves whole lines and no bar behind', async () => {
+  it('shows counts and total on a terminal, and leaves only whole lines behind', async () => {
     const origin = await anOrigin();
     const list = await aFile([
       `${origin.url}/gate/a`,
@@ -80,7 +80,7 @@ describe('the bar', () => {
     expect(stdout + stderr).not.toContain(ESC);
   });
 
-  it('colours a terminal, unless NO_COLOR says not to', async () => {
+  it('has coloured lines on a terminal, unless NO_COLOR is set', async () => {
     const origin = await anOrigin();
     const args = ['fetch', '--no-progress', `${origin.url}/ok`];
     expect((await startPty(args).done).stdout).toContain(`${ESC}[32mOK`);

@@ -8,7 +8,7 @@ import { aFile, anOrigin } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
 
 describe('--baseline', () => {
-  it('lets known failures pass, names mended URLs, and fails the run for a new failure alone', async () => {
+  it('ignores known failures, marks fixed URLs, and fails the run only for a new failure', async () => {
     const origin = await anOrigin();
     const [ok, broken, fresh] = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/status/410`];
     const baseline = await aFile([broken, ok], 'baseline.txt');
@@ -29,7 +29,7 @@ describe('--baseline', () => {
     });
   });
 
-  it('reads a JSONL result, in which what was OK is no known failure', async () => {
+  it('reads a JSONL result, whose OK results are not known failures', async () => {
     const origin = await anOrigin();
     const flaky = `${origin.url}/flaky/a/1`;
     const args = ['fetch', '--json', '--retries', '0', `${origin.url}/ok`, flaky];
@@ -63,7 +63,7 @@ describe('--baseline', () => {
 });
 
 describe('--update-baseline', () => {
-  it('makes the file, and the next run knows its failures', async () => {
+  it('creates the file, and the next run knows its failures', async () => {
     const origin = await anOrigin();
     const path = join(await tempDir(), 'baseline.jsonl');
     const args = ['fetch', '--baseline', path, `${origin.url}/ok`, `${origin.url}/status/404`];
@@ -75,7 +75,7 @@ describe('--update-baseline', () => {
     expect(existsSync(`${path}.part`)).toBe(false);
   });
 
-  it('keeps a list a list, without what is mended', async () => {
+  it('rewrites a list as a list, without fixed URLs', async () => {
     const origin = await anOrigin();
     const baseline = await aFile([`${origin.url}/ok`, `${origin.url}/status/404`], 'baseline.txt');
     const list = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/status/410`];
@@ -83,7 +83,7 @@ describe('--update-baseline', () => {
     expect((await readFile(baseline, 'utf8')).trim().split('\n').sort()).toEqual(list.slice(1).sort());
   });
 
-  it('leaves the file alone when the run is cut short', async () => {
+  it('does not change the file when the run is stopped', async () => {
     const origin = await anOrigin();
     const baseline = await aFile([`${origin.url}/old`], 'baseline.txt');
     const list = Array.from({ length: 200 }, (_, index) => `${origin.url}/status/404?${index}`).join('\n');
@@ -100,7 +100,7 @@ describe('--update-baseline', () => {
   });
 });
 
-test('a baseline that is not there is an error that says how to make one', async () => {
+test('a missing baseline is an error that names --update-baseline', async () => {
   const { code, stderr } = await runCli(['fetch', '--baseline', 'gone.txt', 'http://127.0.0.1:9/']);
   expect([code, stderr]).toEqual([
     2,
@@ -109,7 +109,7 @@ test('a baseline that is not there is an error that says how to make one', async
 });
 
 describe('--flaky-after', () => {
-  it('fails the run only after so many bad runs in a row', async () => {
+  it('fails the run only after 3 bad runs in a row', async () => {
     const origin = await anOrigin();
     const state = join(await tempDir(), 'state.jsonl');
     const args = ['fetch', '--flaky-after', '3', '--state', state, `${origin.url}/status/404`];
@@ -121,7 +121,7 @@ describe('--flaky-after', () => {
     );
   });
 
-  it('starts anew after a good run', async () => {
+  it('starts from zero after a good run', async () => {
     const origin = await anOrigin();
     const state = await aFile(
       [JSON.stringify({ method: 'GET', url: `${origin.url}/ok`, badRuns: 2 })],
@@ -135,12 +135,12 @@ describe('--flaky-after', () => {
   it.each([
     [['--flaky-after', '2'], '--flaky-after alone: it needs --state, too'],
     [['--state', 'x'], '--state alone: it needs --flaky-after, too'],
-  ])('%s alone is wrong usage', async (flags, message) => {
+  ])('%s without its partner is wrong usage', async (flags, message) => {
     const { code, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1/']);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
   });
 
-  it('a state that is none is an error before the first request', async () => {
+  it('a damaged state is an error before the first request', async () => {
     const origin = await anOrigin();
     const state = await aFile(['{"url":"x"}'], 'state.jsonl');
     const flags = ['--flaky-after', '2', '--state', state];

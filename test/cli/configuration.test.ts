@@ -13,7 +13,7 @@ async function folderWith(config: unknown): Promise<string> {
 }
 
 describe('--print-config', () => {
-  it('shows what holds: flags before the environment before the file', async () => {
+  it('shows the options in effect: flags win over the environment, which wins over the file', async () => {
     const cwd = await folderWith({ concurrency: 3, retries: 7, timeout: '7s' });
     const env = { FANOUT_RETRIES: '5', FANOUT_CONCURRENCY: '4' };
     const { code, stdout, stderr } = await runCli(['fetch', '--print-config', '-c', '5'], { cwd, env });
@@ -82,7 +82,7 @@ describe('--dry-run', () => {
 });
 
 describe('the configuration', () => {
-  it('holds for what is fetched', async () => {
+  it('applies to the requests', async () => {
     const origin = await anOrigin();
     const cwd = await folderWith({ header: ['x-from: file'], userAgent: 'file', accept: '404' });
     const env = { FANOUT_USER_AGENT: 'environment' };
@@ -119,7 +119,7 @@ describe('the configuration', () => {
     expect(stderr).toMatch(message);
   });
 
-  it('refuses a file that is missing or no JSON', async () => {
+  it('refuses a file that is missing or not JSON', async () => {
     const cwd = await tempDir();
     await writeFile(join(cwd, 'bad.json'), '{"concurrency": 3,,}');
     for (const file of ['bad.json', 'gone.json']) {

@@ -19,7 +19,7 @@ function bodyOf(path: string): Buffer {
   return Buffer.concat(Array.from({ length: 20 + (path.length % 7) * 40 }, () => line));
 }
 
-/** An origin that counts how often each path was asked for, and tells when it has been asked so often in all. */
+/** An origin that counts the requests for each path, and can call back after a number of requests. */
 async function aCounter() {
   const hits = new Map<string, number>();
   let total = 0;
@@ -39,7 +39,7 @@ async function aCounter() {
   return {
     url: `http://${listening.authority}`,
     hits,
-    /** Calls back once `more` requests have come from now on. */
+    /** Calls `ring` after `more` further requests. */
     after(more: number, ring: () => void): void {
       alarm = { at: total + more, ring };
     },
@@ -75,7 +75,7 @@ async function aJob(origin: string): Promise<Job> {
   return { args: ['fetch', ...flags, list], urls, output: `${output}`, directory: `${directory}` };
 }
 
-/** Checks that every URL has one record, and that its file is whole; that nothing else lies around. */
+/** Checks that every URL has one record and a whole file, and that there are no other files. */
 async function expectAllWhole({ urls, output, directory }: Job): Promise<void> {
   const records = (await readFile(output, 'utf8'))
     .trim()
@@ -99,8 +99,8 @@ async function filesIn(directory: string): Promise<string[]> {
 }
 
 /**
- * Checks that each file with a final name is whole; one that is not has the ending `.part`. `checked` has the version of each file
- * that was found whole, which is not read again.
+ * Checks that each file with a final name is whole: incomplete files end in `.part`. `checked` maps each whole file to its version,
+ * so that it is not read again.
  */
 async function expectNothingPartial(
   directory: string,
@@ -118,12 +118,12 @@ async function expectNothingPartial(
   }
 }
 
-describe('a run that is ended again and again', () => {
+describe('a run that is ended repeatedly', () => {
   it.each([
     ['SIGKILL', 30],
     ['SIGTERM', 8],
   ] as const)(
-    'by %s, %i times, loses no URL and leaves no file partial',
+    'by %s, %i times, loses no URL and leaves no partial file',
     async (signal, times) => {
       const random = seededRandom(times);
       const origin = await aCounter();
@@ -145,7 +145,7 @@ describe('a run that is ended again and again', () => {
     120_000,
   );
 
-  it('by a reader of the results that goes away, goes on where it stopped', async () => {
+  it('by a reader that closes the pipe, continues where it stopped', async () => {
     const origin = await aCounter();
     const job = await aJob(origin.url);
     const toPipe = job.args.toSpliced(job.args.indexOf('-o'), 2);
@@ -159,7 +159,7 @@ describe('a run that is ended again and again', () => {
     await expectAllWhole(job);
   }, 120_000);
 
-  it('by a full disk, ends with 3, and goes on where it stopped once there is room', async () => {
+  it('by a full disk, ends with 3, and continues where it stopped once there is room', async () => {
     const origin = await aCounter();
     const job = await aJob(origin.url);
     const root = join(job.directory, '..');

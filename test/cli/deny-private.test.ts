@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runCli } from '../origin/run-cli.ts';
 import { anOrigin } from './an-origin.ts';
 
-/** What the program says of each line, in the order of the list. */
+/** The records of a list, in input order. */
 async function records(lines: readonly string[], flags: readonly string[]) {
   const args = ['fetch', '--json', '--ordered', '-c', '1', ...flags];
   const { stdout } = await runCli(args, { stdin: lines.join('\n') });
@@ -13,7 +13,7 @@ async function records(lines: readonly string[], flags: readonly string[]) {
 }
 
 describe('--deny-private', () => {
-  it('refuses the machine itself in whatever way it is written, once, and sends nothing', async () => {
+  it('refuses every spelling of a loopback address without a retry, and sends nothing', async () => {
     const origin = await anOrigin();
     const hosts = [
       '127.0.0.1',
@@ -37,7 +37,7 @@ describe('--deny-private', () => {
     expect(origin.connections).toBe(0);
   });
 
-  it('is no failure of the host: its breaker stays shut', async () => {
+  it('does not count as a failure of the host: its circuit breaker stays closed', async () => {
     const lines = Array.from({ length: 5 }, (_, index) => `http://127.0.0.1:9/${index}`);
     const found = await records(lines, ['--deny-private', '--breaker', '1']);
     expect(found.map(({ failure }) => failure.kind)).toEqual(lines.map(() => 'denied'));

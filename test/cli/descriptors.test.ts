@@ -3,12 +3,12 @@ import { startDnsServer } from '../origin/dns-server.ts';
 import { BIN, type CliOptions, startProcess } from '../origin/run-cli.ts';
 import { anOrigin } from './an-origin.ts';
 
-// Only Linux takes connections to all of 127.0.0.0/8 without more ado.
+// Only Linux accepts connections to all of 127.0.0.0/8 without configuration.
 const isLinux = process.platform === 'linux';
 const HOSTS = 3_000;
 const OK_LINE = /^OK /gm;
 
-/** The program with so many descriptors, and `hog` as the first thing that runs in its process. */
+/** Starts the program with a limit of descriptors, and runs the code `hog` first in its process. */
 function startWith(limit: number, args: readonly string[], options: CliOptions, hog = '') {
   const command = `ulimit -n ${limit}; exec "$0" --import "data:text/javascript,${encodeURIComponent(hog)}" "$@"`;
   return startProcess('sh', ['-c', command, process.execPath, BIN, 'fetch', '-', ...args], {
@@ -28,7 +28,7 @@ const holding = (count: number) => `
   for (let i = 0; i < ${count}; i += 1) openSync('/dev/null', 'r');`;
 
 test.runIf(isLinux)(
-  '256 descriptors are enough for 3,000 hosts and 256 workers, of which one warning tells',
+  '256 descriptors are enough for 3,000 hosts and 256 workers, with one warning',
   async () => {
     const { done } = startWith(256, ['-c', '256'], { stdin: await manyHosts(HOSTS) });
     const { code, stdout, stderr } = await done;
@@ -40,18 +40,18 @@ test.runIf(isLinux)(
   60_000,
 );
 
-test.runIf(isLinux)('--silent says nothing of it', async () => {
+test.runIf(isLinux)('--silent suppresses the warning about descriptors', async () => {
   const { done } = startWith(256, ['-c', '256', '--silent'], { stdin: await manyHosts(10) });
   expect(await done).toMatchObject({ code: 0, stdout: '', stderr: '' });
 });
 
-test.runIf(isLinux)('-c that fits is not talked about', async () => {
+test.runIf(isLinux)('a -c that fits causes no warning', async () => {
   const { done } = startWith(256, ['-c', '192'], { stdin: await manyHosts(10) });
   expect((await done).stderr).not.toContain('concurrency');
 });
 
 test.runIf(isLinux)(
-  'descriptors that others in the process hold cost time and no URL',
+  'descriptors that other code of the process holds cost time and no URL',
   async () => {
     const { done } = startWith(256, ['-c', '256'], { stdin: await manyHosts(1_000) }, holding(200));
     const { code, stdout } = await done;
@@ -61,7 +61,7 @@ test.runIf(isLinux)(
 );
 
 test.runIf(isLinux)(
-  'nor do they cost a name',
+  'descriptors that other code of the process holds cost no name lookup',
   async () => {
     const { port } = await anOrigin({ logLimit: 0 });
     const names = await startDnsServer({}, { fallback: { a: ['127.0.0.1'] } });
@@ -74,7 +74,7 @@ test.runIf(isLinux)(
   60_000,
 );
 
-/** Takes every descriptor that there is, for ever, once the process gets SIGUSR2; then says so. */
+/** After SIGUSR2, takes every free descriptor for ever, and reports that once. */
 const HOG = `
   import { openSync } from 'node:fs';
   const take = () => { for (;;) try { openSync('/dev/null', 'r'); } catch { return; } };
@@ -84,7 +84,7 @@ test.runIf(isLinux).each([
   ['SIGINT', [], 130],
   ['--deadline', ['--deadline', '2s'], 1],
 ])(
-  '%s ends a shortage that never ends, and what was not sent is not fetched',
+  '%s ends a run that never gets a descriptor, and counts unsent URLs as not fetched',
   async (end, args, exitCode) => {
     const origin = await anOrigin();
     const { child, stdout, stderr, done } = startWith(100, args, { stdin: 'open' }, HOG);

@@ -38,7 +38,7 @@ const failures = ({ records }: Fetched) =>
   records.map(({ failure, attempts }) => [failure?.kind, failure?.code, attempts]);
 
 describe('--dns-server', () => {
-  it('is asked once for each name, and for both families', async () => {
+  it('gets one query for each name and address family', async () => {
     const origin = await anOrigin();
     const names = await aNameServer({}, LOOPBACK);
     const hosts = ['a1.test', 'A1.test', 'a1.test.', 'a2.test', 'under_score.test', 'bücher.test', 'single'];
@@ -52,7 +52,7 @@ describe('--dns-server', () => {
     }
   });
 
-  it('is not asked for localhost, for the hosts file, for literals and for what does not exist', async () => {
+  it('gets no query for localhost, the hosts file, address literals and names under .invalid', async () => {
     const origin = await anOrigin();
     const names = await aNameServer({});
     const fetched = await fetchAll(
@@ -64,7 +64,7 @@ describe('--dns-server', () => {
     expect(names.queries).toBe(0);
   });
 
-  it('ends a name that does not exist at once, and asks again about one that fails', async () => {
+  it('does not retry a name that does not exist, and retries a server failure', async () => {
     const names = await aNameServer({ 'broken.test': { fail: 'servfail' } });
     const fetched = await fetchAll(
       ['http://nope.test/', 'http://broken.test/'],
@@ -82,7 +82,7 @@ describe('--dns-server', () => {
   it.each([
     [[], 1],
     [['--silent'], 0],
-  ])('is told once when it fails for most names, with %j %d times', async (flags, times) => {
+  ])('that fails for most names causes a warning, with %j %d times', async (flags, times) => {
     const names = await aNameServer({}, { fail: 'refused' });
     const list = Array.from({ length: 20 }, (_, index) => `http://a${index}.test/`);
     const { stderr } = await fetchAll(list, ['--dns-server', names.address, '--retries', '0', ...flags]);
@@ -93,7 +93,7 @@ describe('--dns-server', () => {
     for (const line of told) expect(line).toContain(`(name servers: ${names.address}): EREFUSED`);
   });
 
-  it('keeps the process alive no longer than the run when it says nothing', async () => {
+  it('does not keep the process alive after the run if it does not respond', async () => {
     const names = await aNameServer({}, { silent: true });
     const fetched = await fetchAll(
       ['http://a.test/'],
@@ -112,7 +112,7 @@ describe('--dns-server', () => {
 });
 
 describe('--resolve', () => {
-  it('goes before the hosts file, literals and DNS, and tries its addresses in turn', async () => {
+  it('wins over the hosts file, literals and DNS, and tries its addresses in turn', async () => {
     const origin = await anOrigin();
     const { port } = origin;
     const names = await aNameServer({});
@@ -141,7 +141,7 @@ describe('-4 and -6', () => {
   it.each([
     ['-4', 'A', 'AAAA', '127.0.0.1'],
     ['-6', 'AAAA', 'A', '::1'],
-  ])('%s asks for %s alone, and not for %s', async (flag, asked, notAsked, host) => {
+  ])('%s queries only %s, and not %s', async (flag, asked, notAsked, host) => {
     const origin = await anOrigin({ host });
     const names = await aNameServer({ 'a.test': { a: ['127.0.0.1'], aaaa: ['::1'] } });
     const { records } = await fetchAll(
@@ -152,7 +152,7 @@ describe('-4 and -6', () => {
     expect([names.queriesFor('a.test', asked), names.queriesFor('a.test', notAsked)]).toEqual([1, 0]);
   });
 
-  it('refuse literals and given addresses of the other family', async () => {
+  it('refuse literals and --resolve addresses of the other family', async () => {
     const flags = ['-6', '--resolve', 'a.test:80:127.0.0.1'];
     const fetched = await fetchAll(['http://127.0.0.1/', 'http://a.test/'], flags);
     expect(failures(fetched)).toEqual([

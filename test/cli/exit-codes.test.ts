@@ -30,7 +30,7 @@ describe('one failure among many: 1', () => {
   it.each([
     ['first', ['/status/404', '/ok']],
     ['last', ['/ok', '/status/404']],
-    ['alone', ['/status/404']],
+    ['the only one', ['/status/404']],
   ])('%s in a short list', async (_, paths) => {
     const origin = await anOrigin();
     const { code } = await runCli(['fetch', ...paths.map((path) => origin.url + path)]);
@@ -44,7 +44,7 @@ describe('one failure among many: 1', () => {
     expect(stdout).toContain('(2 attempts)');
   });
 
-  it('that a retry mends is none: 0', async () => {
+  it('that a retry fixes does not count: 0', async () => {
     const origin = await anOrigin();
     const { code, stdout } = await runCli(['fetch', `${origin.url}/flaky/a/1`]);
     expect([code, origin.requests]).toEqual([0, 2]);
@@ -96,7 +96,7 @@ describe('wrong usage: 2, with nothing on standard output', () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('a file that is missing beside one that is there: nothing is fetched', async () => {
+  it('a missing file beside a URL: nothing is fetched', async () => {
     const origin = await anOrigin();
     const { code } = await runInProcess(['fetch', `${origin.url}/ok`, join(await tempDir(), 'gone.txt')]);
     expect([code, origin.requests]).toEqual([2, 0]);
@@ -106,13 +106,13 @@ describe('wrong usage: 2, with nothing on standard output', () => {
     expect((await runCli(['fetch'], { stdin: '\n# none\n\r\n' })).code).toBe(2);
   });
 
-  it('an empty list is no error with --allow-empty', async () => {
+  it('an empty list is not an error with --allow-empty', async () => {
     const { code, stderr } = await runCli(['fetch', '--allow-empty']);
     expect([code, stderr]).toEqual([0, expect.stringContaining('Done: 0 succeeded, 0 failed')]);
   });
 
   it('no input at a terminal', async () => {
-    expect(hasPty, '`script` of util-linux lends the terminal').toBe(true);
+    expect(hasPty, '`script` of util-linux provides the terminal').toBe(true);
     const { code, stdout } = await startPty(['fetch']).done;
     expect(code).toBe(2);
     expect(stdout).toContain('Cannot read URLs from a terminal: name a file, as in "fanout fetch urls.txt"');
@@ -137,13 +137,13 @@ describe('an output that cannot be written: 3', () => {
     expect((await runCli(['fetch', '-o', path, 'http://127.0.0.1:9/'])).code).toBe(3);
   });
 
-  it.each(['--output', '--failed'])('%s on a disk that is full', async (flag) => {
+  it.each(['--output', '--failed'])('%s on a full disk', async (flag) => {
     const origin = await anOrigin();
     const { code, stderr } = await runCli(['fetch', flag, '/dev/full', `${origin.url}/status/404`]);
     expect([code, stderr]).toEqual([3, expect.stringMatching(/^fanout: Cannot write .*\/dev\/full.*space/m)]);
   });
 
-  it('standard output on a disk that is full, without fetching the whole list', async () => {
+  it('standard output on a full disk, without fetching the whole list', async () => {
     const origin = await anOrigin();
     const list = await aFile(urls(origin, '/ok', 20_000));
     const command = `exec "${process.execPath}" "${BIN}" fetch --json "${list}" > /dev/full`;

@@ -6,7 +6,7 @@ import { runInProcess } from './run-in-process.ts';
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** An origin that answers each request so; gives its URL. */
+/** The URL of an origin that responds to each request with `respond`. */
 async function anAnswer(answer: Answer): Promise<string> {
   const server = createServer((request, response) => answer(response, request));
   const listening = await listen(server);
@@ -23,7 +23,7 @@ async function aPage(headers: Readonly<Record<string, string>> = {}): Promise<st
   });
 }
 
-/** The code and the first line of a run over one URL. */
+/** The exit code and the first line of a run over one URL. */
 async function run(flags: readonly string[], url: string): Promise<[code: number | null, line: string]> {
   const { code, stdout } = await runCli(['fetch', '--retries', '0', ...flags, url]);
   return [code, stdout.split('\n')[0] ?? ''];
@@ -55,14 +55,14 @@ describe('what counts as OK', () => {
   });
 
   it.each(['(a+)+$', '^(\\w+\\s?)*$'])(
-    '--matches takes no longer for a pattern and a body that are made to take for ever: %s',
+    '--matches is not slow for a pattern and a body that backtrack exponentially: %s',
     async (pattern) => {
       const url = await anAnswer((response) => response.end(`${'a'.repeat(1000)}!`));
       expect(await run(['--matches', pattern], url)).toEqual([1, expect.stringContaining('does not match')]);
     },
   );
 
-  it('--max-time is not met by an answer that comes late', async () => {
+  it('--max-time is not met by a late response', async () => {
     const url = await anAnswer((response) => void setTimeout(() => response.end('late'), 50));
     expect(await run(['--max-time', '1ms'], url)).toEqual([
       1,
@@ -70,12 +70,12 @@ describe('what counts as OK', () => {
     ]);
   });
 
-  it('is said of an answer with a wanted status alone', async () => {
+  it('is checked only if the response has an accepted status', async () => {
     const url = await anAnswer((response) => response.writeHead(404).end('gone'));
     expect((await run(['--contains', 'x'], url))[1]).toMatch(/^FAIL {2}404 /);
   });
 
-  it('is found in what was compressed and came in pieces', async () => {
+  it('is found in a body that arrives in pieces', async () => {
     const url = await anAnswer((response) => {
       const bytes = Buffer.from(PAGE);
       const cut = bytes.indexOf(0xc3) + 1; // in the middle of the ü
@@ -85,7 +85,7 @@ describe('what counts as OK', () => {
     expect(await run(['--contains', 'Grüße'], url)).toEqual([0, expect.stringMatching(/^OK/)]);
   });
 
-  it('says that the body was not read to its end when the text may come later', async () => {
+  it('reports that the body was not read to its end if the text may come later', async () => {
     const url = await anAnswer((response) => response.end(`${'x'.repeat(5000)}needle`));
     const [code, line] = await run(['--contains', 'needle', '--max-size', '1kb'], url);
     expect([code, line]).toEqual([1, expect.stringContaining('it was read no further than --max-size')]);
@@ -110,7 +110,7 @@ describe('the "expect" of a JSON job', () => {
     return [code, stdout.split('\n')[0]];
   }
 
-  it('wants a redirect that is then not followed', async () => {
+  it('can expect a redirect, which is then not followed', async () => {
     const moved: Answer = (response) => response.writeHead(301, { location: '/elsewhere' }).end();
     expect(await runJob({ status: '301' }, moved)).toEqual([0, expect.stringMatching(/^OK {4}301 /)]);
   });
@@ -122,7 +122,7 @@ describe('the "expect" of a JSON job', () => {
     ]);
   });
 
-  it('comes on top of what the run expects', async () => {
+  it('adds to the expectations of the run', async () => {
     const page: Answer = (response) => response.end(PAGE);
     expect((await runJob({ contains: 'Köln' }, page, ['--contains', 'Grüße']))[0]).toBe(0);
     expect(await runJob({ contains: 'Köln' }, page, ['--contains', 'Bonn'])).toEqual([
@@ -140,7 +140,7 @@ describe('the "expect" of a JSON job', () => {
   });
 });
 
-describe('an answer that sends robots away', () => {
+describe('a response that blocks bots', () => {
   const challenge: Answer = (response) =>
     response.writeHead(403, { 'cf-mitigated': 'challenge' }).end('Just a moment...');
 
@@ -165,7 +165,7 @@ describe('an answer that sends robots away', () => {
     ]);
   });
 
-  it('is known by its first bytes when its status is 200', async () => {
+  it('is detected by its first bytes if its status is 200', async () => {
     const url = await anAnswer((response) => {
       response.writeHead(200, { 'content-type': 'text/html' });
       response.end('<html><iframe src="/_Incapsula_Resource?x"></iframe>');
@@ -183,7 +183,7 @@ describe('an answer that sends robots away', () => {
     expect(asked).toBe(2);
   });
 
-  it('is none when the user wants its status', async () => {
+  it('is OK if its status is accepted', async () => {
     const url = await anAnswer((response) => response.writeHead(429).end());
     expect(await run(['--accept', '429'], url)).toEqual([0, expect.stringMatching(/^OK {4}429 /)]);
   });

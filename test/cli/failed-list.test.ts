@@ -5,7 +5,7 @@ import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
 
-/** Runs a list of jobs that all fail; gives the list of `--failed`, and what was said on standard error. */
+/** Runs a list of jobs that all fail. Resolves to the list of `--failed`, and to standard error. */
 async function failedOf(jobs: readonly object[], flags: readonly string[] = []) {
   const failed = join(await tempDir(), 'again.txt');
   const list = await aFile(jobs.map((job) => JSON.stringify(job)));
@@ -16,7 +16,7 @@ async function failedOf(jobs: readonly object[], flags: readonly string[] = []) 
 }
 
 test.each([[[]], [['--threads', '2']], [['--ordered']]])(
-  'a list of --failed sends again what the failed jobs have sent, also with %j',
+  'a list of --failed repeats the requests of the failed jobs, with %j',
   async (flags) => {
     const { url } = await anOrigin();
     const { failed } = await failedOf(
@@ -42,7 +42,7 @@ test.each([[[]], [['--threads', '2']], [['--ordered']]])(
   },
 );
 
-test('a list of --failed expects and saves what its jobs have expected and saved', async () => {
+test('a list of --failed keeps "expect" and "save" of its jobs', async () => {
   const { url } = await anOrigin();
   const expectation = {
     status: '200-201,404',
@@ -57,7 +57,7 @@ test('a list of --failed expects and saves what its jobs have expected and saved
   expect(again.stdout).toContain('the answer has no header x-a');
 });
 
-test('headers that may be secret are not in a list of --failed, which says so', async () => {
+test('headers that may be secret are left out of a list of --failed, with a warning', async () => {
   const { url } = await anOrigin();
   const jobs = [
     { url: `${url}/ok?1`, headers: { 'X-Key': 'secret', Accept: 'a/b' } },
@@ -74,7 +74,7 @@ test('headers that may be secret are not in a list of --failed, which says so', 
   expect((await failedOf(jobs, ['--silent'])).stderr).toBe('');
 });
 
-test('nothing is said of headers of jobs that are OK', async () => {
+test('headers of OK jobs cause no warning', async () => {
   const { url } = await anOrigin();
   const list = await aFile([JSON.stringify({ url: `${url}/ok`, headers: { 'X-Key': 'secret' } })]);
   const { code, stderr } = await runCli(['fetch', '--failed', join(await tempDir(), 'again.txt'), list]);

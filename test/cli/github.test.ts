@@ -7,7 +7,7 @@ import { anOrigin } from './an-origin.ts';
 
 const ACTIONS = { GITHUB_ACTIONS: 'true' };
 
-/** A directory with a list of two URLs, of which the second fails. */
+/** A directory with a list of two URLs, the second of which fails. */
 async function workspace() {
   const origin = await anOrigin();
   const root = await tempDir();

@@ -10,7 +10,7 @@ import { aFile, anOrigin } from './an-origin.ts';
 
 const OF_INTEREST = ['authorization', 'cookie', 'x-a', 'x-b', 'x-job', 'x-all'];
 
-/** The headers of interest that came with each request, by path and query. */
+/** The headers under test of each request, by path and query. */
 function received(origin: Origin): Record<string, Record<string, unknown>> {
   return Object.fromEntries(
     origin.log.map(({ path, headers }) => [

@@ -16,12 +16,12 @@ import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { anOrigin } from './an-origin.ts';
 
-/** Anything that a terminal would obey: controls other than the newline, and marks that turn text round. */
-const OBEYED = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+/** Everything that a terminal interprets: control characters except the newline, and marks that change the text direction. */
+const INTERPRETED = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 
 const PASSWORD = /s3cret|s%33cret|czNjcmV0|OnMzY3JldA/;
 
-/** Runs a list to its end; gives the lines of all that was written: both streams and the list of failures. */
+/** Runs a list. Resolves to the lines of everything that was written: both streams and the list of `--failed`. */
 async function written(format: string, list: readonly string[], flags: readonly string[] = []) {
   const failed = join(await tempDir(), 'failed.txt');
   const args = ['fetch', '--format', format, '--retries', '0', '--failed', failed, ...flags];
@@ -35,7 +35,7 @@ const HOSTILE_LINES = {
   'a line': 'ht\u001b[31mtp://x/\u0007',
   'the path of a URL': 'http://127.0.0.1:9/\u001b[2J\u009b31m',
   'the host of a URL': 'http://a\u001b[31mb/',
-  'a mark that turns text round': 'http://127.0.0.1:9/\u202eabc \u2066',
+  'a mark that changes the text direction': 'http://127.0.0.1:9/\u202eabc \u2066',
   'a JSON key': '{"url":"http://x/","\\u001b[31m":1}',
   'an id': '{"url":"http://127.0.0.1:9/","id":"\\u001b[31m\\n\\u202e"}',
   'a line separator in an id': '{"url":"http://127.0.0.1:9/","id":"\\u2028FAIL"}',
@@ -47,7 +47,7 @@ const HOSTILE_SERVERS = {
   'a content type': escapeInContentType,
   'an escape in a redirect': escapeLocation,
   'a control character in a redirect': controlLocation,
-  'bytes that are no text': binaryGarbage,
+  'bytes that are not text': binaryGarbage,
   'another protocol': sshBanner,
 };
 
@@ -70,14 +70,14 @@ const linesWithPassword = (host: string) => ({
 describe.each(['text', 'jsonl', 'csv'])('--format %s', (format) => {
   it('writes no escape sequence of the list', async () => {
     const lines = await written(format, Object.values(HOSTILE_LINES));
-    expect(lines.filter((line) => OBEYED.test(line))).toEqual([]);
+    expect(lines.filter((line) => INTERPRETED.test(line))).toEqual([]);
   });
 
   it('writes no escape sequence of a server', async () => {
     const servers = await Promise.all(Object.values(HOSTILE_SERVERS).map((start) => running(start())));
     const urls = servers.map(({ url }) => url);
     const lines = await written(format, urls, ['--timeout', '2s']);
-    expect(lines.filter((line) => OBEYED.test(line))).toEqual([]);
+    expect(lines.filter((line) => INTERPRETED.test(line))).toEqual([]);
   });
 
   it('writes no password of a list, and none that a server put into a redirect', async () => {
@@ -89,7 +89,7 @@ describe.each(['text', 'jsonl', 'csv'])('--format %s', (format) => {
   });
 });
 
-it('shows the password of an argument or of --default-scheme nowhere either', async () => {
+it('writes no password of an argument or a line for --default-scheme', async () => {
   for (const args of [['http://me:s3cret@host:99999/'], ['--default-scheme', 'http', '-']]) {
     const { stdout, stderr } = await runCli(['fetch', ...args], { stdin: 'me:s3cret@:99999/\n' });
     expect(stdout + stderr).not.toContain('s3cret');

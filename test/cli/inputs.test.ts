@@ -60,7 +60,7 @@ test('a byte-order mark, CRLF and white space around a URL are dropped', async (
   expect([code, origin.log.map(({ path }) => path).sort()]).toEqual([0, ['/ok?a', '/ok?b']]);
 });
 
-test('a JSON job is sent as it says', async () => {
+test('a JSON job sets method, headers and body of its request', async () => {
   const origin = await anOrigin();
   const job = {
     url: `${origin.url}/echo`,

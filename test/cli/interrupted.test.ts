@@ -6,7 +6,7 @@ describe.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)('%s', (signal, exitCode) => {
-  it(`finishes what is under way, counts the rest as not fetched, and ends with ${exitCode}`, async () => {
+  it(`finishes the requests in flight, counts the rest as not fetched, and ends with ${exitCode}`, async () => {
     const origin = await anOrigin();
     const list = await aFile(urls(origin, '/gate/a', 5000));
     const run = startCli(['fetch', '-c', '3', list]);
@@ -19,7 +19,7 @@ describe.each([
     expect(stderr).toContain('Done: 3 succeeded, 0 failed, 4997 not fetched\n');
   });
 
-  it('ends a run that waits for a standard input without end', async () => {
+  it('ends a run that waits for an endless standard input', async () => {
     const origin = await anOrigin();
     const run = startCli(['fetch'], { stdin: 'open' });
     run.child.stdin?.write(`${origin.url}/ok\n`);
@@ -31,7 +31,7 @@ describe.each([
     });
   });
 
-  it('a second time ends what is under way at once', async () => {
+  it('a second time aborts the requests in flight at once', async () => {
     const origin = await anOrigin();
     const run = startCli(['fetch', '-c', '2', ...urls(origin, '/hang', 3)]);
     await origin.waiting('hang', 2);
@@ -43,7 +43,7 @@ describe.each([
   });
 });
 
-test('a URL that waits for its retry is not waited for', async () => {
+test('SIGINT does not wait for a URL that waits for its retry', async () => {
   const origin = await anOrigin();
   const run = startCli([
     'fetch',
@@ -71,7 +71,7 @@ test('a second signal ends a program whose results nobody reads', async () => {
   const run = startCli(['fetch', '--json', '--queue', '16', '-c', '4', list]);
   run.child.stdout?.pause();
   await origin.received(20);
-  // Another run takes the time in which this one would have gone on, if it could.
+  // A second run gives the first one time to continue, if it wrongly could.
   const other = await anOrigin();
   await runCli(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
   expect(origin.requests).toBeLessThan(1000);

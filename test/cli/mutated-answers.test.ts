@@ -13,19 +13,19 @@ const HOSTS = 400;
 const LIMIT_MS = 60_000 + 60 * URLS;
 const MB = 1024 * 1024;
 
-/** `FUZZ_SEEDS=1,2,3` tries others, `FUZZ_URLS=20000` more answers for each. */
+/** `FUZZ_SEEDS=1,2,3` tries other seeds, `FUZZ_URLS=20000` more responses for each. */
 const SEEDS = (process.env.FUZZ_SEEDS ?? '1').split(',').map(Number);
 
-/** Ways in which answers are taken; each has another path through the program. */
+/** Flags that make the program process responses in different ways. */
 const WAYS: Readonly<Record<string, (directory: string) => readonly string[]>> = {
   'bodies are dropped': () => [],
   'bodies are searched': () => ['--contains', 'fanout', '--matches', '\\d+', '--not-contains', 'nobody'],
   'bodies go into records': () => ['--inline-body', '1kb', '--max-size', '10kb'],
-  'bodies are saved and gone on with': (directory) => ['-O', directory, '--save-all', '--resume-partial'],
+  'bodies are saved and resumed': (directory) => ['-O', directory, '--save-all', '--resume-partial'],
   'attempts are repeated': () => ['--retries', '1', '--retry-on', '404,5xx,network', '--ordered'],
 };
 
-// Names lead to the server alone, whatever becomes of a Location: nothing else is ever asked.
+// Every name resolves to this server, whatever a mutation does to a Location, so nothing else gets a request.
 const COMMON = ['-c', '48', '--breaker', '0', '--retries', '0', '--timeout', '600ms', '--max-retry-after', '10ms', '--dns-server', '127.0.0.1:9', '--format', 'jsonl', '--summary', 'json', '--no-progress']; // biome-ignore format: a list
 
 function send(socket: Socket, { pieces, end }: MutatedAnswer): void {
@@ -43,7 +43,7 @@ async function fuzzer(seed: number): Promise<RawServer> {
   return server;
 }
 
-/** The most memory that a process has had so far; `undefined` where the system does not tell. */
+/** The peak memory of a process so far; `undefined` where the system does not report it. */
 async function peakBytes(pid: number | undefined): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
@@ -53,7 +53,7 @@ async function peakBytes(pid: number | undefined): Promise<number | undefined> {
 const cases = SEEDS.flatMap((seed) => Object.entries(WAYS).map(([way, flags]) => ({ seed, way, flags })));
 
 test.each(cases)(
-  'a server that answers anything costs no more than its URLs: each has one result when $way (seed $seed)',
+  'a server that sends anything fails only its own URLs: each has one result when $way (seed $seed)',
   async ({ seed, flags }) => {
     const server = await fuzzer(seed);
     const list = Array.from(
@@ -87,7 +87,7 @@ test.each(cases)(
     expect(records.filter((record) => 'failure' in record && record.failure?.kind === 'internal')).toEqual(
       [],
     );
-    // Nothing but the summary is told: no warning, no trace of an exception.
+    // Standard error has only the summary: no warning and no stack trace.
     const summary = JSON.parse(stderr);
     expect(summary).toMatchObject({ read: URLS, skipped: 0, notFetched: 0 });
     expect(summary.ok).toBeGreaterThan(0);

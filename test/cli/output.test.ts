@@ -6,12 +6,12 @@ import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
 
-/** Text with its durations and rates made alike. */
+/** Replaces durations and rates. */
 function golden(text: string): string {
   return text.replace(/\d+(\.\d+)?(ms|s)\b( *)/g, 'T$3').replace(/ +$/gm, '');
 }
 
-test('text is one line for each result, with the columns of the contract', async () => {
+test('text has one line for each result, with the documented columns', async () => {
   const origin = await anOrigin();
   const refused = await refusedPort();
   const args = ['/bytes/1234', '/status/404', '/redirect/1'].map((path) => origin.url + path);
@@ -38,7 +38,7 @@ test('results go to standard output and the summary to standard error', async ()
 
 describe('--format', () => {
   it.each([[['--json']], [['--format', 'jsonl']]])(
-    '%j writes one record a line with the keys of the contract',
+    '%j writes one record per line with the documented keys',
     async (flags) => {
       const origin = await anOrigin();
       const job = JSON.stringify({ url: `${origin.url}/redirect/1`, id: 'mine' });
@@ -112,7 +112,7 @@ test('--silent writes nothing but files', async () => {
   expect((await readFile(output, 'utf8')).split('\n')).toHaveLength(3);
 });
 
-test('-o writes the results to a file, in place of what it held', async () => {
+test('-o writes the results to a file and replaces its content', async () => {
   const origin = await anOrigin();
   const output = await aFile(['old\n'.repeat(500)], 'out.jsonl');
   const { stdout } = await runCli(['fetch', '--json', '-o', output, `${origin.url}/ok`]);

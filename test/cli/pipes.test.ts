@@ -5,7 +5,7 @@ import { describe, expect, it, test } from 'vitest';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
 
-describe('a reader that goes away after the first line', () => {
+describe('a reader that closes the pipe after the first line', () => {
   it.each([
     ['a file', []],
     ['--ordered', ['--ordered']],
@@ -21,7 +21,7 @@ describe('a reader that goes away after the first line', () => {
     expect(origin.requests).toBeLessThan(20_000);
   });
 
-  it('ends a run whose standard input goes on for ever', async () => {
+  it('ends a run whose standard input never ends', async () => {
     const origin = await anOrigin();
     const run = startCli(['fetch'], { stdin: 'open' });
     run.child.stdin?.write(`${origin.url}/ok?1\n`);
@@ -39,14 +39,14 @@ describe('a reader that goes away after the first line', () => {
   });
 });
 
-test('a reader that does not read slows the workers down, and gets every line once it does', async () => {
+test('a reader that does not read holds the workers back, and gets every line once it reads', async () => {
   const origin = await anOrigin();
   const id = 'long'.repeat(1000);
   const list = await aFile(urls(origin, '/ok', 3000).map((url) => JSON.stringify({ url, id })));
   const run = startCli(['fetch', '--json', '--queue', '16', '-c', '4', list], { killAfterMs: 60_000 });
   run.child.stdout?.pause();
   await origin.received(20);
-  // Another run takes the time in which this one would have gone on, if it could.
+  // A second run gives the first one time to continue, if it wrongly could.
   const other = await anOrigin();
   await runCli(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
   expect(origin.requests).toBeLessThan(1000);
@@ -60,13 +60,13 @@ test('a reader that does not read slows the workers down, and gets every line on
 }, 90_000);
 
 describe('the process ends by itself', () => {
-  it('although the origin keeps its connections open', async () => {
+  it('while the origin keeps its connections open', async () => {
     const origin = await anOrigin();
     expect((await runCli(['fetch', '-c', '8', ...urls(origin, '/ok', 50)])).code).toBe(0);
     await origin.disconnected(origin.connections);
   });
 
-  it('when standard input has ended, however long ago its last line came', async () => {
+  it('when standard input ends after its last line was fetched', async () => {
     const origin = await anOrigin();
     const run = startCli(['fetch', '-'], { stdin: 'open' });
     run.child.stdin?.write(`${origin.url}/ok\n`);
@@ -75,7 +75,7 @@ describe('the process ends by itself', () => {
     expect((await run.done).code).toBe(0);
   });
 
-  it('under --fail-fast although standard input stays open', async () => {
+  it('with --fail-fast while standard input stays open', async () => {
     const origin = await anOrigin();
     const run = startCli(['fetch', '--fail-fast'], { stdin: 'open' });
     run.child.stdin?.write(`${origin.url}/status/404\n`);
@@ -85,7 +85,7 @@ describe('the process ends by itself', () => {
     });
   });
 
-  it('although standard input stays open when only a URL was asked for', async () => {
+  it('while standard input stays open, if the only input is a URL', async () => {
     const origin = await anOrigin();
     const run = startCli(['fetch', `${origin.url}/ok`], { stdin: 'open' });
     const [code] = await once(run.child, 'exit');

@@ -37,7 +37,7 @@ const MANY = {
 };
 
 describe('toConfigFile()', () => {
-  it('writes human forms under keys in camel case', () => {
+  it('writes values as people write them, under keys in camel case', () => {
     expect(printed({}, true)).toMatchObject({
       timeout: '30s',
       maxSize: '10mb',
@@ -48,7 +48,7 @@ describe('toConfigFile()', () => {
     });
   });
 
-  it('masks headers that can hold a secret, and shows those that are known to hold none', () => {
+  it('masks headers that may contain a secret, and shows those that are known not to', () => {
     const names = [
       'Authorization',
       'Cookie',
@@ -72,7 +72,7 @@ describe('toConfigFile()', () => {
     ]);
   });
 
-  it('masks credentials, and every header that is for one host alone', () => {
+  it('masks credentials, and every header for one host only', () => {
     const flags = { user: 's3cret:s3cret', headerFor: ['a.test:81 X-Key: s3cret', '[::1] Accept: s3cret'] };
     expect(printed(flags, true)).toMatchObject({
       user: '***:***',
@@ -86,7 +86,7 @@ describe('toConfigFile()', () => {
   });
 
   it.each([[{}], [MANY], [{ head: true }], [{ json: true }], [{ data: '' }]])(
-    'gives a file that stands for the same options: %j',
+    'gives a file that results in the same options: %j',
     (flags) => {
       const before = resolve(flags);
       const file = { path: 'saved.json', values: printed(flags, false) };
@@ -105,12 +105,12 @@ describe('toConfigFile()', () => {
     },
   );
 
-  it('gives a file that is accepted also with masks', () => {
+  it('gives a file that can be read, even with masked values', () => {
     const file = { path: 'saved.json', values: printed(MANY, true) };
     expect(resolveProgramOptions({ flags: {}, environment: {}, file }, '1').concurrency).toBe(300);
   });
 
-  it('leaves out what is for the command line alone', () => {
+  it('leaves out options for the command line only', () => {
     const keys = Object.keys(printed({ config: 'x', printConfig: true, json: true }, true));
     expect(keys.filter((key) => ['config', 'printConfig', 'json'].includes(key))).toEqual([]);
   });

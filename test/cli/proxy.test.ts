@@ -12,7 +12,7 @@ function aProxy(options?: ProxyOptions): Promise<TestProxy> {
   return running(startProxy(options));
 }
 
-/** A proxy that asks for credentials, and its URL that has them, in a form that shows who does not decode them. */
+/** A proxy that requires credentials, and its URL with percent-encoded credentials. */
 async function aLockedProxy(options?: ProxyOptions) {
   const proxy = await aProxy({ ...options, credentials: 'me:s3cret' });
   return { ...proxy, openUrl: proxy.url.replace('//', `//${CREDENTIALS}@`) };
@@ -63,7 +63,7 @@ describe('fanout fetch', () => {
     expect(proxy.accepted.count).toBeLessThanOrEqual(2);
   });
 
-  it("takes --proxy instead, but for the hosts of NO_PROXY; '' stands for none", async () => {
+  it("uses --proxy instead, except for the hosts of NO_PROXY; '' means none", async () => {
     const origin = await anOrigin();
     const [other, mine] = [await aProxy(), await aProxy()];
     const env = { ALL_PROXY: other.url };
@@ -78,7 +78,7 @@ describe('fanout fetch', () => {
     expect(await asked(mine.url, { no_proxy: '127.0.0.1' })).toEqual([0, 0, 1]);
   });
 
-  it('asks anew for each redirect which way to go, and takes no credentials of the proxy along', async () => {
+  it('chooses the proxy anew for each redirect, and sends no proxy credentials to origins', async () => {
     const [first, last] = [await anOrigin(), await anOrigin({ host: '127.0.0.2' })];
     const middle = await running(startHttps());
     const proxy = await aLockedProxy();
@@ -98,7 +98,7 @@ describe('fanout fetch', () => {
 });
 
 describe('a proxy that', () => {
-  it('does not take the credentials fails each URL once, and shows none of them', async () => {
+  it('rejects the credentials fails each URL once, and the credentials are not shown', async () => {
     const [plain, secure] = [await anOrigin(), await running(startHttps())];
     const proxy = await aLockedProxy();
     const wrong = proxy.url.replace('//', '//me:wr0ng@');
@@ -112,7 +112,7 @@ describe('a proxy that', () => {
     expectNoSecret(result, 'wr0ng');
   });
 
-  it('is not there fails every host and is named', async () => {
+  it('cannot be reached fails every host and is named', async () => {
     const gone = await startProxy();
     await gone.close();
     const list = ['http://a.test/', 'http://b.test/', 'https://c.test/'];
@@ -134,7 +134,7 @@ describe('a proxy that', () => {
   });
 
   it.each(['drops', 'answers 503 without a reason', 'never ends its head', 'drops after 200'] as const)(
-    '%s is asked once for each attempt, and no more',
+    '%s gets one connection for each attempt, and no more',
     async (name) => {
       const proxy = await running(BROKEN_PROXIES[name]());
       const args = ['fetch', '--json', '--retries', '1', '--proxy', `${proxy.host}:${proxy.port}`];
@@ -148,7 +148,7 @@ describe('a proxy that', () => {
   );
 
   it.each(['stalls', 'drips its head'] as const)(
-    '%s holds nothing up beyond --connect-timeout',
+    '%s delays a URL by --connect-timeout at most',
     async (name) => {
       const proxy = await running(BROKEN_PROXIES[name]());
       const args = [

@@ -2,7 +2,7 @@ import { encodeRecord } from '../../src/model/record.ts';
 import type { Result } from '../../src/model/result.ts';
 import { aFile } from './an-origin.ts';
 
-/** The results as lines of JSONL. */
+/** Encodes the results as lines of JSONL. */
 export function lines(results: Iterable<Result>): string[] {
   return Array.from(results, encodeRecord);
 }

@@ -16,7 +16,7 @@ const RESULTS: readonly Result[] = [
   okResult({ index: 2, url: 'https://example.com/2' }),
 ];
 
-/** A manifest beside its shard: a frame of the first two results, and the record of the third. */
+/** A manifest beside its shard: a segment with the first two results, and the record of the third. */
 async function aManifest(results = RESULTS): Promise<{ readonly path: string; readonly shard: string }> {
   const directory = await tempDir();
   const shards = await ShardWriter.open(directory, 'host-1');

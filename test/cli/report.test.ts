@@ -28,7 +28,7 @@ test('fanout report makes the same reports of every kind as --report did during 
   }
 });
 
-/** A record has durations to a tenth of a millisecond, the run itself knows them better. */
+/** Replaces numbers that depend on durations: a record has them rounded, the run itself has not. */
 function steady(report: string): string {
   return report.replace(
     /\d+(\.\d+)?(?=ms)|(?<="(time|p\d\d|x|y|width|height|points|d)"?[=:]"?)[\d.]+|\d+\.\d{3,}/g,
@@ -37,7 +37,7 @@ function steady(report: string): string {
 }
 
 describe('fanout report', () => {
-  it('writes text with a summary unless told otherwise', async () => {
+  it('writes text with a summary by default', async () => {
     const file = await recordFile([okResult(), failedResult('dns', { baseline: 'known' })]);
     const { code, stdout, stderr } = await runCli(['report', file]);
     expect([code, stderr]).toEqual([0, '']);
@@ -46,7 +46,7 @@ describe('fanout report', () => {
     );
   });
 
-  it('leaves out what is OK with -q, but no warning and nothing that was mended', async () => {
+  it('leaves out OK results with -q, except warnings and fixed URLs', async () => {
     const { stdout } = await runCli(['report', '-q', await recordFile(EVERY_WAY)]);
     const verdicts = stdout
       .split('\n\n')[0]
@@ -55,7 +55,7 @@ describe('fanout report', () => {
     expect(verdicts).toEqual(['WARN', 'OK', 'FAIL', 'FAIL', 'FAIL', 'FAIL']);
   });
 
-  it('merges files, also packed ones, and standard input', async () => {
+  it('merges files, compressed files and standard input', async () => {
     const packed = await aFile(gzipSync(`${lines(failures(2)).join('\n')}\n`), 'results.jsonl.gz');
     const plain = await recordFile([okResult()]);
     const { stdout } = await runCli(['report', packed, '-', plain, '--format', 'json'], {
@@ -119,7 +119,7 @@ describe('fanout report', () => {
     ],
     ['a directory', ['report', '.'], 'Cannot read ".": it is a directory; it must be'],
     [
-      'a format that is none',
+      'an unknown format',
       ['report', '-', '--format', 'xml'],
       'for --format: it must be one of text, jsonl, junit, json, markdown, html, csv',
     ],
@@ -135,7 +135,7 @@ describe('fanout report', () => {
     expect(stderr).toContain(message);
   });
 
-  it('does not write over what it reads', async () => {
+  it('does not overwrite its input', async () => {
     const file = await recordFile([okResult()]);
     const { code, stderr } = await runInProcess(['report', file, '-o', file]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('for --output: it is one of the inputs')]);
@@ -165,7 +165,7 @@ describe('fanout report', () => {
     });
     afterAll(() => rm(directory, { recursive: true, force: true }));
 
-    it('ends quietly when its reader has seen enough', async () => {
+    it('ends quietly when its reader closes the pipe', async () => {
       const run = startCli(['report', many]);
       run.child.stdout?.once('data', () => run.child.stdout?.destroy());
       expect(await run.done).toMatchObject({ code: 0, stderr: '' });
@@ -181,7 +181,7 @@ describe('fanout report', () => {
 });
 
 describe('--report', () => {
-  it('is given once for each report, and beside the results', async () => {
+  it('can be repeated, and does not replace the results', async () => {
     const origin = await anOrigin();
     const directory = await tempDir();
     const files = REPORT_KINDS.map((kind) => `${kind}=${join(directory, kind)}`);

@@ -20,7 +20,7 @@ async function aJournal(): Promise<string> {
 }
 
 describe('--journal', () => {
-  it('fetches nothing twice, and gives the whole list again, each URL once', async () => {
+  it('fetches nothing twice, and writes a result for every URL of the list', async () => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 100);
     const args = ['fetch', '--json', '--journal', await aJournal()];
@@ -53,7 +53,7 @@ describe('--journal', () => {
     );
   });
 
-  it('goes by the jobs and not by their lines, so that lists may be edited', async () => {
+  it('recognises jobs and not line numbers, so that lists may be edited', async () => {
     const origin = await anOrigin();
     const journal = await aJournal();
     const list = urls(origin, '/ok', 10);
@@ -67,7 +67,7 @@ describe('--journal', () => {
     expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({ index: 0, line: 2 });
   });
 
-  it('knows how often a URL stands in the list', async () => {
+  it('counts how often a URL is in the list', async () => {
     const origin = await anOrigin();
     const journal = await aJournal();
     const url = `${origin.url}/ok`;
@@ -101,7 +101,7 @@ describe('--journal', () => {
     expect(origin.requests).toBe(21);
   });
 
-  it('goes on after SIGKILL, and every URL has one record', async () => {
+  it('continues after SIGKILL, and every URL has one record', async () => {
     const origin = await anOrigin();
     const journal = await aJournal();
     const output = join(await tempDir(), 'out.jsonl');
@@ -120,7 +120,7 @@ describe('--journal', () => {
     expect([found.length, new Set(found).size]).toEqual([3008, 3008]);
   });
 
-  it('refuses a file that is no journal, and leaves it as it is', async () => {
+  it('refuses a file that is not a journal, and does not change it', async () => {
     const list = await aFile(['http://127.0.0.1/']);
     const { code, stderr } = await runCli(['fetch', '--journal', list, 'http://127.0.0.1:1/']);
     expect(code).toBe(2);
@@ -142,7 +142,7 @@ describe('--journal', () => {
     expect((await first.done).code).toBe(0);
   });
 
-  it('fetches again what was saved and is gone, or is no longer whole', async () => {
+  it('fetches a URL again whose saved body is gone or incomplete', async () => {
     const origin = await anOrigin();
     const directory = join(await tempDir(), 'bodies');
     const args = ['fetch', '--json', '--save-dir', directory, '--journal', await aJournal()];
@@ -162,7 +162,7 @@ describe('--journal', () => {
     expect((await readFile(`${paths.get(list[1])}`)).length).toBe(2000);
   });
 
-  it('fetches again what was not saved the first time', async () => {
+  it('fetches a URL again whose body was not saved the first time', async () => {
     const origin = await anOrigin();
     const journal = await aJournal();
     await runCli(['fetch', '--journal', journal, `${origin.url}/ok`]);

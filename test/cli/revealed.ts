@@ -1,4 +1,4 @@
-/** The pieces of an output that show a mark: as it is, encoded for a URL, or in base64 at any offset. */
+/** Returns the pieces of an output that contain a mark: literally, percent-encoded, or in base64 at any offset. */
 export function revealed(output: string, mark: string): readonly string[] {
   const wanted = mark.toLowerCase();
   const shows = (text: string) => text.toLowerCase().includes(wanted);

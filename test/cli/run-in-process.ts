@@ -2,8 +2,8 @@ import { Writable } from 'node:stream';
 import { runCommandLine } from '../../src/cli/main.ts';
 
 /**
- * Runs a command line in the process of the test, with these variables as its environment. A tenth of the time of a process of its
- * own, but only for a command that ends before it reads standard input or writes results: those use the real descriptors.
+ * Runs a command line in the process of the test, which takes a tenth of the time of a new process. Only for commands that end
+ * before they read standard input or write results, because those use the real descriptors.
  */
 export async function runInProcess(
   args: readonly string[],

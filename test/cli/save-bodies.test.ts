@@ -20,7 +20,7 @@ function recordsIn(stdout: string): Result[] {
     .map((line) => JSON.parse(line));
 }
 
-/** Checks that each file is what its record says, and that there are no others. */
+/** Checks that each file matches its record, and that there are no other files. */
 async function expectWhole(dir: string, records: readonly Result[]): Promise<void> {
   const paths = records.flatMap(({ body }) => body?.path ?? []);
   expect(await filesIn(dir)).toEqual([...new Set(paths)].sort());
@@ -33,7 +33,7 @@ async function expectWhole(dir: string, records: readonly Result[]): Promise<voi
 }
 
 describe('fanout fetch --save-dir', () => {
-  it('saves the bodies of what is OK, decoded, and says where in the record', async () => {
+  it('saves the decoded bodies of OK responses, and records their paths', async () => {
     const origin = await anOrigin();
     const dir = join(await tempDir(), 'new/out');
     const list = [
@@ -68,7 +68,7 @@ describe('fanout fetch --save-dir', () => {
     expect(await readFile(join(dir, host, 'gzip/5000.body'))).toEqual(filler(5000));
   });
 
-  it('saves every answer with --save-all, as it is sent with --no-decompress, under the names that are wished', async () => {
+  it('saves every response with --save-all, undecoded with --no-decompress, under the names of --name and "save"', async () => {
     const origin = await anOrigin();
     const dir = await tempDir();
     const list = await aFile([
@@ -89,7 +89,7 @@ describe('fanout fetch --save-dir', () => {
     await expectWhole(dir, records);
   });
 
-  it('fails what is larger than --max-size, and leaves none of it', async () => {
+  it('fails a body larger than --max-size, and leaves no part of it', async () => {
     const origin = await anOrigin();
     const dir = await tempDir();
     const flags = ['-O', dir, '--max-size', '1kb', '--json'];
@@ -106,7 +106,7 @@ describe('fanout fetch --save-dir', () => {
     expect(await filesIn(dir)).toHaveLength(1);
   });
 
-  it('saves bodies of more than 10 MiB, which are cut when they are dropped', async () => {
+  it('saves bodies of more than 10 MiB, the default limit for bodies that are not saved', async () => {
     const origin = await anOrigin();
     const dir = await tempDir();
     const { code, stdout } = await runCli(['fetch', `${origin.url}/bytes/11000000`, '-O', dir, '--json']);
@@ -148,7 +148,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
   });
 
   it.each(['1', '2'])(
-    'ends with 3 when the disk is full, and gives no file its final name that is not whole: --threads %s',
+    'ends with 3 when the disk is full, and gives no incomplete file its final name: --threads %s',
     async (threads) => {
       const origin = await anOrigin();
       const [dir, copy] = [await tempDir(), await tempDir()];
@@ -173,7 +173,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     },
   );
 
-  it('ends with 3 when the directory is taken away and cannot be made again', async () => {
+  it('ends with 3 when the directory is removed and cannot be created again', async () => {
     const origin = await anOrigin();
     const dir = join(await tempDir(), 'out');
     const list = await aFile([`${origin.url}/ok`, `${origin.url}/gate/a`, ...urls(origin, '/ok', 100)]);
@@ -188,7 +188,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     expect(recordsIn(stdout).map(({ ok, failure }) => failure?.kind ?? ok)).toEqual([true, 'write']);
   });
 
-  it('goes on when one URL alone cannot be saved', async () => {
+  it('continues when only one URL cannot be saved', async () => {
     const origin = await anOrigin();
     const [dir, outside] = [await tempDir(), await tempDir()];
     await symlink(outside, join(dir, `127.0.0.1_${origin.port}`));
@@ -202,7 +202,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
 });
 
 describe('fanout fetch, killed in the middle of a body', () => {
-  it('gives it no final name, and goes on with it in the next run', async () => {
+  it('gives it no final name, and resumes it in the next run', async () => {
     const body = filler(100_000);
     const sends = (head: string, bytes: Buffer) =>
       Buffer.concat([Buffer.from(`HTTP/1.1 ${head}\r\n\r\n`), bytes]);

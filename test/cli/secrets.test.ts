@@ -10,7 +10,7 @@ import { aFile, anOrigin } from './an-origin.ts';
 import { revealed } from './revealed.ts';
 import { runInProcess } from './run-in-process.ts';
 
-/** Every secret of these tests begins like this, and goes on with the place it was given in. */
+/** Every secret of these tests begins with this mark, followed by the place where it is given. */
 const MARK = 'Mark1ng';
 const ENV = {
   ENV_HEADER: `${MARK}-env-header`,
@@ -48,7 +48,7 @@ function redirecting(location: string): Promise<RawServer> {
   return startRawServer({ onRequest: ({ socket }) => void socket.end(head) });
 }
 
-/** A list with a secret in every place of a line, which ends in every way in which a URL can end here. */
+/** A list with a secret in every part of a line, whose URLs end in every possible way. */
 async function secretLines(): Promise<readonly string[]> {
   const [a, b] = [await anOrigin(), await anOrigin({ host: '127.0.0.2' })];
   const selfSigned = await running(startSelfSigned());
@@ -101,7 +101,7 @@ const FILES = [
   ...['junit', 'json', 'markdown', 'csv'].flatMap((kind) => ['--report', `${kind}=report.${kind}`]),
 ];
 
-/** Runs the program with all of the secrets; resolves to all that it has written, to streams and to files. */
+/** Runs the program with all of the secrets. Resolves to everything that it wrote to streams and files. */
 async function written(args: readonly string[], options: CliOptions = {}) {
   const all = ['fetch', ...FLAGS, ...FILES, '--retries', '0', '--timeout', '1s', ...args];
   await writeFile(join(cwd, 'baseline.jsonl'), '');
@@ -111,7 +111,7 @@ async function written(args: readonly string[], options: CliOptions = {}) {
   return { code, stdout, stderr, files: new Map(names.map((name, index) => [name, files[index] ?? ''])) };
 }
 
-/** What shows a secret in the output of a run. The body of a job is to be sent again, so it is in the list of `--failed`, and there alone. */
+/** Returns the pieces of a run's output that show a secret. Only the list of `--failed` may have the body of a job, to send it again. */
 function leaks({ stdout, stderr, files }: Awaited<ReturnType<typeof written>>): readonly string[] {
   const shown = new Map(files);
   shown.set('failed.txt', (files.get('failed.txt') ?? '').replaceAll(`"body":"${MARK}-job-body"`, ''));
@@ -162,7 +162,7 @@ describe('no secret is written', () => {
     expect(leaks(run)).toEqual([]);
   });
 
-  it('by --print-config, which shows that they are there', async () => {
+  it('by --print-config, which shows only that secrets are set', async () => {
     cwd = await folder();
     const run = await written(['--print-config']);
     expect([run.code, JSON.parse(run.stdout)]).toMatchObject([
@@ -176,7 +176,7 @@ describe('no secret is written', () => {
     expect(leaks(run)).toEqual([]);
   });
 
-  it('by --dry-run, which shows for each job the names of the headers', async () => {
+  it('by --dry-run, which shows the names of the headers of each job', async () => {
     cwd = await folder();
     const lines = await secretLines();
     const run = await written(['--dry-run'], { stdin: lines.join('\n') });
@@ -196,7 +196,7 @@ describe('no secret is written', () => {
     ['credentials in the environment', [], { FANOUT_USER: MARK }],
     ['credentials in the file', [], {}, { user: MARK }],
     ['a header without a colon', ['-H', `Authorization ${MARK}`]],
-    ['a header that is the value alone', ['-H', MARK]],
+    ['a header that is only a value', ['-H', MARK]],
     ['a header that cannot be sent', ['-H', 'X-Key: $SECRET'], { SECRET: `${MARK}€` }],
     ['a header in the environment', [], { FANOUT_HEADER: `X-Key ${MARK}` }],
     ['a header in the file', [], {}, { header: { 'x-key': [MARK] } }],
@@ -212,8 +212,8 @@ describe('no secret is written', () => {
     ['a letter that is mistyped', [`-Ume:${MARK}`]],
     ['a file that is no JSON', [], {}, `{"user": "me:${MARK}"`],
     ['a key of the file that is unknown', [], {}, { usr: `me:${MARK}` }],
-    ['a URL in place of a file', [`ftp://me:${MARK}@host/`]],
-  ])('when it is wrong: %s', async (_, args, env = {}, config) => {
+    ['a URL with an unknown scheme', [`ftp://me:${MARK}@host/`]],
+  ])('in the message about %s', async (_, args, env = {}, config) => {
     const text = typeof config === 'string' ? config : JSON.stringify(config ?? {});
     const flags = ['--config', await aFile([text], CONFIG_NAME), ...args];
     const { code, stdout, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1:9/'], env);
@@ -221,7 +221,7 @@ describe('no secret is written', () => {
     expect(revealed(stderr, MARK)).toEqual([]);
   });
 
-  it('when a URL stands in place of the command', async () => {
+  it('in the message about a URL given as the command', async () => {
     const { code, stderr } = await runInProcess([`http://me:${MARK}@host/`]);
     expect([code, revealed(stderr, MARK)]).toEqual([2, []]);
   });

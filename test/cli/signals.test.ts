@@ -33,7 +33,7 @@ describe('Signals', () => {
     expect(calls).toEqual(['stop SIGINT', 'abort not finished 10s after SIGINT']);
   });
 
-  it('lets go of outputs that nobody reads when the time is up', () => {
+  it('releases outputs that nobody reads one second after the grace time', () => {
     const { source, calls } = watch();
     source.emit('SIGINT', 'SIGINT');
     vi.advanceTimersByTime(10_000);
@@ -42,7 +42,7 @@ describe('Signals', () => {
     expect(calls.at(-1)).toBe('quit');
   });
 
-  it('quits at once at a second signal, whichever it is, and keeps the name of the first', () => {
+  it('aborts and quits at once at a second signal of any name, and keeps the name of the first', () => {
     const { source, calls, signals } = watch();
     source.emit('SIGINT', 'SIGINT');
     source.emit('SIGTERM', 'SIGTERM');
@@ -50,7 +50,7 @@ describe('Signals', () => {
     expect(signals.received).toBe('SIGINT');
   });
 
-  it('leaves neither timer nor listener when it is closed', () => {
+  it('leaves no timer and no listener when it is closed', () => {
     const { source, calls, signals } = watch();
     source.emit('SIGINT', 'SIGINT');
     signals.close();

@@ -5,7 +5,7 @@ import { listen } from '../origin/listen.ts';
 import { runCli } from '../origin/run-cli.ts';
 import { aFile } from './an-origin.ts';
 
-/** A site whose sitemaps name its own pages; `{}` in a document stands for its origin. */
+/** A site whose sitemaps list its own pages; `{}` in a document is replaced by its origin. */
 async function aSite(documents: Readonly<Record<string, string | Buffer>>) {
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -34,14 +34,14 @@ describe('--sitemap', () => {
     });
   });
 
-  it('asks for the sitemap with GET and takes it whole, whatever is asked of the pages', async () => {
+  it('fetches the sitemap with GET and whole, whatever the options for the pages are', async () => {
     const site = await aSite({ '/sitemap.xml': MAP, '/a': 'a', '/b': 'b' });
     const flags = ['--sitemap', '--head', '--max-size', '1b', '--accept', '404'];
     const { code } = await runCli(['fetch', ...flags, `${site.url}/sitemap.xml`]);
     expect([code, site.asked.toSorted()]).toEqual([1, ['GET /sitemap.xml', 'HEAD /a', 'HEAD /b']]);
   });
 
-  it('asks no address for a sitemap that --deny-private refuses, and reads no file that one names', async () => {
+  it('fetches no sitemap from an address that --deny-private refuses, and reads no file that a sitemap names', async () => {
     const site = await aSite({ '/sitemap.xml': MAP });
     const locs = [`${site.url}/sitemap.xml`, 'file:///etc/hostname'].map(
       (url) => `<sitemap><loc>${url}</loc></sitemap>`,

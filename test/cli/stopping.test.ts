@@ -7,7 +7,7 @@ describe('--fail-fast', () => {
     ['', []],
     [' with --ordered', ['--ordered']],
     [' with --unique', ['--unique']],
-  ])('finishes what is under way and counts the rest, also what was not read%s', async (_, flags) => {
+  ])('finishes the requests in flight and counts the rest, also unread lines%s', async (_, flags) => {
     const origin = await anOrigin();
     const list = await aFile([
       `${origin.url}/gate/bad?status=404`,
@@ -29,7 +29,7 @@ describe('--fail-fast', () => {
     expect(stderr).toContain('Done: 2 succeeded, 1 failed, 100000 not fetched\n');
   });
 
-  it('counts what several files hold, and what was retried no more', async () => {
+  it('counts the lines of several files', async () => {
     const origin = await anOrigin();
     const first = await aFile([`${origin.url}/status/404`]);
     const second = await aFile(urls(origin, '/ok', 70), 'second.txt');

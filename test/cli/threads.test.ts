@@ -10,7 +10,7 @@ import { runInProcess } from './run-in-process.ts';
 
 const FETCH = ['fetch', '--threads', '2'];
 
-/** The URLs of two lists in turns. */
+/** The URLs of two lists, alternately. */
 function mixed(first: readonly string[], second: readonly string[]): string[] {
   return first.flatMap((url, at) => [url, second[at] ?? url]);
 }
@@ -29,7 +29,7 @@ describe('fanout fetch --threads 2', () => {
     expect([code, a.requests + b.requests]).toEqual([1, 1000]);
   });
 
-  it('writes the records that one thread writes, also of jobs that say what they want', async () => {
+  it('writes the same records as one thread, also for JSON jobs', async () => {
     const [a, b] = await originsOfTwoThreads();
     const list = [
       ...mixed(urls(a, '/redirect/2', 3), urls(b, '/status/500', 3)),
@@ -49,7 +49,7 @@ describe('fanout fetch --threads 2', () => {
     expect(outputs[1]).toEqual(outputs[0]);
   });
 
-  it('keeps --per-host also for redirects that lead to a host of the other thread', async () => {
+  it('applies --per-host also to redirects to a host of the other thread', async () => {
     const [a, b] = await originsOfTwoThreads();
     const there = (origin: { url: string }) => `?url=${encodeURIComponent(`${origin.url}/slow/20`)}&n=`;
     const list = [
@@ -61,7 +61,7 @@ describe('fanout fetch --threads 2', () => {
     expect([a.maxInFlight, b.maxInFlight, a.requests, b.requests]).toEqual([2, 2, 40, 40]);
   });
 
-  it('keeps --rate over all threads', async () => {
+  it('applies --rate to all threads together', async () => {
     const [a, b] = await originsOfTwoThreads();
     const list = await aFile(mixed(urls(a, '/ok', 500), urls(b, '/ok', 500)));
     await runCli([...FETCH, '--rate', '10/s', '--deadline', '2s', list]);
@@ -82,7 +82,7 @@ describe('fanout fetch --threads 2', () => {
     expect(Number(failed)).toBeLessThan(20);
   });
 
-  it('finishes what is under way in every thread after SIGINT, and ends with 130', async () => {
+  it('finishes the requests in flight in every thread after SIGINT, and ends with 130', async () => {
     const [a, b] = await originsOfTwoThreads();
     const list = await aFile(mixed(urls(a, '/gate/g', 2000), urls(b, '/gate/g', 2000)));
     const run = startCli([...FETCH, '-c', '4', list]);
@@ -92,16 +92,16 @@ describe('fanout fetch --threads 2', () => {
     a.open('g');
     b.open('g');
     const { code, stderr } = await run.done;
-    // A thread hears of the stop a moment after the signal, and may begin something more until then.
+    // The stop reaches a thread a moment after the signal, and it may start more requests until then.
     const sent = a.requests + b.requests;
     expect([code, sent >= 4, sent < 500]).toEqual([130, true, true]);
     expect(stderr).toContain(`Done: ${sent} succeeded, 0 failed, ${4000 - sent} not fetched\n`);
   });
 
-  it('gives after SIGINT the failures that would have been tried again', async () => {
+  it('writes after SIGINT the failures that would have been retried', async () => {
     const [a, b] = await originsOfTwoThreads();
     const list = [a, b].flatMap(({ url }) => [`${url}/status/500`, `${url}/ok`]);
-    // What waits for its next attempt is known to wait once the URL behind it is done.
+    // Once the URL behind it is done, the first URL of each host waits for its next attempt.
     const run = startCli([...FETCH, '--per-host', '1', '--retry-on', '500', '--retries', '99', ...list]);
     await run.stdout.sees(/OK [\s\S]*OK /);
     run.child.kill('SIGINT');
@@ -109,7 +109,7 @@ describe('fanout fetch --threads 2', () => {
     expect([code, stdout.match(/^FAIL {2}500 /gm)?.length]).toEqual([130, 2]);
   });
 
-  it('ends what is under way in every thread at a second signal', async () => {
+  it('aborts the requests in flight in every thread at a second signal', async () => {
     const [a, b] = await originsOfTwoThreads();
     const run = startCli([...FETCH, '-c', '2', `${a.url}/hang`, `${b.url}/hang`]);
     await Promise.all([a.waiting('hang'), b.waiting('hang')]);
@@ -120,14 +120,14 @@ describe('fanout fetch --threads 2', () => {
     await Promise.all([a.abandoned('hang'), b.abandoned('hang')]);
   });
 
-  it('is held back by a reader that does not read, and ends with 0 when it goes away', async () => {
+  it('waits for a reader that does not read, and ends with 0 when the reader closes the pipe', async () => {
     const [a, b] = await originsOfTwoThreads();
     const id = 'long'.repeat(1000);
     const list = mixed(urls(a, '/ok', 1500), urls(b, '/ok', 1500)).map((url) => JSON.stringify({ url, id }));
     const run = startCli([...FETCH, '--json', '--queue', '16', '-c', '4', await aFile(list)]);
     run.child.stdout?.pause();
     await Promise.all([a.received(10), b.received(10)]);
-    // Another run takes the time in which this one would have gone on, if it could.
+    // A second run gives the first one time to continue, if it wrongly could.
     const other = await anOrigin();
     await runCli([...FETCH, '-q', await aFile(urls(other, '/ok', 1000))]);
     expect(a.requests + b.requests).toBeLessThan(1000);
@@ -135,7 +135,7 @@ describe('fanout fetch --threads 2', () => {
     expect((await run.done).code).toBe(0);
   });
 
-  it('goes on after SIGKILL from its journal, and every URL has one record', async () => {
+  it('continues after SIGKILL from its journal, and every URL has one record', async () => {
     const [a, b] = await originsOfTwoThreads();
     const dir = await tempDir();
     const list = await aFile([
@@ -158,7 +158,7 @@ describe('fanout fetch --threads 2', () => {
     expect(found).toHaveLength(408);
   });
 
-  it('gives no file to two URLs, whichever thread fetches them', async () => {
+  it('gives no two URLs the same file, whichever threads fetch them', async () => {
     const [a, b] = await originsOfTwoThreads();
     const dir = join(await tempDir(), 'out');
     const list = [

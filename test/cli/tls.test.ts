@@ -16,7 +16,7 @@ const pemFile = (text: string, name: string) => aFile(Buffer.from(text), name);
 const caFile = async () => pemFile((await testCa()).cert, 'ca.pem');
 
 describe('https', () => {
-  it('of a CA that is not known fails at the first attempt, and at none with --cacert', async () => {
+  it('of an unknown CA fails without a retry, and works with --cacert', async () => {
     const origin = await running(tls.startHttps());
     const without = await runCli(['fetch', `${origin.url}/ok`, '--json']);
     expect(without.code).toBe(1);
@@ -58,17 +58,20 @@ describe('https', () => {
   });
 });
 
-describe('what --cacert, --cert and --key name', () => {
-  it.each(['--cacert', '--cert', '--key'])('is an error when %s cannot be read', async (flag) => {
-    const args = ['fetch', 'https://127.0.0.1:1/', flag, 'no-such.pem'];
-    const { code, stderr, stdout } = await runInProcess(args);
-    expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toMatch(
-      new RegExp(`^fanout: Cannot read no-such\\.pem for ${flag}: no such file or directory$`, 'm'),
-    );
-  });
+describe('the files of --cacert, --cert and --key', () => {
+  it.each(['--cacert', '--cert', '--key'])(
+    'cause an error when the file of %s cannot be read',
+    async (flag) => {
+      const args = ['fetch', 'https://127.0.0.1:1/', flag, 'no-such.pem'];
+      const { code, stderr, stdout } = await runInProcess(args);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(
+        new RegExp(`^fanout: Cannot read no-such\\.pem for ${flag}: no such file or directory$`, 'm'),
+      );
+    },
+  );
 
-  it('is an error when it is no PEM, before anything is fetched', async () => {
+  it('cause an error when they are not PEM, before anything is fetched', async () => {
     const origin = await running(tls.startHttps());
     const { code, stderr } = await runCli([
       'fetch',

@@ -12,7 +12,7 @@ function recordsIn(stdout: string) {
     .map((line) => JSON.parse(line));
 }
 
-/** A server whose answers say gzip and are none. */
+/** A server whose responses claim to be gzip and are not. */
 async function garbled(statusLine: string, headers = ''): Promise<string> {
   const head = `HTTP/1.1 ${statusLine}\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n${headers}\r\n`;
   return (await running(startRawServer({ onRequest: ({ socket }) => void socket.write(`${head}plain`) })))
@@ -24,7 +24,7 @@ test.each([
   ['saved', ['--save-all']],
   ['put into the record', ['--inline-body=1kb']],
 ])(
-  'a refusal and a redirect stay what they are when their bodies cannot be decoded and are %s',
+  'a 403 and a redirect keep their meaning when their bodies cannot be decoded and are %s',
   async (_, flags) => {
     const origin = await anOrigin();
     const refused = await garbled('404 Not Found');
@@ -51,7 +51,7 @@ test.each([
   },
 );
 
-test('the end of a gzip body that is missing does not hide that the answer is a refusal', async () => {
+test('a gzip body without its end does not hide the status of the response', async () => {
   const empty = Buffer.from('1f8b08000000000000ff', 'hex');
   const head = `HTTP/1.1 410 Gone\r\nContent-Encoding: gzip\r\nContent-Length: ${empty.length}\r\n\r\n`;
   const answer = Buffer.concat([Buffer.from(head), empty]);

@@ -1,19 +1,19 @@
 import { refusedPort } from '../origin/hostile.ts';
 import { type Origin, startOrigin } from '../origin/origin.ts';
 
-/** The ports that fixtures/urls.txt names; nobody listens on the last one. */
+/** The ports in fixtures/urls.txt. Nothing listens on the last one. */
 export const LIST_PORTS: readonly number[] = [8787, 8788, 8789, 8790];
 
 /** The hosts of the demo. */
 export interface DemoHosts {
-  /** Where the host of each of `LIST_PORTS` really is, in the same order. */
+  /** The real port of the host of each of `LIST_PORTS`, in the same order. */
   readonly ports: readonly number[];
-  /** Requests and connections of all hosts together. */
+  /** Counts requests and connections of all hosts. */
   seen(): { requests: number; connections: number };
   close(): Promise<void>;
 }
 
-/** Starts the hosts on the ports of the list or, when one of those is taken, all of them on free ports. */
+/** Starts the hosts on the ports of the list or, if one of those is taken, all of them on free ports. */
 export async function startDemoHosts(wanted: readonly number[] = LIST_PORTS): Promise<DemoHosts> {
   const origins: Origin[] = [];
   const close = async (): Promise<void> => {

@@ -16,7 +16,7 @@ test('listForPorts() changes every port of the list and nothing else', () => {
   expect(changed.replaceAll(/:100(\d)/g, (_, digit) => `:${8786 + Number(digit)}`)).toBe(list);
 });
 
-test('listForPorts() leaves a port alone that the demo does not have', () => {
+test('listForPorts() does not change other ports', () => {
   expect(listForPorts('http://127.0.0.1:9999/', [1, 2, 3, 4])).toBe('http://127.0.0.1:9999/');
 });
 
@@ -39,7 +39,7 @@ test('the hosts take free ports when one of the wanted ports is taken', async ()
   await expect(get(`http://127.0.0.1:${ruin}/`)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });
 
-test('the demo shows each URL and the summary, and ends well because the failures are meant to be', async () => {
+test('the demo shows each URL and the summary, and ends with 0 because its failures are expected', async () => {
   const cwd = fileURLToPath(new URL('../..', import.meta.url));
   const run = startProcess(process.execPath, ['--import', 'tsx', 'test/demo/demo.ts'], {
     cwd,

@@ -21,7 +21,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   143: 'terminated',
 };
 
-/** Lets a newcomer see fanout at work against hosts on this machine. Resolves to the exit code of the demo. */
+/** Shows fanout at work against hosts on this machine. Resolves to the exit code of the demo. */
 async function demo(): Promise<number> {
   const hosts = await startDemoHosts();
   const scratch = await mkdtemp(join(tmpdir(), 'fanout-demo-'));
@@ -44,7 +44,7 @@ async function demo(): Promise<number> {
   }
 }
 
-/** The list itself while the hosts have the ports it names, otherwise a copy with the ports they have. */
+/** Returns the list if the hosts have its ports, otherwise a copy with their real ports. */
 async function listToFetch(hosts: DemoHosts, scratch: string): Promise<string> {
   if (LIST_PORTS.every((port, index) => port === hosts.ports[index])) return LIST;
   const copy = join(scratch, 'urls.txt');
@@ -53,11 +53,11 @@ async function listToFetch(hosts: DemoHosts, scratch: string): Promise<string> {
 }
 
 function fanout(args: readonly string[]): Promise<number> {
-  // a proxy of this machine has no way to these hosts
+  // A proxy of this machine could not reach these hosts.
   const env = { ...process.env, NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' };
   const command = [join(ROOT, 'bin/fanout.js'), ...args];
   const child = spawn(process.execPath, command, { cwd: ROOT, env, stdio: 'inherit' });
-  // Ctrl-C reaches the program as well: it finishes what is under way, and the demo waits for that
+  // Ctrl-C reaches the program, too: it finishes its requests in flight, and the demo waits for it.
   process.on('SIGINT', () => {});
   return new Promise((resolve, reject) => {
     child.once('error', reject);

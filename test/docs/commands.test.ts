@@ -17,7 +17,7 @@ const RECORDS = ['yesterday', 'today', 'monday', 'tuesday', 'old', 'new', 'a', '
 const cwd = await realpath(await mkdtemp(join(tmpdir(), 'fanout-test-')));
 let origin: Origin;
 
-/** What the pages take for granted: a program called fanout, lists, and results of earlier runs. */
+/** Creates what the pages assume: a program called fanout, lists, and results of earlier runs. */
 beforeAll(async () => {
   origin = await startOrigin();
   await writeFile(join(cwd, 'fanout'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
@@ -50,13 +50,13 @@ describe('the commands of the documentation', () => {
 
   it.each(COMMANDS)('%s', async (command) => {
     const { code, stderr } = await shell(command.replace('https://example.com/sitemap.xml', 'sitemap.xml'));
-    // 1 is the failure of a URL: one of the lists does not exist.
+    // 1 means that a URL failed.
     expect(stderr).not.toContain('fanout: ');
     expect([0, 1]).toContain(code);
   });
 });
 
-it('the library is used as README shows', async () => {
+it('the example of the library in README works', async () => {
   const readme = PAGES.find(({ path }) => path === 'README.md')?.text ?? '';
   const [, example = ''] = /```ts\n(.*?)```/s.exec(readme) ?? [];
   const code = example.replace('https://example.com/', `${origin.url}/ok`);

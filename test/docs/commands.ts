@@ -1,9 +1,9 @@
 import type { Page } from './pages.ts';
 
-/** Those that need a broker, as `fanout fetch --broker` does, or zsh: they have tests of their own. */
+/** Commands that need a broker or zsh; other tests cover them. */
 const ELSEWHERE = /\bfanout (feed|work|collect|status|dead|purge|completion zsh)\b|--broker\b/;
 
-/** The commands of a page that a reader may type as they stand, without their remarks: one for each line of a block for shells. */
+/** Returns the commands of the shell blocks of a page, one per line, without the remarks behind them. */
 export function commandsOf({ text }: Page): readonly string[] {
   const blocks = [...text.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block = '']) => block);
   return blocks

@@ -1,6 +1,6 @@
 import type { EXIT } from '../../src/cli/exit-code.ts';
 
-/** What each exit code tells a script, in the words of the manual and the man page. */
+/** The meaning of each exit code, for the manual and the man page. */
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'every URL is OK, or known to be broken (--baseline)',
   failed: 'at least one URL failed, or was not fetched because the run was stopped',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { anchorsOf, linksOf } from './links.ts';
 
-test('linksOf() gives the files and headings of the repository, and none of the web', () => {
+test('linksOf() returns links to files and headings of the repository, and none to the web', () => {
   const text = '[a](b.md#c-d) ![e](../f.svg) [g](#h) [i](https://example.com/j) `[k](l.md)`';
   expect(linksOf({ path: 'docs/here.md', text })).toEqual([
     { path: 'docs/b.md', anchor: 'c-d' },

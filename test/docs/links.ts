@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { marked, type Token } from 'marked';
 import type { Page } from './pages.ts';
 
-/** A link of a page to something in the repository. */
+/** A link from a page to a file of the repository. */
 export interface Link {
   /** Relative to the root of the repository. */
   readonly path: string;
@@ -10,7 +10,7 @@ export interface Link {
   readonly anchor: string | undefined;
 }
 
-/** Where the links and pictures of a page lead, those to the web left out. */
+/** Returns the links and images of a page, without those to the web. */
 export function linksOf({ path, text }: Page): readonly Link[] {
   return tokensOf(text)
     .flatMap((token) => (token.type === 'link' || token.type === 'image' ? [`${token.href}`] : []))
@@ -21,7 +21,7 @@ export function linksOf({ path, text }: Page): readonly Link[] {
     });
 }
 
-/** The names that GitHub gives to the headings of a page; the second of the same words ends in `-1`. */
+/** Returns the anchors that GitHub gives to the headings of a page; a repeated heading ends in `-1`. */
 export function anchorsOf(page: Page): ReadonlySet<string> {
   const seen = new Map<string, number>();
   const names = tokensOf(page.text)

@@ -9,25 +9,25 @@ import { MAN_PAGE } from './pages.ts';
 
 const run = promisify(execFile);
 
-/** The page as mandoc lays it out, without its bold letters; mandoc comes with the package of that name. */
+/** Returns the page as mandoc formats it, without bold letters. mandoc is a Debian package of that name. */
 async function laidOut(): Promise<string> {
   const { stdout } = await run('mandoc', ['-Tutf8', '-O', 'width=200', MAN_PAGE]);
   return stdout.replace(/.\u0008/g, '');
 }
 
 describe('man/fanout.1', () => {
-  it('says what the tables of options say', async () => {
+  it('matches the tables of options', async () => {
     const isRenewed = (await readFile(MAN_PAGE, 'utf8')) === manPage(COMMANDS, packageVersion());
     const advice = 'man/fanout.1 is out of date: run "npm run manual", and commit what it has changed';
     expect(isRenewed, advice).toBe(true);
   });
 
-  it('is a page that mandoc finds no fault with', async () => {
+  it('has no fault that mandoc reports', async () => {
     const { stdout } = await run('mandoc', ['-Tlint', MAN_PAGE]);
     expect(stdout).toBe('');
   });
 
-  it('shows every command, and every flag as it is typed', async () => {
+  it('shows every command and every flag', async () => {
     const page = await laidOut();
     const lines = new Set(page.split('\n').map((line) => line.trim()));
     for (const { name, options } of COMMANDS) {
@@ -42,7 +42,7 @@ describe('man/fanout.1', () => {
 });
 
 describe('manPage()', () => {
-  it('keeps what looks like a request to the formatter as text', () => {
+  it('escapes text that looks like a request to the formatter', () => {
     const spec: CommandSpec = {
       name: 'fetch',
       summary: '',

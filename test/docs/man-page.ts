@@ -3,7 +3,7 @@ import { EXIT } from '../../src/cli/exit-code.ts';
 import { GROUPS } from '../../src/config/option.ts';
 import { EXIT_MEANINGS } from './exit-meanings.ts';
 
-/** The man page of the program in the man(7) macros. The flags of `fetch` are told once: other commands name theirs. */
+/** Returns the man page in man(7) macros. Flags that a command shares with `fetch` are described there, and only named here. */
 export function manPage(commands: readonly CommandSpec[], version: string): string {
   const [fetch] = commands;
   if (fetch === undefined) throw new Error('Cannot make the man page: there are no commands');
@@ -50,7 +50,7 @@ export function manPage(commands: readonly CommandSpec[], version: string): stri
   return `${lines.join('\n')}\n`;
 }
 
-// The formatters want a day; what says which fanout this is, is its version.
+// The formatters require a date. A constant keeps the page the same until its content changes.
 const DATE = '2026-11-25';
 
 const MAX_LINE = 78;
@@ -78,7 +78,7 @@ function groups(flags: readonly Flag[]): readonly string[] {
   });
 }
 
-/** What a command has that `fetch` has not, and the names of what it shares with it. */
+/** Returns the flags that only this command has, and the names of those that it shares with `fetch`. */
 function ownOptions({ name, options }: CommandSpec, told: ReadonlySet<string>): readonly string[] {
   const flags = toFlags(options);
   const own = flags.filter((flag) => !told.has(identity(flag)));
@@ -103,7 +103,7 @@ function item(term: string, words: string): readonly string[] {
   return ['.TP', `.B ${escaped(term)}`, text(words)];
 }
 
-/** Filled text, in lines as short as the tools that read it like them. */
+/** Wraps text to lines of 78 characters. */
 function text(words: string): string {
   const lines: string[] = [];
   for (const word of words.split(' ').map(escaped)) {
@@ -114,7 +114,7 @@ function text(words: string): string {
   return lines.map(guarded).join('\n');
 }
 
-/** A hyphen is a minus, so that flags can be searched for and copied. */
+/** Escapes text for man(7). A hyphen becomes a minus, so that flags can be searched and copied. */
 function escaped(words: string): string {
   return words
     .replaceAll('\\', '\\e')
@@ -124,7 +124,7 @@ function escaped(words: string): string {
     .replaceAll('"', '\\(dq');
 }
 
-/** A line that begins with a dot or an apostrophe would be a request to the formatter. */
+/** Protects a line that begins with a dot or an apostrophe, which would be a request to the formatter. */
 function guarded(line: string): string {
   return line.replace(/^(?=[.'])/, '\\&');
 }

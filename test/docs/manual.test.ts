@@ -36,14 +36,14 @@ const WHOLE: OkResult & { readonly failure?: undefined } = {
   badRuns: 1,
 };
 
-/** What stands in the first cells of the tables below a heading, up to the next heading. */
+/** Returns the first cells of the tables below a heading, up to the next heading. */
 function firstCells(heading: string): readonly string[] {
   const [, rest = ''] = manual.split(`\n## ${heading}\n`);
   return [...(rest.split('\n## ')[0] ?? '').matchAll(/^\| `(\w+)` \|/gm)].map(([, cell = '']) => cell);
 }
 
 describe('docs/manual.md', () => {
-  it('says what the tables of options say', () => {
+  it('matches the tables of options', () => {
     const isRenewed = renewManual(manual, COMMANDS) === manual;
     const advice = 'docs/manual.md is out of date: run "npm run manual", and commit what it has changed';
     expect(isRenewed, advice).toBe(true);
@@ -57,12 +57,12 @@ describe('docs/manual.md', () => {
     }
   });
 
-  it('tells each key of the record', () => {
+  it('describes each key of the record', () => {
     const record = Object.keys(JSON.parse(encodeRecord(WHOLE)));
     expect(new Set(firstCells('The record'))).toEqual(new Set([...record, 'failure']));
   });
 
-  it('tells each kind of failure', () => {
+  it('describes each kind of failure', () => {
     expect(firstCells('Kinds of failure')).toEqual(FAILURE_KINDS);
   });
 });
@@ -70,7 +70,7 @@ describe('docs/manual.md', () => {
 describe('renewManual()', () => {
   const [mark = ''] = /^<!-- From here.*-->$/m.exec(manual) ?? [];
 
-  it('leaves what stands around the marks as it is', () => {
+  it('keeps the text outside the marks', () => {
     const page = `before\n${mark}\nold\n<!-- Here ends what is made. -->\nafter\n`;
     const renewed = renewManual(page, []);
     expect(renewed).toMatch(/^before\n<!--/);

@@ -7,7 +7,7 @@ const BEGIN =
   '<!-- From here to the next mark: made by "npm run manual". Change src/config and src/cli, and run it. -->';
 const END = '<!-- Here ends what is made. -->';
 
-/** The page with what stands between the marks made anew from the commands and their tables of options. */
+/** Returns the page with the part between the marks generated from the commands and their options. */
 export function renewManual(page: string, commands: readonly CommandSpec[]): string {
   const [before, rest = ''] = page.split(BEGIN);
   const after = rest.split(END)[1];
@@ -58,7 +58,7 @@ function groupOf(group: string, flags: readonly Flag[]): readonly string[] {
   return rows.length === 0 ? [] : [`### ${group}`, table(['flag', 'default', 'what it does'], rows)];
 }
 
-// The examples of a command are a heading, lines of a command and a remark, and sentences after them.
+// Examples consist of a heading, lines with a command and a remark, and sentences.
 function exampleOf(examples: string): readonly string[] {
   const [heading = '', ...lines] = examples.trim().split('\n');
   const code = lines
@@ -80,12 +80,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** A `|` ends a cell also where it stands in code. */
+/** Formats code in a table cell, where even a `|` in code would end the cell. */
 function code(text: string): string {
   return `\`${text.replaceAll('|', '\\|')}\``;
 }
 
-/** Text as it is, with what Markdown would take for its own escaped, and flags as code. */
+/** Escapes Markdown, and formats flags as code. */
 function prose(text: string): string {
   return text.replace(/[\\`*_<>[\]|~#]/g, '\\$&').replace(/(?<![\w-])--?[a-zA-Z][\w-]*(?:-\w+)*/g, '`$&`');
 }

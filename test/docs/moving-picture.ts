@@ -1,6 +1,6 @@
 import type { Run } from './screen.ts';
 
-/** What a screen showed at one moment. */
+/** The content of a screen at one moment. */
 export type Frame = readonly (readonly Run[])[];
 
 const CHARACTER = { width: 8.4, height: 18 };
@@ -9,7 +9,7 @@ const FRAME_S = 0.7;
 const LAST_FRAME_S = 6;
 const COLOURS = { red: '#f85149', green: '#3fb950', yellow: '#d29922' };
 
-/** The frames as an SVG that shows one after the other, the last one longer, and again from the start. */
+/** Returns an SVG that shows the frames in a loop, the last one longer. */
 export function movingPicture(frames: readonly Frame[], columns: number, rows: number): string {
   const width = Math.ceil(columns * CHARACTER.width + 2 * MARGIN);
   const height = rows * CHARACTER.height + 2 * MARGIN;

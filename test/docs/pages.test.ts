@@ -18,7 +18,7 @@ const FLAGS = new Map(
 );
 
 describe.each(PAGES)('$path', (page) => {
-  it('leads to files and headings that exist', () => {
+  it('links to files and headings that exist', () => {
     const broken = linksOf(page).filter(({ path, anchor }) => {
       if (!existsSync(join(ROOT, path))) return true;
       const target = PAGES.find((one) => one.path === path);
@@ -27,14 +27,14 @@ describe.each(PAGES)('$path', (page) => {
     expect(broken).toEqual([]);
   });
 
-  it('names scripts of npm that exist', () => {
+  it('names npm scripts that exist', () => {
     const named = [...page.text.matchAll(/npm run (?:--silent )?([a-z][\w:-]*)/g)].map(
       ([, name = '']) => name,
     );
     expect(named.filter((name) => SCRIPTS[name] === undefined)).toEqual([]);
   });
 
-  it('gives commands no flags but their own', () => {
+  it('uses only flags that the commands have', () => {
     const commands = [...page.text.matchAll(/\bfanout ([a-z]+)\b([^`|\n]*)/g)];
     const wrong = commands.flatMap(([, name = '', rest = '']) =>
       [...rest.matchAll(/(?<![\w-])--[a-z][\w-]*/g)]
@@ -49,13 +49,13 @@ describe('docs/architecture.md', async () => {
   const text = PAGES.find(({ path }) => path === 'docs/architecture.md')?.text ?? '';
   const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
 
-  it('names every room', async () => {
+  it('names every folder of src', async () => {
     const entries = await readdir(join(ROOT, 'src'), { withFileTypes: true });
-    const rooms = entries.filter((entry) => entry.isDirectory()).map(({ name }) => `\`${name}/\``);
-    expect(rooms.filter((room) => !text.includes(room))).toEqual([]);
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => `\`${name}/\``);
+    expect(folders.filter((folder) => !text.includes(folder))).toEqual([]);
   });
 
-  it('says why each dependency is there, and names those of development', () => {
+  it('gives the reason for each dependency, and names the development dependencies', () => {
     const used = { ...manifest.dependencies, ...manifest.optionalDependencies };
     expect(Object.keys(used).filter((name) => !new RegExp(`^\\|.*${name}.*\\|`, 'm').test(text))).toEqual([]);
     const others = Object.keys(manifest.devDependencies).filter((name) => !name.startsWith('@types/'));
@@ -80,11 +80,11 @@ describe('docs/security.md', () => {
 describe('README.md', () => {
   const readme = PAGES.find(({ path }) => path === 'README.md');
 
-  it('is read in a few minutes', () => {
+  it('has at most 150 lines', () => {
     expect(readme?.text.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
   });
 
-  it('leads to every page', () => {
+  it('links to every page', () => {
     const linked = new Set(readme === undefined ? [] : linksOf(readme).map(({ path }) => path));
     const others = PAGES.filter(({ path }) => path !== 'README.md').map(({ path }) => path);
     expect(others.filter((path) => !linked.has(path))).toEqual([]);

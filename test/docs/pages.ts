@@ -14,7 +14,7 @@ export interface Page {
   readonly text: string;
 }
 
-/** The pages at the root and in docs. */
+/** Reads the pages at the root and in docs. */
 export async function pages(): Promise<readonly Page[]> {
   const inDocs = (await readdir(join(ROOT, 'docs'))).map((name) => `docs/${name}`);
   const paths = [...(await readdir(ROOT)), ...inDocs].filter((path) => path.endsWith('.md')).sort();

@@ -23,11 +23,11 @@ await writeFile(
   movingPicture(framesOf(stdout.slice(begin, end).trimEnd()), COLUMNS, ROWS),
 );
 
-/** What the screen shows each time when another twelfth of the output has come. */
+/** Returns the screen after each twelfth of the output. */
 function framesOf(output: string): readonly Frame[] {
   const screen = new Screen(COLUMNS);
   const frames: Frame[] = [];
-  // The bar is drawn again behind whatever stands above it, and cleared before: a piece ends when it stands.
+  // The bar is cleared before lines are written, and drawn again below them: each piece ends with a drawn bar.
   const pieces = output.split(/(?<=in flight\u001b\[K)/);
   for (const [index, piece] of pieces.entries()) {
     screen.write(piece);

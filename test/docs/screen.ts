@@ -1,11 +1,11 @@
-/** How a character is shown. */
+/** The style of a character. */
 export interface Style {
   readonly colour: 'red' | 'green' | 'yellow' | undefined;
   readonly isBold: boolean;
   readonly isDim: boolean;
 }
 
-/** Characters of one line that are shown alike. */
+/** Adjacent characters of one line with the same style. */
 export interface Run extends Style {
   readonly column: number;
   readonly text: string;
@@ -33,7 +33,7 @@ const CHANGES: Readonly<Record<string, Partial<Style>>> = {
 // An escape sequence, or one character.
 const PIECE = /\u001b\[([\d;]*)([A-Za-z])|./gsu;
 
-/** A terminal of so many columns, as far as fanout uses one: it throws on any other escape sequence. */
+/** A terminal that understands the escape sequences of fanout, and throws on any other. */
 export class Screen {
   readonly #columns: number;
   #lines: Cell[][] = [[]];

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 const DIST = new URL('../../dist/', import.meta.url);
 
-/** The files of ours that are loaded with some, themselves among them, and the packages. */
+/** The files of the bundle that are loaded with these, these included, and the packages. */
 async function loadedWith(
   ...names: string[]
 ): Promise<{ files: readonly string[]; packages: readonly string[] }> {
@@ -19,7 +19,7 @@ async function loadedWith(
   return { files: [...files], packages: [...packages].sort() };
 }
 
-/** The file in which the program finds a command, or the table of all. */
+/** Returns the chunk of a command, or of the command line itself. */
 async function chunkOf(name: string): Promise<string> {
   const { files } = await loadedWith('cli/main.js');
   const texts = await Promise.all(files.map((file) => readFile(new URL(file), 'utf8')));
@@ -34,7 +34,7 @@ test('fanout --version loads two files, and no package', async () => {
   expect(packages).toEqual([]);
 });
 
-test('fanout fetch loads few files, and no package that it does not always need', async () => {
+test('fanout fetch loads few files, and only packages that it always needs', async () => {
   const { files, packages } = await loadedWith(
     'cli/main.js',
     await chunkOf('program'),
@@ -44,7 +44,7 @@ test('fanout fetch loads few files, and no package that it does not always need'
   expect(packages).toEqual(['commander', 'p-limit', 'undici']);
 });
 
-test('the library loads nothing of the command line', async () => {
+test('the library loads no code of the command line', async () => {
   const { files, packages } = await loadedWith('index.js');
   expect(files.length).toBeLessThanOrEqual(3);
   expect(packages).toEqual(['p-limit', 'undici']);

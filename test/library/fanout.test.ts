@@ -14,7 +14,7 @@ async function all(results: AsyncIterable<Result>): Promise<Result[]> {
   return taken;
 }
 
-/** Endless URLs that count how many were asked for, and whether the source was closed. */
+/** Endless URLs, the number of URLs that were read, and whether the source was closed. */
 function endless(origin: Origin, path = '/ok') {
   const seen = { pulled: 0, closed: false };
   function* items(): Generator<string> {
@@ -74,9 +74,9 @@ describe('fanout() takes', () => {
     expect(await all(fanout([]))).toEqual([]);
   });
 
-  it('bad items, which fail alone', async () => {
+  it('bad items, which do not affect the others', async () => {
     const origin = await anOrigin();
-    // What a caller without types may hand in.
+    // A caller without types may pass this.
     const items = ['nonsense', 7, null, { url: 1 }, `${origin.url}/ok`] as JobItem[];
     const results = await all(fanout(items));
     const kinds = results.sort((a, b) => a.index - b.index).map(({ failure }) => failure?.kind);
@@ -106,13 +106,13 @@ describe('fanout() gives', () => {
     [{ concurency: 3 }, /concurency/],
     [{ header: { 'bad name': 'x' } }, /name of a header must be/],
   ])('a UsageError at once for %j', (options, message) => {
-    // What a caller without types may hand in.
+    // A caller without types may pass this.
     const call = () => fanout([], options as object);
     expect(call).toThrow(UsageError);
     expect(call).toThrow(message);
   });
 
-  it('what the source throws, after the results of what it gave', async () => {
+  it('the error of the source, after the results of its items', async () => {
     const origin = await anOrigin();
     async function* broken(): AsyncGenerator<string> {
       yield `${origin.url}/ok`;
@@ -125,14 +125,14 @@ describe('fanout() gives', () => {
 });
 
 describe('back-pressure', () => {
-  it('asks an endless source for no more than queue and workers hold', async () => {
+  it('reads no more from an endless source than queue and workers hold', async () => {
     const origin = await anOrigin();
     const { seen, items } = endless(origin);
     const results = fanout(items(), { concurrency: 2, queue: 8 });
     await results.next();
-    // Another run takes the time in which this one would have gone on, if it could.
+    // A second run gives the first one time to continue, if it wrongly could.
     await all(fanout(urls(origin, '/ok', 500)));
-    // The queue, and for each worker one job in hand, one result sent and one waiting; one put is under way.
+    // The queue; for each worker one job, one result sent and one waiting; one job being added.
     expect(seen.pulled).toBeLessThanOrEqual(1 + 8 + 3 * 2 + 1);
     await results.return();
     expect(seen.closed).toBe(true);
@@ -140,7 +140,7 @@ describe('back-pressure', () => {
 });
 
 describe('leaving the loop', () => {
-  it('ends what is under way and closes the source', async () => {
+  it('aborts the requests in flight and closes the source', async () => {
     const origin = await anOrigin();
     const { seen, items } = endless(origin, '/hang');
     function* withFirst(): Generator<string> {
@@ -185,14 +185,14 @@ describe('leaving the loop', () => {
 describe('signal', () => {
   const reason = new Error('no longer wanted');
 
-  it('that is aborted already: throws its reason, and asks for nothing', async () => {
+  it('that is already aborted: throws its reason, and reads nothing', async () => {
     const origin = await anOrigin();
     const { seen, items } = endless(origin);
     await expect(all(fanout(items(), { signal: AbortSignal.abort(reason) }))).rejects.toBe(reason);
     expect([seen.pulled, origin.connections]).toEqual([0, 0]);
   });
 
-  it('while requests are under way: ends them and throws its reason', async () => {
+  it('while requests are in flight: aborts them and throws its reason', async () => {
     const origin = await anOrigin();
     const controller = new AbortController();
     const { seen, items } = endless(origin, '/hang');
@@ -204,7 +204,7 @@ describe('signal', () => {
     expect([seen.closed, origin.requests]).toEqual([true, 4]);
   });
 
-  it('while a retry is waited for', async () => {
+  it('while a URL waits for its retry', async () => {
     const origin = await anOrigin();
     const controller = new AbortController();
     const list = [`${origin.url}/status/503?retry`, `${origin.url}/flaky/a/5?retry-after=50`];

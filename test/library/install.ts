@@ -8,16 +8,16 @@ const run = promisify(execFile);
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What `npm pack` says of the package that it has made. */
+/** The report of `npm pack`. */
 export interface Packed {
   readonly path: string;
   readonly files: readonly string[];
   readonly unpackedSize: number;
 }
 
-/** Packs the package, as it would be published, into a directory. */
+/** Packs the package into a directory, as it would be published. */
 export async function pack(directory: string): Promise<Packed> {
-  // The build is there already: a test that builds would pull it from under the others.
+  // Uses the existing build: building here would remove it while other tests use it.
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', directory];
   const [{ filename, files, unpackedSize }] = JSON.parse((await run('npm', args, { cwd: ROOT })).stdout);
   return {
@@ -28,8 +28,8 @@ export async function pack(directory: string): Promise<Packed> {
 }
 
 /**
- * Installs the packed package into a new folder beside it, scripts allowed, and resolves to the folder. npm asks the
- * registry for the dependencies, unless its cache has them.
+ * Installs the packed package into a new folder beside it, with scripts allowed. Resolves to the folder. npm fetches the
+ * dependencies from the registry, unless its cache has them.
  */
 export async function install({ path }: Packed, name: string, ...flags: readonly string[]): Promise<string> {
   const cwd = join(dirname(path), name);

@@ -3,7 +3,7 @@ import { fanout } from '../../src/index.ts';
 import { running } from '../http/client.ts';
 import { startOrigin } from '../origin/origin.ts';
 
-// Only Linux takes connections to all of 127.0.0.0/8 without more ado.
+// Only Linux accepts connections to all of 127.0.0.0/8 without configuration.
 test.runIf(process.platform === 'linux')(
   'with many hosts the last request to each of them closes its connection, and no other does',
   async () => {

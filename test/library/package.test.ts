@@ -25,7 +25,7 @@ try { fanout([], { concurency: 1 }); } catch (error) { console.log(error instanc
 console.log(taken.map((result) => JSON.parse(encodeRecord(result)).id).join(), typeof WorkerPool);
 `;
 
-/** As strict as TypeScript is, with the declarations of the package checked like code of one's own. */
+/** The strictest settings of TypeScript; the declarations of the package are checked, too. */
 const STRICT = {
   target: 'es2023',
   lib: ['es2023'],
@@ -53,7 +53,7 @@ describe('the packed package', { timeout: 180_000 }, () => {
     cwd = await install(packed, 'consumer');
   }, 180_000);
 
-  it('holds what runs, what is read and what licenses it, and nothing else', () => {
+  it('contains the program, the library, their documentation and the licence, and nothing else', () => {
     const { files, unpackedSize } = packed;
     const allowed =
       /^(bin\/fanout\.js|man\/fanout\.1|dist\/.+\.(js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
@@ -69,12 +69,12 @@ describe('the packed package', { timeout: 180_000 }, () => {
       ]),
     );
     expect(unpackedSize).toBeLessThan(1.5e6);
-    // Those that the library exports lead to about fifteen; all of src has hundreds.
+    // The library needs about fifteen; all of src would be hundreds.
     expect(files.filter((path) => path.endsWith('.d.ts')).length).toBeLessThan(30);
   });
 
-  it('installs without running a script, and needs none of its dependencies to', async () => {
-    // That it is installed at all shows that "prepare" did not run: it has neither tsc nor the sources.
+  it('installs without running a script of its own or of its dependencies', async () => {
+    // The installation succeeded, so "prepare" did not run: the package has neither tsc nor the sources.
     const lock = JSON.parse(await readFile(join(cwd, 'package-lock.json'), 'utf8'));
     const scripted = Object.entries(lock.packages).filter(([, entry]) =>
       Object.hasOwn(Object(entry), 'hasInstallScript'),
@@ -99,7 +99,7 @@ describe('the packed package', { timeout: 180_000 }, () => {
     expect((await run('npx', npx, { cwd })).stdout).toMatch(/^OK {4}200 /);
   });
 
-  it('does all but runs on many machines where optional dependencies are left out', async () => {
+  it('works without optional dependencies, except for runs on many machines', async () => {
     const origin = await anOrigin();
     const bare = await install(packed, 'bare', '--omit=optional');
     const fanout = (...args: readonly string[]) =>

@@ -13,13 +13,13 @@ async function verdicts(urls: readonly string[], options: FanoutOptions): Promis
 afterEach(() => vi.unstubAllEnvs());
 
 describe('fanout()', () => {
-  it('goes through the proxy that it is given', async () => {
+  it('uses the proxy of its options', async () => {
     const [origin, proxy] = [await running(startOrigin()), await running(startProxy())];
     expect(await verdicts([`${origin.url}/ok`], { proxy: proxy.url })).toEqual([true]);
     expect(proxy.log).toHaveLength(1);
   });
 
-  it('reads the environment that it is given, and no other', async () => {
+  it('reads only the environment of its options', async () => {
     const [origin, proxy] = [await running(startOrigin()), await running(startProxy())];
     vi.stubEnv('HTTP_PROXY', proxy.url);
     vi.stubEnv('http_proxy', proxy.url);
@@ -32,7 +32,7 @@ describe('fanout()', () => {
     expect(proxy.log).toHaveLength(1);
   });
 
-  it('refuses a proxy that is none at once', () => {
+  it('refuses an invalid proxy at once', () => {
     expect(() => fanout([], { proxy: 'ftp://me:s3cret@p' })).toThrow(
       new UsageError(
         'Cannot use the value for option proxy: it must look like http://[user:password@]host[:port]',

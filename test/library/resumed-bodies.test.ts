@@ -36,7 +36,7 @@ const REST = (range: string, body: string, etag = '"v1"') =>
     body,
   );
 
-/** A server that gives these answers, one for each request, and closes after each; and a directory for bodies. */
+/** A server that sends these responses, one per request, and closes the connection after each; and a directory for bodies. */
 async function scene(...answers: Buffer[]) {
   const server = await running(
     startRawServer({
@@ -65,8 +65,8 @@ async function saved(dir: string, result: Result): Promise<string> {
   return bytes.toString();
 }
 
-describe('a body that broke off', () => {
-  it('is gone on with by the next attempt', async () => {
+describe('a body that was cut off', () => {
+  it('is resumed by the next attempt', async () => {
     const origin = await running(startOrigin());
     const dir = await tempDir();
     const result = await fetchOne(`${origin.url}/range/100000?cut=30000`, { saveDir: dir, retries: 1 });
@@ -79,7 +79,7 @@ describe('a body that broke off', () => {
     expect(second).toMatchObject({ 'if-range': '"100000"', 'accept-encoding': 'identity' });
   });
 
-  it('is gone on with by the next run, under its own name', async () => {
+  it('is resumed by the next run, under its own name', async () => {
     const { url, dir, files, asked, fetchIt } = await scene(
       BROKEN('ETag: "v1"'),
       REST('bytes 5-10/11', ' world'),
@@ -94,14 +94,14 @@ describe('a body that broke off', () => {
     expect(asked()).toEqual([undefined, 'bytes=5-']);
   });
 
-  it('is OK with the rest of it also where only 200 is accepted', async () => {
+  it('is OK once it is complete, also if only 200 is accepted', async () => {
     const { url, dir } = await scene(BROKEN('ETag: "v1"'), REST('bytes 5-10/11', ' world'));
     const options = { saveDir: dir, accept: 200 };
     await fetchOne(url, options);
     expect(await fetchOne(url, options)).toMatchObject({ ok: true, status: 200 });
   });
 
-  it('is gone on with more than once', async () => {
+  it('is resumed more than once', async () => {
     const part = answer(
       '206 Partial Content',
       ['Content-Length: 6', 'ETag: "v1"', 'Content-Range: bytes 5-10/11'],
@@ -114,7 +114,7 @@ describe('a body that broke off', () => {
     expect(asked()).toEqual([undefined, 'bytes=5-', 'bytes=8-']);
   });
 
-  it('by way of a redirect is gone on with where it came from', async () => {
+  it('behind a redirect is resumed from the URL that sent it', async () => {
     const moved = answer('302 Found', ['Location: /b', 'Content-Length: 0']);
     const { dir, asked, fetchIt } = await scene(
       moved,
@@ -128,7 +128,7 @@ describe('a body that broke off', () => {
   });
 });
 
-describe('a body that cannot be gone on with', () => {
+describe('a body that cannot be resumed', () => {
   it.each([
     ['the server has another version', [ALL('new version')], 'new version'],
     ['the server gives it all', [ALL()], WHOLE],
@@ -192,13 +192,13 @@ describe('a body that cannot be gone on with', () => {
     expect(await files()).toEqual([]);
   });
 
-  it('leaves nothing behind when it is not to be gone on with', async () => {
+  it('leaves nothing behind without resumePartial', async () => {
     const { url, dir, files } = await scene(BROKEN('ETag: "v1"'));
     await fetchOne(url, { saveDir: dir, resumePartial: false });
     expect(await files()).toEqual([]);
   });
 
-  it('stays when the server fails for now', async () => {
+  it('stays when the server has a temporary failure', async () => {
     const { dir, asked, fetchIt } = await scene(
       BROKEN('ETag: "v1"'),
       answer('503 Unavailable', ['Content-Length: 0']),
@@ -210,7 +210,7 @@ describe('a body that cannot be gone on with', () => {
     expect(asked()).toEqual([undefined, 'bytes=5-', 'bytes=5-']);
   });
 
-  it('is fetched from its beginning when something is looked for in it', async () => {
+  it('is fetched from its beginning when its text is searched', async () => {
     const { url, dir, asked } = await scene(BROKEN('ETag: "v1"'), ALL());
     const options = { saveDir: dir, contains: 'hello' };
     await fetchOne(url, options);
@@ -218,7 +218,7 @@ describe('a body that cannot be gone on with', () => {
     expect(asked()).toEqual([undefined, undefined]);
   });
 
-  it('is not touched by a job that asks for a range of its own, or sends a body', async () => {
+  it('is not used by a job that has a range header or sends a body', async () => {
     const { url, dir, asked } = await scene(BROKEN('ETag: "v1"'), REST('bytes 0-1/11', 'he'), ALL());
     await fetchOne({ url, save: 'x' }, { saveDir: dir });
     await fetchOne({ url, save: 'x', headers: { range: 'bytes=0-1' } }, { saveDir: dir });
@@ -227,7 +227,7 @@ describe('a body that cannot be gone on with', () => {
   });
 });
 
-describe('what was left is not trusted', () => {
+describe('a partial file is not trusted', () => {
   it.each([
     ['its record is torn', async (part: string) => writeFile(`${part}.json`, '{"v":1,"url"')],
     [

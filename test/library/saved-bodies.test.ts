@@ -27,7 +27,7 @@ it('a result has the name, the length and the hash of its file', async () => {
   expect(await readFile(join(dir, '0.txt'), 'utf8')).toBe('ok\n');
 });
 
-it('what an expectation fails is not saved, unless all is', async () => {
+it('a body that fails an expectation is not saved, except with saveAll', async () => {
   const { fetchAll, files } = await scene();
   const [result] = await fetchAll(['/ok'], { contains: 'nothing of the kind', name: '{index}' });
   expect(result).toMatchObject({ ok: false, failure: { kind: 'expectation' } });
@@ -36,7 +36,7 @@ it('what an expectation fails is not saved, unless all is', async () => {
   expect([kept?.ok, kept?.body?.path, await files()]).toEqual([false, '0', ['0']]);
 });
 
-it('an answer that is blocked is saved when that is no failure', async () => {
+it('a blocked response is saved if it is not a failure', async () => {
   const { fetchAll, files } = await scene();
   expect(await fetchAll(['/status/429'], { name: '{index}' })).toMatchObject([{ ok: false }]);
   expect(await files()).toEqual([]);
@@ -44,14 +44,14 @@ it('an answer that is blocked is saved when that is no failure', async () => {
   expect(result).toMatchObject({ ok: true, body: { path: '0' } });
 });
 
-it('of an answer that is asked for again, the last one alone is saved', async () => {
+it('only the last response of several attempts is saved', async () => {
   const { dir, fetchAll } = await scene();
   const [result] = await fetchAll(['/flaky/a/1'], { name: '{status}-{index}', saveAll: true, retries: 1 });
   expect(result).toMatchObject({ ok: true, attempts: 2, body: { path: '200-0' } });
   expect(await filesIn(dir)).toEqual(['200-0']);
 });
 
-it('a loop that is left ends what is under way, and leaves no unfinished file', async () => {
+it('leaving the loop aborts the requests in flight, and leaves no unfinished file', async () => {
   const { origin, dir, files } = await scene();
   const urls = [`${origin.url}/half/a`, `${origin.url}/ok`];
   for await (const result of fanout(urls, { saveDir: dir, name: '{index}' })) {

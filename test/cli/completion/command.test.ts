@@ -13,7 +13,7 @@ describe('fanout completion', () => {
     expect(stdout).toContain('per-host');
   });
 
-  it('names the shells that it knows when it is asked for another', async () => {
+  it('lists the supported shells if it gets another', async () => {
     expect(await runCli(['completion', 'tcsh'])).toMatchObject({
       code: 2,
       stdout: '',
@@ -21,7 +21,7 @@ describe('fanout completion', () => {
     });
   });
 
-  it('wants the name of a shell', async () => {
+  it('requires the name of a shell', async () => {
     const { code, stdout, stderr } = await runCli(['completion']);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain("Missing required argument 'shell'");

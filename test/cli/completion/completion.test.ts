@@ -10,7 +10,7 @@ import { startUp, TypedShell } from './typed.ts';
 
 const run = promisify(execFile);
 
-/** What is typed before the tabulator key, and the last word after it. */
+/** What is typed before the tab key, and the last word after it. */
 const CASES: readonly (readonly [string, string])[] = [
   ['rep', 'report'],
   ['--ver', '--version'],
@@ -33,7 +33,7 @@ const CASES: readonly (readonly [string, string])[] = [
   ['completion zs', 'zsh'],
 ];
 
-/** What is typed and stays as it is, since nothing is known to fit. */
+/** What is typed and has no completion. */
 const DEAD_ENDS = ['fetch -c lis', 'fetch --header lis', 'work lis', 'nonsense lis', 'status --form'];
 
 const directory = await realpath(await mkdtemp(join(tmpdir(), 'fanout-test-')));
@@ -69,7 +69,7 @@ describe('the completions in bash', () => {
     try {
       for (const { name, options } of COMMANDS) {
         const long = toFlags(options).map((flag) => flag.long);
-        // The keys insert all that fits.
+        // These keys insert all completions.
         const inserted = await shell.typed(`${name} --\u001b*`);
         expect(new Set(inserted.slice(1))).toEqual(new Set([...long, '--help']));
       }

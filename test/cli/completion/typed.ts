@@ -4,7 +4,7 @@ import { once } from 'node:events';
 const READY = 'READY>';
 const PATIENCE_MS = 15_000;
 
-/** A shell on a terminal, in which `fanout` is a function that shows its arguments. */
+/** A shell on a terminal, in which `fanout` is a function that prints its arguments. */
 export class TypedShell {
   readonly #child: ChildProcessWithoutNullStreams;
   #output = '';
@@ -16,10 +16,10 @@ export class TypedShell {
     });
   }
 
-  /** Starts a shell by a command line, in a directory, and waits until it is ready to be typed into. */
+  /** Starts a shell by a command line in a directory, and waits for its prompt. */
   static async start(command: string, cwd: string): Promise<TypedShell> {
     const env = { PATH: process.env.PATH, HOME: cwd, ZDOTDIR: cwd, TERM: 'xterm', LC_ALL: 'C.UTF-8' };
-    // `script` makes the terminal.
+    // `script` provides the terminal.
     const child = spawn('script', ['-qfec', command, '/dev/null'], { cwd, env, stdio: 'pipe' });
     await once(child, 'spawn');
     const shell = new TypedShell(child);
@@ -27,7 +27,7 @@ export class TypedShell {
     return shell;
   }
 
-  /** Types the keys behind `fanout `, then return, and gives the arguments that fanout has got. */
+  /** Types `fanout `, the keys and return. Resolves to the arguments that fanout received. */
   async typed(keys: string): Promise<readonly string[]> {
     this.#output = '';
     this.#child.stdin.write(`fanout ${keys}\r`);
@@ -55,7 +55,7 @@ export class TypedShell {
   }
 }
 
-/** What both bash and zsh read when they start: a prompt, fanout as a function, and the completions. */
+/** A start-up file for bash and zsh: a prompt, fanout as a function, and the completions. */
 export function startUp(script: string): string {
   return `PS1='${READY}'\nfanout() { printf '<%s' '<<'; printf '%s\\t' "$@"; printf '>>%s\\n' '>'; }\n${script}`;
 }
