@@ -1,35 +1,46 @@
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
+import { type RunStatus, runStatus } from '../../src/cluster/run-status.ts';
 import { runCli } from '../origin/run-cli.ts';
 import type { Role } from './role.ts';
 
-/** What `fanout status --json` says, as far as tests look at it. */
-export interface Status {
-  readonly state: 'feeding' | 'working' | 'short' | 'complete';
-  readonly queued: number;
-  readonly underWay: number;
-  readonly uncollected: number;
-  readonly done: number;
-  readonly duplicates: number;
+const LOOK_INTERVAL_MS = 100;
+
+/**
+ * The status of a run, as `fanout status` with these flags would show it; `undefined` while the run does not exist or the broker
+ * is away. Read in this process: starting the program for each look would take most of the time of a test.
+ */
+export async function statusOf(on: readonly string[]): Promise<RunStatus | undefined> {
+  const [broker, run] = ['--broker', '--run'].map((flag) => on[on.indexOf(flag) + 1] ?? '');
+  const servers = (broker ?? '').replace('nats://', '').split(',');
+  const engine = await openRun({
+    address: { servers, isSecure: false },
+    run: run ?? '',
+    warn: () => {},
+  }).catch(() => undefined);
+  try {
+    return engine && (await runStatus(engine));
+  } catch {
+    return undefined;
+  } finally {
+    await engine?.close();
+  }
 }
 
-const SLOW = { killAfterMs: 60_000 };
-
-/** How a run stands; `undefined` when it cannot be told, as while the broker is away. */
-export async function statusOf(on: readonly string[]): Promise<Status | undefined> {
-  const { code, stdout } = await runCli(['status', ...on, '--json'], SLOW);
-  return code === 0 ? JSON.parse(stdout) : undefined;
-}
-
-/** Resolves with the status as soon as this holds for it; the bound is that of the test. */
-export async function statusWhen(on: readonly string[], holds: (status: Status) => boolean): Promise<Status> {
+/** Resolves with the status as soon as `holds` returns true for it. The time limit is that of the test. */
+export async function statusWhen(
+  on: readonly string[],
+  holds: (status: RunStatus) => boolean,
+): Promise<RunStatus> {
   for (;;) {
     const status = await statusOf(on);
     if (status !== undefined && holds(status)) return status;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
   }
 }
 
 /**
- * Waits for the end of a collector as an operator would: a broker that is killed may have lost what it had acknowledged a
- * moment ago; `status` then says SHORT, and the missing chunks are fed again. Resolves to how often that was needed.
+ * Waits for the end of a collector as an operator would: a broker that is killed may lose what it has just acknowledged. The
+ * status is then `short`, and the missing chunks are sent again. Resolves to how often that was needed.
  */
 export async function endOf(
   collector: Role,
@@ -40,13 +51,15 @@ export async function endOf(
   const ended = collector.ended.then(() => {
     isOver = true;
   });
-  let mended = 0;
+  let reconciled = 0;
   while (!isOver) {
     const status = await statusOf(on);
-    if (isOver || status?.state !== 'short') continue;
-    mended += 1;
-    await runCli([...feed, '--reconcile'], SLOW);
+    if (isOver) break;
+    if (status?.state === 'short') {
+      reconciled += 1;
+      await runCli([...feed, '--reconcile'], { killAfterMs: 60_000 });
+    } else await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
   }
   await ended;
-  return mended;
+  return reconciled;
 }
