@@ -20,8 +20,8 @@ export type Scheme = 'http' | 'https';
 type ParsedUrl = { readonly url: string; readonly authorization?: string } | { readonly invalid: string };
 
 /**
- * Parses a trimmed `http:` or `https:` URL as the WHATWG URL standard does, with two exceptions: a tab or line break within it,
- * which the standard removes, and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
+ * Parses a trimmed `http:` or `https:` URL as the WHATWG URL standard does, with two exceptions: a tab or line break
+ * within it, which the standard removes, and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
  */
 export function parseUrl(text: string, defaultScheme?: Scheme): ParsedUrl {
   // Faster than a regular expression here, and this runs for each line.

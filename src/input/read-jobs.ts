@@ -48,7 +48,8 @@ type JobGenerator = Generator<Job, void, undefined>;
  * Reads inputs in order and yields batches of jobs, one batch for each chunk of at most 64 KiB.
  * - A batch can be iterated once, before the next one is requested. Its lines are parsed as its jobs are taken.
  * - Reads at most one chunk ahead.
- * - Throws an `InputError` if an input cannot be opened, read or unpacked. A line that is not a job becomes one with `invalid`.
+ * - Throws an `InputError` if an input cannot be opened, read or unpacked. A line that is not a job becomes one with
+ *   `invalid`.
  */
 export async function* readJobs(
   inputs: readonly Input[],

@@ -17,7 +17,8 @@ export interface InvalidRecord {
 }
 
 /**
- * Yields the result records of a JSONL stream and the segments of a manifest, those of one chunk at a time. Skips blank lines.
+ * Yields the result records of a JSONL stream and the segments of a manifest, those of one chunk at a time. Skips
+ * blank lines.
  * - A line that is neither becomes an `InvalidRecord`.
  * - Throws an `InputError` that names the source if it cannot be read.
  */

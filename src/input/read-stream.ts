@@ -27,11 +27,12 @@ export async function openFile(path: string, signal?: AbortSignal): Promise<Read
   }
 }
 
-// Reading an idle pipe as a file blocks a thread, and so the end of the process, until something is written; a socket is polled.
+// Reading an idle pipe as a file blocks a thread, and so the end of the process, until something is written; a socket
+// is polled.
 async function openPipe(path: string, signal?: AbortSignal): Promise<Readable> {
   if (signal?.aborted) return Readable.from([]);
-  // Opening a pipe waits for its writer and cannot be cancelled, so on an abort we open it as a writer ourselves. We open it for
-  // reading and writing, which succeeds whether or not the first `open` has begun.
+  // Opening a pipe waits for its writer and cannot be cancelled, so on an abort we open it as a writer ourselves. We
+  // open it for reading and writing, which succeeds whether or not the first `open` has begun.
   let writerFd: Promise<number> | undefined;
   const openAsWriter = (): void => {
     writerFd = openFd(path, constants.O_RDWR | constants.O_NONBLOCK);

@@ -40,7 +40,8 @@ type Batches = AsyncGenerator<Iterable<Job>, void, undefined>;
 
 /**
  * Reads inputs in order, each a sitemap or a sitemap index, and yields batches of jobs. Fetches an input that is a URL.
- * - Fetches the sitemaps that an index names one after the other, each once. One that cannot be read becomes an invalid job.
+ * - Fetches the sitemaps that an index names one after the other, each once. One that cannot be read becomes an
+ *   invalid job.
  * - Throws an `InputError` if an input cannot be read or is not a sitemap.
  */
 export async function* readSitemaps(
@@ -132,9 +133,9 @@ function groupAdjacent(
 }
 
 /**
- * Parses a sitemap or a sitemap index as it arrives, in memory that does not depend on its size. Yields the entries of each chunk.
- * Refuses all entities except those of XML itself, so none expands. Throws an `InputError` that names a document which is
- * not a sitemap.
+ * Parses a sitemap or a sitemap index as it arrives, in memory that does not depend on its size. Yields the entries
+ * of each chunk. Refuses all entities except those of XML itself, so none expands. Throws an `InputError` that names
+ * a document which is not a sitemap.
  */
 export async function* parseSitemap(
   chunks: AsyncIterable<Uint8Array>,
@@ -214,7 +215,10 @@ class SitemapParser {
   }
 }
 
-/** Ignores the prefix of a name: sitemaps are written with and without one, and elements of other namespaces have other parents. */
+/**
+ * Ignores the prefix of a name: sitemaps are written with and without one, and elements of other namespaces have
+ * other parents.
+ */
 function localName(name: string): string {
   return name.slice(name.indexOf(':') + 1);
 }

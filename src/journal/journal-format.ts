@@ -17,8 +17,9 @@ export const HEADER_LENGTH = SAMPLE_HEADER.length;
 /** A newline, as a byte. */
 export const NEWLINE = 0x0a;
 
-// A line is {"crc":"01234567","key":"0123456789abcdef","ok":1,"n":0,"record":{…}}: the index needs the fields before the record, which
-// have fixed offsets. The checksum covers every byte after it, so a line can be verified without parsing its JSON.
+// A line is {"crc":"01234567","key":"0123456789abcdef","ok":1,"n":0,"record":{…}}: the index needs the fields before
+// the record, which have fixed offsets. The checksum covers every byte after it, so a line can be verified without
+// parsing its JSON.
 const LINE_START = Buffer.from('{"crc":"........",');
 const WILDCARD = 0x2e;
 const CRC_OFFSET = 8;
@@ -53,8 +54,9 @@ export function journalError(
 }
 
 /**
- * Checks that a file is a journal, and reads the seed of its keys. Turns a file that is empty, or ends within its first line, into a
- * journal, and syncs it, so that a power cut cannot lose it. Rejects with a `UsageError` for any other file, and does not change it.
+ * Checks that a file is a journal, and reads the seed of its keys. Turns a file that is empty, or ends within its
+ * first line, into a journal, and syncs it, so that a power cut cannot lose it. Rejects with a `UsageError` for any
+ * other file, and does not change it.
  */
 export async function readHeader(file: FileHandle, path: string): Promise<Hash64> {
   const { bytesRead, buffer } = await file.read(Buffer.alloc(HEADER_LENGTH), 0, HEADER_LENGTH, 0);
@@ -105,8 +107,8 @@ export function encodeLine(occurrence: number, result: Result): string {
 }
 
 /**
- * Fills in the hash and the checksum of each line of a batch; `hashes` has two words per line. Doing this on the bytes of a batch
- * takes a third of the time that it takes on strings.
+ * Fills in the hash and the checksum of each line of a batch; `hashes` has two words per line. Doing this on the
+ * bytes of a batch takes a third of the time that it takes on strings.
  */
 export function sealLines(batch: Buffer, hashes: readonly number[]): void {
   let start = 0;
@@ -119,7 +121,10 @@ export function sealLines(batch: Buffer, hashes: readonly number[]): void {
   }
 }
 
-/** Decodes the line from `start` to `end`, which excludes its newline, into `entry`. Returns false if the line is damaged. */
+/**
+ * Decodes the line from `start` to `end`, which excludes its newline, into `entry`. Returns false if the line is
+ * damaged.
+ */
 export function decodeEntry(chunk: Buffer, start: number, end: number, entry: JournalEntry): boolean {
   if (end - start < MIN_LINE_BYTES || !hasLineStart(chunk, start)) return false;
   if (crc32(chunk.subarray(start + CHECKED_OFFSET, end)) !== readHex(chunk, start + CRC_OFFSET)) return false;

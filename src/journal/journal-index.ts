@@ -6,8 +6,8 @@ const WORDS_PER_SLOT = 3;
 const MAX_LOAD = 0.8;
 const GROWTH = 1.5;
 
-// The third word of a slot: whether a job with this key was read in this run, whether its newest record is a success, and the block of
-// that record plus 1, or 0 if there is none.
+// The third word of a slot: whether a job with this key was read in this run, whether its newest record is a success,
+// and the block of that record plus 1, or 0 if there is none.
 const SEEN = 0x8000_0000;
 const OK = 0x4000_0000;
 const BLOCK_MASK = 0x3fff_ffff;
@@ -26,8 +26,9 @@ interface IndexEntry {
 }
 
 /**
- * Maps a job to the block of its newest record, in 15 to 23 bytes per job. Stores 64 bits per key: among m jobs, the probability
- * that two share them is at most m² / 2⁶⁵, 3e-6 for ten million. So the record must be checked when it is read.
+ * Maps a job to the block of its newest record, in 15 to 23 bytes per job. Stores 64 bits per key: among m jobs, the
+ * probability that two share them is at most m² / 2⁶⁵, 3e-6 for ten million. So the record must be checked when it is
+ * read.
  */
 export class JournalIndex {
   // Many small tables: growing one table of ten million entries at once would block the run for a second.
@@ -147,8 +148,9 @@ const BUCKET_CAPACITY = 512;
 const NUMBERS_PER_ENTRY = 4;
 
 /**
- * Collects entries and inserts those of one shard together: the memory of one shard fits into the processor's cache, that of all does
- * not. Ten million entries in random order take 10 s of CPU instead of 13. Entries of the same job keep their order. Takes 4 MB.
+ * Collects entries and inserts those of one shard together: the memory of one shard fits into the processor's cache,
+ * that of all does not. Ten million entries in random order take 10 s of CPU instead of 13. Entries of the same job
+ * keep their order. Takes 4 MB.
  */
 export class InsertBuffer {
   readonly #index: JournalIndex;

@@ -16,14 +16,14 @@ const LOST_RACE = new Set(['EEXIST', 'ENOTEMPTY', 'EPERM', 'ENOENT']);
 export type Processes = Pick<NodeJS.Process, 'pid' | 'kill'>;
 
 /**
- * The lock of a journal: `FILE.lock`, a directory with one empty file, whose name identifies the process that holds it. A process
- * that was killed frees it at once: the next one sees that the holder is dead.
+ * The lock of a journal: `FILE.lock`, a directory with one empty file, whose name identifies the process that holds
+ * it. A process that was killed frees it at once: the next one sees that the holder is dead.
  * - The directory is created under another name and renamed. A rename never replaces a directory that is not empty, so
  *   only one of several processes succeeds.
- * - The lock of a dead process is taken over by a rename of the file in it. Names are unique, so only one of several processes
- *   succeeds, and none removes the lock of another.
- * - Works between processes of one machine, and between machines that share the file. Containers that share the file but not the
- *   process ids do not see each other.
+ * - The lock of a dead process is taken over by a rename of the file in it. Names are unique, so only one of several
+ *   processes succeeds, and none removes the lock of another.
+ * - Works between processes of one machine, and between machines that share the file. Containers that share the file
+ *   but not the process ids do not see each other.
  */
 export class JournalLock {
   readonly #directory: string;

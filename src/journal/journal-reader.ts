@@ -19,8 +19,9 @@ export interface LoadedJournal {
 }
 
 /**
- * Reads a journal from the end of its header to its end, and adds every undamaged record to the index; of two records of the
- * same job the later one wins. Reports a damaged line with its number and skips it. Rejects if the file cannot be read.
+ * Reads a journal from the end of its header to its end, and adds every undamaged record to the index; of two records
+ * of the same job the later one wins. Reports a damaged line with its number and skips it. Rejects if the file cannot
+ * be read.
  */
 export async function loadJournal(
   file: FileHandle,
@@ -114,7 +115,8 @@ const OVERLAP_BYTES = 8 * 1024;
 const MAX_PAGES = 16;
 
 /**
- * Reads records by their block. Jobs come in about the order of the journal, so the last few pages are cached, about 1 MB in all.
+ * Reads records by their block. Jobs come in about the order of the journal, so the last few pages are cached, about
+ * 1 MB in all.
  */
 export class RecordReader {
   readonly #fd: number;
@@ -127,7 +129,10 @@ export class RecordReader {
     this.#end = end;
   }
 
-  /** Returns the JSON of a record, or `undefined` if the block has no line of this job. Throws if the file cannot be read. */
+  /**
+   * Returns the JSON of a record, or `undefined` if the block has no line of this job. Throws if the file cannot be
+   * read.
+   */
   find(block: number, key: JobKey): string | undefined {
     const start = block * BLOCK_BYTES;
     const number = Math.floor(start / PAGE_BYTES);

@@ -24,8 +24,8 @@ interface JournalWriterOptions {
 /**
  * Appends lines to a journal, in batches.
  * - A kill loses the lines of the last 4 ms and the write in flight; a power cut also those of the last second.
- * - After a failed write the file is truncated to its last whole line, and nothing more is written. The error is an `OutputError`,
- *   thrown by the next `write()` and by `end()`.
+ * - After a failed write the file is truncated to its last whole line, and nothing more is written. The error is an
+ *   `OutputError`, thrown by the next `write()` and by `end()`.
  */
 export class JournalWriter {
   readonly #options: JournalWriterOptions;
@@ -42,7 +42,10 @@ export class JournalWriter {
     this.#end = options.end;
   }
 
-  /** Appends whole lines, with their newlines. Returns a promise if the caller must wait: a batch is full and another in flight. */
+  /**
+   * Appends whole lines, with their newlines. Returns a promise if the caller must wait: a batch is full and another
+   * in flight.
+   */
   write(lines: string): void | Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#pending += lines;

@@ -16,7 +16,10 @@ import { JournalWriter } from './journal-writer.ts';
 export interface JournalOptions {
   /** Whether failures of earlier runs are kept instead of fetched again. */
   readonly keepFailed: boolean;
-  /** Called before a result of an earlier run is used, to check that its body is still there; false fetches the job again. */
+  /**
+   * Called before a result of an earlier run is used, to check that its body is still there; false fetches the job
+   * again.
+   */
   readonly confirm?: ((result: Result) => boolean) | undefined;
   /** Reports damage, in whole sentences. */
   readonly warn: (message: string) => void;
@@ -37,8 +40,8 @@ interface OpenedJournal {
 /**
  * A file with one line per finished URL, so that a run that was killed can be continued by the next one.
  * - Must be the last sink: a line says that the result was written and its body saved.
- * - Jobs of two runs are the same if their method, URL and body are, and equally many of the same were read before them. So lines
- *   of the list may be added, removed and moved.
+ * - Jobs of two runs are the same if their method, URL and body are, and equally many of the same were read before
+ *   them. So lines of the list may be added, removed and moved.
  * - A kill loses the results of the last moments (see `JournalWriter`); they are fetched again.
  * - A job that was cut off by the end of the run has no line, since it is not finished.
  */
@@ -67,8 +70,8 @@ export class Journal implements Sink {
   }
 
   /**
-   * Opens or creates a journal, and locks it. Rejects with a `UsageError` if the file is not a journal or another run uses it, and
-   * with an `OutputError` if it cannot be read or written.
+   * Opens or creates a journal, and locks it. Rejects with a `UsageError` if the file is not a journal or another run
+   * uses it, and with an `OutputError` if it cannot be read or written.
    */
   static async open(path: string, options: JournalOptions): Promise<Journal> {
     const file = await openJournalFile(path);
@@ -87,8 +90,9 @@ export class Journal implements Sink {
   }
 
   /**
-   * Returns the result of an earlier run for a job, or `undefined` if the job must be fetched. Must be called once for each job, in
-   * the order in which they are read, with the method and body that are sent, which may be those of the whole run.
+   * Returns the result of an earlier run for a job, or `undefined` if the job must be fetched. Must be called once
+   * for each job, in the order in which they are read, with the method and body that are sent, which may be those of
+   * the whole run.
    */
   recall(job: Job, method: string, body: string | Uint8Array | undefined): Result | undefined {
     const key = { first: 0, second: 0, occurrence: 0 };

@@ -8,7 +8,7 @@ import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
 import { UNPRINTABLE } from '../output/hostile.ts';
 
-const syntax = { parseExpectation };
+const options = { parseExpectation };
 
 /** Checks what must be true of the job of every line. */
 function check(fields: ParsedJob): void {
@@ -37,7 +37,7 @@ test('any text is a job, or an invalid job with a reason', () => {
       fc.constantFrom(undefined, 'http', 'https'),
       (line, defaultScheme) => {
         const text = jobText(line);
-        if (text !== undefined) check(parseLine(text, { ...syntax, defaultScheme }));
+        if (text !== undefined) check(parseLine(text, { ...options, defaultScheme }));
       },
     ),
     runs(1000),
@@ -47,7 +47,7 @@ test('any text is a job, or an invalid job with a reason', () => {
 test('any JSON value is a job, or an invalid job with a reason', () => {
   const json = fc.oneof({ weight: 5, arbitrary: jobObject }, { weight: 1, arbitrary: fc.jsonValue() });
   fc.assert(
-    fc.property(json, (value) => check(parseLine(JSON.stringify(value), syntax))),
+    fc.property(json, (value) => check(parseLine(JSON.stringify(value), options))),
     runs(1000),
   );
 });
@@ -56,7 +56,7 @@ test('JSON that is cut off anywhere is an invalid job with a reason', () => {
   fc.assert(
     fc.property(jobObject, fc.nat(), (value, at) => {
       const text = JSON.stringify(value);
-      const cut = parseLine(text.slice(0, 1 + (at % (text.length - 1))), syntax);
+      const cut = parseLine(text.slice(0, 1 + (at % (text.length - 1))), options);
       check(cut);
       expect(cut.invalid).toBeDefined();
     }),
@@ -66,10 +66,10 @@ test('JSON that is cut off anywhere is an invalid job with a reason', () => {
 test('a job is the same after it was encoded for another machine and parsed again', () => {
   fc.assert(
     fc.property(jobObject, (value) => {
-      const first = parseLine(JSON.stringify(value), syntax);
+      const first = parseLine(JSON.stringify(value), options);
       if (first.invalid !== undefined) return;
       const job = { index: 0, source: '-', line: 1, ...first };
-      const again = parseLine(JSON.stringify(jobWire.write(job)), syntax);
+      const again = parseLine(JSON.stringify(jobWire.write(job)), options);
       expect(again).toEqual(first);
     }),
     runs(1000),
@@ -93,7 +93,7 @@ test('a password in a line is never shown, whatever surrounds it', () => {
           `${start}${user.replace(/[\\/?#\s"'{@:]/g, '')}:hunter2${more.replace(/\s/g, '')}@${host}`,
         );
         if (line === undefined) return;
-        const { url, invalid } = parseLine(line, syntax);
+        const { url, invalid } = parseLine(line, options);
         expect(`${url} ${invalid}`).not.toContain('hunter2');
       },
     ),

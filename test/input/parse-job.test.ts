@@ -156,10 +156,10 @@ describe('parseLine() of a JSON job', () => {
     ['header', 'did you mean "headers"?'],
     ['later', 'a job has url, method, headers, body, id, save, expect'],
     ['', 'a job has url'],
-  ])('refuses the key %j', (key, wish) => {
+  ])('refuses the key %j', (key, hint) => {
     expect(parseLine(json({ url: 'http://h/', [key]: 'x' }))).toEqual({
       url: 'http://h/',
-      invalid: expect.stringContaining(`Cannot use the key "${key}" in a job: ${wish}`),
+      invalid: expect.stringContaining(`Cannot use the key "${key}" in a job: ${hint}`),
     });
   });
 

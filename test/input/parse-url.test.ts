@@ -34,8 +34,8 @@ describe('parseUrl()', () => {
     ['https://example.com/a\tb', 'no tab and no line break'],
     ['https://example.com/\rhttps://example.com/', 'no tab and no line break'],
     ['https://example.com/\n', 'no tab and no line break'],
-  ])('refuses %j', (text, wish) => {
-    expect(parseUrl(text)).toEqual({ invalid: expect.stringContaining(wish) });
+  ])('refuses %j', (text, requirement) => {
+    expect(parseUrl(text)).toEqual({ invalid: expect.stringContaining(requirement) });
   });
 
   it('names the value and the requirement in its reason', () => {
