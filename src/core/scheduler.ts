@@ -184,8 +184,8 @@ interface Putter<J> {
 /**
  * The order of the jobs: a queue for each key, jobs that are delayed, and a limiter. It neither waits nor is bounded.
  *
- * A key is held while it has a job waiting or in flight. The limiter is asked for it when it is next in turn. If it refuses,
- * it is asked again when the time it gave has come, when a job of the key is released, or when one is added.
+ * A key is held while it has a job waiting or in flight. The limiter is called for it when it is next in turn. If it refuses,
+ * it is called again at the time it gave, when a job of the key is released, or when one is added.
  */
 export class FairQueue<J extends object> {
   readonly #limiter: Limiter;
@@ -367,7 +367,7 @@ class KeyQueue<J> {
   readonly key: string;
   readonly jobs = new Deque<J>();
   inFlight = 0;
-  /** The earliest time at which the limiter, which refused, is asked again; Infinity if no time is known. */
+  /** When to call the limiter again, which refused; Infinity if no time is known. */
   wakeAt = Number.POSITIVE_INFINITY;
   list: KeyList<J> | undefined;
   before: KeyQueue<J> | undefined;

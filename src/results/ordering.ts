@@ -128,19 +128,3 @@ export function orderedSink(sink: Sink, window: OrderWindow<Result>): Sink {
     },
   };
 }
-
-/** Yields results in input order; those after a gap come last. */
-export async function* orderedResults(
-  results: AsyncIterable<Result>,
-  window: OrderWindow<Result>,
-): AsyncGenerator<Result, void, undefined> {
-  try {
-    for await (const arrived of results) {
-      window.put(arrived);
-      for (let result = window.take(); result; result = window.take()) yield result;
-    }
-    yield* window.rest();
-  } finally {
-    window.close();
-  }
-}

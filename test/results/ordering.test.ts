@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Result } from '../../src/model/result.ts';
 import { SummaryFold } from '../../src/model/summary.ts';
-import { OrderWindow, orderedResults, orderedSink } from '../../src/results/ordering.ts';
+import { OrderWindow, orderedSink } from '../../src/results/ordering.ts';
 import { okResult } from '../model/a-result.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { RecordingSink } from './recording-sink.ts';
@@ -217,30 +217,4 @@ test('orderedSink() ends its sink even if the remaining results cannot be writte
   for (const result of results(1)) inner.write(result);
   await expect(inner.end(summary)).rejects.toThrow('full');
   expect(sink.summaries).toEqual([summary]);
-});
-
-test('orderedResults() yields results in the order of their index, those after a gap last', async () => {
-  async function* arriving() {
-    yield* results(2, 0, 1, 5, 4);
-  }
-  const indexes: number[] = [];
-  for await (const { index } of orderedResults(arriving(), new OrderWindow(4))) indexes.push(index);
-  expect(indexes).toEqual([0, 1, 2, 4, 5]);
-});
-
-test('leaving orderedResults() early closes its source and releases the producer', async () => {
-  let isClosed = false;
-  async function* arriving() {
-    try {
-      yield* results(0, 1);
-    } finally {
-      isClosed = true;
-    }
-  }
-  const window = new OrderWindow<Result>(2);
-  const producer = window.admit(7);
-  for await (const _ of orderedResults(arriving(), window)) break;
-  await turn();
-  await producer;
-  expect(isClosed).toBe(true);
 });
