@@ -87,7 +87,7 @@ function destroyOnError(this: TLSSocket, error: Error): void {
  * or stricter. Node decides on what OpenSSL refuses, and words the error.
  */
 function checkIdentity(socket: TLSSocket, hostname: string): Error | undefined {
-  const certificate = socket.getPeerX509Certificate();
+  const certificate = socket.getPeerX509Certificate(); // once: in Node 20 a second call returns undefined
   if (certificate === undefined) return new Error('the server has shown no certificate');
   return isIssuedFor(certificate, hostname)
     ? undefined

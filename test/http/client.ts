@@ -1,9 +1,10 @@
 import { onTestFinished } from 'vitest';
+import { proxy } from '../../src/config/parse/server-urls.ts';
 import { Agent } from '../../src/http/agent.ts';
 import { Connector } from '../../src/http/connector.ts';
 import { createResolver, Resolver } from '../../src/http/dns/resolver.ts';
 import type { Hop } from '../../src/http/hop.ts';
-import type { ProxyRoutes } from '../../src/http/proxy.ts';
+import { ProxyRoutes } from '../../src/http/proxy.ts';
 import type { AddressPolicy } from '../../src/http/ssrf-guard.ts';
 import { TlsConnector, type TlsConnectorOptions } from '../../src/http/tls.ts';
 import {
@@ -84,6 +85,12 @@ function fakeResolver(now: () => number, lookUp: NonNullable<ClientOptions['look
     now,
     lookUp: async (hostname) => ({ addresses: await lookUp(hostname), ttlMs: 60_000 }),
   });
+}
+
+/** Routes through one proxy for both schemes, except to the hosts of `bypass`. The User-Agent of CONNECT is `test/1`. */
+export function through(url: string, bypass = ''): ProxyRoutes {
+  const server = proxy.parse(url) ?? undefined;
+  return new ProxyRoutes({ http: server, https: server, bypass }, 'test/1');
 }
 
 /** The server, which is closed when the test has finished. */

@@ -1,12 +1,130 @@
 import { describe, expect, it, test } from 'vitest';
-import { dnsError } from '../../src/http/network-errors.ts';
+import { proxy } from '../../src/config/parse/server-urls.ts';
+import { ProxyRoutes, parseBypass } from '../../src/http/proxy.ts';
+
 import { selfSignedCertificate, serverCertificate } from '../origin/certificates.ts';
 import { startOrigin } from '../origin/origin.ts';
-import { BROKEN_PROXIES, startProxy } from '../origin/proxy.ts';
-import { scripted } from '../origin/script.ts';
+import { startProxy } from '../origin/proxy.ts';
 import { startHttps, startSelfSigned } from '../origin/tls.ts';
-import { running, startClient } from './client.ts';
-import { through } from './through.ts';
+import { running, startClient, through } from './client.ts';
+
+const HTTP = { hostname: 'a.test', protocol: 'http:', port: '' };
+
+const HTTPS = { hostname: 'a.test', protocol: 'https:', port: '' };
+
+describe('ProxyRoutes', () => {
+  it('forwards http, and tunnels https', () => {
+    const routes = through('http://p.test:3128');
+    expect(routes.forwardProxyFor('http://a.test/x')?.name).toBe('p.test:3128');
+    expect(routes.forwardProxyFor('https://a.test/x')).toBeUndefined();
+    expect(routes.tunnelProxyFor(HTTPS)?.name).toBe('p.test:3128');
+    expect(routes.tunnelProxyFor(HTTP)).toBeUndefined();
+  });
+
+  it('has a proxy per scheme, or none', () => {
+    const one = proxy.parse('one:1') ?? undefined;
+    const onlyHttp = new ProxyRoutes({ http: one, https: undefined, bypass: '' });
+    const onlyHttps = new ProxyRoutes({ http: undefined, https: one, bypass: '' });
+    expect([onlyHttp.forwardProxyFor('http://a.test/')?.name, onlyHttp.tunnelProxyFor(HTTPS)]).toEqual([
+      'one:1',
+      undefined,
+    ]);
+    expect([onlyHttps.forwardProxyFor('http://a.test/'), onlyHttps.tunnelProxyFor(HTTPS)?.name]).toEqual([
+      undefined,
+      'one:1',
+    ]);
+  });
+
+  it('bypasses the proxy for the hosts of the list, with explicit and default ports', () => {
+    const routes = through('p.test:1', 'a.test:80 a.test:443 [::1]:8080');
+    expect(routes.forwardProxyFor('http://a.test/')).toBeUndefined();
+    expect(routes.forwardProxyFor('http://a.test:81/')).toBeDefined();
+    expect(routes.forwardProxyFor('http://[::1]:8080/')).toBeUndefined();
+    expect(routes.forwardProxyFor('http://[::1]/')).toBeDefined();
+    expect(routes.tunnelProxyFor(HTTPS)).toBeUndefined();
+    expect(routes.tunnelProxyFor({ ...HTTPS, port: '8443' })).toBeDefined();
+  });
+
+  it('recognises the proxy itself as a target, and needs no tunnel to it', () => {
+    const routes = through('https://[::1]:443');
+    const target = { hostname: '::1', protocol: 'https:', port: '' };
+    expect([routes.proxyAt(target)?.name, routes.tunnelProxyFor(target)]).toEqual(['[::1]:443', undefined]);
+    for (const other of [{ protocol: 'http:' }, { port: '444' }, { hostname: '::2' }]) {
+      expect(routes.proxyAt({ ...target, ...other }), JSON.stringify(other)).toBeUndefined();
+    }
+  });
+
+  it('encodes Basic credentials in UTF-8', () => {
+    const sent = through('http://j%C3%BCrgen:p%3Aw@p.test').forwardProxyFor('http://a.test/')?.authorization;
+    expect(Buffer.from(sent?.replace(/^Basic /, '') ?? '', 'base64').toString()).toBe('jürgen:p:w');
+    expect(through('p.test').forwardProxyFor('http://a.test/')?.authorization).toBeUndefined();
+  });
+});
+
+describe('parseBypass()', () => {
+  it.each<[string, string, number?]>([
+    ['*', 'example.com'],
+    ['other.test, *', '::1'],
+    ['example.com', 'example.com'],
+    ['example.com', 'a.b.example.com'],
+    ['.example.com', 'www.example.com'],
+    ['.example.com', 'example.com'],
+    ['*.example.com', 'www.example.com'],
+    ['EXAMPLE.com', 'example.com'],
+    ['example.com.', 'example.com'],
+    ['example.com', 'example.com.'],
+    ['com', 'example.com'],
+    ['example.com:8443', 'www.example.com', 8443],
+    [' a.test,,b.test\tc.test\nd.test ', 'd.test'],
+    ['a.test b.test', 'b.test'],
+    ['127.0.0.1', '127.0.0.1'],
+    ['127.0.0.1:80', '127.0.0.1', 80],
+    ['10.0.0.0/8', '10.255.1.2'],
+    ['10.1.2.3/8', '10.255.1.2'],
+    ['10.0.0.0/9', '10.127.0.1'],
+    ['0.0.0.0/0', '192.0.2.1'],
+    ['10.0.0.1/32', '10.0.0.1'],
+    ['::1', '::1'],
+    ['[::1]', '::1'],
+    ['[::1]:8080', '::1', 8080],
+    ['0:0:0:0:0:0:0:1', '::1'],
+    ['fe80::/10', 'febf::1'],
+    ['[2001:db8::/32]', '2001:db8:1::1'],
+  ])('%j matches %s', (list, hostname, port = 80) => {
+    expect(parseBypass(list)(hostname, port)).toBe(true);
+  });
+
+  it.each<[string, string, number?]>([
+    ['', 'example.com'],
+    [' , ', 'example.com'],
+    ['.', 'example.com.'],
+    ['example.com', 'notexample.com'],
+    ['example.com', 'example.com.evil.test'],
+    ['www.example.com', 'example.com'],
+    ['exam*', 'example.com'],
+    ['example.com:8443', 'example.com', 443],
+    ['example.com:', 'example.com'],
+    ['http://example.com', 'example.com'],
+    ['127.0.0.1', '127.0.0.10'],
+    ['0.0.1', '127.0.0.1'],
+    ['1', '127.0.0.1'],
+    ['127.0.0.1:81', '127.0.0.1', 80],
+    ['10.0.0.0/8', '11.0.0.1'],
+    ['10.0.0.0/9', '10.128.0.1'],
+    ['10.0.0.0/33', '10.0.0.0'],
+    ['10.0.0.0/', '10.0.0.1'],
+    ['10.0.0.0/x', '10.0.0.0'],
+    ['10.0.0.0/-1', '10.0.0.0'],
+    ['10.0.0.0/8', '10.example.com'],
+    ['::1', '::2'],
+    ['[::1]:8080', '::1', 80],
+    ['::/0', '127.0.0.1'],
+    ['0.0.0.0/0', '::1'],
+    ['fe80::/129', 'fe80::'],
+  ])('%j does not match %s', (list, hostname, port = 80) => {
+    expect(parseBypass(list)(hostname, port)).toBe(false);
+  });
+});
 
 const withCredentials = (url: string) => url.replace('//', '//me:s3cret@');
 
@@ -14,7 +132,7 @@ describe.each(['http', 'https'])('through an %s:// proxy', (scheme) => {
   const start = async (options = {}) =>
     running(startProxy({ ...options, ...(scheme === 'https' ? { tls: await serverCertificate() } : {}) }));
 
-  it('http is asked for in absolute form, with the host of the URL and over one connection', async () => {
+  it('http is requested in absolute form, with the host of the URL and over one connection', async () => {
     const origin = await running(startOrigin());
     const proxy = await start();
     const { send } = await startClient({ proxies: through(proxy.url) });
@@ -56,7 +174,7 @@ describe.each(['http', 'https'])('through an %s:// proxy', (scheme) => {
     expect([origin.requests, origin.connections, proxy.accepted.count]).toEqual([3, 1, 1]);
   });
 
-  it('the credentials are for the proxy alone', async () => {
+  it('only the proxy gets the credentials', async () => {
     const origins = [await running(startOrigin()), await running(startHttps())];
     const proxy = await start({ credentials: 'me:s3cret' });
     const { send } = await startClient({ proxies: through(withCredentials(proxy.url)) });
@@ -66,7 +184,7 @@ describe.each(['http', 'https'])('through an %s:// proxy', (scheme) => {
     expect(JSON.stringify(sent)).not.toMatch(/proxy-auth|Basic|s3cret/i);
   });
 
-  it('a certificate of the host is checked in the tunnel', async () => {
+  it('the certificate of the host is verified in the tunnel', async () => {
     const origin = await running(startSelfSigned());
     const proxy = await start();
     const { send } = await startClient({ proxies: through(proxy.url) });
@@ -78,7 +196,7 @@ describe.each(['http', 'https'])('through an %s:// proxy', (scheme) => {
     expect(origin.requests).toBe(0);
   });
 
-  it.each(['http', 'https'])('407 for %s is final, and no answer of the host', async (of) => {
+  it.each(['http', 'https'])('407 for %s is final, and not a response of the host', async (of) => {
     const origin = await running(of === 'https' ? startHttps() : startOrigin());
     const proxy = await start({ credentials: 'me:s3cret' });
     const { send } = await startClient({ proxies: through(proxy.url.replace('//', '//me:wr0ng@')) });
@@ -96,7 +214,7 @@ describe.each(['http', 'https'])('through an %s:// proxy', (scheme) => {
     expect([origin.requests, proxy.log.length, proxy.accepted.count]).toEqual([0, 1, 1]);
   });
 
-  it('an attempt that is over ends the tunnel, too', async () => {
+  it('an aborted attempt closes the tunnel', async () => {
     const origin = await running(startHttps());
     const proxy = await start();
     const { send, agent } = await startClient({ proxies: through(proxy.url) });
@@ -109,7 +227,7 @@ describe.each(['http', 'https'])('through an %s:// proxy', (scheme) => {
   });
 });
 
-test('a host of NO_PROXY is asked directly', async () => {
+test('a host of NO_PROXY is requested directly', async () => {
   const origins = [await running(startOrigin()), await running(startHttps())];
   const proxy = await running(startProxy());
   const { send } = await startClient({ proxies: through(proxy.url, '127.0.0.0/8') });
@@ -117,13 +235,13 @@ test('a host of NO_PROXY is asked directly', async () => {
   expect([proxy.accepted.count, origins.map(({ requests }) => requests)]).toEqual([0, [1, 1]]);
 });
 
-test('407 of an origin that is asked directly is its own status', async () => {
+test('407 of an origin that is requested directly is its own status', async () => {
   const origin = await running(startOrigin());
   const { send } = await startClient({ proxies: through('127.0.0.1:1', '127.0.0.1') });
   expect((await send(`${origin.url}/status/407`)).response?.status).toBe(407);
 });
 
-test('a host behind the proxy need have no address here', async () => {
+test('a host behind the proxy is not looked up', async () => {
   const origin = await running(startHttps({}, { names: ['only-there.test'] }));
   const proxy = await running(startProxy({ route: origin }));
   const looked: string[] = [];
@@ -136,7 +254,7 @@ test('a host behind the proxy need have no address here', async () => {
   expect([looked, proxy.log[0]?.path]).toEqual([['proxy.test'], 'only-there.test:443']);
 });
 
-test('an IPv6 host is asked for in brackets', async () => {
+test('the CONNECT request of an IPv6 host has brackets', async () => {
   const origin = await running(startHttps());
   const proxy = await running(startProxy({ route: origin }));
   const { send } = await startClient({ proxies: through(proxy.url) });
@@ -144,7 +262,7 @@ test('an IPv6 host is asked for in brackets', async () => {
   expect(proxy.log[0]).toMatchObject({ path: '[::1]:8443', headers: { host: '[::1]:8443' } });
 });
 
-test('a proxy with a bad certificate gets no request and no credentials, also where -k lets hosts have one', async () => {
+test('a proxy with a bad certificate gets no request and no credentials, also with -k', async () => {
   const proxy = await running(startProxy({ tls: await selfSignedCertificate() }));
   const proxies = through(withCredentials(proxy.url));
   const { send } = await startClient({ proxies, tls: { insecure: true } });
@@ -154,140 +272,4 @@ test('a proxy with a bad certificate gets no request and no credentials, also wh
     expect(failed?.failure.message).toMatch(`the proxy ${proxy.authority} cannot be reached: `);
   }
   expect(proxy.log).toEqual([]);
-});
-
-describe('a proxy that', () => {
-  it.each(['http://a.test/', 'https://a.test/'])('is not there fails %s and is named', async (url) => {
-    const gone = await startProxy();
-    await gone.close();
-    const { send } = await startClient({ proxies: through(withCredentials(gone.url)) });
-    expect((await send(url)).failed).toEqual({
-      failure: {
-        kind: 'connect',
-        code: 'ECONNREFUSED',
-        message: `the proxy ${gone.authority} cannot be reached: connect ECONNREFUSED ${gone.authority}`,
-      },
-      isRetryable: true,
-    });
-  });
-
-  it.each(['http://a.test/', 'https://a.test/'])('has no address fails %s to connect', async (url) => {
-    const lookUp = () => Promise.reject(dnsError('proxy.test', 'ENOTFOUND'));
-    const { send } = await startClient({ lookUp, proxies: through('me:s3cret@proxy.test:1') });
-    const { failed } = await send(url);
-    expect(failed).toMatchObject({ failure: { kind: 'connect', code: 'ENOTFOUND' }, isRetryable: true });
-    expect(failed?.failure.message).toMatch(
-      /^the proxy proxy\.test:1 cannot be reached: ENOTFOUND proxy\.test/,
-    );
-  });
-
-  it.each<[keyof typeof BROKEN_PROXIES, string, string]>([
-    ['answers 403', 'ERR_PROXY_REFUSED', 'refused the tunnel: 403 Forbidden'],
-    ['answers 502', 'ERR_PROXY_REFUSED', 'refused the tunnel: 502 Bad Gateway'],
-    ['answers 503 without a reason', 'ERR_PROXY_REFUSED', 'refused the tunnel: 503'],
-    [
-      'answers with a reason that moves the cursor',
-      'ERR_PROXY_REFUSED',
-      'refused the tunnel: 418 \\u{1b}[2J',
-    ],
-    ['answers garbage', 'ERR_PROXY_ANSWER', 'answered CONNECT with something that is not HTTP'],
-    [
-      'answers a status line that is none',
-      'ERR_PROXY_ANSWER',
-      'answered CONNECT with something that is not HTTP',
-    ],
-    ['never ends its head', 'ERR_PROXY_ANSWER', 'answered CONNECT with headers over 16 KiB'],
-    ['drops', 'ERR_PROXY_ANSWER', 'closed the connection without an answer to CONNECT'],
-    ['resets', 'ERR_PROXY_ANSWER', 'closed the connection without an answer to CONNECT'],
-    [
-      'drops in the middle of its head',
-      'ERR_PROXY_ANSWER',
-      'closed the connection without an answer to CONNECT',
-    ],
-    ['sends a body with its 200', 'ERR_PROXY_ANSWER', 'sent data before the tunnel was used'],
-  ])('%s is one failure, after one connection', async (name, code, message) => {
-    const proxy = await running(BROKEN_PROXIES[name]());
-    const { send } = await startClient({ proxies: through(withCredentials(proxy.url)) });
-    expect((await send('https://a.test/')).failed).toEqual({
-      failure: { kind: 'connect', code, message: `the proxy ${proxy.host}:${proxy.port} ${message}` },
-      isRetryable: true,
-    });
-    await proxy.ended.reached(1);
-    expect([proxy.accepted.count, proxy.requests.count]).toEqual([1, 1]);
-  });
-
-  it('drops after 200 is a failed handshake', async () => {
-    const proxy = await running(BROKEN_PROXIES['drops after 200']());
-    const { send } = await startClient({ proxies: through(proxy.url) });
-    expect((await send('https://a.test/')).failed).toEqual({
-      failure: {
-        kind: 'tls',
-        code: 'ECONNRESET',
-        message: `the server ended the connection during the TLS handshake (through the proxy ${proxy.host}:${proxy.port})`,
-      },
-      isRetryable: true,
-    });
-    expect(proxy.accepted.count).toBe(1);
-  });
-
-  it.each(['stalls', 'drips its head'] as const)('%s is given up in time, and let go', async (name) => {
-    const proxy = await running(BROKEN_PROXIES[name]());
-    const { send } = await startClient({ connectTimeoutMs: 300, proxies: through(proxy.url) });
-    expect((await send('https://a.test/')).failed).toEqual({
-      failure: {
-        kind: 'timeout',
-        code: 'ERR_CONNECT_TIMEOUT',
-        message: `no connection to a.test through the proxy ${proxy.host}:${proxy.port} within 300ms`,
-      },
-      isRetryable: true,
-    });
-    await proxy.ended.reached(1);
-    expect(proxy.accepted.count).toBe(1);
-  });
-
-  it('never starts TLS is given up in time, and named', async () => {
-    const proxy = await running(BROKEN_PROXIES.stalls());
-    const { send } = await startClient({
-      connectTimeoutMs: 300,
-      proxies: through(`https://${proxy.host}:${proxy.port}`),
-    });
-    expect((await send('http://a.test/')).failed?.failure.message).toBe(
-      `no connection to the proxy ${proxy.host}:${proxy.port} within 300ms`,
-    );
-  });
-
-  it('is waited for in a tunnel is let go when the run ends', async () => {
-    const proxy = await running(BROKEN_PROXIES.stalls());
-    const { agent, send } = await startClient({ proxies: through(proxy.url) });
-    const sent = send('https://a.test/');
-    await proxy.requests.reached(1);
-    agent.abort(new Error('enough'));
-    expect((await sent).failed).toBeDefined();
-    await proxy.ended.reached(1);
-  });
-
-  it('drops an http request is named', async () => {
-    const proxy = await running(BROKEN_PROXIES.drops());
-    const { send } = await startClient({ proxies: through(proxy.url) });
-    const { failed } = await send('http://a.test/');
-    expect(failed).toMatchObject({ failure: { kind: 'reset' }, isRetryable: true });
-    expect(failed?.failure.message).toMatch(`(through the proxy ${proxy.host}:${proxy.port})`);
-    expect(proxy.accepted.count).toBe(1);
-  });
-
-  it('stalls an http request is named when the time is up', async () => {
-    const proxy = await running(BROKEN_PROXIES.stalls());
-    const { send } = await startClient({ proxies: through(proxy.url) });
-    const { failed } = await send('http://a.test/', {}, { timeoutMs: 300 });
-    expect(failed?.failure).toMatchObject({
-      kind: 'timeout',
-      message: `no complete answer within 300ms (through the proxy ${proxy.host}:${proxy.port})`,
-    });
-  });
-
-  it('ends the lines of its answer with LF alone is understood', async () => {
-    const proxy = await running(scripted('HTTP/1.1 403 No\nVia: x\n\n', 'keep')());
-    const { send } = await startClient({ proxies: through(proxy.url) });
-    expect((await send('https://a.test/')).failed?.failure.message).toMatch(/refused the tunnel: 403 No$/);
-  });
 });

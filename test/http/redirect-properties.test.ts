@@ -36,7 +36,7 @@ const hop: fc.Arbitrary<Hop> = fc
 
 const status = fc.constantFrom(301, 302, 303, 307, 308);
 
-test('a redirect to anywhere leads to a URL that can be fetched, or is refused in words', () => {
+test('any Location leads to a URL that can be fetched, or is refused in words', () => {
   fc.assert(
     fc.property(hop, status, location, (from, code, to) => {
       const next = nextHop(from, code, to);
@@ -51,7 +51,7 @@ test('a redirect to anywhere leads to a URL that can be fetched, or is refused i
   );
 });
 
-test('secrets of an origin go to no other one, over any number of redirects', () => {
+test('credentials of an origin are sent to no other one, over any number of redirects', () => {
   const table: HostHeaders = new Map([
     ['example.com', { 'x-key': 'hunter2' }],
     ['a_80:8080', { cookie: 'hunter2' }],
@@ -83,7 +83,7 @@ test('secrets of an origin go to no other one, over any number of redirects', ()
   );
 });
 
-test('a body is sent again to where it is asked for again, and nowhere else', () => {
+test('a body is sent again if the status preserves the method, and not otherwise', () => {
   fc.assert(
     fc.property(hop, status, location, (from, code, to) => {
       const next = nextHop(from, code, to);

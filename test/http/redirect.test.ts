@@ -52,14 +52,14 @@ test.each([
   [308, 'POST', 'POST'],
   [308, 'PUT', 'PUT'],
   [308, 'PATCH', 'PATCH'],
-])('%i after %s asks with %s', (status, method, expected) => {
+])('%i after %s becomes %s', (status, method, expected) => {
   const from = hop({ method, body: 'text', headers: { ...BODY_HEADERS, accept: '*/*' } });
   const next = follow(from, '/next', status);
   expect(next.method).toBe(expected);
   if (expected === method && !(status === 303 && method === 'GET')) {
     expect([next.body, next.headers], 'body and headers are kept').toEqual(['text', from.headers]);
   } else {
-    expect([next.body, next.headers], 'the body and what describes it is dropped').toEqual([
+    expect([next.body, next.headers], 'the body and its headers are dropped').toEqual([
       undefined,
       { accept: '*/*' },
     ]);
@@ -75,24 +75,24 @@ test.each([
   ['the same origin, by a path', '/x', true],
   ['another host', 'http://b.test/x', false],
   ['a subdomain', 'http://www.a.test/x', false],
-  ['a name that begins alike', 'http://a.test.evil.test/x', false],
+  ['a name with the same start', 'http://a.test.evil.test/x', false],
   ['a name in the credentials', 'http://a.test@b.test/x', false],
   ['another port', 'http://a.test:8080/x', false],
   ['another scheme', 'https://a.test/x', false],
   ['another host, without its scheme', '//b.test/x', false],
   ['another host, with backslashes', '\\\\b.test/x', false],
-])('to %s', (_name, location, areKept) => {
+])('credentials after a redirect to %s (%s): kept %s', (_name, location, areKept) => {
   const headers = { ...SECRETS, 'x-api-key': 'k', accept: '*/*' };
   const next = follow(hop({ headers }), location, 307);
   expect(next.headers).toEqual(areKept ? headers : { 'x-api-key': 'k', accept: '*/*' });
 });
 
-test('secrets do not come back when a later hop returns to the first origin', () => {
+test('credentials are not sent again when a later hop returns to the first origin', () => {
   const away = follow(hop({ headers: SECRETS }), 'http://b.test/');
   expect(follow(away, HERE).headers).toEqual({});
 });
 
-test('the hop that is redirected stays as it was', () => {
+test('the redirected hop is not modified', () => {
   const from = Object.freeze(
     hop({ method: 'POST', body: 'x', headers: Object.freeze({ ...SECRETS, ...BODY_HEADERS }) }),
   );
@@ -122,36 +122,41 @@ const TO_A = { accept: '*/*', 'x-key': 'a' };
 const TO_B = { accept: '*/*', 'x-key': 'b', authorization: 'for b' };
 
 test.each([
-  ['stay within the origin', 'http://a.test/', ['/x', '/y'], { ...TO_A, authorization: 'any' }],
-  ['do not go to another host', 'http://a.test/', ['http://c.test/'], TO_ANY],
-  ['do not go to a subdomain', 'http://a.test/', ['http://www.a.test/'], TO_ANY],
-  ['do not come back after another host', 'http://a.test/', ['http://c.test/', '/x'], TO_ANY],
-  ['give way to those of the new host', 'http://a.test/', ['http://b.test/'], TO_B],
+  ['are sent within the origin', 'http://a.test/', ['/x', '/y'], { ...TO_A, authorization: 'any' }],
+  ['are not sent to another host', 'http://a.test/', ['http://c.test/'], TO_ANY],
+  ['are not sent to a subdomain', 'http://a.test/', ['http://www.a.test/'], TO_ANY],
+  ['are not sent again after another host', 'http://a.test/', ['http://c.test/', '/x'], TO_ANY],
+  ['are replaced by those of the new host', 'http://a.test/', ['http://b.test/'], TO_B],
   [
-    'give way to those of the new port',
+    'are replaced by those of the new port',
     'http://a.test/',
     ['http://b.test:8080/'],
     { ...TO_B, 'x-port': '8080' },
   ],
-  ['end with the port they are for', 'http://a.test/', ['http://b.test:8080/', 'http://b.test/'], TO_B],
-  ['go to other ports of the host', 'http://a.test/', ['http://a.test:81/'], TO_A],
-  ['are there again when the way leads back', 'http://a.test/', ['http://c.test/', 'http://a.test/'], TO_A],
-  ['go from http to https', 'http://a.test/', ['https://a.test/'], TO_A],
-  ['do not go from https to http', 'https://a.test/', ['http://a.test/'], TO_ANY],
-  ['do not go from https to http at another host', 'https://a.test/', ['http://b.test/'], TO_ANY],
-  ['do not go on by http once it was https', 'https://a.test/', ['http://c.test/', 'http://a.test/'], TO_ANY],
   [
-    'do not go on within http once it was https',
+    'are not sent to another port than theirs',
+    'http://a.test/',
+    ['http://b.test:8080/', 'http://b.test/'],
+    TO_B,
+  ],
+  ['are sent to other ports of the host', 'http://a.test/', ['http://a.test:81/'], TO_A],
+  ['are sent again when a redirect leads back', 'http://a.test/', ['http://c.test/', 'http://a.test/'], TO_A],
+  ['are sent from http to https', 'http://a.test/', ['https://a.test/'], TO_A],
+  ['are not sent from https to http', 'https://a.test/', ['http://a.test/'], TO_ANY],
+  ['are not sent from https to http at another host', 'https://a.test/', ['http://b.test/'], TO_ANY],
+  ['are not sent by http after https', 'https://a.test/', ['http://c.test/', 'http://a.test/'], TO_ANY],
+  [
+    'are not sent within http after https',
     'https://a.test/',
     ['http://c.test/', '/x', 'http://a.test/'],
     TO_ANY,
   ],
-  ['go to https after http', 'https://a.test/', ['http://c.test/', 'https://a.test/'], TO_A],
+  ['are sent to https after http', 'https://a.test/', ['http://c.test/', 'https://a.test/'], TO_A],
 ])('headers for one host %s', (_name, from, locations, headers) => {
   expect(sentAfter(from, ...locations).headers).toEqual(headers);
 });
 
-test('headers for one host that describe the body go with the body', () => {
+test('headers for one host that describe the body are dropped with the body', () => {
   const portable = { accept: '*/*', 'content-type': 'any' };
   const from = hop({ method: 'POST', body: 'x', headers: { ...portable, 'content-type': 'own' }, portable });
   const next = follow(from, '/x', 303);
@@ -218,7 +223,7 @@ test.each([
   expect(nextHop(hop(), 302, location)).toEqual({ refused });
 });
 
-test('a Location outside ASCII is followed however often that happens in a run', () => {
+test('a Location outside ASCII is followed 20,000 times', () => {
   const from = { url: 'http://h.test/', method: 'GET', headers: {} };
   const location = Buffer.from('http://bücher.test/').toString('latin1');
   let refused = 0;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { type Families, NameServers } from '../../src/http/dns/name-servers.ts';
-import { type DnsEntry, type DnsOptions, startDnsServer } from '../origin/dns-server.ts';
-import { running } from './client.ts';
+import { type Families, NameServers } from '../../../src/http/dns/name-servers.ts';
+import { type DnsEntry, type DnsOptions, startDnsServer } from '../../origin/dns-server.ts';
+import { running } from '../client.ts';
 
 async function start(entry: DnsEntry, families: Families = 'both', options: DnsOptions = {}) {
   const server = await running(startDnsServer({ 'a.test': entry }, options));
@@ -26,12 +26,12 @@ test.each<[Families, readonly string[], number, number]>([
   ]);
 });
 
-test('IPv6 addresses are asked for when there is no other, and no way to them', async () => {
+test('ipv4-first: AAAA is queried if there is no A record', async () => {
   const { lookUp } = await start({ aaaa: AAAA }, 'ipv4-first');
   expect(await lookUp()).toMatchObject({ addresses: AAAA });
 });
 
-test('the shortest time to live holds', async () => {
+test('the shortest TTL applies', async () => {
   const { lookUp } = await start({ a: A, ttlSeconds: 70, forAaaa: { aaaa: AAAA, ttlSeconds: 7 } });
   expect(await lookUp()).toEqual({ addresses: [...A, ...AAAA], ttlMs: 7_000 });
 });
@@ -39,14 +39,14 @@ test('the shortest time to live holds', async () => {
 test.each<[string, DnsEntry]>([
   ['fails', { fail: 'servfail' }],
   ['is silent', { silent: true }],
-])('a name server that %s about AAAA holds no IPv4 address back', async (_, forAaaa) => {
+])('a name server that %s for AAAA does not delay IPv4 addresses', async (_, forAaaa) => {
   const { lookUp } = await start({ a: A, forAaaa });
   expect(await lookUp()).toMatchObject({ addresses: A });
 });
 
 test.each<[string, DnsEntry, string]>([
   ['no record of either kind', {}, 'ENODATA'],
-  ['an alias alone', { cname: 'nothing.test' }, 'ENODATA'],
+  ['only an alias', { cname: 'nothing.test' }, 'ENODATA'],
   ['an alias of itself', { cname: 'a.test' }, 'ENODATA'],
   ['NXDOMAIN', { fail: 'nxdomain' }, 'ENOTFOUND'],
   ['SERVFAIL', { fail: 'servfail' }, 'ESERVFAIL'],
@@ -58,40 +58,40 @@ test.each<[string, DnsEntry, string]>([
   await expect(lookUp()).rejects.toMatchObject({ kind: 'dns', code });
 });
 
-test.each(['a..test', `${'x'.repeat(64)}.test`, 'a b.test'])('%j is no name, for good', async (name) => {
-  const { server, lookUp } = await start({});
-  await expect(lookUp(name)).rejects.toMatchObject({ kind: 'dns', code: 'EBADNAME' });
-  expect(server.queries).toBe(0);
-});
-
-test.each(['under_score.a.test', 'xn--bcher-kva.test', '-a-.test'])(
-  '%s is a name like any other',
+test.each(['a..test', `${'x'.repeat(64)}.test`, 'a b.test'])(
+  '%j is not a valid name, for good',
   async (name) => {
-    const { lookUp } = await start({}, 'ipv4', { fallback: { a: A } });
-    expect(await lookUp(name)).toMatchObject({ addresses: A });
+    const { server, lookUp } = await start({});
+    await expect(lookUp(name)).rejects.toMatchObject({ kind: 'dns', code: 'EBADNAME' });
+    expect(server.queries).toBe(0);
   },
 );
 
-test('a lost query is sent again, three times', async () => {
+test.each(['under_score.a.test', 'xn--bcher-kva.test', '-a-.test'])('%s is a valid name', async (name) => {
+  const { lookUp } = await start({}, 'ipv4', { fallback: { a: A } });
+  expect(await lookUp(name)).toMatchObject({ addresses: A });
+});
+
+test('a lost query is sent again, up to three times', async () => {
   const { server, lookUp } = await start({ a: A, drops: 3 }, 'ipv4');
   expect(await lookUp()).toMatchObject({ addresses: A });
   expect(server.queriesFor('a.test')).toBe(4);
 });
 
-test('of an answer with hundreds of addresses eight are taken, also when it comes over TCP', async () => {
+test('eight of hundreds of addresses are used, also over TCP', async () => {
   const many = Array.from({ length: 300 }, (_, i) => `127.0.${i >> 8}.${i & 255}`);
   const { lookUp } = await start({ a: many, truncated: true, forAaaa: {} }, 'ipv4', { tcp: true });
   expect(await lookUp()).toMatchObject({ addresses: many.slice(0, 8) });
 });
 
-test('no name server where one should be is a failure of the look-up', async () => {
+test('a name server that refuses connections fails the lookup', async () => {
   const { server, names } = await start({});
   await server.close();
   await expect(names.lookUp('a.test')).rejects.toMatchObject({ kind: 'dns', code: 'ECONNREFUSED' });
 });
 
 test.each<Families>(['both', 'ipv4-first'])(
-  'close() ends what is under way, and asks nothing more (%s)',
+  'close() fails queries in flight and later ones (%s)',
   async (families) => {
     const { server, names, lookUp } = await start({ silent: true }, families);
     const asked = lookUp();
@@ -105,7 +105,7 @@ test.each<Families>(['both', 'ipv4-first'])(
   },
 );
 
-test('the name servers are known by their addresses', async () => {
+test('`servers` lists the addresses of the name servers', async () => {
   const { server, names } = await start({});
   expect(names.servers).toEqual([server.address]);
 });

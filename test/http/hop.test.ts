@@ -27,7 +27,7 @@ test.each([
   ['http://www.a.test/', undefined],
   ['http://a.test.evil.test/', undefined],
   ['http://c.test/a.test', undefined],
-])('the headers for %s are %j', (url, expected) => {
+])('headersFor() %s is %j', (url, expected) => {
   expect(headersFor(TABLE, url)).toEqual(expected);
 });
 
@@ -45,7 +45,7 @@ describe('firstHop()', () => {
     ...part,
   });
 
-  test('puts those of the host before the defaults, and those of the job before both', () => {
+  test('prefers headers of the host to the defaults, and those of the job to both', () => {
     expect(firstHop(job({ headers: { 'x-job': 'job' } }), defaults)).toEqual({
       url: 'http://a.test/',
       method: 'GET',
@@ -54,7 +54,7 @@ describe('firstHop()', () => {
     });
   });
 
-  test('makes nothing new for another host', () => {
+  test('copies nothing for another host', () => {
     const hop = firstHop(job({ url: 'http://b.test/' }), defaults);
     expect(hop.headers).toBe(defaults.headers);
     expect(hop.portable).toBeUndefined();

@@ -26,13 +26,13 @@ async function piecesOf(socket: SharedBufferSocket): Promise<Buffer[]> {
   return pieces;
 }
 
-test('what comes is handed over whole, and may be kept', async () => {
+test('data that is not transient is complete, and may be kept', async () => {
   const first = await piecesOf(await connectedTo('a'));
   await piecesOf(await connectedTo('b'));
   expect(Buffer.concat(first).equals(Buffer.alloc(LENGTH, 'a'))).toBe(true);
 });
 
-test('what is of no use after the event is not copied: the next read is into the same memory', async () => {
+test('transient data is not copied: the next read overwrites it', async () => {
   const socket = await connectedTo('a');
   socket.isTransient = true;
   const first = Buffer.concat(await piecesOf(socket));
@@ -44,7 +44,7 @@ test('what is of no use after the event is not copied: the next read is into the
   expect(piece?.includes('c')).toBe(true);
 });
 
-test('a small piece may always be kept', async () => {
+test('a small piece may be kept even if it is transient', async () => {
   const socket = await connectedTo('a', 1000);
   socket.isTransient = true;
   const first = await piecesOf(socket);
@@ -55,18 +55,18 @@ test('a small piece may always be kept', async () => {
 test.each([
   ['that is read as an ordinary stream', (socket: SharedBufferSocket) => buffer(socket)],
   [
-    'whose reader comes late',
+    'whose reader starts late',
     async (socket: SharedBufferSocket) => {
       await once(socket, 'connect');
       return Buffer.concat(await piecesOf(socket));
     },
   ],
-])('a socket %s gives all there is', async (_, read) => {
+])('a socket %s delivers all data', async (_, read) => {
   const bytes = await read(await connectedTo('a'));
   expect(bytes.equals(Buffer.alloc(LENGTH, 'a'))).toBe(true);
 });
 
-test('what nobody has read yet comes before what comes later', async () => {
+test('unread data comes before later data', async () => {
   const server = await running(
     startRawServer({
       onConnect: (socket) => void socket.write('a'),
@@ -89,7 +89,7 @@ test('what nobody has read yet comes before what comes later', async () => {
   socket.destroy();
 });
 
-test('a head that is cut in two is whole, whatever was read meanwhile', async () => {
+test('a head that arrives in two pieces is complete, whatever is read in between', async () => {
   const value = 'h'.repeat(30_000);
   let cut: Socket | undefined;
   const server = await running(

@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { classifyError, describeError, type ExchangeProgress } from '../../src/http/classify-error.ts';
-import { ConnectError } from '../../src/http/network-errors.ts';
+import { ConnectError, ResourceExhaustedError } from '../../src/http/network-errors.ts';
 
 const AT_START: ExchangeProgress = { hasHead: false, isFresh: true };
+
 const coded = (code: string, message: string, more = {}) =>
   Object.assign(new Error(message), { code, ...more });
 
@@ -17,14 +18,14 @@ test.each([
   ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'tls', false],
   ['ERR_ASSERTION', 'protocol', false],
   ['EBADF', 'internal', false],
-])('%s on a connection is %s', (code, kind, isRetryable) => {
+])('classifyError() calls %s %s', (code, kind, isRetryable) => {
   expect(classifyError(coded(code, 'words'), AT_START)).toMatchObject({
     failure: { kind, code },
     isRetryable,
   });
 });
 
-test('a bug is internal and keeps its message', () => {
+test('classifyError() calls a bug internal, with its message', () => {
   const { failure, isRetryable } = classifyError(new TypeError('x is not a function'), AT_START);
   expect([failure, isRetryable]).toEqual([{ kind: 'internal', message: 'x is not a function' }, false]);
 });
@@ -34,7 +35,7 @@ test.each([
   [{ hasHead: false, isFresh: true }, 17, 'protocol'],
   [{ hasHead: false, isFresh: false }, 17, 'reset'], // the bytes may be those of the answers before
   [{ hasHead: true, isFresh: true }, 17, 'reset'],
-])('a socket that ends at %o after %i bytes is %s', (progress, bytesRead, kind) => {
+])('classifyError() calls a socket that ended at %o after %i bytes %s', (progress, bytesRead, kind) => {
   const error = coded('UND_ERR_SOCKET', 'other side closed', { socket: { bytesRead } });
   expect(classifyError(error, progress)).toMatchObject({ failure: { kind }, isRetryable: true });
 });
@@ -48,7 +49,7 @@ test.each([
   ['ERR_TLS_CERT_ALTNAME_INVALID', false],
   ['ECONNRESET', true],
   [undefined, true],
-])('a handshake that fails with %s: may be tried again: %s', (code, isRetryable) => {
+])('classifyError() of a handshake that failed with %s: retryable %s', (code, isRetryable) => {
   expect(classifyError(new ConnectError('tls', code, 'words'), AT_START).isRetryable).toBe(isRetryable);
 });
 
@@ -65,6 +66,31 @@ test.each([
   [coded('EODD', ''), 'EODD'],
   [new Error(''), 'Error'],
   [new Error('two\nlines\u001b[31m'), 'two\\u{a}lines\\u{1b}[31m'],
-])('explain() of error %# is one line that is never empty', (error, line) => {
+])('describeError() of error %# is one line, never empty', (error, line) => {
   expect(describeError(error)).toBe(line);
+});
+
+describe('a lack of resources', () => {
+  test('is marked, unlike the failure of a host', () => {
+    const progress = { hasHead: false, isFresh: true };
+    const { isResourceExhausted, failure } = classifyError(
+      new ResourceExhaustedError('EMFILE', 'words'),
+      progress,
+    );
+    expect([isResourceExhausted, failure]).toEqual([
+      true,
+      { kind: 'connect', code: 'EMFILE', message: 'words' },
+    ]);
+    expect(
+      classifyError(new ConnectError('connect', 'ECONNREFUSED', 'words'), progress).isResourceExhausted,
+    ).toBe(undefined);
+  });
+
+  test.each(['ENOBUFS', 'ENOMEM'])('%s of an open connection is a reset', (code) => {
+    const error = Object.assign(new Error('words'), { code });
+    expect(classifyError(error, { hasHead: false, isFresh: true })).toMatchObject({
+      failure: { kind: 'reset', code },
+      isRetryable: true,
+    });
+  });
 });

@@ -1,9 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
 import { connect } from 'node:net';
-import { diagnoseConnectError } from '../../src/http/connector.ts';
-import { NameLookup, readHostsFile, SystemResolver } from '../../src/http/dns/lookup.ts';
-import { NameServers } from '../../src/http/dns/name-servers.ts';
-import { ConnectError } from '../../src/http/network-errors.ts';
+import { diagnoseConnectError } from '../../../src/http/connector.ts';
+import { NameLookup, readHostsFile, SystemResolver } from '../../../src/http/dns/lookup.ts';
+import { NameServers } from '../../../src/http/dns/name-servers.ts';
+import { ConnectError } from '../../../src/http/network-errors.ts';
 
 // Run by a test as a process of its own: says in JSON how things fail when no file can be opened any more.
 const source = new NameLookup({

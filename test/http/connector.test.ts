@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { diagnoseConnectError } from '../../src/http/connector.ts';
+import { ConnectError, ResourceExhaustedError } from '../../src/http/network-errors.ts';
+import * as hostile from '../origin/hostile.ts';
+import { startOrigin } from '../origin/origin.ts';
+import { Tally } from '../origin/tally.ts';
+import { startHttps, startStalledHandshake } from '../origin/tls.ts';
+import { running, startClient } from './client.ts';
+
+describe('Connector', () => {
+  const onPort = (name: string, { port }: { readonly port: number }) => `http://${name}:${port}/ok`;
+
+  test('starts the connect timeout when the address is known', async () => {
+    const origin = await running(startOrigin());
+    const stalled = await running(startStalledHandshake());
+    const known = new Tally();
+    const { send } = await startClient({
+      connectTimeoutMs: 50,
+      lookUp: async () => {
+        await known.reached(1);
+        return ['127.0.0.1'];
+      },
+    });
+    const named = send(onPort('a.test', origin));
+    const { failed } = await send(stalled.url); // started later, and timed out
+    expect(failed?.failure.code).toBe('ERR_CONNECT_TIMEOUT');
+    known.add();
+    expect((await named).response?.status).toBe(200);
+  });
+
+  test.each([
+    ['the same', '127.0.0.2'],
+    ['the other', '::1'],
+  ])('tries the next address after one that refuses, of %s family', async (_, address) => {
+    const origin = await running(startOrigin());
+    const { send } = await startClient({ lookUp: async () => [address, '127.0.0.1'] });
+    expect((await send(onPort('a.test', origin))).response?.status).toBe(200);
+  });
+
+  test('tries the addresses of a name in order, and reports the last failure', async () => {
+    const origin = await running(startOrigin());
+    const { send } = await startClient({ lookUp: async () => ['127.0.0.2', '127.0.0.3', '127.0.0.1'] });
+    expect((await send(`http://many.test:${origin.port}/ok`)).response?.status).toBe(200);
+    const none = await send(`http://many.test:${(await hostile.refusedPort()).port}/`);
+    expect(none.failed?.failure).toMatchObject({ kind: 'connect', code: 'ECONNREFUSED' });
+    expect(none.failed?.failure.message, 'the last address').toMatch(/127\.0\.0\.1:\d+$/);
+  });
+
+  test('gives an address that does not respond only its share of the time', async () => {
+    const origin = await running(startHttps());
+    await running(startStalledHandshake({ host: '127.0.0.2', port: origin.port }));
+    const { send } = await startClient({
+      lookUp: async () => ['127.0.0.2', '127.0.0.1'],
+      connectTimeoutMs: 4_000,
+    });
+    expect((await send(`https://localhost:${origin.port}/ok`)).response?.status).toBe(200);
+  });
+});
+
+describe('diagnoseConnectError()', () => {
+  function diagnose(error: ConnectError, address: string): Promise<ConnectError | ResourceExhaustedError> {
+    return new Promise((resolve) => diagnoseConnectError(error, address, resolve));
+  }
+
+  test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])(
+    'turns %s of a connect into a ResourceExhaustedError',
+    async (code) => {
+      const error = await diagnose(new ConnectError('connect', code, 'words'), '192.0.2.1');
+      expect(error).toBeInstanceOf(ResourceExhaustedError);
+      expect(error).toMatchObject({ kind: 'connect', code, message: 'words' });
+    },
+  );
+
+  test('turns EADDRNOTAVAIL into one if there is a route to the address: the local ports are used up', async () => {
+    const error = await diagnose(new ConnectError('connect', 'EADDRNOTAVAIL', 'words'), '127.0.0.1');
+    expect(error).toBeInstanceOf(ResourceExhaustedError);
+  });
+
+  test('keeps EADDRNOTAVAIL if there is no route to the address', async () => {
+    const error = new ConnectError('connect', 'EADDRNOTAVAIL', 'words');
+    expect(await diagnose(error, 'fe80::1')).toBe(error); // a link-local address without its link
+  });
+
+  test.each([
+    ['connect', 'ECONNREFUSED'],
+    ['tls', 'EMFILE'],
+  ] as const)('keeps a %s failure with %s', async (kind, code) => {
+    const error = new ConnectError(kind, code, 'words');
+    expect(await diagnose(error, '127.0.0.1')).toBe(error);
+  });
+});

@@ -1,0 +1,331 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import {
+  DnsFailureMonitor,
+  NameLookup,
+  type NameLookupOptions,
+  parseHostsFile,
+  readHostsFile,
+  SystemResolver,
+} from '../../../src/http/dns/lookup.ts';
+import type { LookupFunction } from '../../../src/http/dns/resolver.ts';
+import { dnsError } from '../../../src/http/network-errors.ts';
+import { startProcess } from '../../origin/run-cli.ts';
+import { tempDir } from '../../origin/temp-dir.ts';
+
+describe('NameLookup', () => {
+  const answer = (address: string) => ({ addresses: [address], ttlMs: 60_000 });
+
+  const answers =
+    (address: string): LookupFunction =>
+    async () =>
+      answer(address);
+
+  const fails =
+    (code: string): LookupFunction =>
+    async (name) => {
+      throw dnsError(name, code);
+    };
+
+  interface Fakes {
+    readonly servers?: LookupFunction;
+    readonly system?: LookupFunction | 'none';
+    readonly hosts?: Readonly<Record<string, readonly string[]>>;
+    readonly family?: NameLookupOptions['family'];
+  }
+
+  /** A source whose name servers say 192.0.2.1 and whose system says 192.0.2.2, unless told otherwise. */
+  function start({
+    servers = answers('192.0.2.1'),
+    system = answers('192.0.2.2'),
+    hosts = {},
+    family,
+  }: Fakes = {}) {
+    const asked: string[] = [];
+    const ended: (string | undefined)[] = [];
+    const clock = { nowMs: 0 };
+    let hostsRead = 0;
+    const noting = (who: string, lookUp: LookupFunction) => ({
+      lookUp: (name: string, isWanted = () => true) => {
+        if (!isWanted()) throw new Error('not wanted');
+        asked.push(`${who} ${name}`);
+        return lookUp(name);
+      },
+      close: () => void asked.push(`close ${who}`),
+    });
+    const source = new NameLookup({
+      now: () => clock.nowMs,
+      readHosts: async () => {
+        hostsRead += 1;
+        return new Map(Object.entries(hosts));
+      },
+      servers: noting('servers', servers),
+      system: system === 'none' ? undefined : noting('system', system),
+      monitor: { record: (_, code) => void ended.push(code) },
+      family,
+    });
+    const addresses = async (name: string) => (await source.lookUp(name)).addresses;
+    return { source, addresses, asked, ended, clock, hostsRead: () => hostsRead };
+  }
+
+  test('queries the name servers', async () => {
+    const { addresses, asked, ended } = start();
+    expect(await addresses('a.test')).toEqual(['192.0.2.1']);
+    expect([asked, ended]).toEqual([['servers a.test'], [undefined]]);
+  });
+
+  test('queries nothing for a name in the hosts file, which is read once', async () => {
+    const { addresses, asked, hostsRead } = start({
+      hosts: { 'a.test': ['192.0.2.9', '::9'] },
+    });
+    expect(await addresses('a.test')).toEqual(['192.0.2.9', '::9']);
+    expect(await addresses('a.test')).toEqual(['192.0.2.9', '::9']);
+    expect([asked, hostsRead()]).toEqual([[], 1]);
+  });
+
+  test.each(['localhost', 'app.localhost', 'a.b.localhost'])('resolves %s to this machine', async (name) => {
+    const { addresses, asked } = start();
+    expect(await addresses(name)).toEqual(['127.0.0.1', '::1']);
+    expect(asked).toEqual([]);
+  });
+
+  test('resolves localhost to the hosts file, then to both loopback addresses', async () => {
+    const { addresses } = start({ hosts: { localhost: ['192.0.2.9', '::1'] } });
+    expect(await addresses('localhost')).toEqual(['192.0.2.9', '::1', '127.0.0.1']);
+  });
+
+  test.each(['nope.invalid', 'invalid'])('finds no %s, without a query', async (name) => {
+    const { addresses, asked } = start();
+    await expect(addresses(name)).rejects.toMatchObject({
+      kind: 'dns',
+      code: 'ENOTFOUND',
+      message: `ENOTFOUND ${name}: there is no such name`,
+    });
+    expect(asked).toEqual([]);
+  });
+
+  test.each([
+    [4, ['127.0.0.1']],
+    [6, ['::1']],
+  ] as const)('resolves localhost to its IPv%d address', async (family, expected) => {
+    expect(await start({ family }).addresses('localhost')).toEqual(expected);
+  });
+
+  test('fails for a name in the hosts file without an address of the wanted family', async () => {
+    const { addresses } = start({ family: 6, hosts: { 'a.test': ['192.0.2.9'] } });
+    await expect(addresses('a.test')).rejects.toMatchObject({ kind: 'dns', code: 'ENODATA' });
+  });
+
+  test.each(['intranet', 'printer.local', 'local'])('looks %s up by the system', async (name) => {
+    const { addresses, asked } = start();
+    expect(await addresses(name)).toEqual(['192.0.2.2']);
+    expect(asked).toEqual([`system ${name}`]);
+  });
+
+  test.each(['intranet', 'printer.local'])('looks %s up by the name servers of the user', async (name) => {
+    expect(await start({ system: 'none' }).addresses(name)).toEqual(['192.0.2.1']);
+  });
+
+  test.each(['ESERVFAIL', 'EREFUSED', 'ETIMEOUT', 'ECONNREFUSED'])(
+    'queries the system after %s',
+    async (code) => {
+      const { addresses, asked, ended } = start({ servers: fails(code) });
+      expect(await addresses('a.test')).toEqual(['192.0.2.2']);
+      expect([asked, ended]).toEqual([['servers a.test', 'system a.test'], [undefined]]);
+    },
+  );
+
+  test.each(['ENOTFOUND', 'ENODATA', 'EBADNAME'])('queries nothing else after %s', async (code) => {
+    const { addresses, asked, ended } = start({ servers: fails(code) });
+    await expect(addresses('a.test')).rejects.toMatchObject({ code });
+    expect([asked, ended]).toEqual([['servers a.test'], [code]]);
+  });
+
+  test('reports the negative answer of the system', async () => {
+    const { addresses } = start({ servers: fails('ECONNREFUSED'), system: fails('ENOTFOUND') });
+    await expect(addresses('a.test')).rejects.toMatchObject({ code: 'ENOTFOUND' });
+  });
+
+  test('does not query the system if the user named name servers', async () => {
+    const { addresses, ended } = start({ servers: fails('EREFUSED'), system: 'none' });
+    await expect(addresses('a.test')).rejects.toMatchObject({ code: 'EREFUSED' });
+    expect(ended).toEqual(['EREFUSED']);
+  });
+
+  test('skips a system that failed as well for 30 s', async () => {
+    const { addresses, asked, clock } = start({ servers: fails('ETIMEOUT'), system: fails('EAI_AGAIN') });
+    const askedSystem = () => asked.filter((line) => line.startsWith('system'));
+    await expect(addresses('a.test')).rejects.toMatchObject({ code: 'ETIMEOUT' });
+    clock.nowMs += 29_999;
+    await expect(addresses('b.test')).rejects.toMatchObject({ code: 'ETIMEOUT' });
+    expect(askedSystem()).toEqual(['system a.test']);
+    clock.nowMs += 1;
+    await expect(addresses('c.test')).rejects.toMatchObject({ code: 'ETIMEOUT' });
+    expect(askedSystem()).toEqual(['system a.test', 'system c.test']);
+  });
+
+  test('close() ends lookups in flight without a query to the system, and records no failure', async () => {
+    let end = () => {};
+    const { source, addresses, asked, ended } = start({
+      servers: (name) =>
+        new Promise((_, reject) => {
+          end = () => reject(dnsError(name, 'ECANCELLED'));
+        }),
+    });
+    const waiting = addresses('a.test');
+    await Promise.resolve();
+    await Promise.resolve();
+    source.close();
+    end();
+    await expect(waiting).rejects.toMatchObject({ code: 'ECANCELLED' });
+    expect([asked, ended]).toEqual([['servers a.test', 'close servers', 'close system'], []]);
+  });
+});
+
+describe('a lookup without free descriptors', () => {
+  /** A shell on Windows knows no limits of open files. */
+  const hasLimits = process.platform !== 'win32';
+
+  const SCRIPT = fileURLToPath(new URL('out-of-descriptors.ts', import.meta.url));
+
+  test.runIf(hasLimits)('fails with ResourceExhaustedError, whatever error the system reports', async () => {
+    const command = `ulimit -n 100; exec "$0" --import tsx "${SCRIPT}"`;
+    const { stdout, stderr } = await startProcess('sh', ['-c', command, process.execPath]).done;
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual({
+      connect: 'ResourceExhaustedError EMFILE',
+      'hosts file': 'ResourceExhaustedError EMFILE',
+      'name of the name servers': 'ResourceExhaustedError EMFILE',
+      'name of the system': 'ResourceExhaustedError EMFILE',
+      'unknown name afterwards': 'ConnectError ENOTFOUND',
+    });
+  });
+});
+
+describe('SystemResolver', () => {
+  test('resolves localhost by getaddrinfo', async () => {
+    const { addresses, ttlMs } = await new SystemResolver(undefined).lookUp('localhost');
+    expect(addresses[0]).toBe('127.0.0.1');
+    expect(ttlMs).toBe(60_000);
+  });
+
+  test('resolves addresses of the wanted family only', async () => {
+    const { addresses } = await new SystemResolver(4).lookUp('localhost');
+    expect(addresses).toContain('127.0.0.1');
+    expect(addresses.filter((address) => address.includes(':'))).toEqual([]);
+  });
+
+  test('fails with a DNS error for an unknown name', async () => {
+    const name = `${'x'.repeat(64)}.test`; // refused before anybody is asked
+    await expect(new SystemResolver(undefined).lookUp(name)).rejects.toMatchObject({
+      kind: 'dns',
+      code: expect.stringMatching(/^E/),
+    });
+  });
+
+  test('does not look up a name that is no longer wanted when its turn comes', async () => {
+    await expect(new SystemResolver(undefined).lookUp('localhost', () => false)).rejects.toMatchObject({
+      kind: 'dns',
+      code: 'EAI_AGAIN',
+    });
+  });
+
+  test('looks two names up at a time, and close() rejects those that wait', async () => {
+    const system = new SystemResolver(undefined);
+    const asked = Array.from({ length: 4 }, () => system.lookUp('localhost'));
+    system.close();
+    const ended = await Promise.allSettled(asked);
+    expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
+  });
+});
+
+describe('readHostsFile()', () => {
+  const parsed = (text: string) => Object.fromEntries(parseHostsFile(text));
+
+  test('gives each name of a line its address', () => {
+    expect(parsed('127.0.0.1 localhost\n192.0.2.1\tdb  DB.Example alias.')).toEqual({
+      localhost: ['127.0.0.1'],
+      db: ['192.0.2.1'],
+      'db.example': ['192.0.2.1'],
+      alias: ['192.0.2.1'],
+    });
+  });
+
+  test('gives a name of several lines all their addresses, once each and in their order', () => {
+    expect(parsed('127.0.0.1 a\n::1 a b\n127.0.0.1 a\n')).toEqual({ a: ['127.0.0.1', '::1'], b: ['::1'] });
+  });
+
+  test('ignores byte-order mark, comments, CRLF and white space', () => {
+    expect(parsed('\ufeff# hosts\r\n  ::1 a # not.this\r\n\r\n')).toEqual({ a: ['::1'] });
+  });
+
+  test.each([
+    'localhost',
+    'a 127.0.0.1',
+    '127.1 a',
+    '999.0.0.1 a',
+    '[::1] a',
+    '127.0.0.1',
+    '#127.0.0.1 a',
+    '\0',
+  ])('skips the line %j', (line) => {
+    expect(parsed(`${line}\n::1 good`)).toEqual({ good: ['::1'] });
+  });
+
+  test('takes a missing file or a directory for empty', async () => {
+    const dir = await tempDir();
+    expect(await readHostsFile(join(dir, 'missing'))).toEqual(new Map());
+    expect(await readHostsFile(dir)).toEqual(new Map());
+    await writeFile(join(dir, 'hosts'), '::1 a');
+    expect(await readHostsFile(join(dir, 'hosts'))).toEqual(new Map([['a', ['::1']]]));
+  });
+
+  test('reads localhost from the file of this system', async () => {
+    expect((await readHostsFile()).get('localhost')).toContain('127.0.0.1');
+  });
+});
+
+describe('DnsFailureMonitor', () => {
+  /** What is said when look-ups end with these codes, one name each. */
+  function said(
+    codes: readonly (string | undefined)[],
+    nameOf = (index: number) => `${index}.test`,
+  ): string[] {
+    const messages: string[] = [];
+    const trouble = new DnsFailureMonitor({
+      warn: (message) => messages.push(message),
+      servers: () => ['192.0.2.53', '[::1]:5353'],
+    });
+    for (const [index, code] of codes.entries()) trouble.record(nameOf(index), code);
+    return messages;
+  }
+
+  const times = (count: number, code: string | undefined) => Array.from({ length: count }, () => code);
+
+  test('warns once that most lookups fail, with the name servers and the reason', () => {
+    expect(said(times(50, 'ETIMEOUT'))).toEqual([
+      'most names cannot be looked up (name servers: 192.0.2.53, [::1]:5353): ETIMEOUT, the name server does not answer in time; --dns-server asks another one',
+    ]);
+  });
+
+  test('warns at the fifth name', () => {
+    expect(said(times(4, 'EREFUSED'))).toEqual([]);
+    expect(said(times(5, 'EREFUSED'))).toHaveLength(1);
+  });
+
+  test('warns when more lookups have failed than succeeded', () => {
+    const mixed = [...times(10, undefined), ...times(10, 'ESERVFAIL')];
+    expect(said(mixed)).toEqual([]);
+    expect(said([...mixed, 'ESERVFAIL'])).toHaveLength(1);
+  });
+
+  test.each(['ENOTFOUND', 'ENODATA', 'EBADNAME'])('%s is not a failure', (code) => {
+    expect(said(times(50, code))).toEqual([]);
+  });
+
+  test('does not warn if one name fails repeatedly', () => {
+    expect(said(times(50, 'ESERVFAIL'), () => 'a.test')).toEqual([]);
+  });
+});

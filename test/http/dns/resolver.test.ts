@@ -1,0 +1,278 @@
+import type { NetworkInterfaceInfo } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import {
+  hasIpv6,
+  type LookupFunction,
+  maxConcurrentLookups,
+  Resolver,
+  type ResolverOptions,
+  toOverrideLookup,
+} from '../../../src/http/dns/resolver.ts';
+import { dnsError, ResourceExhaustedError } from '../../../src/http/network-errors.ts';
+import { startOrigin } from '../../origin/origin.ts';
+import { Tally } from '../../origin/tally.ts';
+import { running, startClient } from '../client.ts';
+
+describe('Resolver', () => {
+  const ANSWER = { addresses: ['192.0.2.1'], ttlMs: 60_000 };
+
+  /** A resolver on a clock that stands still, whose look-ups are noted and answered by `lookUp`. */
+  function startResolver(
+    lookUp: LookupFunction = async () => ANSWER,
+    options: Partial<ResolverOptions> = {},
+  ) {
+    const asked: string[] = [];
+    const clock = { nowMs: 1000 };
+    const resolver = new Resolver({
+      now: () => clock.nowMs,
+      lookUp: (name) => {
+        asked.push(name);
+        return lookUp(name);
+      },
+      ...options,
+    });
+    const resolve = (name: string, port = 80): Promise<readonly string[]> =>
+      new Promise((done, fail) => {
+        resolver.resolve(name, port, (error, found) => (error === undefined ? done(found) : fail(error)));
+      });
+    /** What `resolve` calls back with before it returns. */
+    const known = (name: string) => {
+      let given: Error | readonly string[] | undefined;
+      resolver.resolve(name, 80, (error, found) => {
+        given = error ?? found;
+      });
+      return given;
+    };
+    return { asked, clock, resolver, resolve, known };
+  }
+
+  const failing = (code: string): LookupFunction => {
+    return (name) => Promise.reject(dnsError(name, code));
+  };
+
+  const never = new Promise<never>(() => {});
+
+  test('shares one lookup between concurrent requests for a name', async () => {
+    const { asked, resolve } = startResolver();
+    const all = await Promise.all(Array.from({ length: 50 }, () => resolve('a.test')));
+    expect(all).toEqual(Array.from({ length: 50 }, () => ['192.0.2.1']));
+    expect(asked).toEqual(['a.test']);
+  });
+
+  test.each([
+    [60_000, 60_000],
+    [0, 1_000],
+    [999, 1_000],
+    [86_400_000, 3_600_000],
+    [Number.POSITIVE_INFINITY, 3_600_000],
+  ])(
+    'caches records with a TTL of %d ms for %d ms, and returns them synchronously',
+    async (ttlMs, heldMs) => {
+      const { clock, resolve, known } = startResolver(async () => ({ ...ANSWER, ttlMs }));
+      await resolve('a.test');
+      clock.nowMs += heldMs - 1;
+      expect(known('a.test')).toEqual(['192.0.2.1']);
+      clock.nowMs += 1;
+      expect(known('a.test')).toBeUndefined();
+    },
+  );
+
+  test.each(['ENOTFOUND', 'ENODATA', 'EBADNAME'])('caches %s for 5 s', async (code) => {
+    const { asked, clock, resolve, known } = startResolver(failing(code));
+    await expect(resolve('a.test')).rejects.toMatchObject({ code });
+    clock.nowMs += 4_999;
+    expect(known('a.test')).toMatchObject({ kind: 'dns', code });
+    clock.nowMs += 1;
+    await expect(resolve('a.test')).rejects.toMatchObject({ code });
+    expect(asked).toHaveLength(2);
+  });
+
+  test.each(['ESERVFAIL', 'EREFUSED', 'ETIMEOUT', 'ECONNREFUSED', 'EAI_AGAIN'])(
+    'reports %s to all that wait, and does not cache it',
+    async (code) => {
+      let isBroken = true;
+      const { asked, resolve } = startResolver((name) => (isBroken ? failing(code)(name) : startOk()));
+      const told = await Promise.allSettled([resolve('a.test'), resolve('a.test')]);
+      expect(told.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      isBroken = false;
+      expect(await resolve('a.test')).toEqual(['192.0.2.1']);
+      expect(asked).toHaveLength(2);
+    },
+  );
+
+  function startOk() {
+    return Promise.resolve(ANSWER);
+  }
+
+  test.each(['192.0.2.7', '::1', '2001:db8::1', '::ffff:127.0.0.1'])(
+    'does not look up the address %s',
+    (address) => {
+      const { asked, known } = startResolver();
+      expect(known(address)).toEqual([address]);
+      expect(asked).toEqual([]);
+    },
+  );
+
+  test('ignores a dot at the end of a name', async () => {
+    const { asked, resolve } = startResolver();
+    await resolve('a.test.');
+    await resolve('a.test');
+    expect(asked).toEqual(['a.test']);
+  });
+
+  test.each([
+    [6, '192.0.2.7'],
+    [4, '2001:db8::1'],
+  ] as const)('with IPv%d only, fails for good for the address %s', (family, address) => {
+    const { known } = startResolver(undefined, { family });
+    expect(known(address)).toMatchObject({
+      kind: 'dns',
+      code: 'ENODATA',
+      message: `ENODATA ${address}: there is no IPv${family} address, and --ipv${family} asks for one`,
+    });
+  });
+
+  test('uses overrides before literals and DNS, for their port only', async () => {
+    const addresses = ['127.0.0.9', '::9'];
+    const findOverride = toOverrideLookup([
+      { host: 'a.test', port: 80, addresses },
+      { host: '192.0.2.7', port: 80, addresses },
+    ]);
+    const { asked, resolve } = startResolver(undefined, { findOverride });
+    expect(await resolve('a.test')).toEqual(addresses);
+    expect(await resolve('a.test.')).toEqual(addresses);
+    expect(await resolve('192.0.2.7')).toEqual(addresses);
+    expect(asked).toEqual([]);
+    expect(await resolve('a.test', 443)).toEqual(['192.0.2.1']);
+  });
+
+  test('filters overrides by the wanted family', async () => {
+    const findOverride = toOverrideLookup([
+      { host: 'a.test', port: 80, addresses: ['127.0.0.9', '::9'] },
+      { host: 'b.test', port: 80, addresses: ['127.0.0.9'] },
+    ]);
+    const { resolve } = startResolver(undefined, { findOverride, family: 6 });
+    expect(await resolve('a.test')).toEqual(['::9']);
+    await expect(resolve('b.test')).rejects.toMatchObject({ kind: 'dns', code: 'ENODATA' });
+  });
+
+  test.each([
+    [{}, 64],
+    [{ maxLookups: 100 }, 100],
+  ])('with %j, looks up at most %d names at once', async (options, max) => {
+    const started = new Tally();
+    const answered = new Tally();
+    let underWay = 0;
+    let most = 0;
+    const { resolve } = startResolver(async () => {
+      most = Math.max(most, ++underWay);
+      if (started.add() <= max) await answered.reached(1);
+      underWay--;
+      return ANSWER;
+    }, options);
+    const all = Promise.all(Array.from({ length: 200 }, (_, i) => resolve(`${i}.test`)));
+    await started.reached(max);
+    answered.add();
+    expect(await all).toHaveLength(200);
+    expect([started.count, most]).toEqual([200, max]);
+  });
+
+  test('fails a lookup that takes too long, and starts the next one', async () => {
+    const { resolve } = startResolver((name) => (name === 'slow.test' ? never : startOk()), {
+      timeoutMs: 20,
+      maxLookups: 1,
+    });
+    const [slow, next] = await Promise.allSettled([resolve('slow.test'), resolve('next.test')]);
+    expect(slow).toMatchObject({
+      reason: expect.objectContaining({
+        kind: 'dns',
+        code: 'ETIMEOUT',
+        message: 'ETIMEOUT slow.test: the look-up took longer than 20ms',
+      }),
+    });
+    expect(next).toMatchObject({ value: ['192.0.2.1'] });
+  });
+
+  test('starts no waiting lookup after close()', async () => {
+    const ended = new Tally();
+    const { asked, resolver, resolve } = startResolver(() => ended.reached(1).then(startOk), {
+      maxLookups: 1,
+      onClose: () => ended.add(),
+    });
+    const first = resolve('a.test');
+    resolver.resolve('b.test', 80, () => {});
+    await Promise.resolve();
+    resolver.close();
+    await first;
+    await Promise.resolve();
+    expect(asked).toEqual(['a.test']);
+  });
+
+  test('caches at most maxEntries names, and evicts the oldest first', async () => {
+    const { asked, resolve } = startResolver(undefined, { maxEntries: 3 });
+    for (const name of ['a', 'b', 'c', 'd', 'b', 'c', 'd', 'a']) await resolve(name);
+    expect(asked).toEqual(['a', 'b', 'c', 'd', 'a']);
+  });
+
+  test.each([
+    ['ENOTFOUND', false, 'ENOTFOUND a.test: there is no such name'],
+    ['ENODATA', false, 'ENODATA a.test: the name has no address'],
+    ['EBADNAME', false, 'EBADNAME a.test: this is no name that DNS can hold'],
+    ['ESERVFAIL', true, 'ESERVFAIL a.test: the name server could not find it out'],
+    ['EAI_AGAIN', true, 'EAI_AGAIN a.test: the resolver of the system fails for the moment'],
+    ['EWHATEVER', true, 'EWHATEVER a.test: the look-up failed'],
+  ])('reports %s as a DNS failure (%#)', async (code, isRetryable, message) => {
+    const { send } = await startClient({ lookUp: (name) => Promise.reject(dnsError(name, code)) });
+    for (const round of ['looked up', 'remembered']) {
+      const { failed, response } = await send('http://a.test/');
+      expect(failed, round).toEqual({ failure: { kind: 'dns', code, message }, isRetryable });
+      expect(response).toBeUndefined();
+    }
+  });
+
+  test('does not cache a lookup that failed for lack of descriptors', async () => {
+    const origin = await running(startOrigin());
+    let lookUps = 0;
+    const { send } = await startClient({
+      lookUp: async () => {
+        lookUps += 1;
+        if (lookUps === 1) throw new ResourceExhaustedError('EMFILE', 'words');
+        return ['127.0.0.1'];
+      },
+    });
+    const url = `http://name.test:${origin.port}/ok`;
+    expect((await send(url)).failed?.isResourceExhausted).toBe(true);
+    expect((await send(url)).response?.status).toBe(200);
+  });
+});
+
+describe('maxConcurrentLookups()', () => {
+  test.each([
+    [1, 64],
+    [128, 64],
+    [129, 65],
+    [256, 128],
+    [512, 256],
+    [65_535, 256],
+  ])('%d workers get %d concurrent lookups', (concurrency, expected) => {
+    expect(maxConcurrentLookups(concurrency)).toBe(expected);
+  });
+});
+
+describe('hasIpv6()', () => {
+  const at = (address: string, internal = false): NetworkInterfaceInfo => {
+    const common = { address, internal, netmask: '', mac: '', cidr: null };
+    return address.includes(':') ? { ...common, family: 'IPv6', scopeid: 0 } : { ...common, family: 'IPv4' };
+  };
+
+  test.each([
+    ['a global address', [at('192.0.2.1'), at('2001:db8::1')], true],
+    ['a private address', [at('fd00::2')], true],
+    ['only link-local addresses', [at('fe80::1'), at('FEBF::1')], false],
+    ['only the loopback address', [at('::1', true)], false],
+    ['only IPv4', [at('192.0.2.1')], false],
+    ['no address', [], false],
+  ])('%s', (_, addresses, expected) => {
+    expect(hasIpv6({ eth0: addresses, lo: [at('127.0.0.1', true)] })).toBe(expected);
+  });
+});
