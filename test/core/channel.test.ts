@@ -14,7 +14,7 @@ describe('Channel()', () => {
 });
 
 describe('Channel.send() and receive()', () => {
-  test('what is sent is received in order, at once', () => {
+  test('values are received in order, synchronously', () => {
     const channel = new Channel(3);
     expect([channel.send(a), channel.send(b), channel.send(c)]).toEqual([undefined, undefined, undefined]);
     expect([channel.receive(), channel.receive(), channel.receive()]).toEqual([a, b, c]);
@@ -33,7 +33,7 @@ describe('Channel.send() and receive()', () => {
     expect(channel.receive()).toBe(b);
   });
 
-  test('senders that wait are accepted in order, and none overtakes them', async () => {
+  test('waiting senders are accepted in order, before later ones', async () => {
     const channel = new Channel(1);
     channel.send(a);
     const [second, third] = [watch(channel.send(b)), watch(channel.send(c))];
@@ -46,7 +46,7 @@ describe('Channel.send() and receive()', () => {
     expect([third().state, fourth().state]).toEqual(['fulfilled', 'fulfilled']);
   });
 
-  test('receivers that wait are served in order', async () => {
+  test('waiting receivers are served in order', async () => {
     const channel = new Channel(1);
     const received = [channel.receive(), channel.receive()];
     channel.send(a);
@@ -55,7 +55,7 @@ describe('Channel.send() and receive()', () => {
     expect(channel.size).toBe(0);
   });
 
-  test('a value handed to a receiver that waits takes up no room', () => {
+  test('a value for a waiting receiver takes up no room', () => {
     const channel = new Channel(1);
     channel.receive();
     expect(channel.send(a)).toBeUndefined();
@@ -65,7 +65,7 @@ describe('Channel.send() and receive()', () => {
 });
 
 describe('Channel.close()', () => {
-  test('what was sent is delivered, also by senders that wait, and then undefined', async () => {
+  test('values sent before are delivered, also those of waiting senders, and then undefined', async () => {
     const channel = new Channel(1);
     channel.send(a);
     const sent = channel.send(b);
@@ -79,7 +79,7 @@ describe('Channel.close()', () => {
     await sent;
   });
 
-  test('every receiver that waits gets undefined', async () => {
+  test('every waiting receiver gets undefined', async () => {
     const channel = new Channel(1);
     const received = [channel.receive(), channel.receive()];
     channel.close();
@@ -98,7 +98,7 @@ describe('Channel.close()', () => {
 describe('Channel.abort()', () => {
   const reason = new Error('no more');
 
-  test('values are thrown away, and receivers get undefined', async () => {
+  test('values are discarded, and receivers get undefined', async () => {
     const channel = new Channel(2);
     channel.send(a);
     channel.abort(reason);
@@ -106,14 +106,14 @@ describe('Channel.abort()', () => {
     expect(channel.receive()).toBeUndefined();
   });
 
-  test('every receiver that waits gets undefined', async () => {
+  test('every waiting receiver gets undefined', async () => {
     const channel = new Channel(1);
     const received = [channel.receive(), channel.receive()];
     channel.abort(reason);
     expect(await Promise.all(received)).toEqual([undefined, undefined]);
   });
 
-  test('every sender that waits, and every later one, is refused with the reason', async () => {
+  test('waiting and later senders are rejected with the reason', async () => {
     const channel = new Channel(1);
     channel.send(a);
     const refused = [channel.send(b), channel.send(c)];
@@ -122,14 +122,14 @@ describe('Channel.abort()', () => {
     for (const sent of refused) await expect(sent).rejects.toBe(reason);
   });
 
-  test('the first reason holds', async () => {
+  test('the first reason is kept', async () => {
     const channel = new Channel(1);
     channel.abort(reason);
     channel.abort(new Error('another'));
     await expect(channel.send(a)).rejects.toBe(reason);
   });
 
-  test('a closed channel that still holds values can be aborted, but an aborted one not closed', async () => {
+  test('a closed channel that still holds values can be aborted, an aborted one cannot be closed', async () => {
     const channel = new Channel(1);
     channel.send(a);
     const sent = channel.send(b);

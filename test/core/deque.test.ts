@@ -9,19 +9,19 @@ function dequeOf<T>(...values: T[]): Deque<T> {
 }
 
 describe('Deque', () => {
-  test('gives what was pushed in the same order', () => {
+  test('shift() gives values in the order of push()', () => {
     const deque = dequeOf('a', 'b', 'c');
     expect([deque.shift(), deque.shift(), deque.shift()]).toEqual(['a', 'b', 'c']);
   });
 
-  test('gives what was unshifted before everything else', () => {
+  test('unshift() adds a value before all others', () => {
     const deque = dequeOf('a');
     deque.unshift('b');
     deque.unshift('c');
     expect([...deque.drain()]).toEqual(['c', 'b', 'a']);
   });
 
-  test('gives undefined when it is empty, and goes on working', () => {
+  test('shift() gives undefined if the deque is empty, which stays usable', () => {
     const deque = new Deque<string>();
     expect(deque.shift()).toBeUndefined();
     expect(deque.size).toBe(0);
@@ -30,14 +30,14 @@ describe('Deque', () => {
     expect(deque.shift()).toBe('a');
   });
 
-  test('drain() leaves what was not asked for', () => {
+  test('drain() leaves values that were not iterated', () => {
     const deque = dequeOf('a', 'b', 'c');
     for (const value of deque.drain()) if (value === 'b') break;
     expect(deque.size).toBe(1);
     expect(deque.shift()).toBe('c');
   });
 
-  test('drain() gives what is pushed meanwhile', () => {
+  test('drain() includes values that are pushed meanwhile', () => {
     const deque = dequeOf(1);
     const seen: number[] = [];
     for (const value of deque.drain()) {
@@ -47,7 +47,7 @@ describe('Deque', () => {
     expect(seen).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
   });
 
-  test('does not keep what was taken from it', async () => {
+  test('does not keep a reference to a removed value', async () => {
     const deque = new Deque<object>();
     deque.push({});
     const taken = new WeakRef(deque.shift() ?? {});
@@ -56,7 +56,7 @@ describe('Deque', () => {
     expect(deque.size).toBe(0);
   });
 
-  test.each([1, 2, 3, 4])('does as an array does, growing and shrinking (seed %i)', (seed) => {
+  test.each([1, 2, 3, 4])('behaves as an array does, growing and shrinking (seed %i)', (seed) => {
     const random = seededRandom(seed);
     const deque = new Deque<number>();
     const model: number[] = [];

@@ -8,8 +8,8 @@ function popAll<T>(heap: MinHeap<T>, now: number): T[] {
   return due;
 }
 
-describe('WakeHeap', () => {
-  test('gives the earliest first', () => {
+describe('MinHeap', () => {
+  test('gives the lowest key first', () => {
     const heap = new MinHeap<string>();
     heap.push(30, 'c');
     heap.push(10, 'a');
@@ -17,14 +17,14 @@ describe('WakeHeap', () => {
     expect(popAll(heap, 30)).toEqual(['a', 'b', 'c']);
   });
 
-  test('keeps the order of what is due at the same time', () => {
+  test('keeps the order of equal keys', () => {
     const heap = new MinHeap<number>();
     for (let value = 0; value < 50; value += 1) heap.push(value % 2, value);
     const even = Array.from({ length: 25 }, (_, index) => index * 2);
     expect(popAll(heap, 1)).toEqual([...even, ...even.map((value) => value + 1)]);
   });
 
-  test('gives a value at its time and not before', () => {
+  test('popUpTo() gives a value only if its key is not above the limit', () => {
     const heap = new MinHeap<string>();
     heap.push(10, 'a');
     expect(heap.popUpTo(9.999)).toBeUndefined();
@@ -33,7 +33,7 @@ describe('WakeHeap', () => {
     expect(heap.size).toBe(0);
   });
 
-  test('next is the earliest time, and Infinity when it is empty', () => {
+  test('minKey is the lowest key, and Infinity if the heap is empty', () => {
     const heap = new MinHeap<string>();
     expect(heap.minKey).toBe(Number.POSITIVE_INFINITY);
     heap.push(20, 'b');
@@ -45,7 +45,7 @@ describe('WakeHeap', () => {
     expect(heap.minKey).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test('drain() gives everything, due or not, and leaves nothing', () => {
+  test('drain() gives all values and leaves none', () => {
     const heap = new MinHeap<string>();
     heap.push(20, 'b');
     heap.push(10, 'a');
@@ -54,7 +54,7 @@ describe('WakeHeap', () => {
     expect(heap.popUpTo(100)).toBeUndefined();
   });
 
-  test.each([1, 2, 3])('does as a sorted list does (seed %i)', (seed) => {
+  test.each([1, 2, 3])('behaves as a sorted list does (seed %i)', (seed) => {
     const random = seededRandom(seed);
     const heap = new MinHeap<number>();
     let model: { at: number; value: number }[] = [];
