@@ -1,23 +1,10 @@
-import { UsageError } from '../model/errors.ts';
-import { option, type Resolved } from './option.ts';
-import { brokerUrl, listenAddress, maskBroker } from './parse/addresses.ts';
-import { directoryName, runName } from './parse/names.ts';
-import { boolean, wholeNumber } from './parse/numbers.ts';
-import { fileName } from './parse/texts.ts';
-import { duration } from './parse/units.ts';
+import { option } from './option.ts';
+import { listenAddress } from './parse/addresses.ts';
+import { directoryName, fileName, runName } from './parse/names.ts';
+import { duration, wholeNumber } from './parse/numbers.ts';
+import { brokerUrl, maskBroker } from './parse/server-urls.ts';
 
-/** What a long run tells of itself while it goes on: for every command that takes part in one. */
-export const metricsOptions = {
-  metrics: option({
-    flags: '--metrics <address>',
-    group: 'Several machines',
-    parser: listenAddress,
-    default: undefined,
-    help: 'serve OpenMetrics at http://ADDRESS/metrics meanwhile: a port alone is for this machine (9464); 0.0.0.0:9464 or [::]:9464 is for all who can reach it',
-  }),
-};
-
-/** Which run on which broker: for every command that has to do with several machines. */
+/** Which run on which broker: for every command of a run over several machines. */
 export const brokerOptions = {
   broker: option({
     flags: '--broker <url>',
@@ -51,7 +38,7 @@ export const brokerOptions = {
   }),
 };
 
-/** What holds for a whole run: part of the options of whoever begins it. */
+/** Settings of a whole run, for the command that creates it. */
 export const newRunOptions = {
   chunk: option({
     flags: '--chunk <n>',
@@ -103,8 +90,10 @@ export const newRunOptions = {
   }),
 };
 
-/** How much one machine takes: part of the options of `fanout work`. */
-export const laneOptions = {
+/** The options of a run over several machines in `fanout fetch`. */
+export const clusterOptions = {
+  ...brokerOptions,
+  ...newRunOptions,
   lanes: option({
     flags: '--lanes <n>',
     group: 'Several machines',
@@ -113,10 +102,13 @@ export const laneOptions = {
     defaultText: '3',
     help: 'work on so many chunks at a time; with partitions it is one for each, up to 32',
   }),
-};
-
-/** Where results are kept: part of the options of `fanout collect`. */
-export const storeOptions = {
+  shards: option({
+    flags: '--shards <dir>',
+    group: 'Several machines',
+    parser: directoryName,
+    default: undefined,
+    help: 'write results into files in this directory, which many may share, and send only their places through the broker',
+  }),
   store: option({
     flags: '--store <file>',
     group: 'Several machines',
@@ -125,66 +117,19 @@ export const storeOptions = {
     defaultText: 'fanout-NAME.jsonl',
     help: 'keep the results in this file, JSONL, and go on from it after a crash; FILE.checkpoint belongs to it',
   }),
-};
-
-/** Where a worker writes results that do not go through the broker: part of the options of `fanout work`. */
-export const writtenShardsOptions = {
-  shards: option({
-    flags: '--shards <dir>',
+  metrics: option({
+    flags: '--metrics <address>',
     group: 'Several machines',
-    parser: directoryName,
+    parser: listenAddress,
     default: undefined,
-    help: 'write results into files in this directory, which many may share, and send only their places through the broker',
+    help: 'serve OpenMetrics at http://ADDRESS/metrics meanwhile: a port alone is for this machine (9464); 0.0.0.0:9464 or [::]:9464 is for all who can reach it',
   }),
 };
 
-/** Where a collector finds those: part of the options of `fanout collect`. */
-export const readShardsOptions = {
-  shards: option({
-    flags: '--shards <dir>',
-    group: 'Several machines',
-    parser: directoryName,
-    default: undefined,
-    help: 'read the results that workers write with --shards in this directory; without it they are counted alone',
-  }),
-};
-
-/** What makes `fanout fetch` a run over several machines: part of `programOptions`. */
-export const clusterOptions = {
-  ...brokerOptions,
-  ...newRunOptions,
-  ...laneOptions,
-  ...writtenShardsOptions,
-  ...storeOptions,
-  ...metricsOptions,
-};
-
-export type ClusterOptions = Resolved<typeof clusterOptions>;
-
-/** How a list is sent again: part of the options of `fanout feed`. */
-export const reconcileOptions = {
-  reconcile: option({
-    flags: '--reconcile',
-    group: 'Several machines',
-    parser: boolean,
-    default: false,
-    help: 'send again what has no result, after the broker has lost something; the collector must run',
-    notInFile: true,
-  }),
-};
-
-/** What takes the place of a flag of the journal in a run over a broker. */
-export const IN_PLACE_OF_JOURNAL: Readonly<Record<string, string>> = {
+/** Why the journal flags cannot be used with a broker, by flag. */
+export const JOURNAL_CONFLICTS: Readonly<Record<string, string>> = {
   '--journal':
     'the collector keeps all results in a file already, which --store names; the same command goes on from it',
   '--keep-failed':
     'failures stand in the file of --store; to fetch them again, begin another run with the list of --failed',
 };
-
-/** Throws a `UsageError` when a journal is asked for together with a broker. */
-export function refuseJournal({ values }: { readonly values: Readonly<Record<string, unknown>> }): void {
-  if (values.broker === undefined) return;
-  const flag = values.journal !== undefined ? '--journal' : values.keepFailed ? '--keep-failed' : undefined;
-  if (flag === undefined) return;
-  throw new UsageError(`Cannot use ${flag} with --broker: ${IN_PLACE_OF_JOURNAL[flag]}`);
-}

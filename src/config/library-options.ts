@@ -1,6 +1,6 @@
-import { deriveRunOptions } from './derive-run-options.ts';
-import { libraryLayer, resolveOptions } from './option-sources.ts';
-import { type RunOptions, runOptions } from './run-options.ts';
+import { optionsFromObject } from './option-sources.ts';
+import { resolveOptions } from './resolve-options.ts';
+import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
 /** A number of ms, or text with a unit: `500ms`, `10s`, `2m`, `1h`. */
 export type Duration = number | string;
@@ -11,20 +11,20 @@ export type Size = number | string;
 /** Status codes, ranges and classes: `404`, `'200-299,304'`, `['2xx', 304]`. */
 export type StatusList = number | string | readonly (number | string)[];
 
-/** The options of the library. All are optional and have the defaults of the program. */
+/** The options of the library. All are optional, with the same defaults as in the program. */
 export interface FanoutOptions {
-  /** Fetch each distinct URL once and count the others as skipped. Default: false. */
+  /** Fetch each distinct URL once, and count the others as skipped. Default: false. */
   readonly unique?: boolean | undefined;
-  /** Take a line without a scheme as a URL of this one. Default: such a line is invalid. */
+  /** Scheme of lines that have none. Default: such a line is invalid. */
   readonly defaultScheme?: 'http' | 'https' | undefined;
   /** Request method. Default: GET, or POST with `data`. */
   readonly method?: string | undefined;
-  /** Send HEAD, and GET once more where the answer is 405 or 501. Excludes `data` and other methods. Default: false. */
+  /** Send HEAD, and GET if the status is 405 or 501. Excludes `data` and other methods. Default: false. */
   readonly head?: boolean | undefined;
   /** Headers of every request: an object of names and values, or lines such as `'Accept: text/html'`. */
   readonly header?: Readonly<Record<string, string>> | readonly string[] | string | undefined;
   /**
-   * Headers for one host alone: an object that has for each host what `header` takes, or lines such as
+   * Headers for one host each: an object that has for each host what `header` accepts, or lines such as
    * `'api.example.com X-Key: value'`. A host without a port stands for all of its ports.
    */
   readonly headerFor?:
@@ -32,100 +32,100 @@ export interface FanoutOptions {
     | readonly string[]
     | string
     | undefined;
-  /** Credentials, `NAME:PASSWORD`, for URLs that have none of their own. */
+  /** Credentials, `NAME:PASSWORD`, for URLs without their own. */
   readonly user?: string | undefined;
-  /** Request body, as text; an `@` at its start has no meaning here. A form unless `header` has a content type. */
+  /** Request body, as text; an `@` at its start has no meaning. It is a form unless `header` has a content type. */
   readonly data?: string | undefined;
   /** The user-agent header; an empty one sends none. Default: `fanout/VERSION`. */
   readonly userAgent?: string | undefined;
-  /** Redirects to follow, 0 or more; with 0 the redirect itself is judged by `accept`. Default: 10. */
+  /** Maximum number of redirects to follow; with 0, `accept` applies to the redirect itself. Default: 10. */
   readonly maxRedirects?: number | undefined;
-  /** Ask for compressed bodies and unpack them. Default: true. */
+  /** Request compressed bodies, and decompress them. Default: true. */
   readonly decompress?: boolean | undefined;
   /** Number of workers, 1 to 65535. Default: 32. */
   readonly concurrency?: number | undefined;
-  /** Requests under way to one host at most. Default: no cap below `concurrency`. */
+  /** Maximum number of requests in flight per host. Default: `concurrency`. */
   readonly perHost?: number | undefined;
-  /** Requests started over all hosts: `10/s`, `30/m`, `500/h`; a number is one for each second. Default: no limit. */
+  /** Maximum rate of requests over all hosts: `10/s`, `30/m`, `500/h`; a number is per second. Default: no limit. */
   readonly rate?: number | string | undefined;
-  /** Requests started to one host, as `rate`. Default: no limit. */
+  /** Maximum rate of requests per host, as `rate`. Default: no limit. */
   readonly hostRate?: number | string | undefined;
-  /** Failures in a row to connect or to answer in time until a host is parked; 0 never parks it. Default: 5. */
+  /** Number of consecutive connection failures and timeouts after which a host is paused; 0 disables this. Default: 5. */
   readonly breaker?: number | undefined;
-  /** Jobs held between the reader and the workers, at least 4 for each worker. Default: 1000, or as many as that. */
+  /** Maximum number of queued jobs, at least 4 per worker. Default: 1000, or 4 per worker if that is more. */
   readonly queue?: number | undefined;
-  /** Time for one attempt, from its start to the last byte, above 0. Default: `30s`. */
+  /** Time limit of one attempt, body included, above 0. Default: `30s`. */
   readonly timeout?: Duration | undefined;
-  /** Time to connect, above 0. Default: `10s`. */
+  /** Time limit for connecting, above 0. Default: `10s`. */
   readonly connectTimeout?: Duration | undefined;
-  /** Attempts after the first one, 0 or more. Default: 2. */
+  /** Maximum number of retries. Default: 2. */
   readonly retries?: number | undefined;
-  /** Status codes worth another attempt, and `network` for failures to get an answer. Default: `408,425,429,500,502,503,504,network`. */
+  /** Status codes that are retried, and `network` for failures without a response. Default: `408,425,429,500,502,503,504,network`. */
   readonly retryOn?: StatusList | undefined;
-  /** Retry POST, PATCH and others too. Default: GET, HEAD, OPTIONS, PUT, DELETE and TRACE alone. */
+  /** Retry POST, PATCH and others too. Default: only GET, HEAD, OPTIONS, PUT, DELETE and TRACE. */
   readonly retryAllMethods?: boolean | undefined;
-  /** Longest wait that a Retry-After header may ask for. Default: `60s`. */
+  /** Longest wait that a Retry-After header may request. Default: `60s`. */
   readonly maxRetryAfter?: Duration | undefined;
-  /** Time for the whole run, above 0, or `none`. Default: `none`. */
+  /** Time limit of the whole run, above 0, or `none`. Default: `none`. */
   readonly deadline?: Duration | undefined;
-  /** Bytes of a body that are read at most, above 0, or `none`; a saved one that is larger fails. Default: `10mb`, or none with `saveDir`. */
+  /** Maximum number of bytes of a body that are read, above 0, or `none`; a saved body that is larger fails. Default: `10mb`, or `none` with `saveDir`. */
   readonly maxSize?: Size | undefined;
   /** Status codes that are OK, after redirects. Default: `200-299`. */
   readonly accept?: StatusList | undefined;
-  /** Texts that the body must have in it. */
+  /** Texts that the body must contain. */
   readonly contains?: string | readonly string[] | undefined;
-  /** Regular expressions, as text, that the body must match somewhere. */
+  /** Regular expressions, as text, that must match somewhere in the body. */
   readonly matches?: string | readonly string[] | undefined;
-  /** Texts that the body must not have in it. */
+  /** Texts that the body must not contain. */
   readonly notContains?: string | readonly string[] | undefined;
-  /** Headers that the answer must have: `Name: value`, or `Name:` for any value. */
+  /** Headers that the response must have: `Name: value`, or `Name:` for any value. */
   readonly expectHeader?: string | readonly string[] | undefined;
-  /** An attempt that takes longer than this is a failure. Default: no limit but `timeout`. */
+  /** Time after which an attempt counts as failed; it still goes on until `timeout`. Default: none. */
   readonly maxTime?: Duration | undefined;
-  /** What an answer is that tells robots to go away. Default: `fail`. */
+  /** What responses that reject bots count as. Default: `fail`. */
   readonly blocked?: 'fail' | 'warn' | 'ok' | undefined;
-  /** Go through this proxy, `http://[user:password@]host:port` or `https://`. Default: none. */
+  /** The proxy, `http://[user:password@]host:port` or `https://`. Default: none. */
   readonly proxy?: string | undefined;
-  /** Speak HTTP/2 with https servers that offer it. Default: false. */
+  /** Use HTTP/2 with https servers that offer it. Default: false. */
   readonly http2?: boolean | undefined;
   /** Accept any certificate of a server. Default: false. */
   readonly insecure?: boolean | undefined;
-  /** Certificates to trust in place of Node's own: the PEM text itself, and not the name of a file. */
+  /** Certificates to trust instead of Node's own: the PEM text itself, not the name of a file. */
   readonly cacert?: string | undefined;
-  /** A certificate for servers that ask for one: the PEM text itself. */
+  /** A certificate for servers that request one: the PEM text itself. */
   readonly cert?: string | undefined;
   /** The private key of `cert`: the PEM text itself, without a passphrase. Default: the key in `cert`. */
   readonly key?: string | undefined;
   /** Stop after the first failure. Default: false. */
   readonly failFast?: boolean | undefined;
-  /** Stop after so many failures, 1 or more. Default: never. */
+  /** Stop after this number of failures, 1 or more. Default: never. */
   readonly maxFailures?: number | undefined;
-  /** Addresses to connect to, whatever DNS says, as `'example.com:443:127.0.0.1'`; `*` is any host. Default: none. */
+  /** Addresses to connect to instead of those of DNS, as `'example.com:443:127.0.0.1'`; `*` is any host. Default: none. */
   readonly resolve?: string | readonly string[] | undefined;
-  /** Name servers to ask, as `'127.0.0.1:5353'` or `'[::1]'`. Default: those of the system. */
+  /** Name servers, as `'127.0.0.1:5353'` or `'[::1]'`. Default: those of the system. */
   readonly dnsServer?: string | readonly string[] | undefined;
-  /** Connect to IPv4 addresses alone. Excludes `ipv6`. Default: false. */
+  /** Connect to IPv4 addresses only. Excludes `ipv6`. Default: false. */
   readonly ipv4?: boolean | undefined;
-  /** Connect to IPv6 addresses alone. Excludes `ipv4`. Default: false. */
+  /** Connect to IPv6 addresses only. Excludes `ipv4`. Default: false. */
   readonly ipv6?: boolean | undefined;
   /** Refuse to connect to addresses that are private, loopback, link-local or otherwise special. Default: false. */
   readonly denyPrivate?: boolean | undefined;
-  /** Save the body of each URL that is OK as a file in this directory. Default: bodies are dropped. */
+  /** Directory in which the body of each URL that is OK is saved as a file. Default: bodies are dropped. */
   readonly saveDir?: string | undefined;
-  /** Save the bodies of answers that are not OK, too. Default: false. */
+  /** Save the bodies of failed responses too. Default: false. */
   readonly saveAll?: boolean | undefined;
-  /** How the files are named, with the fields `{host}`, `{path}`, `{index}`, `{id}`, `{hash}`, `{ext}`, `{status}` and `{query}`. Default: `{host}{path}`. */
+  /** Template for file names, with the fields `{host}`, `{path}`, `{index}`, `{id}`, `{hash}`, `{ext}`, `{status}` and `{query}`. Default: `{host}{path}`. */
   readonly name?: string | undefined;
-  /** Keep the beginning of a body that broke off, and ask for the rest only. Default: false. */
+  /** Keep an incomplete body, and request only the rest in the next attempt. Default: false. */
   readonly resumePartial?: boolean | undefined;
   /** Put each body up to this size, at most `64mb`, into `body.text` or `body.base64` of its result; `true` is `64kb`. Default: false. */
   readonly inlineBody?: Size | boolean | undefined;
 }
 
 /**
- * Resolves the options of the library. Throws `UsageError` on unknown keys and on values that the program would
- * refuse too. `version` is named in the default user agent.
+ * Resolves the options of the library. `version` is the one in the default user agent. Throws `UsageError` for an unknown
+ * key, and for a value that the program would reject too.
  */
 export function resolveRunOptions(options: FanoutOptions, version: string): RunOptions {
-  return deriveRunOptions(resolveOptions(runOptions, [libraryLayer(runOptions, options)]), version);
+  return deriveRunOptions(resolveOptions(runOptions, [optionsFromObject(runOptions, options)]), version);
 }

@@ -1,13 +1,13 @@
-import { UsageError } from '../model/errors.ts';
-import { option, type Resolved } from './option.ts';
-import { type AddressOverride, addressOverrides, maskProxy, nameServers, proxy } from './parse/addresses.ts';
-import { boolean, wholeNumber } from './parse/numbers.ts';
-import { fileName } from './parse/texts.ts';
+import { option } from './option.ts';
+import { type AddressOverride, addressOverrides, nameServers } from './parse/addresses.ts';
+import { fileName } from './parse/names.ts';
+import { maskProxy, proxy } from './parse/server-urls.ts';
+import { boolean } from './parse/texts.ts';
 
 const NO_OVERRIDES: readonly AddressOverride[] = Object.freeze([]);
 const NO_SERVERS: readonly string[] = Object.freeze([]);
 
-/** How hosts become addresses: part of `runOptions`. */
+/** How host names are resolved to addresses. */
 export const dnsOptions = {
   resolve: option({
     flags: '--resolve <host:port:address>',
@@ -42,7 +42,20 @@ export const dnsOptions = {
   }),
 };
 
-/** Whom to trust, who to be, and which protocol to speak where there is TLS: part of `runOptions`. */
+/** Which proxy requests go through. */
+export const proxyOptions = {
+  proxy: option({
+    flags: '--proxy <url>',
+    group: 'Network',
+    parser: proxy,
+    default: undefined,
+    defaultText: 'HTTP_PROXY, HTTPS_PROXY or ALL_PROXY',
+    help: "go through this proxy, http://[user:password@]host:port or https://, except to the hosts in NO_PROXY; '' uses none",
+    mask: maskProxy,
+  }),
+};
+
+/** Certificates of servers and of clients, and HTTP/2, which TLS negotiates. */
 export const tlsOptions = {
   http2: option({
     flags: '--http2',
@@ -82,37 +95,3 @@ export const tlsOptions = {
     help: 'the private key of --cert, in PEM and without a passphrase',
   }),
 };
-
-/** Which way requests take: part of `runOptions`. */
-export const proxyOptions = {
-  proxy: option({
-    flags: '--proxy <url>',
-    group: 'Network',
-    parser: proxy,
-    default: undefined,
-    defaultText: 'HTTP_PROXY, HTTPS_PROXY or ALL_PROXY',
-    help: "go through this proxy, http://[user:password@]host:port or https://, except to the hosts in NO_PROXY; '' uses none",
-    mask: maskProxy,
-  }),
-};
-
-/** Options of the program alone: how a run on one machine is divided. */
-export const threadOptions = {
-  threads: option({
-    flags: '--threads <n>',
-    group: 'Workers',
-    parser: wholeNumber({ min: 1, max: 64 }),
-    default: 1,
-    help: 'fetch in so many threads, each with its part of the hosts and of the workers',
-  }),
-};
-
-export type ThreadOptions = Resolved<typeof threadOptions>;
-
-/** Throws a `UsageError` when threads are asked for together with a broker. */
-export function refuseThreads({ values }: { readonly values: Readonly<Record<string, unknown>> }): void {
-  if (values.broker === undefined || values.threads === 1) return;
-  throw new UsageError(
-    'Cannot use --threads with --broker: each process of such a run has one; start fanout work once for each core',
-  );
-}

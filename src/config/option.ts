@@ -1,26 +1,26 @@
+/** A JSON value. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** What a shell completes: these words (more follows a word that ends in `=`), or names of files or directories. */
+export type Suggestions = readonly string[] | 'files' | 'directories';
+
 /**
- * A value that a parser refuses. The message is the wish alone (`it must be a whole number above 0`):
- * a parser knows neither where the value came from nor whether it may be shown.
+ * Thrown by a parser that rejects a value. The message is only the requirement (`it must be a whole number above 0`):
+ * a parser does not know where the value came from, nor whether a message may show it.
  */
 export class InvalidValueError extends Error {
   override readonly name = 'InvalidValueError';
 }
 
-/** What `JSON.parse` gives. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-
-/** What a shell may complete: these words, where `KIND=` waits for more, or the names of what there is on the disk. */
-export type Suggestions = readonly string[] | 'files' | 'directories';
-
 /** Reads and writes the values of one kind of option. */
 export interface Parser<T> {
-  /** Takes text (a flag, the environment) or JSON (a file, the library); throws `InvalidValueError`. */
+  /** Takes text (flags, environment) or JSON (configuration file, library). Throws `InvalidValueError`. */
   parse(value: unknown): T;
-  /** Gives the form people write, which `parse` reads back as the same value. `undefined` leaves the key out. */
+  /** Gives the written form, which `parse` reads back as the same value; `undefined` leaves the option out. */
   print(value: T): Json | undefined;
-  /** What an error message may show of a refused value, where the value can hold a secret. */
+  /** What an error message shows of a rejected value. Set where a value may contain a secret. */
   show?(value: unknown): string;
-  /** Nothing where any text may be meant. */
+  /** Unset if any text is possible. */
   readonly suggestions?: Suggestions;
 }
 
@@ -44,37 +44,53 @@ export type Group = (typeof GROUPS)[number];
 
 /** One option. Its key in a table is the long flag in camel case, without `no-`. */
 export interface Option<T, Default> {
-  /** As commander spells it: `-c, --concurrency <n>`. */
+  /** In the syntax of commander: `-c, --concurrency <n>`. */
   readonly flags: string;
   readonly group: Group;
   readonly parser: Parser<T>;
   readonly default: Default;
-  /** What `--help` says of a default that is worked out from other values. */
+  /** How `--help` describes a default that depends on other values. */
   readonly defaultText?: string;
   readonly help: string;
-  /** Help of the `--no-` twin, where there is one. */
+  /** Help of the `--no-` flag. Set if there is one beside the positive flag. */
   readonly noHelp?: string;
-  /** May be given several times on the command line; holds one value a line in the environment. */
+  /** May be given several times on the command line. Its environment variable has one value per line. */
   readonly repeatable?: true;
-  /** `$NAME` is taken from the environment also in a flag, and not in a configuration file alone. */
+  /** `$NAME` is expanded in flags and environment variables too, not only in a configuration file. */
   readonly expands?: true;
-  /** Says which file is read, or what is done with it: has no place in a configuration file. */
+  /** Not allowed in a configuration file. */
   readonly notInFile?: true;
-  /** What `--print-config` shows in place of a value that can hold a secret. */
+  /** What `--print-config` shows instead of a value that may contain a secret. */
   mask?(value: T): Json;
 }
 
-/** Options by key. */
-export type Table = Readonly<Record<string, Option<unknown, unknown>>>;
-
-/** The values of a whole table once every layer and default has been applied. */
-export type Resolved<T extends Table> = {
-  readonly [Key in keyof T]: T[Key] extends Option<infer Value, infer Default> ? Value | Default : never;
-};
-
-/** Keeps the types of an entry exact: its values are what its parser gives, or its default. */
+/** Returns the entry. Checks that its default has the type of its parser, and keeps both types exact. */
 export function option<T, const Default extends NoInfer<T> | undefined>(
   entry: Option<T, Default>,
 ): Option<T, Default> {
   return entry;
 }
+
+/** Options by key. */
+export type Table = Readonly<Record<string, Option<unknown, unknown>>>;
+
+/** Options as given in one source (flags, environment, file or library): raw values, neither parsed nor checked. */
+export interface GivenOptions {
+  readonly values: ReadonlyMap<string, unknown>;
+  /** How messages name an option: `--retries`, `FANOUT_RETRIES`, `"retries" in fanout.config.json`, `option retries`. */
+  label(key: string): string;
+  /** Expands environment variables in a value, where the source allows that. Throws `InvalidValueError`. */
+  expand(entry: Option<unknown, unknown>, value: unknown): unknown;
+}
+
+/** Options as resolved over all sources: each one parsed, or its default. */
+export interface ResolvedOptions<T extends Table> {
+  readonly values: OptionValues<T>;
+  /** The labels of the options that were given. An option that has its default is missing. */
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+/** The parsed values of a whole table, by key. */
+export type OptionValues<T extends Table> = {
+  readonly [Key in keyof T]: T[Key] extends Option<infer Value, infer Default> ? Value | Default : never;
+};

@@ -1,72 +1,9 @@
-import { option, type Resolved } from './option.ts';
-import { boolean, wholeNumber } from './parse/numbers.ts';
-import { fileName, oneOf, reports } from './parse/texts.ts';
+import { option } from './option.ts';
+import { fileName } from './parse/names.ts';
+import { wholeNumber } from './parse/numbers.ts';
+import { boolean, oneOf, reports } from './parse/texts.ts';
 
-/** How a run that was cut short goes on: part of `outputOptions`. */
-const journalOptions = {
-  journal: option({
-    flags: '--journal <file>',
-    group: 'Resume',
-    parser: fileName,
-    default: undefined,
-    help: 'note each finished URL in this file; the same command with the same file goes on where it stopped',
-  }),
-  keepFailed: option({
-    flags: '--keep-failed',
-    group: 'Resume',
-    parser: boolean,
-    default: false,
-    help: 'let the failures in the journal stand, in place of fetching them again',
-  }),
-};
-
-/** Reports beside the results: part of `programOptions`. */
-export const reportOptions = {
-  report: option({
-    flags: '--report <kind=file>',
-    group: 'Reports',
-    parser: reports,
-    default: undefined,
-    repeatable: true,
-    help: 'write a report to a file: junit, json, markdown, html or csv, as in --report junit=report.xml (repeatable)',
-  }),
-};
-
-export type ReportOptions = Resolved<typeof reportOptions>;
-
-/** How earlier runs bear on this one: part of `outputOptions`. */
-const judgementOptions = {
-  baseline: option({
-    flags: '--baseline <file>',
-    group: 'Reports',
-    parser: fileName,
-    default: undefined,
-    help: 'let failures pass that are known from this file, a JSONL result or a list of URLs, and name mended ones',
-  }),
-  updateBaseline: option({
-    flags: '--update-baseline',
-    group: 'Reports',
-    parser: boolean,
-    default: false,
-    help: 'write the failures of this run to the file of --baseline, unless the run is cut short',
-  }),
-  flakyAfter: option({
-    flags: '--flaky-after <n>',
-    group: 'Reports',
-    parser: wholeNumber({ min: 1 }),
-    default: undefined,
-    help: 'let a URL fail the run only after so many bad runs in a row, counted in the file of --state',
-  }),
-  state: option({
-    flags: '--state <file>',
-    group: 'Reports',
-    parser: fileName,
-    default: undefined,
-    help: 'keep the bad runs of each URL in this file from one run to the next',
-  }),
-};
-
-/** The options of the program alone: what it writes, where, and where its configuration is. */
+/** What the program reads and writes: inputs, results, journal, comparison with earlier runs, reports, configuration. */
 export const outputOptions = {
   allowEmpty: option({
     flags: '--allow-empty',
@@ -153,8 +90,48 @@ export const outputOptions = {
     default: undefined,
     help: 'write the failed URLs to this file, as a list that fanout fetch reads',
   }),
-  ...journalOptions,
-  ...judgementOptions,
+  journal: option({
+    flags: '--journal <file>',
+    group: 'Resume',
+    parser: fileName,
+    default: undefined,
+    help: 'note each finished URL in this file; the same command with the same file goes on where it stopped',
+  }),
+  keepFailed: option({
+    flags: '--keep-failed',
+    group: 'Resume',
+    parser: boolean,
+    default: false,
+    help: 'let the failures in the journal stand, in place of fetching them again',
+  }),
+  baseline: option({
+    flags: '--baseline <file>',
+    group: 'Reports',
+    parser: fileName,
+    default: undefined,
+    help: 'let failures pass that are known from this file, a JSONL result or a list of URLs, and name mended ones',
+  }),
+  updateBaseline: option({
+    flags: '--update-baseline',
+    group: 'Reports',
+    parser: boolean,
+    default: false,
+    help: 'write the failures of this run to the file of --baseline, unless the run is cut short',
+  }),
+  flakyAfter: option({
+    flags: '--flaky-after <n>',
+    group: 'Reports',
+    parser: wholeNumber({ min: 1 }),
+    default: undefined,
+    help: 'let a URL fail the run only after so many bad runs in a row, counted in the file of --state',
+  }),
+  state: option({
+    flags: '--state <file>',
+    group: 'Reports',
+    parser: fileName,
+    default: undefined,
+    help: 'keep the bad runs of each URL in this file from one run to the next',
+  }),
   config: option({
     flags: '--config <file>',
     group: 'Configuration',
@@ -179,7 +156,12 @@ export const outputOptions = {
     default: false,
     help: 'read the input, print each job as JSONL, and fetch nothing',
   }),
+  report: option({
+    flags: '--report <kind=file>',
+    group: 'Reports',
+    parser: reports,
+    default: undefined,
+    repeatable: true,
+    help: 'write a report to a file: junit, json, markdown, html or csv, as in --report junit=report.xml (repeatable)',
+  }),
 };
-
-/** The options of the program alone as they hold. `--json` has become `format`. */
-export type OutputOptions = Omit<Resolved<typeof outputOptions>, 'json'>;

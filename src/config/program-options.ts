@@ -1,115 +1,123 @@
 import { UsageError } from '../model/errors.ts';
-import { type ClusterOptions, clusterOptions, refuseJournal } from './cluster-options.ts';
-import { deriveRunOptions } from './derive-run-options.ts';
-import { refuseThreads, type ThreadOptions, threadOptions } from './network-options.ts';
+import { clusterOptions, JOURNAL_CONFLICTS } from './cluster-options.ts';
+import { type OptionValues, option, type ResolvedOptions } from './option.ts';
 import {
   type ConfigFile,
   type Environment,
-  environmentLayer,
-  fileLayer,
-  flagLayer,
-  type ResolvedOptions,
+  optionsFromEnvironment,
+  optionsFromFile,
+  optionsFromFlags,
   readConfigFile,
-  resolveOptions,
 } from './option-sources.ts';
-import { type OutputOptions, outputOptions, type ReportOptions, reportOptions } from './output-options.ts';
-import { type RunOptions, runOptions } from './run-options.ts';
+import { outputOptions } from './output-options.ts';
+import { wholeNumber } from './parse/numbers.ts';
+import { checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
+import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
 /** All options of `fanout fetch`. */
 export const programOptions = {
   ...runOptions,
-  ...threadOptions,
+  threads: option({
+    flags: '--threads <n>',
+    group: 'Workers',
+    parser: wholeNumber({ min: 1, max: 64 }),
+    default: 1,
+    help: 'fetch in so many threads, each with its part of the hosts and of the workers',
+  }),
   ...clusterOptions,
   ...outputOptions,
-  ...reportOptions,
 };
 
-export type ProgramOptions = RunOptions & ThreadOptions & ClusterOptions & OutputOptions & ReportOptions;
+/** The resolved options of the program. `json` has become `format`. */
+export type ProgramOptions = RunOptions &
+  Omit<OptionValues<typeof programOptions>, keyof typeof runOptions | 'json'>;
 
-/** Everything that was given to the program. Flags win over the environment, which wins over the file. */
-interface ProgramLayers {
+const BROKER = ['broker', '--broker'] as const;
+
+const REQUIREMENTS: Requirements<typeof programOptions> = {
+  updateBaseline: ['baseline', '--baseline'],
+  keepFailed: ['journal', '--journal'],
+  flakyAfter: ['state', '--state'],
+  state: ['flakyAfter', '--flaky-after'],
+  run: BROKER,
+  brokerCreds: BROKER,
+  brokerCa: BROKER,
+  chunk: BROKER,
+  partitions: BROKER,
+  ackWait: BROKER,
+  maxQueued: BROKER,
+  maxLog: BROKER,
+  replicas: BROKER,
+  lanes: BROKER,
+  store: BROKER,
+  shards: BROKER,
+  metrics: BROKER,
+};
+
+/** What is given to the program. Flags win over the environment, which wins over the file. */
+interface ProgramSources {
+  /** The flags that were typed, by key. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Environment;
   readonly file?: ConfigFile | undefined;
 }
 
-/** Resolves the options of the program; throws `UsageError`. `version` is named in the default user agent. */
-export function resolveProgramOptions(layers: ProgramLayers, version: string): ProgramOptions {
-  const { flags, environment, file } = layers;
-  const settled = resolveOptions(programOptions, [
-    flagLayer(programOptions, flags, environment),
-    environmentLayer(programOptions, environment),
-    ...(file === undefined ? [] : [fileLayer(programOptions, file, environment)]),
+/** Resolves the options of the program. `version` is the one in the default user agent. Throws `UsageError`. */
+export function resolveProgramOptions(sources: ProgramSources, version: string): ProgramOptions {
+  const { flags, environment, file } = sources;
+  const resolved = resolveOptions(programOptions, [
+    optionsFromFlags(programOptions, flags, environment),
+    optionsFromEnvironment(programOptions, environment),
+    ...(file === undefined ? [] : [optionsFromFile(programOptions, file, environment)]),
   ]);
-  refuseJournal(settled);
-  refuseThreads(settled);
-  requirePartners(settled);
-  const { json, ...values } = { ...settled.values, ...deriveRunOptions(settled, version) };
+  checkBroker(resolved);
+  checkRequirements(resolved, REQUIREMENTS);
+  const { json, ...values } = { ...resolved.values, ...deriveRunOptions(resolved, version) };
   const options: ProgramOptions = { ...values, format: json ? 'jsonl' : values.format };
   return Object.freeze({ ...options, hashesBodies: writesHashes(options) });
 }
 
-/** Whether records are written: to hash a large body costs as much as all else that is done with it. */
+/** Throws a `UsageError` for options that a run over several machines does not have. */
+function checkBroker({ values }: ResolvedOptions<typeof programOptions>): void {
+  if (values.broker === undefined) return;
+  const flag = values.journal !== undefined ? '--journal' : values.keepFailed ? '--keep-failed' : undefined;
+  if (flag !== undefined) {
+    throw new UsageError(`Cannot use ${flag} with --broker: ${JOURNAL_CONFLICTS[flag]}`);
+  }
+  if (values.threads > 1) {
+    throw new UsageError(
+      'Cannot use --threads with --broker: each process of such a run has one; start fanout work once for each core',
+    );
+  }
+}
+
+/** Whether an output has the hashes of bodies. A hash costs as much as everything else that is done with a large body. */
 function writesHashes({ format, journal, report, updateBaseline, broker }: ProgramOptions): boolean {
   const hasRecords = format === 'jsonl' || report !== undefined || updateBaseline;
   return hasRecords || journal !== undefined || broker !== undefined;
 }
 
-// What makes no sense without another option: the option, and what it needs.
-const PARTNERS: Readonly<Record<string, 'baseline' | 'broker' | 'flakyAfter' | 'journal' | 'state'>> = {
-  updateBaseline: 'baseline',
-  keepFailed: 'journal',
-  flakyAfter: 'state',
-  state: 'flakyAfter',
-  run: 'broker',
-  brokerCreds: 'broker',
-  brokerCa: 'broker',
-  chunk: 'broker',
-  partitions: 'broker',
-  ackWait: 'broker',
-  maxQueued: 'broker',
-  maxLog: 'broker',
-  replicas: 'broker',
-  lanes: 'broker',
-  store: 'broker',
-  shards: 'broker',
-  metrics: 'broker',
-};
-
-function requirePartners({ values, places }: ResolvedOptions<typeof programOptions>): void {
-  const held = new Map<string, unknown>(Object.entries(values));
-  for (const [key, partner] of Object.entries(PARTNERS)) {
-    // A `false` in a file asks for nothing.
-    if (!held.get(key) || held.get(partner) !== undefined) continue;
-    const flag = /--[\w-]+/.exec(programOptions[partner].flags)?.[0];
-    throw new UsageError(`Cannot use ${places.get(key)} alone: it needs ${flag}, too`);
-  }
-}
-
-/** What the options of the program are made of. `readText` gives the text of a file, or fails as `node:fs` does. */
-interface ProgramSources {
-  /** Flags that were really given, by key. */
-  readonly flags: Readonly<Record<string, unknown>>;
-  readonly environment: Environment;
+/** The sources of options before the configuration file is read. */
+interface ConfigSources extends Omit<ProgramSources, 'file'> {
+  /** Returns the text of a file, or fails as `node:fs` does. */
   readText(path: string): Promise<string>;
 }
 
-/** Finds and reads the configuration file, and resolves the options of the program; throws `UsageError`. */
-export async function loadProgramOptions(sources: ProgramSources, version: string): Promise<ProgramOptions> {
+/** Reads the configuration file, and resolves the options of the program. Throws `UsageError`. */
+export async function loadProgramOptions(sources: ConfigSources, version: string): Promise<ProgramOptions> {
   const { flags, environment } = sources;
   return resolveProgramOptions({ flags, environment, file: await loadConfigFile(sources) }, version);
 }
 
-/** Finds and reads the configuration file, if there is one; throws `UsageError`. */
-export function loadConfigFile(sources: ProgramSources): Promise<ConfigFile | undefined> {
+/** Reads the file of `--config` or `FANOUT_CONFIG`, or the default one if it exists. Throws `UsageError`. */
+export function loadConfigFile(sources: ConfigSources): Promise<ConfigFile | undefined> {
   const { flags, environment, readText } = sources;
-  return readConfigFile(namedFile(flags, environment), readText);
-}
-
-// Which file to read must be known before the options of the file are.
-function namedFile(flags: ProgramSources['flags'], environment: Environment): string | undefined {
+  // Only this option is resolved: the others may come from the file.
   const table = { config: outputOptions.config };
-  const given = flags.config === undefined ? {} : { config: flags.config };
-  return resolveOptions(table, [flagLayer(table, given, environment), environmentLayer(table, environment)])
-    .values.config;
+  const configFlag = flags.config === undefined ? {} : { config: flags.config };
+  const { values } = resolveOptions(table, [
+    optionsFromFlags(table, configFlag, environment),
+    optionsFromEnvironment(table, environment),
+  ]);
+  return readConfigFile(values.config, readText);
 }

@@ -2,35 +2,37 @@ import { UsageError } from '../model/errors.ts';
 import type { ProxyServer, ProxySettings } from '../model/proxy-server.ts';
 import { InvalidValueError } from './option.ts';
 import type { Environment } from './option-sources.ts';
-import { proxy } from './parse/addresses.ts';
+import { proxy } from './parse/server-urls.ts';
 import type { RunOptions } from './run-options.ts';
 
 /**
- * The proxies that hold, or `undefined` for none: the one of `--proxy`, or else what the environment says, as curl reads
- * it. `null` uses none, whatever the environment says; `NO_PROXY` holds for both. An empty variable is not set.
- * Throws a `UsageError` when a variable is wrong, but for one that another variable hides.
+ * The proxies of a run: the one of `--proxy`, otherwise those of the environment, as curl reads it; `undefined` if there
+ * is none. `NO_PROXY` applies to both. A `proxy` of `null` disables proxies. An empty variable counts as not set.
+ *
+ * @throws UsageError if a variable that is used is invalid, or if there is a proxy with `denyPrivate`
  */
-export function proxySettings(
-  options: Pick<RunOptions, 'proxy' | 'denyPrivate'>,
+export function toProxySettings(
+  { proxy: configured, denyPrivate }: Pick<RunOptions, 'proxy' | 'denyPrivate'>,
   environment: Environment,
 ): ProxySettings | undefined {
-  const { proxy: given, denyPrivate } = options;
-  if (given === null) return undefined;
-  // Under CGI, HTTP_PROXY is the header `Proxy` of whoever sends a request (CVE-2016-5385, httpoxy).
+  if (configured === null) return undefined;
+  // Under CGI, HTTP_PROXY is the `Proxy` header of a client's request (CVE-2016-5385, httpoxy).
   const upper = environment.REQUEST_METHOD === undefined ? ['HTTP_PROXY'] : [];
-  const http = given ?? firstOf(['http_proxy', ...upper, 'all_proxy', 'ALL_PROXY'], environment);
-  const https = given ?? firstOf(['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'], environment);
+  const http = configured ?? readProxy(['http_proxy', ...upper, 'all_proxy', 'ALL_PROXY'], environment);
+  const https =
+    configured ?? readProxy(['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'], environment);
   if (http === undefined && https === undefined) return undefined;
   if (denyPrivate) {
     throw new UsageError(
-      `Cannot use a proxy${given === undefined ? ' of the environment' : ''} with --deny-private: ` +
+      `Cannot use a proxy${configured === undefined ? ' of the environment' : ''} with --deny-private: ` +
         "only the proxy knows to which address it connects; --proxy '' uses none",
     );
   }
   return { http, https, bypass: environment.no_proxy || environment.NO_PROXY || '' };
 }
 
-function firstOf(names: readonly string[], environment: Environment): ProxyServer | undefined {
+/** The proxy of the first variable that is set. */
+function readProxy(names: readonly string[], environment: Environment): ProxyServer | undefined {
   const name = names.find((one) => environment[one]?.trim());
   if (name === undefined) return undefined;
   try {

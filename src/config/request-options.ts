@@ -7,13 +7,14 @@ import {
   headerValue,
   hostHeaders,
 } from './parse/headers.ts';
-import { boolean, wholeNumber } from './parse/numbers.ts';
-import { method, oneOf, secretText } from './parse/texts.ts';
+import { wholeNumber } from './parse/numbers.ts';
+import { boolean, method, oneOf, secretText } from './parse/texts.ts';
 import { maskCredentials, maskData, maskHeaders, maskHostHeaders } from './secrets.ts';
 
 const NO_HEADERS: readonly Header[] = Object.freeze([]);
+const NO_HOST_HEADERS: readonly HostHeader[] = Object.freeze([]);
 
-/** What is read from the lines, and what is sent for them: part of `runOptions`. */
+/** How lines become URLs, and what every request has. */
 export const requestOptions = {
   unique: option({
     flags: '--unique',
@@ -86,9 +87,7 @@ export const requestOptions = {
   }),
 };
 
-const NO_HOST_HEADERS: readonly HostHeader[] = Object.freeze([]);
-
-/** Who is let in, and where to: part of `runOptions`. */
+/** Which credentials hosts get, and which addresses are refused. */
 export const accessOptions = {
   headerFor: option({
     flags: '--header-for <line>',

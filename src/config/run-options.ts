@@ -1,13 +1,21 @@
-import { bodyOptions } from './body-options.ts';
-import { expectOptions } from './expect-options.ts';
+import { UsageError } from '../model/errors.ts';
+import type { NameTemplate } from '../model/job.ts';
 import { dnsOptions, proxyOptions, tlsOptions } from './network-options.ts';
-import { option, type Resolved } from './option.ts';
-import { boolean, orNone, rate, wholeNumber } from './parse/numbers.ts';
+import { type OptionValues, option, type ResolvedOptions } from './option.ts';
+import { duration, orNone, rate, size, wholeNumber } from './parse/numbers.ts';
 import { retryOn, statusSet } from './parse/status-sets.ts';
-import { duration, size } from './parse/units.ts';
+import { boolean } from './parse/texts.ts';
 import { accessOptions, requestOptions } from './request-options.ts';
+import { checkRequirements, type Requirements } from './resolve-options.ts';
+import { bodyOptions, expectOptions } from './response-options.ts';
 
-/** The options of a run, which the program and the library share. */
+/** Smallest queue for each worker, in jobs, and the queue of a run with few workers. */
+const JOBS_PER_WORKER = 4;
+const DEFAULT_QUEUE = 1000;
+
+const DEFAULT_NAME: NameTemplate = Object.freeze([{ field: 'host' }, { field: 'path' }]);
+
+/** The options of a run, shared by the program and the library. */
 export const runOptions = {
   ...requestOptions,
   ...dnsOptions,
@@ -144,14 +152,60 @@ export const runOptions = {
   }),
 };
 
+const SAVE_DIR = ['saveDir', 'a directory to save bodies in'] as const;
+
+const REQUIREMENTS: Requirements<typeof runOptions> = {
+  saveAll: SAVE_DIR,
+  resumePartial: SAVE_DIR,
+  name: SAVE_DIR,
+};
+
 /**
- * The options of a run as they hold: sizes in bytes, durations in ms. `data` is as it was given: `readData` and
- * `requestTemplate` make the request of it.
+ * The options of a run, after `deriveRunOptions`: sizes in bytes, durations in ms. `data` is as given: `readData` reads
+ * the file that it may name.
  */
-export interface RunOptions extends Omit<Resolved<typeof runOptions>, 'method' | 'queue' | 'userAgent'> {
+export interface RunOptions extends Omit<OptionValues<typeof runOptions>, 'method' | 'queue' | 'userAgent'> {
   readonly method: string;
   readonly queue: number;
   readonly userAgent: string;
-  /** Whether anybody is told the hash of a saved body. */
+  /** Whether an output has the hash of a saved body. */
   readonly hashesBodies: boolean;
+}
+
+/**
+ * Sets the defaults that depend on other options, and checks the options that belong together. `version` is the one in
+ * the default user agent. Throws `UsageError`.
+ */
+export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, version: string): RunOptions {
+  const { values, labels } = resolved;
+  const minQueue = JOBS_PER_WORKER * values.concurrency;
+  if (values.queue !== undefined && values.queue < minQueue) {
+    throw new UsageError(
+      `Cannot use ${values.queue} for ${labels.get('queue')}: it must be at least 4 times the concurrency, ${minQueue}`,
+    );
+  }
+  checkRequirements(resolved, REQUIREMENTS);
+  // A partial file must have its name before there is a response.
+  if (values.resumePartial && values.name?.some((part) => 'field' in part && part.field === 'status')) {
+    throw new UsageError(
+      `Cannot use ${labels.get('resumePartial')} with {status} in ${labels.get('name')}: a name must not depend on the answer`,
+    );
+  }
+  const isSaved = values.saveDir !== undefined;
+  return Object.freeze({
+    ...values,
+    name: isSaved ? (values.name ?? DEFAULT_NAME) : undefined,
+    // A saved body has no limit by default.
+    maxSize: isSaved && !labels.has('maxSize') ? Number.POSITIVE_INFINITY : values.maxSize,
+    queue: values.queue ?? Math.max(DEFAULT_QUEUE, minQueue),
+    method: values.method ?? defaultMethod(values.head, values.data),
+    hashesBodies: true,
+    userAgent: values.userAgent ?? `fanout/${version}`,
+  });
+}
+
+// As in curl.
+function defaultMethod(head: boolean, data: string | undefined): string {
+  if (head) return 'HEAD';
+  return data === undefined ? 'GET' : 'POST';
 }

@@ -2,8 +2,8 @@ import type { Header, HostHeader } from './parse/headers.ts';
 
 const MASK = '***';
 
-// What may be shown is listed, and not what may not: services keep their keys in headers of any name.
-const HARMLESS: ReadonlySet<string> = new Set([
+// A list of the headers that may be shown, not of those that may not: services put keys into headers of any name.
+const HARMLESS_HEADERS: ReadonlySet<string> = new Set([
   'accept',
   'accept-charset',
   'accept-encoding',
@@ -21,15 +21,12 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'x-requested-with',
 ]);
 
-/** Whether the value of a header is known to be no secret. */
+/** Whether the value of a header, named in lower case, is never a secret. */
 export function isHarmlessHeader(name: string): boolean {
-  return HARMLESS.has(name);
+  return HARMLESS_HEADERS.has(name);
 }
 
-/**
- * Headers as lines, with `***` for every value that can be a secret: all but those of a few well-known names, where
- * these are not known to be secret all the same.
- */
+/** Headers as lines, with `***` for every value unless the header is harmless and `isSecret` does not name it. */
 export function maskHeaders(
   list: readonly Header[],
   isSecret: (name: string) => boolean = () => false,
@@ -44,12 +41,12 @@ export function maskHostHeaders(list: readonly HostHeader[]): readonly string[] 
   return list.map(({ host, name }) => `${host} ${name}: ${MASK}`);
 }
 
-/** Credentials of which nothing is left: the name alone can be a key, too. */
+/** Hides the user name too: it may be a key. */
 export function maskCredentials(): string {
   return `${MASK}:${MASK}`;
 }
 
-/** The length of a request body in place of it; a file is named. */
+/** Shows the length of a request body, or the name of its file. */
 export function maskData(data: string): string {
   return data.startsWith('@') ? data : `${MASK} (${Buffer.byteLength(data)} bytes)`;
 }

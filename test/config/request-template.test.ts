@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { type FanoutOptions, resolveRunOptions } from '../../src/config/library-options.ts';
-import { type RequestTemplate, readData, requestTemplate } from '../../src/config/request-template.ts';
+import { createRequestTemplate, type RequestTemplate, readData } from '../../src/config/request-template.ts';
 import { UsageError } from '../../src/model/errors.ts';
 
 function request(options: FanoutOptions, body?: Uint8Array): RequestTemplate {
-  return requestTemplate(resolveRunOptions(options, '1'), body);
+  return createRequestTemplate(resolveRunOptions(options, '1'), body);
 }
 
-describe('requestTemplate()', () => {
+describe('createRequestTemplate()', () => {
   it('is a GET with a user agent by default', () => {
     expect(request({})).toEqual({ method: 'GET', headers: { 'user-agent': 'fanout/1' } });
   });
@@ -24,14 +24,14 @@ describe('requestTemplate()', () => {
     expect(request({ data: '' })).toMatchObject({ method: 'POST', body: '' });
   });
 
-  it('leaves a content type that was given', () => {
+  it('keeps a content type that is given', () => {
     expect(
       request({ data: '{}', header: { 'Content-Type': 'application/json' } }).headers['content-type'],
     ).toBe('application/json');
     expect(request({ data: '{}', header: 'Content-Type:' }).headers['content-type']).toBe('');
   });
 
-  it('sends the bytes of a file in place of the data', () => {
+  it('sends the bytes of a file instead of the data', () => {
     const bytes = Uint8Array.of(0, 255);
     expect(request({ data: '@file', method: 'PUT' }, bytes)).toMatchObject({ method: 'PUT', body: bytes });
   });
@@ -59,7 +59,7 @@ describe('requestTemplate()', () => {
     expect(request({ user: 'me:pw', header: 'Authorization: mine' }).headers.authorization).toBe('mine');
   });
 
-  it('sorts the headers for one host by host, and joins those of one name', () => {
+  it('groups the headers for one host by host, and joins those of one name', () => {
     const { headers, hostHeaders } = request({
       userAgent: '',
       headerFor: [
@@ -81,7 +81,7 @@ describe('requestTemplate()', () => {
     ]);
   });
 
-  it('takes odd names for plain headers', () => {
+  it('treats __proto__ as a plain header', () => {
     const { headers } = request({ userAgent: '', header: '__proto__: x' });
     expect(Object.entries(headers)).toEqual([['__proto__', 'x']]);
   });
@@ -107,7 +107,7 @@ describe('readData()', () => {
     );
   });
 
-  it('tells why a file cannot be read', async () => {
+  it('says why a file cannot be read', async () => {
     await expect(readData('@a\n', () => Promise.reject(new Error('ENOENT: gone')))).rejects.toThrow(
       new UsageError('Cannot read a\\u{a} for --data: ENOENT: gone'),
     );

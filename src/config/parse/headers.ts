@@ -1,10 +1,14 @@
 import type { ExpectedHeader } from '../../model/expectation.ts';
 import { printable } from '../../model/printable.ts';
-import { isToken, OWNED_HEADERS } from '../../model/request-rules.ts';
+import { isToken, MANAGED_HEADERS } from '../../model/request-rules.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
-import { hostnameOf } from './addresses.ts';
+import { toHostname } from './addresses.ts';
+import { asList, readPairs, splitAt } from './texts.ts';
 
-/** The value of a header (RFC 9110, section 5.5): Latin-1 without control characters; white space around it is dropped. */
+/**
+ * The value of a header (RFC 9110, section 5.5): Latin-1 without control characters, except tabs. White space around it
+ * is removed.
+ */
 export const headerValue: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string') throw new InvalidValueError('the value of a header must be text');
@@ -20,35 +24,26 @@ export const headerValue: Parser<string> = {
   print: (value) => value,
 };
 
-/** One request header; the name is in lower case. */
+/** A request header. The name is in lower case. */
 export interface Header {
   readonly name: string;
   readonly value: string;
 }
 
 /**
- * Request headers: one line `Name: value`, a list of lines, or an object of names and values. `Name:` sends the
- * header empty. Values are never shown in an error message.
+ * Request headers: one line `Name: value`, a list of lines, or an object of names and values. `Name:` sends the header
+ * with an empty value. Error messages do not show values.
  */
 export const headers: Parser<readonly Header[]> = {
-  parse: (value) => Object.freeze(entriesOf(value).map(([name, text]) => parseHeader(name, text))),
-  print: (list) => list.map(({ name, value }) => `${name}: ${value}`),
-  show: (value) => (Array.isArray(value) ? value.map(shown).join(', ') : shown(value)),
+  parse: (value) =>
+    Object.freeze(
+      readPairs(value, (line) => splitAt(line, ':'), 'it must look like "Name: value"').map(([name, text]) =>
+        parseHeader(name, text),
+      ),
+    ),
+  print: (list) => list.map(formatHeader),
+  show: (value) => asList(value).map(showHeader).join(', '),
 };
-
-function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
-  if (typeof value === 'string') return [split(value)];
-  if (Array.isArray(value)) return value.map(split);
-  if (typeof value === 'object' && value !== null) return Object.entries(value);
-  throw new InvalidValueError('it must look like "Name: value"');
-}
-
-function split(line: unknown): readonly [string, string] {
-  const colon = typeof line === 'string' ? line.indexOf(':') : -1;
-  if (typeof line !== 'string' || colon === -1)
-    throw new InvalidValueError('it must look like "Name: value"');
-  return [line.slice(0, colon), line.slice(colon + 1)];
-}
 
 function parseHeader(name: string, value: unknown): Header {
   if (!isToken(name))
@@ -56,94 +51,88 @@ function parseHeader(name: string, value: unknown): Header {
       'the name of a header must be letters, digits and dashes, as in "Name: value"',
     );
   const lower = name.toLowerCase();
-  if (OWNED_HEADERS.has(lower))
+  if (MANAGED_HEADERS.has(lower))
     throw new InvalidValueError(`it must not be ${lower}, which is set for each connection and body`);
   return Object.freeze({ name: lower, value: headerValue.parse(value) });
 }
 
-// The name alone: what stands behind it may be a secret. With nothing behind it, it may be the secret itself.
-function shown(line: unknown): string {
+// Shows only the name, since a value may be a secret. A line of one word is not shown: the word may be the secret.
+function showHeader(line: unknown): string {
   const [, name] = typeof line === 'string' ? (/^([^\s:]{1,64}[:\s])\s*\S/.exec(line) ?? []) : [];
   return name === undefined ? 'the value' : `"${printable(name.trimEnd())} ***"`;
 }
 
-/** A request header for one host alone. */
+/** A request header for one host. */
 export interface HostHeader extends Header {
-  /** As URLs write it: `example.com`, `[::1]`; with a port (`example.com:8443`) for that port alone. */
+  /** As in a URL: `example.com`, `[::1]`. With a port (`example.com:8443`), the header is for that port only. */
   readonly host: string;
 }
 
-const WISH = 'it must look like "HOST Name: value"';
-
 /**
  * Headers for one host each: one line `HOST Name: value`, a list of lines, or an object that has for each host what
- * `headers` takes. Values are never shown in an error message.
+ * `headers` accepts. Error messages do not show values.
  */
 export const hostHeaders: Parser<readonly HostHeader[]> = {
   parse: (value) =>
     Object.freeze(
-      hostHeaderEntries(value).flatMap(([text, given]) => {
-        const host = hostIn(text);
+      readPairs(value, splitHost, 'it must look like "HOST Name: value"').flatMap(([text, lines]) => {
+        const host = parseHost(text);
         if (host === undefined) {
           throw new InvalidValueError('HOST must be a host such as example.com, [::1] or example.com:8443');
         }
-        return headers.parse(given).map((header) => Object.freeze({ host, ...header }));
+        return headers.parse(lines).map((header) => Object.freeze({ host, ...header }));
       }),
     ),
-  print: (list) => list.map(({ host, name, value }) => `${host} ${name}: ${value}`),
-  show: (value) => (Array.isArray(value) ? value.map(shownHostHeader).join(', ') : shownHostHeader(value)),
+  print: (list) => list.map((header) => `${header.host} ${formatHeader(header)}`),
+  show: (value) => asList(value).map(showHostHeader).join(', '),
 };
 
-function hostHeaderEntries(value: unknown): readonly (readonly [string, unknown])[] {
-  if (typeof value === 'string') return [splitHostHeader(value)];
-  if (Array.isArray(value)) return value.map(splitHostHeader);
-  if (typeof value === 'object' && value !== null) return Object.entries(value);
-  throw new InvalidValueError(WISH);
+function splitHost(line: string): readonly [string, string] | undefined {
+  const [, host, header] = /^\s*(\S+)\s+(.*)$/s.exec(line) ?? [];
+  return host === undefined || header === undefined ? undefined : [host, header];
 }
 
-function splitHostHeader(line: unknown): readonly [string, string] {
-  const [, host, rest] = typeof line === 'string' ? (/^\s*(\S+)\s+(.*)$/s.exec(line) ?? []) : [];
-  if (host === undefined || rest === undefined) throw new InvalidValueError(WISH);
-  return [host, rest];
+/** `HOST` or `HOST:PORT` in the form of a URL, or `undefined` if the text is neither. */
+function parseHost(text: string): string | undefined {
+  const [, name = '', digits] = /^(\[[^\]]+\]|[^[\]:/\\?#@*%\s]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const hostname = toHostname(name);
+  const port = Number(digits ?? 1);
+  if (hostname === undefined || port < 1 || port > 65_535) return undefined;
+  return digits === undefined ? hostname : `${hostname}:${port}`;
 }
 
-/** The host as a URL has it, or `undefined` when the text is none. */
-function hostIn(text: string): string | undefined {
-  const [, name = '', port] = /^(\[[^\]]+\]|[^[\]:/\\?#@*%\s]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const hostname = hostnameOf(name);
-  if (hostname === undefined || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535) return undefined;
-  return port === undefined ? hostname : `${hostname}:${Number(port)}`;
-}
-
-// The host alone, and only if it is one: in a line without a host, a secret stands in its place, as it may in one word.
-function shownHostHeader(line: unknown): string {
+// Shows only the host, and only if it is valid: in a line without a host, the first word may be a secret.
+function showHostHeader(line: unknown): string {
   const [, first = ''] = typeof line === 'string' ? (/^\s*(\S+)\s+\S/.exec(line) ?? []) : [];
-  const host = hostIn(first);
+  const host = parseHost(first);
   return host === undefined ? 'the value' : `"${host} ***"`;
 }
 
-/** Headers of an answer: `Name: value`, or `Name:` for any value; one, or a JSON list of them. */
+/** Headers that a response must have: `Name: value`, or `Name:` for any value; one, or a list. */
 export const expectedHeaders: Parser<readonly ExpectedHeader[]> = {
-  parse: (value) => Object.freeze((Array.isArray(value) ? value : [value]).map(expectedHeader)),
-  print: (list) => list.map(({ name, value }) => `${name}: ${value}`),
+  parse: (value) => Object.freeze(asList(value).map(parseExpectedHeader)),
+  print: (list) => list.map(formatHeader),
 };
 
-function expectedHeader(line: unknown): ExpectedHeader {
-  const colon = typeof line === 'string' ? line.indexOf(':') : -1;
-  const name = typeof line === 'string' ? line.slice(0, Math.max(0, colon)).trim() : '';
-  if (typeof line !== 'string' || !isToken(name)) {
+function parseExpectedHeader(line: unknown): ExpectedHeader {
+  const [name = '', value = ''] = (typeof line === 'string' && splitAt(line, ':')) || [];
+  if (!isToken(name.trim())) {
     throw new InvalidValueError('it must look like "Name: value", or "Name:" for any value');
   }
-  return Object.freeze({ name: name.toLowerCase(), value: line.slice(colon + 1).trim() });
+  return Object.freeze({ name: name.trim().toLowerCase(), value: value.trim() });
 }
 
-/** `NAME:PASSWORD`, where both may be empty and the password may hold colons. Never shown in an error message. */
+function formatHeader({ name, value }: Header): string {
+  return `${name}: ${value}`;
+}
+
+/** `NAME:PASSWORD`. Both may be empty, and the password may contain colons. Error messages do not show it. */
 export const credentials: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || !value.includes(':')) {
       throw new InvalidValueError('it must look like NAME:PASSWORD; with an empty password, NAME:');
     }
-    // RFC 7617, section 2. The commonest is the line break at the end of a file.
+    // RFC 7617, section 2. The most frequent one is the line break at the end of a file.
     if (/[\u0000-\u001f\u007f]/.test(value))
       throw new InvalidValueError('it must be without control characters');
     return value;

@@ -1,7 +1,36 @@
 import { InvalidValueError, type Parser } from '../option.ts';
 
-/** Whole numbers from `min` to `max`, both included: digits as text, or a JSON number. */
-export function wholeNumber({ min, max = Number.MAX_SAFE_INTEGER }: WholeNumberBounds): Parser<number> {
+/** Longest duration in ms: that of a timer of Node, which fires at once for a longer one. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** Size of an inlined body in bytes if the flag has no value, and the largest one. */
+const DEFAULT_INLINE_BYTES = 64 * 1024;
+const MAX_INLINE_BYTES = 64 * 1024 ** 2;
+
+/** Milliseconds per unit, smallest unit first. */
+const DURATION_UNITS: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
+
+/** Bytes per unit, smallest unit first. */
+const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
+  ['b', 1],
+  ['kb', 1024],
+  ['mb', 1024 ** 2],
+  ['gb', 1024 ** 3],
+]);
+
+/** A whole number from `min` to `max`, both included: digits as text, or a JSON number. */
+export function wholeNumber({
+  min,
+  max = Number.MAX_SAFE_INTEGER,
+}: {
+  readonly min: number;
+  readonly max?: number;
+}): Parser<number> {
   return {
     parse(value) {
       const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
@@ -17,12 +46,7 @@ export function wholeNumber({ min, max = Number.MAX_SAFE_INTEGER }: WholeNumberB
   };
 }
 
-export interface WholeNumberBounds {
-  readonly min: number;
-  readonly max?: number;
-}
-
-/** How many times as much: a decimal number, 1 or more. */
+/** A decimal number, 1 or more. */
 export const ratio: Parser<number> = {
   parse(value) {
     const number = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
@@ -34,37 +58,21 @@ export const ratio: Parser<number> = {
   print: (value) => value,
 };
 
-/** Also takes the word `none`, which gives `nothing`: so a flag can lift a limit that the configuration file sets. */
-export function orNone<T, Nothing extends number | undefined>(
-  parser: Parser<T>,
-  nothing: Nothing,
-): Parser<T | Nothing> {
-  return {
-    parse: (value) => (value === 'none' || value === nothing ? nothing : parser.parse(value)),
-    // `nothing` lies outside of what `parser` gives, so what is not `nothing` is a T.
-    print: (value) => (value === nothing ? 'none' : parser.print(value as T)),
-  };
-}
-
-const UNIT_MS: ReadonlyMap<string, number> = new Map([
-  ['s', 1000],
-  ['m', 60_000],
-  ['h', 3_600_000],
-]);
-
-/** A rate as it was given, and in requests for each ms. */
+/** A rate of requests. */
 export interface Rate {
+  /** The amount as given, with its unit: `10/s`. */
   readonly text: string;
+  /** Requests per ms. */
   readonly perMs: number;
 }
 
-/** Rates: `10` or `10/s`, `30/m`, `500/h`; a JSON number is one for each second. */
+/** A rate above 0: `10/s`, `30/m`, `500/h`; a number without a unit is per second. */
 export const rate: Parser<Rate> = {
   parse(value) {
-    const text = typeof value === 'number' ? String(value) : value;
+    const written = typeof value === 'number' ? String(value) : value;
     const [, amount, unit = 's'] =
-      /^(\d+(?:\.\d+)?)(?:\/([smh]))?$/.exec(typeof text === 'string' ? text : '') ?? [];
-    const unitMs = UNIT_MS.get(unit);
+      /^(\d+(?:\.\d+)?)(?:\/([smh]))?$/.exec(typeof written === 'string' ? written : '') ?? [];
+    const unitMs = DURATION_UNITS.get(unit);
     if (amount === undefined || unitMs === undefined || Number(amount) === 0) {
       throw new InvalidValueError(
         'it must be a number above 0 of requests a second, minute or hour: 10, 10/s, 30/m or 500/h',
@@ -75,23 +83,92 @@ export const rate: Parser<Rate> = {
   print: ({ text }) => text,
 };
 
-const WORDS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
-  [true, true],
-  ['true', true],
-  ['1', true],
-  ['yes', true],
-  [false, false],
-  ['false', false],
-  ['0', false],
-  ['no', false],
-]);
+/**
+ * A duration of `minMs` or more, in ms: `500ms`, `1.5s`, `2m`, `1h`, `0`, or a JSON number of ms. Other text without a
+ * unit is rejected, since it means seconds to curl and milliseconds to JavaScript.
+ */
+export function duration({ minMs = 0 }: { readonly minMs?: number } = {}): Parser<number> {
+  return {
+    parse(value) {
+      const ms = parseQuantity(
+        value,
+        (suffix, amount) => DURATION_UNITS.get(suffix === '' && amount === 0 ? 'ms' : suffix),
+        'it must be a duration with a unit: 500ms, 10s, 2m or 1h',
+      );
+      if (ms < minMs) throw new InvalidValueError(`it must be ${minMs}ms or more`);
+      if (ms > MAX_DURATION_MS) throw new InvalidValueError('it must be 596h or less');
+      return ms;
+    },
+    print: (ms) => formatQuantity(ms, DURATION_UNITS),
+  };
+}
 
-/** A flag, a JSON boolean, or in the environment one of true, false, 1, 0, yes, no in any case. */
-export const boolean: Parser<boolean> = {
+/**
+ * A size in bytes, 1 or more: `64kb`, `1.5mb`, `1gb`, or a number of bytes. 1kb is 1024 bytes, and the `b` may be left
+ * out, as in curl.
+ */
+export const size: Parser<number> = {
   parse(value) {
-    const found = WORDS.get(typeof value === 'string' ? value.toLowerCase() : value);
-    if (found === undefined) throw new InvalidValueError('it must be true or false');
-    return found;
+    const bytes = parseQuantity(
+      value,
+      (suffix) => SIZE_UNITS.get(suffix.replace(/b?$/, 'b')),
+      'it must be a size in bytes, or one such as 64kb, 10mb or 1gb',
+    );
+    if (bytes < 1) throw new InvalidValueError('it must be 1b or more');
+    if (bytes > Number.MAX_SAFE_INTEGER) throw new InvalidValueError('it must be 8388607gb or less');
+    return bytes;
   },
-  print: (value) => value,
+  print: (bytes) => formatQuantity(bytes, SIZE_UNITS),
 };
+
+/** Accepts the word `none` too, which gives `nothing`: with it, a flag removes a limit that the configuration file sets. */
+export function orNone<T, Nothing extends number | undefined>(
+  parser: Parser<T>,
+  nothing: Nothing,
+): Parser<T | Nothing> {
+  return {
+    parse: (value) => (value === 'none' || value === nothing ? nothing : parser.parse(value)),
+    // `parser` never gives `nothing`, so any other value is a T.
+    print: (value) => (value === nothing ? 'none' : parser.print(value as T)),
+  };
+}
+
+const sizeOrNone = orNone(size, undefined);
+
+/** Largest body, in bytes, that goes into its record. The flag without a value is 64kb; `none` and `false` disable it. */
+export const inlineSize: Parser<number | undefined> = {
+  parse(value) {
+    if (value === false || value === 'false') return undefined;
+    const bytes = sizeOrNone.parse(value === true || value === 'true' ? DEFAULT_INLINE_BYTES : value);
+    if (bytes !== undefined && bytes > MAX_INLINE_BYTES)
+      throw new InvalidValueError('it must be 64mb or less');
+    return bytes;
+  },
+  print: sizeOrNone.print,
+};
+
+/**
+ * A number, or a decimal number with a unit, rounded to the smallest unit. `toFactor` gives the factor of a unit in
+ * lower case. Throws `InvalidValueError` with `requirement`.
+ */
+function parseQuantity(
+  value: unknown,
+  toFactor: (unit: string, amount: number) => number | undefined,
+  requirement: string,
+): number {
+  if (typeof value === 'number' && value >= 0) return Math.round(value);
+  const [, digits, unit = ''] = (typeof value === 'string' && /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(value)) || [];
+  const amount = Number(digits);
+  const factor = toFactor(unit.toLowerCase(), amount);
+  if (digits === undefined || factor === undefined) throw new InvalidValueError(requirement);
+  return Math.round(amount * factor);
+}
+
+/** Writes a whole number in the largest unit that leaves it whole. */
+function formatQuantity(value: number, units: ReadonlyMap<string, number>): string {
+  let text = String(value);
+  for (const [unit, factor] of units) {
+    if (value % factor === 0 && (value >= factor || factor === 1)) text = `${value / factor}${unit}`;
+  }
+  return text;
+}

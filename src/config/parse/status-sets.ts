@@ -1,24 +1,18 @@
 import { InvalidValueError, type Parser } from '../option.ts';
 
-/** The parts of a list: `200,3xx` as text, a JSON list of text and numbers, or one number. White space is dropped. */
-function listOf(value: unknown): readonly string[] | undefined {
-  if (typeof value === 'number') return [String(value)];
-  if (typeof value === 'string') return value.split(',').map((part) => part.trim());
-  if (!Array.isArray(value) || !value.every((part) => typeof part === 'string' || typeof part === 'number')) {
-    return undefined;
-  }
-  return value.map((part) => String(part).trim());
-}
+const STATUS_REQUIREMENT = 'it must be a list of status codes from 100 to 999, such as 200-299,304 or 2xx';
+const RETRY_REQUIREMENT =
+  'it must be a list of status codes from 100 to 999 and the word network, such as 429,5xx,network';
 
-export type Range = readonly [first: number, last: number];
+type Range = readonly [first: number, last: number];
 
 /** A set of status codes from 100 to 999. */
 export class StatusSet {
   readonly #ranges: readonly Range[];
 
-  /** Takes ranges with both ends included, in any order, also overlapping ones. */
+  /** Takes ranges with both ends included, in any order; they may overlap. */
   constructor(ranges: readonly Range[]) {
-    this.#ranges = merge(ranges);
+    this.#ranges = mergeRanges(ranges);
   }
 
   has(status: number): boolean {
@@ -31,41 +25,24 @@ export class StatusSet {
   }
 }
 
-/** Status codes, ranges and classes: `200-299,304,4xx`. */
-export const statusSet: Parser<StatusSet> = {
-  parse(value) {
-    const parts = listOf(value);
-    if (parts === undefined || parts.length === 0) throw new InvalidValueError(WISH);
-    return new StatusSet(parts.map(parseStatusRange));
-  },
-  print: (set) => set.toString(),
-};
-
-const WISH = 'it must be a list of status codes from 100 to 999, such as 200-299,304 or 2xx';
-
-/** Reads one code, range or class; throws `InvalidValueError`. */
-function parseStatusRange(part: string): Range {
-  const [, one, first = one, last = one, hundreds] =
-    /^(?:([1-9]\d\d)|([1-9]\d\d)-([1-9]\d\d)|([1-9])xx)$/i.exec(part) ?? [];
-  if (hundreds !== undefined) return [Number(hundreds) * 100, Number(hundreds) * 100 + 99];
-  if (first === undefined || last === undefined) throw new InvalidValueError(WISH);
-  if (Number(first) > Number(last))
-    throw new InvalidValueError(`the range must go upwards: ${last}-${first}`);
-  return [Number(first), Number(last)];
-}
-
-function merge(ranges: readonly Range[]): readonly Range[] {
+function mergeRanges(ranges: readonly Range[]): readonly Range[] {
   const merged: Range[] = [];
   for (const [first, last] of ranges.toSorted((a, b) => a[0] - b[0])) {
-    const before = merged.at(-1);
-    if (before !== undefined && first <= before[1] + 1) {
-      merged[merged.length - 1] = [before[0], Math.max(before[1], last)];
+    const previous = merged.at(-1);
+    if (previous !== undefined && first <= previous[1] + 1) {
+      merged[merged.length - 1] = [previous[0], Math.max(previous[1], last)];
     } else merged.push([first, last]);
   }
   return merged;
 }
 
-/** What is worth another attempt: some answers, and failures before there is an answer. */
+/** Status codes, ranges and classes: `200-299,304,4xx`, or a JSON list. */
+export const statusSet: Parser<StatusSet> = {
+  parse: (value) => new StatusSet(parseList(value, STATUS_REQUIREMENT).map(parseRange)),
+  print: (set) => set.toString(),
+};
+
+/** What is retried: responses with these status codes, and failures without a response. */
 export interface RetryOn {
   readonly statuses: StatusSet;
   readonly network: boolean;
@@ -74,18 +51,37 @@ export interface RetryOn {
 /** Status codes, ranges and classes as in `statusSet`, and the word `network`. */
 export const retryOn: Parser<RetryOn> = {
   parse(value) {
-    const parts = listOf(value);
-    if (parts === undefined || parts.length === 0) throw new InvalidValueError(RETRY_WISH);
-    const ranges = parts.filter((part) => part !== 'network').map(rangeOf);
-    return Object.freeze({ statuses: new StatusSet(ranges), network: parts.includes('network') });
+    const items = parseList(value, RETRY_REQUIREMENT);
+    const ranges = items
+      .filter((item) => item !== 'network')
+      .map((item) => {
+        if (/^[a-z]*$/i.test(item)) throw new InvalidValueError(RETRY_REQUIREMENT);
+        return parseRange(item);
+      });
+    return Object.freeze({ statuses: new StatusSet(ranges), network: items.includes('network') });
   },
   print: ({ statuses, network }) => [`${statuses}`, network ? 'network' : ''].filter(Boolean).join(','),
 };
 
-const RETRY_WISH =
-  'it must be a list of status codes from 100 to 999 and the word network, such as 429,5xx,network';
+/** The trimmed items, at least one, of `200,3xx` as text, a JSON list of text and numbers, or a single number. */
+function parseList(value: unknown, requirement: string): readonly string[] {
+  const items = typeof value === 'string' ? value.split(',') : typeof value === 'number' ? [value] : value;
+  if (
+    !Array.isArray(items) ||
+    items.length === 0 ||
+    !items.every((item) => typeof item === 'string' || typeof item === 'number')
+  ) {
+    throw new InvalidValueError(requirement);
+  }
+  return items.map((item) => String(item).trim());
+}
 
-function rangeOf(part: string): ReturnType<typeof parseStatusRange> {
-  if (/^[a-z]*$/i.test(part)) throw new InvalidValueError(RETRY_WISH);
-  return parseStatusRange(part);
+function parseRange(item: string): Range {
+  const [, single, first = single, last = single, hundreds] =
+    /^(?:([1-9]\d\d)|([1-9]\d\d)-([1-9]\d\d)|([1-9])xx)$/i.exec(item) ?? [];
+  if (hundreds !== undefined) return [Number(hundreds) * 100, Number(hundreds) * 100 + 99];
+  if (first === undefined || last === undefined) throw new InvalidValueError(STATUS_REQUIREMENT);
+  if (Number(first) > Number(last))
+    throw new InvalidValueError(`the range must go upwards: ${last}-${first}`);
+  return [Number(first), Number(last)];
 }

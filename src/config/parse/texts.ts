@@ -1,54 +1,94 @@
-import { isToken, sentMethod } from '../../model/request-rules.ts';
+import { isToken, normalizeMethod } from '../../model/request-rules.ts';
 import { REPORT_KINDS, type ReportKind } from '../../model/result.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
+import { fileName } from './names.ts';
 
-/** Any text, also an empty one. */
-export const text: Parser<string> = {
+/** Longest text that is searched for, in characters. The search reads a body in pieces of this length. */
+const MAX_SEARCH_LENGTH = 64 * 1024;
+
+const BOOLEANS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+  [true, true],
+  ['true', true],
+  ['1', true],
+  ['yes', true],
+  [false, false],
+  ['false', false],
+  ['0', false],
+  ['no', false],
+]);
+
+const REPORT_REQUIREMENT = `it must look like KIND=FILE, with a kind out of ${REPORT_KINDS.join(', ')}`;
+
+/** Any text, including an empty one. Error messages do not show it. */
+export const secretText: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string') throw new InvalidValueError('it must be text');
     return value;
   },
   print: (value) => value,
+  show: () => 'the value',
 };
 
-/** Text of which an error message shows nothing. */
-export const secretText: Parser<string> = { ...text, show: () => 'the value' };
-
-/** The name of a file. */
-export const fileName: Parser<string> = {
+/** A flag, a JSON boolean, or one of true, false, 1, 0, yes, no (in any case), as in the environment. */
+export const boolean: Parser<boolean> = {
   parse(value) {
-    if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-      throw new InvalidValueError('it must be the name of a file');
-    }
-    return value;
+    const parsed = BOOLEANS.get(typeof value === 'string' ? value.toLowerCase() : value);
+    if (parsed === undefined) throw new InvalidValueError('it must be true or false');
+    return parsed;
   },
   print: (value) => value,
-  suggestions: 'files',
 };
 
-// As much as is searched for in one piece.
-const MAX_LENGTH = 64 * 1024;
+/** Exactly one of the words. */
+export function oneOf<const Word extends string>(words: readonly Word[]): Parser<Word> {
+  return {
+    parse(value) {
+      const found = words.find((word) => word === value);
+      if (found === undefined) throw new InvalidValueError(`it must be one of ${words.join(', ')}`);
+      return found;
+    },
+    print: (value) => value,
+    suggestions: words,
+  };
+}
 
-/** Texts to look for: one, or a JSON list of them. None is empty. */
+/**
+ * A request method (RFC 9110, section 9). Standard ones are put in upper case. Others are kept as they are, since
+ * methods are case-sensitive. CONNECT is rejected: it requests a tunnel, not a URL.
+ */
+export const method: Parser<string> = {
+  parse(value) {
+    if (typeof value !== 'string' || !isToken(value)) {
+      throw new InvalidValueError('it must be a request method such as GET, HEAD or POST');
+    }
+    if (value.toUpperCase() === 'CONNECT')
+      throw new InvalidValueError('it must not be CONNECT, which asks for a tunnel and not for a URL');
+    return normalizeMethod(value);
+  },
+  print: (value) => value,
+};
+
+/** Texts to search for, none of them empty: one, or a list. */
 export const texts: Parser<readonly string[]> = {
-  parse: (value) => Object.freeze((Array.isArray(value) ? value : [value]).map(searchText)),
+  parse: (value) => Object.freeze(asList(value).map(parseSearchText)),
   print: (list) => list,
 };
 
-function searchText(value: unknown): string {
+function parseSearchText(value: unknown): string {
   if (typeof value !== 'string' || value === '')
     throw new InvalidValueError('it must be text that is not empty');
-  if (value.length > MAX_LENGTH) throw new InvalidValueError(`it must be ${MAX_LENGTH} characters or less`);
+  if (value.length > MAX_SEARCH_LENGTH)
+    throw new InvalidValueError(`it must be ${MAX_SEARCH_LENGTH} characters or less`);
   return value;
 }
 
-/** Regular expressions of JavaScript: one, or a JSON list of them. */
+/** Regular expressions of JavaScript, without delimiters and flags: one, or a list. */
 export const regexps: Parser<readonly RegExp[]> = {
-  parse: (value) => Object.freeze((Array.isArray(value) ? value : [value]).map(regexp)),
+  parse: (value) => Object.freeze(asList(value).map(parseRegexp)),
   print: (list) => list.map(({ source }) => source),
 };
 
-function regexp(value: unknown): RegExp {
+function parseRegexp(value: unknown): RegExp {
   if (typeof value !== 'string' || value === '') {
     throw new InvalidValueError('it must be a regular expression that is not empty');
   }
@@ -62,67 +102,56 @@ function regexp(value: unknown): RegExp {
   }
 }
 
-/**
- * Request methods (RFC 9110, section 9). Standard ones are put in upper case; others are kept as they are,
- * since methods are case-sensitive. CONNECT asks for a tunnel and is no request for a URL.
- */
-export const method: Parser<string> = {
-  parse(value) {
-    if (typeof value !== 'string' || !isToken(value)) {
-      throw new InvalidValueError('it must be a request method such as GET, HEAD or POST');
-    }
-    if (value.toUpperCase() === 'CONNECT')
-      throw new InvalidValueError('it must not be CONNECT, which asks for a tunnel and not for a URL');
-    return sentMethod(value);
-  },
-  print: (value) => value,
-};
-
-/** One of a few words, written exactly so. */
-export function oneOf<const Word extends string>(words: readonly Word[]): Parser<Word> {
-  return {
-    parse(value) {
-      const found = words.find((word) => word === value);
-      if (found === undefined) throw new InvalidValueError(`it must be one of ${words.join(', ')}`);
-      return found;
-    },
-    print: (value) => value,
-    suggestions: words,
-  };
-}
-
-/** A report that is asked for, and the file it goes to. */
+/** A report to write, and its file. */
 export interface ReportFile {
   readonly kind: ReportKind;
   readonly file: string;
 }
 
-const WISH = `it must look like KIND=FILE, with a kind out of ${REPORT_KINDS.join(', ')}`;
-
 /** Reports: `junit=report.xml`, a list of these, or an object of kinds and files. */
 export const reports: Parser<readonly ReportFile[]> = {
-  parse: (value) => Object.freeze(entriesOf(value).map(([kind, file]) => parseReport(kind, file))),
+  parse: (value) =>
+    Object.freeze(
+      readPairs(value, (line) => splitAt(line, '='), REPORT_REQUIREMENT).map(([kind, file]) =>
+        parseReport(kind, file),
+      ),
+    ),
   print: (list) => list.map(({ kind, file }) => `${kind}=${file}`),
   suggestions: REPORT_KINDS.map((kind) => `${kind}=`),
 };
 
-function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
-  if (typeof value === 'string') return [split(value)];
-  if (Array.isArray(value)) return value.map(split);
-  if (typeof value === 'object' && value !== null) return Object.entries(value);
-  throw new InvalidValueError(WISH);
-}
-
-function split(text: unknown): readonly [string, string] {
-  const equals = typeof text === 'string' ? text.indexOf('=') : -1;
-  if (typeof text !== 'string' || equals === -1) throw new InvalidValueError(WISH);
-  return [text.slice(0, equals), text.slice(equals + 1)];
-}
-
 function parseReport(name: string, file: unknown): ReportFile {
   const kind = REPORT_KINDS.find((one) => one === name);
-  if (kind === undefined) throw new InvalidValueError(WISH);
+  if (kind === undefined) throw new InvalidValueError(REPORT_REQUIREMENT);
   if (file === '-')
     throw new InvalidValueError('it must name a file: "fanout report" writes to standard output');
   return Object.freeze({ kind, file: fileName.parse(file) });
+}
+
+/** The values of a repeatable option, which may be one value or a list. */
+export function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
+}
+
+/**
+ * The pairs of an option whose value is a line, a list of lines, or an object. `split` reads a line, and returns
+ * `undefined` if it is not a pair. Throws `InvalidValueError` with `requirement`.
+ */
+export function readPairs(
+  value: unknown,
+  split: (line: string) => readonly [string, string] | undefined,
+  requirement: string,
+): readonly (readonly [string, unknown])[] {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
+  return asList(value).map((line) => {
+    const pair = typeof line === 'string' ? split(line) : undefined;
+    if (pair === undefined) throw new InvalidValueError(requirement);
+    return pair;
+  });
+}
+
+/** The text before and after the first separator, or `undefined` if there is none. */
+export function splitAt(line: string, separator: string): readonly [string, string] | undefined {
+  const at = line.indexOf(separator);
+  return at === -1 ? undefined : [line.slice(0, at), line.slice(at + separator.length)];
 }

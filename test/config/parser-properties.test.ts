@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deadOptions, feedOptions, statusOptions } from '../../src/config/cluster-command-options.ts';
+import {
+  deadOptions,
+  diffOptions,
+  feedOptions,
+  reportCommandOptions,
+  statusOptions,
+} from '../../src/config/command-options.ts';
 import { InvalidValueError, type Option, type Table } from '../../src/config/option.ts';
 import { programOptions } from '../../src/config/program-options.ts';
-import { diffOptions, reportCommandOptions } from '../../src/config/report-command-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText, nearly } from '../arbitrary/texts.ts';

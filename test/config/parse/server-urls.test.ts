@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { maskProxy, proxy } from '../../../src/config/parse/addresses.ts';
+import { brokerUrl, maskBroker, maskProxy, proxy } from '../../../src/config/parse/server-urls.ts';
 import { refused } from './refused.ts';
 
 describe('proxy', () => {
@@ -87,5 +87,45 @@ describe('proxy', () => {
 
   it('shows nothing of a refused value', () => {
     expect(proxy.show?.('ftp://me:s3cret@p')).toBe('the value');
+  });
+});
+
+describe('brokerUrl', () => {
+  it.each([
+    ['nats://a', { servers: ['a:4222'], isSecure: false }],
+    [' TLS://A.test:99/ ', { servers: ['a.test:99'], isSecure: true }],
+    ['nats://a,b:1,[::1]:2', { servers: ['a:4222', 'b:1', '[::1]:2'], isSecure: false }],
+    ['nats://me:s3%3Acret:@a', { servers: ['a:4222'], isSecure: false, user: 'me', password: 's3:cret:' }],
+    ['nats://me:@a', { servers: ['a:4222'], isSecure: false, user: 'me', password: '' }],
+    ['nats://t%40ken@a', { servers: ['a:4222'], isSecure: false, token: 't@ken' }],
+  ])('reads %j', (text, url) => {
+    expect(brokerUrl.parse(text)).toEqual(url);
+    expect(brokerUrl.parse(brokerUrl.print(brokerUrl.parse(text)))).toEqual(url);
+  });
+
+  it('masks credentials', () => {
+    expect(maskBroker(brokerUrl.parse('tls://me:s3cret@a'))).toBe('tls://***@a:4222');
+    expect(maskBroker(brokerUrl.parse('nats://s3cret@a'))).toBe('nats://***@a:4222');
+    expect(maskBroker(brokerUrl.parse('nats://a'))).toBe('nats://a:4222');
+  });
+
+  it.each([
+    '',
+    'a',
+    'http://a',
+    'nats://',
+    'nats://a b',
+    'nats://a,',
+    'nats://a/path',
+    'nats://a:99999',
+    1,
+    null,
+  ])('refuses %j', (value) => {
+    expect(refused(brokerUrl, value)).toMatch(/^it must look like nats:/);
+  });
+
+  it('refuses credentials that are not percent-encoded, and shows nothing of them', () => {
+    expect(refused(brokerUrl, 'nats://me:100%@a')).toMatch(/^a % in its user name or password/);
+    expect(brokerUrl.show?.('nats://me:s3cret')).toBe('the value');
   });
 });

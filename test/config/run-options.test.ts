@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { refusal, resolve } from './resolve-given.ts';
 
-describe('values that depend on others', () => {
-  it('makes the queue hold 1000 jobs, or 4 for each worker', () => {
+describe('deriveRunOptions()', () => {
+  it('gives the queue 1000 jobs, or 4 per worker if that is more', () => {
     expect(resolve({}).queue).toBe(1000);
     expect(resolve({ flags: { concurrency: '250' } }).queue).toBe(1000);
     expect(resolve({ flags: { concurrency: '251' } }).queue).toBe(1004);
@@ -27,20 +27,6 @@ describe('values that depend on others', () => {
     expect(resolve({ flags: { userAgent: '' } }).userAgent).toBe('');
   });
 
-  it.each([
-    [{ json: true }, true],
-    [{ format: 'jsonl' }, true],
-    [{ journal: 'j' }, true],
-    [{ report: ['json=r.json'] }, true],
-    [{ baseline: 'b.jsonl', updateBaseline: true }, true],
-    [{ broker: 'nats://127.0.0.1', run: 'r' }, true],
-    [{ baseline: 'b.jsonl', output: 'results.txt' }, false],
-    [{ format: 'csv' }, false],
-    [{}, false],
-  ])('%j has the hash of saved bodies: %j', (flags, hashesBodies) => {
-    expect(resolve({ flags }).hashesBodies).toBe(hashesBodies);
-  });
-
   it('limits the size of a body unless it is saved, or as given', () => {
     expect(resolve({}).maxSize).toBe(10_485_760);
     expect(resolve({ flags: { saveDir: 'out' } }).maxSize).toBe(Number.POSITIVE_INFINITY);
@@ -49,8 +35,8 @@ describe('values that depend on others', () => {
   });
 });
 
-describe('options of bodies', () => {
-  it('refuses what makes no sense without a directory', () => {
+describe('options of saved bodies', () => {
+  it('are refused without a directory', () => {
     const wish = 'alone: it needs a directory to save bodies in, too';
     expect(refusal({ flags: { saveAll: true } })).toBe(`Cannot use --save-all ${wish}`);
     expect(refusal({ environment: { FANOUT_RESUME_PARTIAL: 'yes' } })).toBe(
@@ -61,12 +47,12 @@ describe('options of bodies', () => {
     expect(resolve({ flags: { saveAll: true }, file: { saveDir: 'out' } }).saveAll).toBe(true);
   });
 
-  it('names files by host and path where nothing else is given', () => {
+  it('name files by host and path by default', () => {
     expect(resolve({ flags: { saveDir: 'out' } }).name).toEqual([{ field: 'host' }, { field: 'path' }]);
     expect(resolve({ flags: { saveDir: 'out', name: '{hash}' } }).name).toEqual([{ field: 'hash' }]);
   });
 
-  it('refuses to go on with bodies whose name depends on the answer', () => {
+  it('refuse to resume bodies whose names depend on the response', () => {
     const flags = { saveDir: 'out', resumePartial: true, name: '{status}{path}' };
     expect(refusal({ flags })).toBe(
       'Cannot use --resume-partial with {status} in --name: a name must not depend on the answer',
@@ -75,7 +61,7 @@ describe('options of bodies', () => {
     expect(resolve({ flags: { ...flags, name: '{path}' } }).resumePartial).toBe(true);
   });
 
-  it('refuses HEAD, whose answers have no body', () => {
+  it('refuse HEAD, whose responses have no body', () => {
     expect(refusal({ flags: { head: true, saveDir: 'out' } })).toBe(
       'Cannot use --head with --save-dir: give one of the two',
     );

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Given, refusal, resolve } from './resolve-given.ts';
 
-describe('the layers', () => {
+describe('resolveOptions()', () => {
   const file = { concurrency: 3, retries: 3, timeout: 3 };
   const environment = { FANOUT_CONCURRENCY: '5', FANOUT_RETRIES: '5' };
 
@@ -27,7 +27,7 @@ describe('the layers', () => {
     ]);
   });
 
-  it('takes an empty variable for one that is not set', () => {
+  it('ignores an empty variable', () => {
     expect(resolve({ environment: { FANOUT_CONCURRENCY: '' }, file: { concurrency: 3 } }).concurrency).toBe(
       3,
     );
@@ -41,7 +41,7 @@ describe('the layers', () => {
     ).toBe(false);
   });
 
-  it('lets a flag lift a limit of the file with none', () => {
+  it('lets a flag remove a limit of the file with none', () => {
     const { deadline, maxSize } = resolve({
       flags: { deadline: 'none', maxSize: 'none' },
       file: { deadline: '1h', maxSize: '1kb' },
@@ -49,7 +49,7 @@ describe('the layers', () => {
     expect([deadline, maxSize]).toEqual([undefined, Infinity]);
   });
 
-  it('refuses a bad value also where a flag hides it', () => {
+  it('refuses a bad value also if a flag overrides it', () => {
     expect(refusal({ flags: { concurrency: '7' }, file: { concurrency: 'many' } })).toMatch(/"many"/);
   });
 
@@ -82,7 +82,7 @@ describe('messages about values', () => {
       { file: { quiet: [1] } },
       'Cannot use a list for "quiet" in fanout.config.json: it must be true or false',
     ],
-  ])('tell the value, its place and the wish: %j', (given, message) => {
+  ])('name the value, its source and the requirement: %j', (given, message) => {
     expect(refusal(given)).toBe(message);
   });
 
@@ -96,5 +96,71 @@ describe('messages about values', () => {
     );
     expect(refusal({ file: { data: ['s3cret'] } })).not.toContain('s3cret');
     expect(refusal({ file: { header: { cookie: 's3cret\u0001' } } })).not.toContain('s3cret');
+  });
+});
+
+describe('conflicting options', () => {
+  it.each<[Given, string]>([
+    [{ flags: { head: true, method: 'POST' } }, 'Cannot use --head with --method: give one of the two'],
+    [{ flags: { ipv4: true, ipv6: true } }, 'Cannot use --ipv4 with --ipv6: give one of the two'],
+    [{ flags: { head: true, data: '' } }, 'Cannot use --head with --data: give one of the two'],
+    [{ flags: { json: true, format: 'csv' } }, 'Cannot use --json with --format: give one of the two'],
+    [
+      { environment: { FANOUT_HEAD: '1', FANOUT_METHOD: 'GET' } },
+      'Cannot use FANOUT_HEAD with FANOUT_METHOD: give one of the two',
+    ],
+    [
+      { file: { json: true, format: 'text' } },
+      'Cannot use "json" in fanout.config.json with "format" in fanout.config.json: give one of the two',
+    ],
+  ])('are refused in one source: %j', (given, message) => {
+    expect(refusal(given)).toBe(message);
+  });
+
+  it('are accepted if their values agree', () => {
+    expect(resolve({ flags: { head: true, method: 'head' } }).method).toBe('HEAD');
+    expect(resolve({ flags: { json: true, format: 'jsonl' } }).format).toBe('jsonl');
+    expect(resolve({ file: { head: false, method: 'POST', data: 'x' } }).method).toBe('POST');
+    expect(resolve({ file: { ipv4: false, ipv6: true } })).toMatchObject({ ipv4: false, ipv6: true });
+    expect(resolve({ flags: { quiet: true, silent: true } })).toMatchObject({ quiet: true, silent: true });
+  });
+
+  it('follow the source that wins', () => {
+    expect(resolve({ flags: { json: true }, file: { format: 'csv' } }).format).toBe('jsonl');
+    expect(resolve({ flags: { format: 'csv' }, file: { json: true } }).format).toBe('csv');
+    expect(resolve({ flags: { ipv4: true }, file: { ipv6: true } })).toMatchObject({
+      ipv4: true,
+      ipv6: false,
+    });
+    expect(resolve({ flags: { head: true }, file: { method: 'POST', data: 'x' } })).toMatchObject({
+      head: true,
+      method: 'HEAD',
+      data: undefined,
+    });
+    expect(resolve({ flags: { data: 'x' }, environment: { FANOUT_HEAD: '1' } })).toMatchObject({
+      head: false,
+      method: 'POST',
+      data: 'x',
+    });
+  });
+});
+
+describe('options that need another one', () => {
+  it.each<[Given, string]>([
+    [{ flags: { updateBaseline: true } }, 'Cannot use --update-baseline alone: it needs --baseline, too'],
+    [{ flags: { keepFailed: true } }, 'Cannot use --keep-failed alone: it needs --journal, too'],
+    [{ environment: { FANOUT_STATE: 's' } }, 'Cannot use FANOUT_STATE alone: it needs --flaky-after, too'],
+    [
+      { file: { flakyAfter: 2 } },
+      'Cannot use "flakyAfter" in fanout.config.json alone: it needs --state, too',
+    ],
+    [{ flags: { run: 'r' } }, 'Cannot use --run alone: it needs --broker, too'],
+  ])('are refused without it: %j', (given, message) => {
+    expect(refusal(given)).toBe(message);
+  });
+
+  it('are accepted if another source has it, or if they are false', () => {
+    expect(resolve({ flags: { keepFailed: true }, file: { journal: 'j' } }).keepFailed).toBe(true);
+    expect(resolve({ file: { keepFailed: false, updateBaseline: false } }).keepFailed).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readTlsFiles, tlsMaterial, tlsMaterialIn } from '../../src/config/tls-files.ts';
+import { parseTlsMaterial, readTlsFiles, toTlsMaterial } from '../../src/config/tls-files.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { type Credentials, clientCertificate, testCa } from '../origin/certificates.ts';
 
@@ -13,46 +13,48 @@ beforeAll(async () => {
   ca = (await testCa()).cert;
 });
 
-const pem = (text: string, place = 'x.pem for --flag') => ({ text, place });
+const pem = (text: string) => ({ text, label: 'x.pem for --flag' });
 const trimmed = (text: string | undefined) => text?.trim();
 
-describe('tlsMaterial()', () => {
-  it('is nothing when nothing was given', () => {
-    expect(tlsMaterial({})).toEqual({});
+describe('parseTlsMaterial()', () => {
+  it('gives nothing if nothing is given', () => {
+    expect(parseTlsMaterial({})).toEqual({});
   });
 
-  it('takes each certificate of a file, and leaves the text between them', () => {
-    const { ca: taken } = tlsMaterial({ cacert: pem(`# mine\r\n${ca}\nanother:\n${mine.cert}`) });
+  it('takes each certificate of a file, without the text between them', () => {
+    const { ca: taken } = parseTlsMaterial({ cacert: pem(`# mine\r\n${ca}\nanother:\n${mine.cert}`) });
     expect(taken?.match(/-----BEGIN CERTIFICATE-----/g)).toHaveLength(2);
     expect(taken).not.toMatch(/mine|another/);
   });
 
   it('takes a certificate with its chain, and its key from another file', () => {
-    const { cert, key } = tlsMaterial({ cert: pem(`${mine.cert}\n${ca}`), key: pem(mine.key) });
+    const { cert, key } = parseTlsMaterial({ cert: pem(`${mine.cert}\n${ca}`), key: pem(mine.key) });
     expect([cert?.match(/BEGIN/g)?.length, key]).toEqual([2, trimmed(mine.key)]);
   });
 
   it.each([
     ['before', () => mine.key + mine.cert],
     ['after', () => mine.cert + mine.key],
-  ])('takes a key that stands %s the certificate', (_, text) => {
-    expect(tlsMaterial({ cert: pem(text()) })).toEqual({
+  ])('takes a key %s the certificate', (_, text) => {
+    expect(parseTlsMaterial({ cert: pem(text()) })).toEqual({
       cert: trimmed(mine.cert),
       key: trimmed(mine.key),
     });
   });
 
-  it('takes a key of OpenSSL, too, that stands behind its parameters', () => {
+  it('takes a key in the old format of OpenSSL, which follows its parameters', () => {
     const sec1 = createPrivateKey(mine.key).export({ type: 'sec1', format: 'pem' });
     const text = `-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n${sec1}`;
-    expect(tlsMaterial({ cert: pem(mine.cert), key: pem(text) }).key).toMatch(/^-----BEGIN EC PRIVATE KEY/);
+    expect(parseTlsMaterial({ cert: pem(mine.cert), key: pem(text) }).key).toMatch(
+      /^-----BEGIN EC PRIVATE KEY/,
+    );
   });
 
   const encrypted = (type: 'pkcs8' | 'sec1') =>
     `${createPrivateKey(mine.key).export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })}`;
   const broken = (text: string) => text.replace(/\n[^-][^\n]*\n/, '\nAAAA\n');
 
-  it.each<[string, () => Parameters<typeof tlsMaterial>[0], RegExp]>([
+  it.each<[string, () => Parameters<typeof parseTlsMaterial>[0], RegExp]>([
     ['no PEM', () => ({ cacert: pem('hello') }), /: it must hold a certificate in PEM$/],
     ['nothing', () => ({ cacert: pem('') }), /: it must hold a certificate in PEM$/],
     ['a key alone', () => ({ cacert: pem(mine.key) }), /: it must hold a certificate in PEM$/],
@@ -84,17 +86,17 @@ describe('tlsMaterial()', () => {
       () => ({ cert: pem(mine.cert), key: pem(encrypted('sec1')) }),
       /: its private key must have no passphrase$/,
     ],
-  ])('refuses %s, and shows nothing of it', (_, texts, wish) => {
-    const attempt = () => tlsMaterial(texts());
+  ])('refuses %s, and shows nothing of it', (_, texts, requirement) => {
+    const attempt = () => parseTlsMaterial(texts());
     expect(attempt).toThrow(UsageError);
-    expect(attempt).toThrow(wish);
+    expect(attempt).toThrow(requirement);
     expect(attempt).toThrow(/^Cannot use x\.pem for --flag: [\x20-\x7e]{1,90}$/);
   });
 });
 
-describe('tlsMaterialIn()', () => {
+describe('toTlsMaterial()', () => {
   it('takes the texts themselves', () => {
-    expect(tlsMaterialIn({ cacert: ca, cert: mine.cert, key: mine.key })).toEqual({
+    expect(toTlsMaterial({ cacert: ca, cert: mine.cert, key: mine.key })).toEqual({
       ca: trimmed(ca),
       cert: trimmed(mine.cert),
       key: trimmed(mine.key),
@@ -102,7 +104,7 @@ describe('tlsMaterialIn()', () => {
   });
 
   it('names the option of a text that it refuses', () => {
-    const attempt = () => tlsMaterialIn({ cacert: 'ca.pem', cert: undefined, key: undefined });
+    const attempt = () => toTlsMaterial({ cacert: 'ca.pem', cert: undefined, key: undefined });
     expect(attempt).toThrow('Cannot use the text of option cacert: it must hold a certificate in PEM');
   });
 });
@@ -110,7 +112,7 @@ describe('tlsMaterialIn()', () => {
 describe('readTlsFiles()', () => {
   const options = { cacert: undefined, cert: undefined, key: undefined };
 
-  it('reads nothing when nothing is named', async () => {
+  it('reads nothing if nothing is named', async () => {
     const readText = () => Promise.reject(new Error('read'));
     expect(await readTlsFiles(options, readText)).toEqual({});
   });

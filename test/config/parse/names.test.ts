@@ -1,6 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { nameTemplate } from '../../../src/config/parse/names.ts';
+import { directoryName, fileName, nameTemplate } from '../../../src/config/parse/names.ts';
 import { refused } from './refused.ts';
+
+describe('fileName and directoryName', () => {
+  it('take any name', () => {
+    expect(fileName.parse('a b')).toBe('a b');
+    expect(directoryName.parse('../out dir')).toBe('../out dir');
+  });
+
+  it.each(['', 'a\0b', 7, 1, true, null, ['a'], {}])('refuse %j', (value) => {
+    expect(refused(fileName, value)).toBe('it must be the name of a file');
+    expect(refused(directoryName, value)).toBe('it must be the name of a directory');
+  });
+});
 
 describe('nameTemplate', () => {
   it('reads text and fields in turn', () => {
@@ -34,8 +46,8 @@ describe('nameTemplate', () => {
     ['{{host}}', 'it knows no {, its'],
     ['{toString}', 'it knows no {toString}, its'],
     ['{id}{id}', 'it must hold {id} once'],
-  ])('refuses %s', (template, wish) => {
-    expect(refused(nameTemplate, template)).toContain(wish);
+  ])('refuses %s', (template, requirement) => {
+    expect(refused(nameTemplate, template)).toContain(requirement);
   });
 
   it.each([

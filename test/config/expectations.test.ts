@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { expectationOf, parseExpectation } from '../../src/config/expectations.ts';
+import { parseExpectation, toExpectation } from '../../src/config/expectations.ts';
 import { resolveRunOptions } from '../../src/config/library-options.ts';
 
 describe('parseExpectation()', () => {
@@ -23,7 +23,7 @@ describe('parseExpectation()', () => {
     expect([301, 404, 200].map((code) => status?.has(code))).toEqual([true, true, false]);
   });
 
-  it('expects nothing when it is empty', () => {
+  it('expects nothing if it is empty', () => {
     expect(parseExpectation({})).toEqual({ contains: [], notContains: [], matches: [], headers: [] });
   });
 
@@ -40,8 +40,8 @@ describe('parseExpectation()', () => {
   });
 });
 
-describe('expectationOf()', () => {
-  it('is what the options ask for', () => {
+describe('toExpectation()', () => {
+  it('gives what the options require', () => {
     const options = resolveRunOptions(
       {
         contains: 'a',
@@ -52,7 +52,7 @@ describe('expectationOf()', () => {
       },
       '1',
     );
-    expect(expectationOf(options)).toEqual({
+    expect(toExpectation(options)).toEqual({
       contains: ['a'],
       notContains: ['b'],
       matches: [/^c$/],
@@ -62,7 +62,7 @@ describe('expectationOf()', () => {
   });
 
   it.each([{ contains: '' }, { matches: '(' }, { expectHeader: 'nothing' }, { maxTime: 0 }])(
-    'is not made of %j',
+    'relies on resolved options, which refuse %j',
     (options) => {
       expect(() => resolveRunOptions(options, '1')).toThrow(/Cannot use .* for option/);
     },

@@ -1,14 +1,15 @@
 import type { ExpectedHeader } from '../model/expectation.ts';
 import { option } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
-import { oneOf, regexps, texts } from './parse/texts.ts';
-import { duration } from './parse/units.ts';
+import { directoryName, nameTemplate } from './parse/names.ts';
+import { duration, inlineSize } from './parse/numbers.ts';
+import { boolean, oneOf, regexps, texts } from './parse/texts.ts';
 
 const NO_TEXTS: readonly string[] = Object.freeze([]);
 const NO_REGEXPS: readonly RegExp[] = Object.freeze([]);
 const NO_HEADERS: readonly ExpectedHeader[] = Object.freeze([]);
 
-/** What counts as OK beyond the status: part of `runOptions`. */
+/** What a response must be to count as OK, besides its status. */
 export const expectOptions = {
   contains: option({
     flags: '--contains <text>',
@@ -55,5 +56,46 @@ export const expectOptions = {
     parser: oneOf(['fail', 'warn', 'ok']),
     default: 'fail',
     help: 'what an answer is that tells robots to go away, such as a challenge page: fail, warn or ok',
+  }),
+};
+
+/** What happens to bodies. */
+export const bodyOptions = {
+  saveDir: option({
+    flags: '-O, --save-dir <dir>',
+    group: 'Bodies',
+    parser: directoryName,
+    default: undefined,
+    help: 'save the body of each URL that is OK as a file in this directory',
+  }),
+  saveAll: option({
+    flags: '--save-all',
+    group: 'Bodies',
+    parser: boolean,
+    default: false,
+    help: 'save the bodies of answers that are not OK, too',
+  }),
+  name: option({
+    flags: '--name <template>',
+    group: 'Bodies',
+    parser: nameTemplate,
+    default: undefined,
+    defaultText: '{host}{path}',
+    help: 'name the files so; fields are {host} {path} {index} {id} {hash} {ext} {status} {query}, and ~HASH is added where two URLs could have the same name',
+  }),
+  resumePartial: option({
+    flags: '--resume-partial',
+    group: 'Bodies',
+    parser: boolean,
+    default: false,
+    help: 'keep the beginning of a body that broke off, also when fanout is killed, and ask for the rest only',
+  }),
+  inlineBody: option({
+    flags: '--inline-body [max]',
+    group: 'Bodies',
+    parser: inlineSize,
+    default: undefined,
+    defaultText: 'none; 64kb without a size',
+    help: 'put each body up to this size into its JSONL record, as text or else as base64',
   }),
 };

@@ -1,6 +1,6 @@
 import { InvalidValueError, type Parser } from '../../../src/config/option.ts';
 
-/** The wish with which a parser refuses a value; fails when it takes the value, or throws anything else. */
+/** The requirement with which a parser rejects a value. Throws if it accepts the value, or fails in another way. */
 export function refused(parser: Parser<unknown>, value: unknown): string {
   let parsed: unknown;
   try {

@@ -1,0 +1,133 @@
+import { type ProxyServer, proxyAuthority } from '../../model/proxy-server.ts';
+import { InvalidValueError, type Parser } from '../option.ts';
+import { parsePort, toHostname } from './addresses.ts';
+import { splitAt } from './texts.ts';
+
+const PROXY_REQUIREMENT = 'it must look like http://[user:password@]host[:port]';
+// Scheme, credentials, host, port. The URL parser reads only the host: it would end a password at a `#` or `/`, and
+// cannot tell `:80` from a missing port.
+const PROXY_URL =
+  /^(?:([a-z][a-z\d+.-]*):\/\/)?(?:(.*)@)?(\[[\da-f:.]+\]|[^\s:/?#@\\[\]]+)(?::(\d{0,5}))?\/?$/is;
+const DEFAULT_PROXY_PORT = 1080;
+const DEFAULT_HTTPS_PROXY_PORT = 443;
+
+const BROKER_REQUIREMENT = 'it must look like nats://[user:password@]host[:port][,host...], or tls://...';
+// Scheme, credentials, hosts.
+const BROKER_URL = /^(nats|tls):\/\/(?:([^@]*)@)?([^@/?#]+)\/?$/i;
+const DEFAULT_BROKER_PORT = 4222;
+
+const MASKED_USERINFO = '***@';
+
+/**
+ * The URL of a proxy, as curl reads it: the default scheme is `http://`, the default port 1080, or 443 for `https://`;
+ * user name and password are percent-decoded. Empty text gives `null`, which disables proxies. Error messages do not
+ * show a rejected value: any part of it may be a password.
+ */
+export const proxy: Parser<ProxyServer | null> = {
+  parse: (value) => (value === '' ? null : parseProxy(value)),
+  print: (value) => (value === null ? '' : formatProxy(value, proxyUserinfo(value))),
+  show: () => 'the value',
+};
+
+/** The URL of a proxy with `***` for its credentials. */
+export function maskProxy(value: ProxyServer | null): string {
+  return value === null ? '' : formatProxy(value, value.credentials === undefined ? '' : MASKED_USERINFO);
+}
+
+function parseProxy(value: unknown): ProxyServer {
+  const [, scheme = 'http', userinfo, host = '', digits] =
+    (typeof value === 'string' && PROXY_URL.exec(value.trim())) || [];
+  const hostname = toHostname(host);
+  if (/^socks/i.test(scheme))
+    throw new InvalidValueError('it must be an http:// or https:// proxy; SOCKS is not known');
+  if (!/^https?$/i.test(scheme) || hostname === undefined) throw new InvalidValueError(PROXY_REQUIREMENT);
+  const isSecure = scheme.toLowerCase() === 'https';
+  const defaultPort = isSecure ? DEFAULT_HTTPS_PROXY_PORT : DEFAULT_PROXY_PORT;
+  const port = digits ? parsePort(digits) : defaultPort;
+  const server = { isSecure, hostname: hostname.replace(/^\[|\]$/g, ''), port };
+  if (!userinfo) return Object.freeze(server);
+  const { user, password = '' } = decodeUserinfo(userinfo);
+  return Object.freeze({ ...server, credentials: Object.freeze({ user, password }) });
+}
+
+function proxyUserinfo({ credentials }: ProxyServer): string {
+  return credentials === undefined ? '' : encodeUserinfo(credentials.user, credentials.password);
+}
+
+function formatProxy(server: ProxyServer, userinfo: string): string {
+  return `${server.isSecure ? 'https' : 'http'}://${userinfo}${proxyAuthority(server)}`;
+}
+
+/** The servers of a broker, and how to log in. */
+export interface BrokerUrl {
+  /** `host:port`, one for each server of a cluster. */
+  readonly servers: readonly string[];
+  readonly isSecure: boolean;
+  readonly user?: string;
+  readonly password?: string;
+  readonly token?: string;
+}
+
+/**
+ * The URL of a NATS server, or of several of one cluster; credentials without a colon are a token. Error messages do not
+ * show a rejected value, which may contain a password.
+ */
+export const brokerUrl: Parser<BrokerUrl> = {
+  parse(value) {
+    const [, scheme, userinfo, hosts = ''] =
+      (typeof value === 'string' && BROKER_URL.exec(value.trim())) || [];
+    if (scheme === undefined) throw new InvalidValueError(BROKER_REQUIREMENT);
+    return Object.freeze({
+      servers: hosts.split(',').map(parseBrokerServer),
+      isSecure: scheme.toLowerCase() === 'tls',
+      ...parseBrokerCredentials(userinfo),
+    });
+  },
+  print: (value) => formatBroker(value, brokerUserinfo(value)),
+  show: () => 'the value',
+};
+
+/** The URL of a broker with `***` for its credentials. */
+export function maskBroker(value: BrokerUrl): string {
+  return formatBroker(value, brokerUserinfo(value) === '' ? '' : MASKED_USERINFO);
+}
+
+function parseBrokerServer(text: string): string {
+  const hostname = toHostname(text);
+  if (hostname === undefined) throw new InvalidValueError(BROKER_REQUIREMENT);
+  return `${hostname}:${/:(\d+)$/.exec(text)?.[1] ?? DEFAULT_BROKER_PORT}`;
+}
+
+function parseBrokerCredentials(
+  userinfo: string | undefined,
+): Pick<BrokerUrl, 'user' | 'password' | 'token'> {
+  if (!userinfo) return {};
+  const { user, password } = decodeUserinfo(userinfo);
+  return password === undefined ? { token: user } : { user, password };
+}
+
+function brokerUserinfo({ user, password = '', token }: BrokerUrl): string {
+  if (token !== undefined) return encodeUserinfo(token);
+  return user === undefined ? '' : encodeUserinfo(user, password);
+}
+
+function formatBroker({ servers, isSecure }: BrokerUrl, userinfo: string): string {
+  return `${isSecure ? 'tls' : 'nats'}://${userinfo}${servers.join(',')}`;
+}
+
+/** Reads `user:password`, percent-encoded; `password` is missing if there is no colon. */
+function decodeUserinfo(userinfo: string): { readonly user: string; readonly password?: string } {
+  const [user, password] = splitAt(userinfo, ':') ?? [userinfo];
+  try {
+    return {
+      user: decodeURIComponent(user),
+      ...(password === undefined ? {} : { password: decodeURIComponent(password) }),
+    };
+  } catch {
+    throw new InvalidValueError('a % in its user name or password must be written as %25');
+  }
+}
+
+function encodeUserinfo(user: string, password?: string): string {
+  return `${encodeURIComponent(user)}${password === undefined ? '' : `:${encodeURIComponent(password)}`}@`;
+}

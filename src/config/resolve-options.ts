@@ -1,0 +1,131 @@
+import { UsageError } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
+import {
+  type GivenOptions,
+  InvalidValueError,
+  type Option,
+  type OptionValues,
+  type Parser,
+  type ResolvedOptions,
+  type Table,
+} from './option.ts';
+
+/** Two options that exclude each other, unless the predicate accepts their values. */
+interface Conflict {
+  readonly keys: readonly [string, string];
+  isAllowed(first: unknown, second: unknown): boolean;
+}
+
+const CONFLICTS: readonly Conflict[] = [
+  { keys: ['head', 'method'], isAllowed: (head, method) => head === false || method === 'HEAD' },
+  { keys: ['head', 'data'], isAllowed: (head) => head === false },
+  // A response to HEAD has no body.
+  { keys: ['head', 'saveDir'], isAllowed: (head) => head === false },
+  { keys: ['head', 'inlineBody'], isAllowed: (head, bytes) => head === false || bytes === undefined },
+  { keys: ['json', 'format'], isAllowed: (json, format) => json === false || format === 'jsonl' },
+  { keys: ['ipv4', 'ipv6'], isAllowed: (ipv4, ipv6) => ipv4 === false || ipv6 === false },
+];
+
+/** Options that need another option to be set: its key, and how messages name it. */
+export type Requirements<T extends Table> = {
+  readonly [Key in keyof T]?: readonly [needed: keyof T, name: string];
+};
+
+/** A parsed value, and how messages name its option in the source that gave it. */
+interface ParsedOption {
+  readonly value: unknown;
+  readonly label: string;
+}
+
+/**
+ * Resolves the options of a table. The first source that gives an option wins; without one, its default applies.
+ * - Every value is parsed, including those that another source overrides, so a mistake never goes unnoticed.
+ * - Two conflicting options are an error in one source. Across sources, the one of the later source is dropped.
+ *
+ * @throws UsageError that names the source of the rejected value
+ */
+export function resolveOptions<T extends Table>(
+  table: T,
+  sources: readonly GivenOptions[],
+): ResolvedOptions<T> {
+  const resolved = new Map<string, ParsedOption>();
+  for (const source of sources) {
+    const parsed = parseSource(table, source);
+    for (const [first, second] of findConflicts(parsed)) {
+      throw new UsageError(`Cannot use ${first.label} with ${second.label}: give one of the two`);
+    }
+    const winning = new Map(resolved);
+    for (const [key, option] of parsed) {
+      const isDropped = winning.has(key) || findConflicts(new Map(winning).set(key, option)).length > 0;
+      if (!isDropped) resolved.set(key, option);
+    }
+  }
+  const values = Object.entries(table).map(([key, entry]) => {
+    const option = resolved.get(key);
+    return [key, option === undefined ? entry.default : option.value] as const;
+  });
+  return {
+    // Each key of the table has a value of its own parser, or its own default.
+    values: Object.freeze(Object.fromEntries(values)) as OptionValues<T>,
+    labels: new Map([...resolved].map(([key, { label }]) => [key, label])),
+  };
+}
+
+/** Throws a `UsageError` if an option is set without the one that it needs. */
+export function checkRequirements<T extends Table>(
+  { values, labels }: ResolvedOptions<T>,
+  requirements: Requirements<T>,
+): void {
+  const byKey = new Map<string, unknown>(Object.entries(values));
+  for (const [key, requirement] of Object.entries(requirements)) {
+    // A `false` in a file requests nothing.
+    if (requirement === undefined || !byKey.get(key) || values[requirement[0]] !== undefined) continue;
+    throw new UsageError(`Cannot use ${labels.get(key)} alone: it needs ${requirement[1]}, too`);
+  }
+}
+
+function findConflicts(
+  options: ReadonlyMap<string, ParsedOption>,
+): readonly (readonly [ParsedOption, ParsedOption])[] {
+  return CONFLICTS.flatMap(({ keys, isAllowed }) => {
+    const [first, second] = [options.get(keys[0]), options.get(keys[1])];
+    return first && second && !isAllowed(first.value, second.value) ? [[first, second] as const] : [];
+  });
+}
+
+function parseSource(table: Table, source: GivenOptions): ReadonlyMap<string, ParsedOption> {
+  const parsed = new Map<string, ParsedOption>();
+  for (const [key, value] of source.values) {
+    const entry = table[key];
+    if (entry === undefined) throw new TypeError(`The table has no option ${key}`);
+    const label = source.label(key);
+    parsed.set(key, { value: parseValue(entry, value, label, source), label });
+  }
+  return parsed;
+}
+
+function parseValue(
+  entry: Option<unknown, unknown>,
+  value: unknown,
+  label: string,
+  source: GivenOptions,
+): unknown {
+  try {
+    return entry.parser.parse(source.expand(entry, value));
+  } catch (error) {
+    if (!(error instanceof InvalidValueError)) throw error;
+    // Shows the value as written: an expanded environment variable may be a secret.
+    throw new UsageError(`Cannot use ${show(entry.parser, value)} for ${label}: ${printable(error.message)}`);
+  }
+}
+
+function show(parser: Parser<unknown>, value: unknown): string {
+  if (parser.show !== undefined) return parser.show(value);
+  if (typeof value === 'string') return `"${printable(value, 200)}"`;
+  // A repeatable flag gives a list, also if it was typed once.
+  const [only, ...others] = Array.isArray(value) ? value : [];
+  if (typeof only === 'string' && others.length === 0) return show(parser, only);
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  return Array.isArray(value) ? 'a list' : 'an object';
+}

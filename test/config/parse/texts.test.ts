@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { boolean, method, oneOf, reports, secretText } from '../../../src/config/parse/texts.ts';
+import { refused } from './refused.ts';
+
+describe('boolean', () => {
+  it('takes JSON booleans and the words for the environment, in any case', () => {
+    expect([true, 'true', '1', 'yes', 'YES'].map((value) => boolean.parse(value))).toEqual(
+      Array(5).fill(true),
+    );
+    expect([false, 'false', '0', 'no', 'No'].map((value) => boolean.parse(value))).toEqual(
+      Array(5).fill(false),
+    );
+  });
+
+  it.each(['', 'on', 'y', '2', 1, 0, null, [], {}])('refuses %j', (value) => {
+    expect(refused(boolean, value)).toBe('it must be true or false');
+  });
+});
+
+describe('oneOf()', () => {
+  it.each(['csv ', 'CSV', '', 'toString', null, ['csv']])('refuses %j and names what it takes', (value) => {
+    expect(oneOf(['text', 'csv']).parse('csv')).toBe('csv');
+    expect(refused(oneOf(['text', 'csv']), value)).toBe('it must be one of text, csv');
+  });
+});
+
+describe('method', () => {
+  it('puts standard methods in upper case and leaves others as they are', () => {
+    expect([method.parse('get'), method.parse('Patch'), method.parse('purge')]).toEqual([
+      'GET',
+      'PATCH',
+      'purge',
+    ]);
+  });
+
+  it.each(['', 'GE T', 'GET\r\n', 'GET/', 1, null])('refuses %j', (value) => {
+    expect(refused(method, value)).toBe('it must be a request method such as GET, HEAD or POST');
+  });
+
+  it('refuses CONNECT in any case', () => {
+    expect(refused(method, 'connect')).toMatch(/^it must not be CONNECT/);
+  });
+});
+
+describe('secretText', () => {
+  it('takes any text, including an empty one', () => {
+    expect(['', 'a b'].map((value) => secretText.parse(value))).toEqual(['', 'a b']);
+  });
+
+  it.each([1, null, true, ['a'], {}])('refuses %j', (value) => {
+    expect(refused(secretText, value)).toBe('it must be text');
+  });
+
+  it('shows nothing of a value', () => {
+    expect(secretText.show?.({ a: 's3cret' })).toBe('the value');
+  });
+});
+
+describe('reports', () => {
+  it.each([
+    ['junit=a.xml', [{ kind: 'junit', file: 'a.xml' }]],
+    [
+      ['html=a=b.html', 'csv=c'],
+      [
+        { kind: 'html', file: 'a=b.html' },
+        { kind: 'csv', file: 'c' },
+      ],
+    ],
+    [
+      { markdown: 'a.md', json: 'b.json' },
+      [
+        { kind: 'markdown', file: 'a.md' },
+        { kind: 'json', file: 'b.json' },
+      ],
+    ],
+  ])('are read from %j', (value, list) => {
+    expect(reports.parse(value)).toEqual(list);
+    expect(reports.parse(reports.print(reports.parse(value)))).toEqual(list);
+  });
+
+  it.each([['junit'], ['=a'], ['xml=a'], ['JUnit=a'], [7], [['junit=a', 7]], [null], [{ xml: 'a' }]])(
+    'are refused when they are no KIND=FILE: %j',
+    (value) => {
+      expect(refused(reports, value)).toBe(
+        'it must look like KIND=FILE, with a kind out of junit, json, markdown, html, csv',
+      );
+    },
+  );
+
+  it('need the name of a file', () => {
+    expect(refused(reports, 'junit=')).toBe('it must be the name of a file');
+    expect(refused(reports, { junit: 7 })).toBe('it must be the name of a file');
+    expect(refused(reports, 'junit=-')).toMatch(/^it must name a file: "fanout report"/);
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { clusterOptions } from '../../src/config/cluster-options.ts';
+import type { Table } from '../../src/config/option.ts';
+import { outputOptions } from '../../src/config/output-options.ts';
+import { loadProgramOptions, programOptions } from '../../src/config/program-options.ts';
+import { runOptions } from '../../src/config/run-options.ts';
+import { UsageError } from '../../src/model/errors.ts';
+import { resolve } from './resolve-given.ts';
+
+const table: Table = programOptions;
+
+describe('programOptions', () => {
+  it('has no key twice', () => {
+    const parts = [runOptions, { threads: programOptions.threads }, clusterOptions, outputOptions];
+    expect(Object.keys(programOptions)).toHaveLength(parts.flatMap((part) => Object.keys(part)).length);
+  });
+
+  it.each(Object.entries(table))('has its long flag in camel case as key: %s', (key, { flags }) => {
+    const [, name = ''] = /--(?:no-)?([\w-]+)/.exec(flags) ?? [];
+    expect(name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())).toBe(key);
+  });
+
+  it('has each short flag once', () => {
+    const short = Object.values(table).flatMap(({ flags }) => /^-\w/.exec(flags) ?? []);
+    expect(new Set(short).size).toBe(short.length);
+  });
+
+  it.each(Object.entries(table))('reads back the printed default of %s', (_, entry) => {
+    if (entry.default === undefined) return;
+    const printed = entry.parser.print(entry.default);
+    expect(printed).toBeDefined();
+    expect(entry.parser.print(entry.parser.parse(printed))).toEqual(printed);
+  });
+});
+
+describe('hashesBodies', () => {
+  it.each([
+    [{ json: true }, true],
+    [{ format: 'jsonl' }, true],
+    [{ journal: 'j' }, true],
+    [{ report: ['json=r.json'] }, true],
+    [{ baseline: 'b.jsonl', updateBaseline: true }, true],
+    [{ broker: 'nats://127.0.0.1', run: 'r' }, true],
+    [{ baseline: 'b.jsonl', output: 'results.txt' }, false],
+    [{ format: 'csv' }, false],
+    [{}, false],
+  ])('is for %j: %j', (flags, hashesBodies) => {
+    expect(resolve({ flags }).hashesBodies).toBe(hashesBodies);
+  });
+});
+
+describe('loadProgramOptions()', () => {
+  const files: Readonly<Record<string, string>> = {
+    'flag.json': '{"retries": 7}',
+    'variable.json': '{"retries": 8}',
+  };
+  const sources = (flags: Record<string, unknown>, environment: Record<string, string>) => ({
+    flags,
+    environment,
+    readText: async (path: string) => {
+      const text = files[path];
+      if (text === undefined) throw Object.assign(new Error('no'), { code: 'ENOENT' });
+      return text;
+    },
+  });
+
+  it('reads the file of --config, or else of FANOUT_CONFIG', async () => {
+    const both = sources({ config: 'flag.json' }, { FANOUT_CONFIG: 'variable.json' });
+    expect((await loadProgramOptions(both, '1')).retries).toBe(7);
+    const one = sources({}, { FANOUT_CONFIG: 'variable.json' });
+    expect((await loadProgramOptions(one, '1')).retries).toBe(8);
+    expect((await loadProgramOptions(sources({}, {}), '1')).retries).toBe(2);
+  });
+
+  it('refuses --config without a name', async () => {
+    await expect(loadProgramOptions(sources({ config: '' }, {}), '1')).rejects.toThrow(
+      new UsageError('Cannot use "" for --config: it must be the name of a file'),
+    );
+  });
+});
