@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin } from '../cli/an-origin.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer, freePort } from './nats-server.ts';
@@ -13,6 +14,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const operands = command === 'feed' ? ['http://127.0.0.1:1/'] : [];
     const port = await freePort();
     const broker = `nats://me:secret@127.0.0.1:${port}`;
+    // The process must also end then, which only one of its own shows.
     const { code, stderr } = await runCli([command, ...operands, '--run', 'r', '--broker', broker]);
     expect([code, stderr]).toEqual([
       2,
@@ -22,7 +24,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
   });
 
   it('say which flag is missing, and what is wrong with one, without showing a password', async () => {
-    const said = async (...args: string[]) => (await runCli(args)).stderr;
+    const said = async (...args: string[]) => (await runInProcess(args)).stderr;
     expect(await said('work', '--run', 'r')).toContain('--run alone: it needs --broker');
     expect(await said('status', '--broker', 'nats://127.0.0.1:1')).toContain('give it a name with --run');
     expect(await said('status', '--run', 'a b', '--broker', 'nats://h')).toContain('letters, digits');
@@ -53,14 +55,14 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     ]);
     const locked = await aNatsServer(['--user', 'me', '--pass', 'right']);
     const url = locked.url.replace('//', '//me:wrong@');
-    const refused = await runCli(['status', '--run', 'r', '--broker', url]);
+    const refused = await runInProcess(['status', '--run', 'r', '--broker', url]);
     expect([refused.code, refused.stderr]).toEqual([
       2,
       expect.stringContaining('it refuses the credentials'),
     ]);
     expect(refused.stderr).not.toContain('wrong@');
-    const right = await runCli(['status', '--run', 'r'], {
-      env: { FANOUT_BROKER: locked.url.replace('//', '//me:right@') },
+    const right = await runInProcess(['status', '--run', 'r'], {
+      FANOUT_BROKER: locked.url.replace('//', '//me:right@'),
     });
     expect(right.stderr).toContain('Cannot find the run "r"');
   });
@@ -69,7 +71,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const on = ['--broker', broker.url, '--run', 'one'];
     const file = await aFile([`${origin.url}/ok`, `${origin.url}/gate/g`]);
-    await runCli(['feed', file, ...on, '--chunk', '1']);
+    await runInProcess(['feed', file, ...on, '--chunk', '1']);
     const work = startCli(['work', ...on]);
     const first = startCli(['collect', ...on], { cwd });
     await first.stdout.sees('OK');

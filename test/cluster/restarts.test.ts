@@ -7,24 +7,15 @@ import { Role } from './role.ts';
 import { endOf, statusWhen } from './status-of.ts';
 import { urlsInFile } from './urls-in.ts';
 
-const COUNT = 3000;
+const COUNT = 1500;
 
 describe('a run whose broker goes away', { timeout: 150_000 }, () => {
   it.each(['SIGTERM', 'SIGKILL'] as const)('waits, says so, and goes on (%s)', async (signal) => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin({ logLimit: 1 }), await tempDir()];
     const list = urls(origin, '/ok', COUNT);
     const on = ['--broker', broker.url, '--run', 'away'];
-    const feed = [
-      'feed',
-      await aFile(list),
-      ...on,
-      '--chunk',
-      '50',
-      '--max-queued',
-      '10',
-      '--ack-wait',
-      '2s',
-    ];
+    const bounds = ['--chunk', '25', '--max-queued', '10', '--ack-wait', '2s'];
+    const feed = ['feed', await aFile(list), ...on, ...bounds];
     const work = ['work', ...on, '-c', '4'];
     const roles = [feed, work, ['collect', ...on, '-q']].map((args) => new Role(args, cwd));
     const [feeder, worker, collector] = roles;

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
+import { type CliRun, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 import { urlsInFile } from './urls-in.ts';
@@ -23,8 +24,8 @@ describe('a worker that was stopped and wakes up late', { timeout: 90_000 }, () 
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/gate/g', COUNT);
     const on = ['--broker', broker.url, '--run', 'sleepy'];
-    const feed = ['feed', await aFile(list), ...on, '--ack-wait', '3s', '--partitions', String(partitions)];
-    expect((await runCli(feed, SLOW)).code).toBe(0);
+    const feed = ['feed', await aFile(list), ...on, '--ack-wait', '2s', '--partitions', String(partitions)];
+    expect((await runInProcess(feed)).code).toBe(0);
     const work = ['work', ...on, '--per-host', '1'];
     const sleeper = started(work);
     await origin.waiting('g', 1);
@@ -40,7 +41,7 @@ describe('a worker that was stopped and wakes up late', { timeout: 90_000 }, () 
       expect.stringContaining(`worked on ${COUNT} URLs of the run "sleepy", 1 chunks`),
     ]);
     expect(await urlsInFile(join(cwd, 'fanout-sleepy.jsonl'))).toEqual(list.toSorted());
-    // Each by the successor, and the one that was under way when the sleeper was stopped.
+    // Each by the successor, and the one that was in flight when the sleeper was stopped.
     expect(origin.requests).toBe(COUNT + 1);
   });
 });

@@ -1,0 +1,114 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { urlsIn, urlsInFile } from './urls-in.ts';
+
+const SLOW = { killAfterMs: 60_000 };
+
+/** Workers that die at a URL until it is given up: three with the whole chunk, and three with the URL only. */
+const DEATHS = 6;
+
+describe('a URL that kills its worker', { timeout: 120_000 }, () => {
+  it('is found, given up, costs no other URL, and can be retried as a run of its own', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const job = { url: `${origin.url}/gate/poison`, method: 'POST', body: 'b', headers: { 'x-key': 'k' } };
+    const [before, after] = [urls(origin, '/ok', 10), urls(origin, '/ok/more', 10)];
+    const all = [...before, job.url, ...after].toSorted();
+    const at = (run: string) => ['--broker', broker.url, '--run', run];
+    const source = await aFile([...before, JSON.stringify(job), ...after]);
+    await runInProcess(['feed', source, ...at('r'), '--ack-wait', '1s', '--partitions', '2']);
+    for (let deaths = 1; deaths <= DEATHS; deaths++) {
+      const work = startCli(['work', ...at('r')], SLOW);
+      await origin.waiting('poison', deaths);
+      work.child.kill('SIGKILL');
+      await work.done;
+    }
+    const early = await runInProcess(['dead', 'retry', ...at('r')]);
+    expect([early.code, early.stderr]).toEqual([2, expect.stringContaining('it is not complete')]);
+
+    const work = startCli(['work', ...at('r')], SLOW);
+    const collect = await runCli(['collect', ...at('r'), '-q'], { ...SLOW, cwd });
+    expect([collect.code, collect.stdout]).toEqual([
+      1,
+      expect.stringMatching(/^FAIL {2}internal .*workers died/),
+    ]);
+    expect((await work.done).code).toBe(0);
+    expect(await urlsInFile(join(cwd, 'fanout-r.jsonl'))).toEqual(all);
+    const listed = await runCli(['dead', 'list', ...at('r')], SLOW);
+    expect(listed.stdout).toMatch(/urls\.txt:11 {2}http:.*\/gate\/poison {2}3 workers died/);
+    const exported = await runCli(['dead', 'export', ...at('r')], SLOW);
+    expect(JSON.parse(exported.stdout)).toEqual(job);
+
+    const message = 'the run "r-retry-1" has the 1 dead URLs of "r"';
+    for (const _ of ['once', 'and again']) {
+      const retry = await runInProcess(['dead', 'retry', ...at('r')]);
+      expect([retry.code, retry.stderr]).toEqual([0, expect.stringContaining(message)]);
+    }
+    origin.open('poison');
+    const again = startCli(['work', ...at('r-retry-1')], SLOW);
+    const retried = await runCli(['collect', ...at('r-retry-1'), '--summary', 'json'], { ...SLOW, cwd });
+    expect([retried.code, JSON.parse(retried.stderr)]).toMatchObject([0, { read: 1, ok: 1, failed: 0 }]);
+    await again.done;
+    expect(origin.log.at(-1)).toMatchObject({ method: 'POST', headers: { 'x-key': 'k' } });
+    const record = await readFile(join(cwd, 'fanout-r-retry-1.jsonl'), 'utf8');
+    expect(JSON.parse(record)).toMatchObject({ index: 10, source, line: 11, url: job.url, ok: true });
+    // As the documentation says: the two files without the dead have each URL once.
+    const first = await readFile(join(cwd, 'fanout-r.jsonl'), 'utf8');
+    const living = first.split('\n').filter((line) => !line.includes('"code":"ERR_WORKER_DIED"'));
+    expect(urlsIn(living.join('\n') + record)).toEqual(all);
+    const next = await runInProcess(['dead', 'retry', ...at('r-retry-1')]);
+    expect([next.code, next.stderr]).toEqual([0, expect.stringContaining('has no dead URLs')]);
+  });
+
+  it('is not dead when one worker gave it up and another one finished it', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = urls(origin, '/ok', 3);
+    const on = ['--broker', broker.url, '--run', 'r'];
+    await runInProcess(['feed', await aFile(list), ...on]);
+    const engine = await openRun({ address: broker.address, run: 'r', warn: () => {} });
+    onTestFinished(() => engine.close());
+    const place = { index: 1, source: 's', line: 2 };
+    await engine.addDeadLetter({
+      index: 1,
+      job: { ...place, request: { url: list[1] } },
+      reason: 'it seemed so',
+    });
+    expect((await runCli(['dead', 'list', ...on], SLOW)).stdout).toContain('it seemed so');
+    const work = startCli(['work', ...on], SLOW);
+    expect((await runCli(['collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    await work.done;
+    expect(await urlsInFile(join(cwd, 'fanout-r.jsonl'))).toEqual(list.toSorted());
+    expect((await runCli(['dead', 'list', ...on], SLOW)).stdout).toBe('');
+    expect((await runInProcess(['dead', 'retry', ...on])).stderr).toContain('no dead URLs');
+  });
+});
+
+describe('workers that are told to end at once', { timeout: 120_000 }, () => {
+  it('do not bring down the URL that was in flight, and give its chunk back', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = [...urls(origin, '/ok', 2), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 2)];
+    const on = ['--broker', broker.url, '--run', 'r'];
+    await runInProcess(['feed', await aFile(list), ...on, '--ack-wait', '10m']);
+    // With one lane, which has the chunk, none waits for the broker when the worker ends.
+    for (let ends = 1; ends <= DEATHS + 1; ends++) {
+      const work = startCli(['work', ...on, '--lanes', '1'], SLOW);
+      await origin.waiting('slow', ends);
+      work.child.kill('SIGTERM');
+      await work.stderr.sees('once more to give them back at once');
+      work.child.kill('SIGTERM');
+      expect((await work.done).code).toBe(143);
+    }
+    origin.open('slow');
+    const work = startCli(['work', ...on], SLOW);
+    const collect = await runCli(['collect', ...on, '--summary', 'json'], { ...SLOW, cwd });
+    expect([collect.code, JSON.parse(collect.stderr)]).toMatchObject([0, { read: 5, ok: 5, failed: 0 }]);
+    expect((await work.done).code).toBe(0);
+    expect((await runCli(['dead', 'list', ...on], SLOW)).stdout).toBe('');
+  });
+});
