@@ -182,20 +182,20 @@ describe('Agent closes', () => {
 
   test('a request on abort() during its lookup, without connecting', async () => {
     const origin = await running(startOrigin());
-    const asked = new Tally();
-    const answered = new Tally();
+    const lookups = new Tally();
+    const resolved = new Tally();
     const { send, agent } = await startClient({
       lookUp: async () => {
-        asked.add();
-        await answered.reached(1);
+        lookups.add();
+        await resolved.reached(1);
         return ['127.0.0.1'];
       },
     });
     const waiting = send(`http://slow.test:${origin.port}/ok`);
-    await asked.reached(1);
+    await lookups.reached(1);
     agent.abort(ENDED);
     expect((await waiting).failed?.failure.kind).toBe('aborted');
-    answered.add();
+    resolved.add();
     const { send: sendOther } = await startClient();
     await sendOther(`${origin.url}/ok`);
     expect([origin.connections, origin.hits('/ok')]).toEqual([1, 1]);
@@ -222,8 +222,8 @@ describe('Agent closes', () => {
     const within = send(`${origin.url}/half/never`);
     await Promise.all([origin.waiting('hang'), origin.waiting('never')]);
     agent.abort(ENDED);
-    for (const reply of await Promise.all([before, within])) {
-      expect(reply.failed).toMatchObject({ failure: { kind: 'aborted' }, isRetryable: false });
+    for (const outcome of await Promise.all([before, within])) {
+      expect(outcome.failed).toMatchObject({ failure: { kind: 'aborted' }, isRetryable: false });
     }
     await Promise.all([origin.abandoned('hang'), origin.abandoned('never'), origin.disconnected(2)]);
     expect([origin.connections, origin.requests, agent.inFlight]).toEqual([2, 2, 0]);

@@ -33,7 +33,7 @@ test('classifyError() calls a bug internal, with its message', () => {
 test.each([
   [{ hasHead: false, isFresh: true }, 0, 'reset'],
   [{ hasHead: false, isFresh: true }, 17, 'protocol'],
-  [{ hasHead: false, isFresh: false }, 17, 'reset'], // the bytes may be those of the answers before
+  [{ hasHead: false, isFresh: false }, 17, 'reset'], // the bytes may be those of earlier responses
   [{ hasHead: true, isFresh: true }, 17, 'reset'],
 ])('classifyError() calls a socket that ended at %o after %i bytes %s', (progress, bytesRead, kind) => {
   const error = coded('UND_ERR_SOCKET', 'other side closed', { socket: { bytesRead } });

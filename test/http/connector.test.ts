@@ -10,21 +10,21 @@ import { running, startClient } from './client.ts';
 describe('Connector', () => {
   const onPort = (name: string, { port }: { readonly port: number }) => `http://${name}:${port}/ok`;
 
-  test('starts the connect timeout when the address is known', async () => {
+  test('starts the connect timeout when the address is resolved', async () => {
     const origin = await running(startOrigin());
     const stalled = await running(startStalledHandshake());
-    const known = new Tally();
+    const resolved = new Tally();
     const { send } = await startClient({
       connectTimeoutMs: 50,
       lookUp: async () => {
-        await known.reached(1);
+        await resolved.reached(1);
         return ['127.0.0.1'];
       },
     });
     const named = send(onPort('a.test', origin));
     const { failed } = await send(stalled.url); // started later, and timed out
     expect(failed?.failure.code).toBe('ERR_CONNECT_TIMEOUT');
-    known.add();
+    resolved.add();
     expect((await named).response?.status).toBe(200);
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { AttemptError } from '../../src/http/network-errors.ts';
 import { startClient } from './client.ts';
 import { frames, startHttp2Frames } from './http2-frames.ts';
-import { answerOk, type Http2Route, startHttp2 } from './http2-origin.ts';
+import { type Http2Route, respondOk, startHttp2 } from './http2-origin.ts';
 
 describe('the response of an HTTP/2 server', () => {
   const LARGE = Buffer.alloc(900_000, 'x');
@@ -12,7 +12,7 @@ describe('the response of an HTTP/2 server', () => {
 
   const http2Client = () => startClient({ tls: { http2: true } });
 
-  /** Answers with the first thousand bytes, and then does something else. */
+  /** Responds with the first thousand bytes, then calls `then`. */
   const afterThousand =
     (then: Http2Route, headers = {}): Http2Route =>
     (stream, received) => {
@@ -31,7 +31,7 @@ describe('the response of an HTTP/2 server', () => {
     },
     '/hints': (stream) => {
       stream.additionalHeaders({ ':status': 103, link: '</style.css>' });
-      answerOk(stream);
+      respondOk(stream);
     },
     '/trailers': (stream) => {
       stream.respond({ ':status': 200 }, { waitForTrailers: true });
@@ -59,7 +59,7 @@ describe('the response of an HTTP/2 server', () => {
     '/calm': (stream) => stream.session?.goaway(11),
     '/last': (stream) => {
       stream.session?.close();
-      answerOk(stream);
+      respondOk(stream);
     },
     '/redirect': (stream) => stream.respond({ ':status': 302, location: '/ok' }, { endStream: true }),
   };
@@ -257,11 +257,11 @@ describe('an HTTP/2 request', () => {
   });
 
   test('response headers have the form of HTTP/1.1', async () => {
-    const answer: Http2Route = (stream) => {
+    const respond: Http2Route = (stream) => {
       stream.respond({ ':status': 200, 'x-one': 'é', 'set-cookie': ['a=1', 'b=2'] });
       stream.end();
     };
-    const origin = await startHttp2({ '/': answer });
+    const origin = await startHttp2({ '/': respond });
     const { send } = await http2Client();
     const headers = (await send(origin.url)).response?.headers;
     expect(headers).toMatchObject({ 'x-one': 'é', 'set-cookie': ['a=1', 'b=2'] });
@@ -272,40 +272,40 @@ describe('an HTTP/2 request', () => {
 describe('frames of an HTTP/2 server', () => {
   const { ok, data, lastData, trailers, reset, goAway, unknownStream } = frames;
 
-  async function replyTo(response: (id: number) => readonly Buffer[], timeoutMs = 10_000) {
+  async function outcomeOf(response: (id: number) => readonly Buffer[], timeoutMs = 10_000) {
     const url = await startHttp2Frames(response);
     const { send, agent } = await startClient({ tls: { http2: true } });
-    const reply = await send(url, {}, { timeoutMs });
+    const outcome = await send(url, {}, { timeoutMs });
     expect(agent.inFlight).toBe(0);
-    return reply;
+    return outcome;
   }
 
   test.each([
     ['2 (internal error)', 2, 'INTERNAL_ERROR'],
     ['8 (cancel)', 8, 'CANCEL'],
   ])('a body that is reset with code %s is incomplete', async (_, code, name) => {
-    const { response, failed } = await replyTo((id) => [ok(id), data(id, 1000), reset(id, code)]);
+    const { response, failed } = await outcomeOf((id) => [ok(id), data(id, 1000), reset(id, code)]);
     expect(response).toMatchObject({ status: 200, bytes: 1000 });
     expect(failed).toMatchObject({ failure: { kind: 'reset', code: `NGHTTP2_${name}` }, isRetryable: true });
   });
 
   test('a complete body stays complete if its stream is reset without an error afterwards', async () => {
-    const { response, failed } = await replyTo((id) => [ok(id), lastData(id, 1000), reset(id, 0)]);
+    const { response, failed } = await outcomeOf((id) => [ok(id), lastData(id, 1000), reset(id, 0)]);
     expect([failed, response?.bytes]).toEqual([undefined, 1000]);
   });
 
   test('a body with trailers is complete', async () => {
-    const { response, failed } = await replyTo((id) => [ok(id), data(id, 1000), trailers(id)]);
+    const { response, failed } = await outcomeOf((id) => [ok(id), data(id, 1000), trailers(id)]);
     expect([failed, response?.bytes]).toEqual([undefined, 1000]);
   });
 
   test('a request in flight is finished after GOAWAY', async () => {
-    const { response, failed } = await replyTo((id) => [goAway(id), ok(id), lastData(id, 1000)]);
+    const { response, failed } = await outcomeOf((id) => [goAway(id), ok(id), lastData(id, 1000)]);
     expect([failed, response?.bytes]).toEqual([undefined, 1000]);
   });
 
   test('a request that GOAWAY excludes has no response, and is retryable', async () => {
-    const { response, failed } = await replyTo(() => [goAway(0)]);
+    const { response, failed } = await outcomeOf(() => [goAway(0)]);
     expect(response).toBeUndefined();
     expect(failed).toMatchObject({ failure: { kind: 'reset' }, isRetryable: true });
   });
@@ -315,8 +315,8 @@ describe('frames of an HTTP/2 server', () => {
     ['data for an unknown stream', () => [unknownStream()]],
     ['data before the head', (id) => [lastData(id, 10)]],
   ])('%s is a failure', async (_, response) => {
-    const { failed } = await replyTo(response, 150);
-    // Node tells the server by GOAWAY what is wrong, and nobody else: it waits for more.
+    const { failed } = await outcomeOf(response, 150);
+    // Node reports the error only to the server, by GOAWAY, and waits for more.
     expect(failed?.failure.kind).toMatch(/^(protocol|reset|timeout)$/);
   });
 });

@@ -9,19 +9,19 @@ const HEADERS = 1;
 
 /** Frames of HTTP/2 (RFC 9113, 6) on the stream with this number. */
 export const frames = {
-  /** The head of an answer with status 200 and nothing else. */
+  /** The head of a response with status 200 and nothing else. */
   ok: (id: number) => frame(HEADERS, 0x4, id, Buffer.from([0x88])),
   data: (id: number, bytes: number) => frame(0, 0, id, Buffer.alloc(bytes, 'x')),
   lastData: (id: number, bytes: number) => frame(0, 0x1, id, Buffer.alloc(bytes, 'x')),
   trailers: (id: number) => frame(HEADERS, 0x5, id, Buffer.from([0x00, 1, 0x78, 1, 0x79])), // x: y
   reset: (id: number, code: number) => frame(3, 0, id, number(code)),
-  /** Streams up to this one are still answered. */
+  /** The last stream that gets a response. */
   goAway: (id: number) => frame(7, 0, 0, Buffer.concat([number(id), number(0)])),
   unknownStream: () => frame(0, 0, 99, Buffer.alloc(1)),
 };
 
-/** A server that answers the head of each request with these frames, or with bytes that are none; resolves to its URL. */
-export async function startHttp2Frames(answer: (id: number) => readonly Buffer[]): Promise<string> {
+/** Starts a server that sends these frames, or other bytes, for the head of each request. Resolves to its URL. */
+export async function startHttp2Frames(response: (id: number) => readonly Buffer[]): Promise<string> {
   const server = createServer({ ...(await serverCertificate()), ALPNProtocols: ['h2'] }, (socket) => {
     let unread: Buffer = Buffer.alloc(0);
     let hasPreface = false;
@@ -36,7 +36,7 @@ export async function startHttp2Frames(answer: (id: number) => readonly Buffer[]
       while (hasPreface && unread.length >= HEAD_BYTES) {
         const size = HEAD_BYTES + unread.readUIntBE(0, 3);
         if (unread.length < size) return;
-        if (unread[3] === HEADERS) socket.write(Buffer.concat(answer(unread.readUInt32BE(5))));
+        if (unread[3] === HEADERS) socket.write(Buffer.concat(response(unread.readUInt32BE(5))));
         unread = unread.subarray(size);
       }
     });

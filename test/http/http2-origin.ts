@@ -11,18 +11,18 @@ import { serverCertificate } from '../origin/certificates.ts';
 import { type Listening, listen } from '../origin/listen.ts';
 import { Tally } from '../origin/tally.ts';
 
-/** What a stream is answered with, by path. */
+/** Responds to a stream. */
 export type Http2Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 export interface Http2Origin extends Pick<Listening, 'accepted' | 'ended' | 'port'> {
   readonly url: string;
   /** Streams and HTTP/1.1 requests received so far. */
   readonly requests: Tally;
-  /** Headers of the requests, in the order they came, with the version of HTTP as `version`. */
+  /** Headers of the requests in order, with the version of HTTP as `version`. */
   readonly log: readonly (IncomingHttpHeaders & { readonly version: string })[];
 }
 
-/** A server that speaks HTTP/2 (and HTTP/1.1 where `allowHTTP1` says so); it ends with the running test. */
+/** Starts a server for HTTP/2, and HTTP/1.1 with `allowHTTP1`, which is closed when the test has finished. */
 export async function startHttp2(
   routes: Readonly<Record<string, Http2Route>> = {},
   options: SecureServerOptions = {},
@@ -30,28 +30,28 @@ export async function startHttp2(
   const requests = new Tally();
   const log: (IncomingHttpHeaders & { version: string })[] = [];
   const server = createSecureServer({ ...(await serverCertificate()), ...options });
-  server.on('sessionError', () => {}); // a peer that resets is what many tests are about
+  server.on('sessionError', () => {}); // many tests reset the session
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {});
     log.push({ ...headers, version: '2.0' });
     requests.add();
     const [path = ''] = `${headers[':path']}`.split('?');
-    (routes[path] ?? answerOk)(stream, headers);
+    (routes[path] ?? respondOk)(stream, headers);
   });
-  const answerHttp1 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
+  const respondHttp1 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     log.push({ ...request.headers, version: request.httpVersion });
     requests.add();
     response.end('ok');
   };
-  // Node answers HTTP/2 requests by it, too.
-  if (options.allowHTTP1) server.on('request', answerHttp1);
+  // Node calls it for HTTP/2 requests as well.
+  if (options.allowHTTP1) server.on('request', respondHttp1);
   const listening = await listen(server, {});
   onTestFinished(() => listening.close());
   const { accepted, ended, port } = listening;
   return { url: `https://${listening.authority}`, accepted, ended, port, requests, log };
 }
 
-export function answerOk(stream: ServerHttp2Stream): void {
+export function respondOk(stream: ServerHttp2Stream): void {
   stream.respond({ ':status': 200 });
   stream.end('ok');
 }

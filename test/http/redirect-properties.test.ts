@@ -15,7 +15,7 @@ const SECRETS = {
   host: 'example.com',
 };
 
-/** As it stands in a header: each character is a byte. */
+/** As in a header: each character is a byte. */
 const location = fc
   .oneof(
     urlText,

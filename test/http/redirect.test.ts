@@ -106,7 +106,7 @@ const FOR_HOSTS = new Map([
   ['b.test:8080', { 'x-port': '8080' }],
 ]);
 
-/** What is sent at the end of these redirects, which start with what is for `a.test` beside what is for every host. */
+/** The last hop of these redirects, which start with headers for `a.test` and headers for every host. */
 function sentAfter(from: string, ...locations: readonly string[]): Hop {
   const portable = { accept: '*/*', 'x-key': 'any', authorization: 'any' };
   const first = hop({ url: from, headers: { ...portable, 'x-key': 'a' }, portable });

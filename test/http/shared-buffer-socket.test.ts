@@ -8,7 +8,7 @@ import { running, startClient } from './client.ts';
 
 const LENGTH = 1_000_000;
 
-/** A connection to a server that sends so many times one letter, and closes. */
+/** A connection to a server that sends one letter `length` times, and closes. */
 async function connectedTo(letter: string, length = LENGTH): Promise<SharedBufferSocket> {
   const server = await running(
     startRawServer({ onConnect: (socket) => void socket.end(Buffer.alloc(length, letter)) }),
@@ -16,7 +16,7 @@ async function connectedTo(letter: string, length = LENGTH): Promise<SharedBuffe
   return new SharedBufferSocket().connect(server.port, '127.0.0.1');
 }
 
-/** The pieces that come, as they are handed over, read as undici does. */
+/** The pieces that are handed over, read as undici does. */
 async function piecesOf(socket: SharedBufferSocket): Promise<Buffer[]> {
   const pieces: Buffer[] = [];
   socket.on('readable', () => {
@@ -110,6 +110,6 @@ test('a head that arrives in two pieces is complete, whatever is read in between
   expect((await send(`${server.url}/other`)).response?.bytes).toBe(LENGTH);
   cut?.end('content-length: 0\r\n\r\n');
   const { response } = await sent;
-  expect(response?.headers['x-long'] === value).toBe(true); // a difference would be printed at length
+  expect(response?.headers['x-long'] === value).toBe(true); // toBe() would print the whole value
   expect(server.accepted.count).toBe(2);
 });

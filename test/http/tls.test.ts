@@ -104,11 +104,11 @@ describe('a TLS client', () => {
     const origin = await running(tls.startHttps({ tls: none }));
     const { send } = await startClient();
     expect((await send(origin.url)).failed).toMatchObject({
-      failure: { kind: 'tls', code: expect.stringMatching(/ALERT_HANDSHAKE_FAILURE$/) }, // each OpenSSL has its own
+      failure: { kind: 'tls', code: expect.stringMatching(/ALERT_HANDSHAKE_FAILURE$/) }, // the code depends on the version of OpenSSL
     });
   });
 
-  /** What a handshake with a server for these names says: the name it was asked for, or the code of the error. */
+  /** What a handshake with a server for these names says: the name it was serverName for, or the code of the error. */
   async function handshake(
     names: readonly string[],
     hostname: string,
@@ -117,16 +117,16 @@ describe('a TLS client', () => {
     const server = createServer(await serverCertificate({ names }), (socket) => socket.on('error', () => {}));
     const listening = await listen(server);
     onTestFinished(() => listening.close());
-    const asked = once(server, 'secureConnection').then(([socket]: TLSSocket[]) => socket?.servername);
-    const secure = new TlsConnector({ ca: await tls.caPem(), ...more.options });
+    const serverName = once(server, 'secureConnection').then(([socket]: TLSSocket[]) => socket?.servername);
+    const connector = new TlsConnector({ ca: await tls.caPem(), ...more.options });
     const address = { address: '127.0.0.1', port: listening.port };
-    const socket = secure.connect(await (more.via?.(listening.port) ?? address), hostname);
+    const socket = connector.connect(await (more.via?.(listening.port) ?? address), hostname);
     onTestFinished(() => void socket.destroy());
     const failed = once(socket, 'secureConnect').then(
       () => undefined,
       (error: { code: string }) => error.code,
     );
-    return (await failed) ?? asked;
+    return (await failed) ?? serverName;
   }
 
   interface Handshake {
@@ -198,16 +198,16 @@ describe('TlsSessions', () => {
 describe('TlsConnector', () => {
   const NAMES = ['one.test', 'two.test'];
 
-  /** Connects to the server by each name in turn, and tells each time whether a session was resumed. */
+  /** Connects to the server by each name in turn, and returns for each whether a session was resumed. */
   async function resumed(hostnames: readonly string[], options: TlsOptions = {}, insecure = false) {
     const certificate = await serverCertificate({ names: NAMES });
     const server = createServer({ ...certificate, ...options }, (socket) => socket.end('x'));
     const { port, close } = await listen(server);
     onTestFinished(close);
-    const secure = new TlsConnector({ ca: await tls.caPem(), insecure });
+    const connector = new TlsConnector({ ca: await tls.caPem(), insecure });
     const seen: unknown[] = [];
     for (const hostname of hostnames) {
-      const socket = secure.connect({ address: '127.0.0.1', port }, hostname);
+      const socket = connector.connect({ address: '127.0.0.1', port }, hostname);
       let outcome: unknown = 'no handshake';
       socket.once('secureConnect', () => {
         outcome = socket.isSessionReused();

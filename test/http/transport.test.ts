@@ -70,26 +70,28 @@ describe('a hostile server', () => {
     close?(): Promise<void>;
   }
 
-  async function replyOf(starting: Promise<Server>, timeoutMs: number): Promise<AttemptOutcome> {
+  async function outcomeOf(starting: Promise<Server>, timeoutMs: number): Promise<AttemptOutcome> {
     const server = await starting;
     onTestFinished(() => server.close?.());
     const { send } = await startClient();
     return send(server.url, {}, { timeoutMs });
   }
 
-  /** Checks the kind, whether it may be tried again, the message, and that this is one line a person can read. */
+  /** Checks the kind, whether it is retryable, and that the message is one readable line. */
   function expectFailure(
-    reply: AttemptOutcome,
+    outcome: AttemptOutcome,
     kind: FailureKind,
     isRetryable: boolean,
     message: string | RegExp,
   ) {
-    expect(reply.failed?.failure).toMatchObject({
+    expect(outcome.failed?.failure).toMatchObject({
       kind,
       message: typeof message === 'string' ? message : expect.stringMatching(message),
     });
-    expect(reply.failed?.failure.message, 'the message is one readable line').toMatch(/^[\x20-\x7e]{5,200}$/);
-    expect(reply.failed?.isRetryable, 'whether it may be tried again').toBe(isRetryable);
+    expect(outcome.failed?.failure.message, 'the message is one readable line').toMatch(
+      /^[\x20-\x7e]{5,200}$/,
+    );
+    expect(outcome.failed?.isRetryable, 'whether it is retryable').toBe(isRetryable);
   }
 
   test.each<[keyof typeof servers, FailureKind, boolean, string | RegExp]>([
@@ -123,9 +125,9 @@ describe('a hostile server', () => {
     ['mismatchingContentLength', 'protocol', FINAL, MALFORMED],
     ['lengthAndChunked', 'protocol', FINAL, MALFORMED],
   ])('%s without a response is %s (retryable: %s)', async (name, kind, isRetryable, message) => {
-    const reply = await replyOf(servers[name](), 10_000);
-    expectFailure(reply, kind, isRetryable, message);
-    expect(reply.response, 'there is no response').toBeUndefined();
+    const outcome = await outcomeOf(servers[name](), 10_000);
+    expectFailure(outcome, kind, isRetryable, message);
+    expect(outcome.response, 'there is no response').toBeUndefined();
   });
 
   test.each<[keyof typeof servers, FailureKind, boolean, string | RegExp, number]>([
@@ -137,9 +139,9 @@ describe('a hostile server', () => {
     ['hugeChunkSize', 'protocol', FINAL, NOT_HTTP, 0],
   ])('%s in the body is %s (retryable: %s), with the status of the response', async (...row) => {
     const [name, kind, isRetryable, message, bytes] = row;
-    const reply = await replyOf(servers[name](), 10_000);
-    expectFailure(reply, kind, isRetryable, message);
-    expect(reply.response).toMatchObject({ status: 200, bytes });
+    const outcome = await outcomeOf(servers[name](), 10_000);
+    expectFailure(outcome, kind, isRetryable, message);
+    expect(outcome.response).toMatchObject({ status: 200, bytes });
   });
 
   test.each([
@@ -149,15 +151,15 @@ describe('a hostile server', () => {
   ])('a body cut off after "Connection: close" with %s is a reset', async (header, body) => {
     const bytes = `HTTP/1.1 200 OK\r\nConnection: close\r\n${header}\r\n\r\n${body}`;
     const server = startRawServer({ onRequest: ({ socket }) => socket.end(bytes) });
-    const reply = await replyOf(server, 10_000);
-    expectFailure(reply, 'reset', RETRYABLE, CUT_OFF);
-    expect(reply.response).toMatchObject({ status: 200, bytes: 5 });
+    const outcome = await outcomeOf(server, 10_000);
+    expectFailure(outcome, 'reset', RETRYABLE, CUT_OFF);
+    expect(outcome.response).toMatchObject({ status: 200, bytes: 5 });
   });
 
   test('a connection that is reset when it is accepted fails on connect or on the first write', async () => {
-    const reply = await replyOf(hostile.resetOnAccept(), 10_000);
-    expect(reply.failed?.failure.kind).toMatch(/^(connect|reset)$/);
-    expect(reply.failed?.isRetryable).toBe(true);
+    const outcome = await outcomeOf(hostile.resetOnAccept(), 10_000);
+    expect(outcome.failed?.failure.kind).toMatch(/^(connect|reset)$/);
+    expect(outcome.failed?.isRetryable).toBe(true);
   });
 
   test.each(['hangAfterAccept', 'dripHead', 'dripBody'] as const)(
@@ -165,9 +167,9 @@ describe('a hostile server', () => {
     async (name) => {
       const server = await running(servers[name]());
       const { send, agent } = await startClient();
-      const reply = await send(server.url, {}, { timeoutMs: 150 });
-      expectFailure(reply, 'timeout', RETRYABLE, TIME_IS_UP);
-      expect(reply.failed?.failure.code).toBe('ERR_TIMEOUT');
+      const outcome = await send(server.url, {}, { timeoutMs: 150 });
+      expectFailure(outcome, 'timeout', RETRYABLE, TIME_IS_UP);
+      expect(outcome.failed?.failure.code).toBe('ERR_TIMEOUT');
       await server.ended.reached(1);
       expect([server.accepted.count, agent.inFlight]).toEqual([1, 0]);
     },
@@ -195,7 +197,7 @@ describe('a hostile server', () => {
     ['closeAfterAnswer', 200, 2],
     ['finAfterLargeBody', 200, 256 * 1024],
   ])('%s is a response of status %i with %i bytes', async (name, status, bytes) => {
-    const { failed, response } = await replyOf(servers[name](), 10_000);
+    const { failed, response } = await outcomeOf(servers[name](), 10_000);
     expect(failed).toBeUndefined();
     expect(response).toMatchObject({ status, bytes, isTruncated: false });
   });
@@ -231,15 +233,15 @@ describe('a hostile server', () => {
     ['startTlsBehindHttp', 'reset', RETRYABLE, NO_CERTIFICATE, /^UND_ERR_SOCKET$/],
   ])('%s is %s (retryable: %s)', async (name, kind, isRetryable, message, code) => {
     const starters = { ...tls, caPem: () => Promise.reject(new Error('no server')) };
-    const reply = await replyOf(starters[name](), 10_000);
-    expectFailure(reply, kind, isRetryable, message);
-    expect(reply.failed?.failure.code).toMatch(code);
-    expect(reply.response).toBeUndefined();
+    const outcome = await outcomeOf(starters[name](), 10_000);
+    expectFailure(outcome, kind, isRetryable, message);
+    expect(outcome.failed?.failure.code).toMatch(code);
+    expect(outcome.response).toBeUndefined();
   });
 
   test('a server that requires a client certificate fails without one', async () => {
-    const { failed } = await replyOf(tls.startMutualTls(), 10_000);
-    expect(failed?.failure.kind).toMatch(/^(tls|reset)$/); // with TLS 1.3 it says so after the handshake, or hangs up
+    const { failed } = await outcomeOf(tls.startMutualTls(), 10_000);
+    expect(failed?.failure.kind).toMatch(/^(tls|reset)$/); // with TLS 1.3 an alert after the handshake, or a closed connection
     expect(failed?.failure.message).toMatch(/^[\x20-\x7e]{5,80}$/);
   });
 

@@ -16,12 +16,12 @@ import { startProcess } from '../../origin/run-cli.ts';
 import { tempDir } from '../../origin/temp-dir.ts';
 
 describe('NameLookup', () => {
-  const answer = (address: string) => ({ addresses: [address], ttlMs: 60_000 });
+  const records = (address: string) => ({ addresses: [address], ttlMs: 60_000 });
 
-  const answers =
+  const resolvesTo =
     (address: string): LookupFunction =>
     async () =>
-      answer(address);
+      records(address);
 
   const fails =
     (code: string): LookupFunction =>
@@ -36,59 +36,59 @@ describe('NameLookup', () => {
     readonly family?: NameLookupOptions['family'];
   }
 
-  /** A source whose name servers say 192.0.2.1 and whose system says 192.0.2.2, unless told otherwise. */
+  /** A lookup whose name servers resolve to 192.0.2.1 and whose system to 192.0.2.2, unless given. */
   function start({
-    servers = answers('192.0.2.1'),
-    system = answers('192.0.2.2'),
+    servers = resolvesTo('192.0.2.1'),
+    system = resolvesTo('192.0.2.2'),
     hosts = {},
     family,
   }: Fakes = {}) {
-    const asked: string[] = [];
-    const ended: (string | undefined)[] = [];
+    const queries: string[] = [];
+    const recorded: (string | undefined)[] = [];
     const clock = { nowMs: 0 };
     let hostsRead = 0;
-    const noting = (who: string, lookUp: LookupFunction) => ({
+    const recording = (who: string, lookUp: LookupFunction) => ({
       lookUp: (name: string, isWanted = () => true) => {
         if (!isWanted()) throw new Error('not wanted');
-        asked.push(`${who} ${name}`);
+        queries.push(`${who} ${name}`);
         return lookUp(name);
       },
-      close: () => void asked.push(`close ${who}`),
+      close: () => void queries.push(`close ${who}`),
     });
-    const source = new NameLookup({
+    const lookup = new NameLookup({
       now: () => clock.nowMs,
       readHosts: async () => {
         hostsRead += 1;
         return new Map(Object.entries(hosts));
       },
-      servers: noting('servers', servers),
-      system: system === 'none' ? undefined : noting('system', system),
-      monitor: { record: (_, code) => void ended.push(code) },
+      servers: recording('servers', servers),
+      system: system === 'none' ? undefined : recording('system', system),
+      monitor: { record: (_, code) => void recorded.push(code) },
       family,
     });
-    const addresses = async (name: string) => (await source.lookUp(name)).addresses;
-    return { source, addresses, asked, ended, clock, hostsRead: () => hostsRead };
+    const addresses = async (name: string) => (await lookup.lookUp(name)).addresses;
+    return { lookup, addresses, queries, recorded, clock, hostsRead: () => hostsRead };
   }
 
   test('queries the name servers', async () => {
-    const { addresses, asked, ended } = start();
+    const { addresses, queries, recorded } = start();
     expect(await addresses('a.test')).toEqual(['192.0.2.1']);
-    expect([asked, ended]).toEqual([['servers a.test'], [undefined]]);
+    expect([queries, recorded]).toEqual([['servers a.test'], [undefined]]);
   });
 
   test('queries nothing for a name in the hosts file, which is read once', async () => {
-    const { addresses, asked, hostsRead } = start({
+    const { addresses, queries, hostsRead } = start({
       hosts: { 'a.test': ['192.0.2.9', '::9'] },
     });
     expect(await addresses('a.test')).toEqual(['192.0.2.9', '::9']);
     expect(await addresses('a.test')).toEqual(['192.0.2.9', '::9']);
-    expect([asked, hostsRead()]).toEqual([[], 1]);
+    expect([queries, hostsRead()]).toEqual([[], 1]);
   });
 
   test.each(['localhost', 'app.localhost', 'a.b.localhost'])('resolves %s to this machine', async (name) => {
-    const { addresses, asked } = start();
+    const { addresses, queries } = start();
     expect(await addresses(name)).toEqual(['127.0.0.1', '::1']);
-    expect(asked).toEqual([]);
+    expect(queries).toEqual([]);
   });
 
   test('resolves localhost to the hosts file, then to both loopback addresses', async () => {
@@ -97,13 +97,13 @@ describe('NameLookup', () => {
   });
 
   test.each(['nope.invalid', 'invalid'])('finds no %s, without a query', async (name) => {
-    const { addresses, asked } = start();
+    const { addresses, queries } = start();
     await expect(addresses(name)).rejects.toMatchObject({
       kind: 'dns',
       code: 'ENOTFOUND',
       message: `ENOTFOUND ${name}: there is no such name`,
     });
-    expect(asked).toEqual([]);
+    expect(queries).toEqual([]);
   });
 
   test.each([
@@ -119,9 +119,9 @@ describe('NameLookup', () => {
   });
 
   test.each(['intranet', 'printer.local', 'local'])('looks %s up by the system', async (name) => {
-    const { addresses, asked } = start();
+    const { addresses, queries } = start();
     expect(await addresses(name)).toEqual(['192.0.2.2']);
-    expect(asked).toEqual([`system ${name}`]);
+    expect(queries).toEqual([`system ${name}`]);
   });
 
   test.each(['intranet', 'printer.local'])('looks %s up by the name servers of the user', async (name) => {
@@ -131,16 +131,16 @@ describe('NameLookup', () => {
   test.each(['ESERVFAIL', 'EREFUSED', 'ETIMEOUT', 'ECONNREFUSED'])(
     'queries the system after %s',
     async (code) => {
-      const { addresses, asked, ended } = start({ servers: fails(code) });
+      const { addresses, queries, recorded } = start({ servers: fails(code) });
       expect(await addresses('a.test')).toEqual(['192.0.2.2']);
-      expect([asked, ended]).toEqual([['servers a.test', 'system a.test'], [undefined]]);
+      expect([queries, recorded]).toEqual([['servers a.test', 'system a.test'], [undefined]]);
     },
   );
 
   test.each(['ENOTFOUND', 'ENODATA', 'EBADNAME'])('queries nothing else after %s', async (code) => {
-    const { addresses, asked, ended } = start({ servers: fails(code) });
+    const { addresses, queries, recorded } = start({ servers: fails(code) });
     await expect(addresses('a.test')).rejects.toMatchObject({ code });
-    expect([asked, ended]).toEqual([['servers a.test'], [code]]);
+    expect([queries, recorded]).toEqual([['servers a.test'], [code]]);
   });
 
   test('reports the negative answer of the system', async () => {
@@ -149,26 +149,26 @@ describe('NameLookup', () => {
   });
 
   test('does not query the system if the user named name servers', async () => {
-    const { addresses, ended } = start({ servers: fails('EREFUSED'), system: 'none' });
+    const { addresses, recorded } = start({ servers: fails('EREFUSED'), system: 'none' });
     await expect(addresses('a.test')).rejects.toMatchObject({ code: 'EREFUSED' });
-    expect(ended).toEqual(['EREFUSED']);
+    expect(recorded).toEqual(['EREFUSED']);
   });
 
   test('skips a system that failed as well for 30 s', async () => {
-    const { addresses, asked, clock } = start({ servers: fails('ETIMEOUT'), system: fails('EAI_AGAIN') });
-    const askedSystem = () => asked.filter((line) => line.startsWith('system'));
+    const { addresses, queries, clock } = start({ servers: fails('ETIMEOUT'), system: fails('EAI_AGAIN') });
+    const systemQueries = () => queries.filter((line) => line.startsWith('system'));
     await expect(addresses('a.test')).rejects.toMatchObject({ code: 'ETIMEOUT' });
     clock.nowMs += 29_999;
     await expect(addresses('b.test')).rejects.toMatchObject({ code: 'ETIMEOUT' });
-    expect(askedSystem()).toEqual(['system a.test']);
+    expect(systemQueries()).toEqual(['system a.test']);
     clock.nowMs += 1;
     await expect(addresses('c.test')).rejects.toMatchObject({ code: 'ETIMEOUT' });
-    expect(askedSystem()).toEqual(['system a.test', 'system c.test']);
+    expect(systemQueries()).toEqual(['system a.test', 'system c.test']);
   });
 
   test('close() ends lookups in flight without a query to the system, and records no failure', async () => {
     let end = () => {};
-    const { source, addresses, asked, ended } = start({
+    const { lookup, addresses, queries, recorded } = start({
       servers: (name) =>
         new Promise((_, reject) => {
           end = () => reject(dnsError(name, 'ECANCELLED'));
@@ -177,10 +177,10 @@ describe('NameLookup', () => {
     const waiting = addresses('a.test');
     await Promise.resolve();
     await Promise.resolve();
-    source.close();
+    lookup.close();
     end();
     await expect(waiting).rejects.toMatchObject({ code: 'ECANCELLED' });
-    expect([asked, ended]).toEqual([['servers a.test', 'close servers', 'close system'], []]);
+    expect([queries, recorded]).toEqual([['servers a.test', 'close servers', 'close system'], []]);
   });
 });
 
@@ -218,7 +218,7 @@ describe('SystemResolver', () => {
   });
 
   test('fails with a DNS error for an unknown name', async () => {
-    const name = `${'x'.repeat(64)}.test`; // refused before anybody is asked
+    const name = `${'x'.repeat(64)}.test`; // refused before anybody is queries
     await expect(new SystemResolver(undefined).lookUp(name)).rejects.toMatchObject({
       kind: 'dns',
       code: expect.stringMatching(/^E/),
@@ -234,10 +234,10 @@ describe('SystemResolver', () => {
 
   test('looks two names up at a time, and close() rejects those that wait', async () => {
     const system = new SystemResolver(undefined);
-    const asked = Array.from({ length: 4 }, () => system.lookUp('localhost'));
+    const queries = Array.from({ length: 4 }, () => system.lookUp('localhost'));
     system.close();
-    const ended = await Promise.allSettled(asked);
-    expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
+    const recorded = await Promise.allSettled(queries);
+    expect(recorded.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
   });
 });
 
@@ -288,44 +288,44 @@ describe('readHostsFile()', () => {
 });
 
 describe('DnsFailureMonitor', () => {
-  /** What is said when look-ups end with these codes, one name each. */
-  function said(
+  /** The warnings after lookups with these codes, one name each. */
+  function warningsAfter(
     codes: readonly (string | undefined)[],
     nameOf = (index: number) => `${index}.test`,
   ): string[] {
     const messages: string[] = [];
-    const trouble = new DnsFailureMonitor({
+    const monitor = new DnsFailureMonitor({
       warn: (message) => messages.push(message),
       servers: () => ['192.0.2.53', '[::1]:5353'],
     });
-    for (const [index, code] of codes.entries()) trouble.record(nameOf(index), code);
+    for (const [index, code] of codes.entries()) monitor.record(nameOf(index), code);
     return messages;
   }
 
   const times = (count: number, code: string | undefined) => Array.from({ length: count }, () => code);
 
   test('warns once that most lookups fail, with the name servers and the reason', () => {
-    expect(said(times(50, 'ETIMEOUT'))).toEqual([
+    expect(warningsAfter(times(50, 'ETIMEOUT'))).toEqual([
       'most names cannot be looked up (name servers: 192.0.2.53, [::1]:5353): ETIMEOUT, the name server does not answer in time; --dns-server asks another one',
     ]);
   });
 
   test('warns at the fifth name', () => {
-    expect(said(times(4, 'EREFUSED'))).toEqual([]);
-    expect(said(times(5, 'EREFUSED'))).toHaveLength(1);
+    expect(warningsAfter(times(4, 'EREFUSED'))).toEqual([]);
+    expect(warningsAfter(times(5, 'EREFUSED'))).toHaveLength(1);
   });
 
   test('warns when more lookups have failed than succeeded', () => {
     const mixed = [...times(10, undefined), ...times(10, 'ESERVFAIL')];
-    expect(said(mixed)).toEqual([]);
-    expect(said([...mixed, 'ESERVFAIL'])).toHaveLength(1);
+    expect(warningsAfter(mixed)).toEqual([]);
+    expect(warningsAfter([...mixed, 'ESERVFAIL'])).toHaveLength(1);
   });
 
   test.each(['ENOTFOUND', 'ENODATA', 'EBADNAME'])('%s is not a failure', (code) => {
-    expect(said(times(50, code))).toEqual([]);
+    expect(warningsAfter(times(50, code))).toEqual([]);
   });
 
   test('does not warn if one name fails repeatedly', () => {
-    expect(said(times(50, 'ESERVFAIL'), () => 'a.test')).toEqual([]);
+    expect(warningsAfter(times(50, 'ESERVFAIL'), () => 'a.test')).toEqual([]);
   });
 });

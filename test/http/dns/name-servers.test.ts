@@ -94,10 +94,10 @@ test.each<Families>(['both', 'ipv4-first'])(
   'close() fails queries in flight and later ones (%s)',
   async (families) => {
     const { server, names, lookUp } = await start({ silent: true }, families);
-    const asked = lookUp();
+    const inFlight = lookUp();
     names.close();
-    const ended = await Promise.allSettled([asked, lookUp()]);
-    expect(ended).toMatchObject([{ reason: { code: 'ECANCELLED' } }, { reason: { code: 'ECANCELLED' } }]);
+    const outcomes = await Promise.allSettled([inFlight, lookUp()]);
+    expect(outcomes).toMatchObject([{ reason: { code: 'ECANCELLED' } }, { reason: { code: 'ECANCELLED' } }]);
     const other = new NameServers({ servers: [server.address], families: 'ipv6' });
     server.set('a.test', { aaaa: AAAA });
     await other.lookUp('a.test'); // what was sent before it has come by now

@@ -5,8 +5,8 @@ import { NameLookup, readHostsFile, SystemResolver } from '../../../src/http/dns
 import { NameServers } from '../../../src/http/dns/name-servers.ts';
 import { ConnectError } from '../../../src/http/network-errors.ts';
 
-// Run by a test as a process of its own: says in JSON how things fail when no file can be opened any more.
-const source = new NameLookup({
+// A test runs this as a process of its own. It prints in JSON how operations fail when no file can be opened.
+const lookup = new NameLookup({
   now: () => performance.now(),
   readHosts: async () => new Map(),
   servers: new NameServers({ servers: ['127.0.0.1:9'], families: 'ipv4', firstTryMs: 10 }),
@@ -14,32 +14,32 @@ const source = new NameLookup({
   monitor: { record: () => {} },
 });
 const held: number[] = [];
-// What loaded this script goes on closing files for a while: until a hundred turns have freed none.
+// The loader of this script still closes files for a while: hold descriptors until 100 turns have freed none.
 for (let turns = 0; turns < 100; turns += 1) {
   const freed = holdAll();
   held.push(...freed);
   if (freed.length > 0) turns = 0;
   await new Promise((resolve) => setTimeout(resolve, 2));
 }
-const said = {
-  connect: await withoutAny(() => dial()),
+const outcomes = {
+  connect: await withoutAny(() => connectDirectly()),
   'hosts file': await withoutAny(() => readHostsFile()),
-  'name of the name servers': await withoutAny(() => source.lookUp('name.of.no.one.test')),
-  'name of the system': await withoutAny(() => source.lookUp('nameofnoone')),
+  'name of the name servers': await withoutAny(() => lookup.lookUp('name.of.no.one.test')),
+  'name of the system': await withoutAny(() => lookup.lookUp('nameofnoone')),
 };
 for (const descriptor of held) closeSync(descriptor);
 console.log(
-  JSON.stringify({ ...said, 'unknown name afterwards': await refusal(source.lookUp('nothing.invalid')) }),
+  JSON.stringify({ ...outcomes, 'unknown name afterwards': await refusal(lookup.lookUp('nothing.invalid')) }),
 );
 
-/** How it fails when no descriptor is left: one that is closed in the meantime is taken at once. */
+/** How an operation fails when no descriptor is left. One that is closed meanwhile is taken at once. */
 async function withoutAny(start: () => Promise<unknown>): Promise<string> {
   const hold = () => held.push(...holdAll());
   hold();
   const holding = setInterval(hold, 1);
-  const said = await refusal(start());
+  const outcomes = await refusal(start());
   clearInterval(holding);
-  return said;
+  return outcomes;
 }
 
 function holdAll(): number[] {
@@ -53,7 +53,7 @@ function holdAll(): number[] {
   }
 }
 
-function dial(): Promise<never> {
+function connectDirectly(): Promise<never> {
   return new Promise((_, reject) => {
     connect(9, '127.0.0.1').once('error', (error: Error & { code?: string }) => {
       diagnoseConnectError(new ConnectError('connect', error.code, error.message), '127.0.0.1', reject);

@@ -14,19 +14,19 @@ import { Tally } from '../../origin/tally.ts';
 import { running, startClient } from '../client.ts';
 
 describe('Resolver', () => {
-  const ANSWER = { addresses: ['192.0.2.1'], ttlMs: 60_000 };
+  const RECORDS = { addresses: ['192.0.2.1'], ttlMs: 60_000 };
 
-  /** A resolver on a clock that stands still, whose look-ups are noted and answered by `lookUp`. */
+  /** A resolver on a clock that the test sets, whose lookups are recorded and resolved by `lookUp`. */
   function startResolver(
-    lookUp: LookupFunction = async () => ANSWER,
+    lookUp: LookupFunction = async () => RECORDS,
     options: Partial<ResolverOptions> = {},
   ) {
-    const asked: string[] = [];
+    const lookups: string[] = [];
     const clock = { nowMs: 1000 };
     const resolver = new Resolver({
       now: () => clock.nowMs,
       lookUp: (name) => {
-        asked.push(name);
+        lookups.push(name);
         return lookUp(name);
       },
       ...options,
@@ -35,15 +35,15 @@ describe('Resolver', () => {
       new Promise((done, fail) => {
         resolver.resolve(name, port, (error, found) => (error === undefined ? done(found) : fail(error)));
       });
-    /** What `resolve` calls back with before it returns. */
-    const known = (name: string) => {
+    /** What `resolve` reports before it returns. */
+    const cached = (name: string) => {
       let given: Error | readonly string[] | undefined;
       resolver.resolve(name, 80, (error, found) => {
         given = error ?? found;
       });
       return given;
     };
-    return { asked, clock, resolver, resolve, known };
+    return { lookups, clock, resolver, resolve, cached };
   }
 
   const failing = (code: string): LookupFunction => {
@@ -53,10 +53,10 @@ describe('Resolver', () => {
   const never = new Promise<never>(() => {});
 
   test('shares one lookup between concurrent requests for a name', async () => {
-    const { asked, resolve } = startResolver();
+    const { lookups, resolve } = startResolver();
     const all = await Promise.all(Array.from({ length: 50 }, () => resolve('a.test')));
     expect(all).toEqual(Array.from({ length: 50 }, () => ['192.0.2.1']));
-    expect(asked).toEqual(['a.test']);
+    expect(lookups).toEqual(['a.test']);
   });
 
   test.each([
@@ -68,64 +68,66 @@ describe('Resolver', () => {
   ])(
     'caches records with a TTL of %d ms for %d ms, and returns them synchronously',
     async (ttlMs, heldMs) => {
-      const { clock, resolve, known } = startResolver(async () => ({ ...ANSWER, ttlMs }));
+      const { clock, resolve, cached } = startResolver(async () => ({ ...RECORDS, ttlMs }));
       await resolve('a.test');
       clock.nowMs += heldMs - 1;
-      expect(known('a.test')).toEqual(['192.0.2.1']);
+      expect(cached('a.test')).toEqual(['192.0.2.1']);
       clock.nowMs += 1;
-      expect(known('a.test')).toBeUndefined();
+      expect(cached('a.test')).toBeUndefined();
     },
   );
 
   test.each(['ENOTFOUND', 'ENODATA', 'EBADNAME'])('caches %s for 5 s', async (code) => {
-    const { asked, clock, resolve, known } = startResolver(failing(code));
+    const { lookups, clock, resolve, cached } = startResolver(failing(code));
     await expect(resolve('a.test')).rejects.toMatchObject({ code });
     clock.nowMs += 4_999;
-    expect(known('a.test')).toMatchObject({ kind: 'dns', code });
+    expect(cached('a.test')).toMatchObject({ kind: 'dns', code });
     clock.nowMs += 1;
     await expect(resolve('a.test')).rejects.toMatchObject({ code });
-    expect(asked).toHaveLength(2);
+    expect(lookups).toHaveLength(2);
   });
 
   test.each(['ESERVFAIL', 'EREFUSED', 'ETIMEOUT', 'ECONNREFUSED', 'EAI_AGAIN'])(
     'reports %s to all that wait, and does not cache it',
     async (code) => {
-      let isBroken = true;
-      const { asked, resolve } = startResolver((name) => (isBroken ? failing(code)(name) : startOk()));
-      const told = await Promise.allSettled([resolve('a.test'), resolve('a.test')]);
-      expect(told.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-      isBroken = false;
+      let isFailing = true;
+      const { lookups, resolve } = startResolver((name) =>
+        isFailing ? failing(code)(name) : resolveRecords(),
+      );
+      const outcomes = await Promise.allSettled([resolve('a.test'), resolve('a.test')]);
+      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      isFailing = false;
       expect(await resolve('a.test')).toEqual(['192.0.2.1']);
-      expect(asked).toHaveLength(2);
+      expect(lookups).toHaveLength(2);
     },
   );
 
-  function startOk() {
-    return Promise.resolve(ANSWER);
+  function resolveRecords() {
+    return Promise.resolve(RECORDS);
   }
 
   test.each(['192.0.2.7', '::1', '2001:db8::1', '::ffff:127.0.0.1'])(
     'does not look up the address %s',
     (address) => {
-      const { asked, known } = startResolver();
-      expect(known(address)).toEqual([address]);
-      expect(asked).toEqual([]);
+      const { lookups, cached } = startResolver();
+      expect(cached(address)).toEqual([address]);
+      expect(lookups).toEqual([]);
     },
   );
 
   test('ignores a dot at the end of a name', async () => {
-    const { asked, resolve } = startResolver();
+    const { lookups, resolve } = startResolver();
     await resolve('a.test.');
     await resolve('a.test');
-    expect(asked).toEqual(['a.test']);
+    expect(lookups).toEqual(['a.test']);
   });
 
   test.each([
     [6, '192.0.2.7'],
     [4, '2001:db8::1'],
   ] as const)('with IPv%d only, fails for good for the address %s', (family, address) => {
-    const { known } = startResolver(undefined, { family });
-    expect(known(address)).toMatchObject({
+    const { cached } = startResolver(undefined, { family });
+    expect(cached(address)).toMatchObject({
       kind: 'dns',
       code: 'ENODATA',
       message: `ENODATA ${address}: there is no IPv${family} address, and --ipv${family} asks for one`,
@@ -138,11 +140,11 @@ describe('Resolver', () => {
       { host: 'a.test', port: 80, addresses },
       { host: '192.0.2.7', port: 80, addresses },
     ]);
-    const { asked, resolve } = startResolver(undefined, { findOverride });
+    const { lookups, resolve } = startResolver(undefined, { findOverride });
     expect(await resolve('a.test')).toEqual(addresses);
     expect(await resolve('a.test.')).toEqual(addresses);
     expect(await resolve('192.0.2.7')).toEqual(addresses);
-    expect(asked).toEqual([]);
+    expect(lookups).toEqual([]);
     expect(await resolve('a.test', 443)).toEqual(['192.0.2.1']);
   });
 
@@ -162,13 +164,13 @@ describe('Resolver', () => {
   ])('with %j, looks up at most %d names at once', async (options, max) => {
     const started = new Tally();
     const answered = new Tally();
-    let underWay = 0;
+    let inFlight = 0;
     let most = 0;
     const { resolve } = startResolver(async () => {
-      most = Math.max(most, ++underWay);
+      most = Math.max(most, ++inFlight);
       if (started.add() <= max) await answered.reached(1);
-      underWay--;
-      return ANSWER;
+      inFlight--;
+      return RECORDS;
     }, options);
     const all = Promise.all(Array.from({ length: 200 }, (_, i) => resolve(`${i}.test`)));
     await started.reached(max);
@@ -178,7 +180,7 @@ describe('Resolver', () => {
   });
 
   test('fails a lookup that takes too long, and starts the next one', async () => {
-    const { resolve } = startResolver((name) => (name === 'slow.test' ? never : startOk()), {
+    const { resolve } = startResolver((name) => (name === 'slow.test' ? never : resolveRecords()), {
       timeoutMs: 20,
       maxLookups: 1,
     });
@@ -195,7 +197,7 @@ describe('Resolver', () => {
 
   test('starts no waiting lookup after close()', async () => {
     const ended = new Tally();
-    const { asked, resolver, resolve } = startResolver(() => ended.reached(1).then(startOk), {
+    const { lookups, resolver, resolve } = startResolver(() => ended.reached(1).then(resolveRecords), {
       maxLookups: 1,
       onClose: () => ended.add(),
     });
@@ -205,13 +207,13 @@ describe('Resolver', () => {
     resolver.close();
     await first;
     await Promise.resolve();
-    expect(asked).toEqual(['a.test']);
+    expect(lookups).toEqual(['a.test']);
   });
 
   test('caches at most maxEntries names, and evicts the oldest first', async () => {
-    const { asked, resolve } = startResolver(undefined, { maxEntries: 3 });
+    const { lookups, resolve } = startResolver(undefined, { maxEntries: 3 });
     for (const name of ['a', 'b', 'c', 'd', 'b', 'c', 'd', 'a']) await resolve(name);
-    expect(asked).toEqual(['a', 'b', 'c', 'd', 'a']);
+    expect(lookups).toEqual(['a', 'b', 'c', 'd', 'a']);
   });
 
   test.each([
