@@ -21,7 +21,7 @@ export type { FailedResult, KeptBody, OkResult, Redirect, Result } from './model
 
 /** The options of `fanout()`. */
 export interface FanoutOptions extends RunSettings {
-  /** Aborts the run: what is under way is ended, and the loop over the results throws the reason. */
+  /** Aborts the run: requests in flight are ended, and the loop over the results throws the reason. */
   readonly signal?: AbortSignal | undefined;
   /** Where HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read, such as `process.env`. Default: nowhere. */
   readonly proxyEnvironment?: Readonly<Record<string, string | undefined>> | undefined;
@@ -30,9 +30,9 @@ export interface FanoutOptions extends RunSettings {
 /**
  * Fetches URLs in bulk and gives each result as it finishes.
  *
- * - `urls` is read only as far as the queue has room, so it may be endless.
+ * - `urls` is read only while the queue has room, so it may be endless.
  * - Every URL ends in exactly one result; a failed one is a value with `ok: false`, and nothing is thrown for it.
- * - Leaving the loop ends everything that is under way.
+ * - Leaving the loop ends all requests in flight.
  *
  *     for await (const result of fanout(['https://example.com/'], { concurrency: 8 })) {
  *       console.log(result.ok, result.status, result.url);

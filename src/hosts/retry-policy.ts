@@ -10,7 +10,7 @@ export interface RetryPolicy {
   readonly maxRetryAfterMs: number;
 }
 
-/** An attempt that failed, as far as a retry depends on it. */
+/** What a retry depends on. */
 export interface FailedAttempt {
   /** Attempts so far, this one included. */
   readonly attempts: number;

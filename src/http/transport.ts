@@ -52,7 +52,7 @@ export interface AttemptRequest {
   readonly needsBody?: (status: number, headers: ResponseHeaders) => boolean;
 }
 
-/** The response to one hop, its body read as far as it was wanted. */
+/** The response to one hop. Its body was read up to the limit of bytes. */
 export interface HttpResponse {
   readonly status: number;
   readonly statusText: string;

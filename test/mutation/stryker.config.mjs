@@ -3,26 +3,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /*
- * Mutation testing of one of the pure rooms, see docs/testing.md:
+ * Mutation testing of one of the folders that only decide, see docs/testing.md:
  *
- *     ROOM=queue npx --package @stryker-mutator/core@9.6.1 stryker run test/mutation/stryker.config.mjs
+ *     FOLDER=core npx --package @stryker-mutator/core@9.6.1 stryker run test/mutation/stryker.config.mjs
  */
 
 /** Tests that are about speed, memory or other processes: what they alone would notice counts as survived. */
 const SKIPPED_TESTS = [
   'keeps a few bytes', 'bomb', 'take time in proportion', '100,000 URLs', '100,000 texts', 'far longer than the limit', '1 MiB that comes', 'none of an endless', 'many pages',
-  'room reserved', 'start at once', 'any byte may be', 'ends anywhere', 'of about 1 MiB', 'growing and shrinking', '10,000 lanes',
+  'room reserved', 'start at once', 'any byte may be', 'ends anywhere', 'of about 1 MiB', 'growing and shrinking', '10,000 keys',
 ]; // biome-ignore format: a list
 
 /** Files of tests that start processes, or of which a single one takes seconds. */
-const SKIPPED_FILES = /lanes-(cost|model)|seen-keys|open-file|killed|refused\.test/;
+const SKIPPED_FILES = /scheduler-(cost|model)|hash-set|read-stream|killed|refused\.test/;
 
-/** What is left out: the set of keys has no tests left without those of its speed, a file is opened by processes. */
-const NOT_MUTATED = ['src/input/seen-keys.ts', 'src/input/open-file.ts'];
+/** Left out: without the tests of its speed the set of keys has none. */
+const NOT_MUTATED = ['src/input/hash-set.ts'];
 
-const { ROOM = 'queue', MUTATE = `src/${ROOM}/**/*.ts` } = process.env;
+const { FOLDER = 'core', MUTATE = `src/${FOLDER}/**/*.ts` } = process.env;
 
-process.env.MUTATION_TESTS = testsOf(`test/${ROOM}`).join(',');
+process.env.MUTATION_TESTS = testsOf(`test/${FOLDER}`).join(',');
 process.env.MUTATION_SKIP = SKIPPED_TESTS.join('|');
 process.env.MUTATION_LOG ??= join(tmpdir(), `fanout-mutation-${process.pid}.jsonl`);
 
