@@ -103,7 +103,7 @@ const FILES = [
 
 /** Runs the program with all of the secrets. Resolves to everything that it wrote to streams and files. */
 async function written(args: readonly string[], options: CliOptions = {}) {
-  const all = ['fetch', ...FLAGS, ...FILES, '--retries', '0', '--timeout', '1s', ...args];
+  const all = ['fetch', ...FLAGS, ...FILES, '--retries', '0', '--timeout', '500ms', ...args];
   await writeFile(join(cwd, 'baseline.jsonl'), '');
   const { code, stdout, stderr } = await runCli(all, { cwd, env: ENV, ...options });
   const names = (await readdir(cwd)).filter((name) => name !== CONFIG_NAME);

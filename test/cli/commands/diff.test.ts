@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Result } from '../../src/model/result.ts';
-import { failedResult, okResult } from '../model/a-result.ts';
-import { runCli } from '../origin/run-cli.ts';
-import { tempDir } from '../origin/temp-dir.ts';
-import { hostileResults, UNPRINTABLE } from '../output/hostile.ts';
-import { failures } from '../output/reports/report-of.ts';
-import { aFile } from './an-origin.ts';
-import { lines, recordFile } from './records.ts';
-import { runInProcess } from './run-in-process.ts';
+import type { Result } from '../../../src/model/result.ts';
+import { failedResult, okResult } from '../../model/a-result.ts';
+import { runCli } from '../../origin/run-cli.ts';
+import { tempDir } from '../../origin/temp-dir.ts';
+import { hostileResults, UNPRINTABLE } from '../../output/hostile.ts';
+import { failures } from '../../output/reports/report-of.ts';
+import { aFile } from '../an-origin.ts';
+import { lines, recordFile } from '../records.ts';
+import { runInProcess } from '../run-in-process.ts';
 
 const at = (path: string, result: Result): Result => ({ ...result, url: `https://example.com/${path}` });
 

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS, toFlags } from '../../../src/cli/command-specs.ts';
 import { toBashScript, toFishScript, toZshScript } from '../../../src/cli/commands/completion.ts';
-import { startUp, TypedShell } from './typed.ts';
+import { runInProcess } from '../run-in-process.ts';
+import { startUp, TypedShell } from './typed-shell.ts';
 
 const run = promisify(execFile);
 
@@ -41,6 +42,33 @@ await mkdir(join(directory, 'pages-of-may'));
 await writeFile(join(directory, 'pages.txt'), '');
 await writeFile(join(directory, 'list.txt'), '');
 afterAll(() => rm(directory, { recursive: true, force: true }));
+
+describe('fanout completion', () => {
+  it.each([
+    ['bash', /\ncomplete -F _fanout fanout\n$/],
+    ['zsh', /^#compdef fanout\n/],
+    ['fish', /\ncomplete -c fanout -f\n/],
+  ])('writes the script for %s', async (shell, script) => {
+    const { code, stdout, stderr } = await runInProcess(['completion', shell]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(script);
+    expect(stdout).toContain('per-host');
+  });
+
+  it('lists the supported shells if it gets another', async () => {
+    expect(await runInProcess(['completion', 'tcsh'])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: 'fanout: Cannot make completions for "tcsh": it must be one of bash, zsh, fish\n',
+    });
+  });
+
+  it('requires the name of a shell', async () => {
+    const { code, stdout, stderr } = await runInProcess(['completion']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain("Missing required argument 'shell'");
+  });
+});
 
 describe.each([
   ['bash', 'bash --noprofile --rcfile .bash-start -i', '.bash-start', toBashScript(COMMANDS)],
