@@ -10,6 +10,8 @@ export type AddressPolicy = (address: string) => string | undefined;
  * The addresses that `--deny-private` refuses, and what each is, with its article: the rows of the IANA Special-Purpose
  * Address Registries (RFC 6890) that are not globally reachable, and everything that is not unicast. A narrower range comes
  * before a wider one. IPv6 addresses that embed an IPv4 address are not here: the IPv4 address decides.
+ *
+ * ipaddr.js has ranges as well, but not all of these, and without the networks for the messages. A test compares the two.
  */
 export const SPECIAL_RANGES: Readonly<Record<string, string>> = {
   '0.0.0.0/8': 'an address of "this network"', // RFC 791, 3.2; 0.0.0.0 reaches the machine itself

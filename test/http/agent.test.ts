@@ -74,7 +74,7 @@ describe('Agent.dispatch()', () => {
   });
 });
 
-describe('Agent keeps', () => {
+describe('Agent with its connections', () => {
   test.each([
     ['a plain origin', startOrigin],
     ['a TLS origin', startHttps],
