@@ -6,10 +6,17 @@ import type { ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/tra
 import { errorCode, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 
-const CONNECT_TIMEOUT_MS = 5000;
 const RECONNECT_PAUSE_MS = 500;
-/** The client reconnects after two pings without response, so a broker that hangs is noticed within 30 s. */
-const PING_INTERVAL_MS = 10_000;
+
+interface BrokerTiming {
+  /** How long one attempt to connect may take. */
+  readonly connectTimeoutMs: number;
+  /** The client reconnects after two pings without response. */
+  readonly pingIntervalMs: number;
+}
+
+/** A broker that hangs is noticed within 30 s. */
+const DEFAULT_TIMING: BrokerTiming = { connectTimeoutMs: 5000, pingIntervalMs: 10_000 };
 
 /** The host name that Node checks a certificate for when it was given none. */
 const DEFAULT_HOST = 'localhost';
@@ -45,12 +52,17 @@ export interface Broker {
  * Connects to the broker. Throws a `UsageError` when it cannot be reached, refuses the credentials, is too old, or has no
  * JetStream. Later, `warn` is called when the connection is lost and when it is back.
  */
-export async function connectBroker(address: BrokerAddress, warn: (text: string) => void): Promise<Broker> {
+export async function connectBroker(
+  address: BrokerAddress,
+  warn: (text: string) => void,
+  timing: BrokerTiming = DEFAULT_TIMING,
+): Promise<Broker> {
   const nats = await loadNats();
   const servers = address.servers.map((server) => printable(server, 200)).join(',');
   let connection: NatsConnection;
   try {
-    connection = await closingSocketsOnError(() => nats.transport.connect(connectionOptions(address, nats)));
+    const options = connectionOptions(address, timing, nats);
+    connection = await closingSocketsOnError(() => nats.transport.connect(options));
   } catch (error) {
     const isRefused = error instanceof nats.transport.AuthorizationError;
     const reason = isRefused ? 'it refuses the credentials' : reasonOf(error);
@@ -127,17 +139,21 @@ async function loadNats(): Promise<Nats> {
   }
 }
 
-function connectionOptions(address: BrokerAddress, { transport }: Nats): ConnectionOptions {
+function connectionOptions(
+  address: BrokerAddress,
+  { connectTimeoutMs, pingIntervalMs }: BrokerTiming,
+  { transport }: Nats,
+): ConnectionOptions {
   const { servers, user, password, token, credentials, ca, isSecure } = address;
   return {
     servers: [...servers],
     name: 'fanout',
-    timeout: CONNECT_TIMEOUT_MS,
+    timeout: connectTimeoutMs,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_PAUSE_MS,
     // Otherwise the client stops to reconnect when it was refused twice, and nothing would end the run.
     ignoreAuthErrorAbort: true,
-    pingInterval: PING_INTERVAL_MS,
+    pingInterval: pingIntervalMs,
     ...(user === undefined ? {} : { user, pass: password ?? '' }),
     ...(token === undefined ? {} : { token }),
     ...(credentials === undefined

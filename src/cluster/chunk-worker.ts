@@ -4,7 +4,7 @@ import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
 import type { Delivery } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { chunkJobs, type JobWire } from './job-codec.ts';
+import { chunkJobs } from './job-codec.ts';
 import { LeasedChunk, Leases } from './lease.ts';
 import { fetchSerially, SERIAL_AFTER_DELIVERIES } from './poison-urls.ts';
 import { createLogRecord } from './result-log.ts';
@@ -20,7 +20,6 @@ const LEAVE_TIMEOUT_MS = 2000;
 
 interface ChunkWorkerParts {
   readonly engine: JetStreamEngine;
-  readonly wire: JobWire;
   /** Chunks in flight at a time; with partitions, see `laneCount()`. */
   readonly lanes: number;
   /** The name of this worker in the log. */
@@ -164,16 +163,16 @@ export class ChunkWorker {
   /** Gives back a chunk that came too late. Of a stopped run, the collector waits for a record of each leased chunk. */
   async #refuse(delivery: Delivery, leasedSince: number): Promise<void> {
     if (!this.#isStopped) return delivery.giveBack();
-    const { wire, name: worker } = this.#parts;
-    const jobs = chunkJobs(delivery.body, wire) ?? [];
+    const jobs = chunkJobs(delivery.body) ?? [];
+    const { name: worker } = this.#parts;
     await this.#finish(new LeasedChunk(delivery, jobs, { worker, leasedSince }));
   }
 
   async #work(delivery: Delivery, leasedSince: number): Promise<void> {
-    const { wire, warn, name: worker } = this.#parts;
+    const { warn, name: worker } = this.#parts;
     const leased = this.#leased.get(delivery.id);
     if (leased !== undefined) return leased.redelivered(delivery, leasedSince);
-    const jobs = chunkJobs(delivery.body, wire);
+    const jobs = chunkJobs(delivery.body);
     if (jobs === undefined) {
       warn(`chunk ${delivery.id} is damaged and was dropped; "fanout feed --reconcile" sends it again`);
       return delivery.ack();

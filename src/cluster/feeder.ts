@@ -5,7 +5,7 @@ import { layoutText } from './checkpoint.ts';
 import type { EncodedChunk } from './chunk.ts';
 import { decodeCollectorState } from './claim.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { encodeJob, hostPartition, type JobWire } from './job-codec.ts';
+import { encodeJob, hostPartition } from './job-codec.ts';
 import { pause } from './retry-until-back.ts';
 import {
   END_KEY,
@@ -30,7 +30,6 @@ const HEARTBEAT_MS = 1000;
 
 interface SendParts {
   readonly engine: JetStreamEngine;
-  readonly wire: JobWire;
   /** The whole list, from its start. */
   readonly jobs: AsyncIterable<Iterable<Job>>;
   readonly tally: Readonly<{ read: number; skipped: number }>;
@@ -94,7 +93,6 @@ export async function sendList(parts: SendParts): Promise<RunEnd | undefined> {
   const isNeeded = reconcile ? await withoutResults(engine) : await unsent(engine);
   const chunker = new Chunker({
     ...engine.settings,
-    wire: parts.wire,
     size: engine.settings.chunk,
     maxBytes: engine.maxBytes,
   });
@@ -201,7 +199,6 @@ interface ChunkerParts {
   /** URLs in a chunk. */
   readonly size: number;
   readonly partitions: number;
-  readonly wire: JobWire;
   /** The size of the largest message in bytes. */
   readonly maxBytes: number;
 }
@@ -239,11 +236,11 @@ export class Chunker {
 
   /** Adds a job. Returns the chunk that is full with it, or `undefined`. */
   add(job: Job): LazyChunk | undefined {
-    const { wire, size, partitions, maxBytes } = this.#parts;
+    const { size, partitions, maxBytes } = this.#parts;
     const partition = hostPartition(job.url, partitions);
     const pending = this.#pending[partition];
     if (pending === undefined) throw new RangeError(`There is no partition ${partition}`);
-    const line = encodeFitting(job, wire, maxBytes);
+    const line = encodeFitting(job, maxBytes);
     pending.lines.push(line);
     pending.characters += line.length;
     const isFull = pending.lines.length >= size || pending.characters >= MAX_CHARACTERS;
@@ -268,11 +265,11 @@ export class Chunker {
 }
 
 /** The line of a job, or, if it is too large for a message, of an invalid job that says so. */
-function encodeFitting(job: Job, wire: JobWire, maxBytes: number): string {
-  const encoded = encodeJob(job, wire);
+function encodeFitting(job: Job, maxBytes: number): string {
+  const encoded = encodeJob(job);
   // A chunk has up to 256 Ki characters before its last job.
   if (encoded.length <= MAX_CHARACTERS || Buffer.byteLength(encoded) <= maxBytes / 2) return encoded;
   const { index, source, line, url, id } = job;
   const invalid = `Cannot send a job of ${encoded.length} characters through the broker: it must be half a message at most`;
-  return encodeJob({ index, source, line, url, invalid, ...(id === undefined ? {} : { id }) }, wire);
+  return encodeJob({ index, source, line, url, invalid, ...(id === undefined ? {} : { id }) });
 }

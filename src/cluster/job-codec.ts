@@ -12,17 +12,10 @@ import { hostOf } from '../model/url.ts';
 /** A chunk that unpacks to more than this was not written by fanout. */
 const MAX_TEXT_BYTES = 64 * 1024 ** 2;
 
-/** Writes and reads the request of a job; reading checks it like a line of an input. */
-export interface JobWire {
-  write(job: Job): object;
-  read(request: object): Omit<Job, 'index' | 'source' | 'line'>;
+/** The request of a job, as a JSON line of an input has it. */
+export function encodeRequest(job: Job): object {
+  return { url: job.url, method: job.method, id: job.id, ...requestOf(job) };
 }
-
-/** The request of a job as a JSON line of an input has it. */
-export const jobWire: JobWire = {
-  write: (job) => ({ url: job.url, method: job.method, id: job.id, ...requestOf(job) }),
-  read: (request) => parseJobInput(request, '', { parseExpectation }),
-};
 
 /** The keys of a job beside URL, method and id, as a JSON line has them. */
 export function requestOf({ headers, body, save, expect }: Job) {
@@ -43,15 +36,15 @@ function expectInput({ status, contains, notContains, matches, headers, maxTimeM
 }
 
 /** A job as one line of JSON. */
-export function encodeJob(job: Job, wire: JobWire): string {
+export function encodeJob(job: Job): string {
   const { index, source, line, url, id, invalid } = job;
   const place = { index, source, line };
-  if (invalid === undefined) return JSON.stringify({ ...place, request: wire.write(job) });
+  if (invalid === undefined) return JSON.stringify({ ...place, request: encodeRequest(job) });
   return JSON.stringify({ ...place, url, id, invalid });
 }
 
-/** The job of a line, or `undefined` when it is damaged. */
-export function decodeJob(text: string, wire: JobWire): Job | undefined {
+/** The job of a line, checked like a line of an input; `undefined` when it is damaged. */
+export function decodeJob(text: string): Job | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -62,18 +55,20 @@ export function decodeJob(text: string, wire: JobWire): Job | undefined {
   const { index, source, line, request, url, id, invalid }: Record<string, unknown> = { ...value };
   if (!isCount(index) || !isCount(line) || typeof source !== 'string') return undefined;
   const place = { index, source, line };
-  if (typeof request === 'object' && request !== null) return { ...place, ...wire.read(request) };
+  if (typeof request === 'object' && request !== null) {
+    return { ...place, ...parseJobInput(request, '', { parseExpectation }) };
+  }
   if (typeof url !== 'string' || typeof invalid !== 'string') return undefined;
   return { ...place, url, invalid, ...(typeof id === 'string' ? { id } : {}) };
 }
 
 /** The jobs of a chunk, or `undefined` when any part of it is damaged. */
-export function chunkJobs(body: Uint8Array, wire: JobWire): readonly Job[] | undefined {
+export function chunkJobs(body: Uint8Array): readonly Job[] | undefined {
   const text = unpackText(body, MAX_TEXT_BYTES);
   if (text === undefined || text === '') return undefined;
   const jobs: Job[] = [];
   for (const line of eachLine(text)) {
-    const job = decodeJob(line, wire);
+    const job = decodeJob(line);
     if (job === undefined) return undefined;
     jobs.push(job);
   }

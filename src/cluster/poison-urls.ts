@@ -1,7 +1,7 @@
 import type { Job } from '../model/job.ts';
 import type { FailedResult } from '../model/result.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { decodeJob, encodeJob, type JobWire } from './job-codec.ts';
+import { decodeJob, encodeJob } from './job-codec.ts';
 import type { LeasedChunk } from './lease.ts';
 
 /** A chunk that was delivered more often than this is fetched one URL at a time. */
@@ -17,7 +17,6 @@ const REASON = `${MAX_DEATHS} workers died while they fetched it`;
 
 interface PoisonUrlParts {
   readonly engine: Pick<JetStreamEngine, 'state' | 'setState' | 'addDeadLetter'>;
-  readonly wire: JobWire;
   /** Ms since the epoch. */
   readonly now: () => number;
 }
@@ -54,10 +53,10 @@ interface DeadUrl {
 }
 
 /** The dead letters of a run in the order of its list. Damaged ones are left out. */
-export async function deadUrls(engine: JetStreamEngine, wire: JobWire): Promise<readonly DeadUrl[]> {
+export async function deadUrls(engine: JetStreamEngine): Promise<readonly DeadUrl[]> {
   const dead: DeadUrl[] = [];
   for await (const { job, reason } of engine.deadLetters()) {
-    const decoded = decodeJob(JSON.stringify(job ?? null), wire);
+    const decoded = decodeJob(JSON.stringify(job ?? null));
     if (decoded !== undefined) dead.push({ job: decoded, reason });
   }
   return dead.sort((a, b) => a.job.index - b.job.index);
@@ -89,9 +88,9 @@ class PoisonUrlDetector {
 
   /** The result of a job that is given up; `undefined` for a job to fetch, which is then written to the state. */
   async begin(job: Job): Promise<FailedResult | undefined> {
-    const { engine, wire, now } = this.#parts;
+    const { engine, now } = this.#parts;
     if ((this.#deaths[job.index] ?? 0) >= MAX_DEATHS) {
-      await engine.addDeadLetter({ index: job.index, job: JSON.parse(encodeJob(job, wire)), reason: REASON });
+      await engine.addDeadLetter({ index: job.index, job: JSON.parse(encodeJob(job)), reason: REASON });
       return deadResult(job, now());
     }
     await engine.setState(this.#key, { current: job.index, deaths: this.#deaths });

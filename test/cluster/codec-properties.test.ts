@@ -11,7 +11,7 @@ import {
   unpackBitmap,
   writeCheckpoint,
 } from '../../src/cluster/checkpoint.ts';
-import { chunkJobs, encodeJob, jobWire } from '../../src/cluster/job-codec.ts';
+import { chunkJobs, encodeJob } from '../../src/cluster/job-codec.ts';
 import { packResults, unpackResults } from '../../src/cluster/result-log.ts';
 import { settingsFrom } from '../../src/cluster/run-settings.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
@@ -47,15 +47,15 @@ const jobs = fc.array(jobObject, { minLength: 1, maxLength: 5 }).map((all) =>
     ...parseLine(JSON.stringify(value), { parseExpectation }),
   })),
 );
-const chunk = jobs.map((all) => gzipSync(all.map((job) => encodeJob(job, jobWire)).join('\n')));
+const chunk = jobs.map((all) => gzipSync(all.map((job) => encodeJob(job)).join('\n')));
 const results = fc.uniqueArray(anyResult, { minLength: 1, maxLength: 5, selector: ({ index }) => index });
 const inOrder = (all: readonly Result[]) => all.toSorted((a, b) => a.index - b.index);
 
 test('the jobs of a chunk are those that were put into it, each once', () => {
   fc.assert(
     fc.property(jobs, (all) => {
-      const packed = gzipSync(all.map((job) => encodeJob(job, jobWire)).join('\n'));
-      expect(chunkJobs(packed, jobWire)).toEqual(all);
+      const packed = gzipSync(all.map((job) => encodeJob(job)).join('\n'));
+      expect(chunkJobs(packed)).toEqual(all);
     }),
     runs(50),
   );
@@ -64,7 +64,7 @@ test('the jobs of a chunk are those that were put into it, each once', () => {
 test('any bytes are the jobs of a chunk with numbers of their own, or no chunk', () => {
   fc.assert(
     fc.property(message(chunk), (bytes) => {
-      const found = chunkJobs(bytes, jobWire);
+      const found = chunkJobs(bytes);
       if (found === undefined) return;
       expect(new Set(found.map(({ index }) => index)).size).toBe(found.length);
       for (const { url, invalid } of found) expect(invalid !== undefined || URL.canParse(url)).toBe(true);
@@ -113,7 +113,7 @@ test('any bytes are results that can be written, or none', () => {
 test('a small message of nothing but newlines is no chunk and no results, and costs no memory beyond its text', () => {
   const newlines = gzipSync(Buffer.alloc(63 * 1024 ** 2, '\n'));
   const before = process.memoryUsage().heapUsed;
-  expect(chunkJobs(newlines, jobWire)).toBeUndefined();
+  expect(chunkJobs(newlines)).toBeUndefined();
   expect(unpackResults(newlines)).toBeUndefined();
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(300 * 1024 ** 2);
 });

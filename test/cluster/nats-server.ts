@@ -20,33 +20,33 @@ export class NatsServer {
     this.#flags = flags;
   }
 
-  /** What `--broker` takes. */
+  /** The value of `--broker`. */
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
   }
 
-  /** As `openRun()` takes it. */
+  /** The address for `openRun()`. */
   get address(): BrokerAddress {
     return { servers: [`127.0.0.1:${this.port}`], isSecure: false };
   }
 
-  /** Resolves when it takes connections. */
+  /** Resolves when it accepts connections. */
   async start(): Promise<void> {
     const flags = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#store, ...this.#flags];
     const child = spawn('nats-server', flags, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
-    let said = '';
+    let stderr = '';
     await new Promise<void>((resolve, reject) => {
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-        said += text;
-        if (said.includes('Server is ready')) resolve();
+        stderr += text;
+        if (stderr.includes('Server is ready')) resolve();
       });
       child.once('error', (error) =>
         reject(
           new Error('These tests need nats-server: type "apt-get install -y nats-server"', { cause: error }),
         ),
       );
-      child.once('exit', (code) => reject(new Error(`nats-server ended with ${code}: ${said}`)));
+      child.once('exit', (code) => reject(new Error(`nats-server ended with ${code}: ${stderr}`)));
     });
   }
 
@@ -54,7 +54,7 @@ export class NatsServer {
     return this.#child?.pid;
   }
 
-  /** Ends it; by SIGTERM it ends in order. */
+  /** Ends it; after SIGTERM it shuts down in order. */
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
@@ -64,12 +64,17 @@ export class NatsServer {
     await exited;
   }
 
-  /** Stops it, so that its connections live and nothing is said on them any more. */
+  /** Suspends it: its connections stay open, and it sends nothing on them. */
   hang(): void {
     this.#child?.kill('SIGSTOP');
   }
 
-  /** Kills it, and deletes all that it knew. */
+  /** Ends `hang()`. */
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  /** Kills it, and deletes its store. */
   async lose(): Promise<void> {
     await this.kill();
     await rm(this.#store, { recursive: true, force: true });
@@ -84,7 +89,7 @@ export async function aNatsServer(flags: readonly string[] = []): Promise<NatsSe
   return server;
 }
 
-/** Starts a cluster of so many servers on free ports of the loopback; they are killed when the test has finished. */
+/** Starts a cluster of `size` servers on free ports of the loopback; they are killed when the test has finished. */
 export async function aNatsCluster(size: number): Promise<NatsServer[]> {
   const ports = await Promise.all(Array.from({ length: 2 * size }, freePort));
   const [own, routed] = [ports.slice(0, size), ports.slice(size)];
@@ -106,6 +111,6 @@ export async function freePort(): Promise<number> {
   const address = server.address();
   server.close();
   await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('It has no port');
+  if (address === null || typeof address === 'string') throw new Error('The server has no port');
   return address.port;
 }

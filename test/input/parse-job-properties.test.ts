@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { jobWire } from '../../src/cluster/job-codec.ts';
+import { encodeRequest } from '../../src/cluster/job-codec.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
 import { jobText, type ParsedJob, parseLine } from '../../src/input/parse-job.ts';
 import { jobObject, urlText } from '../arbitrary/jobs.ts';
@@ -69,7 +69,7 @@ test('a job is the same after it was encoded for another machine and parsed agai
       const first = parseLine(JSON.stringify(value), options);
       if (first.invalid !== undefined) return;
       const job = { index: 0, source: '-', line: 1, ...first };
-      const again = parseLine(JSON.stringify(jobWire.write(job)), options);
+      const again = parseLine(JSON.stringify(encodeRequest(job)), options);
       expect(again).toEqual(first);
     }),
     runs(1000),

@@ -1,7 +1,7 @@
 import { sendList } from '../../cluster/feeder.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
-import { jobWire } from '../../cluster/job-codec.ts';
+import { encodeRequest } from '../../cluster/job-codec.ts';
 import { deadUrls } from '../../cluster/poison-urls.ts';
 import { COMPLETE_KEY } from '../../cluster/run-state.ts';
 import { deadOptions } from '../../config/command-options.ts';
@@ -40,11 +40,11 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
   const { engine } = await connectToRun(values, warn);
   try {
     const output = await createOutput(values.output, process);
-    for (const { job, reason } of await deadUrls(engine, jobWire)) {
+    for (const { job, reason } of await deadUrls(engine)) {
       const line =
         action === 'list'
           ? `${job.source}:${job.line}  ${job.url}  ${printable(reason)}`
-          : escapeJson(JSON.stringify(jobWire.write(job)));
+          : escapeJson(JSON.stringify(encodeRequest(job)));
       await output.write(`${line}\n`);
     }
     await output.end();
@@ -66,7 +66,7 @@ async function retryDead(
   let jobs: readonly Job[];
   try {
     await checkComplete(engine, run);
-    jobs = (await deadUrls(engine, jobWire)).map(({ job }) => job);
+    jobs = (await deadUrls(engine)).map(({ job }) => job);
   } finally {
     await engine.close();
   }
@@ -104,7 +104,6 @@ async function checkComplete(engine: JetStreamEngine, run: string): Promise<void
 function feedJobs(engine: JetStreamEngine, jobs: readonly Job[], run: string): Promise<unknown> {
   return sendList({
     engine,
-    wire: jobWire,
     jobs: oneBatch(jobs),
     tally: { read: jobs.length, skipped: 0 },
     inputs: [`the dead of the run "${run}"`],

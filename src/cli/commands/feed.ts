@@ -1,7 +1,6 @@
 import { isatty } from 'node:tty';
 import { feed } from '../../cluster/feeder.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
-import { jobWire } from '../../cluster/job-codec.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import { type RunStop, stopText } from '../../cluster/run-state.ts';
 import { feedOptions } from '../../config/command-options.ts';
@@ -78,7 +77,6 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
     const outcome = await feed({
       ...values,
       engine,
-      wire: jobWire,
       jobs: readJobs(inputs, options, counts),
       tally: counts,
       inputs: describeList(inputs, values),

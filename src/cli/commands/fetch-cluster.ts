@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FeedOutcome, feed } from '../../cluster/feeder.ts';
-import { jobWire } from '../../cluster/job-codec.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
 import type { ProgramOptions } from '../../config/program-options.ts';
@@ -158,7 +157,6 @@ class ClusterFetch {
     const source = new JobSource(this.#parts);
     return feed({
       engine,
-      wire: jobWire,
       jobs: source.jobs(this.#reading.signal),
       tally: source.counts,
       inputs: describeList(inputs, options),

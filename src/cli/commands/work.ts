@@ -1,6 +1,5 @@
 import { ChunkWorker, laneCount } from '../../cluster/chunk-worker.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
-import { jobWire } from '../../cluster/job-codec.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import { type RunStop, refuseStopped, stopText, untilStopped } from '../../cluster/run-state.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
@@ -122,7 +121,6 @@ export class WorkRun {
     const { lanes = DEFAULT_LANES } = options;
     this.#worker = new ChunkWorker({
       engine,
-      wire: jobWire,
       lanes,
       name: workerName(process.pid),
       shards,

@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { jobWire } from '../../src/cluster/job-codec.ts';
 import { LeasedChunk } from '../../src/cluster/lease.ts';
 import { fetchSerially } from '../../src/cluster/poison-urls.ts';
 import type { Job } from '../../src/model/job.ts';
@@ -12,16 +11,16 @@ const JOBS: readonly Job[] = [0, 1, 2].map((index) => ({
   url: `https://example.com/${index}`,
 }));
 
-/** What a broker keeps of a chunk that was handed out again and again, and the workers that got it. */
+/** The state of a chunk that was redelivered again and again, and the workers that got it. */
 function aSuspectedChunk() {
   const states = new Map<string, unknown>();
-  const buried: number[] = [];
+  const deadLetters: number[] = [];
   const engine = {
     state: async (key: string) => states.get(key),
     setState: async (key: string, value: unknown) => void states.set(key, value),
-    addDeadLetter: async ({ index }: { readonly index: number }) => void buried.push(index),
+    addDeadLetter: async ({ index }: { readonly index: number }) => void deadLetters.push(index),
   };
-  /** A worker that dies, or is told to end, when it has begun a certain job. Resolves to what became of each job. */
+  /** A worker that dies at the job `deadly`, or is told to end at `last`. Resolves to whether each of its results is OK. */
   const work = async ({ deadly, last }: { readonly deadly?: number; readonly last?: number } = {}) => {
     const delivery = { id: 7, deliveries: 9, body: new Uint8Array() };
     const chunk = new LeasedChunk(
@@ -30,7 +29,7 @@ function aSuspectedChunk() {
       { worker: 'host-1', leasedSince: 0 },
     );
     const leaving = new AbortController();
-    await fetchSerially(chunk, { engine, wire: jobWire, now: () => 0 }, leaving.signal, async ({ index }) => {
+    await fetchSerially(chunk, { engine, now: () => 0 }, leaving.signal, async ({ index }) => {
       if (index === deadly) throw new Error('killed');
       if (index !== last) return chunk.add(okResult({ index }));
       leaving.abort();
@@ -38,25 +37,25 @@ function aSuspectedChunk() {
     }).catch(() => {});
     return chunk.results.map(({ ok }) => ok);
   };
-  return { work, buried };
+  return { work, deadLetters };
 }
 
-it('fetchSerially() gives a URL up at which three workers died, and fetches the others', async () => {
-  const { work, buried } = aSuspectedChunk();
+it('fetchSerially() gives up a URL at which three workers died, and fetches the others', async () => {
+  const { work, deadLetters } = aSuspectedChunk();
   for (let deaths = 0; deaths < 3; deaths++) expect(await work({ deadly: 1 })).toEqual([true]);
   expect(await work()).toEqual([true, false, true]);
-  expect(buried).toEqual([1]);
+  expect(deadLetters).toEqual([1]);
 });
 
 it('fetchSerially() blames no URL for a worker that had fetched all and could not store them', async () => {
-  const { work, buried } = aSuspectedChunk();
+  const { work, deadLetters } = aSuspectedChunk();
   for (let round = 0; round < 5; round++) expect(await work()).toEqual([true, true, true]);
-  expect(buried).toEqual([]);
+  expect(deadLetters).toEqual([]);
 });
 
 it('fetchSerially() blames no URL for a worker that was told to end while it fetched it', async () => {
-  const { work, buried } = aSuspectedChunk();
+  const { work, deadLetters } = aSuspectedChunk();
   for (let round = 0; round < 5; round++) expect(await work({ last: 1 })).toEqual([true]);
   expect(await work()).toEqual([true, true, true]);
-  expect(buried).toEqual([]);
+  expect(deadLetters).toEqual([]);
 });

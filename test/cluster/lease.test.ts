@@ -5,7 +5,7 @@ import { okResult } from '../model/a-result.ts';
 
 const ACK_WAIT_MS = 30;
 
-/** Leases over one chunk, with a clock in the hands of the test, a broker that hears or does not, and what was given up. */
+/** Leases of one chunk, with a clock that the test sets, a broker that is there or away, and the count of lost chunks. */
 function leased(partitions: number, flush: () => Promise<void>) {
   const world = { now: 1000, lost: 0, ticks: 0, tick: () => {} };
   const delivery = {
@@ -33,7 +33,7 @@ function leased(partitions: number, flush: () => Promise<void>) {
   });
   leases.start();
   onTestFinished(() => leases.stop());
-  /** Resolves after so many more words to the broker. */
+  /** Resolves after `count` further extensions. */
   const ticks = (count: number): Promise<void> =>
     new Promise((resolve) => {
       const until = world.ticks + count;
@@ -44,7 +44,7 @@ function leased(partitions: number, flush: () => Promise<void>) {
   return { world, chunk, leases, ticks };
 }
 
-const hears = () => Promise.resolve();
+const isThere = () => Promise.resolve();
 const isAway = () => Promise.reject(new Error('away'));
 
 async function untilLost(world: { readonly lost: number }): Promise<void> {
@@ -53,9 +53,9 @@ async function untilLost(world: { readonly lost: number }): Promise<void> {
 
 describe('Leases', () => {
   it.each([1, 8])(
-    'give up what was held before the process slept, with %i partitions',
+    'lose the chunks leased before the process was suspended, with %i partitions',
     async (partitions) => {
-      const { world, leases, ticks } = leased(partitions, hears);
+      const { world, leases, ticks } = leased(partitions, isThere);
       await ticks(3);
       world.now += ACK_WAIT_MS + 1;
       await untilLost(world);
@@ -63,7 +63,7 @@ describe('Leases', () => {
     },
   );
 
-  it('give up, with partitions, what the broker has not flush of in time', async () => {
+  it('lose, with partitions, a chunk whose extension did not reach the broker in time', async () => {
     const { world, chunk, ticks } = leased(8, isAway);
     world.now += ACK_WAIT_MS;
     await ticks(3);
@@ -74,7 +74,7 @@ describe('Leases', () => {
   });
 
   it.each([
-    ['the broker hears of it', 8, hears],
+    ['its extensions reach the broker', 8, isThere],
     ['without partitions, when the broker is away', 1, isAway],
   ])('keep a chunk while %s', async (_, partitions, flush) => {
     const { world, ticks } = leased(partitions, flush);
@@ -85,7 +85,7 @@ describe('Leases', () => {
     expect(world.lost).toBe(0);
   });
 
-  it('keep a chunk that has all its results: it only waits to be stored', async () => {
+  it('keep a chunk that has all its results and waits to be stored', async () => {
     const { world, chunk, ticks } = leased(8, isAway);
     chunk.add(okResult({ url: 'http://h/' }));
     world.now += 10 * ACK_WAIT_MS;

@@ -1,0 +1,82 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import type { PeerCertificate } from 'node:tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { brokerTls, closeConnection, connectBroker } from '../../src/cluster/broker-connection.ts';
+import { UsageError } from '../../src/model/errors.ts';
+import { serverCertificate } from '../origin/certificates.ts';
+import { aNatsServer } from './nats-server.ts';
+
+describe('connectBroker()', () => {
+  it('gives up a server that sends nothing, and closes its socket', async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket.resume())).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('The server has no port');
+    const accepted = once(server, 'connection');
+    const connecting = connectBroker({ servers: [`127.0.0.1:${address.port}`], isSecure: false }, () => {}, {
+      connectTimeoutMs: 100,
+      pingIntervalMs: 10_000,
+    });
+    await accepted;
+    const closed = sockets.map((socket) => once(socket, 'close'));
+    const error = await connecting.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toContain(`Cannot connect to the broker at 127.0.0.1:${address.port}: timeout`);
+    expect(await Promise.all(closed)).toHaveLength(1);
+  });
+
+  it('notices a server that hangs by its missing pings, and that it is back', async () => {
+    const server = await aNatsServer();
+    const warnings: string[] = [];
+    let warned: () => void = () => {};
+    const warning = () => new Promise<void>((resolve) => (warned = resolve));
+    const warn = (text: string): void => {
+      warnings.push(text);
+      warned();
+    };
+    const timing = { connectTimeoutMs: 5000, pingIntervalMs: 50 };
+    const { connection, isConnected } = await connectBroker(server.address, warn, timing);
+    onTestFinished(() => closeConnection(connection));
+    expect(isConnected()).toBe(true);
+    const lost = warning();
+    server.hang();
+    await lost;
+    expect(isConnected()).toBe(false);
+    const back = warning();
+    server.resume();
+    await back;
+    expect(isConnected()).toBe(true);
+    expect(warnings).toEqual([
+      `the broker at 127.0.0.1:${server.port} is away: waiting for it`,
+      `the broker at 127.0.0.1:${server.port} is back`,
+    ]);
+  });
+});
+
+/** A certificate for this name or address only, as Node passes it on. */
+async function certificateFor(name: string): Promise<PeerCertificate> {
+  return new X509Certificate((await serverCertificate({ names: [name] })).cert).toLegacyObject();
+}
+
+describe('brokerTls()', () => {
+  it.each([
+    ['the address', ['127.0.0.1:4222'], 'localhost', '127.0.0.1', true],
+    ['another address', ['127.0.0.1:4222'], 'localhost', '127.0.0.2', false],
+    ['localhost, of a server that was not called so', ['10.0.0.1:4222'], 'localhost', 'localhost', false],
+    ['localhost, of one that was', ['localhost:4222'], 'localhost', 'localhost', true],
+    ['an IPv6 address', ['[::1]:4222'], 'localhost', '::1', true],
+    ['one of several addresses', ['10.0.0.1:1', '10.0.0.2:2'], 'localhost', '10.0.0.2', true],
+    ['the name', ['queue:4222'], 'queue', 'queue', true],
+    ['another name', ['queue:4222'], 'queue', 'elsewhere', false],
+  ])(
+    'accepts only a certificate for the server that was named, given one for %s',
+    async (_, servers, name, subject, isValid) => {
+      const error = brokerTls(servers, undefined).checkServerIdentity(name, await certificateFor(subject));
+      expect(error === undefined).toBe(isValid);
+    },
+  );
+});
