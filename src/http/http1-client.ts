@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
-// Internals of undici, pinned to one version and checked by test/http/undici-internals.test.ts: the start of the program
-// loads `Client` only. undici's main module, with fetch, WebSocket and caches, takes 2.3 times the CPU to load (medians of 15 runs, Node 20).
+// Internals of undici, pinned to one version and checked by test/http/undici-internals.test.ts, so that the program loads
+// only `Client`: undici's main module, with fetch, WebSocket and caches, takes 2.3 times the CPU to load (medians of 15
+// runs, Node 20).
 import Client from 'undici/lib/dispatcher/client.js';
 // undici loads its parser with the first response, when the process may have no descriptor left to open the file.
 import 'undici/lib/llhttp/llhttp_simd-wasm.js';

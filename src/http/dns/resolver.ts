@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import pLimit from 'p-limit';
+import type { AddressOverride } from '../../config/parse/addresses.ts';
 import { ConnectError, dnsError } from '../network-errors.ts';
 import { DnsCache, type DnsRecords } from './dns-cache.ts';
 import {
@@ -71,15 +72,6 @@ export function hasIpv6(interfaces = networkInterfaces()): boolean {
       ({ family, internal, address }) => family === 'IPv6' && !internal && !/^fe[89ab]/i.test(address),
     ),
   );
-}
-
-/** One `--resolve`: the addresses for a host and a port, used instead of DNS. */
-interface AddressOverride {
-  /** In lower case, without brackets and without a dot at its end; `*` for any host. */
-  readonly host: string;
-  readonly port: number;
-  /** At least one. */
-  readonly addresses: readonly string[];
 }
 
 /** The overriding addresses for a host and a port, if any. */
