@@ -51,13 +51,15 @@ export function resolveOptions<T extends Table>(
   const resolved = new Map<string, ParsedOption>();
   for (const source of sources) {
     const parsed = parseSource(table, source);
-    for (const [first, second] of findConflicts(parsed)) {
+    const conflict = findConflict(parsed);
+    if (conflict !== undefined) {
+      const [first, second] = conflict;
       throw new UsageError(`Cannot use ${first.label} with ${second.label}: give one of the two`);
     }
-    const winning = new Map(resolved);
+    const earlier = new Map(resolved);
     for (const [key, option] of parsed) {
-      const isDropped = winning.has(key) || findConflicts(new Map(winning).set(key, option)).length > 0;
-      if (!isDropped) resolved.set(key, option);
+      const isOverridden = earlier.has(key) || findConflict(new Map(earlier).set(key, option)) !== undefined;
+      if (!isOverridden) resolved.set(key, option);
     }
   }
   const values = Object.entries(table).map(([key, entry]) => {
@@ -84,13 +86,14 @@ export function checkRequirements<T extends Table>(
   }
 }
 
-function findConflicts(
+function findConflict(
   options: ReadonlyMap<string, ParsedOption>,
-): readonly (readonly [ParsedOption, ParsedOption])[] {
-  return CONFLICTS.flatMap(({ keys, isAllowed }) => {
+): readonly [ParsedOption, ParsedOption] | undefined {
+  for (const { keys, isAllowed } of CONFLICTS) {
     const [first, second] = [options.get(keys[0]), options.get(keys[1])];
-    return first && second && !isAllowed(first.value, second.value) ? [[first, second] as const] : [];
-  });
+    if (first && second && !isAllowed(first.value, second.value)) return [first, second];
+  }
+  return undefined;
 }
 
 function parseSource(table: Table, source: GivenOptions): ReadonlyMap<string, ParsedOption> {

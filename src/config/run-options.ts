@@ -9,8 +9,8 @@ import { accessOptions, requestOptions } from './request-options.ts';
 import { checkRequirements, type Requirements } from './resolve-options.ts';
 import { bodyOptions, expectOptions } from './response-options.ts';
 
-/** Smallest queue for each worker, in jobs, and the queue of a run with few workers. */
-const JOBS_PER_WORKER = 4;
+/** Length of the queue in jobs: at least this per worker, and this by default. */
+const MIN_QUEUE_PER_WORKER = 4;
 const DEFAULT_QUEUE = 1000;
 
 const DEFAULT_NAME: NameTemplate = Object.freeze([{ field: 'host' }, { field: 'path' }]);
@@ -178,7 +178,7 @@ export interface RunOptions extends Omit<OptionValues<typeof runOptions>, 'metho
  */
 export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, version: string): RunOptions {
   const { values, labels } = resolved;
-  const minQueue = JOBS_PER_WORKER * values.concurrency;
+  const minQueue = MIN_QUEUE_PER_WORKER * values.concurrency;
   if (values.queue !== undefined && values.queue < minQueue) {
     throw new UsageError(
       `Cannot use ${values.queue} for ${labels.get('queue')}: it must be at least 4 times the concurrency, ${minQueue}`,
@@ -199,6 +199,7 @@ export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, v
     maxSize: isSaved && !labels.has('maxSize') ? Number.POSITIVE_INFINITY : values.maxSize,
     queue: values.queue ?? Math.max(DEFAULT_QUEUE, minQueue),
     method: values.method ?? defaultMethod(values.head, values.data),
+    // The library gives all results to its caller; the program sets this by its outputs.
     hashesBodies: true,
     userAgent: values.userAgent ?? `fanout/${version}`,
   });

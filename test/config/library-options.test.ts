@@ -88,7 +88,7 @@ describe('resolveRunOptions()', () => {
     ]);
   });
 
-  it('takes undefined for what is not given', () => {
+  it('treats undefined as not given', () => {
     expect(resolveRunOptions({ concurrency: undefined, head: undefined }, '1').concurrency).toBe(32);
   });
 
@@ -109,7 +109,7 @@ describe('resolveRunOptions()', () => {
     expect(refusal({ format: 'csv' })).toMatch(/^Cannot use option format: there is no such option/);
   });
 
-  it('refuses bad values, also those of JavaScript alone', () => {
+  it('refuses bad values, including those that its types exclude', () => {
     expect(refusal({ concurrency: 0 })).toBe(
       'Cannot use 0 for option concurrency: it must be a whole number above 0',
     );
@@ -123,7 +123,7 @@ describe('resolveRunOptions()', () => {
 
   it('has an input type for each option of the table', () => {
     expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<keyof typeof runOptions>();
-    // What is worked out is no option.
+    // Derived values are not options.
     expectTypeOf<keyof RunOptions>().toEqualTypeOf<keyof typeof runOptions | 'hashesBodies'>();
     expectTypeOf<RunOptions['defaultScheme']>().toEqualTypeOf<'http' | 'https' | undefined>();
     expectTypeOf<RunOptions['queue']>().toEqualTypeOf<number>();

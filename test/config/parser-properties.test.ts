@@ -40,7 +40,7 @@ const anything = fc.oneof(
   { weight: 1, arbitrary: fc.anything() },
 );
 
-/** What a parser gives, or the wish with which it refuses. */
+/** The parsed value, or the requirement with which the parser rejects it. */
 function tried({ parser }: Option<unknown, unknown>, value: unknown): { readonly taken: unknown } | string {
   try {
     return { taken: parser.parse(value) };
@@ -62,7 +62,7 @@ function comparable(value: unknown): unknown {
 }
 
 describe.each(Object.entries(table))('the parser of %s', (_, entry) => {
-  it('takes any value, or refuses it with a wish', () => {
+  it('parses any value, or rejects it with a requirement', () => {
     fc.assert(
       fc.property(anything, (value) => {
         const outcome = tried(entry, value);
@@ -89,20 +89,20 @@ describe.each(Object.entries(table))('the parser of %s', (_, entry) => {
 });
 
 describe('any value of any option', () => {
-  it('is refused with a sentence that names its place and can be printed, if it is refused', () => {
+  it('is rejected with a printable sentence, if it is rejected', () => {
     const keys = Object.keys(programOptions);
     fc.assert(
       fc.property(
         fc.constantFrom(...keys),
         anything,
         fc.constantFrom('flags', 'file'),
-        (key, value, layer) => {
+        (key, value, source) => {
           let message: string;
           try {
-            message = refusal({ [layer]: { [key]: value } });
+            message = refusal({ [source]: { [key]: value } });
           } catch (error) {
             if (error instanceof UsageError || !String(error).startsWith('Error: taken:')) throw error;
-            return; // it is taken
+            return; // it is accepted
           }
           expect(message).toMatch(/^Cannot /);
           expect(message).not.toMatch(UNPRINTABLE);
@@ -116,7 +116,7 @@ describe('any value of any option', () => {
     ['header', 'user', 'proxy', 'data', 'hostHeader', 'headerFor', 'broker'].filter(
       (key) => key in programOptions,
     ),
-  )('of %s is shown in no message when it is a secret', (key) => {
+  )('of %s is not shown in a message if it is a secret', (key) => {
     const around = fc.oneof(
       fc.constantFrom('Authorization Bearer ', 'x', 'me:', 'http://me:', 'nats://', 'example.com A: '),
       hostileText,

@@ -5,7 +5,7 @@ import { outputOptions } from '../../src/config/output-options.ts';
 import { loadProgramOptions, programOptions } from '../../src/config/program-options.ts';
 import { runOptions } from '../../src/config/run-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
-import { resolve } from './resolve-given.ts';
+import { refusal, resolve } from './resolve-given.ts';
 
 const table: Table = programOptions;
 
@@ -46,6 +46,18 @@ describe('hashesBodies', () => {
     [{}, false],
   ])('is for %j: %j', (flags, hashesBodies) => {
     expect(resolve({ flags }).hashesBodies).toBe(hashesBodies);
+  });
+});
+
+describe('options that a run over several machines does not have', () => {
+  it.each([
+    [{ journal: 'j' }, '--journal', 'the collector keeps all results in a file already'],
+    [{ journal: 'j', keepFailed: true }, '--journal', 'the collector keeps all results'],
+    [{ keepFailed: true }, '--keep-failed', 'failures stand in the file of --store'],
+    [{ threads: '2' }, '--threads', 'each process of such a run has one'],
+  ])('are refused with a broker: %j', (flags, flag, reason) => {
+    const given = { flags: { ...flags, broker: 'nats://127.0.0.1', run: 'r' } };
+    expect(refusal(given)).toMatch(new RegExp(`^Cannot use ${flag} with --broker: ${reason}`));
   });
 });
 

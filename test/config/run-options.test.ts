@@ -37,12 +37,14 @@ describe('deriveRunOptions()', () => {
 
 describe('options of saved bodies', () => {
   it('are refused without a directory', () => {
-    const wish = 'alone: it needs a directory to save bodies in, too';
-    expect(refusal({ flags: { saveAll: true } })).toBe(`Cannot use --save-all ${wish}`);
+    const requirement = 'alone: it needs a directory to save bodies in, too';
+    expect(refusal({ flags: { saveAll: true } })).toBe(`Cannot use --save-all ${requirement}`);
     expect(refusal({ environment: { FANOUT_RESUME_PARTIAL: 'yes' } })).toBe(
-      `Cannot use FANOUT_RESUME_PARTIAL ${wish}`,
+      `Cannot use FANOUT_RESUME_PARTIAL ${requirement}`,
     );
-    expect(refusal({ file: { name: '{index}' } })).toBe(`Cannot use "name" in fanout.config.json ${wish}`);
+    expect(refusal({ file: { name: '{index}' } })).toBe(
+      `Cannot use "name" in fanout.config.json ${requirement}`,
+    );
     expect(resolve({ file: { saveAll: false, resumePartial: false } }).saveAll).toBe(false);
     expect(resolve({ flags: { saveAll: true }, file: { saveDir: 'out' } }).saveAll).toBe(true);
   });

@@ -53,7 +53,7 @@ describe('addressOverrides', () => {
   });
 
   it.each([null, 1, {}, ['a:80:127.0.0.1', 1], [['a:80:127.0.0.1']]])(
-    'refuses %j, which is no text',
+    'refuses %j, which is not text',
     (value) => {
       expect(refused(addressOverrides, value)).toMatch(/^it must look like/);
     },
@@ -109,7 +109,7 @@ describe('nameServers', () => {
     '[::1',
     '::1]:53',
     '[127.0.0.1]',
-  ])('refuses %j, which is no address', (text) => {
+  ])('refuses %j, which is not an address', (text) => {
     expect(refused(nameServers, text)).toMatch(/^it must be an IPv4 or IPv6 address/);
   });
 
@@ -168,7 +168,7 @@ describe('listenAddress', () => {
     expect(() => listenAddress.parse(text)).toThrow(/^it must be a port, for this machine alone/);
   });
 
-  it('refuses a port that there is none of', () => {
+  it('refuses a port above 65535', () => {
     expect(() => listenAddress.parse('127.0.0.1:65536')).toThrow('its port must be from 0 to 65535');
   });
 });
@@ -176,7 +176,7 @@ describe('listenAddress', () => {
 // The optimising compiler of V8 comes after some thousand calls; `URL.canParse` of Node 20 then reads other bytes.
 const MANY = 20_000;
 
-describe('hostnameOf()', () => {
+describe('toHostname()', () => {
   it.each([
     ['Example.COM', 'example.com'],
     ['bücher.de:8080', 'xn--bcher-kva.de'],
@@ -190,7 +190,7 @@ describe('hostnameOf()', () => {
     expect(toHostname(authority)).toBeUndefined();
   });
 
-  it('says the same of names outside of ASCII however often it is asked', () => {
+  it('gives the same for names outside of ASCII however often it is called', () => {
     const said = Array.from({ length: MANY }, () => [toHostname('bücher.de'), toHostname('ß\u009b')].join());
     expect([...new Set(said)]).toEqual(['xn--bcher-kva.de,']);
   });

@@ -29,7 +29,7 @@ describe('headers', () => {
   });
 
   it.each(['', 'X-Foo', 1, null, true, [1], ['X'], [['a', 'b']]])(
-    'refuses %j, which is no header line',
+    'refuses %j, which is not a header line',
     (value) => {
       expect(refused(headers, value)).toBe('it must look like "Name: value"');
     },
@@ -118,7 +118,7 @@ describe('hostHeaders', () => {
   });
 
   it.each(['', 'a.test', 'Authorization:s3cret', 1, null, [1], [['a.test', 'A: 1']]])(
-    'refuses %j, which is no such line',
+    'refuses %j, which is not such a line',
     (value) => {
       expect(refused(hostHeaders, value)).toBe('it must look like "HOST Name: value"');
     },

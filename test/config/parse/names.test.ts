@@ -65,7 +65,7 @@ describe('nameTemplate', () => {
     'a./{id}',
     '{index}.part',
     '~/a?',
-  ])('refuses %j, which is no name below a directory', (template) => {
+  ])('refuses %j, which is not a name below a directory', (template) => {
     expect(refused(nameTemplate, template)).toMatch(
       /^it must be a relative name that every file system takes/,
     );
