@@ -128,7 +128,7 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
     addressPolicy: options.denyPrivate ? denyPrivate : undefined,
   });
   return new AgentTransport({
-    agent: new Agent({ connector: connector, maxIdle: sockets.maxIdle, maxOpen: sockets.maxOpen }),
+    agent: new Agent({ connector, maxIdle: sockets.maxIdle, maxOpen: sockets.maxOpen }),
     proxies,
     timeoutMs: options.timeout,
     maxBytes: options.maxSize,

@@ -7,6 +7,7 @@ import type { RequestDefaults } from '../../src/http/hop.ts';
 import type { Job } from '../../src/model/job.ts';
 import type { Result } from '../../src/model/result.ts';
 import { type ClientOptions, running, startClient } from '../http/client.ts';
+import { startHttp2 } from '../http/http2-origin.ts';
 import * as hostile from '../origin/hostile.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { startRawServer } from '../origin/raw-server.ts';
@@ -219,6 +220,21 @@ describe('a kept connection that the server has closed', () => {
     await fetcher.step(task);
     expect(await fetcher.step(again())).toMatchObject({ result: { failure: { kind: 'reset' } } });
     expect([server.accepted.count, server.requests.count]).toEqual([2, 3]);
+  });
+
+  test('an HTTP/2 request is repeated at once too', async () => {
+    let requests = 0;
+    const origin = await startHttp2({
+      '/': (stream) => {
+        requests += 1;
+        if (requests === 2) stream.session?.destroy();
+        else stream.respond({ ':status': 200 }, { endStream: true });
+      },
+    });
+    const { fetcher, task, again } = await start(origin.url, { client: { tls: { http2: true } } });
+    await fetcher.step(task);
+    expect(await fetcher.step(again())).toMatchObject({ result: { ok: true, attempts: 1 } });
+    expect(requests).toBe(3);
   });
 
   test('the times of both requests count', async () => {
