@@ -4,8 +4,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { MetricsServer, type MetricsServerOptions } from '../../src/cluster/metrics.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
 import { get } from '../origin/get.ts';
-import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
+import { type CliRun, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { exposition } from './exposition.ts';
 import { aNatsServer } from './nats-server.ts';
@@ -31,7 +32,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const on = ['--broker', broker.url, '--run', 'm'];
     const list = [...urls(origin, '/ok', 28), `${origin.url}/gate/g`, `${origin.url}/status/404`];
-    await runCli(['feed', await aFile(list), ...on, '--chunk', '10', '--ack-wait', '1s'], SLOW);
+    await runInProcess(['feed', await aFile(list), ...on, '--chunk', '10', '--ack-wait', '1s']);
     const first = startCli(['work', ...on, '--lanes', '1', '-c', '1'], SLOW);
     await origin.waiting('g', 1);
     first.child.kill('SIGKILL');
@@ -138,7 +139,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
   });
 
   it('is for runs over a broker', async () => {
-    const { code, stderr } = await runCli(['fetch', 'http://127.0.0.1:1/', '--metrics', '0']);
+    const { code, stderr } = await runInProcess(['fetch', 'http://127.0.0.1:1/', '--metrics', '0']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('--metrics alone: it needs --broker')]);
   });
 
@@ -153,14 +154,14 @@ describe('--metrics', { timeout: 90_000 }, () => {
         '--broker',
         'nats://127.0.0.1:1',
       ];
-      const taken = await runCli([...args, '--run', 'r', '--metrics', port]);
+      const taken = await runInProcess([...args, '--run', 'r', '--metrics', port]);
       expect([taken.code, taken.stderr]).toEqual([
         2,
         `fanout: Cannot serve metrics at 127.0.0.1:${port}: address already in use\n`,
       ]);
-      const foreign = await runCli([...args, '--run', 'r', '--metrics', '192.0.2.1:9464']);
+      const foreign = await runInProcess([...args, '--run', 'r', '--metrics', '192.0.2.1:9464']);
       expect([foreign.code, foreign.stderr]).toEqual([2, expect.stringContaining('not available')]);
-      const none = await runCli([...args, '--run', 'r', '--metrics', 'everywhere']);
+      const none = await runInProcess([...args, '--run', 'r', '--metrics', 'everywhere']);
       expect([none.code, none.stderr]).toEqual([
         2,
         expect.stringMatching(/^fanout: Cannot use "everywhere" for --metrics: it must be a port/),

@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
+import { statusWhen } from './status-of.ts';
 
 const SLOW = { killAfterMs: 60_000 };
 
@@ -20,11 +22,6 @@ function interleaved(lists: readonly (readonly string[])[]): string[] {
   return (lists[0] ?? []).flatMap((_, at) => lists.map((list) => list[at] ?? ''));
 }
 
-async function doneOf(on: readonly string[]): Promise<number> {
-  const { code, stdout } = await runCli(['status', ...on, '--json'], SLOW);
-  return code === 0 ? JSON.parse(stdout).done : 0;
-}
-
 describe('--ordered on many machines', { timeout: 90_000 }, () => {
   it.each([1, 8])(
     'is the order of the input, behind a late chunk and a killed collector (%i partitions)',
@@ -32,22 +29,22 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
       const [broker, cwd] = [await aNatsServer(), await tempDir()];
       const origins = await Promise.all(Array.from({ length: 6 }, () => anOrigin()));
       const late = `${origins[0]?.url}/gate/late`;
-      const list = [late, ...interleaved(origins.map((origin) => urls(origin, '/ok', 200)))];
+      const list = [late, ...interleaved(origins.map((origin) => urls(origin, '/ok', 100)))];
       const on = ['--broker', broker.url, '--run', 'order'];
       const layout = ['--chunk', '20', '--partitions', String(partitions), '--max-log', '5'];
-      expect((await runCli(['feed', await aFile(list), ...on, ...layout], SLOW)).code).toBe(0);
+      expect((await runInProcess(['feed', await aFile(list), ...on, ...layout])).code).toBe(0);
       const collect = ['collect', ...on, '--ordered', '--json', '-o', 'out.jsonl', '--failed', 'failed.txt'];
       const killed = startCli(collect, { ...SLOW, cwd });
       const workers = [1, 2, 3].map(() => startCli(['work', ...on], SLOW));
-      while ((await doneOf(on)) < 10);
+      await statusWhen(on, ({ done }) => done >= 5);
       killed.child.kill('SIGKILL');
       await killed.done;
       const collector = startCli(collect, { ...SLOW, cwd });
-      while ((await doneOf(on)) < 20);
+      await statusWhen(on, ({ done }) => done >= 10);
       expect(await readFile(join(cwd, 'out.jsonl'), 'utf8')).toBe('');
       origins[0]?.open('late');
       const { code, stderr } = await collector.done;
-      expect([code, stderr]).toEqual([0, expect.stringContaining('Done: 1201 succeeded, 0 failed')]);
+      expect([code, stderr]).toEqual([0, expect.stringContaining('Done: 601 succeeded, 0 failed')]);
       expect(urlsInOrder(await readFile(join(cwd, 'out.jsonl'), 'utf8'))).toEqual(list);
       for (const worker of workers) expect((await worker.done).code).toBe(0);
     },

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
 import { type CliResult, runCli, startCli } from '../origin/run-cli.ts';
 import { runOnSmallDisk } from '../origin/small-disk.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
+import { statusOf, statusWhen } from './status-of.ts';
 import { urlsIn, urlsInFile, workersIn } from './urls-in.ts';
 
 const SLOW = { killAfterMs: 60_000 };
@@ -19,9 +21,8 @@ async function aRun(list: readonly string[], chunk = 50) {
   const at = { ...SLOW, cwd };
   const fanout = (...args: string[]) => runCli(args.concat(on), at);
   const start = (...args: string[]) => startCli(args.concat(on), at);
-  expect((await runCli(feed, at)).code).toBe(0);
-  const status = async () => JSON.parse((await fanout('status', '--json')).stdout);
-  return { cwd, on, fanout, start, status, store: join(cwd, 'fanout-r.jsonl'), feed };
+  expect((await runInProcess(feed)).code).toBe(0);
+  return { cwd, on, fanout, start, store: join(cwd, 'fanout-r.jsonl'), feed };
 }
 
 /** The kinds of lines in a store. */
@@ -61,7 +62,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
   it('is counted by a collector that does not read the files, which says so once', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/ok', 200), ...urls(origin, '/status/404', 3)];
-    const { cwd, on, fanout, start, status, store } = await aRun(list);
+    const { cwd, on, fanout, start, store } = await aRun(list);
     const address = { servers: [new URL(on[1] ?? '').host], isSecure: false };
     const engine = await openRun({ address, run: 'r', warn: () => {} });
     const place = { index: 1, source: 's', line: 2 };
@@ -82,7 +83,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect(await kindsIn(store)).toEqual(new Set(['frame']));
     const again = await fanout('collect', '--summary', 'json');
     expect(JSON.parse(again.stderr.split('\n')[1] ?? '')).toMatchObject({ ok: 200, failed: 3, resumed: 203 });
-    expect(await status()).toMatchObject({ ok: 200, failed: 3, urlsPerSecond: 0 });
+    expect(await statusOf(on)).toMatchObject({ ok: 200, failed: 3, urlsPerSecond: 0 });
     const read = await fanout('collect', '--json', '--shards', 'sh');
     expect([read.code, urlsIn(read.stdout)]).toEqual([1, list.toSorted()]);
     await rm(join(cwd, 'sh'), { recursive: true });
@@ -96,19 +97,19 @@ describe('work --shards', { timeout: 90_000 }, () => {
   it('that is lost makes the run short, and is fetched again by feed --reconcile', async () => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 400);
-    const { cwd, fanout, start, status, feed } = await aRun(list);
+    const { cwd, on, fanout, start, feed } = await aRun(list);
     const first = start('work', '--shards', 'sh');
-    while ((await status()).uncollected < 8);
+    await statusWhen(on, ({ uncollected }) => uncollected >= 8);
     first.child.kill('SIGKILL');
     await first.done;
     for (const name of await readdir(join(cwd, 'sh'))) await rm(join(cwd, 'sh', name));
     const nothing = await fanout('collect', '--shards', 'sh');
     expect([nothing.code, nothing.stderr]).toEqual([3, expect.stringContaining('no shard at all in "sh"')]);
-    expect((await status()).uncollected).toBe(8);
+    expect((await statusOf(on))?.uncollected).toBe(8);
     const second = start('work', '--shards', 'sh');
     const collect = start('collect', '--shards', 'sh', '--json', '--silent', '-o', 'out.jsonl');
-    while ((await status()).state !== 'short');
-    expect((await runCli([...feed, '--reconcile'], SLOW)).code).toBe(0);
+    await statusWhen(on, ({ state }) => state === 'short');
+    expect((await runInProcess([...feed, '--reconcile'])).code).toBe(0);
     expect((await collect.done).code).toBe(0);
     expect((await second.done).code).toBe(0);
     expect(await urlsInFile(join(cwd, 'out.jsonl'))).toEqual(list.toSorted());
@@ -149,7 +150,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const [name = ''] = (await readdir(cwd)).filter((one) => one.endsWith('.jsonl'));
     const { code, stdout } = await runCli(['report', join(cwd, name), '--format', 'jsonl'], SLOW);
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
-    const refused = await runCli([...fetch, '--inline-body'], { ...SLOW, cwd });
+    const refused = await runInProcess([...fetch, '--inline-body']);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('give --shards DIR, too')]);
   });
 });

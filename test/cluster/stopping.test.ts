@@ -2,11 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
 import type { Origin } from '../origin/origin.ts';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
-import { urlsInFile } from './urls-in.ts';
+import { statusOf, statusWhen } from './status-of.ts';
+import { urlsIn, urlsInFile } from './urls-in.ts';
 
 const SLOW = { killAfterMs: 60_000 };
 
@@ -25,10 +27,6 @@ function summaryIn(stderr: string): Counts {
 
 function sumOf({ ok, failed, skipped, notFetched }: Counts): number {
   return ok + failed + skipped + notFetched;
-}
-
-async function statusOf(on: readonly string[]) {
-  return JSON.parse((await runCli(['status', ...on, '--json'], SLOW)).stdout);
 }
 
 /** A list of URLs that are OK, with one that fails at this place. */
@@ -54,7 +52,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     const on = ['--broker', broker.url, '--run', 'fast'];
     const flags = ['--chunk', '20', '--max-queued', '10', '--ack-wait', '5s'];
     const feed = startCli(['feed', list, ...on, ...flags], SLOW);
-    while ((await runCli(['status', ...on])).code !== 0);
+    await statusWhen(on, () => true);
     const workers = [1, 2, 3].map(() => startCli(['work', ...on, '--lanes', '1', '--rate', '300/s'], SLOW));
     await origin.waiting('begun', 3); // one in the first chunk of each worker
     const collect = ['collect', ...on, '-q', '--fail-fast', '--summary', 'json'];
@@ -68,7 +66,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     const isLast = place === 2999;
     expect((await feed.done).code).toBe(isLast ? 0 : 1);
-    expect((await statusOf(on)).state).toBe(isLast ? 'complete' : 'stopped');
+    expect((await statusOf(on))?.state).toBe(isLast ? 'complete' : 'stopped');
     expect(counts.notFetched > 0).toBe(!isLast);
     expect(origin.requests).toBe(counts.ok + counts.failed);
   });
@@ -88,7 +86,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       ['feed', list, ...on],
       ['work', ...on],
     ]) {
-      const refused = await runCli(args, SLOW);
+      const refused = await runInProcess(args);
       expect([refused.code, refused.stderr]).toEqual([
         2,
         expect.stringContaining(
@@ -96,7 +94,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
         ),
       ]);
     }
-    const status = await runCli(['status', ...on], SLOW);
+    const status = await runInProcess(['status', ...on]);
     expect(status.stdout).toContain('again: stopped after its first failure; "fanout collect" goes on');
     const second = await runCli([...fetch, '--summary', 'json'], { ...SLOW, cwd });
     expect([second.code, summaryIn(second.stderr)]).toEqual([
@@ -104,7 +102,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       expect.objectContaining({ read: 1000, ok: 999, failed: 1, notFetched: 0 }),
     ]);
     expect(await urlsInFile(join(cwd, 'fanout-again.jsonl'))).toEqual(urlsOfRun.toSorted());
-    expect((await statusOf(on)).state).toBe('complete');
+    expect((await statusOf(on))?.state).toBe('complete');
   });
 
   it('shows what workers have of a chunk, in order, and fetches it again later', async () => {
@@ -142,27 +140,27 @@ describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
     const list = await aFile([
       ...first,
       ...urls(origin, '/status/404/more', 1),
-      ...urls(origin, '/ok', 5000),
+      ...urls(origin, '/ok', 1500),
     ]);
     const on = ['--broker', broker.url, '--run', 'max'];
-    await runCli(['feed', list, ...on, '--chunk', '1'], SLOW);
+    await runInProcess(['feed', list, ...on, '--chunk', '1']);
     const flags = ['--max-failures', '3', '--baseline', await aFile(known, 'known.txt')];
     const collect = ['collect', ...on, '-q', '--summary', 'json', ...flags];
     const killed = startCli(collect, { ...SLOW, cwd });
     const work = startCli(['work', ...on, '--lanes', '1'], SLOW);
     await origin.waiting('wait');
-    while ((await statusOf(on)).done < 12);
+    await statusWhen(on, ({ done }) => done >= 12);
     killed.child.kill('SIGKILL');
     await killed.done;
     const collector = startCli(collect, { ...SLOW, cwd });
-    while ((await statusOf(on)).collector !== 'here');
+    await statusWhen(on, ({ collector }) => collector === 'here');
     origin.open('wait');
     const { code, stderr } = await collector.done;
     expect([code, summaryIn(stderr)]).toEqual([
       1,
-      expect.objectContaining({ read: 5014, known: 10, failed: 13 }),
+      expect.objectContaining({ read: 1514, known: 10, failed: 13 }),
     ]);
-    expect(sumOf(summaryIn(stderr))).toBe(5014);
+    expect(sumOf(summaryIn(stderr))).toBe(1514);
     expect((await work.done).code).toBe(0);
   });
 });
@@ -198,7 +196,7 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
       stdin: 'open',
     });
     feed.child.stdin?.write(`${origin.url}/gate/hang\n${origin.url}/ok\n`);
-    while ((await runCli(['status', ...on])).code !== 0);
+    await statusWhen(on, () => true);
     const work = startCli(['work', ...on], SLOW);
     await origin.waiting('hang');
     work.child.kill('SIGSTOP');
@@ -215,4 +213,47 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
     work.child.kill('SIGCONT');
     expect((await work.done).code).toBe(0);
   });
+});
+
+describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
+  it.each([
+    ['read', ['--shards', 'sh']],
+    ['counted alone', []],
+  ])(
+    'stops the run where shards are %s, with what workers have of a chunk, and goes on',
+    async (_, shards) => {
+      const [broker, origin, other, cwd] = [
+        await aNatsServer(),
+        await anOrigin(),
+        await anOrigin(),
+        await tempDir(),
+      ];
+      const slow = [...urls(origin, '/ok', 3), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 16)];
+      const list = [...slow, `${other.url}/status/404`, ...urls(other, '/ok', 19)];
+      const on = ['--broker', broker.url, '--run', 'part'];
+      expect((await runInProcess(['feed', await aFile(list), ...on, '--chunk', '20'])).code).toBe(0);
+      const work = ['work', ...on, '--per-host', '1', '--shards', 'sh'];
+      const worker = startCli(work, { ...SLOW, cwd });
+      const collect = ['collect', ...on, ...shards, '--json'];
+      const collecting = startCli([...collect, '--fail-fast'], { ...SLOW, cwd });
+      await worker.stderr.sees('the run was stopped after its first failure');
+      origin.open('slow');
+      const stopped = await collecting.done;
+      const done = [...slow.slice(0, 4), ...list.slice(20)];
+      expect([stopped.code, stopped.stderr]).toEqual([
+        1,
+        expect.stringContaining('Done: 23 succeeded, 1 failed, 16 not fetched\n'),
+      ]);
+      if (shards.length > 0) expect(urlsIn(stopped.stdout)).toEqual(done.toSorted());
+      expect((await worker.done).code).toBe(0);
+      const store = join(cwd, 'fanout-part.jsonl');
+      const report = ['report', store, '--shards', join(cwd, 'sh'), '--format', 'jsonl'];
+      expect(urlsIn((await runCli(report, SLOW)).stdout)).toEqual(done.toSorted());
+      const again = startCli(collect, { ...SLOW, cwd });
+      await statusWhen(on, ({ state }) => state !== 'stopped');
+      const second = startCli(work, { ...SLOW, cwd });
+      expect([(await again.done).code, (await second.done).code]).toEqual([1, 0]);
+      expect(urlsIn((await runCli(report, SLOW)).stdout)).toEqual(list.toSorted());
+    },
+  );
 });

@@ -1,15 +1,23 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { LogEntry } from '../../src/cluster/chunk.ts';
 import { LogConsumer } from '../../src/cluster/collector.ts';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { packResults, SegmentReader } from '../../src/cluster/result-log.ts';
 import { ResultStore } from '../../src/cluster/result-store.ts';
 import type { SegmentFault } from '../../src/cluster/shards.ts';
 import type { Result } from '../../src/model/result.ts';
 import { encodeSegment, type ShardSegment } from '../../src/model/result-line.ts';
+import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { aSegment } from '../model/a-segment.ts';
+import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
+import { aNatsServer } from './nats-server.ts';
+import { statusWhen } from './status-of.ts';
+import { urlsInFile } from './urls-in.ts';
 
 const RESULTS = [20, 21, 22].map((index) =>
   index === 21 ? failedResult('dns', { index }) : okResult({ index }),
@@ -124,4 +132,106 @@ describe('LogConsumer', () => {
     await expect(consumer.take(commit(aSegment()))).rejects.toThrow(message);
     expect(store.done.count).toBe(0);
   });
+});
+
+const SLOW = { killAfterMs: 100_000 };
+const MAX_LOG = 5;
+const MAX_QUEUED = 10;
+const LOOK_INTERVAL_MS = 100;
+
+function started(args: readonly string[], cwd?: string): CliRun {
+  const run = startCli(args, { ...SLOW, ...(cwd === undefined ? {} : { cwd }) });
+  onTestFinished(() => {
+    run.child.kill('SIGKILL');
+  });
+  return run;
+}
+
+/** Memory of a process in MB. */
+async function residentMb(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+}
+
+describe('the collector of a run', { timeout: 120_000 }, () => {
+  it('is one at a time; after it was killed, the next one continues its file', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = [...urls(origin, '/ok', 100), `${origin.url}/gate/g`];
+    const on = ['--broker', broker.url, '--run', 'heir'];
+    expect((await runInProcess(['feed', await aFile(list), ...on, '--chunk', '10'])).code).toBe(0);
+    started(['work', ...on]);
+    const first = started(['collect', ...on], cwd);
+    await statusWhen(on, ({ done }) => done === 10);
+    const second = await runCli(['collect', ...on], { ...SLOW, cwd });
+    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining('another collector does at')]);
+    first.child.kill('SIGKILL');
+    await first.done;
+    const heir = started(['collect', ...on, '--summary', 'json'], cwd);
+    origin.open('g');
+    const { code, stderr } = await heir.done;
+    expect([code, JSON.parse(stderr)]).toEqual([0, expect.objectContaining({ read: 101, ok: 101 })]);
+    expect(await urlsInFile(join(cwd, 'fanout-heir.jsonl'))).toEqual(list.toSorted());
+  });
+
+  it('empties a log that the broker has created again, with the same sequence numbers', async () => {
+    const [broker, cwd] = [await aNatsServer(), await tempDir()];
+    const [run, settings] = ['anew', { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10 }];
+    const on = ['--broker', broker.url, '--run', run];
+    const created = { settings: { ...settings, replicas: 1 }, wanted: {} };
+    const engine = await openRun({ address: broker.address, run, warn: () => {} }, created);
+    onTestFinished(() => engine.close());
+    started(['collect', ...on], cwd);
+    const damaged = { kind: 'results', chunk: 0, count: 1, worker: 'w', body: Buffer.from('none') } as const;
+    for (const time of ['before', 'after']) {
+      if (time === 'after') {
+        await broker.lose();
+        await broker.start();
+      }
+      for (let record = 0; record < 2; record++)
+        await engine.log.append(damaged, new AbortController().signal);
+      await statusWhen(on, ({ uncollected }) => uncollected === 0);
+    }
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'holds workers and sender back when it is slow, in bounded memory',
+    async () => {
+      const [broker, origin, cwd] = [await aNatsServer(), await anOrigin({ logLimit: 1 }), await tempDir()];
+      const list = urls(origin, '/ok', 600);
+      const run = 'slow';
+      const on = ['--broker', broker.url, '--run', run];
+      const bounds = ['--chunk', '10', '--max-queued', String(MAX_QUEUED), '--max-log', String(MAX_LOG)];
+      const feed = started(['feed', await aFile(list), ...on, ...bounds]);
+      await statusWhen(on, () => true);
+      const workers = [1, 2].map(() => started(['work', ...on, '--lanes', '2']));
+      const collect = started(['collect', ...on], cwd);
+      await origin.received(100);
+      collect.child.kill('SIGSTOP');
+      const engine = await openRun({ address: broker.address, run, warn: () => {} });
+      onTestFinished(() => engine.close());
+      // The first look waits until all are held back; for two seconds after that, none may go on.
+      for (let look = 1; look <= 20; look++) {
+        const { logged, inFlight, queued } = await vi.waitUntil(
+          async () => {
+            const stats = await engine.stats();
+            const isHeld = stats.logged >= MAX_LOG && stats.inFlight === 4 && stats.queued > 0;
+            return isHeld && stats;
+          },
+          { timeout: 30_000 },
+        );
+        expect(queued + inFlight).toBeLessThanOrEqual(MAX_QUEUED);
+        // Each worker may have looked before the other has added its own.
+        expect(logged).toBeLessThanOrEqual(workers.length * MAX_LOG);
+        await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+      }
+      expect(origin.requests).toBeLessThan(list.length / 2);
+      expect(await residentMb(broker.pid)).toBeLessThan(60);
+      for (const { child } of workers) expect(await residentMb(child.pid)).toBeLessThan(250);
+      collect.child.kill('SIGCONT');
+      expect((await collect.done).code).toBe(0);
+      for (const { done } of [feed, ...workers]) expect((await done).code).toBe(0);
+      expect(await urlsInFile(join(cwd, 'fanout-slow.jsonl'))).toEqual(list.toSorted());
+      expect(origin.requests).toBe(list.length);
+    },
+  );
 });
