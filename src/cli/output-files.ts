@@ -21,7 +21,7 @@ export async function createOutput(
   hooks: OutputHooks = {},
 ): Promise<LineWriter> {
   if (file === undefined || file === '-') {
-    const stream = openStandardOutput(1, process.stdout);
+    const stream = openStandardOutput(process.stdout.fd, process.stdout);
     return new LineWriter(stream, { ...hooks, name: 'standard output', keepOpen: true });
   }
   return new LineWriter(await openOutputFile(file), { ...hooks, name: file });

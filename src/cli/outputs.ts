@@ -72,7 +72,7 @@ export async function createOutputs(parts: OutputParts): Promise<Outputs> {
 
 function hasBar({ options, process }: OutputParts): boolean {
   if (options.silent) return false;
-  return options.progress ?? (isatty(2) && !process.env.CI);
+  return options.progress ?? (isatty(process.stderr.fd) && !process.env.CI);
 }
 
 // The bar and its library are loaded on use: most runs in scripts have none.
@@ -89,7 +89,7 @@ async function createResultOutput(
   if (isStandardOutput && options.silent) return undefined;
   // The bar gives way to each write on the terminal that shows both.
   const hooks =
-    bar !== undefined && isStandardOutput && isatty(1)
+    bar !== undefined && isStandardOutput && isatty(process.stdout.fd)
       ? { beforeWrite: bar.clear, afterWrite: bar.redraw }
       : {};
   return createOutput(options.output, process, { signal, ...hooks });
@@ -103,7 +103,7 @@ async function createResultSink(
   const { options, order } = parts;
   const formatted = await createFormatSink(output, parts);
   // On a terminal, results from the journal were shown before; a file or another program gets all of them.
-  const isWatched = options.format === 'text' && options.output === undefined && isatty(1);
+  const isWatched = options.format === 'text' && options.output === undefined && isatty(process.stdout.fd);
   const fetched = isWatched ? withoutResumed(formatted) : formatted;
   const filtered = options.quiet ? failuresOnly(fetched) : fetched;
   if (options.ordered && order !== undefined) return order(filtered);
@@ -117,7 +117,7 @@ async function createFormatSink(output: LineOutput, { options, process }: Output
     case 'csv':
       return csvSink(output);
     case 'text': {
-      const isTerminal = options.output === undefined && isatty(1);
+      const isTerminal = options.output === undefined && isatty(process.stdout.fd);
       return textSink(output, await createPaint(options.color, isTerminal, process.env));
     }
   }
@@ -206,7 +206,7 @@ async function createJobSummary({ stderr, env }: NodeJS.Process): Promise<readon
 async function createSummarySink({ options, process, signal }: OutputParts): Promise<Sink> {
   const output = new LineWriter(process.stderr, { name: 'standard error', keepOpen: true, signal });
   if (options.summary === 'json') return summaryJsonSink(output);
-  return summaryTextSink(output, await createPaint(options.color, isatty(2), process.env));
+  return summaryTextSink(output, await createPaint(options.color, isatty(process.stderr.fd), process.env));
 }
 
 /**

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
-import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
@@ -12,11 +11,11 @@ describe('--baseline', () => {
     const origin = await anOrigin();
     const [ok, broken, fresh] = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/status/410`];
     const baseline = await aFile([broken, ok], 'baseline.txt');
-    const known = await runCli(['fetch', '--baseline', baseline, ok, broken]);
+    const known = await runInProcess(['fetch', '--baseline', baseline, ok, broken]);
     expect(known.code).toBe(0);
     expect(known.stdout).toMatch(/^OK .*mended/m);
     expect(known.stdout).toMatch(/^FAIL .*known/m);
-    const broke = await runCli(['fetch', '--json', '--baseline', baseline, ok, broken, fresh]);
+    const broke = await runInProcess(['fetch', '--json', '--baseline', baseline, ok, broken, fresh]);
     expect(broke.code).toBe(1);
     const records = broke.stdout
       .trim()
@@ -33,9 +32,14 @@ describe('--baseline', () => {
     const origin = await anOrigin();
     const flaky = `${origin.url}/flaky/a/1`;
     const args = ['fetch', '--json', '--retries', '0', `${origin.url}/ok`, flaky];
-    const first = await runCli(args);
+    const first = await runInProcess(args);
     const baseline = await aFile([first.stdout.trim()], 'baseline.jsonl');
-    const { code, stdout } = await runCli([...args, `${origin.url}/status/404`, '--baseline', baseline]);
+    const { code, stdout } = await runInProcess([
+      ...args,
+      `${origin.url}/status/404`,
+      '--baseline',
+      baseline,
+    ]);
     expect(code).toBe(1);
     expect(stdout.match(/"baseline":"\w+"/g)?.sort()).toEqual(['"baseline":"mended"', '"baseline":"new"']);
   });
@@ -45,7 +49,9 @@ describe('--baseline', () => {
     const broken = Array.from({ length: 50 }, (_, index) => `${origin.url}/status/404?${index}`);
     const baseline = await aFile(broken, 'baseline.txt');
     const list = [...broken, `${origin.url}/ok`].join('\n');
-    const { code, stderr } = await runCli(['fetch', '--fail-fast', '--baseline', baseline], { stdin: list });
+    const { code, stderr } = await runInProcess(['fetch', '--fail-fast', '--baseline', baseline], {
+      stdin: list,
+    });
     expect(code).toBe(0);
     expect(stderr).toContain('Done: 1 succeeded, 50 failed');
   });
@@ -56,7 +62,7 @@ describe('--baseline', () => {
   ])('a file %s is an error before the first request', async (_, name, message) => {
     const origin = await anOrigin();
     const path = name === undefined ? await aFile(['{"v":1,'], 'b.jsonl') : join(await tempDir(), name);
-    const { code, stderr } = await runCli(['fetch', '--baseline', path, `${origin.url}/ok`]);
+    const { code, stderr } = await runInProcess(['fetch', '--baseline', path, `${origin.url}/ok`]);
     expect([code, origin.requests]).toEqual([2, 0]);
     expect(stderr).toMatch(message);
   });
@@ -67,11 +73,11 @@ describe('--update-baseline', () => {
     const origin = await anOrigin();
     const path = join(await tempDir(), 'baseline.jsonl');
     const args = ['fetch', '--baseline', path, `${origin.url}/ok`, `${origin.url}/status/404`];
-    expect((await runCli([...args, '--update-baseline'])).code).toBe(1);
+    expect((await runInProcess([...args, '--update-baseline'])).code).toBe(1);
     expect((await readFile(path, 'utf8')).trim().split('\n')).toEqual([
       expect.stringContaining(`"url":"${origin.url}/status/404"`),
     ]);
-    expect((await runCli(args)).code).toBe(0);
+    expect((await runInProcess(args)).code).toBe(0);
     expect(existsSync(`${path}.part`)).toBe(false);
   });
 
@@ -79,7 +85,7 @@ describe('--update-baseline', () => {
     const origin = await anOrigin();
     const baseline = await aFile([`${origin.url}/ok`, `${origin.url}/status/404`], 'baseline.txt');
     const list = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/status/410`];
-    await runCli(['fetch', '--baseline', baseline, '--update-baseline', ...list]);
+    await runInProcess(['fetch', '--baseline', baseline, '--update-baseline', ...list]);
     expect((await readFile(baseline, 'utf8')).trim().split('\n').sort()).toEqual(list.slice(1).sort());
   });
 
@@ -88,7 +94,7 @@ describe('--update-baseline', () => {
     const baseline = await aFile([`${origin.url}/old`], 'baseline.txt');
     const list = Array.from({ length: 200 }, (_, index) => `${origin.url}/status/404?${index}`).join('\n');
     const flags = ['--baseline', baseline, '--update-baseline', '--fail-fast', '-c', '1'];
-    expect((await runCli(['fetch', ...flags], { stdin: list })).code).toBe(1);
+    expect((await runInProcess(['fetch', ...flags], { stdin: list })).code).toBe(1);
     expect(await readFile(baseline, 'utf8')).toBe(`${origin.url}/old\n`);
     expect(existsSync(`${baseline}.part`)).toBe(false);
   });
@@ -101,7 +107,7 @@ describe('--update-baseline', () => {
 });
 
 test('a missing baseline is an error that names --update-baseline', async () => {
-  const { code, stderr } = await runCli(['fetch', '--baseline', 'gone.txt', 'http://127.0.0.1:9/']);
+  const { code, stderr } = await runInProcess(['fetch', '--baseline', 'gone.txt', 'http://127.0.0.1:9/']);
   expect([code, stderr]).toEqual([
     2,
     'fanout: Cannot read "gone.txt" for --baseline: there is no such file; it must be a JSONL result or a list of URLs; --update-baseline makes a new one\n',
@@ -114,7 +120,7 @@ describe('--flaky-after', () => {
     const state = join(await tempDir(), 'state.jsonl');
     const args = ['fetch', '--flaky-after', '3', '--state', state, `${origin.url}/status/404`];
     const codes = [];
-    for (let run = 0; run < 4; run += 1) codes.push((await runCli(args)).code);
+    for (let run = 0; run < 4; run += 1) codes.push((await runInProcess(args)).code);
     expect(codes).toEqual([0, 0, 1, 1]);
     expect(await readFile(state, 'utf8')).toBe(
       `{"method":"GET","url":"${origin.url}/status/404","badRuns":4}\n`,
@@ -128,7 +134,7 @@ describe('--flaky-after', () => {
       'state.jsonl',
     );
     const flags = ['--flaky-after', '3', '--state', state];
-    expect((await runCli(['fetch', ...flags, `${origin.url}/ok`])).code).toBe(0);
+    expect((await runInProcess(['fetch', ...flags, `${origin.url}/ok`])).code).toBe(0);
     expect(await readFile(state, 'utf8')).toBe('');
   });
 
@@ -144,7 +150,7 @@ describe('--flaky-after', () => {
     const origin = await anOrigin();
     const state = await aFile(['{"url":"x"}'], 'state.jsonl');
     const flags = ['--flaky-after', '2', '--state', state];
-    const { code, stderr } = await runCli(['fetch', ...flags, `${origin.url}/ok`]);
+    const { code, stderr } = await runInProcess(['fetch', ...flags, `${origin.url}/ok`]);
     expect([code, origin.requests]).toEqual([2, 0]);
     expect(stderr).toMatch(/Cannot read .*state\.jsonl:1 as a line of --state/);
   });

@@ -29,7 +29,7 @@ describe('--print-config', () => {
 
   it('masks secrets', async () => {
     const args = ['fetch', '--print-config', '-H', 'Authorization: Bearer $TOKEN', '-d', 'pin=hunter2'];
-    const { stdout } = await runInProcess(args, { TOKEN: 's3cret' });
+    const { stdout } = await runInProcess(args, { env: { TOKEN: 's3cret' } });
     expect(stdout).toContain('uthorization');
     expect(stdout).not.toMatch(/s3cret|hunter2/);
   });
@@ -114,7 +114,7 @@ describe('the configuration', () => {
   ])('refuses %s', async (_, config, env, message) => {
     const file = await aFile([JSON.stringify(config)], 'fanout.config.json');
     const args = ['fetch', '--config', file, 'http://127.0.0.1:9/'];
-    const { code, stdout, stderr } = await runInProcess(args, env);
+    const { code, stdout, stderr } = await runInProcess(args, { env });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
   });

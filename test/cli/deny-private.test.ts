@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { runCli } from '../origin/run-cli.ts';
 import { anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** The records of a list, in input order. */
 async function records(lines: readonly string[], flags: readonly string[]) {
   const args = ['fetch', '--json', '--ordered', '-c', '1', ...flags];
-  const { stdout } = await runCli(args, { stdin: lines.join('\n') });
+  const { stdout } = await runInProcess(args, { stdin: lines.join('\n') });
   return stdout
     .trimEnd()
     .split('\n')

@@ -26,10 +26,10 @@ interface Fetched extends CliResult {
 async function fetchAll(
   urls: readonly string[],
   flags: readonly string[],
-  killAfterMs = 15_000,
+  run: (args: readonly string[], options: { readonly stdin: string }) => Promise<CliResult> = runInProcess,
 ): Promise<Fetched> {
   const args = ['fetch', '--json', '--ordered', ...flags];
-  const result = await runCli(args, { stdin: urls.join('\n'), killAfterMs });
+  const result = await run(args, { stdin: urls.join('\n') });
   const lines = result.stdout.split('\n').filter((line) => line !== '');
   return { ...result, records: lines.map((line) => JSON.parse(line) as Fetched['records'][number]) };
 }
@@ -98,7 +98,8 @@ describe('--dns-server', () => {
     const fetched = await fetchAll(
       ['http://a.test/'],
       ['--dns-server', names.address, '--timeout', '100ms', '--retries', '0'],
-      5_000, // the queries would go on for longer, and so would the time of the look-up
+      // The queries and the timeout of the look-up would last longer.
+      (args, options) => runCli(args, { ...options, killAfterMs: 5_000 }),
     );
     expect(failures(fetched)).toEqual([['timeout', 'ERR_TIMEOUT', 1]]);
   });

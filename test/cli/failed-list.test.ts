@@ -4,13 +4,14 @@ import { expect, test } from 'vitest';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** Runs a list of jobs that all fail. Resolves to the list of `--failed`, and to standard error. */
 async function failedOf(jobs: readonly object[], flags: readonly string[] = []) {
   const failed = join(await tempDir(), 'again.txt');
   const list = await aFile(jobs.map((job) => JSON.stringify(job)));
   const args = ['fetch', '--accept', '599', '--retries', '0', '--failed', failed, ...flags, list];
-  const { code, stderr } = await runCli(args);
+  const { code, stderr } = await (flags.includes('--threads') ? runCli(args) : runInProcess(args));
   expect(code).toBe(1);
   return { failed, stderr, text: await readFile(failed, 'utf8') };
 }
@@ -26,7 +27,7 @@ test.each([[[]], [['--threads', '2']], [['--ordered']]])(
       ],
       flags,
     );
-    const again = await runCli(['fetch', '--inline-body', '--json', '--ordered', failed]);
+    const again = await runInProcess(['fetch', '--inline-body', '--json', '--ordered', failed]);
     const records = again.stdout
       .trimEnd()
       .split('\n')
@@ -53,7 +54,7 @@ test('a list of --failed keeps "expect" and "save" of its jobs', async () => {
   };
   const { failed, text } = await failedOf([{ url: `${url}/ok`, expect: expectation, save: 'a/b.txt' }]);
   expect(JSON.parse(text)).toMatchObject({ save: 'a/b.txt', expect: { contains: ['a'], matches: ['b+'] } });
-  const again = await runCli(['fetch', failed]);
+  const again = await runInProcess(['fetch', failed]);
   expect(again.stdout).toContain('the answer has no header x-a');
 });
 
@@ -77,6 +78,11 @@ test('headers that may be secret are left out of a list of --failed, with a warn
 test('headers of OK jobs cause no warning', async () => {
   const { url } = await anOrigin();
   const list = await aFile([JSON.stringify({ url: `${url}/ok`, headers: { 'X-Key': 'secret' } })]);
-  const { code, stderr } = await runCli(['fetch', '--failed', join(await tempDir(), 'again.txt'), list]);
+  const { code, stderr } = await runInProcess([
+    'fetch',
+    '--failed',
+    join(await tempDir(), 'again.txt'),
+    list,
+  ]);
   expect([code, stderr]).toEqual([0, expect.not.stringContaining('lacks')]);
 });

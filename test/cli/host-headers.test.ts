@@ -1,12 +1,10 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { running } from '../http/client.ts';
 import type { Origin } from '../origin/origin.ts';
 import { runCli } from '../origin/run-cli.ts';
-import { tempDir } from '../origin/temp-dir.ts';
 import { caPem, startHttps } from '../origin/tls.ts';
 import { aFile, anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 const OF_INTEREST = ['authorization', 'cookie', 'x-a', 'x-b', 'x-job', 'x-all'];
 
@@ -43,10 +41,9 @@ it('each header reaches the host that it is for, and no other', async () => {
     }),
   ]);
   const config = { headerFor: { '127.0.0.1': { 'X-A': '$A' }, [`127.0.0.2:${b.port}`]: ['X-B: b'] } };
-  const cwd = await tempDir();
-  await writeFile(join(cwd, 'fanout.config.json'), JSON.stringify(config));
-  const args = ['fetch', '-u', 'mé:$PW', '-H', 'X-All: $ALL', '--accept', '404', list];
-  const { code, stderr } = await runCli(args, { cwd, env: { A: 'a', PW: 'p:w', ALL: 'all' } });
+  const file = await aFile([JSON.stringify(config)], 'fanout.config.json');
+  const args = ['fetch', '--config', file, '-u', 'mé:$PW', '-H', 'X-All: $ALL', '--accept', '404', list];
+  const { code, stderr } = await runInProcess(args, { env: { A: 'a', PW: 'p:w', ALL: 'all' } });
   expect([code, stderr]).toEqual([0, expect.stringContaining('Done: 7 succeeded, 0 failed')]);
   const toA = { authorization: MINE, 'x-a': 'a', 'x-all': 'all' };
   const toB = { authorization: MINE, 'x-b': 'b', 'x-all': 'all' };
@@ -77,7 +74,7 @@ it('each header reaches the host that it is for, and no other', async () => {
 
 it('a header for another port of the host is not sent', async () => {
   const origin = await anOrigin();
-  await runCli([
+  await runInProcess([
     'fetch',
     '--header-for',
     `127.0.0.1:${origin.port === 9 ? 10 : 9} X-A: a`,
@@ -103,7 +100,7 @@ it('an attempt that is repeated carries the same headers', async () => {
   const origin = await anOrigin();
   const args = ['fetch', '-I', '--header-for', '127.0.0.1 X-A: a', '-u', 'me:pw', '--retries', '1'];
   const urls = [`${origin.url}/head-405`, `${origin.url}/flaky/x/1?retry-after=0`];
-  expect((await runCli([...args, ...urls])).code).toBe(0);
+  expect((await runInProcess([...args, ...urls])).code).toBe(0);
   expect(origin.log.map(({ headers }) => [headers['x-a'], headers.authorization])).toEqual(
     Array(4).fill(['a', basic('me:pw')]),
   );

@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { runCli, startCli } from '../origin/run-cli.ts';
+import { startCli } from '../origin/run-cli.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** The records on standard output, in the order of the input. */
 function records(stdout: string): Record<string, unknown>[] {
@@ -17,7 +18,7 @@ test('files, standard input and URLs are read in their order, each line with its
   const one = await aFile(['# comment', `${origin.url}/ok?1`]);
   const two = await aFile([`${origin.url}/ok?4`], 'two.txt');
   const args = ['fetch', '--json', one, '-', `${origin.url}/ok?3`, two];
-  const { code, stdout } = await runCli(args, { stdin: `\n\n${origin.url}/ok?2` });
+  const { code, stdout } = await runInProcess(args, { stdin: `\n\n${origin.url}/ok?2` });
   expect(code).toBe(0);
   expect(records(stdout)).toMatchObject([
     { index: 0, source: one, line: 2, url: `${origin.url}/ok?1` },
@@ -33,19 +34,19 @@ test.each([
 ])('%s is unpacked', async (_, name) => {
   const origin = await anOrigin();
   const file = await aFile(gzipSync(urls(origin, '/ok', 500).join('\n')), name);
-  expect((await runCli(['fetch', '-q', file])).code).toBe(0);
+  expect((await runInProcess(['fetch', '-q', file])).code).toBe(0);
   expect([origin.hits('/ok'), new Set(origin.log.map((request) => request.path)).size]).toEqual([500, 500]);
 });
 
 test('gzip is unpacked on standard input too', async () => {
   const origin = await anOrigin();
-  expect((await runCli(['fetch'], { stdin: gzipSync(`${origin.url}/ok`) })).code).toBe(0);
+  expect((await runInProcess(['fetch'], { stdin: gzipSync(`${origin.url}/ok`) })).code).toBe(0);
   expect(origin.hits('/ok')).toBe(1);
 });
 
 test('a broken .gz is exit code 2, after what could be read was fetched', async () => {
   const file = await aFile(Buffer.from('http://127.0.0.1:9/\n'), 'urls.gz');
-  expect(await runCli(['fetch', file])).toMatchObject({
+  expect(await runInProcess(['fetch', file])).toMatchObject({
     code: 2,
     stdout: '',
     stderr: expect.stringMatching(/^fanout: Cannot unpack .*urls\.gz/m),
@@ -54,7 +55,7 @@ test('a broken .gz is exit code 2, after what could be read was fetched', async 
 
 test('a byte-order mark, CRLF and white space around a URL are dropped', async () => {
   const origin = await anOrigin();
-  const { code } = await runCli(['fetch'], {
+  const { code } = await runInProcess(['fetch'], {
     stdin: `\ufeff${origin.url}/ok?a\r\n\t ${origin.url}/ok?b \r\n`,
   });
   expect([code, origin.log.map(({ path }) => path).sort()]).toEqual([0, ['/ok?a', '/ok?b']]);
@@ -69,7 +70,7 @@ test('a JSON job sets method, headers and body of its request', async () => {
     body: 'text',
     id: 'one',
   };
-  const { code, stdout } = await runCli(['fetch', '--json'], { stdin: JSON.stringify(job) });
+  const { code, stdout } = await runInProcess(['fetch', '--json'], { stdin: JSON.stringify(job) });
   expect(code).toBe(0);
   expect(records(stdout)).toMatchObject([{ id: 'one', method: 'PUT', url: job.url, ok: true }]);
   expect(origin.log[0]).toMatchObject({ method: 'PUT', headers: { 'x-mine': 'yes', 'content-length': '4' } });
@@ -84,7 +85,7 @@ test('an invalid line is a result in its place and stops nothing', async () => {
     '{"url": "http://x/", "nope": 1}',
     `${origin.url}/ok`,
   ];
-  const { code, stdout, stderr } = await runCli(['fetch', '--ordered'], { stdin: lines.join('\n') });
+  const { code, stdout, stderr } = await runInProcess(['fetch', '--ordered'], { stdin: lines.join('\n') });
   expect(stdout.split('\n').map((line) => line.split(/ +/).slice(0, 2).join(' '))).toEqual([
     'OK 200',
     'FAIL invalid',
@@ -99,14 +100,14 @@ test('an invalid line is a result in its place and stops nothing', async () => {
 test('--unique fetches each URL once and counts the others as skipped', async () => {
   const origin = await anOrigin();
   const stdin = [...urls(origin, '/ok', 3), ...urls(origin, '/ok', 3), `${origin.url}/ok?n=0`].join('\n');
-  const { code, stdout, stderr } = await runCli(['fetch', '--unique'], { stdin });
+  const { code, stdout, stderr } = await runInProcess(['fetch', '--unique'], { stdin });
   expect([code, origin.requests, stdout.match(/^OK/gm)?.length]).toEqual([0, 3, 3]);
   expect(stderr).toContain('Done: 3 succeeded, 0 failed, 4 skipped\n');
 });
 
 test('--default-scheme makes a bare host a URL', async () => {
   const origin = await anOrigin();
-  const { code, stdout } = await runCli(['fetch', '--default-scheme', 'http'], {
+  const { code, stdout } = await runInProcess(['fetch', '--default-scheme', 'http'], {
     stdin: `${origin.url.replace('http://', '')}/ok`,
   });
   expect([code, stdout]).toEqual([0, expect.stringContaining(`  ${origin.url}/ok  `)]);
@@ -124,7 +125,7 @@ test('fetching starts with the first line, long before the input ends', async ()
 test('a line over 1 MiB is a failure, and the next one is read', async () => {
   const origin = await anOrigin();
   const stdin = `${origin.url}/${'x'.repeat(2 ** 20)}\n${origin.url}/ok\n`;
-  const { code, stderr } = await runCli(['fetch'], { stdin });
+  const { code, stderr } = await runInProcess(['fetch'], { stdin });
   expect([code, origin.requests]).toEqual([1, 1]);
   expect(stderr).toContain('Done: 1 succeeded, 1 failed\n');
 });

@@ -5,6 +5,7 @@ import { refusedPort } from '../origin/hostile.ts';
 import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** Replaces durations and rates. */
 function golden(text: string): string {
@@ -15,7 +16,7 @@ test('text has one line for each result, with the documented columns', async () 
   const origin = await anOrigin();
   const refused = await refusedPort();
   const args = ['/bytes/1234', '/status/404', '/redirect/1'].map((path) => origin.url + path);
-  const { stdout } = await runCli(['fetch', '--ordered', '--retries', '0', ...args, refused.url]);
+  const { stdout } = await runInProcess(['fetch', '--ordered', '--retries', '0', ...args, refused.url]);
   expect(golden(stdout).replace(/ +T +/g, ' T ')).toBe(
     `OK    200  ${origin.url}/bytes/1234  1.2kB T\n`.replace('kB T', 'kB T') +
       `FAIL  404  ${origin.url}/status/404 T Not Found\n` +
@@ -43,7 +44,7 @@ describe('--format', () => {
       const origin = await anOrigin();
       const job = JSON.stringify({ url: `${origin.url}/redirect/1`, id: 'mine' });
       const list = await aFile([job, `${origin.url}/status/404`]);
-      const { stdout } = await runCli(['fetch', '--ordered', ...flags, list]);
+      const { stdout } = await runInProcess(['fetch', '--ordered', ...flags, list]);
       const [ok, failed] = stdout
         .split('\n')
         .slice(0, 2)
@@ -88,7 +89,7 @@ describe('--format', () => {
       `${origin.url}/ok?a,b`,
       `${origin.url}/status/404`,
     ];
-    const lines = (await runCli(args)).stdout.split('\n');
+    const lines = (await runInProcess(args)).stdout.split('\n');
     expect(lines[0]).toMatch(/^index,source,line,id,url,finalUrl,method,ok,status,attempts,/);
     expect(lines[1]).toContain(`0,arguments,1,,"${origin.url}/ok?a,b",,GET,true,200,1,`);
     expect(lines[2]).toMatch(/^1,arguments,2,.*,status,,Not Found,FAIL,,$/);
@@ -98,7 +99,12 @@ describe('--format', () => {
 
 test('-q writes failures and the summary only', async () => {
   const origin = await anOrigin();
-  const { stdout, stderr } = await runCli(['fetch', '-q', `${origin.url}/ok`, `${origin.url}/status/404`]);
+  const { stdout, stderr } = await runInProcess([
+    'fetch',
+    '-q',
+    `${origin.url}/ok`,
+    `${origin.url}/status/404`,
+  ]);
   expect(stdout).toMatch(/^FAIL {2}404 [^\n]+\n$/);
   expect(stderr).toContain('Done: 1 succeeded, 1 failed');
 });
@@ -107,22 +113,22 @@ test('--silent writes nothing but files', async () => {
   const origin = await anOrigin();
   const output = join(await tempDir(), 'out.txt');
   const args = ['fetch', '--silent', `${origin.url}/ok`, `${origin.url}/status/404`];
-  expect(await runCli(args)).toMatchObject({ code: 1, stdout: '', stderr: '' });
-  expect(await runCli([...args, '-o', output])).toMatchObject({ code: 1, stdout: '', stderr: '' });
+  expect(await runInProcess(args)).toMatchObject({ code: 1, stdout: '', stderr: '' });
+  expect(await runInProcess([...args, '-o', output])).toMatchObject({ code: 1, stdout: '', stderr: '' });
   expect((await readFile(output, 'utf8')).split('\n')).toHaveLength(3);
 });
 
 test('-o writes the results to a file and replaces its content', async () => {
   const origin = await anOrigin();
   const output = await aFile(['old\n'.repeat(500)], 'out.jsonl');
-  const { stdout } = await runCli(['fetch', '--json', '-o', output, `${origin.url}/ok`]);
+  const { stdout } = await runInProcess(['fetch', '--json', '-o', output, `${origin.url}/ok`]);
   expect(stdout).toBe('');
   expect(JSON.parse(await readFile(output, 'utf8'))).toMatchObject({ ok: true });
 });
 
 test('-o - is standard output', async () => {
   const origin = await anOrigin();
-  expect((await runCli(['fetch', '-o', '-', `${origin.url}/ok`])).stdout).toMatch(/^OK/);
+  expect((await runInProcess(['fetch', '-o', '-', `${origin.url}/ok`])).stdout).toMatch(/^OK/);
 });
 
 test('--failed writes a list that fanout fetch reads', async () => {
@@ -130,8 +136,8 @@ test('--failed writes a list that fanout fetch reads', async () => {
   const failed = join(await tempDir(), 'again.txt');
   const put = JSON.stringify({ url: `${origin.url}/flaky/c/1`, method: 'PUT', id: 'c' });
   const list = await aFile([`${origin.url}/flaky/a/1`, `${origin.url}/ok`, `${origin.url}/flaky/b/1`, put]);
-  expect((await runCli(['fetch', '--retries', '0', '--failed', failed, list])).code).toBe(1);
-  const again = await runCli(['fetch', '--retries', '0', '--json', failed]);
+  expect((await runInProcess(['fetch', '--retries', '0', '--failed', failed, list])).code).toBe(1);
+  const again = await runInProcess(['fetch', '--retries', '0', '--json', failed]);
   const jobs = again.stdout
     .trimEnd()
     .split('\n')
@@ -149,7 +155,7 @@ test('--summary json is one object on standard error whose counts add up', async
   const paths = ['/ok', '/ok', '/status/404', '/status/410', '/ok?2', '/ok?3', '/ok?4'];
   const args = ['fetch', '--unique', '-c', '1', '--max-failures', '2', '--summary', 'json'];
   const list = await aFile(paths.map((path) => origin.url + path));
-  const { stderr } = await runCli([...args, list]);
+  const { stderr } = await runInProcess([...args, list]);
   const summary = JSON.parse(stderr);
   const { read, ok, failed, skipped, notFetched } = summary;
   expect({ read, failed, skipped }).toEqual({ read: 7, failed: 2, skipped: 1 });
@@ -171,7 +177,7 @@ describe('colours', () => {
     [true, 'with --color always and NO_COLOR', ['--color', 'always'], { NO_COLOR: '1' }],
   ])('%s %s, on both streams', async (expected, _, flags, env) => {
     const origin = await anOrigin();
-    const { stdout, stderr } = await runCli(['fetch', ...flags, `${origin.url}/ok`], { env });
+    const { stdout, stderr } = await runInProcess(['fetch', ...flags, `${origin.url}/ok`], { env });
     expect([stdout.includes(ESC), stderr.includes(ESC)]).toEqual([expected, expected]);
   });
 });

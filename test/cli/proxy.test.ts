@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { running } from '../http/client.ts';
 import { BROKEN_PROXIES, type ProxyOptions, startProxy, type TestProxy } from '../origin/proxy.ts';
-import { type CliResult, runCli } from '../origin/run-cli.ts';
+import type { CliResult } from '../origin/run-cli.ts';
 import { caPem, startHttps } from '../origin/tls.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
@@ -34,7 +34,7 @@ describe('fanout fetch', () => {
     const [http, https] = [await aLockedProxy(), await aProxy()];
     const env = { HTTP_PROXY: http.openUrl, https_proxy: https.authority, NO_PROXY: 'x.test, 127.0.0.2/32' };
     const list = [...urls(plain, '/ok', 20), ...urls(secure, '/ok', 20), ...urls(direct, '/ok', 2)];
-    const result = await runCli(['fetch', '-c', '2', '--json', ...(await trusted())], {
+    const result = await runInProcess(['fetch', '-c', '2', '--json', ...(await trusted())], {
       env,
       stdin: list.join('\n'),
     });
@@ -56,7 +56,7 @@ describe('fanout fetch', () => {
     const origin = await anOrigin();
     const proxy = await aProxy({ route: origin });
     const list = Array.from({ length: 300 }, (_, index) => `http://host-${index}.test/ok`);
-    const { code } = await runCli(['fetch', '-q', '-c', '2', '--proxy', proxy.url], {
+    const { code } = await runInProcess(['fetch', '-q', '-c', '2', '--proxy', proxy.url], {
       stdin: list.join('\n'),
     });
     expect([code, origin.requests]).toEqual([0, 300]);
@@ -70,7 +70,7 @@ describe('fanout fetch', () => {
     const asked = async (flag: string, more = {}) => {
       const before = [other.log.length, mine.log.length, origin.requests];
       const args = ['fetch', '-q', '--proxy', flag, `${origin.url}/ok`];
-      expect((await runCli(args, { env: { ...env, ...more } })).code).toBe(0);
+      expect((await runInProcess(args, { env: { ...env, ...more } })).code).toBe(0);
       return [other.log.length, mine.log.length, origin.requests].map((now, at) => now - (before[at] ?? 0));
     };
     expect(await asked(mine.authority)).toEqual([0, 1, 1]);
@@ -84,7 +84,7 @@ describe('fanout fetch', () => {
     const proxy = await aLockedProxy();
     const to = (url: string) => `/redirect-to?url=${encodeURIComponent(url)}`;
     const way = `${first.url}${to(`${middle.url}${to(`${last.url}/ok`)}`)}`;
-    const result = await runCli(['fetch', '--json', ...(await trusted()), way], {
+    const result = await runInProcess(['fetch', '--json', ...(await trusted()), way], {
       env: { ALL_PROXY: proxy.openUrl, NO_PROXY: '127.0.0.2' },
     });
     expect([result.code, JSON.parse(result.stdout).finalUrl]).toEqual([0, `${last.url}/ok`]);
@@ -102,7 +102,7 @@ describe('a proxy that', () => {
     const [plain, secure] = [await anOrigin(), await running(startHttps())];
     const proxy = await aLockedProxy();
     const wrong = proxy.url.replace('//', '//me:wr0ng@');
-    const result = await runCli(['fetch', '--proxy', wrong, `${plain.url}/ok`, `${secure.url}/ok`]);
+    const result = await runInProcess(['fetch', '--proxy', wrong, `${plain.url}/ok`, `${secure.url}/ok`]);
     expect([result.code, proxy.log.length, plain.requests, secure.requests]).toEqual([1, 2, 0, 0]);
     const because = (wish: string) =>
       `the proxy ${proxy.authority} refused the ${wish}: 407 Proxy Authentication Required`;
@@ -117,7 +117,7 @@ describe('a proxy that', () => {
     await gone.close();
     const list = ['http://a.test/', 'http://b.test/', 'https://c.test/'];
     const args = ['fetch', '--json', '--retries', '0', '--proxy', gone.url.replace('//', '//me:s3cret@')];
-    const result = await runCli([...args, ...list]);
+    const result = await runInProcess([...args, ...list]);
     expect(result.code).toBe(1);
     const failures = result.stdout
       .trimEnd()
@@ -138,7 +138,7 @@ describe('a proxy that', () => {
     async (name) => {
       const proxy = await running(BROKEN_PROXIES[name]());
       const args = ['fetch', '--json', '--retries', '1', '--proxy', `${proxy.host}:${proxy.port}`];
-      const { code, stdout } = await runCli([...args, 'https://a.test/', 'https://b.test/']);
+      const { code, stdout } = await runInProcess([...args, 'https://a.test/', 'https://b.test/']);
       expect([code, proxy.accepted.count]).toEqual([1, 4]);
       for (const line of stdout.trimEnd().split('\n')) {
         expect(JSON.parse(line)).toMatchObject({ ok: false, attempts: 2 });
@@ -160,7 +160,7 @@ describe('a proxy that', () => {
         '--proxy',
         `${proxy.host}:${proxy.port}`,
       ];
-      const { code, stdout } = await runCli([...args, 'https://a.test/']);
+      const { code, stdout } = await runInProcess([...args, 'https://a.test/']);
       expect([code, proxy.accepted.count]).toEqual([1, 1]);
       expect(stdout).toMatch(
         /^FAIL {2}timeout {2}https:\/\/a\.test\/ .* through the proxy .* within 300ms$/m,
@@ -176,7 +176,7 @@ describe('wrong usage', () => {
     ['all_proxy', [], { all_proxy: `socks5://${CREDENTIALS}@p:1` }],
     ['FANOUT_PROXY', [], { FANOUT_PROXY: `http://${CREDENTIALS}@p/path` }],
   ])('of %s ends with 2 and shows no credentials', async (name, args, env) => {
-    const result = await runInProcess(['fetch', ...args, 'http://a.test/'], env);
+    const result = await runInProcess(['fetch', ...args, 'http://a.test/'], { env });
     expect([result.code, result.stdout]).toEqual([2, '']);
     expect(result.stderr).toMatch(`fanout: Cannot use the value for ${name}: it must `);
     expectNoSecret(result);
@@ -190,11 +190,11 @@ describe('wrong usage', () => {
       [['--proxy', proxy.url], {}],
       [[], { ALL_PROXY: proxy.url }],
     ] as const) {
-      const { code, stderr } = await runInProcess([...args, ...more], env);
+      const { code, stderr } = await runInProcess([...args, ...more], { env });
       expect([code, stderr]).toEqual([2, expect.stringMatching(/Cannot use a proxy .*with --deny-private/)]);
     }
     expect([proxy.accepted.count, origin.requests]).toEqual([0, 0]);
-    const alone = await runCli([...args, '--proxy', ''], { env: { ALL_PROXY: proxy.url } });
+    const alone = await runInProcess([...args, '--proxy', ''], { env: { ALL_PROXY: proxy.url } });
     expect([alone.code, alone.stdout]).toEqual([1, expect.stringContaining('FAIL  denied')]);
   });
 });

@@ -24,9 +24,9 @@ describe('--journal', () => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 100);
     const args = ['fetch', '--json', '--journal', await aJournal()];
-    const first = await runCli(args, { stdin: list.slice(0, 60).join('\n') });
+    const first = await runInProcess(args, { stdin: list.slice(0, 60).join('\n') });
     expect([first.code, origin.requests]).toEqual([0, 60]);
-    const second = await runCli(args, { stdin: list.join('\n') });
+    const second = await runInProcess(args, { stdin: list.join('\n') });
     expect([second.code, origin.requests]).toEqual([0, 100]);
     expect(
       records(second.stdout)
@@ -40,10 +40,10 @@ describe('--journal', () => {
     const origin = await anOrigin();
     const journal = await aJournal();
     const list = [`${origin.url}/ok`, `${origin.url}/status/404`];
-    expect((await runCli(['fetch', '--journal', journal, ...list])).code).toBe(1);
-    expect((await runCli(['fetch', '--journal', journal, ...list])).code).toBe(1);
+    expect((await runInProcess(['fetch', '--journal', journal, ...list])).code).toBe(1);
+    expect((await runInProcess(['fetch', '--journal', journal, ...list])).code).toBe(1);
     expect([origin.hits('/ok'), origin.hits('/status/404')]).toEqual([1, 2]);
-    const kept = await runCli(['fetch', '--json', '--keep-failed', '--journal', journal, ...list]);
+    const kept = await runInProcess(['fetch', '--json', '--keep-failed', '--journal', journal, ...list]);
     expect([kept.code, origin.requests]).toEqual([1, 3]);
     expect(new Map(records(kept.stdout))).toEqual(
       new Map([
@@ -57,9 +57,9 @@ describe('--journal', () => {
     const origin = await anOrigin();
     const journal = await aJournal();
     const list = urls(origin, '/ok', 10);
-    await runCli(['fetch', '--journal', journal], { stdin: list.join('\n') });
+    await runInProcess(['fetch', '--journal', journal], { stdin: list.join('\n') });
     const edited = ['# moved', ...list.slice(5).reverse(), `${origin.url}/ok?new`, ...list.slice(0, 2)];
-    const { stdout } = await runCli(['fetch', '--json', '--ordered', '--journal', journal], {
+    const { stdout } = await runInProcess(['fetch', '--json', '--ordered', '--journal', journal], {
       stdin: edited.join('\n'),
     });
     expect(records(stdout).map(([url]) => url)).toEqual(edited.slice(1));
@@ -71,8 +71,8 @@ describe('--journal', () => {
     const origin = await anOrigin();
     const journal = await aJournal();
     const url = `${origin.url}/ok`;
-    await runCli(['fetch', '--journal', journal, url, url]);
-    const { stderr } = await runCli(['fetch', '--journal', journal, url, url, url]);
+    await runInProcess(['fetch', '--journal', journal, url, url]);
+    const { stderr } = await runInProcess(['fetch', '--journal', journal, url, url, url]);
     expect(origin.requests).toBe(3);
     expect(stderr).toContain('Done: 3 succeeded, 0 failed, 2 of them from the journal');
   });
@@ -93,8 +93,8 @@ describe('--journal', () => {
     ];
     const args = ['fetch', ...flags, '--journal', join(directory, 'j')];
     const list = [...urls(origin, '/ok', 20), `${origin.url}/status/404`];
-    await runCli(args, { stdin: list.slice(10).join('\n') });
-    await runCli(args, { stdin: list.join('\n') });
+    await runInProcess(args, { stdin: list.slice(10).join('\n') });
+    await runInProcess(args, { stdin: list.join('\n') });
     expect(records(await readFile(`${output}`, 'utf8'))).toHaveLength(21);
     expect(await readFile(`${failed}`, 'utf8')).toBe(`${origin.url}/status/404\n`);
     expect((await readFile(`${csv}`, 'utf8')).trim().split('\n')).toHaveLength(22);
@@ -122,7 +122,7 @@ describe('--journal', () => {
 
   it('refuses a file that is not a journal, and does not change it', async () => {
     const list = await aFile(['http://127.0.0.1/']);
-    const { code, stderr } = await runCli(['fetch', '--journal', list, 'http://127.0.0.1:1/']);
+    const { code, stderr } = await runInProcess(['fetch', '--journal', list, 'http://127.0.0.1:1/']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/Cannot use .*journal/i);
     expect(await readFile(list, 'utf8')).toBe('http://127.0.0.1/\n');
@@ -135,7 +135,7 @@ describe('--journal', () => {
     const first = startCli([...args, '-'], { stdin: 'open' });
     first.child.stdin?.write(`${origin.url}/ok\n`);
     await first.stdout.sees('OK');
-    const second = await runCli([...args, `${origin.url}/ok`]);
+    const second = await runInProcess([...args, `${origin.url}/ok`]);
     expect(second.code).toBe(2);
     expect(second.stderr).toContain(`${first.child.pid}`);
     first.child.stdin?.end();
@@ -147,7 +147,7 @@ describe('--journal', () => {
     const directory = join(await tempDir(), 'bodies');
     const args = ['fetch', '--json', '--save-dir', directory, '--journal', await aJournal()];
     const list = [1, 2, 3].map((n) => `${origin.url}/bytes/${n}000`);
-    const { stdout } = await runCli([...args, ...list]);
+    const { stdout } = await runInProcess([...args, ...list]);
     const paths = new Map(
       stdout
         .trim()
@@ -157,7 +157,7 @@ describe('--journal', () => {
     );
     await rm(`${paths.get(list[0])}`);
     await truncate(`${paths.get(list[1])}`, 5);
-    const again = await runCli([...args, ...list]);
+    const again = await runInProcess([...args, ...list]);
     expect([again.code, ...list.map((url) => origin.hits(new URL(url).pathname))]).toEqual([0, 2, 2, 1]);
     expect((await readFile(`${paths.get(list[1])}`)).length).toBe(2000);
   });
@@ -165,8 +165,8 @@ describe('--journal', () => {
   it('fetches a URL again whose body was not saved the first time', async () => {
     const origin = await anOrigin();
     const journal = await aJournal();
-    await runCli(['fetch', '--journal', journal, `${origin.url}/ok`]);
-    await runCli(['fetch', '--save-dir', await tempDir(), '--journal', journal, `${origin.url}/ok`]);
+    await runInProcess(['fetch', '--journal', journal, `${origin.url}/ok`]);
+    await runInProcess(['fetch', '--save-dir', await tempDir(), '--journal', journal, `${origin.url}/ok`]);
     expect(origin.hits('/ok')).toBe(2);
   });
 

@@ -42,7 +42,7 @@ describe('fanout fetch --save-dir', () => {
       `${origin.url}/redirect/2`,
       `${origin.url}/ok?a=1`,
     ];
-    const { code, stdout } = await runCli([
+    const { code, stdout } = await runInProcess([
       'fetch',
       ...list,
       '-O',
@@ -53,7 +53,15 @@ describe('fanout fetch --save-dir', () => {
       '-c',
       '1',
     ]);
-    const { code: again, stdout: all } = await runCli(['fetch', ...list, '-O', dir, '--json', '-c', '1']);
+    const { code: again, stdout: all } = await runInProcess([
+      'fetch',
+      ...list,
+      '-O',
+      dir,
+      '--json',
+      '-c',
+      '1',
+    ]);
     expect([code, again]).toEqual([1, 1]);
     const host = `127.0.0.1_${origin.port}`;
     const records = recordsIn(all).sort((a, b) => a.index - b.index);
@@ -78,7 +86,7 @@ describe('fanout fetch --save-dir', () => {
       `{"url":"${origin.url}/bytes/3","save":"MINE/ok.txt"}`,
     ]);
     const flags = ['--save-all', '--no-decompress', '--name', '{status}/{index}{ext}', '--json'];
-    const { code, stdout } = await runCli(['fetch', list, '-O', dir, ...flags]);
+    const { code, stdout } = await runInProcess(['fetch', list, '-O', dir, ...flags]);
     expect(code).toBe(1);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
     expect(records.map(({ body }) => body?.path)).toEqual(['200/0', '404/1', 'mine/ok.txt', undefined]);
@@ -93,7 +101,7 @@ describe('fanout fetch --save-dir', () => {
     const origin = await anOrigin();
     const dir = await tempDir();
     const flags = ['-O', dir, '--max-size', '1kb', '--json'];
-    const { code, stdout } = await runCli([
+    const { code, stdout } = await runInProcess([
       'fetch',
       `${origin.url}/bytes/1025`,
       `${origin.url}/bytes/1024`,
@@ -109,7 +117,13 @@ describe('fanout fetch --save-dir', () => {
   it('saves bodies of more than 10 MiB, the default limit for bodies that are not saved', async () => {
     const origin = await anOrigin();
     const dir = await tempDir();
-    const { code, stdout } = await runCli(['fetch', `${origin.url}/bytes/11000000`, '-O', dir, '--json']);
+    const { code, stdout } = await runInProcess([
+      'fetch',
+      `${origin.url}/bytes/11000000`,
+      '-O',
+      dir,
+      '--json',
+    ]);
     expect(code).toBe(0);
     await expectWhole(dir, recordsIn(stdout));
     expect(recordsIn(stdout)[0]?.body?.bytes).toBe(11_000_000);
@@ -118,7 +132,7 @@ describe('fanout fetch --save-dir', () => {
   it('puts bodies into the record with --inline-body', async () => {
     const origin = await anOrigin();
     const list = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/gzip/5000`];
-    const { stdout } = await runCli(['fetch', ...list, '--json', '--inline-body=1kb']);
+    const { stdout } = await runInProcess(['fetch', ...list, '--json', '--inline-body=1kb']);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
     expect(records.map(({ body }) => body)).toEqual([
       { bytes: 3, text: 'ok\n' },
@@ -140,7 +154,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
   it('ends with 3 before the first request when the directory is a file', async () => {
     const origin = await anOrigin();
     const file = await aFile(['x']);
-    const { code, stderr, stdout } = await runCli(['fetch', `${origin.url}/ok`, '-O', file]);
+    const { code, stderr, stdout } = await runInProcess(['fetch', `${origin.url}/ok`, '-O', file]);
     expect([code, stdout, origin.requests]).toEqual([3, '', 0]);
     expect(stderr).toBe(
       `fanout: Cannot write "${file}": file already exists; --save-dir must be a directory\n`,
@@ -193,7 +207,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     const [dir, outside] = [await tempDir(), await tempDir()];
     await symlink(outside, join(dir, `127.0.0.1_${origin.port}`));
     const list = await aFile([`${origin.url}/ok`, `{"url":"${origin.url}/ok","save":"ok.txt"}`]);
-    const { code, stdout } = await runCli(['fetch', list, '-O', dir, '--json']);
+    const { code, stdout } = await runInProcess(['fetch', list, '-O', dir, '--json']);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
     expect(code).toBe(1);
     expect(records.map(({ failure, body }) => failure?.kind ?? body?.path)).toEqual(['write', 'ok.txt']);

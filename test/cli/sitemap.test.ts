@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listen } from '../origin/listen.ts';
-import { runCli } from '../origin/run-cli.ts';
 import { aFile } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 /** A site whose sitemaps list its own pages; `{}` in a document is replaced by its origin. */
 async function aSite(documents: Readonly<Record<string, string | Buffer>>) {
@@ -26,7 +26,7 @@ const MAP = '<urlset><url><loc>{}/a</loc></url>\n<url><loc>{}/b</loc></url></url
 describe('--sitemap', () => {
   it('fetches the pages of a sitemap that is given by its URL', async () => {
     const site = await aSite({ '/sitemap.xml': MAP, '/a': 'a', '/b': 'b' });
-    const { code, stdout } = await runCli(['fetch', '--sitemap', '--json', `${site.url}/sitemap.xml`]);
+    const { code, stdout } = await runInProcess(['fetch', '--sitemap', '--json', `${site.url}/sitemap.xml`]);
     expect([code, site.asked.toSorted()]).toEqual([0, ['GET /a', 'GET /b', 'GET /sitemap.xml']]);
     expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({
       source: `${site.url}/sitemap.xml`,
@@ -37,7 +37,7 @@ describe('--sitemap', () => {
   it('fetches the sitemap with GET and whole, whatever the options for the pages are', async () => {
     const site = await aSite({ '/sitemap.xml': MAP, '/a': 'a', '/b': 'b' });
     const flags = ['--sitemap', '--head', '--max-size', '1b', '--accept', '404'];
-    const { code } = await runCli(['fetch', ...flags, `${site.url}/sitemap.xml`]);
+    const { code } = await runInProcess(['fetch', ...flags, `${site.url}/sitemap.xml`]);
     expect([code, site.asked.toSorted()]).toEqual([1, ['GET /sitemap.xml', 'HEAD /a', 'HEAD /b']]);
   });
 
@@ -47,7 +47,7 @@ describe('--sitemap', () => {
       (url) => `<sitemap><loc>${url}</loc></sitemap>`,
     );
     const index = await aFile([`<sitemapindex>${locs.join('')}</sitemapindex>`], 'index.xml');
-    const { code, stdout } = await runCli(['fetch', '--sitemap', '--deny-private', '--json', index]);
+    const { code, stdout } = await runInProcess(['fetch', '--sitemap', '--deny-private', '--json', index]);
     const messages = stdout
       .trimEnd()
       .split('\n')
@@ -70,7 +70,7 @@ describe('--sitemap', () => {
       (name) => `<sitemap><loc>${site.url}/${name}</loc></sitemap>`,
     );
     const file = await aFile([`<sitemapindex>${index.join('')}</sitemapindex>`], 'index.xml');
-    const { code, stdout } = await runCli(['fetch', '--sitemap', '--retries', '0', file]);
+    const { code, stdout } = await runInProcess(['fetch', '--sitemap', '--retries', '0', file]);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^FAIL {2}connect {2}http:\/\/127\.0\.0\.1:1\/ /m);
     expect(stdout).toMatch(
@@ -82,7 +82,7 @@ describe('--sitemap', () => {
     ['a list', async () => aFile(['http://127.0.0.1/']), /as a sitemap/],
     ['what is not there', async () => `${(await aSite({})).url}/sitemap.xml`, /sitemap\.xml: Not Found/],
   ])('%s is an input that cannot be read', async (_, input, message) => {
-    const { code, stderr } = await runCli(['fetch', '--sitemap', await input()]);
+    const { code, stderr } = await runInProcess(['fetch', '--sitemap', await input()]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 });

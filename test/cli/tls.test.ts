@@ -1,7 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startHttp2 } from '../http/http2-origin.ts';
 import { clientCertificate, testCa } from '../origin/certificates.ts';
-import { runCli } from '../origin/run-cli.ts';
 import * as tls from '../origin/tls.ts';
 import { aFile } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
@@ -18,17 +17,17 @@ const caFile = async () => pemFile((await testCa()).cert, 'ca.pem');
 describe('https', () => {
   it('of an unknown CA fails without a retry, and works with --cacert', async () => {
     const origin = await running(tls.startHttps());
-    const without = await runCli(['fetch', `${origin.url}/ok`, '--json']);
+    const without = await runInProcess(['fetch', `${origin.url}/ok`, '--json']);
     expect(without.code).toBe(1);
     expect(JSON.parse(without.stdout)).toMatchObject({ attempts: 1, failure: { kind: 'tls' } });
     expect(origin.requests).toBe(0);
-    const having = await runCli(['fetch', `${origin.url}/ok`, '--cacert', await caFile()]);
+    const having = await runInProcess(['fetch', `${origin.url}/ok`, '--cacert', await caFile()]);
     expect([having.code, having.stdout]).toEqual([0, expect.stringMatching(/^OK {4}200 /)]);
   });
 
   it.each([['-k'], ['--insecure']])('with %s takes any certificate', async (flag) => {
     const origin = await running(tls.startSelfSigned());
-    const { code, stdout } = await runCli(['fetch', `${origin.url}/ok`, flag]);
+    const { code, stdout } = await runInProcess(['fetch', `${origin.url}/ok`, flag]);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^OK {4}200 /)]);
   });
 
@@ -40,7 +39,7 @@ describe('https', () => {
     const [cert = '', key] = split(await clientCertificate());
     const flags = ['--cacert', await caFile(), '--cert', await pemFile(cert, 'cert.pem')];
     if (key !== undefined) flags.push('--key', await pemFile(key, 'key.pem'));
-    expect(await runCli(['fetch', `${origin.url}/ok`, ...flags])).toMatchObject({ code: 0 });
+    expect(await runInProcess(['fetch', `${origin.url}/ok`, ...flags])).toMatchObject({ code: 0 });
     expect(origin.requests).toBe(1);
   });
 
@@ -48,7 +47,7 @@ describe('https', () => {
     const origin = await startHttp2();
     const flags = ['--cacert', await caFile(), '--http2', '--per-host', '1', '--json'];
     const list = Array.from({ length: 20 }, (_, index) => `${origin.url}/${index}`);
-    const { code, stdout } = await runCli(['fetch', '-', ...flags], { stdin: list.join('\n') });
+    const { code, stdout } = await runInProcess(['fetch', '-', ...flags], { stdin: list.join('\n') });
     const urls = stdout
       .trim()
       .split('\n')
@@ -73,7 +72,7 @@ describe('the files of --cacert, --cert and --key', () => {
 
   it('cause an error when they are not PEM, before anything is fetched', async () => {
     const origin = await running(tls.startHttps());
-    const { code, stderr } = await runCli([
+    const { code, stderr } = await runInProcess([
       'fetch',
       origin.url,
       '-k',

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { running } from '../http/client.ts';
 import { startRawServer } from '../origin/raw-server.ts';
-import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 function recordsIn(stdout: string) {
   return stdout
@@ -31,7 +31,7 @@ test.each([
     const moved = await garbled('302 Found', `Location: ${origin.url}/ok\r\n`);
     const fine = await garbled('200 OK');
     const keep = flags.includes('--save-all') ? ['-O', await tempDir()] : [];
-    const { stdout } = await runCli([
+    const { stdout } = await runInProcess([
       'fetch',
       '--json',
       '--ordered',
@@ -56,6 +56,6 @@ test('a gzip body without its end does not hide the status of the response', asy
   const head = `HTTP/1.1 410 Gone\r\nContent-Encoding: gzip\r\nContent-Length: ${empty.length}\r\n\r\n`;
   const answer = Buffer.concat([Buffer.from(head), empty]);
   const { url } = await running(startRawServer({ onRequest: ({ socket }) => void socket.write(answer) }));
-  const { stdout } = await runCli(['fetch', '--json', url]);
+  const { stdout } = await runInProcess(['fetch', '--json', url]);
   expect(recordsIn(stdout)).toMatchObject([{ ok: false, status: 410, failure: { kind: 'status' } }]);
 });

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { stopText } from '../../cluster/run-state.ts';
 import { type RunStatus, runStatus } from '../../cluster/run-status.ts';
-import { purgeOptions, statusOptions } from '../../config/command-options.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
+import { purgeOptions, statusOptions } from '../../config/command-options.ts';
 import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
 import { printConfig } from '../print-config.ts';

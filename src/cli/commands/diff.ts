@@ -49,7 +49,7 @@ async function createSink(
   process: NodeJS.Process,
 ): Promise<DiffSink> {
   if (format === 'json') return diffJsonSink(output);
-  const isTerminal = (file === undefined || file === '-') && isatty(1);
+  const isTerminal = (file === undefined || file === '-') && isatty(process.stdout.fd);
   return diffTextSink(output, { paint: await createPaint(color, isTerminal, process.env), quiet });
 }
 

@@ -36,7 +36,7 @@ export async function feedCommand(args: FeedArguments): Promise<number> {
   const { flags, process } = args;
   const { values } = resolveClusterOptions(feedOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(feedOptions, values, process);
-  const inputs = toInputs(args.inputs, isatty(0));
+  const inputs = toInputs(args.inputs, isatty(process.stdin.fd));
   await checkInputs(inputs);
   const warn = createWarn(process);
   const metrics = await createMetrics(values.metrics, { role: 'feed', run: values.run, process, warn });

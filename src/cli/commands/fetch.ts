@@ -34,7 +34,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   const readText = (path: string) => readFile(path, 'utf8');
   const options = await loadProgramOptions({ flags, environment: process.env, readText }, version);
   if (options.printConfig) return printConfig(programOptions, options, process);
-  const inputs = toInputs(args.inputs, isatty(0));
+  const inputs = toInputs(args.inputs, isatty(process.stdin.fd));
   await checkInputs(inputs);
   await checkOutputs(inputs, outputFiles(options));
   const settings = await loadFetchSettings(options, process);

@@ -30,7 +30,7 @@ export async function reportCommand({ names, flags, process }: ReportArguments):
   const options = resolveOptions(reportCommandOptions, [
     optionsFromFlags(reportCommandOptions, flags, {}),
   ]).values;
-  const files = toFiles(names, isatty(0));
+  const files = toFiles(names, isatty(process.stdin.fd));
   await checkRecordFiles(files);
   await checkOutputs(files.map(classifyInput), { '--output': options.output });
   const output = await createOutput(options.output, process);
@@ -54,7 +54,7 @@ async function createSink(
 ): Promise<Sink> {
   if (format === 'jsonl') return jsonlSink(output);
   if (format !== 'text') return reportSink(format, output, tmpdir());
-  const isTerminal = (file === undefined || file === '-') && isatty(1);
+  const isTerminal = (file === undefined || file === '-') && isatty(process.stdout.fd);
   return textReport(output, { paint: await createPaint(color, isTerminal, process.env), quiet });
 }
 

@@ -36,7 +36,12 @@ const NEW = [
 ];
 
 async function diff(old: Iterable<Result>, now: Iterable<Result>, ...flags: string[]) {
-  return runCli(['diff', await recordFile(old, 'old.jsonl'), await recordFile(now, 'new.jsonl'), ...flags]);
+  return runInProcess([
+    'diff',
+    await recordFile(old, 'old.jsonl'),
+    await recordFile(now, 'new.jsonl'),
+    ...flags,
+  ]);
 }
 
 describe('fanout diff', () => {
@@ -108,7 +113,7 @@ describe('fanout diff', () => {
   it('reads one of the two from standard input, and writes to a file', async () => {
     const output = join(await tempDir(), 'diff.txt');
     const args = ['diff', await recordFile(OLD), '-', '-o', output];
-    const { code, stdout } = await runCli(args, { stdin: lines(NEW).join('\n') });
+    const { code, stdout } = await runInProcess(args, { stdin: lines(NEW).join('\n') });
     expect([code, stdout]).toEqual([1, '']);
     expect(await readFile(output, 'utf8')).toContain('\nDiff: 2 newly broken');
   });

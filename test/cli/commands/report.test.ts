@@ -21,7 +21,7 @@ test('fanout report makes the same reports of every kind as --report did during 
   const results = join(directory, 'results.jsonl');
   const list = [...urls(origin, '/ok', 5), `${origin.url}/status/404`, `${origin.url}/redirect/1`, 'no url'];
   const reports = REPORT_KINDS.flatMap((kind) => ['--report', `${kind}=${join(directory, kind)}`]);
-  const fetched = await runCli(['fetch', await aFile(list), '--json', '-o', results, ...reports]);
+  const fetched = await runInProcess(['fetch', await aFile(list), '--json', '-o', results, ...reports]);
   expect(fetched.code).toBe(1);
   for (const kind of REPORT_KINDS) {
     const { code, stdout, stderr } = await runCli(['report', results, '--format', kind]);
@@ -42,7 +42,7 @@ function steady(report: string): string {
 describe('fanout report', () => {
   it('writes text with a summary by default', async () => {
     const file = await recordFile([okResult(), failedResult('dns', { baseline: 'known' })]);
-    const { code, stdout, stderr } = await runCli(['report', file]);
+    const { code, stdout, stderr } = await runInProcess(['report', file]);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(
       /^OK {4}200 .*\nFAIL {2}dns .* a dns failure \(known\)\n\nDone: 1 succeeded, 1 failed \(1 known\)\n {2}time .*\n/,
@@ -50,7 +50,7 @@ describe('fanout report', () => {
   });
 
   it('leaves out OK results with -q, except warnings and fixed URLs', async () => {
-    const { stdout } = await runCli(['report', '-q', await recordFile(EVERY_WAY)]);
+    const { stdout } = await runInProcess(['report', '-q', await recordFile(EVERY_WAY)]);
     const verdicts = stdout
       .split('\n\n')[0]
       ?.split('\n')
@@ -61,7 +61,7 @@ describe('fanout report', () => {
   it('merges files, compressed files and standard input', async () => {
     const packed = await aFile(gzipSync(`${lines(failures(2)).join('\n')}\n`), 'results.jsonl.gz');
     const plain = await recordFile([okResult()]);
-    const { stdout } = await runCli(['report', packed, '-', plain, '--format', 'json'], {
+    const { stdout } = await runInProcess(['report', packed, '-', plain, '--format', 'json'], {
       stdin: `${lines([failedResult('tls')]).join('\n')}`,
     });
     expect(JSON.parse(stdout).summary).toMatchObject({
@@ -72,7 +72,7 @@ describe('fanout report', () => {
   });
 
   it('reads standard input when no file is named', async () => {
-    const { code, stdout } = await runCli(['report', '--format', 'markdown'], {
+    const { code, stdout } = await runInProcess(['report', '--format', 'markdown'], {
       stdin: lines([okResult()])[0] ?? '',
     });
     expect([code, stdout.split('\n')[0]]).toEqual([0, '## ✅ The URL is OK']);
@@ -80,7 +80,7 @@ describe('fanout report', () => {
 
   it('writes to a file with -o, and nothing to standard output', async () => {
     const report = join(await tempDir(), 'report.xml');
-    const { stdout } = await runCli([
+    const { stdout } = await runInProcess([
       'report',
       await recordFile(EVERY_WAY),
       '--format',
@@ -95,7 +95,7 @@ describe('fanout report', () => {
   it('names damaged lines by file and line, reports the others, and ends with 2', async () => {
     const [good = ''] = lines([okResult()]);
     const file = await aFile([good, '{"v":1,', '', '[]', good.replace('"v":1', '"v":9'), good]);
-    const { code, stdout, stderr } = await runCli(['report', file, '--format', 'json']);
+    const { code, stdout, stderr } = await runInProcess(['report', file, '--format', 'json']);
     expect(code).toBe(2);
     expect(JSON.parse(stdout).summary.results).toBe(2);
     expect(stderr.split('\n')).toEqual([
@@ -146,7 +146,7 @@ describe('fanout report', () => {
   });
 
   it('ends with 3 when the report cannot be written', async () => {
-    const { code, stderr } = await runCli([
+    const { code, stderr } = await runInProcess([
       'report',
       await recordFile([okResult()]),
       '-o',
@@ -193,7 +193,7 @@ describe('--report', () => {
     const origin = await anOrigin();
     const directory = await tempDir();
     const files = REPORT_KINDS.map((kind) => `${kind}=${join(directory, kind)}`);
-    const { code, stdout } = await runCli([
+    const { code, stdout } = await runInProcess([
       ...['fetch', `${origin.url}/ok`],
       ...files.flatMap((file) => ['--report', file]),
     ]);
@@ -204,7 +204,13 @@ describe('--report', () => {
   it('is written under --silent, too', async () => {
     const report = join(await tempDir(), 'report.md');
     const origin = await anOrigin();
-    const silent = await runCli(['fetch', '--silent', `${origin.url}/ok`, '--report', `markdown=${report}`]);
+    const silent = await runInProcess([
+      'fetch',
+      '--silent',
+      `${origin.url}/ok`,
+      '--report',
+      `markdown=${report}`,
+    ]);
     expect(silent).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(await readFile(report, 'utf8')).toContain('The URL is OK');
   });
@@ -229,7 +235,12 @@ describe('--report', () => {
 
   it('that cannot be written ends the run with 3 before anything is fetched', async () => {
     const origin = await anOrigin();
-    const { code } = await runCli(['fetch', `${origin.url}/ok`, '--report', 'junit=/nonexistent/report.xml']);
+    const { code } = await runInProcess([
+      'fetch',
+      `${origin.url}/ok`,
+      '--report',
+      'junit=/nonexistent/report.xml',
+    ]);
     expect([code, origin.requests]).toEqual([3, 0]);
   });
 });
@@ -256,25 +267,25 @@ async function aManifest(results = RESULTS): Promise<{ readonly path: string; re
 describe('a file of results with shards', () => {
   it('is read by fanout report, which finds them beside it and makes plain JSONL of it', async () => {
     const { path } = await aManifest();
-    const { code, stdout, stderr } = await runCli(['report', path, '--format', 'jsonl']);
+    const { code, stdout, stderr } = await runInProcess(['report', path, '--format', 'jsonl']);
     expect([code, stderr, stdout.trim().split('\n')]).toEqual([0, '', lines(RESULTS)]);
-    expect((await runCli(['report', path])).stdout).toContain('Done: 2 succeeded, 1 failed');
+    expect((await runInProcess(['report', path])).stdout).toContain('Done: 2 succeeded, 1 failed');
   });
 
   it('is read with --shards where they are elsewhere, and from standard input', async () => {
     const { path, shard } = await aManifest();
     const other = await tempDir();
     await rename(shard, join(other, shard.slice(shard.lastIndexOf('/'))));
-    const named = await runCli(['report', path, '--format', 'jsonl', '--shards', other]);
+    const named = await runInProcess(['report', path, '--format', 'jsonl', '--shards', other]);
     expect([named.code, named.stdout.trim().split('\n')]).toEqual([0, lines(RESULTS)]);
-    const alone = await runCli(['report', path, '--format', 'jsonl']);
+    const alone = await runInProcess(['report', path, '--format', 'jsonl']);
     expect([alone.code, alone.stdout.trim()]).toEqual([2, lines(RESULTS)[2]]);
     expect(alone.stderr).toMatch(
       /Cannot read the results of chunk 0 at 31 of host-1-.* in \/.*: no such file/,
     );
-    const piped = await runCli(['report'], { stdin: `${lines(RESULTS)[2]}\n` });
+    const piped = await runInProcess(['report'], { stdin: `${lines(RESULTS)[2]}\n` });
     expect(piped.code).toBe(0);
-    const refused = await runCli(['report'], { stdin: '{"v":1,"shard":"a"}\n' });
+    const refused = await runInProcess(['report'], { stdin: '{"v":1,"shard":"a"}\n' });
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('its "chunk" is missing')]);
   });
 
@@ -283,7 +294,7 @@ describe('a file of results with shards', () => {
     const now = await aManifest(
       RESULTS.map((result) => okResult({ ...result, ok: true, failure: undefined })),
     );
-    const { code, stdout } = await runCli(['diff', old.path, now.path]);
+    const { code, stdout } = await runInProcess(['diff', old.path, now.path]);
     expect([code, stdout]).toEqual([0, expect.stringContaining('MENDED   200  https://example.com/1')]);
   });
 
@@ -297,10 +308,10 @@ describe('a file of results with shards', () => {
       '--retries',
       '0',
     ];
-    const known = await runCli([...fetch, '--baseline', path]);
+    const known = await runInProcess([...fetch, '--baseline', path]);
     expect([known.code, known.stdout]).toEqual([0, expect.stringContaining('(known)')]);
     await rm(shard);
-    const { code, stderr } = await runCli([...fetch, '--baseline', path]);
+    const { code, stderr } = await runInProcess([...fetch, '--baseline', path]);
     expect([code, stderr]).toEqual([
       2,
       expect.stringContaining(`${path}:1 as a result record: the results of chunk 0`),
