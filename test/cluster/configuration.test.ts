@@ -16,7 +16,7 @@ async function configFlags(config: unknown): Promise<readonly string[]> {
 }
 
 async function printed(command: string, flags: readonly string[], env = {}) {
-  const { code, stdout, stderr } = await runInProcess([command, '--print-config', ...flags], env);
+  const { code, stdout, stderr } = await runInProcess([command, '--print-config', ...flags], { env });
   expect([code, stderr]).toEqual([0, '']);
   return JSON.parse(stdout);
 }
@@ -53,7 +53,7 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
   it.each(COMMANDS)('has no keys or variables for %s that no command knows', async (command) => {
     const file = await runInProcess([command, ...(await configFlags({ concurency: 3 }))]);
     expect([file.code, file.stderr]).toEqual([2, expect.stringContaining('did you mean "concurrency"?')]);
-    const variable = await runInProcess([command], { FANOUT_CONCURENCY: '3' });
+    const variable = await runInProcess([command], { env: { FANOUT_CONCURENCY: '3' } });
     expect([variable.code, variable.stderr]).toEqual([
       2,
       expect.stringContaining('did you mean FANOUT_CONCURRENCY?'),
@@ -67,7 +67,7 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     const file = await configFlags({ ...on, header: ['Authorization: $TOKEN'], lanes: 0 });
     const env = { USER_AND_PASSWORD: 'me:s3cret' };
     expect(await printed('collect', file, env)).toMatchObject({ broker: 'nats://***@h:4222' });
-    const work = await runInProcess(['work', '--print-config', ...file], { ...env, TOKEN: 't' });
+    const work = await runInProcess(['work', '--print-config', ...file], { env: { ...env, TOKEN: 't' } });
     expect([work.code, work.stderr]).toEqual([2, expect.stringContaining('Cannot use 0 for "lanes"')]);
     const alone = await runInProcess(['work', ...(await configFlags({ run: 'r' }))]);
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('it needs --broker')]);
@@ -83,11 +83,12 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     const work = startCli(['work'], { cwd });
     expect((await runCli(['collect'], { cwd })).code).toBe(0);
     expect((await work.done).code).toBe(0);
-    expect(await runCli(['dead', 'list'], { cwd })).toMatchObject({ code: 0, stdout: '' });
-    expect((await runCli(['status'], { cwd })).stdout).toContain('r: complete');
+    const file = ['--config', join(cwd, 'fanout.config.json')];
+    expect(await runInProcess(['dead', 'list', ...file])).toMatchObject({ code: 0, stdout: '' });
+    expect((await runInProcess(['status', ...file])).stdout).toContain('r: complete');
     expect(await urlsInFile(join(cwd, 'all.jsonl'))).toEqual(list.toSorted());
     expect(origin.log[0]?.headers['user-agent']).toBe('me');
-    expect((await runCli(['purge'], { cwd })).code).toBe(0);
+    expect((await runInProcess(['purge', ...file])).code).toBe(0);
     expect(await readFile(join(cwd, 'all.jsonl'), 'utf8')).not.toBe('');
   });
 });

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
 import { selfSignedCertificate, serverCertificate, testCa } from '../origin/certificates.ts';
 import { get } from '../origin/get.ts';
 import { type CliResult, runCli, startCli } from '../origin/run-cli.ts';
@@ -12,6 +13,8 @@ import { anOperator } from './operator.ts';
 const SLOW = { killAfterMs: 60_000 };
 const REFUSED = 'it refuses the credentials';
 
+type CliOutput = Pick<CliResult, 'code' | 'stdout' | 'stderr'>;
+
 async function aTlsServer(names: readonly string[]): Promise<NatsServer> {
   const { cert, key } = await serverCertificate({ names });
   const directory = await tempDir();
@@ -21,8 +24,8 @@ async function aTlsServer(names: readonly string[]): Promise<NatsServer> {
   return aNatsServer(['--tls', '--tlscert', certFile, '--tlskey', keyFile]);
 }
 
-function status(url: string, ...more: readonly string[]): Promise<CliResult> {
-  return runCli(['status', '--run', 'r', '--broker', url, ...more], SLOW);
+function status(url: string, ...more: readonly string[]) {
+  return runInProcess(['status', '--run', 'r', '--broker', url, ...more]);
 }
 
 describe('a broker with TLS', { timeout: 60_000 }, () => {
@@ -31,7 +34,7 @@ describe('a broker with TLS', { timeout: 60_000 }, () => {
     const ca = await aFile([(await testCa()).cert], 'ca.pem');
     const other = await aFile([(await selfSignedCertificate()).cert], 'other.pem');
     const right = ['--broker', broker.url, '--run', 'r', '--broker-ca', ca];
-    const fed = await runCli(['feed', await aFile(['http://127.0.0.1:1/']), ...right], SLOW);
+    const fed = await runInProcess(['feed', await aFile(['http://127.0.0.1:1/']), ...right]);
     expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('1 URLs in 1 chunks')]);
     expect((await status(broker.url.replace('nats:', 'tls:'), '--broker-ca', ca)).code).toBe(0);
     for (const more of [[], ['--broker-ca', other]]) {
@@ -69,7 +72,7 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const broker = await aNatsServer(['-c', operator.config]);
     const creds = await aFile([operator.credentials], 'me.creds');
     const on = ['--broker', broker.url, '--run', 'r', '--broker-creds', creds];
-    const fed = await runCli(['feed', await aFile(['http://127.0.0.1:1/']), ...on], SLOW);
+    const fed = await runInProcess(['feed', await aFile(['http://127.0.0.1:1/']), ...on]);
     expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('1 URLs in 1 chunks')]);
     const others = await aFile([stranger.credentials], 'other.creds');
     const wrong = await status(broker.url, '--broker-creds', others);
@@ -82,7 +85,7 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
       await aFile([operator.seed.slice(0, -9)], 'broken.creds'),
     );
     expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining('parse credentials')]);
-    const shown = await runCli(['status', ...on, '--print-config'], SLOW);
+    const shown = await runInProcess(['status', ...on, '--print-config']);
     for (const { stdout, stderr } of [fed, wrong, without, broken, shown]) {
       expect(stdout + stderr).not.toContain(operator.seed.slice(0, 20));
     }
@@ -96,9 +99,9 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const [wrong, right] = ['me:wr0ng', userinfo].map((text) => broker.url.replace('//', `//${text}@`));
     const refused = await status(wrong ?? '');
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(REFUSED)]);
-    const known = await runCli(['status', '--run', 'r'], { ...SLOW, env: { FANOUT_BROKER: right ?? '' } });
-    expect([known.code, known.stderr]).toEqual([2, expect.stringContaining('Cannot find the run "r"')]);
-    expect(refused.stderr + known.stderr).not.toMatch(/s3cr3t|wr0ng/);
+    const accepted = await runInProcess(['status', '--run', 'r'], { env: { FANOUT_BROKER: right ?? '' } });
+    expect([accepted.code, accepted.stderr]).toEqual([2, expect.stringContaining('Cannot find the run "r"')]);
+    expect(refused.stderr + accepted.stderr).not.toMatch(/s3cr3t|wr0ng/);
   });
 
   it('are nowhere to be seen in a whole run, its losses of the broker and its files', async () => {
@@ -119,15 +122,15 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     await broker.start();
     for (const run of [work, collect]) await run.stderr.sees('is back');
     origin.open('g');
-    const ended = [fed, await work.done, await collect.done];
+    const ended: CliOutput[] = [fed, await work.done, await collect.done];
     expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);
     for (const args of [['status'], ['status', '--json'], ['dead'], ['dead', 'retry']]) {
-      ended.push(await runCli(args, at));
+      ended.push(await runInProcess(args, { env }));
     }
     for (const command of ['fetch', 'feed', 'work', 'collect', 'status', 'dead', 'purge']) {
-      ended.push(await runCli([command, '--print-config'], at));
+      ended.push(await runInProcess([command, '--print-config'], { env }));
     }
-    ended.push(await runCli(['purge'], at));
+    ended.push(await runInProcess(['purge'], { env }));
     for (const { code, stdout, stderr } of ended) {
       expect([code, stdout + stderr]).toEqual([0, expect.not.stringMatching(/s3cr3t|me:/)]);
     }

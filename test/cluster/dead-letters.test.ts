@@ -40,9 +40,9 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     ]);
     expect((await work.done).code).toBe(0);
     expect(await urlsInFile(join(cwd, 'fanout-r.jsonl'))).toEqual(all);
-    const listed = await runCli(['dead', 'list', ...at('r')], SLOW);
+    const listed = await runInProcess(['dead', 'list', ...at('r')]);
     expect(listed.stdout).toMatch(/urls\.txt:11 {2}http:.*\/gate\/poison {2}3 workers died/);
-    const exported = await runCli(['dead', 'export', ...at('r')], SLOW);
+    const exported = await runInProcess(['dead', 'export', ...at('r')]);
     expect(JSON.parse(exported.stdout)).toEqual(job);
 
     const message = 'the run "r-retry-1" has the 1 dead URLs of "r"';
@@ -79,12 +79,12 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
       job: { ...place, request: { url: list[1] } },
       reason: 'it seemed so',
     });
-    expect((await runCli(['dead', 'list', ...on], SLOW)).stdout).toContain('it seemed so');
+    expect((await runInProcess(['dead', 'list', ...on])).stdout).toContain('it seemed so');
     const work = startCli(['work', ...on], SLOW);
     expect((await runCli(['collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
     await work.done;
     expect(await urlsInFile(join(cwd, 'fanout-r.jsonl'))).toEqual(list.toSorted());
-    expect((await runCli(['dead', 'list', ...on], SLOW)).stdout).toBe('');
+    expect((await runInProcess(['dead', 'list', ...on])).stdout).toBe('');
     expect((await runInProcess(['dead', 'retry', ...on])).stderr).toContain('no dead URLs');
   });
 });
@@ -109,6 +109,6 @@ describe('workers that are told to end at once', { timeout: 120_000 }, () => {
     const collect = await runCli(['collect', ...on, '--summary', 'json'], { ...SLOW, cwd });
     expect([collect.code, JSON.parse(collect.stderr)]).toMatchObject([0, { read: 5, ok: 5, failed: 0 }]);
     expect((await work.done).code).toBe(0);
-    expect((await runCli(['dead', 'list', ...on], SLOW)).stdout).toBe('');
+    expect((await runInProcess(['dead', 'list', ...on])).stdout).toBe('');
   });
 });

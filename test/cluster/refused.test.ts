@@ -1,9 +1,8 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin } from '../cli/an-origin.ts';
 import { runInProcess } from '../cli/run-in-process.ts';
-import { runCli, startCli } from '../origin/run-cli.ts';
+import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer, freePort } from './nats-server.ts';
 
@@ -14,8 +13,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const operands = command === 'feed' ? ['http://127.0.0.1:1/'] : [];
     const port = await freePort();
     const broker = `nats://me:secret@127.0.0.1:${port}`;
-    // The process must also end then, which only one of its own shows.
-    const { code, stderr } = await runCli([command, ...operands, '--run', 'r', '--broker', broker]);
+    const { code, stderr } = await runInProcess([command, ...operands, '--run', 'r', '--broker', broker]);
     expect([code, stderr]).toEqual([
       2,
       expect.stringContaining(`Cannot connect to the broker at 127.0.0.1:${port}: `),
@@ -48,7 +46,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
 
   it('say that a run is not there, and that credentials are wrong', async () => {
     const open = await aNatsServer();
-    const unknown = await runCli(['work', '--run', 'nobody', '--broker', open.url]);
+    const unknown = await runInProcess(['work', '--run', 'nobody', '--broker', open.url]);
     expect([unknown.code, unknown.stderr]).toEqual([
       2,
       expect.stringContaining('Cannot find the run "nobody"'),
@@ -62,7 +60,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     ]);
     expect(refused.stderr).not.toContain('wrong@');
     const right = await runInProcess(['status', '--run', 'r'], {
-      FANOUT_BROKER: locked.url.replace('//', '//me:right@'),
+      env: { FANOUT_BROKER: locked.url.replace('//', '//me:right@') },
     });
     expect(right.stderr).toContain('Cannot find the run "r"');
   });
@@ -75,15 +73,16 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const work = startCli(['work', ...on]);
     const first = startCli(['collect', ...on], { cwd });
     await first.stdout.sees('OK');
-    const second = await runCli(['collect', ...on, '--store', 'other.jsonl'], { cwd });
+    const other = ['collect', ...on, '--store', join(cwd, 'other.jsonl')];
+    const second = await runInProcess(other);
     expect([second.code, second.stderr]).toEqual([2, expect.stringContaining('another collector does at')]);
-    await writeFile(join(cwd, 'mine.txt'), 'precious');
-    const mine = await runCli(['collect', ...on, '--store', 'mine.txt'], { cwd });
+    const precious = await aFile(['precious'], 'mine.txt');
+    const mine = await runInProcess(['collect', ...on, '--store', precious]);
     expect([mine.code, mine.stderr]).toEqual([2, expect.stringContaining('none of its own')]);
     origin.open('g');
     expect((await first.done).code).toBe(0);
     await work.done;
-    const third = await runCli(['collect', ...on, '--store', 'other.jsonl'], { cwd });
+    const third = await runInProcess(other);
     expect([third.code, third.stderr]).toEqual([2, expect.stringContaining('its first results are at')]);
   });
 });
