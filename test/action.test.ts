@@ -29,9 +29,9 @@ const script = action.runs.steps.find(({ id }) => id === 'fetch');
 async function runAction(inputs: Readonly<Record<string, string>>) {
   const directory = await tempDir();
   const npx = join(directory, 'npx');
-  await writeFile(npx, '#!/bin/bash\nprintf "%s\\n" "$@" > "$ASKED"\nshift 3\nexec "$NODE" "$BIN" "$@"\n');
+  await writeFile(npx, '#!/bin/bash\nprintf "%s\\n" "$@" > "$RECEIVED"\nshift 3\nexec "$NODE" "$BIN" "$@"\n');
   await chmod(npx, 0o755);
-  const [asked, output] = [join(directory, 'asked'), join(directory, 'output')];
+  const [received, output] = [join(directory, 'received'), join(directory, 'output')];
   const work = await tempDir();
   const given = Object.entries(action.inputs).map(([name, { default: value = '' }]) => [
     `INPUT_${name.toUpperCase().replaceAll('-', '_')}`,
@@ -39,7 +39,7 @@ async function runAction(inputs: Readonly<Record<string, string>>) {
   ]);
   const env = {
     ...Object.fromEntries(given),
-    ...{ PATH: `${directory}:${process.env.PATH}`, NODE: process.execPath, BIN, ASKED: asked },
+    ...{ PATH: `${directory}:${process.env.PATH}`, NODE: process.execPath, BIN, RECEIVED: received },
     ...{ GITHUB_ACTIONS: 'true', GITHUB_OUTPUT: output, RUNNER_TEMP: directory },
   };
   const file = join(directory, 'script.sh');
@@ -53,7 +53,7 @@ async function runAction(inputs: Readonly<Record<string, string>>) {
       .split('\n')
       .map((line) => line.split('=')),
   );
-  const args = (await readFile(asked, 'utf8').catch(() => '')).trimEnd().split('\n');
+  const args = (await readFile(received, 'utf8').catch(() => '')).trimEnd().split('\n');
   return { code, stderr, stdout, outputs, args, left: await readdir(work) };
 }
 

@@ -86,11 +86,11 @@ describe('--dns-server', () => {
     const names = await aNameServer({}, { fail: 'refused' });
     const list = Array.from({ length: 20 }, (_, index) => `http://a${index}.test/`);
     const { stderr } = await fetchAll(list, ['--dns-server', names.address, '--retries', '0', ...flags]);
-    const told = stderr
+    const warnings = stderr
       .split('\n')
       .filter((line) => line.startsWith('fanout: most names cannot be looked up'));
-    expect(told).toHaveLength(times);
-    for (const line of told) expect(line).toContain(`(name servers: ${names.address}): EREFUSED`);
+    expect(warnings).toHaveLength(times);
+    for (const line of warnings) expect(line).toContain(`(name servers: ${names.address}): EREFUSED`);
   });
 
   it('does not keep the process alive after the run if it does not respond', async () => {
@@ -142,7 +142,7 @@ describe('-4 and -6', () => {
   it.each([
     ['-4', 'A', 'AAAA', '127.0.0.1'],
     ['-6', 'AAAA', 'A', '::1'],
-  ])('%s queries only %s, and not %s', async (flag, asked, notAsked, host) => {
+  ])('%s queries only %s, and not %s', async (flag, queried, other, host) => {
     const origin = await anOrigin({ host });
     const names = await aNameServer({ 'a.test': { a: ['127.0.0.1'], aaaa: ['::1'] } });
     const { records } = await fetchAll(
@@ -150,7 +150,7 @@ describe('-4 and -6', () => {
       ['--dns-server', names.address, flag],
     );
     expect(records.map(({ status }) => status)).toEqual([200, 200]);
-    expect([names.queriesFor('a.test', asked), names.queriesFor('a.test', notAsked)]).toEqual([1, 0]);
+    expect([names.queriesFor('a.test', queried), names.queriesFor('a.test', other)]).toEqual([1, 0]);
   });
 
   it('refuse literals and --resolve addresses of the other family', async () => {

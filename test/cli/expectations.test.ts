@@ -4,11 +4,11 @@ import { listen } from '../origin/listen.ts';
 import { runCli } from '../origin/run-cli.ts';
 import { runInProcess } from './run-in-process.ts';
 
-type Answer = (response: ServerResponse, request: IncomingMessage) => void;
+type Responder = (response: ServerResponse, request: IncomingMessage) => void;
 
 /** The URL of an origin that responds to each request with `respond`. */
-async function anAnswer(answer: Answer): Promise<string> {
-  const server = createServer((request, response) => answer(response, request));
+async function aServer(respond: Responder): Promise<string> {
+  const server = createServer((request, response) => respond(response, request));
   const listening = await listen(server);
   onTestFinished(() => listening.close());
   return `http://${listening.authority}/`;
@@ -17,7 +17,7 @@ async function anAnswer(answer: Answer): Promise<string> {
 const PAGE = '<h1>Grüße aus Köln</h1>';
 
 async function aPage(headers: Readonly<Record<string, string>> = {}): Promise<string> {
-  return anAnswer((response) => {
+  return aServer((response) => {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...headers });
     response.end(PAGE);
   });
@@ -57,7 +57,7 @@ describe('what counts as OK', () => {
   it.each(['(a+)+$', '^(\\w+\\s?)*$'])(
     '--matches is not slow for a pattern and a body that backtrack exponentially: %s',
     async (pattern) => {
-      const url = await anAnswer((response) => response.end(`${'a'.repeat(1000)}!`));
+      const url = await aServer((response) => response.end(`${'a'.repeat(1000)}!`));
       // Only the program itself sets the flag of V8.
       const { code, stdout } = await runCli(['fetch', '--matches', pattern, url]);
       expect([code, stdout]).toEqual([1, expect.stringContaining('does not match')]);
@@ -65,7 +65,7 @@ describe('what counts as OK', () => {
   );
 
   it('--max-time is not met by a late response', async () => {
-    const url = await anAnswer((response) => void setTimeout(() => response.end('late'), 50));
+    const url = await aServer((response) => void setTimeout(() => response.end('late'), 50));
     expect(await run(['--max-time', '1ms'], url)).toEqual([
       1,
       expect.stringMatching(/^FAIL {2}expectation .*it took \d+ms, more than 1ms/),
@@ -73,12 +73,12 @@ describe('what counts as OK', () => {
   });
 
   it('is checked only if the response has an accepted status', async () => {
-    const url = await anAnswer((response) => response.writeHead(404).end('gone'));
+    const url = await aServer((response) => response.writeHead(404).end('gone'));
     expect((await run(['--contains', 'x'], url))[1]).toMatch(/^FAIL {2}404 /);
   });
 
   it('is found in a body that arrives in pieces', async () => {
-    const url = await anAnswer((response) => {
+    const url = await aServer((response) => {
       const bytes = Buffer.from(PAGE);
       const cut = bytes.indexOf(0xc3) + 1; // in the middle of the ü
       response.write(bytes.subarray(0, cut));
@@ -88,7 +88,7 @@ describe('what counts as OK', () => {
   });
 
   it('reports that the body was not read to its end if the text may come later', async () => {
-    const url = await anAnswer((response) => response.end(`${'x'.repeat(5000)}needle`));
+    const url = await aServer((response) => response.end(`${'x'.repeat(5000)}needle`));
     const [code, line] = await run(['--contains', 'needle', '--max-size', '1kb'], url);
     expect([code, line]).toEqual([1, expect.stringContaining('it was read no further than --max-size')]);
   });
@@ -105,15 +105,15 @@ describe('what counts as OK', () => {
 });
 
 describe('the "expect" of a JSON job', () => {
-  async function runJob(expectation: unknown, answer: Answer, flags: readonly string[] = []) {
-    const url = await anAnswer(answer);
+  async function runJob(expectation: unknown, respond: Responder, flags: readonly string[] = []) {
+    const url = await aServer(respond);
     const stdin = JSON.stringify({ url, expect: expectation });
     const { code, stdout } = await runInProcess(['fetch', '--retries', '0', ...flags], { stdin });
     return [code, stdout.split('\n')[0]];
   }
 
   it('can expect a redirect, which is then not followed', async () => {
-    const moved: Answer = (response) => response.writeHead(301, { location: '/elsewhere' }).end();
+    const moved: Responder = (response) => response.writeHead(301, { location: '/elsewhere' }).end();
     expect(await runJob({ status: '301' }, moved)).toEqual([0, expect.stringMatching(/^OK {4}301 /)]);
   });
 
@@ -125,7 +125,7 @@ describe('the "expect" of a JSON job', () => {
   });
 
   it('adds to the expectations of the run', async () => {
-    const page: Answer = (response) => response.end(PAGE);
+    const page: Responder = (response) => response.end(PAGE);
     expect((await runJob({ contains: 'Köln' }, page, ['--contains', 'Grüße']))[0]).toBe(0);
     expect(await runJob({ contains: 'Köln' }, page, ['--contains', 'Bonn'])).toEqual([
       1,
@@ -143,38 +143,32 @@ describe('the "expect" of a JSON job', () => {
 });
 
 describe('a response that blocks bots', () => {
-  const challenge: Answer = (response) =>
+  const challenge: Responder = (response) =>
     response.writeHead(403, { 'cf-mitigated': 'challenge' }).end('Just a moment...');
 
   it('fails as blocked', async () => {
-    expect(await run([], await anAnswer(challenge))).toEqual([
+    expect(await run([], await aServer(challenge))).toEqual([
       1,
       expect.stringMatching(/^FAIL {2}blocked {2}http\S+ .*403, Cloudflare asks for a challenge$/),
     ]);
   });
 
   it('warns with --blocked warn, and does not fail the run', async () => {
-    const [code, line] = await run(['--blocked', 'warn'], await anAnswer(challenge));
+    const [code, line] = await run(['--blocked', 'warn'], await aServer(challenge));
     expect([code, line]).toEqual([0, expect.stringMatching(/^WARN {2}blocked {2}http/)]);
-    const { stdout } = await runInProcess([
-      'fetch',
-      '--json',
-      '--blocked',
-      'warn',
-      await anAnswer(challenge),
-    ]);
+    const { stdout } = await runInProcess(['fetch', '--json', '--blocked', 'warn', await aServer(challenge)]);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, status: 403, warning: { kind: 'blocked' } });
   });
 
   it('passes with --blocked ok', async () => {
-    expect(await run(['--blocked', 'ok'], await anAnswer(challenge))).toEqual([
+    expect(await run(['--blocked', 'ok'], await aServer(challenge))).toEqual([
       0,
       expect.stringMatching(/^OK {4}403 /),
     ]);
   });
 
   it('is detected by its first bytes if its status is 200', async () => {
-    const url = await anAnswer((response) => {
+    const url = await aServer((response) => {
       response.writeHead(200, { 'content-type': 'text/html' });
       response.end('<html><iframe src="/_Incapsula_Resource?x"></iframe>');
     });
@@ -182,17 +176,17 @@ describe('a response that blocks bots', () => {
   });
 
   it('is a 429 once the retries are used up', async () => {
-    let asked = 0;
-    const url = await anAnswer((response) => {
-      asked += 1;
+    let requests = 0;
+    const url = await aServer((response) => {
+      requests += 1;
       response.writeHead(429, { 'retry-after': '0' }).end();
     });
     expect((await run(['--retries', '1'], url))[1]).toMatch(/^FAIL {2}blocked .*429, too many requests/);
-    expect(asked).toBe(2);
+    expect(requests).toBe(2);
   });
 
   it('is OK if its status is accepted', async () => {
-    const url = await anAnswer((response) => response.writeHead(429).end());
+    const url = await aServer((response) => response.writeHead(429).end());
     expect(await run(['--accept', '429'], url)).toEqual([0, expect.stringMatching(/^OK {4}429 /)]);
   });
 });

@@ -53,7 +53,7 @@ describe('in a step of GitHub Actions', () => {
     expect(await readFile(summary, 'utf8')).toContain('1 of 2 URLs failed');
   });
 
-  it('a summary that cannot be written is told, and ends no run', async () => {
+  it('a summary that cannot be written causes a warning, and does not end the run', async () => {
     const { root } = await workspace();
     const env = { ...ACTIONS, GITHUB_STEP_SUMMARY: join(root, 'missing', 'summary.md') };
     const { code, stderr } = await runCli(['fetch', 'links/urls.txt'], { env, cwd: root });

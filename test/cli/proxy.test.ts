@@ -67,15 +67,15 @@ describe('fanout fetch', () => {
     const origin = await anOrigin();
     const [other, mine] = [await aProxy(), await aProxy()];
     const env = { ALL_PROXY: other.url };
-    const asked = async (flag: string, more = {}) => {
+    const countRequests = async (flag: string, more = {}) => {
       const before = [other.log.length, mine.log.length, origin.requests];
       const args = ['fetch', '-q', '--proxy', flag, `${origin.url}/ok`];
       expect((await runInProcess(args, { env: { ...env, ...more } })).code).toBe(0);
       return [other.log.length, mine.log.length, origin.requests].map((now, at) => now - (before[at] ?? 0));
     };
-    expect(await asked(mine.authority)).toEqual([0, 1, 1]);
-    expect(await asked('')).toEqual([0, 0, 1]);
-    expect(await asked(mine.url, { no_proxy: '127.0.0.1' })).toEqual([0, 0, 1]);
+    expect(await countRequests(mine.authority)).toEqual([0, 1, 1]);
+    expect(await countRequests('')).toEqual([0, 0, 1]);
+    expect(await countRequests(mine.url, { no_proxy: '127.0.0.1' })).toEqual([0, 0, 1]);
   });
 
   it('chooses the proxy anew for each redirect, and sends no proxy credentials to origins', async () => {
@@ -104,8 +104,8 @@ describe('a proxy that', () => {
     const wrong = proxy.url.replace('//', '//me:wr0ng@');
     const result = await runInProcess(['fetch', '--proxy', wrong, `${plain.url}/ok`, `${secure.url}/ok`]);
     expect([result.code, proxy.log.length, plain.requests, secure.requests]).toEqual([1, 2, 0, 0]);
-    const because = (wish: string) =>
-      `the proxy ${proxy.authority} refused the ${wish}: 407 Proxy Authentication Required`;
+    const because = (request: string) =>
+      `the proxy ${proxy.authority} refused the ${request}: 407 Proxy Authentication Required`;
     expect(result.stdout).toMatch(`FAIL  connect  ${plain.url}/ok`);
     expect(result.stdout).toMatch(because('request'));
     expect(result.stdout).toMatch(because('tunnel'));

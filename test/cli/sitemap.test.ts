@@ -7,10 +7,10 @@ import { runInProcess } from './run-in-process.ts';
 
 /** A site whose sitemaps list its own pages; `{}` in a document is replaced by its origin. */
 async function aSite(documents: Readonly<Record<string, string | Buffer>>) {
-  const asked: string[] = [];
+  const requests: string[] = [];
   const server = createServer((request, response) => {
     const path = request.url ?? '';
-    asked.push(`${request.method} ${path}`);
+    requests.push(`${request.method} ${path}`);
     const document = documents[path];
     response.statusCode = document === undefined ? 404 : 200;
     response.end(typeof document === 'string' ? document.replaceAll('{}', url) : document);
@@ -18,7 +18,7 @@ async function aSite(documents: Readonly<Record<string, string | Buffer>>) {
   const listening = await listen(server);
   onTestFinished(() => listening.close());
   const url = `http://${listening.authority}`;
-  return { url, asked };
+  return { url, requests };
 }
 
 const MAP = '<urlset><url><loc>{}/a</loc></url>\n<url><loc>{}/b</loc></url></urlset>';
@@ -27,7 +27,7 @@ describe('--sitemap', () => {
   it('fetches the pages of a sitemap that is given by its URL', async () => {
     const site = await aSite({ '/sitemap.xml': MAP, '/a': 'a', '/b': 'b' });
     const { code, stdout } = await runInProcess(['fetch', '--sitemap', '--json', `${site.url}/sitemap.xml`]);
-    expect([code, site.asked.toSorted()]).toEqual([0, ['GET /a', 'GET /b', 'GET /sitemap.xml']]);
+    expect([code, site.requests.toSorted()]).toEqual([0, ['GET /a', 'GET /b', 'GET /sitemap.xml']]);
     expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({
       source: `${site.url}/sitemap.xml`,
       line: 1,
@@ -38,7 +38,7 @@ describe('--sitemap', () => {
     const site = await aSite({ '/sitemap.xml': MAP, '/a': 'a', '/b': 'b' });
     const flags = ['--sitemap', '--head', '--max-size', '1b', '--accept', '404'];
     const { code } = await runInProcess(['fetch', ...flags, `${site.url}/sitemap.xml`]);
-    expect([code, site.asked.toSorted()]).toEqual([1, ['GET /sitemap.xml', 'HEAD /a', 'HEAD /b']]);
+    expect([code, site.requests.toSorted()]).toEqual([1, ['GET /sitemap.xml', 'HEAD /a', 'HEAD /b']]);
   });
 
   it('fetches no sitemap from an address that --deny-private refuses, and reads no file that a sitemap names', async () => {
@@ -59,7 +59,7 @@ describe('--sitemap', () => {
         expect.stringContaining('its scheme must be http or https'),
       ],
     ]);
-    expect(site.asked).toEqual([]);
+    expect(site.requests).toEqual([]);
   });
 
   it('goes through an index, and a sitemap in it that is missing is a failure', async () => {

@@ -54,8 +54,8 @@ test.each([
 test('a gzip body without its end does not hide the status of the response', async () => {
   const empty = Buffer.from('1f8b08000000000000ff', 'hex');
   const head = `HTTP/1.1 410 Gone\r\nContent-Encoding: gzip\r\nContent-Length: ${empty.length}\r\n\r\n`;
-  const answer = Buffer.concat([Buffer.from(head), empty]);
-  const { url } = await running(startRawServer({ onRequest: ({ socket }) => void socket.write(answer) }));
+  const response = Buffer.concat([Buffer.from(head), empty]);
+  const { url } = await running(startRawServer({ onRequest: ({ socket }) => void socket.write(response) }));
   const { stdout } = await runInProcess(['fetch', '--json', url]);
   expect(recordsIn(stdout)).toMatchObject([{ ok: false, status: 410, failure: { kind: 'status' } }]);
 });

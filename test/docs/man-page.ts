@@ -7,7 +7,7 @@ import { EXIT_MEANINGS } from './exit-meanings.ts';
 export function manPage(commands: readonly CommandSpec[], version: string): string {
   const [fetch] = commands;
   if (fetch === undefined) throw new Error('Cannot make the man page: there are no commands');
-  const told = new Set(toFlags(fetch.options).map(identity));
+  const shown = new Set(toFlags(fetch.options).map(identity));
   const lines = [
     '.\\" Made by "npm run manual" from the tables of options.',
     `.TH FANOUT 1 ${DATE} "fanout ${version}" "User Commands"`,
@@ -21,7 +21,7 @@ export function manPage(commands: readonly CommandSpec[], version: string): stri
     ...commands.flatMap(({ name, description }) => item(`fanout ${name}`, description)),
     ...section('OPTIONS OF FANOUT FETCH'),
     ...groups(toFlags(fetch.options)),
-    ...commands.slice(1).flatMap((command) => ownOptions(command, told)),
+    ...commands.slice(1).flatMap((command) => ownOptions(command, shown)),
     ...section('ENVIRONMENT'),
     ...item('FANOUT_NAME', ENVIRONMENT),
     ...item('HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY', 'Proxies, unless --proxy names one.'),
@@ -79,10 +79,10 @@ function groups(flags: readonly Flag[]): readonly string[] {
 }
 
 /** Returns the flags that only this command has, and the names of those that it shares with `fetch`. */
-function ownOptions({ name, options }: CommandSpec, told: ReadonlySet<string>): readonly string[] {
+function ownOptions({ name, options }: CommandSpec, shown: ReadonlySet<string>): readonly string[] {
   const flags = toFlags(options);
-  const own = flags.filter((flag) => !told.has(identity(flag)));
-  const shared = flags.filter((flag) => told.has(identity(flag))).map(({ long }) => long);
+  const own = flags.filter((flag) => !shown.has(identity(flag)));
+  const shared = flags.filter((flag) => shown.has(identity(flag))).map(({ long }) => long);
   if (flags.length === 0) return [];
   return [
     ...section(`OPTIONS OF FANOUT ${name.toUpperCase()}`),

@@ -216,20 +216,20 @@ describe('signal', () => {
 
   it('while the source is silent', async () => {
     const controller = new AbortController();
-    let wasAsked = (): void => {};
-    const asked = new Promise<void>((resolve) => {
-      wasAsked = resolve;
+    let onRead = (): void => {};
+    const read = new Promise<void>((resolve) => {
+      onRead = resolve;
     });
     const source: AsyncIterable<string> = {
       [Symbol.asyncIterator]: () => ({
         next: () => {
-          wasAsked();
+          onRead();
           return new Promise<never>(() => {});
         },
       }),
     };
     const end = all(fanout(source, { signal: controller.signal }));
-    await asked;
+    await read;
     controller.abort(reason);
     await expect(end).rejects.toBe(reason);
   });

@@ -22,36 +22,36 @@ async function fetchOne(url: JobItem, options: FanoutOptions): Promise<Result> {
   return result;
 }
 
-function answer(status: string, headers: readonly string[], body: string | Buffer = ''): Buffer {
+function response(status: string, headers: readonly string[], body: string | Buffer = ''): Buffer {
   const head = [`HTTP/1.1 ${status}`, 'Connection: close', ...headers, '', ''].join('\r\n');
   return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
 }
 
-const BROKEN = (...headers: string[]) => answer('200 OK', ['Content-Length: 11', ...headers], 'hello');
-const ALL = (body = WHOLE) => answer('200 OK', [`Content-Length: ${body.length}`, 'ETag: "v2"'], body);
+const BROKEN = (...headers: string[]) => response('200 OK', ['Content-Length: 11', ...headers], 'hello');
+const ALL = (body = WHOLE) => response('200 OK', [`Content-Length: ${body.length}`, 'ETag: "v2"'], body);
 const REST = (range: string, body: string, etag = '"v1"') =>
-  answer(
+  response(
     '206 Partial Content',
     [`Content-Length: ${body.length}`, `ETag: ${etag}`, `Content-Range: ${range}`],
     body,
   );
 
 /** A server that sends these responses, one per request, and closes the connection after each; and a directory for bodies. */
-async function scene(...answers: Buffer[]) {
+async function scene(...responses: Buffer[]) {
   const server = await running(
     startRawServer({
-      onRequest: ({ socket }) => void socket.end(answers.shift() ?? answer('500 Unscripted', [])),
+      onRequest: ({ socket }) => void socket.end(responses.shift() ?? response('500 Unscripted', [])),
     }),
   );
   const dir = await tempDir();
   const files = () => filesIn(dir);
-  const asked = () => server.heads.map((head) => /^range: (.*)$/im.exec(head)?.[1]);
+  const ranges = () => server.heads.map((head) => /^range: (.*)$/im.exec(head)?.[1]);
   return {
     server,
     url: `${server.url}/a.txt`,
     dir,
     files,
-    asked,
+    ranges,
     fetchIt: () => fetchOne(`${server.url}/a.txt`, { saveDir: dir }),
   };
 }
@@ -80,7 +80,7 @@ describe('a body that was cut off', () => {
   });
 
   it('is resumed by the next run, under its own name', async () => {
-    const { url, dir, files, asked, fetchIt } = await scene(
+    const { url, dir, files, ranges, fetchIt } = await scene(
       BROKEN('ETag: "v1"'),
       REST('bytes 5-10/11', ' world'),
     );
@@ -91,7 +91,7 @@ describe('a body that was cut off', () => {
     expect(result).toMatchObject({ ok: true, status: 200, body: { path: name } });
     expect(await saved(dir, result)).toBe(WHOLE);
     expect(await files()).toEqual([name]);
-    expect(asked()).toEqual([undefined, 'bytes=5-']);
+    expect(ranges()).toEqual([undefined, 'bytes=5-']);
   });
 
   it('is OK once it is complete, also if only 200 is accepted', async () => {
@@ -102,21 +102,21 @@ describe('a body that was cut off', () => {
   });
 
   it('is resumed more than once', async () => {
-    const part = answer(
+    const part = response(
       '206 Partial Content',
       ['Content-Length: 6', 'ETag: "v1"', 'Content-Range: bytes 5-10/11'],
       ' wo',
     );
-    const { dir, asked, fetchIt } = await scene(BROKEN('ETag: "v1"'), part, REST('bytes 8-10/11', 'rld'));
+    const { dir, ranges, fetchIt } = await scene(BROKEN('ETag: "v1"'), part, REST('bytes 8-10/11', 'rld'));
     await fetchIt();
     await fetchIt();
     expect(await saved(dir, await fetchIt())).toBe(WHOLE);
-    expect(asked()).toEqual([undefined, 'bytes=5-', 'bytes=8-']);
+    expect(ranges()).toEqual([undefined, 'bytes=5-', 'bytes=8-']);
   });
 
   it('behind a redirect is resumed from the URL that sent it', async () => {
-    const moved = answer('302 Found', ['Location: /b', 'Content-Length: 0']);
-    const { dir, asked, fetchIt } = await scene(
+    const moved = response('302 Found', ['Location: /b', 'Content-Length: 0']);
+    const { dir, ranges, fetchIt } = await scene(
       moved,
       BROKEN('ETag: "v1"'),
       moved,
@@ -124,7 +124,7 @@ describe('a body that was cut off', () => {
     );
     await fetchIt();
     expect(await saved(dir, await fetchIt())).toBe(WHOLE);
-    expect(asked()).toEqual([undefined, undefined, undefined, 'bytes=5-']);
+    expect(ranges()).toEqual([undefined, undefined, undefined, 'bytes=5-']);
   });
 });
 
@@ -138,18 +138,18 @@ describe('a body that cannot be resumed', () => {
     ['the server has a part of another version', [REST('bytes 5-10/11', ' WORLD', '"v2"'), ALL()], WHOLE],
     [
       'the server says nothing of the part',
-      [answer('206 Partial Content', ['Content-Length: 6'], ' world'), ALL()],
+      [response('206 Partial Content', ['Content-Length: 6'], ' world'), ALL()],
       WHOLE,
     ],
     [
       'the server refuses the part',
-      [answer('416 Range Not Satisfiable', ['Content-Length: 0']), ALL()],
+      [response('416 Range Not Satisfiable', ['Content-Length: 0']), ALL()],
       WHOLE,
     ],
     [
       'the server encodes the part',
       [
-        answer(
+        response(
           '206 Partial Content',
           ['Content-Length: 6', 'Content-Range: bytes 5-10/11', 'Content-Encoding: gzip'],
           ' world',
@@ -158,14 +158,18 @@ describe('a body that cannot be resumed', () => {
       ],
       WHOLE,
     ],
-  ])('is fetched from its beginning: %s', async (_why, answers, body) => {
-    const { dir, files, asked, fetchIt } = await scene(BROKEN('ETag: "v1"'), ...answers);
+  ])('is fetched from its beginning: %s', async (_why, responses, body) => {
+    const { dir, files, ranges, fetchIt } = await scene(BROKEN('ETag: "v1"'), ...responses);
     await fetchIt();
     const result = await fetchIt();
     expect(result).toMatchObject({ ok: true, status: 200, attempts: 1 });
     expect(await saved(dir, result)).toBe(body);
     expect(await files()).toEqual([result.body?.path]);
-    expect(asked().slice(0, 3)).toEqual([undefined, 'bytes=5-', ...(answers.length > 1 ? [undefined] : [])]);
+    expect(ranges().slice(0, 3)).toEqual([
+      undefined,
+      'bytes=5-',
+      ...(responses.length > 1 ? [undefined] : []),
+    ]);
   });
 
   it.each([
@@ -176,17 +180,17 @@ describe('a body that cannot be resumed', () => {
       ['Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT', 'Date: Thu, 01 Jan 2026 00:00:01 GMT'],
     ],
   ])('leaves nothing behind: it has %s', async (_why, headers) => {
-    const { files, asked, fetchIt } = await scene(BROKEN(...headers), ALL());
+    const { files, ranges, fetchIt } = await scene(BROKEN(...headers), ALL());
     await fetchIt();
     expect(await files()).toEqual([]);
     expect(await fetchIt()).toMatchObject({ ok: true });
-    expect(asked()).toEqual([undefined, undefined]);
+    expect(ranges()).toEqual([undefined, undefined]);
   });
 
   it('leaves nothing behind when it came encoded', async () => {
     const packed = gzipSync('hello world '.repeat(1000));
     const { files, fetchIt } = await scene(
-      answer('200 OK', ['ETag: "v1"', 'Content-Encoding: gzip', 'Content-Length: 10000'], packed),
+      response('200 OK', ['ETag: "v1"', 'Content-Encoding: gzip', 'Content-Length: 10000'], packed),
     );
     expect(await fetchIt()).toMatchObject({ ok: false });
     expect(await files()).toEqual([]);
@@ -199,31 +203,31 @@ describe('a body that cannot be resumed', () => {
   });
 
   it('stays when the server has a temporary failure', async () => {
-    const { dir, asked, fetchIt } = await scene(
+    const { dir, ranges, fetchIt } = await scene(
       BROKEN('ETag: "v1"'),
-      answer('503 Unavailable', ['Content-Length: 0']),
+      response('503 Unavailable', ['Content-Length: 0']),
       REST('bytes 5-10/11', ' world'),
     );
     await fetchIt();
     expect(await fetchIt()).toMatchObject({ ok: false, status: 503 });
     expect(await saved(dir, await fetchIt())).toBe(WHOLE);
-    expect(asked()).toEqual([undefined, 'bytes=5-', 'bytes=5-']);
+    expect(ranges()).toEqual([undefined, 'bytes=5-', 'bytes=5-']);
   });
 
   it('is fetched from its beginning when its text is searched', async () => {
-    const { url, dir, asked } = await scene(BROKEN('ETag: "v1"'), ALL());
+    const { url, dir, ranges } = await scene(BROKEN('ETag: "v1"'), ALL());
     const options = { saveDir: dir, contains: 'hello' };
     await fetchOne(url, options);
     expect(await fetchOne(url, options)).toMatchObject({ ok: true });
-    expect(asked()).toEqual([undefined, undefined]);
+    expect(ranges()).toEqual([undefined, undefined]);
   });
 
   it('is not used by a job that has a range header or sends a body', async () => {
-    const { url, dir, asked } = await scene(BROKEN('ETag: "v1"'), REST('bytes 0-1/11', 'he'), ALL());
+    const { url, dir, ranges } = await scene(BROKEN('ETag: "v1"'), REST('bytes 0-1/11', 'he'), ALL());
     await fetchOne({ url, save: 'x' }, { saveDir: dir });
     await fetchOne({ url, save: 'x', headers: { range: 'bytes=0-1' } }, { saveDir: dir });
     await fetchOne({ url, save: 'x', body: 'x' }, { saveDir: dir });
-    expect(asked()).toEqual([undefined, 'bytes=0-1', undefined]);
+    expect(ranges()).toEqual([undefined, 'bytes=0-1', undefined]);
   });
 });
 
@@ -238,13 +242,13 @@ describe('a partial file is not trusted', () => {
     ['it has gone', async (part: string) => rm(part)],
     ['it is empty', async (part: string) => writeFile(part, '')],
   ])('when %s', async (_why, spoil) => {
-    const { dir, asked, fetchIt, files } = await scene(BROKEN('ETag: "v1"'), ALL());
+    const { dir, ranges, fetchIt, files } = await scene(BROKEN('ETag: "v1"'), ALL());
     await fetchIt();
     const part = (await files()).find((name) => name.includes('.part')) ?? '';
     await spoil(join(dir, part.replace(/\.json$/, '')));
     const result = await fetchIt();
     expect(await saved(dir, result)).toBe(WHOLE);
-    expect(asked()).toEqual([undefined, undefined]);
+    expect(ranges()).toEqual([undefined, undefined]);
     expect(await files()).toEqual([result.body?.path]);
   });
 
@@ -252,7 +256,7 @@ describe('a partial file is not trusted', () => {
     ['a symbolic link', symlink],
     ['another name of a file', link],
   ])('when it is %s', async (_what, make) => {
-    const { dir, asked, fetchIt, files } = await scene(BROKEN('ETag: "v1"'), ALL());
+    const { dir, ranges, fetchIt, files } = await scene(BROKEN('ETag: "v1"'), ALL());
     await fetchIt();
     const part = join(dir, (await files())[0] ?? '');
     const outside = join(await tempDir(), 'precious');
@@ -261,6 +265,6 @@ describe('a partial file is not trusted', () => {
     await make(outside, part);
     expect(await saved(dir, await fetchIt())).toBe(WHOLE);
     expect(await readFile(outside, 'utf8')).toBe('hello');
-    expect(asked()).toEqual([undefined, undefined]);
+    expect(ranges()).toEqual([undefined, undefined]);
   });
 });
