@@ -12,11 +12,11 @@ const SLOW: CliOptions = { killAfterMs: 60_000 };
 describe('a run over several processes', { timeout: 90_000 }, () => {
   it('has each URL once, the verdicts of fetch, and its exit code', async () => {
     const [broker, origin, directory] = [await aNatsServer(), await anOrigin(), await tempDir()];
-    const list = [...urls(origin, '/ok', 3000), `${origin.url}/status/404`, 'ftp://nowhere/'];
+    const list = [...urls(origin, '/ok', 600), `${origin.url}/status/404`, 'ftp://nowhere/'];
     const file = await aFile(list);
     const on = ['--broker', broker.url, '--run', 'r1'];
-    const feed = await runCli(['feed', file, ...on, '--chunk', '100'], SLOW);
-    expect([feed.code, feed.stderr]).toEqual([0, expect.stringContaining('3002 URLs in 31 chunks')]);
+    const feed = await runCli(['feed', file, ...on, '--chunk', '20'], SLOW);
+    expect([feed.code, feed.stderr]).toEqual([0, expect.stringContaining('602 URLs in 31 chunks')]);
     const workers = [1, 2].map(() => startCli(['work', ...on], SLOW));
     const collected = await runCli(['collect', ...on, '--json', '--summary', 'json'], {
       ...SLOW,
@@ -25,7 +25,7 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     expect([collected.code, urlsIn(collected.stdout)]).toEqual([1, list.toSorted()]);
     const names = workers.map(({ child }) => `${workerName(0).slice(0, -1)}${child.pid}`);
     expect(names).toEqual(expect.arrayContaining(workersIn(collected.stdout)));
-    expect(JSON.parse(collected.stderr)).toMatchObject({ read: 3002, ok: 3000, failed: 2, notFetched: 0 });
+    expect(JSON.parse(collected.stderr)).toMatchObject({ read: 602, ok: 600, failed: 2, notFetched: 0 });
     expect(await urlsInFile(join(directory, 'fanout-r1.jsonl'))).toEqual(list.toSorted());
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     const again = await runCli(['collect', ...on, '--json', '--silent', '-o', 'again.jsonl'], {
@@ -36,7 +36,7 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     const status = await runCli(['status', ...on, '--json'], SLOW);
     expect(JSON.parse(status.stdout)).toMatchObject({
       state: 'complete',
-      ok: 3000,
+      ok: 600,
       failed: 2,
       chunks: 31,
       done: 31,
@@ -48,13 +48,13 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
 
   it('is one command with fetch --broker, which other workers may join', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
-    const list = urls(origin, '/ok', 1200);
+    const list = urls(origin, '/ok', 300);
     const { code, stdout, stderr } = await runCli(
-      ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '100', '--json'],
+      ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '25', '--json'],
       SLOW,
     );
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
     expect(stderr).toMatch(/fanout work --broker URL --run fetch-[0-9a-f]{8}/);
-    expect(stderr).toContain('Done: 1200 succeeded, 0 failed');
+    expect(stderr).toContain('Done: 300 succeeded, 0 failed');
   });
 });

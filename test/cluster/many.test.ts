@@ -47,8 +47,8 @@ describe('a run over 4 workers', { timeout: 200_000 }, () => {
       ),
     );
     const on = ['--broker', broker.url, '--run', 'many'];
-    const fed = await runInProcess(['feed', second ?? '', ...on, '--chunk', '200']);
-    expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('10000 URLs in 20 chunks')]);
+    const fed = await runInProcess(['feed', second ?? '', ...on, '--chunk', '250']);
+    expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('10000 URLs in 40 chunks')]);
     const flags = ['-c', '16', '--retries', '2'];
     const workers = [1, 2, 3, 4].map(() => startCli(['work', ...on, ...flags], SLOW));
     const collect = ['collect', ...on, '--json', '--summary', 'json', '-o', 'many.jsonl'];

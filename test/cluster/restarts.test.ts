@@ -14,7 +14,7 @@ describe('a run whose broker goes away', { timeout: 150_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin({ logLimit: 1 }), await tempDir()];
     const list = urls(origin, '/ok', COUNT);
     const on = ['--broker', broker.url, '--run', 'away'];
-    const bounds = ['--chunk', '25', '--max-queued', '10', '--ack-wait', '2s'];
+    const bounds = ['--chunk', '25', '--max-queued', '10', '--ack-wait', '1s'];
     const feed = ['feed', await aFile(list), ...on, ...bounds];
     const work = ['work', ...on, '-c', '4'];
     const roles = [feed, work, ['collect', ...on, '-q']].map((args) => new Role(args, cwd));

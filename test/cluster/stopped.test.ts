@@ -26,7 +26,7 @@ describe('a worker that was stopped and wakes up late', { timeout: 90_000 }, () 
     const on = ['--broker', broker.url, '--run', 'sleepy'];
     const feed = ['feed', await aFile(list), ...on, '--ack-wait', '2s', '--partitions', String(partitions)];
     expect((await runInProcess(feed)).code).toBe(0);
-    const work = ['work', ...on, '--per-host', '1'];
+    const work = ['work', ...on, '--per-host', '1', '--lanes', '1'];
     const sleeper = started(work);
     await origin.waiting('g', 1);
     sleeper.child.kill('SIGSTOP');
