@@ -114,7 +114,7 @@ export class ChunkWorker {
     this.#leases.stop();
     this.#draining.abort();
     if (!this.#leaving.signal.aborted) this.#giveAllBack();
-    if (this.#parts.engine.isConnected) await settledWithin(LEAVE_TIMEOUT_MS, this.#running);
+    if (this.#parts.engine.isConnected) await endedWithin(LEAVE_TIMEOUT_MS, this.#running);
   }
 
   #giveAllBack(): void {
@@ -323,9 +323,9 @@ class IdleWatch {
   }
 }
 
-/** Resolves when all promises have settled, or after this time. */
-async function settledWithin(ms: number, promises: readonly Promise<unknown>[]): Promise<void> {
-  const settled = new AbortController();
-  Promise.allSettled(promises).then(() => settled.abort());
-  await pause(ms, settled.signal);
+/** Resolves when all promises are resolved or rejected, or after this time. */
+async function endedWithin(ms: number, promises: readonly Promise<unknown>[]): Promise<void> {
+  const ended = new AbortController();
+  Promise.allSettled(promises).then(() => ended.abort());
+  await pause(ms, ended.signal);
 }

@@ -44,7 +44,7 @@ export interface NewRun {
 
 /**
  * Opens a run that exists on the broker, or creates it if `created` is given. Throws a `UsageError` when the broker
- * cannot be used, there is no such run, or it has other settings than those wanted.
+ * cannot be used, the run does not exist, or it has other settings than those wanted.
  */
 export async function openRun(
   { address, run, warn }: RunAddress,

@@ -89,7 +89,7 @@ export class JetStreamQueue {
       const message = await consumer.next({ expires: PULL_MS });
       return message === null ? undefined : this.#toDelivery(message, created);
     } catch {
-      // The broker is away, which the user is told elsewhere, or has lost the run.
+      // The broker is away, which `connectBroker` reports, or has lost the run.
       this.#consumers.delete(partition);
       await this.#parts.ensure().catch(() => {});
       await pause(ERROR_PAUSE_MS, signal);

@@ -69,11 +69,11 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     expect(await printed('collect', file, env)).toMatchObject({ broker: 'nats://***@h:4222' });
     const work = await runInProcess(['work', '--print-config', ...file], { env: { ...env, TOKEN: 't' } });
     expect([work.code, work.stderr]).toEqual([2, expect.stringContaining('Cannot use 0 for "lanes"')]);
-    const alone = await runInProcess(['work', ...(await configFlags({ run: 'r' }))]);
-    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('it needs --broker')]);
+    const incomplete = await runInProcess(['work', ...(await configFlags({ run: 'r' }))]);
+    expect([incomplete.code, incomplete.stderr]).toEqual([2, expect.stringContaining('it needs --broker')]);
   });
 
-  it('runs a whole run, and keeps the results from whoever only looks', async () => {
+  it('is enough for a whole run, and its output is only that of collect', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = urls(origin, '/ok', 40);
     const on = { broker: broker.url, run: 'r', chunk: 10, output: 'all.jsonl', json: true, userAgent: 'me' };

@@ -89,8 +89,8 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
   });
 });
 
-describe('workers that are told to end at once', { timeout: 120_000 }, () => {
-  it('do not bring down the URL that was in flight, and give its chunk back', async () => {
+describe('workers that end at a second SIGTERM', { timeout: 120_000 }, () => {
+  it('do not make the URL in flight a dead letter, and give its chunk back', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = [...urls(origin, '/ok', 2), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 2)];
     const on = ['--broker', broker.url, '--run', 'r'];

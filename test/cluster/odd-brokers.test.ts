@@ -118,7 +118,7 @@ describe('a run that the broker does not know', { timeout: 60_000 }, () => {
 });
 
 describe('a broker that hangs in the run', { timeout: 90_000 }, () => {
-  it('does not keep a worker that was told to end', async () => {
+  it('does not keep a worker from ending at SIGTERM', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const relay = await aRelay(broker.port);
     const on = ['--broker', `nats://127.0.0.1:${relay.port}`, '--run', 'r'];

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { createAccount, createOperator, createUser, type KeyPair } from '@nats-io/nkeys';
 import { tempDir } from '../origin/temp-dir.ts';
 
-/** A NATS operator with one account: what its servers are configured with, and what a user of it shows. */
+/** A NATS operator with one account: the configuration of its servers, and the credentials of one user. */
 export interface Operator {
   /** A configuration file for `nats-server -c`. */
   readonly config: string;
   /** The text of a credentials file of a user. */
   readonly credentials: string;
-  /** The secret in it. */
+  /** The secret in the credentials. */
   readonly seed: string;
 }
 
@@ -28,7 +28,7 @@ const UNLIMITED = {
   consumer: -1,
 };
 
-/** Makes new keys, and signs with them as `nsc` would. */
+/** Creates new keys, and signs the claims with them as `nsc` does. */
 export async function anOperator(): Promise<Operator> {
   const [operator, account, system, user] = [
     createOperator(),

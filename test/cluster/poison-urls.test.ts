@@ -20,7 +20,7 @@ function aSuspectedChunk() {
     setState: async (key: string, value: unknown) => void states.set(key, value),
     addDeadLetter: async ({ index }: { readonly index: number }) => void deadLetters.push(index),
   };
-  /** A worker that dies at the job `deadly`, or is told to end at `last`. Resolves to whether each of its results is OK. */
+  /** A worker that dies at the job `deadly`, or is stopped at `last`. Resolves to whether each of its results is OK. */
   const work = async ({ deadly, last }: { readonly deadly?: number; readonly last?: number } = {}) => {
     const delivery = { id: 7, deliveries: 9, body: new Uint8Array() };
     const chunk = new LeasedChunk(
@@ -53,7 +53,7 @@ it('fetchSerially() blames no URL for a worker that had fetched all and could no
   expect(deadLetters).toEqual([]);
 });
 
-it('fetchSerially() blames no URL for a worker that was told to end while it fetched it', async () => {
+it('fetchSerially() blames no URL for a worker that was stopped while it fetched it', async () => {
   const { work, deadLetters } = aSuspectedChunk();
   for (let round = 0; round < 5; round++) expect(await work({ last: 1 })).toEqual([true]);
   expect(await work()).toEqual([true, true, true]);

@@ -3,10 +3,10 @@ import { type CliResult, type CliRun, startCli } from '../origin/run-cli.ts';
 
 const KILL_AFTER_MS = 240_000;
 
-/** As a service manager would, a role that ends in an error is started again, but not for ever. */
-const MOST_FAILURES = 10;
+/** A role that fails is restarted, as by a service manager, until it has failed this often. */
+const MAX_FAILURES = 10;
 
-/** A part of a run, a process that is started again whenever it was killed or has failed. */
+/** A process of a run, which is restarted whenever it was killed or has failed. */
 export class Role {
   readonly #args: readonly string[];
   readonly #cwd: string;
@@ -24,24 +24,19 @@ export class Role {
     onTestFinished(() => this.kill());
   }
 
-  /** Resolves when it has done its part; also when it has failed too often. */
+  /** Resolves when it has ended with exit code 0, or has failed too often. */
   get ended(): Promise<CliResult> {
     return this.#ended;
   }
 
-  /** What it said, each time that it failed by itself. */
+  /** The standard error of each time that it failed by itself. */
   get failures(): readonly string[] {
     return this.#failures;
   }
 
-  /** Resolves when it has said this, as it was started last. */
+  /** Resolves when this is in its standard error since its last start. */
   async says(text: string): Promise<void> {
     await this.#run?.stderr.sees(text);
-  }
-
-  /** What it says, since it was started last. */
-  get said(): string {
-    return this.#run?.stderr.text ?? '';
   }
 
   start(): void {
@@ -65,7 +60,7 @@ export class Role {
   #onEnd(run: CliRun, result: CliResult): void {
     if (this.#run !== run) return;
     if (result.code !== 0) this.#failures.push(result.stderr);
-    if (result.code === 0 || this.#failures.length >= MOST_FAILURES) this.#end(result);
+    if (result.code === 0 || this.#failures.length >= MAX_FAILURES) this.#end(result);
     else this.start();
   }
 }

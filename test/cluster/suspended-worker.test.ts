@@ -10,7 +10,7 @@ import { urlsInFile } from './urls-in.ts';
 const SLOW = { killAfterMs: 60_000 };
 const COUNT = 40;
 
-/** A process of the running test that may be stopped. */
+/** A process of the running test that may be suspended: it is killed when the test has finished. */
 function started(args: readonly string[], cwd?: string): CliRun {
   const run = startCli(args, { ...SLOW, ...(cwd === undefined ? {} : { cwd }) });
   onTestFinished(() => {
@@ -19,8 +19,8 @@ function started(args: readonly string[], cwd?: string): CliRun {
   return run;
 }
 
-describe('a worker that was stopped and wakes up late', { timeout: 90_000 }, () => {
-  it.each([1, 4])('leaves its chunk to whoever has it now (--partitions %i)', async (partitions) => {
+describe('a worker that was suspended for longer than the ack wait', { timeout: 90_000 }, () => {
+  it.each([1, 4])('leaves its chunk to the worker that has it now (--partitions %i)', async (partitions) => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/gate/g', COUNT);
     const on = ['--broker', broker.url, '--run', 'sleepy'];
@@ -41,7 +41,7 @@ describe('a worker that was stopped and wakes up late', { timeout: 90_000 }, () 
       expect.stringContaining(`worked on ${COUNT} URLs of the run "sleepy", 1 chunks`),
     ]);
     expect(await urlsInFile(join(cwd, 'fanout-sleepy.jsonl'))).toEqual(list.toSorted());
-    // Each by the successor, and the one that was in flight when the sleeper was stopped.
+    // Each by the successor, and the one that was in flight when the sleeper was suspended.
     expect(origin.requests).toBe(COUNT + 1);
   });
 });
