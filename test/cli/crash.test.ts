@@ -120,8 +120,8 @@ async function expectNothingPartial(
 
 describe('a run that is ended repeatedly', () => {
   it.each([
-    ['SIGKILL', 20],
-    ['SIGTERM', 6],
+    ['SIGKILL', 50],
+    ['SIGTERM', 10],
   ] as const)(
     'by %s, %i times, loses no URL and leaves no partial file',
     async (signal, times) => {
