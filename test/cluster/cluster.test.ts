@@ -39,7 +39,7 @@ async function readerOf(stream: string, server: NatsServer): Promise<string | un
 }
 
 describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
-  it('goes on without one of three brokers (--replicas 3)', async () => {
+  it('continues without one of three brokers (--replicas 3)', async () => {
     const [brokers, origin, cwd] = [await aNatsCluster(3), await anOrigin({ logLimit: 1 }), await tempDir()];
     const list = urls(origin, '/ok', COUNT);
     const servers = brokers.map(({ port }) => `127.0.0.1:${port}`);
@@ -63,7 +63,7 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     expect((await runInProcess(['purge', ...on])).code).toBe(0);
   });
 
-  it('has its results read on by another broker when the one is killed that read them', async () => {
+  it('reads its log from another broker when the one that served it is killed', async () => {
     const brokers = await aNatsCluster(3);
     const [own, ...others] = brokers;
     if (own === undefined) throw new Error('There is no cluster');

@@ -135,7 +135,7 @@ describe('LogConsumer', () => {
 });
 
 const SLOW = { killAfterMs: 100_000 };
-const MAX_LOG = 5;
+const MAX_LOG = 10;
 const MAX_QUEUED = 10;
 const LOOK_INTERVAL_MS = 100;
 
@@ -197,7 +197,7 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
     'holds workers and sender back when it is slow, in bounded memory',
     async () => {
       const [broker, origin, cwd] = [await aNatsServer(), await anOrigin({ logLimit: 1 }), await tempDir()];
-      const list = urls(origin, '/ok', 600);
+      const list = urls(origin, '/ok', 800);
       const run = 'slow';
       const on = ['--broker', broker.url, '--run', run];
       const bounds = ['--chunk', '10', '--max-queued', String(MAX_QUEUED), '--max-log', String(MAX_LOG)];
@@ -205,7 +205,7 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
       await statusWhen(on, () => true);
       const workers = [1, 2].map(() => started(['work', ...on, '--lanes', '2']));
       const collect = started(['collect', ...on], cwd);
-      await origin.received(100);
+      await origin.received(50);
       collect.child.kill('SIGSTOP');
       const engine = await openRun({ address: broker.address, run, warn: () => {} });
       onTestFinished(() => engine.close());

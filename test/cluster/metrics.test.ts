@@ -28,7 +28,7 @@ async function scrape(url: string): Promise<Record<string, number>> {
 }
 
 describe('--metrics', { timeout: 90_000 }, () => {
-  it('tells what a worker and a collector are at while the run goes on', async () => {
+  it('shows the work of a worker and a collector during the run', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const on = ['--broker', broker.url, '--run', 'm'];
     const list = [...urls(origin, '/ok', 28), `${origin.url}/gate/g`, `${origin.url}/status/404`];
@@ -86,7 +86,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
     expect([(await work.done).code, (await collect.done).code]).toEqual([0, 1]);
   });
 
-  it('tells how far the feeding is, and that the broker is away, at once', async () => {
+  it('shows the progress of feed, and at once that the broker is away', async () => {
     const broker = await aNatsServer();
     const list = Array.from({ length: 25 }, (_, n) => `http://127.0.0.1:1/${n % 20}`);
     const bounded = ['--chunk', '5', '--max-queued', '3', '--unique'];
@@ -112,7 +112,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
     await feed.done;
   });
 
-  it('has all of it for fetch --broker, and ends however slowly it is asked', async () => {
+  it('shows all of it for fetch --broker, which ends despite slow clients', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = [...urls(origin, '/ok', 30), `${origin.url}/gate/g`];
     const on = ['--broker', broker.url, '--chunk', '10', '--json'];
@@ -138,13 +138,13 @@ describe('--metrics', { timeout: 90_000 }, () => {
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
   });
 
-  it('is for runs over a broker', async () => {
+  it('needs --broker', async () => {
     const { code, stderr } = await runInProcess(['fetch', 'http://127.0.0.1:1/', '--metrics', '0']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('--metrics alone: it needs --broker')]);
   });
 
   it.each(['feed', 'work', 'collect', 'fetch'])(
-    'of %s is an error when the port is taken or the address is none',
+    'of %s fails if the port is taken or the address is invalid',
     async (command) => {
       const origin = await anOrigin();
       const { port } = new URL(origin.url);

@@ -24,7 +24,7 @@ function interleaved(lists: readonly (readonly string[])[]): string[] {
 
 describe('--ordered on many machines', { timeout: 90_000 }, () => {
   it.each([1, 8])(
-    'is the order of the input, behind a late chunk and a killed collector (%i partitions)',
+    'writes in input order, despite a late chunk and a killed collector (%i partitions)',
     async (partitions) => {
       const [broker, cwd] = [await aNatsServer(), await tempDir()];
       const origins = await Promise.all(Array.from({ length: 6 }, () => anOrigin()));
@@ -50,7 +50,7 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
     },
   );
 
-  it('gives results out before the end, as fetch --broker too', async () => {
+  it('writes results before the end, also with fetch --broker', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = [...urls(origin, '/ok', 250), `${origin.url}/gate/last`];
     const run = startCli(
@@ -63,7 +63,7 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
     expect([(await run.done).code, urlsInOrder(run.stdout.text)]).toEqual([0, list]);
   });
 
-  it('keeps what earlier runs say of a URL', async () => {
+  it('keeps the marks of --baseline and --flaky-after', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const [known, fresh] = [`${origin.url}/status/404`, `${origin.url}/status/410`];
     const list = [fresh, ...urls(origin, '/ok', 60), known, fresh];

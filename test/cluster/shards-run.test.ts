@@ -28,11 +28,11 @@ async function aRun(list: readonly string[], chunk = 50) {
 /** The kinds of lines in a store. */
 async function kindsIn(path: string): Promise<ReadonlySet<string>> {
   const lines = (await readFile(path, 'utf8')).trim().split('\n');
-  return new Set(lines.map((line) => (JSON.parse(line).shard === undefined ? 'record' : 'frame')));
+  return new Set(lines.map((line) => (JSON.parse(line).shard === undefined ? 'record' : 'segment')));
 }
 
 describe('work --shards', { timeout: 90_000 }, () => {
-  it('leaves results in files, which the collector reads, also beside workers that do not', async () => {
+  it('writes results into files that the collector reads, next to workers that use the log', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/ok', 1500), `${origin.url}/status/404`];
     const { cwd, fanout, start, store } = await aRun(list);
@@ -51,7 +51,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
         .map((line) => JSON.parse(line).url),
     ).toEqual(list);
     expect(new Set(workersIn(stdout)).size).toBe(2);
-    expect(await kindsIn(store)).toEqual(new Set(['record', 'frame']));
+    expect(await kindsIn(store)).toEqual(new Set(['record', 'segment']));
     const report = await runCli(['report', store, '--shards', join(cwd, 'sh'), '--format', 'jsonl'], SLOW);
     expect(report.code).toBe(0);
     expect(report.stdout.split('\n').toSorted()).toEqual(stdout.split('\n').toSorted());
@@ -59,7 +59,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect([again.code, await urlsInFile(join(cwd, 'again.jsonl'))]).toEqual([1, list.toSorted()]);
   });
 
-  it('is counted by a collector that does not read the files, which says so once', async () => {
+  it('is only counted by a collector without --shards, which warns once', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/ok', 200), ...urls(origin, '/status/404', 3)];
     const { cwd, on, fanout, start, store } = await aRun(list);
@@ -80,7 +80,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect((await work.done).code).toBe(0);
     // One of the failures may be that of this URL: nobody here has read them.
     expect((await fanout('dead', 'list')).stdout).toContain('three died');
-    expect(await kindsIn(store)).toEqual(new Set(['frame']));
+    expect(await kindsIn(store)).toEqual(new Set(['segment']));
     const again = await fanout('collect', '--summary', 'json');
     expect(JSON.parse(again.stderr.split('\n')[1] ?? '')).toMatchObject({ ok: 200, failed: 3, resumed: 203 });
     expect(await statusOf(on)).toMatchObject({ ok: 200, failed: 3, urlsPerSecond: 0 });
@@ -94,7 +94,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     ]);
   });
 
-  it('that is lost makes the run short, and is fetched again by feed --reconcile', async () => {
+  it('makes the run short if a file is lost, and feed --reconcile sends its chunks again', async () => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 400);
     const { cwd, on, fanout, start, feed } = await aRun(list);
@@ -115,7 +115,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect(await urlsInFile(join(cwd, 'out.jsonl'))).toEqual(list.toSorted());
   });
 
-  it('on a disk that is full ends with 3, and others have its chunks', async () => {
+  it('ends with 3 if the disk is full, and others get its chunks', async () => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 2000);
     const { cwd, on, start } = await aRun(list, 500);
@@ -129,7 +129,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect(await urlsInFile(join(cwd, 'out.jsonl'))).toEqual(list.toSorted());
   });
 
-  it('lets records have their bodies, which do not go through the broker', async () => {
+  it('allows bodies in records, which do not go through the broker', async () => {
     const origin = await anOrigin();
     const { fanout, start } = await aRun([`${origin.url}/bytes/300000`]);
     const refused = await fanout('work', '--inline-body', '1mb');
@@ -141,7 +141,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect((await work.done).code).toBe(0);
   });
 
-  it('is a flag of fetch --broker, too, which then keeps its manifest', async () => {
+  it('is also a flag of fetch --broker, which then keeps its manifest', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/ok', 300);
     const fetch = ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '100', '--json'];

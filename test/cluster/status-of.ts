@@ -22,7 +22,7 @@ export async function statusOf(on: readonly string[]): Promise<RunStatus | undef
   } catch {
     return undefined;
   } finally {
-    await engine?.close();
+    await engine?.close().catch(() => {});
   }
 }
 

@@ -71,7 +71,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     expect(origin.requests).toBe(counts.ok + counts.failed);
   });
 
-  it('goes on with the same commands, and each URL has its result then', async () => {
+  it('continues with the same commands, and then each URL has its result', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const urlsOfRun = withFailure(origin, 1000, 10);
     const list = await aFile(urlsOfRun);
@@ -105,7 +105,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     expect((await statusOf(on))?.state).toBe('complete');
   });
 
-  it('shows what workers have of a chunk, in order, and fetches it again later', async () => {
+  it('writes the partial results of a chunk, in order, and fetches the chunk again later', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const other = await anOrigin();
     const slow = [...urls(origin, '/ok', 3), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 16)];
@@ -133,7 +133,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
 });
 
 describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
-  it('counts what fails the run alone, and over a restart of the collector', async () => {
+  it('counts only what fails the run, also over a restart of the collector', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const known = urls(origin, '/status/410', 10);
     const first = [...known, ...urls(origin, '/status/404', 2), `${origin.url}/gate/wait`];
@@ -166,7 +166,7 @@ describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
 });
 
 describe('--deadline on many machines', { timeout: 90_000 }, () => {
-  it('ends what is under way and gives the rest back, also what feed has not read', async () => {
+  it('ends the requests in flight, and counts the rest as not fetched, also what feed has not read', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = [...urls(origin, '/ok', 25), `${origin.url}/gate/never`, ...urls(origin, '/ok/rest', 5000)];
     const on = ['--broker', broker.url, '--run', 'late'];
@@ -188,7 +188,7 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
     expect(await readFile(join(cwd, 'fanout-late.jsonl'), 'utf8')).toContain('/gate/never');
   });
 
-  it('waits neither for ever for a worker that hangs, nor for a list that never ends', async () => {
+  it('does not wait forever for a worker that hangs, or for a list that never ends', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const on = ['--broker', broker.url, '--run', 'hang'];
     const feed = startCli(['feed', '-', ...on, '--chunk', '1', '--ack-wait', '1s'], {
@@ -218,9 +218,9 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
 describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
   it.each([
     ['read', ['--shards', 'sh']],
-    ['counted alone', []],
+    ['only counted', []],
   ])(
-    'stops the run where shards are %s, with what workers have of a chunk, and goes on',
+    'stops the run if shards are %s, with partial results of a chunk, and continues it',
     async (_, shards) => {
       const [broker, origin, other, cwd] = [
         await aNatsServer(),
