@@ -9,7 +9,7 @@ export default defineConfig({
     allowOnly: false,
     // Half of the time of a test run would go into starting a process for each file. No test leaves a trace for others.
     isolate: false,
-    maxWorkers: 2,
+    maxWorkers: 3,
     pool: 'forks',
   },
 });
