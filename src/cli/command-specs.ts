@@ -51,7 +51,7 @@ export interface Flag {
   readonly short: string | undefined;
   /** `--concurrency`. */
   readonly long: string;
-  /** `<n>`, or `[max]` if it is optional; `undefined` for a flag without a value. */
+  /** `<n>`, `[max]` if it is optional, `[=n]` if it must follow a `=`; `undefined` for a flag without a value. */
   readonly value: string | undefined;
   readonly group: Group;
   readonly help: string;
@@ -90,7 +90,7 @@ function entryFlags(entry: Entry<unknown, unknown>): readonly Flag[] {
 }
 
 function parseSpelling(spelling: string): Pick<Flag, 'spelling' | 'short' | 'long' | 'value'> {
-  const [, short, long = spelling, value] = /^(?:(-\w), )?(--[\w-]+)(?: (.+))?$/.exec(spelling) ?? [];
+  const [, short, long = spelling, value] = /^(?:(-\w), )?(--[\w-]+)(?: ?([<[].+))?$/.exec(spelling) ?? [];
   return { spelling, short, long, value };
 }
 

@@ -19,8 +19,7 @@ export async function loadFetchSettings(
   process: NodeJS.Process,
 ): Promise<FetchSettings> {
   const proxies = toProxySettings(options, process.env);
-  const body =
-    options.data === undefined ? undefined : await readData(options.data, (path) => readFile(path));
+  const body = await readData(options, (path) => readFile(path));
   const tls = await readTlsFiles(options, (path) => readFile(path, 'utf8'));
   return {
     options,

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { parseExpectation } from '../config/expectations.ts';
 import { statusSet } from '../config/parse/status-sets.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
@@ -45,6 +46,15 @@ export function checkNotEmpty(read: number, { allowEmpty }: Pick<ProgramOptions,
   );
 }
 
+async function canBeReadAgain(inputs: readonly Input[]): Promise<boolean> {
+  for (const input of inputs) {
+    if (input.kind === 'url') continue;
+    const status = input.kind === 'file' ? await stat(input.path).catch(() => undefined) : undefined;
+    if (!status?.isFile()) return false;
+  }
+  return true;
+}
+
 interface JobSourceParts {
   readonly inputs: readonly Input[];
   readonly options: ProgramOptions;
@@ -57,17 +67,59 @@ interface JobSourceParts {
 export class JobSource {
   readonly counts: InputCounts = { read: 0, skipped: 0 };
   readonly #parts: JobSourceParts;
+  #isReadToEnd = false;
 
   constructor(parts: JobSourceParts) {
     this.#parts = parts;
   }
 
+  /** Whether `jobs()` and `rest()` have given every job of the inputs. */
+  get isReadToEnd(): boolean {
+    return this.#isReadToEnd;
+  }
+
   /** Yields batches of jobs. An abort ends the reading, even while it waits for input. */
-  jobs(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
-    const { options, inputs, process } = this.#parts;
+  async *jobs(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
+    const { options, inputs } = this.#parts;
+    const reading = this.#readOptions(signal);
+    yield* options.sitemap ? this.#sitemapJobs(reading, signal) : readJobs(inputs, reading, this.counts);
+    if (!signal.aborted) this.#isReadToEnd = true;
+  }
+
+  /**
+   * After `jobs()` was ended early: yields the jobs that it did not give. For this the inputs are read again, so there are none
+   * unless all inputs are regular files and URLs.
+   */
+  async *rest(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
+    const { options, inputs } = this.#parts;
+    if (this.#isReadToEnd || options.sitemap || !(await canBeReadAgain(inputs))) return;
+    const counts: InputCounts = { read: 0, skipped: 0 };
+    const first = this.counts.read - this.counts.skipped;
+    for await (const batch of readJobs(inputs, this.#readOptions(signal), counts))
+      yield this.#from(batch, first, counts);
+    if (signal.aborted) return;
+    this.#isReadToEnd = true;
+    this.#raiseCounts(counts);
+  }
+
+  /** The jobs of a batch from this index on. */
+  *#from(batch: Iterable<Job>, first: number, counts: InputCounts): Generator<Job> {
+    for (const job of batch) {
+      if (job.index < first) continue;
+      this.#raiseCounts(counts);
+      yield job;
+    }
+  }
+
+  /** The file may have become shorter. */
+  #raiseCounts({ read, skipped }: InputCounts): void {
+    if (read >= this.counts.read) Object.assign(this.counts, { read, skipped });
+  }
+
+  #readOptions(signal: AbortSignal): ReadOptions {
+    const { options, process } = this.#parts;
     const { unique, defaultScheme, method: defaultMethod } = options;
-    const reading = { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
-    return options.sitemap ? this.#sitemapJobs(reading, signal) : readJobs(inputs, reading, this.counts);
+    return { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
   }
 
   /** Counts the jobs ahead of reading. Resolves to `undefined` if that is not possible. */
@@ -113,14 +165,14 @@ function sitemapOptions(options: FetchSettings['options']): FetchSettings['optio
   return {
     ...options,
     concurrency: 1,
-    queue: 4,
+    queueSize: 4,
     head: false,
     accept: statusSet.parse('200'),
     contains: [],
     notContains: [],
     matches: [],
     expectHeader: [],
-    maxTime: undefined,
+    expectTime: undefined,
     blocked: 'ok',
     maxSize: MAX_SITEMAP_BYTES,
     inlineBody: MAX_SITEMAP_BYTES,

@@ -19,7 +19,7 @@ import { createShardReader } from './record-files.ts';
 /** The longest line of a baseline: a record may contain a whole body. */
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
-/** Failures that earlier runs had: those of `--baseline`, and those counted in `--state`. */
+/** Failures that earlier runs had: those of `--baseline`, and those counted in `--flaky-state`. */
 export interface KnownFailures {
   /** Adds to a result whether its failure is known, fixed or flaky. To be called once for each result. */
   readonly annotate: (result: Result) => Result;
@@ -36,7 +36,7 @@ const NONE: KnownFailures = {
 };
 
 /**
- * Reads the files of `--baseline` and `--state`, and opens those that replace them.
+ * Reads the files of `--baseline` and `--flaky-state`, and opens those that replace them.
  * `isComplete` is called at the end: whether the run came to the end of its list. Throws an `InputError` or `OutputError`.
  */
 export async function createKnownFailures(
@@ -121,10 +121,10 @@ async function createFlakyHistory(
   options: ProgramOptions,
   isComplete: () => boolean,
 ): Promise<KnownFailures> {
-  const { flakyAfter, state, ordered, broker } = options;
-  if (flakyAfter === undefined || state === undefined) return NONE;
-  const history = new FlakyHistory(flakyAfter, await readFlakyRuns(state));
-  const file = await AtomicFile.open(state);
+  const { flakyAfter, flakyState, ordered, broker } = options;
+  if (flakyAfter === undefined || flakyState === undefined) return NONE;
+  const history = new FlakyHistory(flakyAfter, await readFlakyRuns(flakyState));
+  const file = await AtomicFile.open(flakyState);
   const sinks = [flakyFileSink(file, history, isComplete)];
   const annotate = (result: Result) => history.annotate(result);
   return ordered && broker !== undefined
@@ -151,7 +151,7 @@ function rememberCounts(
   };
 }
 
-/** Reads what an earlier run wrote to `--state`, one JSON object per line; nothing if there is no file yet. */
+/** Reads what an earlier run wrote to `--flaky-state`, one JSON object per line; nothing if there is no file yet. */
 async function readFlakyRuns(path: string): Promise<readonly FlakyEntry[]> {
   const text = await readStateFile(path);
   return text
@@ -166,7 +166,7 @@ async function readStateFile(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return '';
-    throw new InputError(`Cannot read ${printable(path)} for --state: ${printable(systemReason(error))}`);
+    throw new InputError(`Cannot read ${printable(path)} for --flaky-state: ${printable(systemReason(error))}`);
   }
 }
 
@@ -174,7 +174,7 @@ function parseFlakyRun(line: string, place: string): FlakyEntry {
   const value = parseJson(line);
   if (isFlakyRun(value)) return value;
   throw new InputError(
-    `Cannot read ${place} as a line of --state: it must be what an earlier run wrote; without the file all counts begin anew`,
+    `Cannot read ${place} as a line of --flaky-state: it must be what an earlier run wrote; without the file all counts begin anew`,
   );
 }
 

@@ -38,7 +38,7 @@ export function outputFiles(options: ProgramOptions): OutputFiles {
     '--failed': options.failed,
     '--journal': options.journal,
     '--baseline': options.baseline,
-    '--state': options.state,
+    '--flaky-state': options.flakyState,
     ...Object.fromEntries(reports),
   };
 }

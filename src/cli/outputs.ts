@@ -57,7 +57,7 @@ export async function createOutputs(parts: OutputParts): Promise<Outputs> {
   const { options, process } = parts;
   const bar = hasBar(parts) ? await createBar(parts) : undefined;
   const hasWindow = options.ordered && parts.order === undefined;
-  const window = hasWindow ? new OrderWindow<Result>(options.queue + options.concurrency) : undefined;
+  const window = hasWindow ? new OrderWindow<Result>(options.queueSize + options.concurrency) : undefined;
   const results = await createResultOutput(parts, bar);
   const requests = options.failed === undefined ? undefined : new CustomRequests();
   const sinks: Sink[] = [];

@@ -41,7 +41,7 @@ export async function runProgram(args: readonly string[], context: ProgramContex
     });
   }
   try {
-    await root.parseAsync([...args], { from: 'user' });
+    await root.parseAsync([...attachValues(args)], { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
@@ -97,9 +97,21 @@ function addCommand(
 function addFlags(command: Command, table: Table): void {
   for (const { spelling, help, group, defaultText, isRepeatable } of toFlags(table)) {
     const note = defaultText === undefined ? '' : ` (default: ${defaultText})`;
-    const option = new Option(spelling, `${help}${note}`).helpGroup(`${group}:`);
+    const option = new Option(spelling.replace('[=', ' ['), `${help}${note}`).helpGroup(`${group}:`);
     command.addOption(isRepeatable ? option.argParser(append) : option);
   }
+}
+
+/** Makes `--flag` of a flag `--flag[=n]` into `--flag=true`: commander would take the next operand for its value. */
+function attachValues(args: readonly string[]): readonly string[] {
+  const flags = COMMANDS.filter(({ name }) => name === args[0]).flatMap(({ options }) => toFlags(options));
+  const attached = new Set(flags.flatMap(({ long, value }) => (value?.startsWith('[=') ? [long] : [])));
+  const valued = flags.filter(({ value }) => value?.startsWith('<'));
+  const takesNext = new Set<string | undefined>(valued.flatMap(({ short, long }) => [short, long]));
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  return args.map((arg, index) =>
+    attached.has(arg) && index < end && !takesNext.has(args[index - 1]) ? `${arg}=true` : arg,
+  );
 }
 
 function append(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -31,7 +31,7 @@ function expectInput({ status, contains, notContains, matches, headers, maxTimeM
     notContains: notContains.length === 0 ? undefined : notContains,
     matches: matches.length === 0 ? undefined : regexps.print(matches),
     header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
-    maxTime: maxTimeMs,
+    time: maxTimeMs,
   };
 }
 

@@ -22,9 +22,9 @@ export const reportCommandOptions = {
   format: option({
     flags: '--format <format>',
     group: 'Output',
-    parser: oneOf(['text', 'jsonl', ...REPORT_KINDS]),
+    parser: oneOf(['text', 'jsonl', 'csv', ...REPORT_KINDS]),
     default: 'text',
-    help: 'write text, jsonl, junit, json, markdown, html or csv',
+    help: 'write text, jsonl, csv, junit, json, markdown or html',
   }),
   output,
   quiet: option({

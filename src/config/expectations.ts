@@ -6,19 +6,19 @@ import { statusSet } from './parse/status-sets.ts';
 import { regexps, texts } from './parse/texts.ts';
 import type { RunOptions } from './run-options.ts';
 
-const KEYS = ['status', 'contains', 'notContains', 'matches', 'header', 'maxTime'];
+const KEYS = ['status', 'contains', 'notContains', 'matches', 'header', 'time'];
 
 /** What the options of a run require of every response, besides its status. */
 export function toExpectation(
-  options: Pick<RunOptions, 'contains' | 'notContains' | 'matches' | 'expectHeader' | 'maxTime'>,
+  options: Pick<RunOptions, 'contains' | 'notContains' | 'matches' | 'expectHeader' | 'expectTime'>,
 ): Expectation {
-  const { contains, notContains, matches, expectHeader, maxTime } = options;
-  return { contains, notContains, matches, headers: expectHeader, maxTimeMs: maxTime };
+  const { contains, notContains, matches, expectHeader, expectTime } = options;
+  return { contains, notContains, matches, headers: expectHeader, maxTimeMs: expectTime };
 }
 
 /**
  * Reads the `expect` object of a JSON job: `{"status": "301", "contains": "...", "notContains": "...", "matches": "...",
- * "header": "Name: value", "maxTime": "2s"}`, all optional. Texts, expressions and headers may be lists. Returns a
+ * "header": "Name: value", "time": "2s"}`, all optional. Texts, expressions and headers may be lists. Returns a
  * message instead if the object is invalid.
  */
 export function parseExpectation(value: unknown): Expectation | { readonly fault: string } {
@@ -37,7 +37,7 @@ export function parseExpectation(value: unknown): Expectation | { readonly fault
       notContains: parseField(fields, 'notContains', texts) ?? [],
       matches: parseField(fields, 'matches', regexps) ?? [],
       headers: parseField(fields, 'header', expectedHeaders) ?? [],
-      maxTimeMs: parseField(fields, 'maxTime', duration({ minMs: 1 })),
+      maxTimeMs: parseField(fields, 'time', duration({ minMs: 1 })),
     };
   } catch (error) {
     if (error instanceof InvalidValueError) return { fault: error.message };

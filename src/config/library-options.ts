@@ -22,9 +22,9 @@ export interface FanoutOptions {
   /** Send HEAD, and GET if the status is 405 or 501. Excludes `data` and other methods. Default: false. */
   readonly head?: boolean | undefined;
   /** Headers of every request: an object of names and values, or lines such as `'Accept: text/html'`. */
-  readonly header?: Readonly<Record<string, string>> | readonly string[] | string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | readonly string[] | string | undefined;
   /**
-   * Headers for one host each: an object that has for each host what `header` accepts, or lines such as
+   * Headers for one host each: an object that has for each host what `headers` accepts, or lines such as
    * `'api.example.com X-Key: value'`. A host without a port stands for all of its ports.
    */
   readonly headerFor?:
@@ -34,8 +34,10 @@ export interface FanoutOptions {
     | undefined;
   /** Credentials, `NAME:PASSWORD`, for URLs without their own. */
   readonly user?: string | undefined;
-  /** Request body, as text; an `@` at its start has no meaning. It is a form unless `header` has a content type. */
+  /** Request body, as text; an `@` at its start has no meaning. It is a form unless `headers` has a content type. */
   readonly data?: string | undefined;
+  /** Request body, as JSON text; content-type and accept are `application/json`. Excludes `data`. */
+  readonly jsonBody?: string | undefined;
   /** The user-agent header; an empty one sends none. Default: `fanout/VERSION`. */
   readonly userAgent?: string | undefined;
   /** Maximum number of redirects to follow; with 0, `accept` applies to the redirect itself. Default: 10. */
@@ -53,7 +55,7 @@ export interface FanoutOptions {
   /** Number of consecutive connection failures and timeouts after which a host is paused; 0 disables this. Default: 5. */
   readonly breaker?: number | undefined;
   /** Maximum number of queued jobs, at least 4 per worker. Default: 1000, or 4 per worker if that is more. */
-  readonly queue?: number | undefined;
+  readonly queueSize?: number | undefined;
   /** Time limit of one attempt, body included, above 0. Default: `30s`. */
   readonly timeout?: Duration | undefined;
   /** Time limit for connecting, above 0. Default: `10s`. */
@@ -81,7 +83,7 @@ export interface FanoutOptions {
   /** Headers that the response must have: `Name: value`, or `Name:` for any value. */
   readonly expectHeader?: string | readonly string[] | undefined;
   /** Time after which an attempt counts as failed; it still goes on until `timeout`. Default: none. */
-  readonly maxTime?: Duration | undefined;
+  readonly expectTime?: Duration | undefined;
   /** What responses that reject bots count as. Default: `fail`. */
   readonly blocked?: 'fail' | 'warn' | 'ok' | undefined;
   /** The proxy, `http://[user:password@]host:port` or `https://`. Default: none. */
@@ -96,9 +98,9 @@ export interface FanoutOptions {
   readonly cert?: string | undefined;
   /** The private key of `cert`: the PEM text itself, without a passphrase. Default: the key in `cert`. */
   readonly key?: string | undefined;
-  /** Stop after the first failure. Default: false. */
-  readonly failFast?: boolean | undefined;
-  /** Stop after this number of failures, 1 or more. Default: never. */
+  /** Stop after the first failure, or after this number of failures. Default: false. */
+  readonly failFast?: boolean | number | undefined;
+  /** The same as `failFast` with a number. Excludes `failFast`. */
   readonly maxFailures?: number | undefined;
   /** Addresses to connect to instead of those of DNS, as `'example.com:443:127.0.0.1'`; `*` is any host. Default: none. */
   readonly resolve?: string | readonly string[] | undefined;
@@ -115,17 +117,23 @@ export interface FanoutOptions {
   /** Save the bodies of failed responses too. Default: false. */
   readonly saveAll?: boolean | undefined;
   /** Template for file names, with the fields `{host}`, `{path}`, `{index}`, `{id}`, `{hash}`, `{ext}`, `{status}` and `{query}`. Default: `{host}{path}`. */
-  readonly name?: string | undefined;
+  readonly saveAs?: string | undefined;
   /** Keep an incomplete body, and request only the rest in the next attempt. Default: false. */
   readonly resumePartial?: boolean | undefined;
   /** Put each body up to this size, at most `64mb`, into `body.text` or `body.base64` of its result; `true` is `64kb`. Default: false. */
   readonly inlineBody?: Size | boolean | undefined;
 }
 
+// The flag, which is given once for each header, has its name in the singular.
+const { header, ...otherOptions } = runOptions;
+const libraryOptions = { ...otherOptions, headers: header };
+
 /**
  * Resolves the options of the library. `version` is the one in the default user agent. Throws `UsageError` for an unknown
  * key, and for a value that the program would reject too.
  */
 export function resolveRunOptions(options: FanoutOptions, version: string): RunOptions {
-  return deriveRunOptions(resolveOptions(runOptions, [optionsFromObject(runOptions, options)]), version);
+  const { values, labels } = resolveOptions(libraryOptions, [optionsFromObject(libraryOptions, options)]);
+  const { headers, ...others } = values;
+  return deriveRunOptions({ values: { ...others, header: headers }, labels }, version);
 }

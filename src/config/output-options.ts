@@ -123,10 +123,10 @@ export const outputOptions = {
     group: 'Reports',
     parser: wholeNumber({ min: 1 }),
     default: undefined,
-    help: 'let a URL fail the run only after so many bad runs in a row, counted in the file of --state',
+    help: 'let a URL fail the run only after so many bad runs in a row, counted in the file of --flaky-state',
   }),
-  state: option({
-    flags: '--state <file>',
+  flakyState: option({
+    flags: '--flaky-state <file>',
     group: 'Reports',
     parser: fileName,
     default: undefined,
@@ -162,6 +162,6 @@ export const outputOptions = {
     parser: reports,
     default: undefined,
     repeatable: true,
-    help: 'write a report to a file: junit, json, markdown, html or csv, as in --report junit=report.xml (repeatable)',
+    help: 'write a report to a file: junit, json, markdown or html, as in --report junit=report.xml (repeatable)',
   }),
 };

@@ -37,8 +37,8 @@ const BROKER = ['broker', '--broker'] as const;
 const REQUIREMENTS: Requirements<typeof programOptions> = {
   updateBaseline: ['baseline', '--baseline'],
   keepFailed: ['journal', '--journal'],
-  flakyAfter: ['state', '--state'],
-  state: ['flakyAfter', '--flaky-after'],
+  flakyAfter: ['flakyState', '--flaky-state'],
+  flakyState: ['flakyAfter', '--flaky-after'],
   run: BROKER,
   brokerCreds: BROKER,
   brokerCa: BROKER,

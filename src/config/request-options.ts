@@ -63,6 +63,14 @@ export const requestOptions = {
     help: 'send this text, or what the file holds, as the body; it is a form unless a content-type header says otherwise',
     mask: maskData,
   }),
+  jsonBody: option({
+    flags: '--json-body <text|@file>',
+    group: 'Request',
+    parser: secretText,
+    default: undefined,
+    help: 'send this JSON text, or the content of the file, as the body; content-type and accept are application/json',
+    mask: maskData,
+  }),
   userAgent: option({
     flags: '-A, --user-agent <text>',
     group: 'Request',

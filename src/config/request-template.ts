@@ -15,15 +15,16 @@ export interface RequestTemplate {
 
 /**
  * Creates the request that the options describe, as curl does.
- * - `body` is the result of `readData`; without it, `data` is sent as text.
- * - A body is a form unless a content-type header is given.
+ * - `body` is the result of `readData`; without it, `data` or `jsonBody` is sent as text.
+ * - The body of `data` is a form unless a content-type header is given.
+ * - With `jsonBody`, content-type and accept are `application/json` unless these headers are given.
  * - A user-agent header wins over `userAgent`; an empty `userAgent` sends none.
  * - An authorization header wins over `user`.
  * - A header that is given several times is sent as one, joined as in RFC 9110, section 5.3.
  */
 export function createRequestTemplate(
-  options: Pick<RunOptions, 'method' | 'header' | 'headerFor' | 'user' | 'data' | 'userAgent'>,
-  body: string | Uint8Array | undefined = options.data,
+  options: Pick<RunOptions, 'method' | 'header' | 'headerFor' | 'user' | 'data' | 'jsonBody' | 'userAgent'>,
+  body: string | Uint8Array | undefined = options.data ?? options.jsonBody,
 ): RequestTemplate {
   const headers = joinHeaders(options.header);
   if (options.userAgent !== '') headers['user-agent'] ??= options.userAgent;
@@ -31,7 +32,11 @@ export function createRequestTemplate(
   const hostHeaders = groupByHost(options.headerFor);
   const request = { method: options.method, headers, ...(hostHeaders.size > 0 ? { hostHeaders } : {}) };
   if (body === undefined) return request;
-  headers['content-type'] ??= 'application/x-www-form-urlencoded';
+  if (options.jsonBody === undefined) headers['content-type'] ??= 'application/x-www-form-urlencoded';
+  else {
+    headers['content-type'] ??= 'application/json';
+    headers.accept ??= 'application/json';
+  }
   return { ...request, body };
 }
 
@@ -61,21 +66,23 @@ function joinHeaders(list: readonly Header[]): Record<string, string> {
 }
 
 /**
- * The request body of `--data`: the text itself, or the unchanged bytes of the file after an `@`. `readFile` returns the
- * bytes of a file. Throws `UsageError` if it cannot be read.
+ * The request body of `--data` or `--json-body`: the text itself, or the unchanged bytes of the file after an `@`;
+ * `undefined` if there is none. `readFile` returns the bytes of a file. Throws `UsageError` if it cannot be read.
  */
 export async function readData(
-  data: string,
+  { data, jsonBody }: Pick<RunOptions, 'data' | 'jsonBody'>,
   readFile: (path: string) => Promise<Uint8Array>,
-): Promise<string | Uint8Array> {
-  if (!data.startsWith('@')) return data;
-  const path = data.slice(1);
+): Promise<string | Uint8Array | undefined> {
+  const text = data ?? jsonBody;
+  if (!text?.startsWith('@')) return text;
+  const flag = data === undefined ? '--json-body' : '--data';
+  const path = text.slice(1);
   if (path === '' || path === '-') {
-    throw new UsageError(`Cannot use "${data}" for --data: it must name a file after the @`);
+    throw new UsageError(`invalid value "${text}" for ${flag}: must name a file after the @`);
   }
   try {
     return await readFile(path);
   } catch (error) {
-    throw new UsageError(`Cannot read ${printable(path)} for --data: ${printable(systemReason(error))}`);
+    throw new UsageError(`cannot read ${printable(path)} for ${flag}: ${printable(systemReason(error))}`);
   }
 }

@@ -19,6 +19,9 @@ interface Conflict {
 const CONFLICTS: readonly Conflict[] = [
   { keys: ['head', 'method'], isAllowed: (head, method) => head === false || method === 'HEAD' },
   { keys: ['head', 'data'], isAllowed: (head) => head === false },
+  { keys: ['head', 'jsonBody'], isAllowed: (head) => head === false },
+  { keys: ['data', 'jsonBody'], isAllowed: () => false },
+  { keys: ['failFast', 'maxFailures'], isAllowed: (failFast) => failFast === undefined },
   // A response to HEAD has no body.
   { keys: ['head', 'saveDir'], isAllowed: (head) => head === false },
   { keys: ['head', 'inlineBody'], isAllowed: (head, bytes) => head === false || bytes === undefined },

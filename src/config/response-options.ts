@@ -43,8 +43,8 @@ export const expectOptions = {
     help: "the answer must have this header, 'Name: value', in any case and parameters aside; 'Name:' takes any value (repeatable)",
     repeatable: true,
   }),
-  maxTime: option({
-    flags: '--max-time <duration>',
+  expectTime: option({
+    flags: '--expect-time <duration>',
     group: 'What counts as OK',
     parser: duration({ minMs: 1 }),
     default: undefined,
@@ -62,7 +62,7 @@ export const expectOptions = {
 /** What happens to bodies. */
 export const bodyOptions = {
   saveDir: option({
-    flags: '-O, --save-dir <dir>',
+    flags: '--save-dir <dir>',
     group: 'Bodies',
     parser: directoryName,
     default: undefined,
@@ -75,8 +75,8 @@ export const bodyOptions = {
     default: false,
     help: 'save the bodies of answers that are not OK, too',
   }),
-  name: option({
-    flags: '--name <template>',
+  saveAs: option({
+    flags: '--save-as <template>',
     group: 'Bodies',
     parser: nameTemplate,
     default: undefined,

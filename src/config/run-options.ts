@@ -2,7 +2,7 @@ import { UsageError } from '../model/errors.ts';
 import type { NameTemplate } from '../model/job.ts';
 import { dnsOptions, proxyOptions, tlsOptions } from './network-options.ts';
 import { type OptionValues, option, type ResolvedOptions } from './option.ts';
-import { duration, orNone, rate, size, wholeNumber } from './parse/numbers.ts';
+import { duration, failureLimit, orNone, rate, size, wholeNumber } from './parse/numbers.ts';
 import { retryOn, statusSet } from './parse/status-sets.ts';
 import { boolean } from './parse/texts.ts';
 import { accessOptions, requestOptions } from './request-options.ts';
@@ -59,8 +59,8 @@ export const runOptions = {
     default: 5,
     help: 'park a host after so many failures in a row to connect or to answer in time; 0 never does',
   }),
-  queue: option({
-    flags: '--queue <n>',
+  queueSize: option({
+    flags: '--queue-size <n>',
     group: 'Workers',
     parser: wholeNumber({ min: 4 }),
     default: undefined,
@@ -68,7 +68,7 @@ export const runOptions = {
     help: 'hold so many jobs between the reader and the workers',
   }),
   timeout: option({
-    flags: '--timeout <duration>',
+    flags: '-m, --timeout <duration>',
     group: 'Time, retries, size',
     parser: duration({ minMs: 1 }),
     default: 30_000,
@@ -134,13 +134,14 @@ export const runOptions = {
     group: 'What counts as OK',
     parser: statusSet,
     default: statusSet.parse('200-299'),
+    repeatable: true,
     help: 'status codes that are OK, after redirects: codes, ranges, and classes such as 2xx',
   }),
   failFast: option({
-    flags: '--fail-fast',
+    flags: '--fail-fast[=n]',
     group: 'Reports',
-    parser: boolean,
-    default: false,
+    parser: failureLimit,
+    default: undefined,
     help: 'stop after the first failure: finish what is under way, count the rest as not fetched',
   }),
   maxFailures: option({
@@ -157,16 +158,17 @@ const SAVE_DIR = ['saveDir', 'a directory to save bodies in'] as const;
 const REQUIREMENTS: Requirements<typeof runOptions> = {
   saveAll: SAVE_DIR,
   resumePartial: SAVE_DIR,
-  name: SAVE_DIR,
+  saveAs: SAVE_DIR,
 };
 
 /**
  * The options of a run, after `deriveRunOptions`: sizes in bytes, durations in ms. `data` is as given: `readData` reads
  * the file that it may name.
  */
-export interface RunOptions extends Omit<OptionValues<typeof runOptions>, 'method' | 'queue' | 'userAgent'> {
+export interface RunOptions
+  extends Omit<OptionValues<typeof runOptions>, 'method' | 'queueSize' | 'userAgent' | 'failFast'> {
   readonly method: string;
-  readonly queue: number;
+  readonly queueSize: number;
   readonly userAgent: string;
   /** Whether an output has the hash of a saved body. */
   readonly hashesBodies: boolean;
@@ -179,26 +181,28 @@ export interface RunOptions extends Omit<OptionValues<typeof runOptions>, 'metho
 export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, version: string): RunOptions {
   const { values, labels } = resolved;
   const minQueue = MIN_QUEUE_PER_WORKER * values.concurrency;
-  if (values.queue !== undefined && values.queue < minQueue) {
+  if (values.queueSize !== undefined && values.queueSize < minQueue) {
     throw new UsageError(
-      `Cannot use ${values.queue} for ${labels.get('queue')}: it must be at least 4 times the concurrency, ${minQueue}`,
+      `Cannot use ${values.queueSize} for ${labels.get('queueSize')}: it must be at least 4 times the concurrency, ${minQueue}`,
     );
   }
   checkRequirements(resolved, REQUIREMENTS);
   // A partial file must have its name before there is a response.
-  if (values.resumePartial && values.name?.some((part) => 'field' in part && part.field === 'status')) {
+  if (values.resumePartial && values.saveAs?.some((part) => 'field' in part && part.field === 'status')) {
     throw new UsageError(
-      `Cannot use ${labels.get('resumePartial')} with {status} in ${labels.get('name')}: a name must not depend on the answer`,
+      `Cannot use ${labels.get('resumePartial')} with {status} in ${labels.get('saveAs')}: a name must not depend on the answer`,
     );
   }
+  const { failFast, ...others } = values;
   const isSaved = values.saveDir !== undefined;
   return Object.freeze({
-    ...values,
-    name: isSaved ? (values.name ?? DEFAULT_NAME) : undefined,
+    ...others,
+    maxFailures: failFast ?? values.maxFailures,
+    saveAs: isSaved ? (values.saveAs ?? DEFAULT_NAME) : undefined,
     // A saved body has no limit by default.
     maxSize: isSaved && !labels.has('maxSize') ? Number.POSITIVE_INFINITY : values.maxSize,
-    queue: values.queue ?? Math.max(DEFAULT_QUEUE, minQueue),
-    method: values.method ?? defaultMethod(values.head, values.data),
+    queueSize: values.queueSize ?? Math.max(DEFAULT_QUEUE, minQueue),
+    method: values.method ?? defaultMethod(values.head, values.data ?? values.jsonBody),
     // The library gives all results to its caller; the program sets this by its outputs.
     hashesBodies: true,
     userAgent: values.userAgent ?? `fanout/${version}`,

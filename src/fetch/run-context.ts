@@ -101,7 +101,7 @@ export function createHosts(
     totalPerMs: options.rate?.perMs ?? Number.POSITIVE_INFINITY,
     totalRateLimiter: total,
     breakerThreshold: options.breaker,
-    window: options.queue + concurrency,
+    window: options.queueSize + concurrency,
   });
 }
 
@@ -214,11 +214,11 @@ function createBodies(
 }
 
 function createSaver(options: RunOptions, onUnwritable: (error: OutputError) => void): FileSaver | undefined {
-  const { saveDir, name, method } = options;
-  if (saveDir === undefined || name === undefined) return undefined;
+  const { saveDir, saveAs, method } = options;
+  if (saveDir === undefined || saveAs === undefined) return undefined;
   return new FileSaver({
     directory: createSaveDirectory(saveDir),
-    namer: new FileNamer({ template: name, defaultMethod: method }),
+    namer: new FileNamer({ template: saveAs, defaultMethod: method }),
     saveAll: options.saveAll,
     resumePartial: options.resumePartial,
     checksums: options.hashesBodies,

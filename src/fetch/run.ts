@@ -92,7 +92,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
 
   const jobs = createTasks(rejectNameConflicts(parts.jobs, options), withCommonHeaders(defaults, options));
   const hosts = createHosts(options, sockets.workers);
-  const scheduler = new Scheduler<RequestTask>({ capacity: options.queue, clock, limiter: hosts });
+  const scheduler = new Scheduler<RequestTask>({ capacity: options.queueSize, clock, limiter: hosts });
   const transport = createTransport(parts, sockets);
   const fetcher = createFetcher({
     ...{ options, hosts, scheduler, transport, clock, random },
@@ -148,8 +148,7 @@ export class Run {
   /** Throws an `OutputError` if bodies cannot be saved. */
   constructor(parts: RunParts) {
     this.#parts = parts;
-    const { failFast, maxFailures } = parts.options;
-    this.#failureLimit = new FailureLimit(failFast ? 1 : (maxFailures ?? Number.POSITIVE_INFINITY));
+    this.#failureLimit = new FailureLimit(parts.options.maxFailures ?? Number.POSITIVE_INFINITY);
     const { backend = createBackend } = parts;
     this.#backend = backend(parts, {
       finish: (result) => this.#finish(result),

@@ -23,7 +23,7 @@ export interface JobInput {
   readonly body?: string | undefined;
   /**
    * What the response must be to count as OK: `status` (instead of the statuses of the run), `contains`, `notContains`,
-   * `matches`, `header` (`Name: value`) and `maxTime`. A redirect is not followed if `status` includes its status.
+   * `matches`, `header` (`Name: value`) and `time`. A redirect is not followed if `status` includes its status.
    */
   readonly expect?:
     | {
@@ -32,7 +32,7 @@ export interface JobInput {
         readonly notContains?: string | readonly string[] | undefined;
         readonly matches?: string | readonly string[] | undefined;
         readonly header?: string | readonly string[] | undefined;
-        readonly maxTime?: number | string | undefined;
+        readonly time?: number | string | undefined;
       }
     | undefined;
   /** Your own identifier, copied to the record. */

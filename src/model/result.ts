@@ -113,6 +113,6 @@ export function bodyLength({ body, bytes }: Result): number {
 }
 
 /** The report formats. */
-export const REPORT_KINDS = ['junit', 'json', 'markdown', 'html', 'csv'] as const;
+export const REPORT_KINDS = ['junit', 'json', 'markdown', 'html'] as const;
 
 export type ReportKind = (typeof REPORT_KINDS)[number];

@@ -29,7 +29,7 @@ export function baselineFileSink(file: AtomicFile, options: BaselineFileOptions)
   };
 }
 
-/** `--state FILE`: writes the number of consecutive bad runs per URL for the next run, one JSON object per line. */
+/** `--flaky-state FILE`: writes the number of consecutive bad runs per URL for the next run, one JSON object per line. */
 export function flakyFileSink(file: AtomicFile, history: FlakyHistory, isComplete: () => boolean): Sink {
   return {
     write: () => undefined,

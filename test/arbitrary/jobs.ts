@@ -66,7 +66,7 @@ const expectation = fc.record(
     notContains: value(fc.string({ minLength: 1 })),
     matches: value(fc.constantFrom('^a+$', '(', '[a-', 'x/y', '\\d{2}')),
     header: value(fc.constantFrom('x: y', 'x:', 'x', ['a: b', 'c: d'])),
-    maxTime: value(fc.constantFrom('2s', '1.5m', 200, '0ms')),
+    time: value(fc.constantFrom('2s', '1.5m', 200, '0ms')),
   },
   { requiredKeys: [] },
 );

@@ -123,7 +123,7 @@ const COMMANDS: Readonly<Record<string, (saving: Saving) => Promise<Command>>> =
   fanout: async ({ urls, dir, target, program }) => {
     const list = join(dir, 'saved.txt');
     await writeFile(list, urls.map(({ url }) => `${url}\n`).join(''));
-    const output = ['-O', target, '-o', join(dir, 'saved-results.txt'), '--no-progress'];
+    const output = ['--save-dir', target, '-o', join(dir, 'saved-results.txt'), '--no-progress'];
     return [process.execPath, program, 'fetch', list, '-c', '16', ...output];
   },
   aria2c: async ({ urls, dir, target }) => {

@@ -37,7 +37,7 @@ async function measureOrder(bench: SlowHostsBench, { slowPort }: Origins): Promi
   const url = (host: number, n: number) => `http://127.0.1.${host}:${slowPort}/slow/200?${n}`;
   const sorted = Array.from({ length: hosts * each }, (_, i) => url(Math.floor(i / each), i));
   const mixed = Array.from({ length: hosts * each }, (_, i) => url(i % hosts, i));
-  const flags = ['-c', '20', '--per-host', '2', '--queue', '400'];
+  const flags = ['-c', '20', '--per-host', '2', '--queue-size', '400'];
   const rows: Row[] = [];
   for (const [order, urls] of Object.entries({ sorted, mixed })) {
     let bestMs = Number.POSITIVE_INFINITY;

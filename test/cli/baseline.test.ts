@@ -118,7 +118,7 @@ describe('--flaky-after', () => {
   it('fails the run only after 3 bad runs in a row', async () => {
     const origin = await anOrigin();
     const state = join(await tempDir(), 'state.jsonl');
-    const args = ['fetch', '--flaky-after', '3', '--state', state, `${origin.url}/status/404`];
+    const args = ['fetch', '--flaky-after', '3', '--flaky-state', state, `${origin.url}/status/404`];
     const codes = [];
     for (let run = 0; run < 4; run += 1) codes.push((await runInProcess(args)).code);
     expect(codes).toEqual([0, 0, 1, 1]);
@@ -133,14 +133,14 @@ describe('--flaky-after', () => {
       [JSON.stringify({ method: 'GET', url: `${origin.url}/ok`, badRuns: 2 })],
       'state.jsonl',
     );
-    const flags = ['--flaky-after', '3', '--state', state];
+    const flags = ['--flaky-after', '3', '--flaky-state', state];
     expect((await runInProcess(['fetch', ...flags, `${origin.url}/ok`])).code).toBe(0);
     expect(await readFile(state, 'utf8')).toBe('');
   });
 
   it.each([
-    [['--flaky-after', '2'], '--flaky-after alone: it needs --state, too'],
-    [['--state', 'x'], '--state alone: it needs --flaky-after, too'],
+    [['--flaky-after', '2'], '--flaky-after alone: it needs --flaky-state, too'],
+    [['--flaky-state', 'x'], '--flaky-state alone: it needs --flaky-after, too'],
   ])('%s without its partner is wrong usage', async (flags, message) => {
     const { code, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1/']);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
@@ -149,9 +149,9 @@ describe('--flaky-after', () => {
   it('a damaged state is an error before the first request', async () => {
     const origin = await anOrigin();
     const state = await aFile(['{"url":"x"}'], 'state.jsonl');
-    const flags = ['--flaky-after', '2', '--state', state];
+    const flags = ['--flaky-after', '2', '--flaky-state', state];
     const { code, stderr } = await runInProcess(['fetch', ...flags, `${origin.url}/ok`]);
     expect([code, origin.requests]).toEqual([2, 0]);
-    expect(stderr).toMatch(/Cannot read .*state\.jsonl:1 as a line of --state/);
+    expect(stderr).toMatch(/Cannot read .*state\.jsonl:1 as a line of --flaky-state/);
   });
 });

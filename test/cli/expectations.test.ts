@@ -34,7 +34,7 @@ describe('what counts as OK', () => {
     [['--contains', 'Grüße', '--contains', 'Köln']],
     [['--matches', 'K.ln</h1>$', '--not-contains', 'Error']],
     [['--expect-header', 'Content-Type: text/html', '--expect-header', 'date:']],
-    [['--max-time', '14s']],
+    [['--expect-time', '14s']],
   ])('%j is met', async (flags) => {
     expect(await run(flags, await aPage())).toEqual([0, expect.stringMatching(/^OK {4}200 /)]);
   });
@@ -64,9 +64,9 @@ describe('what counts as OK', () => {
     },
   );
 
-  it('--max-time is not met by a late response', async () => {
+  it('--expect-time is not met by a late response', async () => {
     const url = await aServer((response) => void setTimeout(() => response.end('late'), 50));
-    expect(await run(['--max-time', '1ms'], url)).toEqual([
+    expect(await run(['--expect-time', '1ms'], url)).toEqual([
       1,
       expect.stringMatching(/^FAIL {2}expectation .*it took \d+ms, more than 1ms/),
     ]);

@@ -50,7 +50,7 @@ test('a list of --failed keeps "expect" and "save" of its jobs', async () => {
     contains: ['a'],
     matches: ['b+'],
     header: 'x-a: 1',
-    maxTime: '2s',
+    time: '2s',
   };
   const { failed, text } = await failedOf([{ url: `${url}/ok`, expect: expectation, save: 'a/b.txt' }]);
   expect(JSON.parse(text)).toMatchObject({ save: 'a/b.txt', expect: { contains: ['a'], matches: ['b+'] } });

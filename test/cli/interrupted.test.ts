@@ -68,7 +68,7 @@ test('a second signal ends a program whose results nobody reads', async () => {
   const origin = await anOrigin();
   const id = 'long'.repeat(1000);
   const list = await aFile(urls(origin, '/ok', 3000).map((url) => JSON.stringify({ url, id })));
-  const run = startCli(['fetch', '--json', '--queue', '16', '-c', '4', list]);
+  const run = startCli(['fetch', '--json', '--queue-size', '16', '-c', '4', list]);
   run.child.stdout?.pause();
   await origin.received(20);
   // A second run gives the first one time to continue, if it wrongly could.

@@ -21,7 +21,7 @@ const WAYS: Readonly<Record<string, (directory: string) => readonly string[]>> =
   'bodies are dropped': () => [],
   'bodies are searched': () => ['--contains', 'fanout', '--matches', '\\d+', '--not-contains', 'nobody'],
   'bodies go into records': () => ['--inline-body', '1kb', '--max-size', '10kb'],
-  'bodies are saved and resumed': (directory) => ['-O', directory, '--save-all', '--resume-partial'],
+  'bodies are saved and resumed': (directory) => ['--save-dir', directory, '--save-all', '--resume-partial'],
   'attempts are repeated': () => ['--retries', '1', '--retry-on', '404,5xx,network', '--ordered'],
 };
 

@@ -43,7 +43,7 @@ test('a reader that does not read holds the workers back, and gets every line on
   const origin = await anOrigin();
   const id = 'long'.repeat(1000);
   const list = await aFile(urls(origin, '/ok', 3000).map((url) => JSON.stringify({ url, id })));
-  const run = startCli(['fetch', '--json', '--queue', '16', '-c', '4', list], { killAfterMs: 60_000 });
+  const run = startCli(['fetch', '--json', '--queue-size', '16', '-c', '4', list], { killAfterMs: 60_000 });
   run.child.stdout?.pause();
   await origin.received(20);
   // A second run gives the first one time to continue, if it wrongly could.

@@ -32,6 +32,14 @@ describe('fanout fetch', () => {
     expect((await run(['fetch', '--no-decompress'])).calls[0]?.[1]).toEqual({ decompress: false });
   });
 
+  it('takes a value for --fail-fast only after a =', async () => {
+    expect((await run(['fetch', '--fail-fast', 'x'])).calls).toEqual([[['x'], { failFast: 'true' }]]);
+    expect((await run(['fetch', '--fail-fast=3', 'x'])).calls).toEqual([[['x'], { failFast: '3' }]]);
+    expect((await run(['fetch', '-A', '--fail-fast', '--', '--fail-fast'])).calls).toEqual([
+      [['--fail-fast'], { userAgent: '--fail-fast' }],
+    ]);
+  });
+
   it('takes what looks like a flag of fanout itself for a value', async () => {
     expect((await run(['fetch', '-d', '-V', '-A', '--help'])).calls[0]?.[1]).toEqual({
       data: '-V',
@@ -54,9 +62,13 @@ describe('fanout fetch', () => {
 
   it('takes a usage error of the command for wrong usage', async () => {
     const outcome = await run(['fetch'], () =>
-      Promise.reject(new UsageError('Cannot use "0" for --queue: no')),
+      Promise.reject(new UsageError('Cannot use "0" for --queue-size: no')),
     );
-    expect(outcome).toMatchObject({ exitCode: 2, out: '', err: 'fanout: Cannot use "0" for --queue: no\n' });
+    expect(outcome).toMatchObject({
+      exitCode: 2,
+      out: '',
+      err: 'fanout: Cannot use "0" for --queue-size: no\n',
+    });
   });
 
   it('throws errors of other kinds', async () => {
@@ -94,7 +106,7 @@ describe('help and version', () => {
     'the help of fetch has %s with its sentence and its default',
     async (_, entry) => {
       const { out } = await run(['fetch', '--help'], undefined, 500);
-      const line = out.split('\n').find((one) => one.trimStart().startsWith(`${entry.flags} `)) ?? '';
+      const line = out.split('\n').find((one) => one.trimStart().startsWith(`${entry.flags.replace('[=', ' [')} `)) ?? '';
       expect(line).toContain(` ${entry.help}`);
       if (entry.flags.includes('<') && typeof entry.default === 'number') {
         expect(line).toContain(`(default: ${entry.defaultText ?? entry.parser.print(entry.default)})`);

@@ -80,14 +80,16 @@ describe('--journal', () => {
   it('writes the whole list to --output, --failed and --report again', async () => {
     const origin = await anOrigin();
     const directory = await tempDir();
-    const [output, failed, csv] = ['out.jsonl', 'failed.txt', 'out.csv'].map((name) => join(directory, name));
+    const [output, failed, report] = ['out.jsonl', 'failed.txt', 'out.xml'].map((name) =>
+      join(directory, name),
+    );
     const flags = [
       '-o',
       `${output}`,
       '--failed',
       `${failed}`,
       '--report',
-      `csv=${csv}`,
+      `junit=${report}`,
       '--keep-failed',
       '--json',
     ];
@@ -97,7 +99,7 @@ describe('--journal', () => {
     await runInProcess(args, { stdin: list.join('\n') });
     expect(records(await readFile(`${output}`, 'utf8'))).toHaveLength(21);
     expect(await readFile(`${failed}`, 'utf8')).toBe(`${origin.url}/status/404\n`);
-    expect((await readFile(`${csv}`, 'utf8')).trim().split('\n')).toHaveLength(22);
+    expect((await readFile(`${report}`, 'utf8')).match(/<testcase/g)).toHaveLength(21);
     expect(origin.requests).toBe(21);
   });
 

@@ -45,7 +45,7 @@ describe('fanout fetch --save-dir', () => {
     const { code, stdout } = await runInProcess([
       'fetch',
       ...list,
-      '-O',
+      '--save-dir',
       dir,
       '--json',
       '-q',
@@ -56,7 +56,7 @@ describe('fanout fetch --save-dir', () => {
     const { code: again, stdout: all } = await runInProcess([
       'fetch',
       ...list,
-      '-O',
+      '--save-dir',
       dir,
       '--json',
       '-c',
@@ -76,7 +76,7 @@ describe('fanout fetch --save-dir', () => {
     expect(await readFile(join(dir, host, 'gzip/5000.body'))).toEqual(filler(5000));
   });
 
-  it('saves every response with --save-all, undecoded with --no-decompress, under the names of --name and "save"', async () => {
+  it('saves every response with --save-all, undecoded with --no-decompress, under the names of --save-as and "save"', async () => {
     const origin = await anOrigin();
     const dir = await tempDir();
     const list = await aFile([
@@ -85,8 +85,8 @@ describe('fanout fetch --save-dir', () => {
       `{"url":"${origin.url}/ok","save":"mine/ok.txt"}`,
       `{"url":"${origin.url}/bytes/3","save":"MINE/ok.txt"}`,
     ]);
-    const flags = ['--save-all', '--no-decompress', '--name', '{status}/{index}{ext}', '--json'];
-    const { code, stdout } = await runInProcess(['fetch', list, '-O', dir, ...flags]);
+    const flags = ['--save-all', '--no-decompress', '--save-as', '{status}/{index}{ext}', '--json'];
+    const { code, stdout } = await runInProcess(['fetch', list, '--save-dir', dir, ...flags]);
     expect(code).toBe(1);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
     expect(records.map(({ body }) => body?.path)).toEqual(['200/0', '404/1', 'mine/ok.txt', undefined]);
@@ -100,7 +100,7 @@ describe('fanout fetch --save-dir', () => {
   it('fails a body larger than --max-size, and leaves no part of it', async () => {
     const origin = await anOrigin();
     const dir = await tempDir();
-    const flags = ['-O', dir, '--max-size', '1kb', '--json'];
+    const flags = ['--save-dir', dir, '--max-size', '1kb', '--json'];
     const { code, stdout } = await runInProcess([
       'fetch',
       `${origin.url}/bytes/1025`,
@@ -120,7 +120,7 @@ describe('fanout fetch --save-dir', () => {
     const { code, stdout } = await runInProcess([
       'fetch',
       `${origin.url}/bytes/11000000`,
-      '-O',
+      '--save-dir',
       dir,
       '--json',
     ]);
@@ -145,7 +145,7 @@ describe('fanout fetch --save-dir', () => {
 describe('fanout fetch, where bodies cannot be saved', () => {
   it.each([
     ['--save-all', 'Cannot use --save-all alone'],
-    ['--name={nope}', 'it knows no {nope}, its fields are {host} {path}'],
+    ['--save-as={nope}', 'it knows no {nope}, its fields are {host} {path}'],
   ])('ends with 2 for %s', async (flag, message) => {
     const { code, stderr } = await runInProcess(['fetch', 'http://127.0.0.1:1/', flag]);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
@@ -154,7 +154,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
   it('ends with 3 before the first request when the directory is a file', async () => {
     const origin = await anOrigin();
     const file = await aFile(['x']);
-    const { code, stderr, stdout } = await runInProcess(['fetch', `${origin.url}/ok`, '-O', file]);
+    const { code, stderr, stdout } = await runInProcess(['fetch', `${origin.url}/ok`, '--save-dir', file]);
     expect([code, stdout, origin.requests]).toEqual([3, '', 0]);
     expect(stderr).toBe(
       `fanout: Cannot write "${file}": file already exists; --save-dir must be a directory\n`,
@@ -169,7 +169,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
       const list = await aFile(urls(origin, '/bytes/20000', 200));
       const { code, stdout, stderr } = await runOnSmallDisk(
         dir,
-        ['fetch', list, '-O', dir, '--json', '-c', '4', '--threads', threads],
+        ['fetch', list, '--save-dir', dir, '--json', '-c', '4', '--threads', threads],
         {
           kilobytes: 512,
           after: `cp -R . '${copy}'`,
@@ -191,7 +191,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     const origin = await anOrigin();
     const dir = join(await tempDir(), 'out');
     const list = await aFile([`${origin.url}/ok`, `${origin.url}/gate/a`, ...urls(origin, '/ok', 100)]);
-    const run = startCli(['fetch', list, '-O', dir, '--json', '-c', '1']);
+    const run = startCli(['fetch', list, '--save-dir', dir, '--json', '-c', '1']);
     await origin.waiting('a');
     await rm(dir, { recursive: true });
     await writeFile(dir, 'in the way');
@@ -207,7 +207,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     const [dir, outside] = [await tempDir(), await tempDir()];
     await symlink(outside, join(dir, `127.0.0.1_${origin.port}`));
     const list = await aFile([`${origin.url}/ok`, `{"url":"${origin.url}/ok","save":"ok.txt"}`]);
-    const { code, stdout } = await runInProcess(['fetch', list, '-O', dir, '--json']);
+    const { code, stdout } = await runInProcess(['fetch', list, '--save-dir', dir, '--json']);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
     expect(code).toBe(1);
     expect(records.map(({ failure, body }) => failure?.kind ?? body?.path)).toEqual(['write', 'ok.txt']);
@@ -231,7 +231,7 @@ describe('fanout fetch, killed in the middle of a body', () => {
     });
     onTestFinished(() => server.close());
     const dir = await tempDir();
-    const command = ['fetch', `${server.url}/a.bin`, '-O', dir, '--json', '--resume-partial'];
+    const command = ['fetch', `${server.url}/a.bin`, '--save-dir', dir, '--json', '--resume-partial'];
     const run = startCli(command);
     const part = join(dir, `127.0.0.1_${server.port}`, 'a.bin.part');
     await expect

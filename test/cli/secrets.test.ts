@@ -97,7 +97,7 @@ async function secretLines(): Promise<readonly string[]> {
 const FILES = [
   ...['--failed', 'failed.txt'],
   ...['--baseline', 'baseline.jsonl', '--update-baseline'],
-  ...['--flaky-after', '1', '--state', 'state.json'],
+  ...['--flaky-after', '1', '--flaky-state', 'state.json'],
   ...['junit', 'json', 'markdown', 'csv'].flatMap((kind) => ['--report', `${kind}=report.${kind}`]),
 ];
 

@@ -84,7 +84,7 @@ describe('--ordered', () => {
   it('holds the workers back when the first URL is slow', async () => {
     const origin = await anOrigin();
     const list = await aFile([`${origin.url}/gate/a`, ...urls(origin, '/ok', 2000)]);
-    const run = startCli(['fetch', '--ordered', '-c', '4', '--queue', '16', list]);
+    const run = startCli(['fetch', '--ordered', '-c', '4', '--queue-size', '16', list]);
     await origin.waiting('a');
     await origin.received(17); // the window is the queue and the workers: 20
     const other = await anOrigin();

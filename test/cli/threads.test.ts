@@ -124,7 +124,7 @@ describe('fanout fetch --threads 2', () => {
     const [a, b] = await originsOfTwoThreads();
     const id = 'long'.repeat(1000);
     const list = mixed(urls(a, '/ok', 1500), urls(b, '/ok', 1500)).map((url) => JSON.stringify({ url, id }));
-    const run = startCli([...FETCH, '--json', '--queue', '16', '-c', '4', await aFile(list)]);
+    const run = startCli([...FETCH, '--json', '--queue-size', '16', '-c', '4', await aFile(list)]);
     run.child.stdout?.pause();
     await Promise.all([a.received(10), b.received(10)]);
     // A second run gives the first one time to continue, if it wrongly could.
@@ -166,7 +166,7 @@ describe('fanout fetch --threads 2', () => {
       JSON.stringify({ url: `${a.url}/ok?1`, save: 'same.txt' }),
       JSON.stringify({ url: `${b.url}/ok?2`, save: 'SAME.txt' }),
     ];
-    const { code, stdout } = await runCli([...FETCH, '-O', dir, '--json', '--ordered'], {
+    const { code, stdout } = await runCli([...FETCH, '--save-dir', dir, '--json', '--ordered'], {
       stdin: list.join('\n'),
     });
     const records = stdout
@@ -181,7 +181,7 @@ describe('fanout fetch --threads 2', () => {
 
   it('ends with 3 before the first request when bodies cannot be saved', async () => {
     const origin = await anOrigin();
-    const { code } = await runCli([...FETCH, '-O', await aFile(['in the way']), `${origin.url}/ok`]);
+    const { code } = await runCli([...FETCH, '--save-dir', await aFile(['in the way']), `${origin.url}/ok`]);
     expect([code, origin.requests]).toEqual([3, 0]);
   });
 

@@ -30,7 +30,7 @@ test.each([
     const refused = await garbled('404 Not Found');
     const moved = await garbled('302 Found', `Location: ${origin.url}/ok\r\n`);
     const fine = await garbled('200 OK');
-    const keep = flags.includes('--save-all') ? ['-O', await tempDir()] : [];
+    const keep = flags.includes('--save-all') ? ['--save-dir', await tempDir()] : [];
     const { stdout } = await runInProcess([
       'fetch',
       '--json',

@@ -15,7 +15,7 @@ const JOBS = [
         body: 'text\u2028',
         id: 'mine',
         save: 'b.html',
-        expect: { status: '301,404', contains: 'a', matches: ['^b', 'c\\d'], header: 'x: y', maxTime: '2s' },
+        expect: { status: '301,404', contains: 'a', matches: ['^b', 'c\\d'], header: 'x: y', time: '2s' },
       }),
       'ftp://nowhere/',
     ],

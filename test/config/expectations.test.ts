@@ -10,7 +10,7 @@ describe('parseExpectation()', () => {
       notContains: 'c',
       matches: 'd+',
       header: 'Content-Type: text/html',
-      maxTime: '2s',
+      time: '2s',
     });
     expect(parsed).toMatchObject({
       contains: ['a', 'b'],
@@ -34,7 +34,7 @@ describe('parseExpectation()', () => {
     [{ matches: '(' }, 'Cannot use the "matches" of "expect": it must be a regular expression'],
     [{ contains: '' }, 'Cannot use the "contains" of "expect": it must be text that is not empty'],
     [{ header: 'no colon' }, 'Cannot use the "header" of "expect": it must look like "Name: value"'],
-    [{ maxTime: '2' }, 'Cannot use the "maxTime" of "expect": it must be a duration with a unit'],
+    [{ time: '2' }, 'Cannot use the "time" of "expect": it must be a duration with a unit'],
   ])('says what is wrong with %j', (value, fault) => {
     expect(parseExpectation(value)).toEqual({ fault: expect.stringContaining(fault) });
   });
@@ -48,7 +48,7 @@ describe('toExpectation()', () => {
         notContains: ['b'],
         matches: '^c$',
         expectHeader: 'X-Y:',
-        maxTime: '3s',
+        expectTime: '3s',
       },
       '1',
     );
@@ -61,7 +61,7 @@ describe('toExpectation()', () => {
     });
   });
 
-  it.each([{ contains: '' }, { matches: '(' }, { expectHeader: 'nothing' }, { maxTime: 0 }])(
+  it.each([{ contains: '' }, { matches: '(' }, { expectHeader: 'nothing' }, { expectTime: 0 }])(
     'relies on resolved options, which refuse %j',
     (options) => {
       expect(() => resolveRunOptions(options, '1')).toThrow(/Cannot use .* for option/);

@@ -29,6 +29,7 @@ describe('resolveRunOptions()', () => {
       method: 'GET',
       head: false,
       data: undefined,
+      jsonBody: undefined,
       userAgent: 'fanout/1.2.3',
       hashesBodies: true,
       maxRedirects: 10,
@@ -38,7 +39,7 @@ describe('resolveRunOptions()', () => {
       denyPrivate: false,
       saveDir: undefined,
       saveAll: false,
-      name: undefined,
+      saveAs: undefined,
       resumePartial: false,
       inlineBody: undefined,
       resolve: [],
@@ -50,7 +51,7 @@ describe('resolveRunOptions()', () => {
       rate: undefined,
       hostRate: undefined,
       breaker: 5,
-      queue: 1000,
+      queueSize: 1000,
       timeout: 30_000,
       connectTimeout: 10_000,
       retries: 2,
@@ -68,9 +69,8 @@ describe('resolveRunOptions()', () => {
       matches: [],
       notContains: [],
       expectHeader: [],
-      maxTime: undefined,
+      expectTime: undefined,
       blocked: 'fail',
-      failFast: false,
       maxFailures: undefined,
     });
   });
@@ -97,9 +97,29 @@ describe('resolveRunOptions()', () => {
   });
 
   it('puts no environment variable into a value', () => {
-    expect(resolveRunOptions({ header: { a: '$HOME $$' } }, '1').header).toEqual([
+    expect(resolveRunOptions({ headers: { a: '$HOME $$' } }, '1').header).toEqual([
       { name: 'a', value: '$HOME $$' },
     ]);
+  });
+
+  it('takes headers as an object, and by no other name', () => {
+    expect(resolveRunOptions({ headers: { A: '1' } }, '1').header).toEqual([{ name: 'a', value: '1' }]);
+    expect(refusal({ header: { a: '1' } })).toMatch(/did you mean headers\?$/);
+  });
+
+  it.each([
+    [{ failFast: true }, 1],
+    [{ failFast: 3 }, 3],
+    [{ maxFailures: 3 }, 3],
+    [{ failFast: false }, undefined],
+    [{ failFast: false, maxFailures: 2 }, 2],
+  ])('stops after the number of failures of %j', (options, maxFailures) => {
+    expect(resolveRunOptions(options, '1').maxFailures).toBe(maxFailures);
+  });
+
+  it('refuses failFast with maxFailures', () => {
+    expect(refusal({ failFast: true, maxFailures: 3 })).toContain('option failFast with option maxFailures');
+    expect(refusal({ failFast: 0 })).toContain('0 for option failFast');
   });
 
   it('refuses unknown keys and names a likely one', () => {
@@ -122,10 +142,14 @@ describe('resolveRunOptions()', () => {
   });
 
   it('has an input type for each option of the table', () => {
-    expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<keyof typeof runOptions>();
+    expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<
+      Exclude<keyof typeof runOptions, 'header'> | 'headers'
+    >();
     // Derived values are not options.
-    expectTypeOf<keyof RunOptions>().toEqualTypeOf<keyof typeof runOptions | 'hashesBodies'>();
+    expectTypeOf<keyof RunOptions>().toEqualTypeOf<
+      Exclude<keyof typeof runOptions, 'failFast'> | 'hashesBodies'
+    >();
     expectTypeOf<RunOptions['defaultScheme']>().toEqualTypeOf<'http' | 'https' | undefined>();
-    expectTypeOf<RunOptions['queue']>().toEqualTypeOf<number>();
+    expectTypeOf<RunOptions['queueSize']>().toEqualTypeOf<number>();
   });
 });

@@ -98,7 +98,7 @@ describe('optionsFromEnvironment()', () => {
   it('takes the variables that start with FANOUT_ and are not empty, and no others', () => {
     const environment = {
       FANOUT_CONCURRENCY: '8',
-      FANOUT_QUEUE: '',
+      FANOUT_QUEUE_SIZE: '',
       CONCURRENCY: '9',
       FANOUT_RETRIES: undefined,
       XFANOUT_RATE: '1',

@@ -26,9 +26,20 @@ describe('createRequestTemplate()', () => {
 
   it('keeps a content type that is given', () => {
     expect(
-      request({ data: '{}', header: { 'Content-Type': 'application/json' } }).headers['content-type'],
+      request({ data: '{}', headers: { 'Content-Type': 'application/json' } }).headers['content-type'],
     ).toBe('application/json');
-    expect(request({ data: '{}', header: 'Content-Type:' }).headers['content-type']).toBe('');
+    expect(request({ data: '{}', headers: 'Content-Type:' }).headers['content-type']).toBe('');
+  });
+
+  it('sends JSON with content-type and accept, unless these headers are given', () => {
+    const json = 'application/json';
+    expect(request({ jsonBody: '[1]', userAgent: '' })).toMatchObject({
+      method: 'POST',
+      headers: { 'content-type': json, accept: json },
+      body: '[1]',
+    });
+    const { headers } = request({ jsonBody: '1', headers: ['Accept: text/x', 'Content-Type: text/y'] });
+    expect(headers).toMatchObject({ accept: 'text/x', 'content-type': 'text/y' });
   });
 
   it('sends the bytes of a file instead of the data', () => {
@@ -37,7 +48,7 @@ describe('createRequestTemplate()', () => {
   });
 
   it('prefers a user-agent header, and sends none for an empty option', () => {
-    expect(request({ userAgent: 'option', header: 'User-Agent: header' }).headers).toEqual({
+    expect(request({ userAgent: 'option', headers: 'User-Agent: header' }).headers).toEqual({
       'user-agent': 'header',
     });
     expect(request({ userAgent: '' }).headers).toEqual({});
@@ -45,7 +56,7 @@ describe('createRequestTemplate()', () => {
 
   it('joins headers of one name, cookies with a semicolon', () => {
     expect(
-      request({ userAgent: '', header: ['A: 1', 'Cookie: x=1', 'a: 2', 'cookie: y=2'] }).headers,
+      request({ userAgent: '', headers: ['A: 1', 'Cookie: x=1', 'a: 2', 'cookie: y=2'] }).headers,
     ).toEqual({
       a: '1, 2',
       cookie: 'x=1; y=2',
@@ -56,7 +67,7 @@ describe('createRequestTemplate()', () => {
     const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
     expect(request({ user: 'mé:p:w' }).headers.authorization).toBe(basic('mé:p:w'));
     expect(request({ user: ':' }).headers.authorization).toBe('Basic Og==');
-    expect(request({ user: 'me:pw', header: 'Authorization: mine' }).headers.authorization).toBe('mine');
+    expect(request({ user: 'me:pw', headers: 'Authorization: mine' }).headers.authorization).toBe('mine');
   });
 
   it('groups the headers for one host by host, and joins those of one name', () => {
@@ -82,7 +93,7 @@ describe('createRequestTemplate()', () => {
   });
 
   it('treats __proto__ as a plain header', () => {
-    const { headers } = request({ userAgent: '', header: '__proto__: x' });
+    const { headers } = request({ userAgent: '', headers: '__proto__: x' });
     expect(Object.entries(headers)).toEqual([['__proto__', 'x']]);
   });
 });
@@ -91,25 +102,35 @@ describe('readData()', () => {
   const never = () => Promise.reject(new Error('not to be read'));
 
   it('takes text as it is', async () => {
-    expect(await readData('a@b', never)).toBe('a@b');
-    expect(await readData('', never)).toBe('');
+    expect(await readData({ data: 'a@b', jsonBody: undefined }, never)).toBe('a@b');
+    expect(await readData({ data: '', jsonBody: undefined }, never)).toBe('');
   });
 
   it('gives the bytes of the file after @', async () => {
     const bytes = Uint8Array.of(13, 10, 0);
     const read = async (path: string) => (path === 'dir/b.bin' ? bytes : Uint8Array.of());
-    expect(await readData('@dir/b.bin', read)).toBe(bytes);
+    expect(await readData({ data: '@dir/b.bin', jsonBody: undefined }, read)).toBe(bytes);
   });
 
   it.each(['@', '@-'])('refuses %s', async (data) => {
-    await expect(readData(data, never)).rejects.toThrow(
-      new UsageError(`Cannot use "${data}" for --data: it must name a file after the @`),
+    await expect(readData({ data, jsonBody: undefined }, never)).rejects.toThrow(
+      new UsageError(`invalid value "${data}" for --data: must name a file after the @`),
     );
   });
 
-  it('says why a file cannot be read', async () => {
-    await expect(readData('@a\n', () => Promise.reject(new Error('ENOENT: gone')))).rejects.toThrow(
-      new UsageError('Cannot read a\\u{a} for --data: ENOENT: gone'),
+  it('reads the file of --json-body, and names that flag in its messages', async () => {
+    const options = { data: undefined, jsonBody: '@a.json' };
+    const bytes = Uint8Array.of(123, 125);
+    expect(await readData(options, async () => bytes)).toBe(bytes);
+    await expect(readData(options, () => Promise.reject(new Error('gone')))).rejects.toThrow(
+      new UsageError('cannot read a.json for --json-body: gone'),
     );
+    expect(await readData({ data: undefined, jsonBody: undefined }, never)).toBeUndefined();
+  });
+
+  it('says why a file cannot be read', async () => {
+    await expect(
+      readData({ data: '@a\n', jsonBody: undefined }, () => Promise.reject(new Error('ENOENT: gone'))),
+    ).rejects.toThrow(new UsageError('cannot read a\\u{a} for --data: ENOENT: gone'));
   });
 });

@@ -149,10 +149,13 @@ describe('options that need another one', () => {
   it.each<[Given, string]>([
     [{ flags: { updateBaseline: true } }, 'Cannot use --update-baseline alone: it needs --baseline, too'],
     [{ flags: { keepFailed: true } }, 'Cannot use --keep-failed alone: it needs --journal, too'],
-    [{ environment: { FANOUT_STATE: 's' } }, 'Cannot use FANOUT_STATE alone: it needs --flaky-after, too'],
+    [
+      { environment: { FANOUT_FLAKY_STATE: 's' } },
+      'Cannot use FANOUT_FLAKY_STATE alone: it needs --flaky-after, too',
+    ],
     [
       { file: { flakyAfter: 2 } },
-      'Cannot use "flakyAfter" in fanout.config.json alone: it needs --state, too',
+      'Cannot use "flakyAfter" in fanout.config.json alone: it needs --flaky-state, too',
     ],
     [{ flags: { run: 'r' } }, 'Cannot use --run alone: it needs --broker, too'],
   ])('are refused without it: %j', (given, message) => {

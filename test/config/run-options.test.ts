@@ -3,21 +3,22 @@ import { refusal, resolve } from './resolve-given.ts';
 
 describe('deriveRunOptions()', () => {
   it('gives the queue 1000 jobs, or 4 per worker if that is more', () => {
-    expect(resolve({}).queue).toBe(1000);
-    expect(resolve({ flags: { concurrency: '250' } }).queue).toBe(1000);
-    expect(resolve({ flags: { concurrency: '251' } }).queue).toBe(1004);
-    expect(resolve({ flags: { concurrency: '1', queue: '4' } }).queue).toBe(4);
+    expect(resolve({}).queueSize).toBe(1000);
+    expect(resolve({ flags: { concurrency: '250' } }).queueSize).toBe(1000);
+    expect(resolve({ flags: { concurrency: '251' } }).queueSize).toBe(1004);
+    expect(resolve({ flags: { concurrency: '1', queueSize: '4' } }).queueSize).toBe(4);
   });
 
   it('refuses a queue that is too small for the workers', () => {
-    expect(refusal({ flags: { concurrency: '32' }, file: { queue: 127 } })).toBe(
-      'Cannot use 127 for "queue" in fanout.config.json: it must be at least 4 times the concurrency, 128',
+    expect(refusal({ flags: { concurrency: '32' }, file: { queueSize: 127 } })).toBe(
+      'Cannot use 127 for "queueSize" in fanout.config.json: it must be at least 4 times the concurrency, 128',
     );
   });
 
   it('takes POST when there is data, HEAD with --head, and otherwise GET', () => {
     expect(resolve({}).method).toBe('GET');
     expect(resolve({ flags: { data: '' } }).method).toBe('POST');
+    expect(resolve({ flags: { jsonBody: '{}' } }).method).toBe('POST');
     expect(resolve({ flags: { data: 'x', method: 'put' } }).method).toBe('PUT');
     expect(resolve({ flags: { head: true } }).method).toBe('HEAD');
   });
@@ -42,25 +43,25 @@ describe('options of saved bodies', () => {
     expect(refusal({ environment: { FANOUT_RESUME_PARTIAL: 'yes' } })).toBe(
       `Cannot use FANOUT_RESUME_PARTIAL ${requirement}`,
     );
-    expect(refusal({ file: { name: '{index}' } })).toBe(
-      `Cannot use "name" in fanout.config.json ${requirement}`,
+    expect(refusal({ file: { saveAs: '{index}' } })).toBe(
+      `Cannot use "saveAs" in fanout.config.json ${requirement}`,
     );
     expect(resolve({ file: { saveAll: false, resumePartial: false } }).saveAll).toBe(false);
     expect(resolve({ flags: { saveAll: true }, file: { saveDir: 'out' } }).saveAll).toBe(true);
   });
 
   it('name files by host and path by default', () => {
-    expect(resolve({ flags: { saveDir: 'out' } }).name).toEqual([{ field: 'host' }, { field: 'path' }]);
-    expect(resolve({ flags: { saveDir: 'out', name: '{hash}' } }).name).toEqual([{ field: 'hash' }]);
+    expect(resolve({ flags: { saveDir: 'out' } }).saveAs).toEqual([{ field: 'host' }, { field: 'path' }]);
+    expect(resolve({ flags: { saveDir: 'out', saveAs: '{hash}' } }).saveAs).toEqual([{ field: 'hash' }]);
   });
 
   it('refuse to resume bodies whose names depend on the response', () => {
-    const flags = { saveDir: 'out', resumePartial: true, name: '{status}{path}' };
+    const flags = { saveDir: 'out', resumePartial: true, saveAs: '{status}{path}' };
     expect(refusal({ flags })).toBe(
-      'Cannot use --resume-partial with {status} in --name: a name must not depend on the answer',
+      'Cannot use --resume-partial with {status} in --save-as: a name must not depend on the answer',
     );
     expect(resolve({ flags: { ...flags, resumePartial: false } }).saveDir).toBe('out');
-    expect(resolve({ flags: { ...flags, name: '{path}' } }).resumePartial).toBe(true);
+    expect(resolve({ flags: { ...flags, saveAs: '{path}' } }).resumePartial).toBe(true);
   });
 
   it('refuse HEAD, whose responses have no body', () => {

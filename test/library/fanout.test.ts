@@ -104,7 +104,7 @@ describe('fanout() gives', () => {
     [{ concurrency: 0 }, /concurrency/],
     [{ timeout: 'soon' }, /soon/],
     [{ concurency: 3 }, /concurency/],
-    [{ header: { 'bad name': 'x' } }, /name of a header must be/],
+    [{ headers: { 'bad name': 'x' } }, /name of a header must be/],
   ])('a UsageError at once for %j', (options, message) => {
     // A caller without types may pass this.
     const call = () => fanout([], options as object);
@@ -128,7 +128,7 @@ describe('back-pressure', () => {
   it('reads no more from an endless source than queue and workers hold', async () => {
     const origin = await anOrigin();
     const { seen, items } = endless(origin);
-    const results = fanout(items(), { concurrency: 2, queue: 8 });
+    const results = fanout(items(), { concurrency: 2, queueSize: 8 });
     await results.next();
     // A second run gives the first one time to continue, if it wrongly could.
     await all(fanout(urls(origin, '/ok', 500)));

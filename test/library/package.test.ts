@@ -107,7 +107,7 @@ describe('the packed package', { timeout: 180_000 }, () => {
 
     const flags = [
       '--json',
-      '-O',
+      '--save-dir',
       'pages',
       '--journal',
       'j',

@@ -22,31 +22,39 @@ async function scene() {
 
 it('a result has the name, the length and the hash of its file', async () => {
   const { dir, fetchAll } = await scene();
-  const [result] = await fetchAll(['/ok'], { name: '{index}.txt' });
+  const [result] = await fetchAll(['/ok'], { saveAs: '{index}.txt' });
   expect(result?.body).toEqual({ path: '0.txt', bytes: 3, sha256: expect.stringMatching(/^dc51b8c9/) });
   expect(await readFile(join(dir, '0.txt'), 'utf8')).toBe('ok\n');
 });
 
 it('a body that fails an expectation is not saved, except with saveAll', async () => {
   const { fetchAll, files } = await scene();
-  const [result] = await fetchAll(['/ok'], { contains: 'nothing of the kind', name: '{index}' });
+  const [result] = await fetchAll(['/ok'], { contains: 'nothing of the kind', saveAs: '{index}' });
   expect(result).toMatchObject({ ok: false, failure: { kind: 'expectation' } });
   expect([result?.body, await files()]).toEqual([undefined, []]);
-  const [kept] = await fetchAll(['/ok'], { contains: 'nothing of the kind', name: '{index}', saveAll: true });
+  const [kept] = await fetchAll(['/ok'], {
+    contains: 'nothing of the kind',
+    saveAs: '{index}',
+    saveAll: true,
+  });
   expect([kept?.ok, kept?.body?.path, await files()]).toEqual([false, '0', ['0']]);
 });
 
 it('a blocked response is saved if it is not a failure', async () => {
   const { fetchAll, files } = await scene();
-  expect(await fetchAll(['/status/429'], { name: '{index}' })).toMatchObject([{ ok: false }]);
+  expect(await fetchAll(['/status/429'], { saveAs: '{index}' })).toMatchObject([{ ok: false }]);
   expect(await files()).toEqual([]);
-  const [result] = await fetchAll(['/status/429'], { name: '{index}', blocked: 'warn', retryOn: 'network' });
+  const [result] = await fetchAll(['/status/429'], {
+    saveAs: '{index}',
+    blocked: 'warn',
+    retryOn: 'network',
+  });
   expect(result).toMatchObject({ ok: true, body: { path: '0' } });
 });
 
 it('only the last response of several attempts is saved', async () => {
   const { dir, fetchAll } = await scene();
-  const [result] = await fetchAll(['/flaky/a/1'], { name: '{status}-{index}', saveAll: true, retries: 1 });
+  const [result] = await fetchAll(['/flaky/a/1'], { saveAs: '{status}-{index}', saveAll: true, retries: 1 });
   expect(result).toMatchObject({ ok: true, attempts: 2, body: { path: '200-0' } });
   expect(await filesIn(dir)).toEqual(['200-0']);
 });
@@ -54,7 +62,7 @@ it('only the last response of several attempts is saved', async () => {
 it('leaving the loop aborts the requests in flight, and leaves no unfinished file', async () => {
   const { origin, dir, files } = await scene();
   const urls = [`${origin.url}/half/a`, `${origin.url}/ok`];
-  for await (const result of fanout(urls, { saveDir: dir, name: '{index}' })) {
+  for await (const result of fanout(urls, { saveDir: dir, saveAs: '{index}' })) {
     expect(result.url).toBe(urls[1]);
     break;
   }

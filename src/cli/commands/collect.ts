@@ -246,7 +246,7 @@ export class CollectRun {
 }
 
 interface RunLimitsParts {
-  readonly options: Pick<ProgramOptions, 'failFast' | 'maxFailures' | 'deadline'>;
+  readonly options: Pick<ProgramOptions, 'maxFailures' | 'deadline'>;
   readonly collector: { stopRun(reason: StopReason, failures: () => number): void };
   /** Failures that stopped the run before this start. They do not count again. */
   readonly earlierFailures: number;
@@ -275,7 +275,7 @@ class RunLimits {
   add(failures: number): void {
     const { options, earlierFailures } = this.#parts;
     this.#failures += failures;
-    const limit = options.failFast ? 1 : options.maxFailures;
+    const limit = options.maxFailures;
     if (failures > 0 && limit !== undefined && this.#failures - earlierFailures >= limit)
       this.#stop({ cause: 'failures', limit });
   }

@@ -213,7 +213,7 @@ function zshFlag(flag: Flag): string {
 
 function zshValue({ value, suggestions }: Flag): string {
   if (value === undefined) return '';
-  const name = value.slice(1, -1).replaceAll(':', '\\:');
+  const name = value.replace(/^.=?|.$/g, '').replaceAll(':', '\\:');
   return `${value.startsWith('[') ? '::' : ':'}${name}:${zshAction(suggestions)}`;
 }
 

@@ -6,6 +6,7 @@ import { resolveOptions } from '../../config/resolve-options.ts';
 import { classifyInput } from '../../input/input.ts';
 import { UsageError } from '../../model/errors.ts';
 import { SummaryFold } from '../../model/summary.ts';
+import { csvSink } from '../../output/csv.ts';
 import { jsonlSink } from '../../output/jsonl.ts';
 import type { LineOutput } from '../../output/line-writer.ts';
 import { reportSink, textReport } from '../../output/reports/report-sink.ts';
@@ -53,6 +54,7 @@ async function createSink(
   process: NodeJS.Process,
 ): Promise<Sink> {
   if (format === 'jsonl') return jsonlSink(output);
+  if (format === 'csv') return csvSink(output);
   if (format !== 'text') return reportSink(format, output, tmpdir());
   const isTerminal = (file === undefined || file === '-') && isatty(process.stdout.fd);
   return textReport(output, { paint: await createPaint(color, isTerminal, process.env), quiet });

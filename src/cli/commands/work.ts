@@ -27,7 +27,7 @@ import { createWarn } from '../terminal.ts';
 const DEFAULT_LANES = 3;
 
 /** Limits of the whole run, which the collector applies. */
-const NO_LIMITS = { deadline: undefined, failFast: false, maxFailures: undefined };
+const NO_LIMITS = { deadline: undefined, maxFailures: undefined };
 
 export interface WorkArguments {
   /** The flags that were given, by key, not yet parsed. */
@@ -132,7 +132,7 @@ export class WorkRun {
     const leasedJobs = engine.settings.chunk * laneCount(engine.settings.partitions, lanes);
     this.#run = new Run({
       ...settings,
-      options: { ...options, ...NO_LIMITS, queue: Math.max(options.queue, leasedJobs) },
+      options: { ...options, ...NO_LIMITS, queueSize: Math.max(options.queueSize, leasedJobs) },
       warn,
       jobs: this.#jobs(),
       isWanted: (job) => this.#worker.isWanted(job),

@@ -46,6 +46,17 @@ export function wholeNumber({
   };
 }
 
+const positive = wholeNumber({ min: 1 });
+
+/** A number of failures; the flag without a value is 1. `false` gives no limit. */
+export const failureLimit: Parser<number | undefined> = {
+  parse(value) {
+    if (value === false || value === 'false') return undefined;
+    return value === true || value === 'true' ? 1 : positive.parse(value);
+  },
+  print: (value) => value,
+};
+
 /** A decimal number, 1 or more. */
 export const ratio: Parser<number> = {
   parse(value) {

@@ -1,4 +1,5 @@
 import { InvalidValueError, type Parser } from '../option.ts';
+import { asList } from './texts.ts';
 
 const STATUS_REQUIREMENT = 'it must be a list of status codes from 100 to 999, such as 200-299,304 or 2xx';
 const RETRY_REQUIREMENT =
@@ -63,17 +64,13 @@ export const retryOn: Parser<RetryOn> = {
   print: ({ statuses, network }) => [`${statuses}`, network ? 'network' : ''].filter(Boolean).join(','),
 };
 
-/** The trimmed items, at least one, of `200,3xx` as text, a JSON list of text and numbers, or a single number. */
+/** The trimmed items, at least one, of `200,3xx`, of a single number, or of a list of these. */
 function parseList(value: unknown, requirement: string): readonly string[] {
-  const items = typeof value === 'string' ? value.split(',') : typeof value === 'number' ? [value] : value;
-  if (
-    !Array.isArray(items) ||
-    items.length === 0 ||
-    !items.every((item) => typeof item === 'string' || typeof item === 'number')
-  ) {
+  const items = asList(value);
+  if (items.length === 0 || !items.every((item) => typeof item === 'string' || typeof item === 'number')) {
     throw new InvalidValueError(requirement);
   }
-  return items.map((item) => String(item).trim());
+  return items.flatMap((item) => String(item).split(',')).map((item) => item.trim());
 }
 
 function parseRange(item: string): Range {

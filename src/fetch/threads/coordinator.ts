@@ -248,7 +248,7 @@ class JobReader {
   #resume: (() => void) | undefined;
 
   constructor({ jobs, options, admit }: RunParts, send: (job: Job) => void) {
-    this.#limit = options.queue + options.concurrency; // as many as a run in one thread holds
+    this.#limit = options.queueSize + options.concurrency; // as many as a run in one thread holds
     this.#send = send;
     this.#producer = new Producer({
       jobs: rejectNameConflicts(jobs, options),

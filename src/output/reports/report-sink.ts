@@ -1,6 +1,5 @@
 import type { ReportKind } from '../../model/result.ts';
 import type { Sink } from '../../results/sink.ts';
-import { csvSink } from '../csv.ts';
 import type { Paint } from '../format.ts';
 import type { LineOutput } from '../line-writer.ts';
 import { summaryText } from '../run-summary.ts';
@@ -26,8 +25,6 @@ export function reportSink(kind: ReportKind, output: LineOutput, temporary: stri
       return markdownReport(output);
     case 'html':
       return htmlReport(output);
-    case 'csv':
-      return csvSink(output);
   }
 }
 

@@ -29,7 +29,7 @@ const CASES: readonly (readonly [string, string])[] = [
   ['fetch -o lis', 'list.txt'],
   ['fetch --journal=lis', '--journal=list.txt'],
   ['diff list.txt lis', 'list.txt'],
-  ['fetch -O pag', 'pages-of-may'],
+  ['fetch --save-dir pag', 'pages-of-may'],
   ['dead ex', 'export'],
   ['completion zs', 'zsh'],
 ];

@@ -32,6 +32,7 @@ describe('statusSet', () => {
     ['100-999,404', '100-999'],
     [404, '404'],
     [[404, '5xx'], '404,500-599'],
+    [['200-299,403', '404'], '200-299,403-404'],
   ])('prints %j as %s, which it reads back', (value, text) => {
     const set = statusSet.parse(value);
     expect(statusSet.print(set)).toBe(text);

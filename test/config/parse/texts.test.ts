@@ -60,10 +60,10 @@ describe('reports', () => {
   it.each([
     ['junit=a.xml', [{ kind: 'junit', file: 'a.xml' }]],
     [
-      ['html=a=b.html', 'csv=c'],
+      ['html=a=b.html', 'json=c'],
       [
         { kind: 'html', file: 'a=b.html' },
-        { kind: 'csv', file: 'c' },
+        { kind: 'json', file: 'c' },
       ],
     ],
     [
@@ -82,7 +82,7 @@ describe('reports', () => {
     'are refused when they are no KIND=FILE: %j',
     (value) => {
       expect(refused(reports, value)).toBe(
-        'it must look like KIND=FILE, with a kind out of junit, json, markdown, html, csv',
+        'it must look like KIND=FILE, with a kind out of junit, json, markdown, html',
       );
     },
   );

@@ -26,7 +26,7 @@ describe('on the way to another thread', () => {
   });
 
   it('what a job expects stays what it is', () => {
-    const expectation = parseExpectation({ status: '301', matches: 'x$', maxTime: '2s' }) as Expectation;
+    const expectation = parseExpectation({ status: '301', matches: 'x$', time: '2s' }) as Expectation;
     const job: Job = { index: 3, source: '-', line: 4, url: 'http://a.test/', expect: expectation };
     const arrived = unpackJob(structuredClone(packJob(job)));
     expect([301, 200].map((status) => arrived.expect?.status?.has(status))).toEqual([true, false]);

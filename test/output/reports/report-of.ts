@@ -1,14 +1,15 @@
 import { tmpdir } from 'node:os';
 import type { ReportKind, Result } from '../../../src/model/result.ts';
 import { SummaryFold } from '../../../src/model/summary.ts';
+import { csvSink } from '../../../src/output/csv.ts';
 import { reportSink } from '../../../src/output/reports/report-sink.ts';
 import { failedResult, okResult } from '../../model/a-result.ts';
 import { CollectedLines } from '../collected-lines.ts';
 
 /** The text of the report of these results. */
-export async function reportOf(kind: ReportKind, results: Iterable<Result>): Promise<string> {
+export async function reportOf(kind: ReportKind | 'csv', results: Iterable<Result>): Promise<string> {
   const output = new CollectedLines();
-  const sink = reportSink(kind, output, tmpdir());
+  const sink = kind === 'csv' ? csvSink(output) : reportSink(kind, output, tmpdir());
   for (const result of results) {
     const accepted = sink.write(result);
     if (accepted !== undefined) await accepted;
