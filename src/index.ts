@@ -4,6 +4,7 @@ import { toProxySettings } from './config/proxy-settings.ts';
 import { createRequestTemplate } from './config/request-template.ts';
 import { toTlsMaterial } from './config/tls-files.ts';
 import { systemClock } from './core/clock.ts';
+import { WorkerPool as BasePool, type WorkerPoolOptions } from './core/worker-pool.ts';
 import { readFileLimit } from './fetch/file-limit.ts';
 import { Run } from './fetch/run.ts';
 import { type JobItem, readItems } from './input/read-jobs.ts';
@@ -11,7 +12,7 @@ import type { Result } from './model/result.ts';
 import { packageVersion } from './model/version.ts';
 
 export type { Duration, Size, StatusList } from './config/library-options.ts';
-export { type JobOutcome, WorkerPool, type WorkerPoolOptions } from './core/worker-pool.ts';
+export type { JobOutcome, WorkerPoolOptions } from './core/worker-pool.ts';
 export type { JobInput } from './input/parse-job.ts';
 export type { JobItem } from './input/read-jobs.ts';
 export { InputError, OutputError, UsageError } from './model/errors.ts';
@@ -82,5 +83,12 @@ async function* untilAborted(run: Run, signal: AbortSignal | undefined): AsyncGe
   } finally {
     signal?.removeEventListener('abort', abort);
     run.stop();
+  }
+}
+
+/** A worker pool that ends the process with a message if `submit` waits and the results are never read. */
+export class WorkerPool<J, R> extends BasePool<J, R> {
+  constructor(options: WorkerPoolOptions<J, R>) {
+    super(options, process);
   }
 }

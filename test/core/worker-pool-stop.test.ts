@@ -159,8 +159,8 @@ describe('Leaving the results of a WorkerPool early', () => {
       for await (const _ of pool.results()) throw reason;
     };
     await expect(consume()).rejects.toBe(reason);
-    await expect(pool.submit(1)).rejects.toThrow('Nobody takes the results');
-    await expect(pool.drain()).rejects.toThrow('Nobody takes the results');
+    await expect(pool.submit(1)).rejects.toThrow('the loop over results() was left');
+    await expect(pool.drain()).rejects.toThrow('the loop over results() was left');
   });
 });
 
@@ -168,21 +168,22 @@ describe('WorkerPool refuses', () => {
   it('a submit after close()', async () => {
     const { pool } = testPool();
     pool.close();
-    await expect(pool.submit(0)).rejects.toThrow('Cannot submit a job: the pool is closed');
+    await expect(pool.submit(0)).rejects.toThrow('cannot add a job: the pool is closed');
   });
 
   it.each([
-    ['concurrency', 0, RangeError, 'Cannot use "0" for concurrency: it must be a whole number above 0'],
-    ['queueSize', 1.5, RangeError, 'Cannot use "1.5" for queueSize: it must be a whole number above 0'],
+    ['concurrency', 0, RangeError, 'invalid value "0" for concurrency: must be a positive integer'],
+    ['queueSize', 1.5, RangeError, 'invalid value "1.5" for queueSize: must be a positive integer'],
+    ['queueSize', null, RangeError, 'invalid value "null" for queueSize: must be a positive integer'],
     [
-      'queueSize',
+      'concurrency',
       undefined,
       RangeError,
-      'Cannot use "undefined" for queueSize: it must be a whole number above 0',
+      'invalid value "undefined" for concurrency: must be a positive integer',
     ],
-    ['concurrency', '8', RangeError, 'Cannot use "8" for concurrency: it must be a whole number above 0'],
-    ['work', undefined, TypeError, 'Cannot use "undefined" for work: it must be a function'],
-    ['signal', {}, TypeError, 'Cannot use "object" for signal: it must be an AbortSignal'],
+    ['concurrency', '8', RangeError, 'invalid value "8" for concurrency: must be a positive integer'],
+    ['work', undefined, TypeError, 'invalid type "undefined" for work: must be a function'],
+    ['signal', {}, TypeError, 'invalid type "object" for signal: must be an AbortSignal'],
   ])('an invalid option, %s: %j', (name, value, Kind, message) => {
     expect(() => testPool({ [name]: value })).toThrow(new Kind(message));
   });

@@ -181,7 +181,7 @@ describe('WorkerPool', () => {
     const waiting = pool.submit(2);
     end(0);
     for await (const _ of pool.results()) break;
-    await expect(waiting.then(() => pool.submit(3))).rejects.toThrow('Nobody takes the results');
+    await expect(waiting.then(() => pool.submit(3))).rejects.toThrow('the loop over results() was left');
     end(1, 2, 3);
     expect(started.length).toBeLessThanOrEqual(2);
   });
@@ -202,7 +202,7 @@ describe('WorkerPool', () => {
   it('gives its results to one reader', async () => {
     const pool = new WorkerPool<number, number>({ concurrency: 1, queueSize: 1, work: (job) => job });
     const results = pool.results();
-    expect(() => pool.results()).toThrow('Cannot take the results twice');
+    expect(() => pool.results()).toThrow('results() was called twice');
     pool.close();
     expect(await all(results)).toEqual([]);
   });
