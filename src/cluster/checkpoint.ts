@@ -1,8 +1,8 @@
-import { open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
+import { replaceFile } from '../output/atomic-file.ts';
 import type { RunSettings } from './run-settings.ts';
 
 /** The most chunks of a run: a bitmap of them takes 12.5 MB. */
@@ -38,20 +38,10 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
   return checkpoint;
 }
 
-/** Replaces the checkpoint atomically, and so that it survives a power failure. */
+/** Replaces the checkpoint atomically; it is on disk when this resolves. Throws the error of the file system. */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const name = checkpointName(path);
-  const file = await open(`${name}.part`, 'w');
-  try {
-    const done = packBitmap(checkpoint.done).toString('base64');
-    await file.writeFile(JSON.stringify({ ...checkpoint, done }));
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${name}.part`, name);
-  const directory = await open(dirname(name), 'r');
-  await directory.sync().finally(() => directory.close());
+  const done = packBitmap(checkpoint.done).toString('base64');
+  await replaceFile(checkpointName(path), JSON.stringify({ ...checkpoint, done }));
 }
 
 /** A layout as command-line flags. */
