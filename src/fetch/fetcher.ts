@@ -80,7 +80,7 @@ export class Fetcher {
   }
 
   /** What follows for a task that comes from another thread, due at `at`. */
-  readmit(task: RequestTask, at: number): Step {
+  readmit(task: RequestTask, at: number): Exclude<Step, { readonly isDropped: true }> {
     const result = this.#options.isStopping() ? this.abandon(task) : undefined;
     return result === undefined ? { again: task, at } : { result };
   }
@@ -94,6 +94,8 @@ export class Fetcher {
       hop: task.hop,
       elapsedMs: task.elapsedMs,
       isLast: transport.isCrowded && !hasMore(task.host),
+      // The server may close a kept connection as it is used. A request that must not be sent twice would be lost.
+      isFresh: !isIdempotent(task.hop.method),
       capture,
       inspectorFor: (status, headers) => validator.inspectorFor(job, status, headers),
       needsBody: (status, headers) => validator.needsBody(job, status, headers),
@@ -131,8 +133,7 @@ export class Fetcher {
     const { hosts, policy, now } = this.#options;
     const { response, failed } = outcome;
     const endedAt = startedAt + outcome.durationMs;
-    const waitMs =
-      response === undefined ? 0 : requestedWaitMs(response.status, response.headers['retry-after'], now());
+    const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, now());
     const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;
     hosts.record(task.host, toHostSignal(outcome, pauseMs), startedAt, endedAt);
     if (failed?.isResourceExhausted === true) {

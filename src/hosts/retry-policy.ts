@@ -56,14 +56,17 @@ export function backoffMs(attempts: number, random: () => number): number {
   return random() * Math.min(MAX_BACKOFF_MS, BASE_MS * 2 ** (attempts - 1));
 }
 
-/** The wait in ms that a response asks for: the Retry-After of a 429 or 503. 0 if there is none. */
-export function requestedWaitMs(
-  status: number,
-  retryAfter: string | readonly string[] | undefined,
-  now: number,
-): number {
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/**
+ * The wait in ms that a response asks for: the Retry-After of a 429 or 503; 0 if there is none. A date counts from the Date
+ * of the response, since the clock of the server may differ from ours.
+ */
+export function requestedWaitMs(status: number, headers: Headers, now: number): number {
+  const { 'retry-after': retryAfter, date } = headers;
   if (typeof retryAfter !== 'string' || (status !== 429 && status !== 503)) return 0;
-  return retryAfterMs(retryAfter, now) ?? 0;
+  const sentAt = typeof date === 'string' ? parseHttpDate(date) : undefined;
+  return retryAfterMs(retryAfter, sentAt ?? now) ?? 0;
 }
 
 /**
@@ -73,9 +76,15 @@ export function requestedWaitMs(
 export function retryAfterMs(header: string, now: number): number | undefined {
   const text = header.trim();
   if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, Number.MAX_SAFE_INTEGER);
+  const date = parseHttpDate(text);
+  return date === undefined ? undefined : Math.max(0, date - now);
+}
+
+/** An HTTP date (RFC 9110, 5.6.7) in ms since the epoch; `undefined` if it is none. */
+function parseHttpDate(text: string): number | undefined {
   // An HTTP date starts with the name of a day; `Date.parse` takes much else for a date.
   if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
   // The asctime form is in GMT without saying so, and ends in the year.
   const date = Date.parse(/ \d{4}$/.test(text) ? `${text} GMT` : text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+  return Number.isNaN(date) ? undefined : date;
 }

@@ -92,7 +92,7 @@ describe('Fetcher decides on', () => {
     const { transport, step } = start([stale, responded(200)]);
     expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, durationMs: 45, ttfbMs: 43 } });
     expect(transport.requests.map(({ isFresh, elapsedMs }) => [isFresh, elapsedMs])).toEqual([
-      [undefined, 0],
+      [false, 0],
       [true, 40],
     ]);
   });

@@ -199,14 +199,13 @@ describe('a kept connection that the server has closed', () => {
     },
   );
 
-  test.each(['POST', 'PATCH'])('a %s is not sent twice', async (method) => {
+  test.each(['POST', 'PATCH'])('a %s is never sent on a kept connection', async (method) => {
     const server = await running(hostile.keepAliveRace());
     const { fetcher, task, again } = await start(server.url, { job: { method, body: 'x' } });
-    await fetcher.step(task);
-    expect(await fetcher.step(again())).toMatchObject({
-      result: { ok: false, attempts: 1, failure: { kind: 'reset' } },
-    });
-    expect([server.accepted.count, server.requests.count]).toEqual([1, 2]);
+    for (const each of [task, again(), again()]) {
+      expect(await fetcher.step(each)).toMatchObject({ result: { ok: true, attempts: 1 } });
+    }
+    expect([server.accepted.count, server.requests.count]).toEqual([3, 3]);
   });
 
   test('a request is repeated once: a server that always closes gets one more', async () => {
@@ -292,7 +291,7 @@ test.each([
   ['500', '7', 250],
 ])('status %s with Retry-After "%s" waits %i ms', async (status, header, waitMs) => {
   const origin = await running(startOrigin());
-  const query = new URLSearchParams({ status, 'retry-after': header });
+  const query = new URLSearchParams({ status, 'retry-after': header, date: new Date(NOW).toUTCString() });
   const { finish } = await start(`${origin.url}/flaky/a/1?${query}`);
   expect(await finish()).toMatchObject({ result: { ok: true, attempts: 2 }, waits: [waitMs] });
 });
@@ -317,7 +316,9 @@ test.each([
   ['9'.repeat(400), `${Math.ceil(Number.MAX_SAFE_INTEGER / 1000)}s`],
 ])('a Retry-After of "%.30s" is too long, and the failure says so', async (header, wait) => {
   const origin = await running(startOrigin());
-  const { finish } = await start(`${origin.url}/flaky/a/1?retry-after=${encodeURIComponent(header)}`);
+  const { finish } = await start(
+    `${origin.url}/flaky/a/1?${new URLSearchParams({ 'retry-after': header, date: new Date(NOW).toUTCString() })}`,
+  );
   const { result } = await finish();
   expect(result).toMatchObject({ ok: false, status: 503, attempts: 1 });
   expect(result.failure).toEqual({

@@ -73,7 +73,23 @@ test.each([
   [503, ['7', '8'], 0],
   [301, '7', 0],
 ])('requestedWaitMs() of status %i with Retry-After %j is %i', (status, header, waitMs) => {
-  expect(requestedWaitMs(status, header, NOW)).toBe(waitMs);
+  expect(requestedWaitMs(status, { 'retry-after': header }, NOW)).toBe(waitMs);
+});
+
+test.each([
+  ['Thu, 01 Jan 2026 13:00:00 GMT', 4000],
+  ['Thu, 01 Jan 2026 11:00:00 GMT', 7_204_000],
+  ['soon', 3_604_000],
+  [undefined, 3_604_000],
+  [['Thu, 01 Jan 2026 13:00:00 GMT', 'Thu, 01 Jan 2026 13:00:00 GMT'], 3_604_000],
+])('requestedWaitMs() counts a date from the Date %j of the response: %i', (date, waitMs) => {
+  const headers = { 'retry-after': 'Thu, 01 Jan 2026 13:00:04 GMT', date };
+  expect(requestedWaitMs(503, headers, NOW)).toBe(waitMs);
+});
+
+test('requestedWaitMs() takes seconds as they are, whatever the Date says', () => {
+  const headers = { 'retry-after': '7', date: 'Thu, 01 Jan 2026 13:00:00 GMT' };
+  expect(requestedWaitMs(503, headers, NOW)).toBe(7000);
 });
 
 describe('retryAfterMs()', () => {

@@ -36,6 +36,8 @@ export const answerRoutes: Readonly<Record<string, Route>> = {
     const retryAfter = query.get('retry-after');
     if (seen >= failures) return answer(response, 200, OK_BODY);
     if (retryAfter !== null) response.setHeader('retry-after', retryAfter);
+    const date = query.get('date');
+    if (date !== null) response.setHeader('date', date);
     answer(response, whole(query.get('status') ?? '503', 200, 999), 'not yet\n');
   },
   slow: ({ response, args }) => {
