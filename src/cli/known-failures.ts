@@ -27,12 +27,15 @@ export interface KnownFailures {
   readonly annotateAgain: (result: Result) => Result;
   /** Write what the next run needs to know. */
   readonly sinks: readonly Sink[];
+  /** The files that the sinks write, to be discarded if the sinks are not ended. */
+  readonly files: readonly AtomicFile[];
 }
 
 const NONE: KnownFailures = {
   annotate: (result) => result,
   annotateAgain: (result) => result,
   sinks: [],
+  files: [],
 };
 
 /**
@@ -43,11 +46,17 @@ export async function createKnownFailures(
   options: ProgramOptions,
   isComplete: () => boolean,
 ): Promise<KnownFailures> {
-  const parts = [await createBaseline(options, isComplete), await createFlakyHistory(options, isComplete)];
+  const baseline = await createBaseline(options, isComplete);
+  const flaky = await createFlakyHistory(options, isComplete).catch(async (error: unknown) => {
+    for (const file of baseline.files) await file.discard();
+    throw error;
+  });
+  const parts = [baseline, flaky];
   return {
     annotate: (result) => parts.reduce((annotated, part) => part.annotate(annotated), result),
     annotateAgain: (result) => parts.reduce((annotated, part) => part.annotateAgain(annotated), result),
     sinks: parts.flatMap(({ sinks }) => sinks),
+    files: parts.flatMap(({ files }) => files),
   };
 }
 
@@ -56,10 +65,10 @@ async function createBaseline(options: ProgramOptions, isComplete: () => boolean
   if (path === undefined) return NONE;
   const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
   const annotate = (result: Result) => baseline.annotate(result);
-  if (!updateBaseline) return { annotate, annotateAgain: annotate, sinks: [] };
+  if (!updateBaseline) return { ...NONE, annotate, annotateAgain: annotate };
   const file = await AtomicFile.open(path);
   const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete });
-  return { annotate, annotateAgain: annotate, sinks: [sink] };
+  return { annotate, annotateAgain: annotate, sinks: [sink], files: [file] };
 }
 
 interface BaselineFile {
@@ -128,8 +137,8 @@ async function createFlakyHistory(
   const sinks = [flakyFileSink(file, history, isComplete)];
   const annotate = (result: Result) => history.annotate(result);
   return ordered && broker !== undefined
-    ? { ...rememberCounts(annotate), sinks }
-    : { ...NONE, annotate, sinks };
+    ? { ...rememberCounts(annotate), sinks, files: [file] }
+    : { ...NONE, annotate, sinks, files: [file] };
 }
 
 // Counting a result that is read again would count its URL twice, so the first count is remembered. The memory grows with
@@ -166,7 +175,9 @@ async function readStateFile(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return '';
-    throw new InputError(`Cannot read ${printable(path)} for --flaky-state: ${printable(systemReason(error))}`);
+    throw new InputError(
+      `Cannot read ${printable(path)} for --flaky-state: ${printable(systemReason(error))}`,
+    );
   }
 }
 

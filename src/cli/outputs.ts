@@ -12,13 +12,13 @@ import { csvSink } from '../output/csv.ts';
 import { failedListSink } from '../output/failed-list.ts';
 import { githubAnnotations } from '../output/github.ts';
 import { jsonlSink } from '../output/jsonl.ts';
-import { type LineOutput, LineWriter, openOutputFile } from '../output/line-writer.ts';
+import { type LineOutput, LineWriter } from '../output/line-writer.ts';
 import type { Progress, ProgressBar } from '../output/progress.ts';
 import { summaryJsonSink, summaryTextSink } from '../output/run-summary.ts';
 import { textSink } from '../output/text.ts';
 import { OrderWindow, orderedSink } from '../results/ordering.ts';
 import type { Sink } from '../results/sink.ts';
-import { createOutput } from './output-files.ts';
+import { createOutput, isStandardOutput } from './output-files.ts';
 import { createPaint } from './terminal.ts';
 
 /** How many of the headers that `--failed` leaves out are named. */
@@ -29,7 +29,7 @@ const MAX_OMITTED = 100;
 
 const NEVER = new Promise<void>(() => {});
 
-interface OutputParts {
+export interface OutputParts {
   readonly options: ProgramOptions;
   readonly process: NodeJS.Process;
   readonly progress: () => Progress;
@@ -50,20 +50,42 @@ export interface Outputs {
   readonly requests: CustomRequests | undefined;
   /** Fulfilled when the reader of the results closes the pipe; otherwise it stays pending. */
   readonly readerGone: Promise<void>;
+  /** To be called if the sinks are not ended: files keep their old contents, and new ones are removed. */
+  readonly discard: () => void;
 }
 
-/** Opens every output that the options name. Throws an `OutputError` if one cannot be opened. */
+/** Opens every output that the options name. Throws an `OutputError` if one cannot be opened; then none is changed. */
 export async function createOutputs(parts: OutputParts): Promise<Outputs> {
+  const files: LineWriter[] = [];
+  const discard = () => {
+    for (const file of files) file.destroy();
+  };
+  try {
+    return { ...(await openOutputs(parts, files)), discard };
+  } catch (error) {
+    discard();
+    throw error;
+  }
+}
+
+/** Adds each file to `files` once it is open. */
+async function openOutputs(parts: OutputParts, files: LineWriter[]): Promise<Omit<Outputs, 'discard'>> {
   const { options, process } = parts;
+  const openFile = async (path: string) => {
+    const file = await createOutput(path, process);
+    if (!isStandardOutput(path)) files.push(file);
+    return file;
+  };
   const bar = hasBar(parts) ? await createBar(parts) : undefined;
   const hasWindow = options.ordered && parts.order === undefined;
   const window = hasWindow ? new OrderWindow<Result>(options.queueSize + options.concurrency) : undefined;
   const results = await createResultOutput(parts, bar);
+  if (results !== undefined && !isStandardOutput(options.output)) files.push(results);
   const requests = options.failed === undefined ? undefined : new CustomRequests();
   const sinks: Sink[] = [];
   if (results !== undefined) sinks.push(await createResultSink(results, parts, window));
-  const failedList = requests && (await createFailedList(options, process, requests));
-  sinks.push(...(await createReports(options, process)));
+  const failedList = requests && createFailedList(await openFile(options.failed ?? ''), parts, requests);
+  sinks.push(...(await createReports(parts, openFile)));
   if (bar !== undefined) sinks.push(bar);
   if (failedList !== undefined) sinks.push(failedList); // after the bar, because it may write a warning at its end
   if (!options.silent) sinks.push(await createSummarySink(parts));
@@ -85,11 +107,11 @@ async function createResultOutput(
   { options, process, signal }: OutputParts,
   bar: ProgressBar | undefined,
 ): Promise<LineWriter | undefined> {
-  const isStandardOutput = options.output === undefined || options.output === '-';
-  if (isStandardOutput && options.silent) return undefined;
+  const isOnStandardOutput = isStandardOutput(options.output);
+  if (isOnStandardOutput && options.silent) return undefined;
   // The bar gives way to each write on the terminal that shows both.
   const hooks =
-    bar !== undefined && isStandardOutput && isatty(process.stdout.fd)
+    bar !== undefined && isOnStandardOutput && isatty(process.stdout.fd)
       ? { beforeWrite: bar.clear, afterWrite: bar.redraw }
       : {};
   return createOutput(options.output, process, { signal, ...hooks });
@@ -103,7 +125,8 @@ async function createResultSink(
   const { options, order } = parts;
   const formatted = await createFormatSink(output, parts);
   // On a terminal, results from the journal were shown before; a file or another program gets all of them.
-  const isWatched = options.format === 'text' && options.output === undefined && isatty(process.stdout.fd);
+  const isWatched =
+    options.format === 'text' && isStandardOutput(options.output) && isatty(process.stdout.fd);
   const fetched = isWatched ? withoutResumed(formatted) : formatted;
   const filtered = options.quiet ? failuresOnly(fetched) : fetched;
   if (options.ordered && order !== undefined) return order(filtered);
@@ -117,7 +140,7 @@ async function createFormatSink(output: LineOutput, { options, process }: Output
     case 'csv':
       return csvSink(output);
     case 'text': {
-      const isTerminal = options.output === undefined && isatty(process.stdout.fd);
+      const isTerminal = isStandardOutput(options.output) && isatty(process.stdout.fd);
       return textSink(output, await createPaint(options.color, isTerminal, process.env));
     }
   }
@@ -139,13 +162,12 @@ export function failuresOnly(sink: Sink): Sink {
 }
 
 /** `--failed`: at its end, a warning names the headers that the list leaves out. */
-async function createFailedList(
-  options: ProgramOptions,
-  process: NodeJS.Process,
+function createFailedList(
+  output: LineOutput,
+  { options, process }: OutputParts,
   requests: CustomRequests,
-): Promise<Sink> {
+): Sink {
   const { failed: path = '', method, silent } = options;
-  const output = new LineWriter(await openOutputFile(path), { name: path });
   const list = failedListSink(output, method, ({ index }) => requests.find(index));
   return {
     write(result) {
@@ -166,11 +188,14 @@ async function createFailedList(
 }
 
 /** Creates the reports of `--report` and, in GitHub Actions, annotations and job summary. Throws an `OutputError` for a `--report` only. */
-async function createReports(options: ProgramOptions, process: NodeJS.Process): Promise<readonly Sink[]> {
+async function createReports(
+  { options, process }: OutputParts,
+  openFile: (path: string) => Promise<LineOutput>,
+): Promise<readonly Sink[]> {
   const sinks: Sink[] = [];
   for (const { kind, file } of options.report ?? []) {
     const { reportSink } = await import('../output/reports/report-sink.ts');
-    sinks.push(reportSink(kind, new LineWriter(await openOutputFile(file), { name: file }), tmpdir()));
+    sinks.push(reportSink(kind, await openFile(file), tmpdir()));
   }
   if (process.env.GITHUB_ACTIONS !== 'true') return sinks;
   if (!options.silent) sinks.push(createAnnotations(process));

@@ -1,7 +1,8 @@
-import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { open, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errorCode, toOutputError } from '../model/errors.ts';
-import { LineWriter, openOutputFile } from './line-writer.ts';
+import { errorCode, OutputError, toOutputError } from '../model/errors.ts';
+import { LineWriter } from './line-writer.ts';
+import { missingTarget, openOutputFile, statIfExists } from './output-file.ts';
 
 /** The directory cannot be opened for reading, or the file system or platform does not support fsync on directories. */
 const UNSYNCABLE = new Set<string | undefined>(['EACCES', 'EINVAL', 'EISDIR', 'ENOSYS', 'ENOTSUP', 'EPERM']);
@@ -13,16 +14,21 @@ const UNSYNCABLE = new Set<string | undefined>(['EACCES', 'EINVAL', 'EISDIR', 'E
 export class AtomicFile {
   readonly #path: string;
   readonly #lines: LineWriter;
+  #isOpen = true;
 
   private constructor(path: string, lines: LineWriter) {
     this.#path = path;
     this.#lines = lines;
   }
 
-  /** Throws an `OutputError` if the file cannot be written. Call it before anything is fetched. */
+  /**
+   * Throws an `OutputError` if the file cannot be written, or is a device, a pipe or a directory. Call it before anything is
+   * fetched. If the path is a symbolic link, the file that it leads to is replaced.
+   */
   static async open(path: string): Promise<AtomicFile> {
-    const stream = await openOutputFile(partPath(path), { flush: true });
-    return new AtomicFile(path, new LineWriter(stream, { name: path }));
+    const target = await followLink(path);
+    const stream = await openOutputFile(partPath(target), { flush: true });
+    return new AtomicFile(target, new LineWriter(stream, { name: path }));
   }
 
   /** Takes whole lines with their newlines, like `LineWriter.write`. */
@@ -32,25 +38,48 @@ export class AtomicFile {
 
   /** Replaces the old file. Throws an `OutputError` if that fails. */
   async commit(): Promise<void> {
-    await this.#lines.end();
     try {
+      await this.#lines.end();
       await replaceByPart(this.#path);
+      this.#isOpen = false;
     } catch (error) {
-      throw toOutputError(this.#path, error);
+      throw error instanceof OutputError ? error : toOutputError(this.#path, error);
+    } finally {
+      await this.discard();
     }
   }
 
-  /** Removes the new file and keeps the old one. */
+  /** Removes the new file and keeps the old one. Does nothing after `commit()`. */
   async discard(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.#lines.destroy();
     await rm(partPath(this.#path), { force: true });
   }
 }
 
+/** The path without symbolic links. Throws an `OutputError` if it is neither a regular file nor free. */
+async function followLink(path: string): Promise<string> {
+  try {
+    const status = await statIfExists(path);
+    if (status?.isFile()) return await realpath(path);
+    if (status !== undefined)
+      throw new Error(status.isDirectory() ? 'it is a directory' : 'it is not a regular file');
+    return await missingTarget(path);
+  } catch (error) {
+    throw toOutputError(path, error);
+  }
+}
+
 /** Replaces a file with one that has these contents, as safely as `AtomicFile`. Throws the error of the file system. */
 export async function replaceFile(path: string, contents: string): Promise<void> {
-  await writeFile(partPath(path), contents, { flush: true });
-  await replaceByPart(path);
+  try {
+    await writeFile(partPath(path), contents, { flush: true });
+    await replaceByPart(path);
+  } catch (error) {
+    await rm(partPath(path), { force: true });
+    throw error;
+  }
 }
 
 async function replaceByPart(path: string): Promise<void> {

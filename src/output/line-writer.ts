@@ -1,6 +1,3 @@
-import { createWriteStream, fstatSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { errorCode, OutputError, toOutputError } from '../model/errors.ts';
 
@@ -156,33 +153,4 @@ export class LineWriter {
 
 function flushAfterDelay(flush: () => void): void {
   setTimeout(flush, FLUSH_DELAY_MS);
-}
-
-interface OutputFileOptions {
-  /** Flush the file to the disk (fsync) before it is closed. */
-  readonly flush?: boolean;
-}
-
-/** Creates or truncates a file. Call it before the run starts, so that an `OutputError` is thrown before anything is fetched. */
-export async function openOutputFile(
-  path: string,
-  { flush = false }: OutputFileOptions = {},
-): Promise<Writable> {
-  try {
-    return (await open(path, 'w')).createWriteStream({ flush });
-  } catch (error) {
-    throw toOutputError(path, error);
-  }
-}
-
-/**
- * Opens standard output by its descriptor. Unlike `process.stdout`, which is passed as `fallback` and used for terminals:
- * - `destroy()` releases a pipe whose reader never reads, so that the process can exit.
- * - On a full disk, a write that is cut short is an error, too.
- */
-export function openStandardOutput(fd: number, fallback: Writable): Writable {
-  const stat = fstatSync(fd);
-  if (stat.isFIFO() || stat.isSocket()) return new Socket({ fd, readable: false, writable: true });
-  if (stat.isFile()) return createWriteStream('', { fd, autoClose: false });
-  return fallback;
 }

@@ -1,5 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { OutputError } from '../../src/model/errors.ts';
@@ -58,13 +68,44 @@ describe('AtomicFile', () => {
     );
   });
 
-  it('throws if the path is a directory', async () => {
-    const path = join(await tempDir(), 'state');
-    await mkdir(path);
+  it('refuses a directory, a device and a pipe, and leaves nothing beside them', async () => {
+    const directory = await tempDir();
+    const state = join(directory, 'state');
+    await mkdir(state);
+    await expect(AtomicFile.open(state)).rejects.toThrow(
+      new OutputError(`Cannot write to "${state}": it is a directory`),
+    );
+    const link = join(directory, 'link');
+    await symlink('/dev/null', link);
+    await expect(AtomicFile.open(link)).rejects.toThrow(
+      new OutputError(`Cannot write to "${link}": it is not a regular file`),
+    );
+    expect((await readdir(directory)).sort()).toEqual(['link', 'state']);
+  });
+
+  it.each(['old', 'missing'])('replaces the file that a symbolic link leads to: %s', async (target) => {
+    const directory = await tempDir();
+    await writeFile(join(directory, 'old'), 'old\n');
+    const link = join(directory, 'link');
+    await symlink(target, link);
+    const file = await AtomicFile.open(link);
+    await file.write('new\n');
+    await file.commit();
+    expect(await readlink(link)).toBe(target);
+    expect(await readFile(join(directory, target), 'utf8')).toBe('new\n');
+    expect((await readdir(directory)).sort()).toEqual([...new Set(['link', 'old', target])].sort());
+  });
+
+  it('leaves no partial file behind if it cannot replace the old one', async () => {
+    const { directory, path } = await oldFile();
     const file = await AtomicFile.open(path);
+    await file.write('new\n');
+    await rm(path);
+    await mkdir(path);
     await expect(file.commit()).rejects.toThrow(
       new OutputError(`Cannot write to "${path}": illegal operation on a directory`),
     );
+    expect(await readdir(directory)).toEqual(['state']);
   });
 
   it.skipIf(process.platform !== 'linux')('keeps the old file if the disk is full', async () => {

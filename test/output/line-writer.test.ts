@@ -1,23 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  writeFileSync,
-} from 'node:fs';
-import { Socket } from 'node:net';
 import { constants as osConstants } from 'node:os';
-import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { OutputError } from '../../src/model/errors.ts';
-import { LineWriter, openOutputFile, openStandardOutput } from '../../src/output/line-writer.ts';
-import { tempDir } from '../origin/temp-dir.ts';
+import { LineWriter } from '../../src/output/line-writer.ts';
 
 const LINE = `${'x'.repeat(99)}\n`;
 const BATCH_LINES = Math.ceil((64 * 1024) / LINE.length);
@@ -260,106 +246,4 @@ describe('LineWriter', () => {
     await ended;
     expect(order).toEqual(['before 0', 'after 1']);
   });
-});
-
-describe('openOutputFile()', () => {
-  it('creates a file that has all lines at the end', async () => {
-    const path = join(await tempDir(), 'results.jsonl');
-    const writer = new LineWriter(await openOutputFile(path), { name: path });
-    writer.write('a\n');
-    await writer.end();
-    expect(readFileSync(path, 'utf8')).toBe('a\n');
-  });
-
-  it('truncates an existing file', async () => {
-    const path = join(await tempDir(), 'results.jsonl');
-    writeFileSync(path, 'old and longer');
-    await new LineWriter(await openOutputFile(path), { name: path }).end();
-    expect(readFileSync(path, 'utf8')).toBe('');
-  });
-
-  it('refuses a directory, and a file in a missing directory', async () => {
-    const directory = await tempDir();
-    await expect(openOutputFile(directory)).rejects.toThrow(
-      new OutputError(`Cannot write to "${directory}": illegal operation on a directory`),
-    );
-    await expect(openOutputFile(join(directory, 'no', 'x'))).rejects.toThrow(
-      new OutputError(`Cannot write to "${directory}/no/x": no such file or directory`),
-    );
-  });
-
-  it.skipIf(process.getuid?.() === 0)('refuses a file without write permission', async () => {
-    const directory = join(await tempDir(), 'locked');
-    mkdirSync(directory);
-    chmodSync(directory, 0o500);
-    await expect(openOutputFile(join(directory, 'x'))).rejects.toThrow(
-      /^Cannot write to ".*x": permission denied$/,
-    );
-  });
-
-  it.skipIf(process.platform !== 'linux')('gives a stream that reports a full device', async () => {
-    const writer = new LineWriter(await openOutputFile('/dev/full'), { name: '/dev/full' });
-    writer.write('a\n');
-    await expect(writer.end()).rejects.toThrow(
-      new OutputError('Cannot write to "/dev/full": no space left on device'),
-    );
-  });
-});
-
-const fallback = new Writable();
-
-/** A named pipe whose reader does not read by itself. */
-async function openPipe(): Promise<{ reader: number; stream: Writable }> {
-  const path = join(await tempDir(), 'pipe');
-  execFileSync('mkfifo', [path]);
-  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  return { reader, stream: openStandardOutput(openSync(path, 'w'), fallback) };
-}
-
-describe('openStandardOutput()', () => {
-  it('writes to a file and leaves its descriptor open', async () => {
-    const path = join(await tempDir(), 'out');
-    const fd = openSync(path, 'w+');
-    const writer = new LineWriter(openStandardOutput(fd, fallback), {
-      name: 'standard output',
-      keepOpen: true,
-    });
-    writer.write('a\n');
-    await writer.end();
-    expect(readSync(fd, Buffer.alloc(9), 0, 9, 0)).toBe(2);
-    closeSync(fd);
-  });
-
-  it.skipIf(process.platform === 'win32')('returns the fallback for a device', () => {
-    const fd = openSync('/dev/null', 'w');
-    expect(openStandardOutput(fd, fallback)).toBe(fallback);
-    closeSync(fd);
-  });
-
-  it.skipIf(process.platform === 'win32')('releases a pipe that is never read on destroy()', async () => {
-    const { reader, stream } = await openPipe();
-    expect(stream).toBeInstanceOf(Socket);
-    const writer = new LineWriter(stream, { name: 'standard output' });
-    let room = writer.write('first\n');
-    for (let written = 0; room === undefined && written < 100; written += 1)
-      room = writer.write(`${'x'.repeat(100_000)}\n`);
-    expect(room).toBeInstanceOf(Promise);
-    writer.destroy();
-    await room;
-    await writer.end();
-    if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
-    closeSync(reader);
-  });
-
-  it.skipIf(process.platform === 'win32')(
-    'reports a pipe that the reader closes by closed, without an error',
-    async () => {
-      const { reader, stream } = await openPipe();
-      const writer = new LineWriter(stream, { name: 'standard output' });
-      closeSync(reader);
-      writer.write('nobody reads this\n');
-      await writer.closed;
-      await writer.end();
-    },
-  );
 });

@@ -5,17 +5,19 @@ import { isatty } from 'node:tty';
 import { loadProgramOptions, type ProgramOptions, programOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { Run } from '../../fetch/run.ts';
+import { checkSaveDirectory } from '../../fetch/run-context.ts';
 import { checkInputs } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
+import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
 import { checkBalance, SummaryFold } from '../../model/summary.ts';
 import { dryRun } from '../dry-run.ts';
 import { EXIT, summaryExitCode } from '../exit-code.ts';
 import { createThreads, type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
 import { checkNotEmpty, JobSource, toInputs } from '../inputs.ts';
-import { createKnownFailures } from '../known-failures.ts';
-import { checkOutputs, outputFiles } from '../output-files.ts';
-import { createOutputs } from '../outputs.ts';
+import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
+import { checkOutputs, outputFiles, readFiles } from '../output-files.ts';
+import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
 import { createWarn } from '../terminal.ts';
@@ -36,8 +38,8 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   if (options.printConfig) return printConfig(programOptions, options, process);
   const inputs = toInputs(args.inputs, isatty(process.stdin.fd));
   await checkInputs(inputs);
-  await checkOutputs(inputs, outputFiles(options));
   const settings = await loadFetchSettings(options, process);
+  await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
   if (options.broker !== undefined && !options.dryRun) {
     const { fetchOverCluster } = await import('./fetch-cluster.ts');
     return fetchOverCluster({ options, inputs, settings, process });
@@ -62,55 +64,56 @@ async function fetchJobs(source: JobSource, { options, settings, process }: Fetc
   const fold = new SummaryFold();
   let total: number | undefined;
   let isReaderGone = false;
+  let run: Run | undefined;
+  let signals: Signals | undefined;
+  let isCollecting = false;
 
-  const knownFailures = await createKnownFailures(options, () => !run.isStopped);
-  const journal = await createJournal(options, process);
-  const outputs = await createOutputs({
-    options,
-    process,
+  checkSaveDirectory(options);
+  const threads = await createThreads(options);
+  const written = await openWritten(options, process, {
+    isComplete: () => run?.isStopped === false,
     progress: () => {
       const { ok, failed } = fold;
-      return { done: ok + failed + source.counts.skipped, total, ok, failed, inFlight: run.inFlight };
+      const inFlight = run?.inFlight ?? 0;
+      return { done: ok + failed + source.counts.skipped, total, ok, failed, inFlight };
     },
     signal: writing.signal,
-  }).catch(async (error: unknown) => {
-    await journal?.end();
-    throw error;
   });
-  const { window, bar, requests } = outputs;
-  const threads = await createThreads(options);
-  const jobs = source.jobs(reading.signal);
-
-  const run = new Run({
-    ...settings,
-    ...(threads && { backend: threads }),
-    jobs: requests?.watch(jobs) ?? jobs,
-    judge: knownFailures.annotate,
-    ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),
-    ...(window && { admit: (job) => window.admit(job.index) }),
-    onStop: () => {
-      reading.abort();
-      window?.close();
-    },
-    warn: createWarn(process, { isSilent: options.silent, isOnBar: bar !== undefined }),
-    settle: () => addFinalCounts(fold, source, run, writing.signal),
-  });
-  outputs.readerGone.then(() => {
-    isReaderGone = true;
-    run.abort('the reader of the results has gone away');
-    writing.abort();
-  });
-  const signals = watchSignals(run, writing, { options, process });
-  if (bar !== undefined) {
-    source.count(reading.signal).then((count) => {
-      total = count;
-    });
-    bar.start();
-  }
-
   try {
+    const { knownFailures, journal, outputs } = written;
+    const { window, bar, requests } = outputs;
+    const watchedJobs = (jobs: AsyncIterable<Iterable<Job>>) => requests?.watch(jobs) ?? jobs;
+    run = new Run({
+      ...settings,
+      ...(threads && { backend: threads }),
+      jobs: watchedJobs(source.jobs(reading.signal)),
+      judge: knownFailures.annotate,
+      ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),
+      ...(window && { admit: (job) => window.admit(job.index) }),
+      onStop: () => {
+        reading.abort();
+        window?.close();
+      },
+      warn: createWarn(process, { isSilent: options.silent, isOnBar: bar !== undefined }),
+      listsNotFetched: true,
+      rest: () => watchedJobs(source.rest(writing.signal)),
+      settle: async () => addListCounts(fold, source),
+    });
+    outputs.readerGone.then(() => {
+      isReaderGone = true;
+      run?.abort('the reader of the results has gone away');
+      writing.abort();
+    });
+    signals = watchSignals(run, writing, { options, process });
+    if (bar !== undefined) {
+      source.count(reading.signal).then((count) => {
+        total = count;
+      });
+      bar.start();
+    }
     // The journal comes last: every other output then has what the journal has.
     const sinks = [...knownFailures.sinks, ...outputs.sinks, ...(journal ? [journal] : [])];
+    isCollecting = true;
     const summary = await run.collect(sinks, fold);
     checkBalance(summary);
     if (signals.received !== undefined) return EXIT[signals.received];
@@ -118,8 +121,42 @@ async function fetchJobs(source: JobSource, { options, settings, process }: Fetc
     checkNotEmpty(summary.read, options);
     return summaryExitCode(summary);
   } finally {
-    signals.close();
+    signals?.close();
     reading.abort();
+    if (!isCollecting) await written.discard(); // otherwise the sinks have been ended
+  }
+}
+
+/** Everything that a run writes. */
+interface Written {
+  readonly knownFailures: KnownFailures;
+  readonly journal: Journal | undefined;
+  readonly outputs: Outputs;
+  /** Leaves all files as they were, for a run that does not start. */
+  readonly discard: () => Promise<void>;
+}
+
+/** Opens everything that a run writes, or nothing. */
+async function openWritten(
+  options: ProgramOptions,
+  process: NodeJS.Process,
+  run: Pick<OutputParts, 'progress' | 'signal'> & { readonly isComplete: () => boolean },
+): Promise<Written> {
+  const undo: (() => unknown)[] = [];
+  const discard = async () => {
+    for (const step of undo.reverse()) await step();
+  };
+  try {
+    const knownFailures = await createKnownFailures(options, run.isComplete);
+    undo.push(() => Promise.all(knownFailures.files.map((file) => file.discard())));
+    const journal = await createJournal(options, process);
+    undo.push(() => journal?.end());
+    const outputs = await createOutputs({ options, process, progress: run.progress, signal: run.signal });
+    undo.push(outputs.discard);
+    return { knownFailures, journal, outputs, discard };
+  } catch (error) {
+    await discard();
+    throw error;
   }
 }
 
@@ -160,15 +197,7 @@ function isBodySaved({ ok, method, body }: Result, directory: string): boolean {
   return status?.isFile() === true && status.size === body.bytes;
 }
 
-/** Adds the counts that no result carries. A stopped run also counts what it has not read, where that is possible. */
-async function addFinalCounts(
-  fold: SummaryFold,
-  source: JobSource,
-  run: Run,
-  signal: AbortSignal,
-): Promise<void> {
-  const { read, skipped } = source.counts;
-  const total = run.isStopped && !signal.aborted ? await source.count(signal) : undefined;
-  const unread = Math.max(0, (total ?? read) - read);
-  Object.assign(fold, { read: read + unread, skipped, notFetched: run.notFetched + unread });
+/** Adds the counts that no result carries. */
+function addListCounts(fold: SummaryFold, { counts, isReadToEnd }: JobSource): void {
+  Object.assign(fold, { read: counts.read, skipped: counts.skipped, isListComplete: isReadToEnd });
 }

@@ -1,0 +1,122 @@
+import { createWriteStream, fstatSync, open as openFdCallback, type Stats } from 'node:fs';
+import { constants, type FileHandle, open, readlink, stat, unlink } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import { Writable } from 'node:stream';
+import { promisify } from 'node:util';
+import { errorCode, toOutputError } from '../model/errors.ts';
+
+const openFd = promisify(openFdCallback);
+
+interface OutputFileOptions {
+  /** Flush the file to the disk (fsync) before it is closed. */
+  readonly flush?: boolean;
+}
+
+/**
+ * Opens a file, a device or a named pipe for writing, before anything is fetched. Throws an `OutputError`.
+ * A file keeps its old contents until the first write or the end. Until then `destroy()` leaves everything as it was.
+ */
+export async function openOutputFile(path: string, options: OutputFileOptions = {}): Promise<Writable> {
+  try {
+    const status = await statIfExists(path);
+    // A socket is polled. Writing to a pipe that nobody reads would block a thread, and so the end of the process.
+    if (status?.isFIFO()) return new Socket({ fd: await openFd(path, 'w'), readable: false, writable: true });
+    if (status !== undefined) return await FileStream.open(path, options);
+    return await FileStream.create(path, options);
+  } catch (error) {
+    throw toOutputError(path, error);
+  }
+}
+
+/**
+ * Opens standard output by its descriptor. Unlike `process.stdout`, which is passed as `fallback` and used for terminals:
+ * - `destroy()` releases a pipe whose reader never reads, so that the process can exit.
+ * - On a full disk, a write that is cut short is an error, too.
+ */
+export function openStandardOutput(fd: number, fallback: Writable): Writable {
+  const status = fstatSync(fd);
+  if (status.isFIFO() || status.isSocket()) return new Socket({ fd, readable: false, writable: true });
+  if (status.isFile()) return createWriteStream('', { fd, autoClose: false });
+  return fallback;
+}
+
+/** The status of a file, or `undefined` if there is none. */
+export async function statIfExists(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Where a file is created that does not exist: the path, or what it leads to if it is a symbolic link. */
+export async function missingTarget(path: string): Promise<string> {
+  const target = await readlink(path).catch(() => undefined);
+  return target === undefined ? path : resolve(dirname(path), target);
+}
+
+/** Writes to a file that is emptied by the first write, or at the end. */
+class FileStream extends Writable {
+  readonly #handle: FileHandle;
+  readonly #flushes: boolean;
+  /** The path of a file that did not exist before. */
+  readonly #newPath: string | undefined;
+  #isEmptied = false;
+
+  private constructor(handle: FileHandle, { flush = false }: OutputFileOptions, newPath?: string) {
+    super();
+    this.#handle = handle;
+    this.#flushes = flush;
+    this.#newPath = newPath;
+  }
+
+  static async open(path: string, options: OutputFileOptions): Promise<FileStream> {
+    return new FileStream(await open(path, constants.O_WRONLY | constants.O_CREAT), options);
+  }
+
+  static async create(path: string, options: OutputFileOptions): Promise<FileStream> {
+    try {
+      return new FileStream(await open(path, 'wx'), options, path);
+    } catch (error) {
+      // Another process was faster, or the path is a symbolic link to a file that does not exist.
+      if (errorCode(error) !== 'EEXIST') throw error;
+      return FileStream.open(path, options);
+    }
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    this.#append(chunk).then(() => done(), done);
+  }
+
+  override _final(done: (error?: Error) => void): void {
+    this.#finish().then(() => done(), done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#close().then(() => done(error), done);
+  }
+
+  async #append(chunk: Buffer): Promise<void> {
+    await this.#empty();
+    await this.#handle.writeFile(chunk); // from the current position
+  }
+
+  async #finish(): Promise<void> {
+    await this.#empty();
+    if (this.#flushes) await this.#handle.sync();
+  }
+
+  async #empty(): Promise<void> {
+    if (this.#isEmptied) return;
+    this.#isEmptied = true;
+    const status = await this.#handle.stat();
+    if (status.isFile()) await this.#handle.truncate(0);
+  }
+
+  async #close(): Promise<void> {
+    await this.#handle.close();
+    if (!this.#isEmptied && this.#newPath !== undefined) await unlink(this.#newPath).catch(() => {});
+  }
+}
