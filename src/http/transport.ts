@@ -48,7 +48,7 @@ export interface AttemptRequest {
   readonly capture?: BodyCapture | undefined;
   /** Who looks at the body of a response with this head. */
   readonly inspectorFor?: (status: number, headers: ResponseHeaders) => BodyInspector | undefined;
-  /** Whether a response with this head is a failure if its body cannot be decoded; always if left out. */
+  /** Whether the body of a response with this head matters for the verdict; always if left out. */
   readonly needsBody?: (status: number, headers: ResponseHeaders) => boolean;
 }
 
@@ -127,7 +127,10 @@ export class AgentTransport implements Transport {
 }
 
 const OVER_LIMIT = new AttemptError('size', undefined, 'the body is larger than wanted');
-const UNREADABLE = new AttemptError('protocol', undefined, 'the body cannot be decoded, and nobody needs it');
+const UNNEEDED = new AttemptError('timeout', undefined, 'the body takes too long, and does not matter');
+
+/** Time in ms that a body gets that does not matter: reading it to the end keeps the connection. */
+const UNNEEDED_BODY_MS = 1_000;
 
 /** One hop in flight. Reports once. */
 class Attempt implements ExchangeHandler {
@@ -170,6 +173,10 @@ class Attempt implements ExchangeHandler {
   }
 
   expire(): void {
+    if (!this.#isBodyNeeded()) {
+      this.#exchange?.abort(UNNEEDED);
+      return;
+    }
     const message = `no complete answer within ${this.#options.timeoutMs}ms`;
     this.#exchange?.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
   }
@@ -190,6 +197,7 @@ class Attempt implements ExchangeHandler {
       sink: plan?.sink,
       inspector: this.#inspector,
     });
+    if (plan?.sink === undefined && !this.#isBodyNeeded()) this.#limitBodyTime();
   }
 
   onData(chunk: Buffer): void {
@@ -198,7 +206,7 @@ class Attempt implements ExchangeHandler {
       this.#body.write(chunk);
       if (this.#body.isOverLimit) this.#exchange?.abort(OVER_LIMIT);
     } catch (error) {
-      this.#exchange?.abort(this.#bodyFailure(error as BodyError | DecodeError)); // `Body.write` throws nothing else
+      this.#exchange?.abort(toAttemptError(error as BodyError | DecodeError)); // `Body.write` throws nothing else
     }
   }
 
@@ -207,13 +215,17 @@ class Attempt implements ExchangeHandler {
       this.#body?.end();
       this.#finish();
     } catch (error) {
-      this.onError(this.#bodyFailure(error as BodyError | DecodeError), false); // `Body.end` throws nothing else
+      this.onError(toAttemptError(error as BodyError | DecodeError), false); // `Body.end` throws nothing else
     }
   }
 
   onError(error: Error, isStale: boolean): void {
-    if (error === UNREADABLE) this.#request.capture?.interrupt();
-    if (error === OVER_LIMIT || error === UNREADABLE) {
+    if (error === OVER_LIMIT) {
+      this.#finish();
+      return;
+    }
+    if (!this.#isBodyNeeded() && !isWriteFailure(error)) {
+      this.#request.capture?.interrupt();
       this.#finish();
       return;
     }
@@ -224,12 +236,17 @@ class Attempt implements ExchangeHandler {
     );
   }
 
-  /** A redirect or an unwanted status counts whatever its body is; the body is then not kept. */
-  #bodyFailure(error: BodyError | DecodeError): AttemptError {
-    if (error instanceof BodyError) return new AttemptError(error.kind, error.code, error.message);
+  /** False for a redirect or an unwanted status, once the head is there: it counts, whatever becomes of its body. */
+  #isBodyNeeded(): boolean {
     const { needsBody = () => true } = this.#request;
-    const isNeeded = this.#head === undefined || needsBody(this.#head.status, this.#head.headers);
-    return isNeeded ? new AttemptError('protocol', error.code, error.message) : UNREADABLE;
+    return this.#head === undefined || needsBody(this.#head.status, this.#head.headers);
+  }
+
+  #limitBodyTime(): void {
+    const { timeoutMs, now } = this.#options;
+    const leftMs = timeoutMs - this.#request.elapsedMs - (now() - this.#startedAt);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(expire, Math.min(UNNEEDED_BODY_MS, Math.max(0, leftMs)), this);
   }
 
   #finish(failed?: NetworkFailure, isStale = false): void {
@@ -256,6 +273,15 @@ class Attempt implements ExchangeHandler {
 
 function expire(attempt: Attempt): void {
   attempt.expire();
+}
+
+/** A body that was to be saved counts even if it does not decide the verdict. */
+function isWriteFailure(error: Error): boolean {
+  return error instanceof AttemptError && error.kind === 'write';
+}
+
+function toAttemptError(error: BodyError | DecodeError): AttemptError {
+  return new AttemptError(error instanceof BodyError ? error.kind : 'protocol', error.code, error.message);
 }
 
 /** The request in undici's form, to the origin of its hop or to the proxy that forwards it. */

@@ -622,3 +622,55 @@ test('a redirect to an address that is refused is denied, once, and nothing is s
   ]);
   expect([open.requests, inner.connections]).toEqual([1, 0]);
 });
+
+describe('a response whose body does not matter', () => {
+  const BODIES: Readonly<Record<string, string>> = {
+    'is cut': 'Content-Length: 500\r\n\r\nmoved',
+    'is cut in a chunk': 'Transfer-Encoding: chunked\r\n\r\n50\r\nmoved',
+    'is not what its coding says': 'Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nmoved',
+    'has a broken chunk size': 'Transfer-Encoding: chunked\r\n\r\nxyz\r\nmoved',
+  };
+
+  /** Responds to /next with 200, and to anything else with this head and then the body; ends the connection if `ends`. */
+  const serve = (head: string, ends = true) =>
+    running(
+      startRawServer({
+        onRequest: ({ socket, target }) => {
+          if (target === '/next') socket.write(okAnswer());
+          else if (ends) socket.end(head);
+          else socket.write(head);
+        },
+      }),
+    );
+
+  test.each(Object.keys(BODIES))('is a redirect, though its body %s', async (name) => {
+    const server = await serve(`HTTP/1.1 301 Moved\r\nLocation: /next\r\n${BODIES[name]}`);
+    const { finish } = await start(server.url, { policy: { retries: 0 } });
+    expect((await finish()).result).toMatchObject({ ok: true, attempts: 1, redirects: [{ status: 301 }] });
+  });
+
+  test.each(Object.keys(BODIES))('is a 404, though its body %s', async (name) => {
+    const server = await serve(`HTTP/1.1 404 Gone\r\n${BODIES[name]}`);
+    const { finish } = await start(server.url);
+    expect((await finish()).result).toMatchObject({ status: 404, attempts: 1, failure: { kind: 'status' } });
+  });
+
+  test('is a redirect, though its body never comes, and the connection is closed', async () => {
+    const server = await serve('HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 9\r\n\r\n', false);
+    const { finish } = await start(server.url);
+    expect((await finish()).result).toMatchObject({ ok: true, attempts: 1 });
+    await server.ended.reached(1);
+  });
+
+  test('is a 404 within the timeout of the attempt, though its body never comes', async () => {
+    const server = await serve('HTTP/1.1 404 Gone\r\nContent-Length: 9\r\n\r\n', false);
+    const { finish } = await start(server.url, { timeoutMs: 100 });
+    expect((await finish()).result).toMatchObject({ status: 404, failure: { kind: 'status' } });
+  });
+
+  test('does not excuse an accepted status', async () => {
+    const server = await serve(`HTTP/1.1 200 OK\r\n${BODIES['is cut']}`);
+    const { finish } = await start(server.url, { policy: { retries: 0 } });
+    expect((await finish()).result).toMatchObject({ status: 200, failure: { kind: 'reset' } });
+  });
+});
