@@ -119,10 +119,9 @@ async function loadPromClient(): Promise<PromClient> {
     return (await import('prom-client')).default;
   } catch (error) {
     if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
-    throw new UsageError(
-      'Cannot serve metrics: the package for them is not installed; type "npm install prom-client@15"',
-      { cause: error },
-    );
+    throw new UsageError('the package for --metrics is not installed: run "npm install prom-client@15"', {
+      cause: error,
+    });
   }
 }
 

@@ -22,6 +22,11 @@ async function programWithout(...missing: readonly string[]): Promise<string> {
   return join(folder, 'bin', 'fanout.js');
 }
 
+/** Whether an output is this message, after the prefix of errors. */
+function endOf(message: string): RegExp {
+  return new RegExp(`^\\w+: ${message.replace(/[.]/g, '\\.')}$`);
+}
+
 describe('where an optional package is missing', { timeout: 60_000 }, () => {
   it('each command of several machines says how to install the client of the broker', async () => {
     const bin = await programWithout('@nats-io');
@@ -32,8 +37,10 @@ describe('where an optional package is missing', { timeout: 60_000 }, () => {
       return [command, code, stderr];
     });
     const message =
-      'fanout: Cannot use a broker: its client is not installed; type "npm install @nats-io/transport-node@3.3 @nats-io/jetstream@3.3"\n';
-    expect(await Promise.all(outputs)).toEqual(commands.map((command) => [command, 2, message]));
+      'the NATS client is not installed: run "npm install @nats-io/transport-node@3 @nats-io/jetstream@3"\n';
+    expect(await Promise.all(outputs)).toEqual(
+      commands.map((command) => [command, 2, expect.stringMatching(endOf(message))]),
+    );
   });
 
   it('--metrics says how to install its package, which nothing else needs', async () => {
@@ -44,9 +51,10 @@ describe('where an optional package is missing', { timeout: 60_000 }, () => {
       const { code, stderr } = await runCli([command, ...urls, ...ON, '--metrics', '0'], { bin, ...SLOW });
       return [command, code, stderr];
     });
-    const message =
-      'fanout: Cannot serve metrics: the package for them is not installed; type "npm install prom-client@15"\n';
-    expect(await Promise.all(outputs)).toEqual(commands.map((command) => [command, 2, message]));
+    const message = 'the package for --metrics is not installed: run "npm install prom-client@15"\n';
+    expect(await Promise.all(outputs)).toEqual(
+      commands.map((command) => [command, 2, expect.stringMatching(endOf(message))]),
+    );
     const { stderr } = await runCli(['work', ...ON], { bin });
     expect(stderr).toContain('Cannot connect to the broker');
   });

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anOrigin } from '../cli/an-origin.ts';
+import { linksOf } from '../docs/links.ts';
 import { install, type Packed, pack, ROOT } from './install.ts';
 
 const run = promisify(execFile);
@@ -48,41 +49,66 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 describe('the packed package', { timeout: 180_000 }, () => {
   let packed: Packed;
   let cwd: string;
+  let output: string;
   beforeAll(async () => {
     packed = await pack(directory);
-    cwd = await install(packed, 'consumer');
+    ({ cwd, output } = await install(packed, 'consumer'));
   }, 180_000);
 
   it('contains the program, the library, their documentation and the licence, and nothing else', () => {
-    const { files, unpackedSize } = packed;
+    const { files, size, unpackedSize } = packed;
     const allowed =
-      /^(bin\/fanout\.js|man\/fanout\.1|dist\/.+\.(js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+      /^(bin\/fanout\.js|man\/fanout\.1|dist\/.+\.(js|d\.ts)|docs\/[\w-]+\.(md|svg)|package\.json|[A-Z]+(\.md)?)$/;
     expect(files.filter((path) => !allowed.test(path))).toEqual([]);
     expect(files).toEqual(
       expect.arrayContaining([
         'bin/fanout.js',
         'man/fanout.1',
         'dist/index.js',
+        'dist/index.d.ts',
         'dist/cli/main.js',
+        'docs/manual.md',
+        'README.md',
         'LICENSE',
         'CHANGELOG.md',
       ]),
     );
+    expect(size).toBeLessThan(0.5e6);
     expect(unpackedSize).toBeLessThan(1.5e6);
-    // The library needs about fifteen; all of src would be hundreds.
+    // The library needs about twenty; all of src would be hundreds.
     expect(files.filter((path) => path.endsWith('.d.ts')).length).toBeLessThan(30);
   });
 
-  it('installs without running a script of its own or of its dependencies', async () => {
-    // The installation succeeded, so "prepare" did not run: the package has neither tsc nor the sources.
+  it('has every file that its pages link to', async () => {
+    const paths = packed.files.filter((path) => path.endsWith('.md'));
+    const links = await Promise.all(
+      paths.map(async (path) => linksOf({ path, text: await readFile(join(ROOT, path), 'utf8') })),
+    );
+    const missing = links.flat().filter(({ path }) => !packed.files.includes(path));
+    expect(missing).toEqual([]);
+  });
+
+  it('installs without a warning, and without a script of its own or of its dependencies', async () => {
+    expect(output).not.toMatch(/warn/i);
     const lock = JSON.parse(await readFile(join(cwd, 'package-lock.json'), 'utf8'));
     const scripted = Object.entries(lock.packages).filter(([, entry]) =>
       Object.hasOwn(Object(entry), 'hasInstallScript'),
     );
     expect(scripted).toEqual([]);
     const manifest = JSON.parse(await readFile(join(cwd, 'node_modules/fanout/package.json'), 'utf8'));
-    expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
+    const onInstall = /^((pre|post)?(install|prepare)|prepublish)$/;
+    expect(Object.keys(manifest.scripts).filter((name) => onInstall.test(name))).toEqual([]);
     expect(await readFile(join(cwd, 'node_modules/fanout', manifest.man), 'utf8')).toContain('.TH FANOUT 1');
+  });
+
+  it('names its types where every way to resolve modules looks for them', async () => {
+    const { main, types, exports } = JSON.parse(
+      await readFile(join(cwd, 'node_modules/fanout/package.json'), 'utf8'),
+    );
+    expect(exports['.']).toEqual({ types, default: main });
+    expect(packed.files).toEqual(
+      expect.arrayContaining([main, types].map((path: string) => path.replace('./', ''))),
+    );
   });
 
   it('is a library with types in TypeScript, and a program that npx starts', async () => {
@@ -95,15 +121,16 @@ describe('the packed package', { timeout: 180_000 }, () => {
     const { stdout } = await run(process.execPath, ['consumer.js', `${origin.url}/ok`], { cwd });
     expect(stdout).toBe('true\none function\n');
 
-    const npx = ['--no', '--', 'fanout', 'fetch', `${origin.url}/ok`];
-    expect((await run('npx', npx, { cwd })).stdout).toMatch(/^OK {4}200 /);
+    const npx = (...args: readonly string[]) => run('npx', ['--no', '--', 'fanout', ...args], { cwd });
+    expect((await npx('--version')).stdout).toBe(`${packed.version}\n`);
+    expect((await npx('fetch', `${origin.url}/ok`)).stdout).toMatch(/^OK {4}200 /);
   });
 
-  it('works without optional dependencies, except for runs on many machines', async () => {
+  it('works without its optional peers, which npm does not install, except for runs on many machines', async () => {
     const origin = await anOrigin();
-    const bare = await install(packed, 'bare', '--omit=optional');
+    expect(await readdir(join(cwd, 'node_modules'))).not.toContain('@nats-io');
     const fanout = (...args: readonly string[]) =>
-      run(join(bare, 'node_modules', '.bin', 'fanout'), [...args], { cwd: bare });
+      run(join(cwd, 'node_modules', '.bin', 'fanout'), [...args], { cwd });
 
     const flags = [
       '--json',
@@ -124,7 +151,7 @@ describe('the packed package', { timeout: 180_000 }, () => {
     const refused = await fanout('status', ...onBroker).catch((error) => error);
     expect([refused.code, refused.stderr]).toEqual([
       2,
-      expect.stringContaining('its client is not installed'),
+      expect.stringContaining('run "npm install @nats-io/transport-node@3 @nats-io/jetstream@3"'),
     ]);
   });
 });
