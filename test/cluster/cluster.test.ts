@@ -15,14 +15,17 @@ import { urlsInFile } from './urls-in.ts';
 
 const COUNT = 1500;
 
-/** Resolves when the brokers have elected a leader, and respond. */
+/** Resolves when the brokers have elected a leader: until then, requests to JetStream get no response. */
 async function elected(servers: readonly string[]): Promise<void> {
-  for (;;) {
-    const address = { servers, isSecure: false };
-    const error = await openRun({ address, run: 'none', warn: () => {} }).catch((reason: unknown) => reason);
-    if (String(error).includes('Cannot find the run')) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  const connection = await connect({ servers: [...servers] });
+  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 200 });
+  for (let isElected = false; !isElected; ) {
+    isElected = await manager.getAccountInfo().then(
+      () => true,
+      () => false,
+    );
   }
+  await connection.close();
 }
 
 /** The member of a cluster that keeps the newest reader of a stream. */
