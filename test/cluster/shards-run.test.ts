@@ -78,7 +78,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect(stderr.split('--shards DIR to have them')).toHaveLength(2);
     expect(stderr).toContain('Done: 200 succeeded, 3 failed');
     expect((await work.done).code).toBe(0);
-    // One of the failures may be that of this URL: nobody here has read them.
+    // One of the failures, which this collector has not read, may be that of this URL.
     expect((await fanout('dead', 'list')).stdout).toContain('three died');
     expect(await kindsIn(store)).toEqual(new Set(['segment']));
     const again = await fanout('collect', '--summary', 'json');
