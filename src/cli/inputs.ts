@@ -18,8 +18,8 @@ export function toInputs(args: readonly string[], isTerminal: boolean): readonly
   if (args.length > 0) return args.map(classifyInput);
   if (!isTerminal) return [{ kind: 'stdin' }];
   throw new UsageError(
-    'Cannot read URLs from a terminal: name a file, as in "fanout fetch urls.txt", or pipe a list in, ' +
-      'as in "cat urls.txt | fanout fetch"; "fanout fetch -" reads what you type',
+    'no input: name a file or a URL, as in "fanout fetch urls.txt", or pipe a list in, as in "cat urls.txt | fanout fetch" ' +
+      '(to type URLs: "fanout fetch -")',
   );
 }
 
@@ -41,9 +41,7 @@ export async function countInputs(
 /** Throws an `InputError` if nothing was read, unless `--allow-empty` is set. */
 export function checkNotEmpty(read: number, { allowEmpty }: Pick<ProgramOptions, 'allowEmpty'>): void {
   if (read > 0 || allowEmpty) return;
-  throw new InputError(
-    'Cannot find any URL in the input: it must hold at least one; --allow-empty makes this no error',
-  );
+  throw new InputError('no URLs in the input (use --allow-empty to permit this)');
 }
 
 async function canBeReadAgain(inputs: readonly Input[]): Promise<boolean> {
@@ -151,11 +149,11 @@ async function fetchSitemap(url: string, settings: FetchSettings, signal: AbortS
   signal.addEventListener('abort', abort, { once: true });
   try {
     for await (const { ok, body, failure } of run.results()) {
-      if (!ok) throw new InputError(`Cannot read ${printable(url, 200)}: ${failure.message}`);
+      if (!ok) throw new InputError(`cannot read ${printable(url, 200)}: ${failure.message}`);
       if (body?.base64 !== undefined) return Buffer.from(body.base64, 'base64');
       if (body?.text !== undefined) return Buffer.from(body.text);
     }
-    throw new InputError(`Cannot read ${printable(url, 200)}: it is larger than 50mb`);
+    throw new InputError(`cannot read ${printable(url, 200)}: larger than 50mb`);
   } finally {
     signal.removeEventListener('abort', abort);
   }

@@ -6,16 +6,14 @@ import { parseLine } from './parse-job.ts';
 import { redactedExcerpt } from './parse-url.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'there is no such file',
+  ENOENT: 'no such file',
+  ENOTDIR: 'no such file',
   EISDIR: 'it is a directory',
-  EACCES: 'permission is denied',
-  EPERM: 'permission is denied',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
   ENXIO: 'it is a socket',
+  ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not valid UTF-16',
 };
-
-const INPUT_FORMS =
-  'an input must be a file of URLs, - for standard input, or a URL that starts with http:// or https://';
 
 /** Where URLs come from: a file, standard input, or one URL given as an argument. */
 export type Input =
@@ -76,19 +74,15 @@ export async function statInputFile(path: string): Promise<Stats> {
 export function toInputError(name: string, error: unknown): InputError {
   if (error instanceof InputError) return error;
   const code = errorCode(error) ?? String(error);
-  if (code.startsWith('Z_')) {
-    return new InputError(
-      `Cannot unpack ${quotedInputName(name)}: its gzip data is damaged or cut off (${code}); it must be a whole gzip file`,
-      { cause: error },
-    );
-  }
-  return new InputError(`Cannot read ${quotedInputName(name)}: ${REASONS[code] ?? code}; ${INPUT_FORMS}`, {
-    cause: error,
-  });
+  const reason = REASONS[code] ?? code;
+  const message = code.startsWith('Z_')
+    ? `cannot unpack ${quotedInputName(name)}: the gzip data is damaged or cut off (${code})`
+    : `cannot read ${quotedInputName(name)}: ${reason}`;
+  return new InputError(message, { cause: error });
 }
 
 /** The name of an input as a message shows it: in quotes, printable, without the password of a URL. */
 export function quotedInputName(name: string): string {
   if (name === '-') return 'standard input';
-  return `"${name.includes('://') ? redactedExcerpt(name) : printable(name, 200)}"`;
+  return `"${/:.*@/.test(name) ? redactedExcerpt(name) : printable(name, 200)}"`;
 }

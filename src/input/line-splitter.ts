@@ -1,7 +1,10 @@
+import { isUtf8 } from 'node:buffer';
+
 /** The default limit for the length of a line, in bytes without its newline. */
 export const MAX_LINE_BYTES = 1024 * 1024;
 
-const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 const SLICE_BYTES = 64 * 1024;
 const MIN_BUFFER_BYTES = 4 * 1024;
 const LONG_LINE_START_BYTES = 4 * 1024;
@@ -12,16 +15,23 @@ export interface LongLine {
   readonly start: string;
 }
 
-export type Line = string | LongLine;
+/** A line that is not UTF-8, as it was read. */
+export interface RawLine {
+  readonly bytes: Buffer;
+}
+
+export type Line = string | LongLine | RawLine;
 
 /**
  * Splits UTF-8 bytes into lines, however the bytes are cut into chunks.
- * - Drops a byte-order mark at the start, and the `\r` of a `\r\n`.
+ * - Drops a byte-order mark at the start, and a `\r` at the end of a line.
+ * - Returns a `RawLine` for a line that is not UTF-8.
  * - Returns a `LongLine` for a line of more than `maxBytes`, and buffers at most `maxBytes` of an unfinished line.
  * - Copies the part of a chunk that it keeps, so the caller may reuse the chunk.
  */
 export class LineSplitter {
   readonly #maxBytes: number;
+  readonly #separator: string;
   readonly #sliceBytes: number;
   /** The unfinished line is the first `#pendingBytes` of `#buffer`, or `#longLine` once it is over the limit. */
   #buffer: Buffer = EMPTY;
@@ -29,8 +39,10 @@ export class LineSplitter {
   #longLine: LongLine | undefined;
   #atStart = true;
 
-  constructor(maxBytes = MAX_LINE_BYTES) {
+  /** @param separator the character at the end of each line */
+  constructor(maxBytes = MAX_LINE_BYTES, separator: '\n' | '\0' = '\n') {
     this.#maxBytes = maxBytes;
+    this.#separator = separator;
     this.#sliceBytes = Math.min(SLICE_BYTES, maxBytes);
   }
 
@@ -50,23 +62,19 @@ export class LineSplitter {
 
   // A slice is not longer than the limit, so only a line that began in an earlier slice can be over it.
   #split(slice: Buffer, lines: Line[]): void {
-    const last = slice.lastIndexOf(NEWLINE);
+    const last = slice.lastIndexOf(this.#separator);
     if (last === -1) {
       this.#keep(slice);
       return;
     }
     let from = 0;
     if (this.#pendingBytes > 0 || this.#longLine !== undefined) {
-      const first = slice.indexOf(NEWLINE);
+      const first = slice.indexOf(this.#separator);
       this.#keep(slice.subarray(0, first));
       lines.push(this.#takePending());
       from = first + 1;
     }
-    if (from <= last) {
-      const text = this.#decode(slice.subarray(from, last));
-      const hasReturns = text.includes('\r');
-      for (const line of text.split('\n')) lines.push(hasReturns ? withoutReturn(line) : line);
-    }
+    if (from <= last) this.#decodeLines(this.#withoutMark(slice.subarray(from, last)), lines);
     this.#keep(slice.subarray(last + 1));
   }
 
@@ -76,7 +84,7 @@ export class LineSplitter {
     if (bytes > this.#maxBytes) {
       const pending = this.#buffer.subarray(0, this.#pendingBytes);
       const start = Buffer.concat([pending, piece]).subarray(0, LONG_LINE_START_BYTES);
-      this.#longLine = { start: this.#decode(start) };
+      this.#longLine = { start: this.#withoutMark(start).toString() };
       this.#buffer = EMPTY;
       this.#pendingBytes = 0;
       return;
@@ -95,19 +103,45 @@ export class LineSplitter {
   }
 
   #takePending(): Line {
-    const line = this.#longLine ?? withoutReturn(this.#decode(this.#buffer.subarray(0, this.#pendingBytes)));
+    const line =
+      this.#longLine ?? decodeLine(this.#withoutMark(this.#buffer.subarray(0, this.#pendingBytes)));
     this.#longLine = undefined;
     this.#pendingBytes = 0;
     return line;
   }
 
   // Only whole lines are decoded, so no character is cut at a chunk boundary.
-  #decode(bytes: Buffer): string {
-    const text = bytes.toString('utf8');
-    const hasMark = this.#atStart && text.startsWith('\ufeff');
-    this.#atStart = false;
-    return hasMark ? text.slice(1) : text;
+  #decodeLines(bytes: Buffer, lines: Line[]): void {
+    const text = bytes.toString();
+    if (isDecoded(text, bytes)) {
+      const hasReturns = text.includes('\r');
+      for (const line of text.split(this.#separator)) lines.push(hasReturns ? withoutReturn(line) : line);
+      return;
+    }
+    for (let from = 0; from <= bytes.length; ) {
+      const next = bytes.indexOf(this.#separator, from);
+      const end = next === -1 ? bytes.length : next;
+      lines.push(decodeLine(bytes.subarray(from, end)));
+      from = end + 1;
+    }
   }
+
+  #withoutMark(bytes: Buffer): Buffer {
+    const hasMark = this.#atStart && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
+    this.#atStart = false;
+    return hasMark ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes;
+  }
+}
+
+/** Whether no bytes were replaced with U+FFFD. Looking for that character first is free for ASCII. */
+function isDecoded(text: string, bytes: Buffer): boolean {
+  return !text.includes('\ufffd') || isUtf8(bytes);
+}
+
+function decodeLine(bytes: Buffer): Line {
+  const text = bytes.toString();
+  if (isDecoded(text, bytes)) return withoutReturn(text);
+  return { bytes: Buffer.from(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes) };
 }
 
 function withoutReturn(line: string): string {

@@ -3,6 +3,7 @@ import type { Expectation, ParseExpectation } from '../model/expectation.ts';
 import type { Job } from '../model/job.ts';
 import { isToken, MANAGED_HEADERS, normalizeMethod } from '../model/request-rules.ts';
 import { fileNameFault } from '../model/safe-name.ts';
+import type { RawLine } from './line-splitter.ts';
 import { parseUrl, redactedExcerpt, redactedUrl, type Scheme } from './parse-url.ts';
 
 const KEYS = ['url', 'method', 'headers', 'body', 'id', 'save', 'expect'];
@@ -51,12 +52,37 @@ export interface ParseOptions {
   readonly parseExpectation?: ParseExpectation | undefined;
 }
 
+const CLOSING_QUOTES: ReadonlyMap<string, string> = new Map([
+  ['<', '>'],
+  ['"', '"'],
+  ["'", "'"],
+]);
+
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Returns the trimmed text of a job line, or `undefined` for a blank line or a comment. */
+/**
+ * Returns the text of a job line, or `undefined` for a blank line or a comment. Drops white space, a comment after a URL,
+ * and quotes or `<>` around it.
+ */
 export function jobText(line: string): string | undefined {
   const text = line.trim();
-  return text === '' || text.startsWith('#') ? undefined : text;
+  if (text === '' || text.startsWith('#')) return undefined;
+  if (text.startsWith('{')) return text;
+  const comment = text.includes('#') ? text.search(/\s#/) : -1;
+  return unquoted(comment === -1 ? text : text.slice(0, comment).trimEnd());
+}
+
+function unquoted(text: string): string {
+  const close = CLOSING_QUOTES.get(text.charAt(0));
+  if (close === undefined || !text.endsWith(close)) return text;
+  return text.slice(1, -1).trim() || text;
+}
+
+/** A line that is not UTF-8 as text: each byte that is not ASCII is percent-encoded, as it is sent in a URL. */
+export function percentEncoded({ bytes }: RawLine): string {
+  return bytes
+    .toString('latin1')
+    .replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** Whether the first character of a line that is not white space is `#`. */
@@ -81,7 +107,7 @@ function parseJsonLine(text: string, options: ParseOptions): ParsedJob {
     // The parser's own message quotes the text, which may contain a secret.
     return {
       url: redactedUrl(text),
-      invalid: `Cannot read "${redactedExcerpt(text)}" as a job: it must be one JSON object`,
+      invalid: `invalid job "${redactedExcerpt(text)}": must be one JSON object on one line`,
     };
   }
   // JSON that starts with `{` is an object, which the compiler cannot know.
@@ -128,13 +154,13 @@ function parseExpect(
   { parseExpectation }: ParseOptions,
 ): { readonly expect?: Expectation; readonly fault?: string } {
   if (expect === undefined) return {};
-  const parsed = parseExpectation?.(expect) ?? { fault: 'Cannot use "expect" here' };
+  const parsed = parseExpectation?.(expect) ?? { fault: '"expect" is not supported here' };
   return 'fault' in parsed ? parsed : { expect: parsed };
 }
 
 function missingUrl(url: unknown, raw: string): string {
   if (url !== undefined) return wrongType('url', url, 'a string');
-  return `Cannot use ${raw === '' ? 'an object' : `"${redactedExcerpt(raw)}"`} as a job: it must have a "url"`;
+  return `invalid job${raw === '' ? '' : ` "${redactedExcerpt(raw)}"`}: "url" is missing`;
 }
 
 // Each check returns why the object is not a job, or `undefined`.
@@ -143,8 +169,8 @@ function checkKeys(fields: Fields): string | undefined {
   const unknown = Object.keys(fields).find((key) => !KEYS.includes(key));
   if (unknown === undefined) return undefined;
   const closest = didYouMean(unknown, KEYS);
-  const hint = closest === undefined ? `a job has ${KEYS.join(', ')}` : `did you mean "${closest}"?`;
-  return `Cannot use the key "${redactedExcerpt(unknown)}" in a job: ${hint}`;
+  const hint = closest === undefined ? `use ${KEYS.join(', ')}` : `did you mean "${closest}"?`;
+  return `unknown key "${redactedExcerpt(unknown)}" in a job: ${hint}`;
 }
 
 function checkTypes(fields: Fields): string | undefined {
@@ -166,10 +192,10 @@ function checkRequest({ method, headers }: Fields): string | undefined {
 
 function checkMethod(method: string): string | undefined {
   if (!isToken(method)) {
-    return `Cannot use "${redactedExcerpt(method)}" as a method: it must be one word such as GET or POST`;
+    return `invalid method "${redactedExcerpt(method)}": must be one word such as GET or POST`;
   }
   if (method.toUpperCase() === 'CONNECT') {
-    return 'Cannot use "CONNECT" as a method: it opens a tunnel, a job must ask for something';
+    return 'invalid method "CONNECT": it opens a tunnel and fetches nothing';
   }
   return undefined;
 }
@@ -179,13 +205,13 @@ function checkHeaders(headers: object): string | undefined {
   const seen = new Set<string>();
   for (const [key, value] of Object.entries(headers)) {
     const name = key.toLowerCase();
-    const refusal = `Cannot use the header "${redactedExcerpt(key)}"`;
-    if (!isToken(key)) return `${refusal}: its name must be one word of letters, digits and dashes`;
-    if (MANAGED_HEADERS.has(name)) return `${refusal}: fanout sets it, a job must not`;
-    if (seen.has(name)) return `${refusal}: it must be given once`;
-    if (typeof value !== 'string') return `${refusal}: its value must be a string`;
+    const refusal = `invalid header "${redactedExcerpt(key)}"`;
+    if (!isToken(key)) return `${refusal}: the name must be one word of letters, digits and dashes`;
+    if (MANAGED_HEADERS.has(name)) return `${refusal}: fanout sets it`;
+    if (seen.has(name)) return `${refusal}: must be given only once`;
+    if (typeof value !== 'string') return `${refusal}: the value must be a string`;
     if (!HEADER_VALUE.test(value)) {
-      return `${refusal}: its value must be latin1 text without control characters`;
+      return `${refusal}: the value must be latin1 text without control characters`;
     }
     seen.add(name);
   }
@@ -196,11 +222,11 @@ function checkSave({ save }: Fields): string | undefined {
   const reason = typeof save === 'string' ? fileNameFault(save) : undefined;
   return reason === undefined
     ? undefined
-    : `Cannot use "${redactedExcerpt(String(save))}" for "save": ${reason}`;
+    : `invalid value "${redactedExcerpt(String(save))}" for "save": ${reason}`;
 }
 
 function wrongType(key: string, value: unknown, requirement: string): string {
-  return `Cannot use ${describeType(value)} for "${key}": it must be ${requirement}`;
+  return `invalid "${key}": must be ${requirement}, not ${describeType(value)}`;
 }
 
 /** The type of a value in words, such as `an array`. */

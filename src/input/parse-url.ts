@@ -4,6 +4,16 @@ const WEB_URL = /^https?:/i;
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 const HOST_AND_PORT = /^[^\\/?#:@]+:\d+(?:[\\/?#]|$)/;
 
+/** Schemes of links that name nothing to fetch. */
+const OTHER_SCHEME = new RegExp(
+  '^(?:mailto|tel|sms|callto|sips?|xmpp|skype|whatsapp|facetime|geo|data|javascript|vbscript|about|blob|cid|mid|' +
+    'urn|magnet|news|intent|market|view-source|chrome|resource):',
+  'i',
+);
+
+// C0 controls. The URL standard removes some of them and escapes others, which would make another URL.
+const CONTROL = /[\0-\x1f]/;
+
 const MAX_URL_LENGTH = 2000;
 const MAX_EXCERPT_LENGTH = 100;
 
@@ -12,6 +22,8 @@ const MAX_EXCERPT_LENGTH = 100;
 // Anchored, and no two adjacent parts match the same characters, so matching takes linear time.
 const USER_INFO =
   /^((?:[^\\/?#@]*:)?[\\/]{2,}|https?:[\\/]+|)(?:[^\\/?#:]*:(?!\d*(?:[\\/?#]|$)).*@|[^\\/?#]*@)/is;
+// The end of text that was cut off within the part of a URL that may contain a password.
+const CUT_AUTHORITY = /((?:\\?\/){2})[^\\/?#"'\s]+$/;
 const JSON_SECRETS = /\b(?:headers?|body|authorization|cookie)\b.*$/is;
 
 export type Scheme = 'http' | 'https';
@@ -20,37 +32,46 @@ export type Scheme = 'http' | 'https';
 type ParsedUrl = { readonly url: string; readonly authorization?: string } | { readonly invalid: string };
 
 /**
- * Parses a trimmed `http:` or `https:` URL as the WHATWG URL standard does, with two exceptions: a tab or line break
- * within it, which the standard removes, and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
+ * Parses a trimmed `http:` or `https:` URL as the WHATWG URL standard does, with two exceptions: control characters
+ * within it and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
  */
 export function parseUrl(text: string, defaultScheme?: Scheme): ParsedUrl {
-  // Faster than a regular expression here, and this runs for each line.
-  if (text.includes('\t') || text.includes('\r') || text.includes('\n')) {
-    return refuse(text, 'it must hold no tab and no line break');
-  }
+  const control = CONTROL.exec(text)?.[0];
+  if (control !== undefined) return refuse(text, `must not contain ${describeControl(control)}`);
   const full = defaultScheme === undefined ? text : withScheme(text, defaultScheme);
   if (!WEB_URL.test(full)) {
     const hasScheme = full.includes('://') && SCHEME.test(full);
     return refuse(
       text,
-      hasScheme ? 'its scheme must be http or https' : 'it must start with http:// or https://',
+      hasScheme ? 'the scheme must be http or https' : 'must start with http:// or https://',
     );
   }
   let parsed: URL;
   try {
     parsed = new URL(full);
   } catch {
-    return refuse(text, 'its host must be a name or an address, and its port a number from 1 to 65535');
+    return refuse(text, 'the host must be a name or an address, and the port a number from 1 to 65535');
   }
   const { href } = parsed;
   if (href.endsWith(':0', href.indexOf('/', 8))) {
-    return refuse(text, 'nothing listens on port 0, the port must be a number from 1 to 65535');
+    return refuse(text, 'the port must be a number from 1 to 65535');
   }
   return href.includes('@') ? extractUserInfo(parsed) : { url: href };
 }
 
+/** Whether the text is a link that names nothing to fetch, such as `mailto:` or `javascript:`. */
+export function isOtherLink(text: string): boolean {
+  return OTHER_SCHEME.test(text);
+}
+
 function refuse(text: string, requirement: string): ParsedUrl {
-  return { invalid: `Cannot use "${redactedExcerpt(text)}" as a URL: ${requirement}` };
+  return { invalid: `invalid URL "${redactedExcerpt(text)}": ${requirement}` };
+}
+
+function describeControl(control: string): string {
+  if (control === '\t') return 'a tab (--column reads a column of a table)';
+  if (control === '\0') return 'NUL (--null reads a list that is separated by NUL characters)';
+  return control === '\n' || control === '\r' ? 'a line break' : 'control characters';
 }
 
 function withScheme(text: string, scheme: Scheme): string {
@@ -76,7 +97,7 @@ function percentDecode(text: string): string {
 
 /** The `url` of an invalid job: what was read as one printable word of 1 to 2000 characters, without passwords. */
 export function redactedUrl(text: string): string {
-  return redact(text, MAX_URL_LENGTH).replace(/\s/g, '%20').slice(0, MAX_URL_LENGTH) || '-';
+  return redact(text, MAX_URL_LENGTH).replace(/\s/g, encodeURIComponent).slice(0, MAX_URL_LENGTH) || '-';
 }
 
 /** The first 100 characters of what was read, for a message: printable and without passwords. */
@@ -86,13 +107,35 @@ export function redactedExcerpt(text: string): string {
 
 function redact(text: string, maxLength: number): string {
   // Cut again at the end, since an escape is longer than the character it replaces.
-  const start = printable(removeSecrets(text.trim()).replace(/[\t\n\r\v\f]/g, ' '), maxLength);
+  const start = printable(removeSecrets(text.trim()), maxLength);
   return start.length > maxLength ? `${start.slice(0, maxLength - 1)}…` : start;
 }
 
 function removeSecrets(text: string): string {
-  const start = text.startsWith('{') ? text.replace(JSON_SECRETS, '…') : text.replace(USER_INFO, '$1***@');
+  const start = text.startsWith('{') ? removeJsonSecrets(text) : maskUserInfo(text);
   // A line that is not a URL may contain one anywhere.
-  const pieces = start.split(/(["'\s])/);
-  return pieces.map((piece) => piece.replace(USER_INFO, '$1***@')).join('');
+  return start
+    .split(/(["'\s])/)
+    .map(maskUserInfo)
+    .join('');
+}
+
+function maskUserInfo(text: string): string {
+  return isOtherLink(text) ? text : text.replace(USER_INFO, '$1***@');
+}
+
+/** Also hides a password with quotes in it, and one that is cut off before its `@`. */
+function removeJsonSecrets(text: string): string {
+  const start = text.replace(JSON_SECRETS, '…');
+  const from = /(?:\\?\/){2}/.exec(start);
+  const end = start.lastIndexOf('@');
+  if (from !== null && end > from.index) {
+    return `${start.slice(0, from.index)}${from[0]}***${start.slice(end)}`;
+  }
+  return maskCutAuthority(start);
+}
+
+/** Hides a host at the end of text that was cut off: it may be the start of a password. */
+export function maskCutAuthority(text: string): string {
+  return text.replace(CUT_AUTHORITY, '$1***');
 }

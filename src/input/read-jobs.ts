@@ -14,12 +14,13 @@ import {
   type ParseOptions,
   parseJobInput,
   parseLine,
+  percentEncoded,
 } from './parse-job.ts';
-import { redactedExcerpt, redactedUrl } from './parse-url.ts';
+import { isOtherLink, maskCutAuthority, redactedExcerpt, redactedUrl } from './parse-url.ts';
 import { openFile, readChunks, untilAborted } from './read-stream.ts';
 
 export interface JobOptions extends ParseOptions {
-  /** Skip a job with the same method, URL, body and credentials as an earlier one. */
+  /** Skip a job with the same method, URL (fragment aside), body and credentials as an earlier one. */
   readonly unique?: boolean | undefined;
   /** The method of a job that has none, for `unique` only. Default: `GET`. */
   readonly defaultMethod?: string | undefined;
@@ -35,7 +36,7 @@ export interface ReadOptions extends JobOptions {
 /** What the library accepts as a job: a line (a URL, or a JSON job as text), a URL object, or a job as an object. */
 export type JobItem = string | URL | JobInput;
 
-/** Updated as jobs are taken: `read` counts all jobs, `skipped` the part of them that `unique` left out. */
+/** Updated as jobs are taken: `read` counts all jobs, `skipped` duplicates (`unique`) and links such as `mailto:`. */
 export interface InputCounts {
   read: number;
   skipped: number;
@@ -113,7 +114,7 @@ function isAsyncIterable(items: object | string): items is AsyncIterable<unknown
 function requireIterable(items: unknown): void {
   if (typeof items === 'object' && items !== null && Symbol.iterator in items) return;
   throw new UsageError(
-    `Cannot read URLs from ${describeType(items)}: they must come as a list, a generator or an asynchronous iterable`,
+    `cannot read URLs from ${describeType(items)}: must be an array, a generator or an async iterable`,
   );
 }
 
@@ -137,9 +138,10 @@ export async function countJobs(path: string, signal?: AbortSignal): Promise<num
 }
 
 function countJobLines(lines: readonly Line[]): number {
-  return lines.filter((line) =>
-    typeof line === 'string' ? jobText(line) !== undefined : !isComment(line.start),
-  ).length;
+  return lines.filter((line) => {
+    if (typeof line === 'string') return jobText(line) !== undefined;
+    return 'start' in line ? !isComment(line.start) : jobText(percentEncoded(line)) !== undefined;
+  }).length;
 }
 
 /** Creates the jobs of a run: numbers them over all inputs, counts them, and skips duplicates if `unique` is set. */
@@ -184,12 +186,19 @@ export class JobFactory {
   }
 
   #fromLine(line: Line, source: string, number: number): Job | undefined {
-    if (typeof line !== 'string') {
+    if (typeof line !== 'string' && 'start' in line) {
       return isComment(line.start) ? undefined : this.fromParsed(tooLong(line.start), source, number);
     }
-    const text = jobText(line);
+    const isRaw = typeof line !== 'string';
+    const text = jobText(isRaw ? percentEncoded(line) : line);
     if (text === undefined) return undefined;
-    return this.fromParsed(parseLine(text, this.#options), source, number);
+    if (isOtherLink(text)) {
+      this.#counts.read++;
+      this.#counts.skipped++;
+      return undefined;
+    }
+    const parsed = isRaw && text.startsWith('{') ? notUtf8(text) : parseLine(text, this.#options);
+    return this.fromParsed(parsed, source, number);
   }
 
   #fromItem(item: unknown, number: number): Job | undefined {
@@ -200,9 +209,11 @@ export class JobFactory {
   }
 
   // `url` has no user info any more, but `//a:1@host/` and `//b:2@host/` are different jobs. Only the last part of the key
-  // can contain a line break.
+  // can contain a line break. A fragment is not sent.
   #key({ method, url, headers, body }: ParsedJob): string {
-    const request = `${method ?? this.#options.defaultMethod ?? 'GET'}\n${url}`;
+    const fragment = url.indexOf('#');
+    const address = fragment === -1 ? url : url.slice(0, fragment);
+    const request = `${method ?? this.#options.defaultMethod ?? 'GET'}\n${address}`;
     const authorization = headers?.authorization;
     if (authorization === undefined && body === undefined) return request;
     return `${request}\n${authorization ?? ''}\n${body ?? ''}`;
@@ -210,15 +221,20 @@ export class JobFactory {
 }
 
 function tooLong(start: string): ParsedJob {
+  const text = maskCutAuthority(start);
   return {
-    url: redactedUrl(start),
-    invalid: `Cannot read the line "${redactedExcerpt(start)}": it is over 1 MiB long, a line must be 1 MiB at most`,
+    url: redactedUrl(text),
+    invalid: `invalid line "${redactedExcerpt(text)}": must not be longer than 1 MiB`,
   };
+}
+
+function notUtf8(text: string): ParsedJob {
+  return { url: redactedUrl(text), invalid: `invalid job "${redactedExcerpt(text)}": must be UTF-8` };
 }
 
 function wrongItem(item: unknown): ParsedJob {
   return {
     url: '-',
-    invalid: `Cannot use ${describeType(item)} as a job: it must be a URL or an object with a "url"`,
+    invalid: `invalid job: must be a URL or an object with "url", not ${describeType(item)}`,
   };
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Result } from '../model/result.ts';
 import { decodeLine, type ShardSegment } from '../model/result-line.ts';
-import { type Line, LineSplitter } from './line-splitter.ts';
+import { type Line, LineSplitter, type LongLine, type RawLine } from './line-splitter.ts';
 import { readChunks } from './read-stream.ts';
 
 /** The longest record that is read, in bytes: it may contain a whole body. */
@@ -32,10 +32,14 @@ export async function* readRecords(
   const decode = (line: Line): (Result | ShardSegment | InvalidRecord)[] => {
     number += 1;
     if (typeof line === 'string' && line.trim() === '') return [];
-    const record = typeof line === 'string' ? decodeLine(line) : { broken: 'it is too long' };
+    const record = typeof line === 'string' ? decodeLine(line) : { broken: unreadable(line) };
     return ['broken' in record ? { source, line: number, broken: record.broken } : record];
   };
   for await (const chunk of readChunks(stream, source, signal)) yield splitter.push(chunk).flatMap(decode);
   // After an abort the rest of the last line may be missing.
   if (!signal?.aborted) yield splitter.end().flatMap(decode);
+}
+
+function unreadable(line: LongLine | RawLine): string {
+  return 'bytes' in line ? 'it is not UTF-8' : 'it is too long';
 }

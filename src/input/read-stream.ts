@@ -1,7 +1,7 @@
 import { close, constants, createReadStream, open } from 'node:fs';
 import { Socket } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
-import { promisify } from 'node:util';
+import { promisify, TextDecoder } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '../model/errors.ts';
 import { quotedInputName, statInputFile, toInputError } from './input.ts';
@@ -49,7 +49,8 @@ async function openPipe(path: string, signal?: AbortSignal): Promise<Readable> {
 type Chunks = AsyncGenerator<Buffer, void, undefined>;
 
 /**
- * Yields the bytes of an input, unpacked if they start as gzip does (several members in a row are one file).
+ * Yields the bytes of an input, unpacked if they start as gzip does (several members in a row are one file), and as UTF-8 if
+ * they start with a byte-order mark of UTF-16.
  * - Ends early, without an error, when the signal is aborted, even while it waits for bytes.
  * - Always destroys the source at the end, so that no file stays open and nothing keeps the process alive.
  * - Throws an `InputError` that names the input if it cannot be read or unpacked.
@@ -68,9 +69,16 @@ export async function* readChunks(
     if (signal?.aborted) return;
     const chunks = source[Symbol.asyncIterator]();
     const head = await readMagicBytes(chunks);
-    refuseOtherFormats(head, name, mustBeGzip);
     const all = prepend(head, chunks);
-    yield* isGzip(head) ? gunzip(all) : all;
+    if (isGzip(head)) {
+      const unpacked = gunzip(all);
+      const start = await readMagicBytes(unpacked);
+      yield* toUtf8(start, prepend(start, unpacked));
+    } else if (mustBeGzip) {
+      throw new InputError(`cannot unpack ${quotedInputName(name)}: it is not a gzip file`);
+    } else {
+      yield* toUtf8(head, all);
+    }
   } catch (error) {
     // After an abort, errors are ignored: a source that is destroyed while it is read reports a premature close.
     if (!signal?.aborted) throw toInputError(name, error);
@@ -91,15 +99,17 @@ async function readMagicBytes(chunks: AsyncIterator<Buffer | string>): Promise<B
   return head;
 }
 
-function refuseOtherFormats(head: Buffer, name: string, mustBeGzip: boolean): void {
-  if (mustBeGzip && !isGzip(head)) {
-    throw new InputError(
-      `Cannot unpack ${quotedInputName(name)}: it does not start as gzip data does; it must be a gzip file`,
-    );
-  }
-  if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff)) {
-    throw new InputError(`Cannot read ${quotedInputName(name)}: it is UTF-16; it must be UTF-8`);
-  }
+/** Decodes UTF-16, which a byte-order mark in `head` shows. */
+function toUtf8(head: Buffer, chunks: Chunks): Chunks {
+  if (head[0] === 0xff && head[1] === 0xfe) return decodeUtf16(chunks, 'utf-16le');
+  if (head[0] === 0xfe && head[1] === 0xff) return decodeUtf16(chunks, 'utf-16be');
+  return chunks;
+}
+
+async function* decodeUtf16(chunks: Chunks, encoding: 'utf-16le' | 'utf-16be'): Chunks {
+  const decoder = new TextDecoder(encoding, { fatal: true });
+  for await (const chunk of chunks) yield Buffer.from(decoder.decode(chunk, { stream: true }));
+  yield Buffer.from(decoder.decode());
 }
 
 function isGzip(head: Buffer): boolean {

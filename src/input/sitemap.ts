@@ -6,7 +6,8 @@ import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
 import { KeySet } from './hash-set.ts';
 import { type Input, inputName, quotedInputName } from './input.ts';
-import { parseLine } from './parse-job.ts';
+import { type ParsedJob, type ParseOptions, parseLine } from './parse-job.ts';
+import { redactedExcerpt, redactedUrl } from './parse-url.ts';
 import { type InputCounts, JobFactory, type ReadOptions } from './read-jobs.ts';
 import { openFile, readChunks } from './read-stream.ts';
 
@@ -97,7 +98,7 @@ class SitemapReader {
 
   *#pageJobs(entries: readonly SitemapEntry[], name: string): Generator<Job, void, undefined> {
     for (const { loc, line } of entries) {
-      const job = this.#factory.fromParsed(parseLine(loc, this.#options), name, line);
+      const job = this.#factory.fromParsed(parseLoc(loc, this.#options), name, line);
       if (job !== undefined) yield job;
     }
   }
@@ -105,9 +106,10 @@ class SitemapReader {
   /** Yields the jobs of a sitemap that an index names, unless it was read before. */
   async *#readLinked({ loc, line }: SitemapEntry, name: string, depth: number): Batches {
     if (!this.#visited.add(loc)) return;
-    const { url, invalid } = parseLine(loc, this.#options);
+    const { url, invalid } = parseLoc(loc, this.#options);
     try {
-      if (depth === MAX_DEPTH) throw new InputError(`it stands ${MAX_DEPTH} levels deep in sitemap indexes`);
+      if (depth === MAX_DEPTH)
+        throw new InputError(`sitemap indexes are nested more than ${MAX_DEPTH} levels deep`);
       if (invalid !== undefined) throw new InputError(invalid);
       const document = Readable.from([await this.#options.fetchDocument(url)]);
       yield* this.read(url, readChunks(document, url, this.#options.signal, false), depth + 1);
@@ -117,6 +119,12 @@ class SitemapReader {
       if (job !== undefined) yield [job];
     }
   }
+}
+
+/** A `<loc>` as a job. One that was not UTF-8 is invalid, since the bytes that were replaced are lost. */
+function parseLoc(loc: string, options: ParseOptions): ParsedJob {
+  if (!loc.includes('\ufffd')) return parseLine(loc, options);
+  return { url: redactedUrl(loc), invalid: `invalid URL "${redactedExcerpt(loc)}": must be UTF-8` };
 }
 
 /** Groups adjacent entries of the same kind. */
@@ -186,7 +194,7 @@ class SitemapParser {
 
   #openElement(name: string): void {
     if (this.#path.length === 0 && !ROOTS.has(name)) {
-      throw this.#error(`it begins with <${printable(name, 50)}>`);
+      throw this.#error(`the root element is <${printable(name, 50)}>, not <urlset> or <sitemapindex>`);
     }
     this.#hasRoot = true;
     this.#path.push(name);
@@ -195,7 +203,7 @@ class SitemapParser {
 
   #addText(text: string): void {
     if (this.#path.at(-1) !== 'loc') return;
-    if (this.#loc.length + text.length > MAX_LOC_LENGTH) throw this.#error('a <loc> is over 1 MiB long');
+    if (this.#loc.length + text.length > MAX_LOC_LENGTH) throw this.#error('a <loc> is longer than 1 MiB');
     this.#loc += text;
   }
 
@@ -208,9 +216,8 @@ class SitemapParser {
   }
 
   #error(reason: string): InputError {
-    const requirement = this.#hasRoot ? '' : '; it must be the XML of a <urlset> or <sitemapindex>';
     return new InputError(
-      `Cannot read ${quotedInputName(this.#name)} as a sitemap: ${printable(reason)} (line ${this.#parser.line + 1})${requirement}`,
+      `cannot read ${quotedInputName(this.#name)} as a sitemap: ${printable(reason)} (line ${this.#parser.line + 1})`,
     );
   }
 }

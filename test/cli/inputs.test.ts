@@ -49,7 +49,7 @@ test('a broken .gz is exit code 2, after what could be read was fetched', async 
   expect(await runInProcess(['fetch', file])).toMatchObject({
     code: 2,
     stdout: '',
-    stderr: expect.stringMatching(/^fanout: Cannot unpack .*urls\.gz/m),
+    stderr: expect.stringMatching(/^\w+: cannot unpack .*urls\.gz/m),
   });
 });
 

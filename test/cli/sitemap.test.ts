@@ -56,7 +56,7 @@ describe('--sitemap', () => {
       1,
       [
         expect.stringContaining('which --deny-private refuses'),
-        expect.stringContaining('its scheme must be http or https'),
+        expect.stringContaining('the scheme must be http or https'),
       ],
     ]);
     expect(site.requests).toEqual([]);
@@ -74,7 +74,7 @@ describe('--sitemap', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/^FAIL {2}connect {2}http:\/\/127\.0\.0\.1:1\/ /m);
     expect(stdout).toMatch(
-      /^FAIL {2}invalid {2}http:\S+\/gone\.xml .*Cannot read \S+\/gone\.xml: Not Found$/m,
+      /^FAIL {2}invalid {2}http:\S+\/gone\.xml .*cannot read \S+\/gone\.xml: Not Found$/m,
     );
   });
 

@@ -67,8 +67,25 @@ describe('LineSplitter', () => {
     expect(lines(many.join('\n'), 64)).toEqual(many);
   });
 
-  it('decodes bytes that are not UTF-8 as U+FFFD', () => {
-    expect(linesOf([Buffer.from([0x61, 0xff, 0x62, 0x0a])])).toEqual(['a\ufffdb']);
+  it('returns the bytes of a line that is not UTF-8, and the text of the lines around it', () => {
+    const list = Buffer.concat([
+      Buffer.from('\ufeffä\nx'),
+      Buffer.from([0xff]),
+      Buffer.from('\r\n\ufffd\n'),
+      Buffer.from([0xe9]),
+    ]);
+    expect(linesOf([list])).toEqual([
+      'ä',
+      { bytes: Buffer.from('x\xff', 'latin1') },
+      '\ufffd',
+      { bytes: Buffer.from([0xe9]) },
+    ]);
+  });
+
+  it('splits at NUL characters instead', () => {
+    const splitter = new LineSplitter(undefined, '\0');
+    expect(splitter.push(Buffer.from('a\0b\nc\0d'))).toEqual(['a', 'b\nc']);
+    expect(splitter.end()).toEqual(['d']);
   });
 
   it('copies what it keeps, so that a chunk may be reused', () => {

@@ -23,7 +23,7 @@ function check(fields: ParsedJob): void {
     ]);
     return;
   }
-  expect(invalid).toMatch(/^Cannot (use|read) .+/);
+  expect(invalid).toMatch(/^(invalid|unknown key) .+/);
   expect(invalid).not.toMatch(UNPRINTABLE);
   expect(url).toMatch(/^\S{1,2000}$/);
   expect(url).not.toMatch(UNPRINTABLE);

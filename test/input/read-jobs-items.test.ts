@@ -80,18 +80,18 @@ describe('readItems()', () => {
 
   it('makes one invalid job of a string with several lines', async () => {
     expect(await jobsOf(['http://a/\nhttp://b/'])).toMatchObject([
-      { url: 'http://a/%20http://b/', invalid: expect.any(String) },
+      { url: 'http://a/\\u{a}http://b/', invalid: expect.any(String) },
     ]);
   });
 
   it.each([
-    [null, 'Cannot use null as a job'],
-    [undefined, 'Cannot use undefined as a job'],
-    [7, 'Cannot use a number as a job'],
-    [['http://a/'], 'Cannot use an array as a job'],
-    [() => 'http://a/', 'Cannot use a function as a job'],
-    [{}, 'Cannot use an object as a job: it must have a "url"'],
-    [{ url: 'http://a/', retries: 1 }, 'Cannot use the key "retries"'],
+    [null, 'invalid job: must be a URL or an object with "url", not null'],
+    [undefined, 'invalid job: must be a URL or an object with "url", not undefined'],
+    [7, 'not a number'],
+    [['http://a/'], 'not an array'],
+    [() => 'http://a/', 'not a function'],
+    [{}, 'invalid job: "url" is missing'],
+    [{ url: 'http://a/', retries: 1 }, 'unknown key "retries"'],
   ])('makes an invalid job of the item %j', async (item, reason) => {
     const found = await jobsOf(anything([item, 'http://b/']));
     expect(found).toMatchObject([
@@ -105,7 +105,7 @@ describe('readItems()', () => {
     async (list) => {
       const reading = jobsOf(anything(list));
       await expect(reading).rejects.toThrow(UsageError);
-      await expect(reading).rejects.toThrow('they must come as a list');
+      await expect(reading).rejects.toThrow('must be an array, a generator or an async iterable');
     },
   );
 });

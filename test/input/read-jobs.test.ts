@@ -98,14 +98,14 @@ describe('readJobs()', () => {
         source: '-',
         line: 1,
         url: expect.stringMatching(/^http:\/\/\*\*\*@a\/x{1981}/),
-        invalid: expect.stringContaining('it is over 1 MiB long'),
+        invalid: expect.stringContaining('must not be longer than 1 MiB'),
       },
       {
         index: 1,
         source: '-',
         line: 2,
         url: '{"url":"http://b/","…',
-        invalid: expect.stringContaining('it is over 1 MiB long'),
+        invalid: expect.stringContaining('must not be longer than 1 MiB'),
       },
       { index: 2, source: '-', line: 3, url: 'http://c/' },
     ]);
@@ -121,6 +121,45 @@ describe('readJobs()', () => {
     expect(await readText(`  #${'x'.repeat(1024 * 1024)}\nhttp://a/`)).toEqual([
       { index: 0, source: '-', line: 2, url: 'http://a/' },
     ]);
+  });
+
+  it('percent-encodes the bytes of a line that is not UTF-8 as they are', async () => {
+    const list = Buffer.from(
+      'http://h/caf\xe9?\xc3\xa0\nhttp://h/\xa0\n# \xe9\nhttp://h/ # \xe9\n',
+      'latin1',
+    );
+    const jobs = await jobsOf(readJobs([STDIN], { stdin: Readable.from([list]) }, newCounts()));
+    expect(jobs.map(({ url, line }) => [url, line])).toEqual([
+      ['http://h/caf%E9?%C3%A0', 1],
+      ['http://h/%A0', 2],
+      ['http://h/', 4],
+    ]);
+  });
+
+  it.each([
+    ['a JSON job', '{"url":"http://h/","body":"\xe9"}', 'must be UTF-8'],
+    ['a host', 'http://caf\xe9.example/', 'the host must be'],
+  ])('makes an invalid job of %s that is not UTF-8', async (_, line, reason) => {
+    const stdin = Readable.from([Buffer.from(line, 'latin1')]);
+    const [job] = await jobsOf(readJobs([STDIN], { stdin }, newCounts()));
+    expect(job?.invalid).toContain(reason);
+  });
+
+  it('skips and counts links that name nothing to fetch', async () => {
+    const counts = newCounts();
+    const links = ['mailto:a@b.example', 'TEL:+49-30-1', 'data:text/plain,x', '<javascript:void(0)>'];
+    const jobs = await readText([...links, 'http://a/', 'htp://b/', 'ftp://c/'].join('\n'), {}, counts);
+    expect(jobs.map(({ url, invalid }) => [url, invalid === undefined])).toEqual([
+      ['http://a/', true],
+      ['htp://b/', false],
+      ['ftp://c/', false],
+    ]);
+    expect(counts).toEqual({ read: 7, skipped: 4 });
+  });
+
+  it('does not read a tab in a URL as a part of it', async () => {
+    const [job] = await readText('http://a/b\tc');
+    expect(job).toMatchObject({ url: 'http://a/b\\u{9}c', invalid: expect.stringContaining('a tab') });
   });
 
   it('prepends the default scheme to URLs without a scheme', async () => {
@@ -144,7 +183,7 @@ describe('readJobs()', () => {
     await writeFile(join(dir, 'a.gz'), gzipSync('http://a/\n').subarray(0, 15));
     await expect(
       jobsOf(readJobs([fileInput(join(dir, 'a.gz'))], { stdin: Readable.from([]) }, newCounts())),
-    ).rejects.toThrow(`Cannot unpack "${join(dir, 'a.gz')}"`);
+    ).rejects.toThrow(`cannot unpack "${join(dir, 'a.gz')}"`);
   });
 });
 
@@ -266,6 +305,10 @@ describe('readJobs() with unique', () => {
 
   it('skips a URL that is the same after parsing', async () => {
     expect(await lines(['http://a', 'HTTP://A:80/', '{"url":"http://a/./"}', 'http://a/x'])).toEqual([1, 4]);
+  });
+
+  it('skips a URL that differs in its fragment only', async () => {
+    expect(await lines(['http://a/#b', 'http://a/#c', 'http://a/?#', 'http://a/'])).toEqual([1, 3]);
   });
 
   it('skips across inputs', async () => {

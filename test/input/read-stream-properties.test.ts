@@ -21,10 +21,11 @@ test('readChunks() yields any bytes unchanged, unpacks them if they are gzip, or
         for await (const chunk of readChunks(Readable.from(pieces), 'urls.txt')) out.push(chunk);
       } catch (error) {
         expect(error).toBeInstanceOf(InputError);
-        expect(String(error)).toMatch(/^InputError: Cannot (read|unpack) "urls.txt": /);
+        expect(String(error)).toMatch(/^InputError: cannot (read|unpack) "urls.txt": /);
         return;
       }
-      if (given[0] !== 0x1f || given[1] !== 0x8b) expect(Buffer.concat(out)).toEqual(given);
+      const isUtf16 = given[0] === 0xff || given[0] === 0xfe;
+      if (!isUtf16 && (given[0] !== 0x1f || given[1] !== 0x8b)) expect(Buffer.concat(out)).toEqual(given);
     }),
     runs(60),
   );

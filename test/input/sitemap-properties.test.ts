@@ -48,7 +48,7 @@ test('a sitemap that is damaged anywhere yields URLs, or one printable message',
     fc.asyncProperty(sitemap, edits, cuts, async ({ text }, changes, places) => {
       const found = await entriesOf(cutAnyhow(edited(Buffer.from(text), changes), places));
       if (typeof found !== 'string') return;
-      expect(found).toMatch(/^Cannot read "sitemap.xml" as a sitemap: ./);
+      expect(found).toMatch(/^cannot read "sitemap.xml" as a sitemap: ./);
       expect(found).not.toMatch(UNPRINTABLE);
     }),
     runs(80),

@@ -36,7 +36,7 @@ async function read({ stdin = '', cut = 1e9, web = {}, unique = false }: Setup, 
   const fetchDocument = async (url: string) => {
     fetched.push(url);
     const document = web[url];
-    if (document === undefined) throw new InputError(`Cannot read ${url}: 404 Not Found`);
+    if (document === undefined) throw new InputError(`cannot read ${url}: 404 Not Found`);
     return Buffer.from(document);
   };
   const counts = { read: 0, skipped: 0 };
@@ -64,6 +64,15 @@ describe('readSitemaps()', () => {
       '<s:urlset><s:url><s:loc><![CDATA[http://h/1?a&b]]></s:loc><image:image><image:loc>http://h/i.png</image:loc>' +
       '</image:image><s:lastmod>2026-01-01</s:lastmod></s:url></s:urlset>';
     expect((await read({ stdin })).urls).toEqual(['http://h/1?a&b']);
+  });
+
+  it('makes an invalid job of a <loc> that is not UTF-8', async () => {
+    const stdin = Buffer.from(sitemap('http://h/\xe9', 'http://h/2'), 'latin1');
+    const { jobs } = await read({ stdin });
+    expect(jobs.map(({ url, invalid }) => [url, invalid])).toEqual([
+      ['http://h/\ufffd', 'invalid URL "http://h/\ufffd": must be UTF-8'],
+      ['http://h/2', undefined],
+    ]);
   });
 
   it('unpacks gzip, whatever its name', async () => {
@@ -94,9 +103,9 @@ describe('readSitemaps()', () => {
     const stdin = index('http://h/a.xml', 'ftp://h/x', 'http://h/c.xml', 'http://h/b.xml');
     const { jobs } = await read({ stdin, web });
     expect(jobs.map(({ url, invalid }) => [url, invalid])).toEqual([
-      ['http://h/a.xml', 'Cannot read http://h/a.xml: 404 Not Found'],
+      ['http://h/a.xml', 'cannot read http://h/a.xml: 404 Not Found'],
       ['ftp://h/x', expect.stringContaining('http')],
-      ['http://h/c.xml', expect.stringContaining('it begins with <html>')],
+      ['http://h/c.xml', expect.stringContaining('the root element is <html>')],
       ['http://h/2', undefined],
     ]);
   });
@@ -106,7 +115,9 @@ describe('readSitemaps()', () => {
       [1, 2, 3, 4, 5].map((level) => [`http://h/${level}.xml`, index(`http://h/${level + 1}.xml`)]),
     );
     const { jobs, fetched } = await read({ web }, 'http://h/1.xml');
-    expect(jobs.map(({ invalid }) => invalid)).toEqual([expect.stringContaining('3 levels deep')]);
+    expect(jobs.map(({ invalid }) => invalid)).toEqual([
+      expect.stringContaining('nested more than 3 levels deep'),
+    ]);
     expect(fetched).toHaveLength(3);
   });
 
@@ -121,16 +132,12 @@ describe('readSitemaps()', () => {
   });
 
   it.each([
-    [
-      'a list of URLs',
-      'http://h/1\nhttp://h/2\n',
-      /as a sitemap: .*line 1\); it must be the XML of a <urlset> or <sitemapindex>$/,
-    ],
+    ['a list of URLs', 'http://h/1\nhttp://h/2\n', /^cannot read standard input as a sitemap: .*\(line 1\)$/],
     ['an empty document', '', /as a sitemap/],
     [
       'an HTML page',
       '<!doctype html><html>',
-      /it begins with <html> \(line 1\); it must be the XML of a <urlset>/,
+      /the root element is <html>, not <urlset> or <sitemapindex> \(line 1\)$/,
     ],
     ['a document that is cut off', sitemap('http://h/1').slice(0, -20), /as a sitemap/],
     [
@@ -138,7 +145,7 @@ describe('readSitemaps()', () => {
       '<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><urlset><url><loc>&b;</loc></url></urlset>',
       /as a sitemap: Invalid character entity/,
     ],
-    ['a long <loc>', sitemap(`http://h/${'x'.repeat(2 ** 21)}`), /over 1 MiB/],
+    ['a long <loc>', sitemap(`http://h/${'x'.repeat(2 ** 21)}`), /longer than 1 MiB/],
   ])('refuses %s', async (_, stdin, message) => {
     await expect(read({ stdin })).rejects.toThrow(message);
     await expect(read({ stdin })).rejects.toBeInstanceOf(InputError);
@@ -146,7 +153,7 @@ describe('readSitemaps()', () => {
 
   it('refuses an input that cannot be fetched', async () => {
     await expect(read({}, 'http://h/none.xml')).rejects.toThrow(
-      'Cannot read http://h/none.xml: 404 Not Found',
+      'cannot read http://h/none.xml: 404 Not Found',
     );
   });
 });
