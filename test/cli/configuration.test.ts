@@ -72,7 +72,7 @@ describe('--dry-run', () => {
     });
     expect([code, JSON.parse(stdout.split('\n')[0] ?? '')]).toMatchObject([
       1,
-      { url: 'nonsense', invalid: expect.stringMatching(/as a URL/) },
+      { url: 'nonsense', invalid: expect.stringMatching(/invalid URL/) },
     ]);
   });
 

@@ -67,7 +67,7 @@ describe('wrong usage: 2, with nothing on standard output', () => {
       /there is no such option, did you mean --concurrency\?/,
     ],
     ['a missing file', ['fetch', 'not-there.txt'], /: cannot read "not-there\.txt": no such file/],
-    ['an empty list', ['fetch'], /^fanout: Cannot find any URL in the input: .*--allow-empty/m],
+    ['an empty list', ['fetch'], /^\w+: no URLs in the input \(use --allow-empty to permit this\)$/m],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
     expect([code, stdout]).toEqual([2, '']);
@@ -115,7 +115,7 @@ describe('wrong usage: 2, with nothing on standard output', () => {
     expect(hasPty, '`script` of util-linux provides the terminal').toBe(true);
     const { code, stdout } = await startPty(['fetch']).done;
     expect(code).toBe(2);
-    expect(stdout).toContain('Cannot read URLs from a terminal: name a file, as in "fanout fetch urls.txt"');
+    expect(stdout).toContain('no input: name a file or a URL');
   });
 });
 
