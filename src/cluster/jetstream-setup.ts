@@ -34,8 +34,8 @@ export interface BrokerRun {
 }
 
 /**
- * The server's own limits are this many times ours, which the sender keeps: see "Bounds" in
- * docs/distributed-details.md.
+ * The server's own limits are this many times ours, which the sender keeps: nats-server 2.9 drops unfinished jobs when it
+ * is killed at its own limit.
  */
 const SERVER_LIMIT_FACTOR = 20;
 

@@ -28,6 +28,7 @@ beforeAll(async () => {
   await shell('fanout fetch urls.txt --json -o results.jsonl');
   for (const name of RECORDS) await copyFile(join(cwd, 'results.jsonl'), join(cwd, `${name}.jsonl`));
   await mkdir(join(cwd, '.config/fish/completions'), { recursive: true });
+  await writeFile(join(cwd, 'items.jsonl'), '{"name":"x"}\n');
   const sitemap = `<urlset><url><loc>${origin.url}/ok</loc></url></urlset>`;
   await writeFile(join(cwd, 'sitemap.xml'), sitemap);
 });
@@ -42,6 +43,13 @@ async function shell(command: string): Promise<{ readonly code: number | null; r
   return startProcess('bash', ['-o', 'pipefail', '-c', command], { cwd, env }).done;
 }
 
+/** Replaces the hosts of a command by the test origin, and the sitemap by a file. */
+function toLocal(command: string): string {
+  return command
+    .replace('https://example.com/sitemap.xml', 'sitemap.xml')
+    .replaceAll(/https:\/\/[\w.]*\bexample\.(?:com|org)\//g, `${origin.url}/`);
+}
+
 describe('the commands of the documentation', () => {
   it('are found', () => {
     expect(COMMANDS.length).toBeGreaterThan(20);
@@ -49,7 +57,7 @@ describe('the commands of the documentation', () => {
   });
 
   it.each(COMMANDS)('%s', async (command) => {
-    const { code, stderr } = await shell(command.replace('https://example.com/sitemap.xml', 'sitemap.xml'));
+    const { code, stderr } = await shell(toLocal(command));
     // 1 means that a URL failed.
     expect(stderr).not.toContain('fanout: ');
     expect([0, 1]).toContain(code);

@@ -1,7 +1,7 @@
 import type { Page } from './pages.ts';
 
 /** Commands that need a broker or zsh; other tests cover them. */
-const ELSEWHERE = /\bfanout (feed|work|collect|status|dead|purge|completion zsh)\b|--broker\b/;
+const ELSEWHERE = /\bfanout (cluster|completion zsh)\b/;
 
 /** Returns the commands of the shell blocks of a page, one per line, without the remarks behind them. */
 export function commandsOf({ text }: Page): readonly string[] {

@@ -35,7 +35,7 @@ describe.each(PAGES)('$path', (page) => {
   });
 
   it('uses only flags that the commands have', () => {
-    const commands = [...page.text.matchAll(/\bfanout ([a-z]+)\b([^`|\n]*)/g)];
+    const commands = [...page.text.matchAll(/\bfanout ((?:cluster )?[a-z]+)\b([^`|\n]*)/g)];
     const wrong = commands.flatMap(([, name = '', rest = '']) =>
       [...rest.matchAll(/(?<![\w-])--[a-z][\w-]*/g)]
         .filter(([flag]) => FLAGS.get(name)?.has(flag) === false)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /*
- * Mutation testing of one of the folders that only decide, see docs/testing.md:
+ * Mutation testing of one of the folders that only decide, see CONTRIBUTING.md:
  *
  *     FOLDER=core npx --package @stryker-mutator/core@9.6.1 stryker run test/mutation/stryker.config.mjs
  */
