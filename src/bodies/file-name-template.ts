@@ -1,17 +1,22 @@
 import type { Job, NameField, NamePart, NameTemplate } from '../model/job.ts';
 import { MAX_FILE_NAME_BYTES, MAX_NAME_BYTES } from '../model/safe-name.ts';
+import { extensionForType } from './file-extension.ts';
 import {
   bodyKey,
   directoryName,
   fitsFileName,
   HASH_MARK,
-  hasBodySuffix,
   hashKey,
   insertMark,
+  looksTyped,
   NameFields,
   type NameText,
+  NO_RESPONSE,
   pathDirectoryName,
-  pathFileName,
+  type ResponseFields,
+  TYPE_MARK,
+  UNKNOWN_EXTENSION,
+  urlExtension,
 } from './file-name.ts';
 
 /** Fields whose values have the same length in each name. */
@@ -40,22 +45,40 @@ export class FileNamer {
     this.#defaultMethod = options.defaultMethod;
   }
 
-  /** @param status of the response, for templates with `{status}` */
-  fileNameFor(job: Job, status: number): string {
+  /** The name for the body of a response. */
+  fileNameFor(job: Job, status: number, contentType: string | readonly string[] | undefined): string {
+    return this.#nameFor(job, { status: String(status), extension: extensionForType(contentType) });
+  }
+
+  /** The name of the file that holds the start of a body. The same for each response, so that it is known before the request. */
+  partialNameFor(job: Job): string {
+    return this.#nameFor(job, { status: '0', extension: undefined });
+  }
+
+  /** The name before there is a response, with `{status}` and `{ext}` for what depends on it. */
+  previewFor(job: Job): string {
+    return this.#nameFor(job, NO_RESPONSE);
+  }
+
+  #nameFor(job: Job, response: ResponseFields): string {
     if (job.save !== undefined) return job.save;
     const key = bodyKey(job, this.#defaultMethod);
-    const draft = fillTemplate(this.#shape, new NameFields(job, status, key));
-    const { directories, file, isExact, isTruncated } = draft;
+    const draft = fillTemplate(this.#shape, new NameFields(job, response, key));
+    const { directories, file, suffix, isExact, isTruncated } = draft;
     const { uniqueness } = this.#shape;
     const isUnique = uniqueness === 'job' || (uniqueness === 'url' && isExact && isPlainUrl(job.url, key));
-    const isUnmarked = !isTruncated && fitsFileName(file) && !HASH_MARK.test(file);
-    return directories + (isUnique && isUnmarked ? file : insertMark(file, `~${hashKey(key)}`));
+    const isTyped = uniqueness === 'url' && suffix !== '' && suffix !== UNKNOWN_SUFFIX;
+    const name = file + (isTyped ? TYPE_MARK : '') + suffix;
+    const isUnmarked = !isTruncated && fitsFileName(name) && !HASH_MARK.test(name);
+    return directories + (isUnique && isUnmarked ? name : insertMark(file + suffix, `~${hashKey(key)}`));
   }
 }
 
-/** Whether the key of a body is a URL that consists of an origin and a path. */
+const UNKNOWN_SUFFIX = `.${UNKNOWN_EXTENSION}`;
+
+/** Whether the key of a body is a URL without a fragment. */
 function isPlainUrl(url: string, key: string): boolean {
-  return key === url && !url.includes('?') && !url.includes('#');
+  return key === url && !url.includes('#');
 }
 
 /** A name while its parts are added. */
@@ -63,6 +86,8 @@ class NameDraft {
   /** Each with a `/` at its end. */
   directories = '';
   file = '';
+  /** The extension that the file needs, with its dot. */
+  suffix = '';
   /** Whether each part shows its whole value, unless it is truncated. */
   isExact = true;
   isTruncated = false;
@@ -90,10 +115,17 @@ function fillTemplate(shape: TemplateShape, fields: NameFields): NameDraft {
     const text = fields.fill(part);
     draft.addDirectory(text, pathDirectoryName(text.text));
   }
-  const { text, isExact } = fields.fill(shape.file);
-  draft.file = shape.hasPath ? pathFileName(text) : text;
-  draft.isExact &&= isExact && !(shape.hasPath && hasBodySuffix(text));
+  const { text, extension, isExact } = shape.isPathFile
+    ? fields.pathFile()
+    : withExtension(fields.fill(shape.file));
+  draft.file = text;
+  if (shape.hasPath && extension === '') draft.suffix = `.${fields.responseExtension ?? UNKNOWN_EXTENSION}`;
+  draft.isExact &&= isExact && !(shape.hasPath && looksTyped(text));
   return draft;
+}
+
+function withExtension(name: NameText) {
+  return { ...name, extension: urlExtension(name.text) };
 }
 
 /** A template split into the parts of a name. */
@@ -104,6 +136,8 @@ interface TemplateShape {
   /** Directories after those of the path. */
   readonly trailing: readonly NameTemplate[];
   readonly file: NameTemplate;
+  /** Whether the file is the last segment of the path and nothing else, so that the query is added to it. */
+  readonly isPathFile: boolean;
   /** What its names always distinguish: every two jobs, every two plain URLs, or neither. */
   readonly uniqueness: 'job' | 'url' | 'none';
 }
@@ -118,7 +152,8 @@ function toShape(template: NameTemplate): TemplateShape {
   if (hasPath && leading.at(-1)?.length === 0) leading.pop();
   const uniqueness = uniquenessOf(template, [...leading, ...fromPath]);
   const file = (hasPath ? fromPath : leading).pop() ?? [];
-  return { leading, hasPath, trailing: fromPath, file, uniqueness };
+  const isPathFile = hasPath && fromPath.length === 0 && file.length === 1 && !hasField(template, 'query');
+  return { leading, hasPath, trailing: fromPath, file, isPathFile, uniqueness };
 }
 
 function splitParts(template: NameTemplate): NamePart[][] {
@@ -135,13 +170,15 @@ function splitParts(template: NameTemplate): NamePart[][] {
   return parts;
 }
 
+function hasField(part: NameTemplate, field: NameField): boolean {
+  return part.some((piece) => 'field' in piece && piece.field === field);
+}
+
 function uniquenessOf(template: NameTemplate, parts: readonly NameTemplate[]): TemplateShape['uniqueness'] {
-  const has = (part: NameTemplate, field: NameField) =>
-    part.some((piece) => 'field' in piece && piece.field === field);
-  const identifying = parts.find((part) => has(part, 'index') || has(part, 'hash'));
+  const identifying = parts.find((part) => hasField(part, 'index') || hasField(part, 'hash'));
   if (identifying !== undefined && isReadable(identifying)) return 'job';
-  if (!has(template, 'host') || !has(template, 'path')) return 'none';
-  // A plain URL has no query, so the field is empty.
+  if (!hasField(template, 'host') || !hasField(template, 'path')) return 'none';
+  // A URL with a query is not exact by such a template.
   const others = (part: NameTemplate) => part.filter((piece) => 'text' in piece || piece.field !== 'query');
   return parts.every((part) => isReadable(others(part))) ? 'url' : 'none';
 }
@@ -163,7 +200,5 @@ function isReadable(part: NameTemplate): boolean {
 function isBounded(piece: NamePart | undefined, neighbour: NamePart | undefined, nearest: 0 | -1): boolean {
   if (piece === undefined || 'text' in piece || FIXED_LENGTH.has(piece.field)) return true;
   if (piece.field !== 'index' || neighbour === undefined) return false;
-  if ('text' in neighbour) return !/\d/.test(neighbour.text.at(nearest) ?? '');
-  // An extension starts with a dot, but may be empty.
-  return neighbour.field === 'ext' && nearest === 0;
+  return 'text' in neighbour && !/\d/.test(neighbour.text.at(nearest) ?? '');
 }

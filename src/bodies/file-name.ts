@@ -19,11 +19,28 @@ const MAX_DIRECTORY_BYTES = 100;
 // file of a path always has an extension other than `.d`, and a directory has none or `.d`.
 const HAS_EXTENSION = /.\.[^.]+$/;
 const DIRECTORY_EXTENSION = /\.d$/i;
-const FILE_SUFFIX = '.body';
 const DIRECTORY_SUFFIX = '.d';
 
-/** An extension. What looks like a longer one is part of the name. */
+/** The extension of a body of unknown type whose URL has none. */
+export const UNKNOWN_EXTENSION = 'body';
+
+/** Stands before an extension that is not in the URL: `/docs` is `docs~.html`, since `/docs.html` is another URL. */
+export const TYPE_MARK = '~';
+const LOOKS_TYPED = /~\.[^.]*$/;
+const LOOKS_UNKNOWN = /\.body$/i;
+
+/** Stands before the query. The first character of a file name never does. */
+const QUERY_MARK = '@';
+const LOOKS_LIKE_QUERY = /.@/;
+
+/** Longest part of a query in a file name. */
+const MAX_QUERY_BYTES = 80;
+
+/** An extension of a file name. What looks like a longer one is part of the name. */
 const EXTENSION = /(?<=.)\.[^.]{1,16}$/u;
+
+/** An extension of a URL: with a letter, so that `/v1.2` has none. */
+const URL_EXTENSION = /(?<=.)\.(?=[0-9]*[a-z])[0-9a-z]{1,16}$/i;
 
 /** A hash of a key in a name, after the character that separates it. */
 export const HASH_MARK = /~[0-9a-f]{20}/i;
@@ -85,23 +102,47 @@ export interface NameText {
   readonly isExact: boolean;
 }
 
+/** What a name has of the response. */
+export interface ResponseFields {
+  readonly status: string;
+  /** The extension by the content type, without a dot; `undefined` if the type is unknown. */
+  readonly extension: string | undefined;
+}
+
+/** Fields of a response that has not arrived, as a preview shows them. */
+export const NO_RESPONSE: ResponseFields = { status: '{status}', extension: '{ext}' };
+
+/** The extensions that `index` may have without a mark, as the name for a path that ends with `/`. */
+const INDEX_EXTENSIONS: ReadonlySet<string | undefined> = new Set([undefined, 'html', NO_RESPONSE.extension]);
+
+/** A file name before its extension, and the extension of the URL with its dot, empty if it has none. */
+interface PathFile extends NameText {
+  readonly extension: string;
+}
+
 /** The values of the fields of a file name template for one job and response. */
 export class NameFields {
   readonly #job: Job;
-  readonly #status: number;
+  readonly #response: ResponseFields;
   readonly #key: string;
   /** The path of the URL, with a `/` at its start. */
   readonly #path: string;
-  readonly #query: string;
+  /** `undefined` without a `?`. */
+  readonly #query: string | undefined;
 
-  constructor(job: Job, status: number, key: string) {
+  constructor(job: Job, response: ResponseFields, key: string) {
     this.#job = job;
-    this.#status = status;
+    this.#response = response;
     this.#key = key;
     const target = pathOf(job.url);
     const mark = target.indexOf('?');
     this.#path = mark === -1 ? target : target.slice(0, mark);
-    this.#query = mark === -1 ? '' : target.slice(mark + 1);
+    this.#query = mark === -1 ? undefined : target.slice(mark + 1);
+  }
+
+  /** The extension by the content type, without a dot. */
+  get responseExtension(): string | undefined {
+    return this.#response.extension;
   }
 
   /** The directories of the path, limited to the number that a name can have. */
@@ -110,13 +151,27 @@ export class NameFields {
     return end === 0 ? [] : this.#path.slice(1, end).split('/', MAX_PARTS).map(decodedText);
   }
 
+  /**
+   * The file of the path: its last segment, or `index` if that is empty, with the start of the query before the extension.
+   * Exact if path and query can be read from it.
+   */
+  pathFile(): PathFile {
+    const { text: stem, extension, isExact } = this.#lastSegment();
+    const query = this.#query === undefined ? EMPTY : queryText(this.#query);
+    const text = stem + query.text + extension;
+    const safe = safePart(text);
+    return { text: safe, extension, isExact: isExact && query.isExact && safe === text };
+  }
+
   /** Fills in one part of a template. The field `path` gives only the last segment of the path. */
   fill(part: NameTemplate): NameText {
     let text = '';
     let isExact = true;
     for (const piece of part) {
       const value = 'text' in piece ? { text: piece.text, isExact: true } : this.#valueOf(piece.field);
-      text += value.text;
+      // Without an extension, a name has no dot before it.
+      const isMissing = value.text === '' && 'field' in piece && piece.field === 'ext';
+      text = isMissing ? text.replace(/\.$/, '') : text + value.text;
       isExact &&= value.isExact;
     }
     const safe = safePart(text);
@@ -127,8 +182,10 @@ export class NameFields {
     switch (field) {
       case 'host':
         return hostName(this.#job.url);
-      case 'path':
-        return this.#lastSegment();
+      case 'path': {
+        const { text, extension, isExact } = this.#lastSegment();
+        return { text: text + extension, isExact: isExact && this.#query === undefined };
+      }
       case 'index':
         return { text: String(this.#job.index), isExact: true };
       case 'id':
@@ -136,21 +193,50 @@ export class NameFields {
       case 'hash':
         return { text: hashKey(this.#key), isExact: true };
       case 'ext':
-        return { text: extensionOf(this.#lastSegment().text), isExact: true };
+        return { text: this.#extension(), isExact: true };
       case 'status':
-        return { text: String(this.#status), isExact: true };
+        return { text: this.#response.status, isExact: true };
       case 'query':
         return optionalText(this.#query, decodedText);
     }
   }
 
-  /** The last segment of the path; `index.html` for a path that ends with `/`. */
-  #lastSegment(): NameText {
-    const last = this.#path.slice(this.#path.lastIndexOf('/') + 1);
-    if (last === '') return { text: 'index.html', isExact: true };
-    const { text, isExact } = decodedText(last);
-    return { text, isExact: isExact && text !== 'index.html' };
+  #extension(): string {
+    const { extension } = this.#lastSegment();
+    return extension === '' ? (this.#response.extension ?? '') : extension.slice(1);
   }
+
+  /** The last segment of the path without its extension. */
+  #lastSegment(): PathFile {
+    const last = this.#path.slice(this.#path.lastIndexOf('/') + 1);
+    if (last === '') {
+      const extension = INDEX_EXTENSIONS.has(this.#response.extension) ? '.html' : '';
+      return { text: 'index', extension, isExact: true };
+    }
+    const { text, isExact } = decodedText(last);
+    const extension = urlExtension(text);
+    const stem = text.slice(0, text.length - extension.length);
+    const isIndex = stem === 'index' && (extension === '' || extension === '.html');
+    return { text: stem, extension, isExact: isExact && !isIndex && !LOOKS_LIKE_QUERY.test(text) };
+  }
+}
+
+const EMPTY: NameText = { text: '', isExact: true };
+
+/** A query in a file name, after its mark. */
+function queryText(query: string): NameText {
+  const decoded = optionalText(query, decodedText);
+  const text = truncate(decoded.text, MAX_QUERY_BYTES);
+  return {
+    text: QUERY_MARK + text,
+    isExact: decoded.isExact && text === decoded.text && !text.endsWith(TYPE_MARK),
+  };
+}
+
+/** The extension of a URL with its dot, empty if it has none. A directory may end in `.d`. */
+export function urlExtension(text: string): string {
+  const extension = URL_EXTENSION.exec(text)?.[0] ?? '';
+  return DIRECTORY_EXTENSION.test(extension) ? '' : extension;
 }
 
 function optionalText(text: string | undefined, toName: (text: string) => NameText): NameText {
@@ -207,14 +293,9 @@ export function directoryName(text: string): string {
   return truncate(text, MAX_DIRECTORY_BYTES);
 }
 
-/** The name of a file of a path, which directories of the same path may be beside. */
-export function pathFileName(text: string): string {
-  return HAS_EXTENSION.test(text) && !DIRECTORY_EXTENSION.test(text) ? text : text + FILE_SUFFIX;
-}
-
-/** Whether `pathFileName` gives this text for a shorter one. */
-export function hasBodySuffix(text: string): boolean {
-  return text.toLowerCase().endsWith(FILE_SUFFIX);
+/** Whether a name without an extension of its own looks as if `TYPE_MARK` or `UNKNOWN_EXTENSION` had been added. */
+export function looksTyped(name: string): boolean {
+  return LOOKS_TYPED.test(name) || LOOKS_UNKNOWN.test(name);
 }
 
 /** Inserts a mark before the extension of a file name. Truncates what comes before to make it fit. */

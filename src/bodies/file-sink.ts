@@ -61,7 +61,7 @@ export class FileSaver {
     const { resumePartial, directory, namer } = this.#options;
     if (!resumePartial || request.method !== 'GET') return undefined;
     if (request.body !== undefined || 'range' in request.headers) return undefined;
-    const file = new PartialFile(directory, namer.fileNameFor(request.job, 0));
+    const file = new PartialFile(directory, namer.partialNameFor(request.job));
     const record = readResumeRecord(file, request.url);
     if (record === undefined) {
       file.discard();
@@ -76,16 +76,17 @@ export class FileSaver {
   /** Creates the sink for a body that arrives from its start. */
   create(request: SaveRequest, status: number, headers: ResponseHeaders): BodySink {
     const { resumePartial, directory, namer } = this.#options;
-    const name = namer.fileNameFor(request.job, status);
+    const name = namer.fileNameFor(request.job, status, headers['content-type']);
     const record = resumePartial ? toResumeRecord(request.url, status, headers) : undefined;
-    return this.#createSink(new PartialFile(directory, name), name, {
+    const partialName = resumePartial ? namer.partialNameFor(request.job) : name;
+    return this.#createSink(new PartialFile(directory, partialName), name, {
       resumeRecord: record === undefined ? undefined : encodeResumeRecord(record),
     });
   }
 
   /** Creates the sink for the rest of a partial body. */
-  resume(request: SaveRequest, { file }: ResumePoint, partial: PartialBody): BodySink {
-    const name = this.#options.namer.fileNameFor(request.job, 0);
+  resume(request: SaveRequest, { file, contentType }: ResumePoint, partial: PartialBody): BodySink {
+    const name = this.#options.namer.fileNameFor(request.job, 200, contentType);
     return this.#createSink(file, name, { partial });
   }
 
@@ -174,7 +175,7 @@ class FileSink implements BodySink {
     }
     this.#attempt(() => {
       this.#open();
-      file.commit();
+      file.commit(name);
     });
     this.#isDone = true;
     return { path: name, bytes: this.#bytes, sha256: this.#hash?.hex() };

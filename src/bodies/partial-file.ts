@@ -8,7 +8,8 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FO
 const READ_AND_APPEND = constants.O_RDWR | constants.O_APPEND | NO_FOLLOW;
 
 /**
- * A body while it is written: a file `NAME.part`, renamed to its final name when the body is whole.
+ * A body while it is written: a file `NAME.part`, renamed to its final name when the body is whole. `NAME` is the final name,
+ * or, if the download can be resumed, one that does not depend on the response.
  *
  * The resume record `NAME.part.json` beside it says which body it is the start of, so that another attempt or run can
  * resume it. The record is created after the file and removed before it.
@@ -23,7 +24,7 @@ export class PartialFile {
   #exists = false;
   #hasRecord = false;
 
-  /** @param name the final name, relative to the directory */
+  /** @param name the final name if it is known, relative to the directory; otherwise a name that is the same in each run */
   constructor(directory: SaveDirectory, name: string) {
     this.#directory = directory;
     this.#name = name;
@@ -70,15 +71,16 @@ export class PartialFile {
     if (this.#fd !== undefined) writeAll(this.#fd, bytes);
   }
 
-  /** Gives the file its final name. */
-  commit(): void {
+  /** Gives the file its final name, which is relative to the directory. */
+  commit(finalName: string): void {
     if (this.#fd === undefined) return;
     // Another program that saves to the same directory has replaced the file with its own.
     const isReplaced = fstatSync(this.#fd).nlink === 0;
     this.#close();
     if (isReplaced) throw new Error('another program writes to it, too');
     if (this.#hasRecord) removeIfExists(this.recordPath);
-    renameSync(this.path, this.#directory.pathOf(this.#name));
+    if (finalName !== this.#name) this.#directory.makeParents(finalName);
+    renameSync(this.path, this.#directory.pathOf(finalName));
     this.#directory.releasePartName(this.#partName);
   }
 

@@ -26,6 +26,8 @@ interface ResumeRecord {
   readonly url: string;
   /** A strong ETag or Last-Modified (RFC 9110, section 8.8.1). */
   readonly validator: string;
+  /** Content-Type of the body, since the response with its rest need not have one. */
+  readonly contentType?: string | undefined;
 }
 
 /** The start of a body that is in a partial file. */
@@ -55,6 +57,10 @@ export class ResumePoint {
     this.#record = record;
     this.#bytes = bytes;
     this.#hash = hash;
+  }
+
+  get contentType(): string | undefined {
+    return this.#record.contentType;
   }
 
   /** Headers that ask for the rest of this version, or for the whole of any other version (RFC 9110, section 13.1.5). */
@@ -124,7 +130,9 @@ export function toResumeRecord(
   // A decoded body has other bytes than the server counts.
   if (status !== 200 || isEncoded(headers)) return undefined;
   const validator = strongValidator(headers);
-  return validator === undefined ? undefined : { url, validator };
+  if (validator === undefined) return undefined;
+  const contentType = headers['content-type'];
+  return { url, validator, ...(typeof contentType === 'string' ? { contentType } : {}) };
 }
 
 function isEncoded(headers: ResponseHeaders): boolean {
@@ -144,16 +152,17 @@ export function isSameVersion(record: ResumeRecord, headers: ResponseHeaders): b
   return validator === undefined || validator === record.validator;
 }
 
-export function encodeResumeRecord({ url, validator }: ResumeRecord): string {
-  return `${JSON.stringify({ v: 1, url, validator })}\n`;
+export function encodeResumeRecord({ url, validator, contentType }: ResumeRecord): string {
+  return `${JSON.stringify({ v: 1, url, validator, contentType })}\n`;
 }
 
 /** Returns `undefined` if the text is not a whole record. */
 export function decodeResumeRecord(text: string): ResumeRecord | undefined {
   try {
-    const { v, url, validator } = JSON.parse(text);
+    const { v, url, validator, contentType } = JSON.parse(text);
     const isValid = v === 1 && typeof url === 'string' && typeof validator === 'string';
-    return isValid ? { url, validator } : undefined;
+    if (!isValid) return undefined;
+    return { url, validator, ...(typeof contentType === 'string' ? { contentType } : {}) };
   } catch {
     return undefined;
   }

@@ -53,7 +53,28 @@ const twins: fc.Arbitrary<readonly [Job, Job]> = fc
     job,
     job,
     fc.nat(),
-    fc.constantFrom('', '_', '.', '~1', 'A', 'a', '%20', '%2F', '/', '.d', '.body', '?', '#', 'É', '\u0301'),
+    fc.constantFrom(
+      '',
+      '_',
+      '.',
+      '~1',
+      'A',
+      'a',
+      '%20',
+      '%2F',
+      '/',
+      '.d',
+      '.body',
+      '?',
+      '#',
+      '@',
+      '~',
+      '?a@',
+      '.html',
+      '~.html',
+      'É',
+      '\u0301',
+    ),
   )
   .map(([first, other, at, put]): readonly [Job, Job] => {
     const place = 8 + (at % (first.url.length - 7));
@@ -61,7 +82,12 @@ const twins: fc.Arbitrary<readonly [Job, Job]> = fc
     const url = URL.canParse(text) ? new URL(text).href : other.url;
     return [first, { ...first, url, index: first.index + 1 }];
   })
-  .filter(([first, second]) => first.url !== second.url && !second.url.includes('@'));
+  .filter(([first, second]) => first.url !== second.url);
+
+const contentType = fc.oneof(
+  fc.constantFrom(undefined, 'text/html', 'application/json', 'application/octet-stream'),
+  hostileText,
+);
 
 /** A name as file systems compare it that ignore case and Unicode forms. */
 function folded(name: string): string {
@@ -70,21 +96,31 @@ function folded(name: string): string {
 
 test('a name by any template is valid on every file system, and is in the directory', () => {
   fc.assert(
-    fc.property(template, job, fc.integer({ min: 100, max: 999 }), (parsed, one, status) => {
-      const name = new FileNamer({ template: parsed, defaultMethod: 'GET' }).fileNameFor(one, status);
-      expect(fileNameFault(name)).toBeUndefined();
-      expect(resolve('/out', name).startsWith(resolve('/out') + sep)).toBe(true);
-      expect(new FileNamer({ template: parsed, defaultMethod: 'GET' }).fileNameFor(one, status)).toBe(name);
-    }),
+    fc.property(
+      template,
+      job,
+      fc.integer({ min: 100, max: 999 }),
+      contentType,
+      (parsed, one, status, type) => {
+        const name = new FileNamer({ template: parsed, defaultMethod: 'GET' }).fileNameFor(one, status, type);
+        expect(fileNameFault(name)).toBeUndefined();
+        expect(resolve('/out', name).startsWith(resolve('/out') + sep)).toBe(true);
+        expect(new FileNamer({ template: parsed, defaultMethod: 'GET' }).fileNameFor(one, status, type)).toBe(
+          name,
+        );
+      },
+    ),
     runs(300),
   );
 });
 
 test('two URLs that differ in little have two names by any template, and neither is a directory of the other', () => {
   fc.assert(
-    fc.property(template, twins, (parsed, [first, second]) => {
+    fc.property(template, twins, contentType, contentType, (parsed, [first, second], ...types) => {
       const namer = new FileNamer({ template: parsed, defaultMethod: 'GET' });
-      const names = [first, second].map((one) => folded(namer.fileNameFor(one, 200))) as [string, string]; // two in, two out
+      const names = [first, second].map((one, index) =>
+        folded(namer.fileNameFor(one, 200, types[index])),
+      ) as [string, string]; // two in, two out
       expect(names[0]).not.toBe(names[1]);
       expect(`${names[0]}/`.startsWith(`${names[1]}/`) || `${names[1]}/`.startsWith(`${names[0]}/`)).toBe(
         false,

@@ -7,7 +7,12 @@ import { aJob } from './a-job.ts';
 
 function nameOf(url: string, template = '{host}{path}', fields: Partial<Job> = {}): string {
   const namer = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
-  return namer.fileNameFor(aJob(url, fields), 200);
+  return namer.fileNameFor(aJob(url, fields), 200, undefined);
+}
+
+function typedNameOf(url: string, contentType: string | undefined, template = '{host}{path}'): string {
+  const namer = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
+  return namer.fileNameFor(aJob(url, { index: 10 }), 200, contentType).replace(MARKED, '~HASH');
 }
 
 const MARKED = /~[0-9a-f]{20}/;
@@ -23,7 +28,7 @@ describe('the name of a URL', () => {
     ['https://[::1]/x.txt', '[--1]/x.txt'],
     ['https://example.com/annual%20report.pdf', 'example.com/annual report.pdf'],
     ['https://example.com/.well-known/security.txt', 'example.com/.well-known/security.txt'],
-    ['https://example.com/(a)+[b]=!@$.js', 'example.com/(a)+[b]=!@$.js'],
+    ['https://example.com/(a)+[b]=!$.js', 'example.com/(a)+[b]=!$.js'],
   ])('%s is readable: %s', (url, name) => {
     expect(nameOf(url)).toBe(name);
   });
@@ -32,7 +37,7 @@ describe('the name of a URL', () => {
     ['https://example.com/docs', 'example.com/docs.body'],
     ['https://example.com/docs/guide', 'example.com/docs/guide.body'],
     ['https://example.com/v1.2/a.js', 'example.com/v1.2.d/a.js'],
-    ['https://example.com/v1.2', 'example.com/v1.2'],
+    ['https://example.com/v1.2', 'example.com/v1.2.body'],
     ['https://example.com/conf.d/a.js', 'example.com/conf.d.d/a.js'],
     ['https://example.com/conf.d', 'example.com/conf.d.body'],
     ['https://example.com/.profile', 'example.com/.profile.body'],
@@ -41,8 +46,12 @@ describe('the name of a URL', () => {
   });
 
   it.each([
-    ['a query', 'https://example.com/a.html?b=1', 'example.com/a~HASH.html'],
-    ['an empty query', 'https://example.com/a.html?', 'example.com/a~HASH.html'],
+    ['a capital letter in a query', 'https://example.com/a.html?B=1', 'example.com/a@B=1~HASH.html'],
+    ['a slash in a query', 'https://example.com/a.html?b=c/d', 'example.com/a@b=c_d~HASH.html'],
+    ['a query that ends in ~', 'https://example.com/a.html?b~', 'example.com/a@b~~HASH.html'],
+    ['a path that looks like a query', 'https://example.com/a@b=1.html', 'example.com/a@b=1~HASH.html'],
+    ['a path that looks like a type', 'https://example.com/docs~.html', 'example.com/docs~~HASH.html'],
+    ['the index without an extension', 'https://example.com/index', 'example.com/index~HASH.body'],
     ['a fragment', 'https://example.com/a.html#b', 'example.com/a~HASH.html'],
     ['a capital letter', 'https://example.com/README.md', 'example.com/README~HASH.md'],
     ['a capital letter in a directory', 'https://example.com/Docs/a.md', 'example.com/Docs/a~HASH.md'],
@@ -60,14 +69,14 @@ describe('the name of a URL', () => {
     ['the name of a device as host', 'https://nul/a.c', 'nul_/a~HASH.c'],
     ['a dot at the end', 'https://example.com/a./b.', 'example.com/a_/b_~HASH.body'],
     ['a space at the end', 'https://example.com/a%20', 'example.com/a_~HASH.body'],
-    ['the suffix of an unfinished body', 'https://example.com/a.part', 'example.com/a~HASH.part_'],
+    ['the suffix of an unfinished body', 'https://example.com/a.part', 'example.com/a.part_~HASH.body'],
     ['a host that ends like a port', 'https://a_80/x.c', 'a_80/x~HASH.c'],
   ])('has a mark for %s', (_what, url, name) => {
     expect(nameOf(url).replace(MARKED, '~HASH')).toBe(name);
   });
 
   it.each([
-    ['..%2f..%2fetc%2fpasswd', '.._.._etc_passwd'],
+    ['..%2f..%2fetc%2fpasswd', '.._.._etc_passwd.body'],
     ['..%5c..%5cboot.ini', '.._.._boot.ini'],
     ['%2e%2e/%2e%2e/x.c', 'x.c'],
     ['.%252e/x.c', '.%2e/x.c'],
@@ -84,7 +93,50 @@ describe('the name of a URL', () => {
   });
 
   it('is the same in each run', () => {
-    expect(nameOf('https://example.com/a?b=1')).toBe('example.com/a~6cb547ac73ee23b7a158.body');
+    expect(nameOf('https://example.com/a#b')).toBe('example.com/a~55a436c150a86e39ae40.body');
+  });
+
+  it.each([
+    ['https://example.com/list?page=2', 'example.com/list@page=2.body'],
+    ['https://example.com/a.html?b=1&c=2', 'example.com/a@b=1&c=2.html'],
+    ['https://example.com/a.html?', 'example.com/a@.html'],
+    ['https://example.com/?q=a%20b', 'example.com/index@q=a b.html'],
+    ['https://example.com/@user', 'example.com/@user.body'],
+    ['https://example.com/@user?tab=1', 'example.com/@user@tab=1.body'],
+    ['https://example.com/pkg@1/a.js?v=1.2', 'example.com/pkg@1/a@v=1.2.js'],
+  ])('of %s shows its query: %s', (url, name) => {
+    expect(nameOf(url)).toBe(name);
+  });
+
+  it('shows the start of a long query', () => {
+    const name = nameOf(`https://example.com/a.html?${'b=1&'.repeat(100)}`);
+    expect(name.replace(MARKED, '~HASH')).toBe(`example.com/a@${'b=1&'.repeat(20)}~HASH.html`);
+  });
+
+  it.each([
+    ['/docs', 'text/html; charset=utf-8', 'docs~.html'],
+    ['/docs', 'TEXT/HTML', 'docs~.html'],
+    ['/docs', 'text/html, text/html', 'docs~.html'],
+    ['/api/users', 'application/json', 'api/users~.json'],
+    ['/api/users', 'application/problem+json', 'api/users~.json'],
+    ['/image', 'image/jpeg', 'image~.jpg'],
+    ['/v1.2', 'application/json', 'v1.2~.json'],
+    ['/conf.d', 'text/plain', 'conf.d~.txt'],
+    ['/search?q=cats', 'text/html', 'search@q=cats~.html'],
+    ['/search?q=CATS', 'text/html', 'search@q=CATS~HASH.html'],
+    ['/Docs', 'text/html', 'Docs~HASH.html'],
+    ['/docs#a', 'text/html', 'docs~HASH.html'],
+    ['/', 'application/json', 'index~.json'],
+    ['/', 'text/html', 'index.html'],
+    ['/a.php', 'text/html', 'a.php'],
+    ['/docs', 'application/octet-stream', 'docs.body'],
+    ['/docs', 'nonsense', 'docs.body'],
+    ['/docs', 'constructor', 'docs.body'],
+    ['/docs', '../../etc+json/x', 'docs.body'],
+    ['/docs', '', 'docs.body'],
+    ['/docs', undefined, 'docs.body'],
+  ])('of %s with the type %s is %s', (path, contentType, name) => {
+    expect(typedNameOf(`https://example.com${path}`, contentType)).toBe(`example.com/${name}`);
   });
 
   it('depends on method, body, headers and user, not on a password', () => {
@@ -120,13 +172,14 @@ describe('a template', () => {
   const fields = { index: 7, id: 'my id' };
 
   it.each([
-    ['{index}{ext}', '7.gz'],
+    ['{index}.{ext}', '7.gz'],
     ['{index}0', '70'],
     ['page-{index}.html', 'page-7.html'],
     ['{index}{path}', '7/a/b.tar.gz'],
     ['{id}-{index}', 'my id-7'],
     ['{index}-{id}-{hash}', '7-my id-HASH'],
-    ['{hash}{ext}', 'HASH.gz'],
+    ['{hash}.{ext}', 'HASH.gz'],
+    ['{hash}{ext}', 'HASHgz'],
     ['{status}/{host}{path}', '200/example.com/a/b.tar.gz'],
     ['{host}/files{path}', 'example.com/files/a/b.tar.gz'],
     ['{host}/{path}', 'example.com/a/b.tar.gz'],
@@ -148,9 +201,43 @@ describe('a template', () => {
     ['same.html', 'same~HASH.html'],
     ['{id}{host}{path}', 'my idexample.com/a/b.tar~HASH.gz'],
     ['{query}.html', '.html~HASH'],
+    ['{index}{ext}', '7gz~HASH'],
+    ['{host}{path}.{ext}', 'example.com/a/b.tar.gz~HASH.gz'],
   ])('%s has a mark, since it leaves something out or is ambiguous: %s', (template, name) => {
     const made = nameOf('https://example.com/a/b.tar.gz', template, fields);
     expect(made.replace(MARKED, '~HASH')).toBe(name);
+  });
+
+  it.each([
+    ['{index}.{ext}', '/a.txt', undefined, '10.txt'],
+    ['{index}.{ext}', '/a.TXT?b.c', undefined, '10.TXT'],
+    ['{index}.{ext}', '/a', 'image/png', '10.png'],
+    ['{index}.{ext}', '/v1.2', 'image/png', '10.png'],
+    ['{index}.{ext}', '/a.php;id=1', 'text/html', '10.html'],
+    ['{index}.{ext}', '/', undefined, '10.html'],
+    ['{index}.{ext}', '/', 'application/json', '10.json'],
+    ['{index}.{ext}', '/a', undefined, '10'],
+    ['{index}.{ext}', '/a.', undefined, '10'],
+    ['{index}-{ext}', '/a', undefined, '10-'],
+    ['{ext}/{index}', '/a', 'image/png', 'png/10'],
+    ['{index}{path}', '/docs', 'text/html', '10/docs.html'],
+    ['{index}{path}', '/docs?a=1', 'text/html', '10/docs@a=1.html'],
+    ['{index}', '/a', 'text/html', '10'],
+    ['{host}{path}-{status}.txt', '/a', 'text/html', 'example.com/a-200.txt'],
+    ['{host}{path}{query}', '/a?b', 'text/html', 'example.com/ab~HASH.html'],
+  ])('%s of %s with the type %s is %s', (template, path, contentType, name) => {
+    expect(typedNameOf(`https://example.com${path}`, contentType, template)).toBe(name);
+  });
+
+  it.each([
+    ['{host}{path}', '/docs', 'example.com/docs~.{ext}'],
+    ['{host}{path}', '/a.txt', 'example.com/a.txt'],
+    ['{host}{path}', '/', 'example.com/index.html'],
+    ['{index}.{ext}', '/docs', '10.{ext}'],
+    ['{status}/{index}', '/docs', '{status}/10'],
+  ])('%s of %s is shown as %s before there is a response', (template, path, name) => {
+    const namer = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
+    expect(namer.previewFor(aJob(`https://example.com${path}`, { index: 10 }))).toBe(name);
   });
 });
 
@@ -202,10 +289,14 @@ const PARTS = [
   'a%5Cb', '%2e', 'a%2e', '%61', '%41', '%C3%A9', '%c3%a9', 'e%CC%81', '%E2%84%AB', '%C3%85', 'A%CC%8A', '%C3%9F', 'ss', 'SS', '%E1%BA%9E',
   '%EF%AC%81', 'fi', '%C4%B0', 'i%CC%87', '%E2%84%AA', 'k', 'K', '%FF', '%ff', '%', '%zz', '%25ff', '%00', '%7F', '%E2%80%8D', 'a%E2%80%8D',
   '%3A', '%3a', ':', '%2A', '*', '%3F', '%7C', '|', 'nul', 'nul_', 'nul.a', 'nul_.a', 'com1', 'COM1.a', 'com%C2%B9', 'x.part', 'x.part_',
-  'x.part.json', 'x.part.json_', 'a~1', 'a~1.b', 'a~0123456789abcdef0123', 'a~0123456789abcdef0123.b', 'x'.repeat(98), 'x'.repeat(99),
+  'index', 'a~.html', 'a~.b', 'a~', 'a~.json', 'a.html', 'a.json', 'a@a', 'a@a.html', '@a', '@a@a', 'a@', 'a@a~.html', 'a@.body', 'v1.2',
+  'a.html.d', 'x.part.json', 'x.part.json_', 'a~1', 'a~1.b', 'a~0123456789abcdef0123', 'a~0123456789abcdef0123.b', 'x'.repeat(98), 'x'.repeat(99),
   'x'.repeat(100), 'x'.repeat(101), `${'x'.repeat(98)}.b`, `${'x'.repeat(300)}.b`, `${'x'.repeat(301)}.b`, `${'x'.repeat(235)}.b`, '%E3%81%82'.repeat(40),
 ]; // biome-ignore format: a table
-const QUERIES = ['', '', '', '', '?', '?a', '?A', '?a=b/c', '#', '#a', '?a#a'];
+const QUERIES = [
+  '', '', '', '', '?', '?a', '?A', '?a=b/c', '#', '#a', '?a#a', '?a~', '?a.b', '?a.html', '?a~.html', '?@a', '?a@b', '?a%20', '?a.body',
+]; // biome-ignore format: a table
+const TYPES = [undefined, 'text/html', 'application/json'];
 const EXTRAS: Partial<Job>[] = [
   {},
   {},
@@ -259,13 +350,17 @@ describe.each([
   '{id}{path}{host}',
   '{host}/{status}{path}/{id}',
   '{index}{path}',
-  '{hash}{ext}',
+  '{hash}.{ext}',
   '{index}',
+  '{index}.{ext}',
+  '{host}{path}.{ext}',
+  '{host}/{query}{path}',
   '{query}',
 ])('the names by %s', (template) => {
   const namer = new FileNamer({ template: nameTemplate.parse(template), defaultMethod: 'GET' });
-  const jobs = manyJobs(6_000);
-  const first = jobs.map((job) => namer.fileNameFor(job, 200));
+  const jobs = manyJobs(3_000);
+  const namesOf = (job: Job) => TYPES.map((type) => namer.fileNameFor(job, 200, type));
+  const first = jobs.flatMap(namesOf);
   // The name for one URL is the path of another.
   const again = new Map<string, Job>();
   const urls = new Set(jobs.map(({ url }) => url));
@@ -278,16 +373,17 @@ describe.each([
     }
   }
   const others = [...again.values()].map((job) => ({ ...job, index: job.index + jobs.length }));
-  const names = [...first, ...others.map((job) => namer.fileNameFor(job, 200))];
+  const names = [...first, ...others.flatMap(namesOf)];
 
-  it('are different for each job, even if case and Unicode forms are ignored', () => {
-    expect(names.length).toBeGreaterThan(7_000);
+  it('are different for each job, whatever its type, even if case and Unicode forms are ignored', () => {
+    expect(names.length).toBeGreaterThan(10_000);
     const all = [...jobs, ...others];
-    const seen = new Map<string, number>();
+    const owners = new Map<string, Job | undefined>();
     const clashes = names.flatMap((name, index) => {
-      const before = seen.get(folded(name));
-      seen.set(folded(name), index);
-      return before === undefined ? [] : [[name, all[before]?.url, all[index]?.url]];
+      const job = all[Math.floor(index / TYPES.length)];
+      const owner = owners.get(folded(name)) ?? job;
+      owners.set(folded(name), owner);
+      return owner === job ? [] : [[name, owner?.url, job?.url]];
     });
     expect(clashes.slice(0, 5)).toEqual([]);
   });

@@ -20,7 +20,10 @@ test('any Content-Range is parsed to a range within its total, or to undefined',
 test('a resume record is decoded as it was encoded, and any other text to two texts or undefined', () => {
   fc.assert(
     fc.property(
-      fc.record({ url: hostileText, validator: hostileText }),
+      fc.record(
+        { url: hostileText, validator: hostileText, contentType: hostileText },
+        { requiredKeys: ['url', 'validator'] },
+      ),
       fc.oneof(hostileText, fc.json()),
       (record, text) => {
         expect(decodeResumeRecord(encodeResumeRecord(record))).toEqual(record);

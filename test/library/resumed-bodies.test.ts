@@ -94,6 +94,33 @@ describe('a body that was cut off', () => {
     expect(ranges()).toEqual([undefined, 'bytes=5-']);
   });
 
+  it('gets its extension from the type of the first response, which the rest need not repeat', async () => {
+    const { server, dir, files } = await scene(
+      BROKEN('ETag: "v1"', 'Content-Type: text/html'),
+      REST('bytes 5-10/11', ' world'),
+    );
+    const host = new URL(server.url).host.replace(':', '_');
+    const fetchPage = () => fetchOne(`${server.url}/docs?page=2`, { saveDir: dir });
+    await fetchPage();
+    expect(await files()).toEqual([`${host}/docs@page=2.body.part`, `${host}/docs@page=2.body.part.json`]);
+    const result = await fetchPage();
+    expect(await saved(dir, result)).toBe(WHOLE);
+    expect(await files()).toEqual([`${host}/docs@page=2~.html`]);
+  });
+
+  it('with a directory by its type is resumed from a directory without one', async () => {
+    const { url, dir, files } = await scene(
+      BROKEN('ETag: "v1"', 'Content-Type: text/html'),
+      REST('bytes 5-10/11', ' world'),
+    );
+    const options = { saveDir: dir, saveAs: '{ext}/{index}' };
+    const page = url.replace('/a.txt', '/docs');
+    await fetchOne(page, options);
+    expect(await files()).toEqual(['_/0.part', '_/0.part.json']);
+    expect(await saved(dir, await fetchOne(page, options))).toBe(WHOLE);
+    expect(await files()).toEqual(['html/0']);
+  });
+
   it('is OK once it is complete, also if only 200 is accepted', async () => {
     const { url, dir } = await scene(BROKEN('ETag: "v1"'), REST('bytes 5-10/11', ' world'));
     const options = { saveDir: dir, accept: 200 };
