@@ -103,12 +103,17 @@ function ruleFor(error: ReportedError, { hasHead, isFresh }: ExchangeProgress): 
 const CERTIFICATE_CODE =
   /CERT|SIGNATURE|ISSUER|HOSTNAME_MISMATCH|CRL|CHAIN|INVALID_PURPOSE|INVALID_CA|UNKNOWN_CA/;
 
+/** Whether a TLS failure is about the certificate: another attempt, or another address, will not change it. */
+export function isCertificateError(code: string | undefined): boolean {
+  return code !== undefined && CERTIFICATE_CODE.test(code);
+}
+
 function isRetryableKind(kind: FailureKind, code: string | undefined): boolean {
   switch (kind) {
     case 'dns':
       return !isNegativeDnsCode(code);
     case 'tls':
-      return code === undefined || !CERTIFICATE_CODE.test(code);
+      return !isCertificateError(code);
     case 'connect':
       return code !== PROXY_AUTHENTICATION_CODE;
     case 'timeout':

@@ -1,6 +1,6 @@
 import dgram from 'node:dgram';
 import net, { isIPv6, type Socket } from 'node:net';
-import { describeError } from './classify-error.ts';
+import { describeError, isCertificateError } from './classify-error.ts';
 import { type ConnectTarget, toPort } from './connect-target.ts';
 import { openTunnel } from './connect-tunnel.ts';
 import type { Resolver } from './dns/resolver.ts';
@@ -25,7 +25,10 @@ interface ConnectorOptions {
 /** Called once, with either a connected socket or an error. */
 type OnConnect = (error: Error | undefined, socket: Socket | undefined) => void;
 
-/** Makes connections: lookup, connect to the first address that accepts, CONNECT tunnel, TLS. Never throws. */
+/**
+ * Makes connections: lookup, connect, CONNECT tunnel, TLS. The addresses of a name are tried in order, and the next one in
+ * parallel if one takes long (RFC 8305); the first that can carry a request wins. Never throws.
+ */
 export class Connector {
   readonly #options: ConnectorOptions;
 
@@ -46,6 +49,11 @@ export class Connector {
   }
 }
 
+/** Time in ms after which the next address is started in parallel (RFC 8305, 5: connection attempt delay). */
+const NEXT_ADDRESS_MS = 250;
+/** The same once an address is connected and its TLS handshake is in progress. */
+const NEXT_HANDSHAKE_MS = 2_000;
+
 /** What is connected to directly: the target, or a proxy. */
 interface Peer {
   readonly hostname: string;
@@ -61,8 +69,15 @@ class ConnectAttempt {
   readonly #tunnel: ProxyRoute | undefined;
   /** The proxy that is connected to: the one that tunnels, or the target itself. */
   readonly #proxy: ProxyRoute | undefined;
-  #socket: Socket | undefined;
+  readonly #peer: Peer;
+  #addresses: readonly string[] = [];
+  /** Addresses that were started with. */
+  #tried = 0;
+  /** Sockets in use: one for each address that has neither failed nor won, then the one that won. */
+  #sockets: Socket[] = [];
+  #error: ConnectError | ResourceExhaustedError | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #nextTimer: NodeJS.Timeout | undefined;
   #isOver = false;
 
   constructor(options: ConnectorOptions, target: ConnectTarget, onConnect: OnConnect) {
@@ -71,12 +86,12 @@ class ConnectAttempt {
     this.#onConnect = onConnect;
     this.#tunnel = options.proxies?.tunnelProxyFor(target);
     this.#proxy = this.#tunnel ?? options.proxies?.proxyAt(target);
+    this.#peer = this.#proxy?.server ?? toPeer(target);
   }
 
   start(): void {
     const { connectTimeoutMs, addressPolicy, resolver } = this.#options;
-    const peer = this.#proxy?.server ?? toPeer(this.#target);
-    resolver.resolve(peer.hostname, peer.port, (error, addresses) => {
+    resolver.resolve(this.#peer.hostname, this.#peer.port, (error, addresses) => {
       if (this.#isOver) return;
       const allowed = error ?? filterAllowed(addresses, addressPolicy);
       if (allowed instanceof Error) {
@@ -84,7 +99,8 @@ class ConnectAttempt {
         return;
       }
       this.#timer = setTimeout(expire, connectTimeoutMs, this);
-      this.#tryAddress(peer, allowed, 0);
+      this.#addresses = allowed;
+      this.tryNextAddress();
     });
   }
 
@@ -93,8 +109,9 @@ class ConnectAttempt {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    if (error !== undefined) this.#socket?.destroy();
-    this.#onConnect(error, error === undefined ? this.#socket : undefined);
+    clearTimeout(this.#nextTimer);
+    if (error !== undefined) for (const socket of this.#sockets) socket.destroy();
+    this.#onConnect(error, error === undefined ? this.#sockets[0] : undefined);
   }
 
   expire(): void {
@@ -104,22 +121,31 @@ class ConnectAttempt {
     this.end(new ConnectError('timeout', 'ERR_CONNECT_TIMEOUT', message));
   }
 
-  #tryAddress(peer: Peer, addresses: readonly string[], index: number): void {
-    const address = addresses[index];
+  /** Starts with the next address. Another one follows if this one takes long. */
+  tryNextAddress(): void {
+    const address = this.#addresses[this.#tried];
     if (this.#isOver || address === undefined) return;
-    const socket = this.#openSocket(peer, address);
-    this.#socket = socket;
+    this.#tried += 1;
+    clearTimeout(this.#nextTimer);
+    const socket = this.#openSocket(this.#peer, address);
+    this.#sockets.push(socket);
     socket.setNoDelay(true);
-    // An address that does not respond must leave time for the addresses after it.
-    const isLast = index + 1 === addresses.length;
-    const shareMs = this.#options.connectTimeoutMs / addresses.length;
-    const timer = isLast ? undefined : setTimeout(abandonAddress, shareMs, socket, address).unref();
-    onceOpen(socket, peer.isSecure ? 'tls' : 'tcp', (error) => {
-      clearTimeout(timer);
+    const hasNext = this.#tried < this.#addresses.length;
+    if (hasNext) this.#nextTimer = setTimeout(tryNextAddress, NEXT_ADDRESS_MS, this);
+    if (hasNext && this.#peer.isSecure) socket.once('connect', () => this.#onTcpConnected(socket));
+    onceOpen(socket, this.#peer.isSecure ? 'tls' : 'tcp', (error) => {
+      if (this.#isOver) return;
       if (error === undefined) this.#onPeerConnected(socket);
-      else
-        diagnoseConnectError(error, address, (cause) => this.#onAddressFailed(cause, peer, addresses, index));
+      else if (error.kind === 'tls' && isCertificateError(error.code)) this.#fail(error);
+      else diagnoseConnectError(error, address, (cause) => this.#onAddressFailed(cause, socket));
     });
+  }
+
+  /** A handshake gets more time than a connect before the next address is started: it costs more to start it in vain. */
+  #onTcpConnected(socket: Socket): void {
+    if (socket !== this.#sockets.at(-1)) return;
+    clearTimeout(this.#nextTimer);
+    this.#nextTimer = setTimeout(tryNextAddress, NEXT_HANDSHAKE_MS, this);
   }
 
   #openSocket({ hostname, port, isSecure }: Peer, address: string): Socket {
@@ -130,16 +156,15 @@ class ConnectAttempt {
     return new SharedBufferSocket().connect(port, address);
   }
 
-  /** Tries the next address, unless this machine lacks a resource, which the next one needs as well. */
-  #onAddressFailed(
-    error: ConnectError | ResourceExhaustedError,
-    peer: Peer,
-    addresses: readonly string[],
-    index: number,
-  ): void {
-    const hasNext = error instanceof ConnectError && index + 1 < addresses.length;
-    if (hasNext) this.#tryAddress(peer, addresses, index + 1);
-    else this.#fail(error);
+  /** Starts with the next address at once, unless this machine lacks a resource, which every address needs. */
+  #onAddressFailed(error: ConnectError | ResourceExhaustedError, socket: Socket): void {
+    if (this.#isOver) return;
+    this.#sockets.splice(this.#sockets.indexOf(socket), 1);
+    // A failed handshake says more than an address that does not respond.
+    if (this.#error?.kind !== 'tls' || error.kind === 'tls') this.#error = error;
+    if (error instanceof ResourceExhaustedError) this.#fail(error);
+    else if (this.#tried < this.#addresses.length) this.tryNextAddress();
+    else if (this.#sockets.length === 0) this.#fail(this.#error);
   }
 
   #fail(error: Error): void {
@@ -147,6 +172,9 @@ class ConnectAttempt {
   }
 
   #onPeerConnected(socket: Socket): void {
+    clearTimeout(this.#nextTimer);
+    for (const other of this.#sockets) if (other !== socket) other.destroy();
+    this.#sockets = [socket];
     const proxy = this.#tunnel;
     if (proxy === undefined) {
       this.end();
@@ -159,8 +187,9 @@ class ConnectAttempt {
   }
 
   #startTls(tunnel: Socket, proxy: ProxyRoute): void {
-    this.#socket = this.#options.tls.connect({ socket: tunnel }, this.#target.hostname);
-    onceOpen(this.#socket, 'tls in tunnel', (error) => {
+    const socket = this.#options.tls.connect({ socket: tunnel }, this.#target.hostname);
+    this.#sockets = [socket];
+    onceOpen(socket, 'tls in tunnel', (error) => {
       this.end(error && new ConnectError(error.kind, error.code, withProxyName(error.message, proxy)));
     });
   }
@@ -170,10 +199,8 @@ function toPeer(target: ConnectTarget): Peer {
   return { hostname: target.hostname, port: toPort(target), isSecure: target.protocol === 'https:' };
 }
 
-function abandonAddress(socket: Socket, address: string): void {
-  socket.destroy(
-    Object.assign(new Error(`no connection to ${address} in its share of the time`), { code: 'ETIMEDOUT' }),
-  );
+function tryNextAddress(attempt: ConnectAttempt): void {
+  attempt.tryNextAddress();
 }
 
 function expire(attempt: ConnectAttempt): void {

@@ -46,14 +46,42 @@ describe('Connector', () => {
     expect(none.failed?.failure.message, 'the last address').toMatch(/127\.0\.0\.1:\d+$/);
   });
 
-  test('gives an address that does not respond only its share of the time', async () => {
+  test('starts the next address in parallel if the handshake with one stalls', async () => {
     const origin = await running(startHttps());
-    await running(startStalledHandshake({ host: '127.0.0.2', port: origin.port }));
-    const { send } = await startClient({
-      lookUp: async () => ['127.0.0.2', '127.0.0.1'],
-      connectTimeoutMs: 4_000,
-    });
+    const stalled = await running(startStalledHandshake({ host: '127.0.0.2', port: origin.port }));
+    const { send } = await startClient({ lookUp: async () => ['127.0.0.2', '127.0.0.1'] });
     expect((await send(`https://localhost:${origin.port}/ok`)).response?.status).toBe(200);
+    await stalled.ended.reached(1);
+  });
+
+  test('lets the first address win if its handshake is only slow, without starting the others', async () => {
+    const origin = await running(
+      startHttps({ tls: { SNICallback: (_, done) => setTimeout(done, 600, null) } }),
+    );
+    const others = await Promise.all(
+      ['127.0.0.2', '127.0.0.3'].map((host) => running(startHttps({ host, port: origin.port }))),
+    );
+    const { send } = await startClient({ lookUp: async () => ['127.0.0.1', '127.0.0.2', '127.0.0.3'] });
+    expect((await send(`https://localhost:${origin.port}/ok`)).response?.status).toBe(200);
+    expect(others.map(({ connections }) => connections)).toEqual([0, 0]);
+  });
+
+  test.each(['127.0.0.2', '::1'])(
+    'reports a bad certificate, whatever the next address %s does',
+    async (next) => {
+      const origin = await running(startHttps());
+      const { send } = await startClient({ lookUp: async () => ['127.0.0.1', next] });
+      const { failed } = await send(`https://wrong.test:${origin.port}/ok`);
+      expect(failed).toMatchObject({ failure: { kind: 'tls' }, isRetryable: false });
+      expect(origin.connections).toBe(1);
+    },
+  );
+
+  test('reports a failed handshake rather than an address that refuses', async () => {
+    const plain = await running(startOrigin());
+    const { send } = await startClient({ lookUp: async () => ['127.0.0.1', '127.0.0.2'] });
+    const { failed } = await send(`https://localhost:${plain.port}/ok`);
+    expect(failed?.failure.kind).toBe('tls');
   });
 });
 
