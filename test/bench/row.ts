@@ -18,7 +18,7 @@ export interface Target {
   readonly unit?: string;
 }
 
-const HEAD = ['what', 'figure', 'beside', 'value', 'target', 'verdict'] as const;
+const HEAD = ['what', 'figure', 'compared with', 'value', 'target', 'verdict'] as const;
 
 /** Whether a row keeps its target; `undefined` if there is none, or nothing to hold against it. */
 export function isMet({ value, target }: Row): boolean | undefined {
