@@ -67,13 +67,13 @@ describe('fanout fetch --save-dir', () => {
     const records = recordsIn(all).sort((a, b) => a.index - b.index);
     expect(recordsIn(stdout).map(({ url }) => url)).toEqual([list[1]]);
     expect(records.map(({ body }) => body?.path)).toEqual([
-      `${host}/gzip/5000.body`,
+      `${host}/gzip/5000~.txt`,
       undefined,
       `${host}/redirect/2~.txt`,
       `${host}/ok@a=1~.txt`,
     ]);
     await expectWhole(dir, records);
-    expect(await readFile(join(dir, host, 'gzip/5000.body'))).toEqual(filler(5000));
+    expect(await readFile(join(dir, host, 'gzip/5000~.txt'))).toEqual(filler(5000));
   });
 
   it('saves every response with --save-all, undecoded with --no-decompress, under the names of --save-as and "save"', async () => {
@@ -89,7 +89,7 @@ describe('fanout fetch --save-dir', () => {
     const { code, stdout } = await runInProcess(['fetch', list, '--save-dir', dir, ...flags]);
     expect(code).toBe(1);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
-    expect(records.map(({ body }) => body?.path)).toEqual(['200/0', '404/1.txt', 'mine/ok.txt', undefined]);
+    expect(records.map(({ body }) => body?.path)).toEqual(['200/0.txt', '404/1.txt', 'mine/ok.txt', undefined]);
     expect(records[3]?.failure).toMatchObject({
       kind: 'invalid',
       message: expect.stringContaining('"MINE/ok.txt"'),
