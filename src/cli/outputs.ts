@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, relative, resolve } from 'node:path';
@@ -7,7 +8,7 @@ import type { ProgramOptions } from '../config/program-options.ts';
 import { isHarmlessHeader } from '../config/secrets.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Job } from '../model/job.ts';
-import type { Result } from '../model/result.ts';
+import { isShownQuietly, type Result } from '../model/result.ts';
 import { csvSink } from '../output/csv.ts';
 import { failedListSink } from '../output/failed-list.ts';
 import { githubAnnotations } from '../output/github.ts';
@@ -33,8 +34,12 @@ export interface OutputParts {
   readonly options: ProgramOptions;
   readonly process: NodeJS.Process;
   readonly progress: () => Progress;
+  /** Whether the list is typed on the terminal. */
+  readonly isTyped?: boolean;
   /** Releases the outputs even if nobody reads them. */
   readonly signal: AbortSignal;
+  /** Drops the summary; by default `signal` does. */
+  readonly summarySignal?: AbortSignal;
   /** Brings results into input order for `--ordered`. If unset, a window does, which holds the producer back. */
   readonly order?: (sink: Sink) => Sink;
 }
@@ -92,15 +97,25 @@ async function openOutputs(parts: OutputParts, files: LineWriter[]): Promise<Omi
   return { sinks, window, bar, requests, readerGone: results?.closed ?? NEVER };
 }
 
-function hasBar({ options, process }: OutputParts): boolean {
+/** Without `--progress`: only where nothing else is typed or written on the terminal of standard error. */
+function hasBar({ options, process, isTyped = false }: OutputParts): boolean {
   if (options.silent) return false;
-  return options.progress ?? (isatty(process.stderr.fd) && !process.env.CI);
+  if (options.progress !== undefined) return options.progress;
+  const { stderr, stdout, env } = process;
+  return isatty(stderr.fd) && !isTyped && !env.CI && env.TERM !== 'dumb' && !isPipe(stdout.fd);
+}
+
+/** A pipe may lead to a program that writes to the same terminal, such as `grep` or `less`. */
+function isPipe(fd: number): boolean {
+  const status = fstatSync(fd);
+  return status.isFIFO() || status.isSocket();
 }
 
 // The bar and its library are loaded on use: most runs in scripts have none.
 async function createBar({ process, progress }: OutputParts): Promise<ProgressBar> {
   const { ProgressBar } = await import('../output/progress.ts');
-  return new ProgressBar(process.stderr, progress, systemClock.now);
+  const { stderr, env } = process;
+  return new ProgressBar(stderr, progress, systemClock.now, { isDumb: env.TERM === 'dumb' });
 }
 
 async function createResultOutput(
@@ -127,8 +142,10 @@ async function createResultSink(
   // On a terminal, results from the journal were shown before; a file or another program gets all of them.
   const isWatched =
     options.format === 'text' && isStandardOutput(options.output) && isatty(process.stdout.fd);
-  const fetched = isWatched ? withoutResumed(formatted) : formatted;
-  const filtered = options.quiet ? failuresOnly(fetched) : fetched;
+  const fetched = isWatched ? filterSink(formatted, ({ isResumed }) => !isResumed) : formatted;
+  const isQuiet = options.quiet && options.format === 'text';
+  const shown = isQuiet ? filterSink(fetched, isShownQuietly) : fetched;
+  const filtered = options.onlyFailures ? filterSink(shown, ({ ok }) => !ok) : shown;
   if (options.ordered && order !== undefined) return order(filtered);
   return window === undefined ? filtered : orderedSink(filtered, window);
 }
@@ -146,17 +163,10 @@ async function createFormatSink(output: LineOutput, { options, process }: Output
   }
 }
 
-function withoutResumed(sink: Sink): Sink {
+/** A sink that passes on the results for which this is true. */
+export function filterSink(sink: Sink, isPassed: (result: Result) => boolean): Sink {
   return {
-    write: (result) => (result.isResumed ? undefined : sink.write(result)),
-    end: (summary) => sink.end(summary),
-  };
-}
-
-/** `--quiet`: a sink that passes on failed results only. */
-export function failuresOnly(sink: Sink): Sink {
-  return {
-    write: (result) => (result.ok ? undefined : sink.write(result)),
+    write: (result) => (isPassed(result) ? sink.write(result) : undefined),
     end: (summary) => sink.end(summary),
   };
 }
@@ -228,10 +238,14 @@ async function createJobSummary({ stderr, env }: NodeJS.Process): Promise<readon
   }
 }
 
-async function createSummarySink({ options, process, signal }: OutputParts): Promise<Sink> {
-  const output = new LineWriter(process.stderr, { name: 'standard error', keepOpen: true, signal });
+async function createSummarySink(parts: OutputParts): Promise<Sink> {
+  const { options, process, signal, summarySignal = signal } = parts;
+  const kept = { name: 'standard error', keepOpen: true, signal: summarySignal };
+  const output = new LineWriter(process.stderr, kept);
   if (options.summary === 'json') return summaryJsonSink(output);
-  return summaryTextSink(output, await createPaint(options.color, isatty(process.stderr.fd), process.env));
+  const isTerminal = isatty(process.stderr.fd);
+  const paint = await createPaint(options.color, isTerminal, process.env);
+  return summaryTextSink(output, paint, isTerminal && !options.quiet);
 }
 
 /**

@@ -31,8 +31,8 @@ export interface PipelineOptions<J extends object, R extends object> {
   readonly recall?: ((job: J) => R | undefined) | undefined;
   /** Called with each result before it is queued; returns the result to use. */
   readonly finish?: ((result: R) => R) | undefined;
-  /** Awaited after the last result, before the results end. */
-  readonly settle?: () => Promise<void>;
+  /** Gives the results that follow when all work has ended. */
+  readonly lastResults?: () => AsyncIterable<R>;
   /** Called when everything is over, also after an error or if the consumer leaves early. */
   readonly onEnd?: () => void;
 }
@@ -49,8 +49,10 @@ export class Pipeline<J extends object, R extends object> {
   readonly #producer: Producer<J>;
   /** Results of jobs that waited when the run stopped, until nothing is in flight. */
   readonly #abandoned: R[] = [];
+  /** Jobs without a result, since the run stopped. At most as many as the scheduler holds. */
+  readonly #dropped: J[] = [];
   #isStopping = false;
-  #dropped = 0;
+  #unwanted = 0;
 
   constructor(options: PipelineOptions<J, R>) {
     this.#options = options;
@@ -65,7 +67,13 @@ export class Pipeline<J extends object, R extends object> {
 
   /** Jobs that were read and get no result. */
   get notFetched(): number {
-    return this.#dropped + this.#producer.notPut;
+    return this.#unwanted + this.dropped.length;
+  }
+
+  /** Jobs that were read and get no result, since the run stopped. */
+  get dropped(): readonly J[] {
+    const held = this.#producer.notPut;
+    return held === undefined ? this.#dropped : [...this.#dropped, held];
   }
 
   /** Stops reading and starting work; work in flight is finished. */
@@ -75,7 +83,7 @@ export class Pipeline<J extends object, R extends object> {
     const { abandon, scheduler } = this.#options;
     for (const job of scheduler.clear()) {
       const result = abandon?.(job);
-      if (result === undefined) this.#dropped += 1;
+      if (result === undefined) this.#dropped.push(job);
       else this.#abandoned.push(result);
     }
     this.#giveAbandoned();
@@ -86,18 +94,18 @@ export class Pipeline<J extends object, R extends object> {
   /** Drops waiting jobs that are unwanted now instead of when their turn comes. */
   dropUnwanted(): void {
     const { scheduler, isWanted = () => true } = this.#options;
-    this.#dropped += scheduler.removeWhere((job) => !isWanted(job)).length;
+    this.#unwanted += scheduler.removeWhere((job) => !isWanted(job)).length;
   }
 
   /** Continues a job of another pipeline. The scheduler must not have ended. */
-  accept(outcome: Outcome<J, R>): void {
-    const result = this.#apply(outcome);
-    if (result !== undefined) this.#giveUnawaited(result);
+  accept(outcome: Extract<Outcome<J, R>, { readonly result: R } | { readonly again: J }>): void {
+    if ('result' in outcome) this.#giveUnawaited(outcome.result);
+    else if ('again' in outcome) this.#requeue(outcome);
   }
 
   /** Runs everything; to be iterated once. Leaving early stops the run and discards later results. */
   async *results(): AsyncGenerator<R, void, void> {
-    const { concurrency, scheduler, settle, onEnd } = this.#options;
+    const { concurrency, scheduler, lastResults, onEnd } = this.#options;
     const producing = this.#producer.run().finally(() => scheduler.close());
     const working = runWorkers(concurrency, scheduler, (job) => this.#process(job)).finally(() =>
       this.#results.close(),
@@ -114,7 +122,7 @@ export class Pipeline<J extends object, R extends object> {
       await working;
       // A stopped run waits neither for an input that may never give another line nor for an admission.
       if (!this.#isStopping) await producing;
-      await settle?.();
+      if (lastResults !== undefined) yield* lastResults();
       if (this.#producer.failure !== undefined) throw this.#producer.failure.error;
     } finally {
       this.stop();
@@ -133,30 +141,27 @@ export class Pipeline<J extends object, R extends object> {
   async #process(job: J): Promise<void> {
     const { scheduler, keyOf, work, crashed, isWanted } = this.#options;
     const key = keyOf(job); // a redirect changes it
-    let outcome: Outcome<J, R>;
-    if (isWanted?.(job) === false) outcome = DROPPED;
+    let given: Promise<void> | undefined;
+    if (isWanted?.(job) === false) this.#unwanted += 1;
     else {
+      let outcome: Outcome<J, R>;
       try {
         outcome = await work(job);
       } catch (error) {
         outcome = { result: crashed(job, error) };
       }
+      if ('result' in outcome) given = this.#give(outcome.result);
+      else if ('again' in outcome) this.#requeue(outcome);
+      else if ('isDropped' in outcome) this.#dropped.push(job);
     }
-    const result = this.#apply(outcome);
-    const given = result === undefined ? undefined : this.#give(result);
     scheduler.release(key);
     this.#giveAbandoned();
     if (given !== undefined) await given;
   }
 
-  /** Returns the result, if there is one. */
-  #apply(outcome: Outcome<J, R>): R | undefined {
-    if ('result' in outcome) return outcome.result;
-    if ('again' in outcome) {
-      const { scheduler, keyOf } = this.#options;
-      scheduler.requeue(keyOf(outcome.again), outcome.again, outcome.at);
-    } else if ('isDropped' in outcome) this.#dropped += 1;
-    return undefined;
+  #requeue({ again, at }: { readonly again: J; readonly at: number }): void {
+    const { scheduler, keyOf } = this.#options;
+    scheduler.requeue(keyOf(again), again, at);
   }
 
   /** Waits for work in flight, not for the queue, which may be held open for jobs of other pipelines. */
@@ -174,8 +179,6 @@ export class Pipeline<J extends object, R extends object> {
     return this.#results.send(this.#options.finish?.(result) ?? result);
   }
 }
-
-const DROPPED = { isDropped: true } as const;
 
 /**
  * The workers: `concurrency` loops over one queue, each of which takes a job, works on it, and takes the next one.
@@ -208,8 +211,8 @@ export class Producer<J extends object> {
   readonly #options: ProducerOptions<J>;
   readonly #source: AsyncIterator<Iterable<J>>;
   #isStopping = false;
-  /** Whether one job was read and not yet put. */
-  #holdsOne = false;
+  /** A job that was read and not yet put. */
+  #held: J | undefined;
   #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
 
@@ -227,9 +230,9 @@ export class Producer<J extends object> {
     return this.#failure;
   }
 
-  /** Jobs that were read and are not put, since reading was stopped: 0 or 1. */
-  get notPut(): number {
-    return this.#isStopping && this.#holdsOne ? 1 : 0;
+  /** The job that was read and is not put, since reading was stopped. */
+  get notPut(): J | undefined {
+    return this.#isStopping ? this.#held : undefined;
   }
 
   /** Never rejects. */
@@ -256,14 +259,14 @@ export class Producer<J extends object> {
   }
 
   #enter(job: J): Promise<void> | undefined {
-    this.#holdsOne = true;
+    this.#held = job;
     const admitted = this.#options.admit?.(job);
     return admitted === undefined ? this.#put(job) : admitted.then(() => this.#put(job));
   }
 
   #put(job: J): Promise<void> | undefined {
     if (this.#isStopping) return undefined;
-    this.#holdsOne = false;
+    this.#held = undefined;
     return this.#options.put(job);
   }
 }

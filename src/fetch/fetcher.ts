@@ -222,9 +222,7 @@ export class Fetcher {
     const { hosts, now } = this.#options;
     hosts.record(task.host, { kind: 'neutral' }, now(), now());
     if (task.attempts === 0) task.startedAt = now();
-    const made = task.attempts === 1 ? '1 attempt was made' : `${task.attempts} attempts were made`;
-    const message = `${task.host} is down, ${made}; the last error was: ${reason}`;
-    return failedResult(task, { kind: 'circuit', message });
+    return failedResult(task, { kind: 'down', message: `last error: ${reason}` });
   }
 }
 

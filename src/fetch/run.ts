@@ -3,7 +3,7 @@ import { NameConflicts } from '../bodies/name-conflicts.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
-import type { RequestDefaults } from '../http/hop.ts';
+import { firstMethod, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
 import { KeySet } from '../input/hash-set.ts';
 import type { OutputError } from '../model/errors.ts';
@@ -21,7 +21,7 @@ import {
   type NetworkParts,
   socketBudget,
 } from './run-context.ts';
-import { crashedResult } from './task-result.ts';
+import { crashedResult, notFetchedResult } from './task-result.ts';
 
 /** What a run is made from. */
 export interface RunParts extends NetworkParts {
@@ -33,6 +33,13 @@ export interface RunParts extends NetworkParts {
   readonly onStop?: () => void;
   /** Awaited between the last result and the end of the results, when all counts are final. */
   readonly settle?: () => Promise<void>;
+  /**
+   * Whether a job that is not fetched, because the run stops, has a result too. Otherwise it has none, since it will be
+   * fetched by someone else.
+   */
+  readonly listsNotFetched?: boolean;
+  /** Reads the jobs that `jobs` did not give, because the run was stopped, as far as that is possible. */
+  readonly rest?: () => AsyncIterable<Iterable<Job>>;
   /** The result of an earlier run for a job and its request. Called once for each job, in order. */
   readonly recall?: (job: Job, method: string, body: string | Uint8Array | undefined) => Result | undefined;
   /** Adds to each result what earlier runs say of its URL. */
@@ -49,8 +56,8 @@ export interface RunParts extends NetworkParts {
 export interface Backend {
   /** Requests in flight. */
   readonly inFlight: number;
-  /** Jobs that were read and get no result, since the run stopped or they were unwanted. */
-  readonly notFetched: number;
+  /** Jobs that were read and get no result, since the run stopped. */
+  readonly dropped: readonly Job[];
   /** Requests that had to wait because the machine ran out of descriptors, memory or ports. */
   readonly exhausted: number;
   hosts(): HostCounts;
@@ -75,8 +82,8 @@ export interface HostCounts {
 export interface BackendEvents {
   /** Called with each result; returns the result to use. */
   readonly finish: (result: Result) => Result;
-  /** Awaited between the last result and the end of the results. */
-  readonly settle: () => Promise<void>;
+  /** Gives the results that follow when all work has ended. */
+  readonly lastResults: () => AsyncIterable<Result>;
   readonly onEnd: () => void;
   /** No body can be saved any more. */
   readonly onUnwritable: (error: OutputError) => void;
@@ -111,7 +118,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     isWanted: isWanted && (({ job }) => isWanted(job)),
     admit: admit && (({ job }) => admit(job)),
     finish: events.finish,
-    settle: events.settle,
+    lastResults: events.lastResults,
     onEnd: () => {
       events.onEnd();
       transport.close(new AttemptError('aborted', undefined, 'the run has ended'));
@@ -122,8 +129,8 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     get inFlight() {
       return transport.inFlight;
     },
-    get notFetched() {
-      return pipeline.notFetched;
+    get dropped() {
+      return pipeline.dropped.map(({ job }) => job);
     },
     get exhausted() {
       return hosts.exhaustedCount;
@@ -152,7 +159,7 @@ export class Run {
     const { backend = createBackend } = parts;
     this.#backend = backend(parts, {
       finish: (result) => this.#finish(result),
-      settle: () => this.#settle(),
+      lastResults: () => this.#lastResults(),
       onEnd: () => this.#cancelDeadline?.(),
       onUnwritable: (error) => {
         this.#outputError ??= error;
@@ -167,10 +174,6 @@ export class Run {
 
   get exhausted(): number {
     return this.#backend.exhausted;
-  }
-
-  get notFetched(): number {
-    return this.#backend.notFetched;
   }
 
   /** Counts the hosts one by one. */
@@ -232,9 +235,30 @@ export class Run {
     return judged;
   }
 
-  async #settle(): Promise<void> {
-    await this.#parts.settle?.();
+  /** The results of the jobs that were not fetched, in their order. */
+  async *#lastResults(): AsyncGenerator<Result, void, void> {
+    const { listsNotFetched = false, rest, settle } = this.#parts;
+    if (listsNotFetched && this.#isStopped) {
+      const dropped = [...this.#backend.dropped].sort((a, b) => a.index - b.index);
+      for (const job of dropped) yield this.#notFetched(job);
+      if (rest !== undefined) {
+        for await (const batch of rest()) for (const job of batch) yield this.#recall(job);
+      }
+    }
+    await settle?.();
     if (this.#outputError !== undefined) throw this.#outputError;
+  }
+
+  /** The result of a job that was not read before the stop: that of an earlier run, or none. */
+  #recall(job: Job): Result {
+    const { recall, defaults } = this.#parts;
+    const earlier = recall?.(job, firstMethod(job, defaults), job.body ?? defaults.body);
+    return earlier === undefined ? this.#notFetched(job) : this.#finish(earlier);
+  }
+
+  #notFetched(job: Job): Result {
+    const { clock, defaults } = this.#parts;
+    return notFetchedResult(job, firstMethod(job, defaults), clock.now());
   }
 }
 

@@ -42,6 +42,11 @@ export function unsentResult(job: Job, method: string, failure: Failure, now: nu
   };
 }
 
+/** The result of a job that was not fetched, because the run was stopped; see `isNotFetched()`. */
+export function notFetchedResult(job: Job, method: string, now: number): Result {
+  return unsentResult(job, method, { kind: 'aborted', message: 'not fetched: the run was stopped' }, now);
+}
+
 /** Adds the saved body to a result that is not given out yet. Copying it would cost as much as half a request. */
 export function addBody(result: Result, body: KeptBody): void {
   (result as { body?: KeptBody }).body = body;

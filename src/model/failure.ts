@@ -12,7 +12,7 @@ export const FAILURE_KINDS = [
   'size',
   'expectation',
   'blocked',
-  'circuit',
+  'down',
   'denied',
   'aborted',
   'write',

@@ -73,7 +73,7 @@ function isoTime(ms: number): string {
 type Fields = Readonly<Record<string, unknown>>;
 
 const KINDS: ReadonlySet<unknown> = new Set(FAILURE_KINDS);
-const BASELINE: ReadonlySet<unknown> = new Set(['new', 'known', 'mended']);
+const BASELINE: ReadonlySet<unknown> = new Set(['new', 'known', 'fixed']);
 
 /**
  * Decodes a line of JSONL, or reports why it is not a result record. Unknown keys are ignored, since newer versions may write

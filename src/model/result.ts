@@ -21,7 +21,7 @@ export interface KeptBody {
 }
 
 /** How a result compares with the run that the baseline was made from. */
-type BaselineVerdict = 'new' | 'known' | 'mended';
+type BaselineVerdict = 'new' | 'known' | 'fixed';
 
 interface BaseResult {
   readonly index: number;
@@ -75,17 +75,29 @@ export interface FailedResult extends BaseResult {
 /** The result of one job. A failed URL is a value; branch on `ok` and `failure.kind`. */
 export type Result = OkResult | FailedResult;
 
-type Verdict = 'OK' | 'WARN' | 'FAIL';
+type Verdict = 'OK' | 'WARN' | 'FAIL' | 'KNOWN';
 
-/** The verdict in the first column of text output. */
+/** The verdict in the first column of text output. A failure below `--flaky-after` is a warning. */
 export function verdictOf(result: Result): Verdict {
-  if (!result.ok) return 'FAIL';
-  return result.warning === undefined ? 'OK' : 'WARN';
+  if (result.ok) return result.warning === undefined ? 'OK' : 'WARN';
+  if (result.baseline === 'known') return 'KNOWN';
+  return result.badRuns === undefined ? 'FAIL' : 'WARN';
+}
+
+/** Whether `--quiet` leaves this line in text output: failures that are not known, and warnings. */
+export function isShownQuietly(result: Result): boolean {
+  const verdict = verdictOf(result);
+  return verdict === 'FAIL' || verdict === 'WARN';
 }
 
 /** Whether a result fails the run: a failure does, unless it is in the baseline or below `--flaky-after`. */
 export function failsRun(result: Result): boolean {
   return !result.ok && result.baseline !== 'known' && result.badRuns === undefined;
+}
+
+/** Whether the run was stopped before it sent anything for this URL. Such a result counts neither as OK nor as failed. */
+export function isNotFetched({ failure, attempts }: Result): boolean {
+  return failure?.kind === 'aborted' && attempts === 0;
 }
 
 /**
@@ -99,7 +111,7 @@ export function outcomeLabel({ failure, warning, status }: Result): string {
   return problem.kind;
 }
 
-/** Comparison with earlier runs, for text output: `known`, `new`, `mended`, `bad run 2`; usually none. */
+/** Comparison with earlier runs: `known`, `new`, `fixed`, `bad run 2`; usually none. */
 export function historyNotes({ baseline, badRuns }: Result): readonly string[] {
   const notes: string[] = [];
   if (baseline !== undefined) notes.push(baseline);

@@ -1,7 +1,7 @@
 import { createHistogram } from 'node:perf_hooks';
 import { AccountingError } from './errors.ts';
 import type { FailureKind } from './failure.ts';
-import { type FailedResult, failsRun, type OkResult, type Result } from './result.ts';
+import { type FailedResult, failsRun, isNotFetched, type OkResult, type Result } from './result.ts';
 import { TopK } from './top-k.ts';
 import { hostOf } from './url.ts';
 
@@ -43,6 +43,7 @@ export class LatencyHistogram {
 
 const HOST_COUNTERS = 100;
 const WORST_HOSTS = 10;
+const MAX_DOWN_HOSTS = 100;
 
 /** The counts of a run as plain data: the object that `--summary json` writes. */
 export interface Summary {
@@ -52,7 +53,7 @@ export interface Summary {
   /** OK with a warning; part of `ok`. */
   readonly warned: number;
   /** OK, but failed in the baseline; part of `ok`. */
-  readonly mended: number;
+  readonly fixed: number;
   readonly failed: number;
   /** Failures in the baseline; part of `failed`. */
   readonly known: number;
@@ -64,8 +65,10 @@ export interface Summary {
   readonly resumed: number;
   /** Left out on purpose, such as duplicate URLs. */
   readonly skipped: number;
-  /** Read, but not fetched because the run was stopped. */
+  /** In the list, but not fetched because the run was stopped. */
   readonly notFetched: number;
+  /** Whether the list is known to its end. If not, more URLs than `notFetched` were not fetched. */
+  readonly isListComplete: boolean;
   readonly wallMs: number;
   /** URLs that this run finished, OK or failed, per second of wall time. */
   readonly urlsPerSecond: number;
@@ -76,6 +79,17 @@ export interface Summary {
   /** Failures of kind `status`, by status code. */
   readonly failuresByStatus: Readonly<Record<string, number>>;
   readonly worstHosts: readonly FailingHost[];
+  /** The first hosts that were given up: those with failures of kind `down`. */
+  readonly downHosts: readonly DownHost[];
+}
+
+/** A host that was given up. */
+interface DownHost {
+  readonly host: string;
+  /** URLs that failed because of that. */
+  readonly urls: number;
+  /** The message of the first of them, with the last error of the host. */
+  readonly message: string;
 }
 
 /** A host with many failures. The true number is between `failures - overcount` and `failures`. */
@@ -87,27 +101,34 @@ export interface FailingHost {
 
 /**
  * Folds results into a `Summary`, in constant memory for any number of results and hosts.
- * `add()` sets `ok`, `failed` and their parts; the caller sets `read`, `skipped` and `notFetched`.
+ * `add()` sets `ok`, `failed` and their parts, and `notFetched` as far as there are results; the caller sets `read`,
+ * `skipped`, and the rest of `notFetched`.
  */
 export class SummaryFold {
   read = 0;
   ok = 0;
   failed = 0;
   warned = 0;
-  mended = 0;
+  fixed = 0;
   known = 0;
   new = 0;
   flaky = 0;
   resumed = 0;
   skipped = 0;
   notFetched = 0;
+  isListComplete = true;
   #bytes = 0;
   readonly #latency = new LatencyHistogram();
   readonly #kinds = new Map<FailureKind, number>();
   readonly #statuses = new Map<number, number>();
   readonly #hosts = new TopK(HOST_COUNTERS);
+  readonly #downHosts = new Map<string, DownHost>();
 
   add(result: Result): void {
+    if (isNotFetched(result)) {
+      this.notFetched += 1;
+      return;
+    }
     if (result.isResumed) this.resumed += 1;
     this.#bytes += result.bytes;
     if (result.attempts > 0) this.#latency.record(result.durationMs);
@@ -123,7 +144,7 @@ export class SummaryFold {
       read: this.read,
       ok: this.ok,
       warned: this.warned,
-      mended: this.mended,
+      fixed: this.fixed,
       failed: this.failed,
       known: this.known,
       new: this.new,
@@ -131,6 +152,7 @@ export class SummaryFold {
       resumed: this.resumed,
       skipped: this.skipped,
       notFetched: this.notFetched,
+      isListComplete: this.isListComplete,
       wallMs,
       urlsPerSecond: wallMs > 0 ? (fetched * 1000) / wallMs : 0,
       bytes: this.#bytes,
@@ -140,13 +162,14 @@ export class SummaryFold {
       worstHosts: this.#hosts
         .top(WORST_HOSTS)
         .map(({ key, count, overcount }) => ({ host: key, failures: count, overcount })),
+      downHosts: [...this.#downHosts.values()],
     };
   }
 
   #addOk({ warning, baseline }: OkResult): void {
     this.ok += 1;
     if (warning !== undefined) this.warned += 1;
-    if (baseline === 'mended') this.mended += 1;
+    if (baseline === 'fixed') this.fixed += 1;
   }
 
   #addFailure(result: FailedResult): void {
@@ -160,7 +183,16 @@ export class SummaryFold {
       this.#statuses.set(result.status, (this.#statuses.get(result.status) ?? 0) + 1);
     }
     // The `url` of an invalid job is any text, without a host.
-    if (kind !== 'invalid') this.#hosts.add(hostOf(result.finalUrl ?? result.url));
+    if (kind === 'invalid') return;
+    const host = hostOf(result.finalUrl ?? result.url);
+    this.#hosts.add(host);
+    if (kind === 'down') this.#addDown(host, result.failure.message);
+  }
+
+  #addDown(host: string, message: string): void {
+    const counted = this.#downHosts.get(host);
+    if (counted === undefined && this.#downHosts.size >= MAX_DOWN_HOSTS) return;
+    this.#downHosts.set(host, { host, message, ...counted, urls: (counted?.urls ?? 0) + 1 });
   }
 }
 

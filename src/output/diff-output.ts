@@ -67,7 +67,7 @@ function line(difference: Difference, paint: Paint): string {
 
 function paintOf(change: Change, paint: Paint): (text: string) => string {
   if (change === 'broke') return paint.fail;
-  return change === 'mended' ? paint.ok : paint.warn;
+  return change === 'fixed' ? paint.ok : paint.warn;
 }
 
 function details({ change, old, now, result }: Difference): string {
@@ -76,7 +76,7 @@ function details({ change, old, now, result }: Difference): string {
       const before = old === undefined ? '(added)' : `(was ${old.label})`;
       return [printable(result.failure?.message ?? ''), before].filter((part) => part !== '').join(' ');
     }
-    case 'mended':
+    case 'fixed':
       return `(was ${old?.label})`;
     case 'moved':
       return `-> ${target(now, result.url)} (was ${target(old, result.url)})`;
@@ -96,10 +96,10 @@ function content({ label, bytes, sha256 }: Snapshot): string {
 }
 
 function countsText(counts: DiffCounts, paint: Paint): string {
-  const { broke, mended, moved, slower, changed, added, removed, stillFailing, same } = counts;
+  const { broke, fixed, moved, slower, changed, added, removed, stillFailing, same } = counts;
   const newlyBroken = `${broke} newly broken`;
   return (
-    `\n${paint.strong('Diff:')} ${broke > 0 ? paint.fail(newlyBroken) : newlyBroken}, ${mended} mended, ${moved} moved, ` +
+    `\n${paint.strong('Diff:')} ${broke > 0 ? paint.fail(newlyBroken) : newlyBroken}, ${fixed} fixed, ${moved} moved, ` +
     `${slower} slower, ${changed} changed\n` +
     `  ${paint.dim('besides')}  ${same} the same, ${stillFailing} still failing, ${added} added, ${removed} removed\n`
   );

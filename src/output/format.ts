@@ -3,14 +3,14 @@ import type { Summary } from '../model/summary.ts';
 
 const BYTE_UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'];
 
-/** A number of bytes in SI units: `34B`, `1.2kB`, `340kB`, `5.1MB`. */
+/** A number of bytes in the units of `--max-size`, which are powers of 1024: `34B`, `1.2kB`, `340kB`, `10MB`. */
 export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return `${bytes}B`;
-  let scaled = bytes / 1000;
+  if (bytes < 1024) return `${bytes}B`;
+  let scaled = bytes / 1024;
   let unit = 0;
-  // 999.5 of a unit would be shown as 1000 of it.
-  while (scaled >= 999.5 && unit < BYTE_UNITS.length - 1) {
-    scaled /= 1000;
+  // 1023.5 of a unit would be shown as 1024 of it.
+  while (scaled >= 1023.5 && unit < BYTE_UNITS.length - 1) {
+    scaled /= 1024;
     unit += 1;
   }
   return oneDecimal(scaled) + BYTE_UNITS[unit];
@@ -20,7 +20,8 @@ export function formatBytes(bytes: number): string {
 function oneDecimal(scaled: number): string {
   const tenths = Math.round(scaled * 10);
   if (tenths >= 1000) return String(Math.round(scaled));
-  return `${Math.floor(tenths / 10)}.${tenths % 10}`;
+  const whole = Math.floor(tenths / 10);
+  return tenths % 10 === 0 ? String(whole) : `${whole}.${tenths % 10}`;
 }
 
 /** A count with separators: `1,234,567`. */
@@ -62,20 +63,28 @@ export function urlColumn(url: string): string {
   return printable(url, Number.POSITIVE_INFINITY).replace(/\s/g, (space) => encodeURIComponent(space));
 }
 
-/** `9 succeeded (2 warned, 1 mended)`. */
-export function succeededText({ ok, warned, mended }: Pick<Summary, 'ok' | 'warned' | 'mended'>): string {
-  return `${ok} succeeded${inParentheses({ warned, mended })}`;
-}
+type RunCounts = Pick<
+  Summary,
+  'ok' | 'warned' | 'fixed' | 'failed' | 'known' | 'flaky' | 'notFetched' | 'isListComplete'
+>;
 
-/** `6 failed (1 new, 3 known, 2 flaky)`. */
-export function failedText(counts: Pick<Summary, 'failed' | 'new' | 'known' | 'flaky'>): string {
-  const { failed, known, flaky } = counts;
-  return `${failed} failed${inParentheses({ new: counts.new, known, flaky })}`;
-}
-
-function inParentheses(counts: Readonly<Record<string, number>>): string {
-  const shown = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []));
-  return shown.length === 0 ? '' : ` (${shown.join(', ')})`;
+/**
+ * The URLs of a run by verdict: `9 succeeded (1 fixed), 2 failed, 1 warning, 3 known, 20 not fetched`. Failures below
+ * `--flaky-after` are warnings.
+ */
+export function runCountsText(counts: RunCounts, paint: Paint = plain): string {
+  const { ok, warned, fixed, failed, known, flaky, notFetched, isListComplete } = counts;
+  const failing = failed - known - flaky;
+  const warnings = warned + flaky;
+  const parts = [
+    paint.ok(`${ok - warned} succeeded${fixed > 0 ? ` (${fixed} fixed)` : ''}`),
+    failing > 0 ? paint.fail(`${failing} failed`) : '0 failed',
+  ];
+  if (warnings > 0) parts.push(paint.warn(warnings === 1 ? '1 warning' : `${warnings} warnings`));
+  if (known > 0) parts.push(`${known} known`);
+  if (notFetched > 0) parts.push(paint.fail(`${notFetched} not fetched`));
+  if (!isListComplete) parts.push(paint.fail('the rest of the list was not read'));
+  return parts.join(', ');
 }
 
 /** Colours by meaning. Text is padded before it is painted, so that colours do not move a column. */

@@ -1,5 +1,6 @@
 import { printable } from '../model/printable.ts';
-import { failsRun, historyNotes, outcomeLabel, type Result } from '../model/result.ts';
+import { failsRun, historyNotes, isNotFetched, outcomeLabel, type Result } from '../model/result.ts';
+import type { Summary } from '../model/summary.ts';
 import type { Sink } from '../results/sink.ts';
 import type { LineOutput } from './line-writer.ts';
 
@@ -10,7 +11,7 @@ const MAX_MESSAGE = 300;
 
 /**
  * Writes failures and warnings as annotations of GitHub Actions (workflow commands): the first ten of each, and how many
- * more there are. Failures that do not fail the run are left out.
+ * more there are. Failures that do not fail the run are left out. All URLs that were not fetched are one more error.
  *
  * @param toRepositoryPath returns the path of a source within the repository, if it is a file there
  */
@@ -27,7 +28,8 @@ export function githubAnnotations(
       if (counts[level] > MAX_ANNOTATIONS) return;
       return output.write(annotation(level, result, toRepositoryPath(result.source)));
     },
-    async end() {
+    async end(summary) {
+      await output.write(stoppedAnnotation(summary));
       const more = Object.entries(counts).flatMap(([level, count]) =>
         count > MAX_ANNOTATIONS ? [`${count - MAX_ANNOTATIONS} more ${level}s`] : [],
       );
@@ -41,7 +43,14 @@ export function githubAnnotations(
   };
 }
 
+function stoppedAnnotation({ notFetched, isListComplete }: Summary): string {
+  if (notFetched === 0 && isListComplete) return '';
+  const count = notFetched > 0 ? `, ${notFetched} ${notFetched === 1 ? 'URL' : 'URLs'} not fetched` : '';
+  return `::error::run stopped${count}${isListComplete ? '' : ', the rest of the list was not read'}\n`;
+}
+
 function levelOf(result: Result): 'error' | 'warning' | undefined {
+  if (isNotFetched(result)) return undefined;
   if (failsRun(result)) return 'error';
   return result.warning === undefined ? undefined : 'warning';
 }

@@ -1,18 +1,44 @@
 import { printable } from '../model/printable.ts';
+import { isNotFetched, verdictOf } from '../model/result.ts';
 import type { FailingHost, Summary } from '../model/summary.ts';
 import type { Sink } from '../results/sink.ts';
-import { failedText, formatBytes, formatDuration, type Paint, succeededText } from './format.ts';
+import { formatBytes, formatDuration, type Paint, runCountsText } from './format.ts';
 import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
+import { textLine } from './text.ts';
 
 /** Kinds of failures and hosts that are listed. */
 const MAX_LISTED = 5;
 
-/** `--summary text`: writes the summary at the end of a run. */
-export function summaryTextSink(output: LineOutput, paint: Paint): Sink {
+/** Failures that are repeated on a terminal. */
+const MAX_REPEATED = 20;
+const MAX_MESSAGE = 200;
+
+/**
+ * `--summary text`: writes the summary at the end of a run.
+ *
+ * @param repeatsFailures whether the lines of the first 20 failures come before it, for a terminal where they have scrolled
+ * away. The summary itself names hosts that are down.
+ */
+export function summaryTextSink(output: LineOutput, paint: Paint, repeatsFailures = false): Sink {
+  const line = textLine(paint);
+  const failures: string[] = [];
+  let results = 0;
+  let more = 0;
   return {
-    write: () => undefined,
+    write(result) {
+      results += 1;
+      if (!repeatsFailures || verdictOf(result) !== 'FAIL' || isNotFetched(result)) return;
+      if (result.failure?.kind === 'down') return;
+      if (failures.length < MAX_REPEATED) failures.push(line(result));
+      else more += 1;
+    },
     async end(summary) {
+      // Of one URL, the line is right above.
+      if (failures.length > 0 && results > 1) {
+        const rest = more > 0 ? `${paint.dim(`and ${more} more failures`)}\n` : '';
+        await output.write(`\n${failures.join('')}${rest}`);
+      }
       await output.write(summaryText(summary, paint));
       await output.end();
     },
@@ -48,16 +74,15 @@ export function summaryText(summary: Summary, paint: Paint): string {
   }
   if (summary.failed > 0) rows.push(['failures', list(failureCounts(summary))]);
   if (summary.worstHosts.length > 0) rows.push(['hosts', list(summary.worstHosts.map(hostCount))]);
+  if (summary.downHosts.length > 0) rows.push(['down', list(summary.downHosts.map(downText))]);
   const lines = rows.map(([name, value]) => `  ${paint.dim(name.padEnd(8))}  ${value}\n`);
   return `\n${doneLine(summary, paint)}\n${lines.join('')}`;
 }
 
 function doneLine(summary: Summary, paint: Paint): string {
-  const failed = failedText(summary);
-  const parts = [paint.ok(succeededText(summary)), summary.failed > 0 ? paint.fail(failed) : failed];
-  if (summary.resumed > 0) parts.push(`${summary.resumed} of them from the journal`);
+  const parts = [runCountsText(summary, paint)];
   if (summary.skipped > 0) parts.push(`${summary.skipped} skipped`);
-  if (summary.notFetched > 0) parts.push(paint.warn(`${summary.notFetched} not fetched`));
+  if (summary.resumed > 0) parts.push(`${summary.resumed} of them from the journal`);
   return `${paint.strong('Done:')} ${parts.join(', ')}`;
 }
 
@@ -75,6 +100,10 @@ function failureCounts({ failuresByKind, failuresByStatus }: Summary): string[] 
 /** Adds `+` if only a lower bound is known. */
 function hostCount({ host, failures, overcount }: FailingHost): string {
   return `${printable(host)} (${failures - overcount}${overcount > 0 ? '+' : ''})`;
+}
+
+function downText({ host, urls, message }: Summary['downHosts'][number]): string {
+  return `${printable(host)} (${urls} ${urls === 1 ? 'URL' : 'URLs'}, ${printable(message, MAX_MESSAGE)})`;
 }
 
 function list(items: string[]): string {

@@ -1,49 +1,68 @@
 import { printable } from '../model/printable.ts';
-import { bodyLength, historyNotes, outcomeLabel, type Result, verdictOf } from '../model/result.ts';
+import {
+  bodyLength,
+  historyNotes,
+  isNotFetched,
+  outcomeLabel,
+  type Result,
+  verdictOf,
+} from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
 import { formatBytes, formatDuration, type Paint, urlColumn } from './format.ts';
 import type { LineOutput } from './line-writer.ts';
 
-/** `--format text`: one line per result. */
+/** `--format text`: one line per result. URLs that were not fetched have none; the summary counts them. */
 export function textSink(output: LineOutput, paint: Paint): Sink {
   const line = textLine(paint);
   return {
-    write: (result) => output.write(line(result)),
+    write: (result) => (isNotFetched(result) ? undefined : output.write(line(result))),
     end: () => output.end(),
   };
 }
 
-/** Returns the function that formats a result as a line. The first three columns contain no white space. */
+/**
+ * Returns the function that formats a result as a line: verdict, status or kind, URL, time, and then the size or the message.
+ * The first three columns contain no white space.
+ */
 export function textLine(paint: Paint): (result: Result) => string {
-  const verdicts = { OK: paint.ok('OK  '), WARN: paint.warn('WARN'), FAIL: paint.fail('FAIL') };
-  return (result) =>
-    `${verdicts[verdictOf(result)]}  ${outcomeLabel(result)}  ${urlColumn(result.url)}  ${details(result, paint)}\n`;
+  // As wide as the longest verdict and the space after it.
+  const verdicts = {
+    OK: paint.ok('OK    '),
+    WARN: paint.warn('WARN  '),
+    FAIL: paint.fail('FAIL  '),
+    KNOWN: paint.warn('KNOWN '),
+  };
+  return (result) => {
+    const time = paint.dim(formatDuration(result.durationMs).padStart(4));
+    return `${verdicts[verdictOf(result)]}${label(result)}  ${urlColumn(result.url)}  ${time}${details(result, paint)}\n`;
+  };
 }
 
+/** Of a warning the status, since its kind is part of the message. */
+function label(result: Result): string {
+  const { warning, status } = result;
+  return warning === undefined || status === undefined ? outcomeLabel(result) : String(status);
+}
+
+/** `  1.2kB (3 attempts, truncated) -> https://example.com/final`, `  Not Found (3 attempts)`. */
 function details(result: Result, paint: Paint): string {
-  const problem = result.failure ?? result.warning;
-  return problem === undefined ? okDetails(result, paint) : problemDetails(result, problem.message, paint);
+  const { failure, warning, finalUrl } = result;
+  if (failure !== undefined) return text(failure.message) + notes(result, paint);
+  if (warning !== undefined) return text(`${warning.kind}: ${warning.message}`) + notes(result, paint);
+  const end = finalUrl === undefined ? '' : ` -> ${urlColumn(finalUrl)}`;
+  return `  ${paint.dim(formatBytes(bodyLength(result)))}${notes(result, paint)}${end}`;
 }
 
-/** `1.2kB 34ms (3 attempts, truncated) -> https://example.com/final`. */
-function okDetails(result: Result, paint: Paint): string {
-  const cost = paint.dim(`${formatBytes(bodyLength(result))} ${formatDuration(result.durationMs)}`);
-  const end = result.finalUrl === undefined ? '' : ` -> ${urlColumn(result.finalUrl)}`;
-  return cost + notes(result, paint) + end;
-}
-
-/** `12ms  Not Found (3 attempts, known)`. */
-function problemDetails(result: Result, message: string, paint: Paint): string {
-  const time = formatDuration(result.durationMs);
-  if (message === '') return paint.dim(time) + notes(result, paint);
-  return `${paint.dim(time.padEnd(4))}  ${printable(message)}${notes(result, paint)}`;
+function text(message: string): string {
+  return message === '' ? '' : `  ${printable(message)}`;
 }
 
 function notes(result: Result, paint: Paint): string {
   const { attempts, truncated, baseline, badRuns } = result;
   if (attempts < 2 && !truncated && baseline === undefined && badRuns === undefined) return '';
-  const all = [...historyNotes(result)];
+  // The verdict says that a failure is known.
+  const all = historyNotes(result).filter((note) => note !== 'known');
   if (truncated) all.unshift('truncated');
   if (attempts > 1) all.unshift(`${attempts} attempts`);
-  return ` ${paint.warn(`(${all.join(', ')})`)}`;
+  return all.length === 0 ? '' : ` ${paint.warn(`(${all.join(', ')})`)}`;
 }

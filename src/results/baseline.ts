@@ -21,7 +21,7 @@ export class Baseline {
   annotate(result: Result): Result {
     const { url, method, id, ok } = result;
     const isKnown = this.#keys.has(url) || this.#keys.has(keyOf(method, url, id));
-    if (ok) return isKnown ? { ...result, baseline: 'mended' } : result;
+    if (ok) return isKnown ? { ...result, baseline: 'fixed' } : result;
     return { ...result, baseline: isKnown ? 'known' : 'new' };
   }
 }

@@ -1,7 +1,7 @@
 import { bodyLength, outcomeLabel, type Result } from '../model/result.ts';
 
 /** How a URL can differ between two runs. A URL that is OK in both can have several of the last three changes. */
-const CHANGES = ['broke', 'mended', 'moved', 'slower', 'changed'] as const;
+const CHANGES = ['broke', 'fixed', 'moved', 'slower', 'changed'] as const;
 
 export type Change = (typeof CHANGES)[number];
 
@@ -56,7 +56,7 @@ export class RunDiff {
   readonly #waiting = new Map<string, Snapshot | Snapshot[]>();
   readonly #counts = {
     ...{ old: 0, new: 0, added: 0, stillFailing: 0, same: 0 },
-    ...{ broke: 0, mended: 0, moved: 0, slower: 0, changed: 0 },
+    ...{ broke: 0, fixed: 0, moved: 0, slower: 0, changed: 0 },
   };
   #unmatched = 0;
 
@@ -120,7 +120,7 @@ function toSnapshot(result: Result): Snapshot {
 function changesBetween(old: Snapshot | undefined, now: Snapshot, slower: SlowerRule): Change[] {
   if (!now.ok) return old === undefined || old.ok ? ['broke'] : [];
   if (old === undefined) return [];
-  if (!old.ok) return ['mended'];
+  if (!old.ok) return ['fixed'];
   const changes: Change[] = [];
   if (old.finalUrl !== now.finalUrl) changes.push('moved');
   if (isSlower(old, now, slower)) changes.push('slower');

@@ -43,7 +43,7 @@ const optional = {
     },
     { requiredKeys: ['bytes'] },
   ),
-  baseline: fc.constantFrom('new', 'known', 'mended'),
+  baseline: fc.constantFrom('new', 'known', 'fixed'),
   badRuns: count,
 };
 

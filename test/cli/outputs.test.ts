@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { CustomRequests, failuresOnly } from '../../src/cli/outputs.ts';
+import { CustomRequests, filterSink } from '../../src/cli/outputs.ts';
 import type { Job } from '../../src/model/job.ts';
 import { SummaryFold } from '../../src/model/summary.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { RecordingSink } from '../results/recording-sink.ts';
 
-describe('failuresOnly()', () => {
-  it('passes on failed results, and the end', async () => {
+describe('filterSink()', () => {
+  it('passes on the results that are wanted, and the end', async () => {
     const sink = new RecordingSink();
-    const filter = failuresOnly(sink);
+    const filter = filterSink(sink, ({ ok }) => !ok);
     filter.write(okResult({ index: 0 }));
     filter.write(failedResult('dns', { index: 1 }));
     filter.write(okResult({ index: 2 }));
@@ -18,7 +18,7 @@ describe('failuresOnly()', () => {
   });
 
   it('passes on the back-pressure of its sink', async () => {
-    const filter = failuresOnly(new RecordingSink(() => Promise.resolve()));
+    const filter = filterSink(new RecordingSink(() => Promise.resolve()), ({ ok }) => !ok);
     expect(filter.write(failedResult('dns'))).toBeInstanceOf(Promise);
     expect(filter.write(okResult())).toBeUndefined();
   });

@@ -47,6 +47,7 @@ describe('Pipeline.stop() ends a run', () => {
     expect(run.source.pulled).toBe(7); // two in flight, four held, one that waits
     run.pipeline.stop();
     expect(run.pipeline.notFetched).toBe(5);
+    expect(run.pipeline.dropped.map(({ id }) => id)).toEqual([3, 4, 5, 6, 7]);
     await run.endAll();
     expect(ids(await all)).toEqual([1, 2]);
     expect(run.source.pulled).toBe(7);

@@ -181,19 +181,20 @@ describe('Pipeline calls', () => {
     await results.return();
   });
 
-  test('onEnd() at the end, after it has awaited settle()', async () => {
+  test('onEnd() at the end, after it has given the last results', async () => {
     const called: string[] = [];
     const run = new TestRun({
-      settle: async () => {
-        called.push(`settle after ${run.taken.length}`);
+      lastResults: async function* () {
+        called.push(`last results after ${run.taken.length}`);
+        yield { id: 3, text: 'last' };
       },
       onEnd: () => called.push('end'),
     });
     run.source.give(2).end();
     const all = run.takeAll();
     await run.endAll();
-    await all;
-    expect(called).toEqual(['settle after 2', 'end']);
+    expect(ids(await all)).toEqual([1, 2, 3]);
+    expect(called).toEqual(['last results after 2', 'end']);
   });
 });
 

@@ -98,7 +98,7 @@ describe('decodeRecord()', () => {
       ttfbMs: 30.2,
       body: { path: 'a/b.html', bytes: 3, sha256: 'ab' },
       warning: { kind: 'blocked', message: 'go away' },
-      baseline: 'mended',
+      baseline: 'fixed',
       worker: 'host-1',
     }),
     failedResult('dns', { baseline: 'known', badRuns: 2, failure: { kind: 'dns', code: 'X', message: 'y' } }),

@@ -17,7 +17,7 @@ describe('SummaryFold', () => {
       read: 0,
       ok: 0,
       warned: 0,
-      mended: 0,
+      fixed: 0,
       failed: 0,
       known: 0,
       new: 0,
@@ -25,13 +25,35 @@ describe('SummaryFold', () => {
       resumed: 0,
       skipped: 0,
       notFetched: 0,
+      isListComplete: true,
       wallMs: 0,
       urlsPerSecond: 0,
       bytes: 0,
       failuresByKind: {},
       failuresByStatus: {},
       worstHosts: [],
+      downHosts: [],
     });
+  });
+
+  test('counts a URL that was not fetched neither as OK nor as failed', () => {
+    const results = [failedResult('aborted', { attempts: 0 }), failedResult('aborted', { attempts: 1 })];
+    expect(summaryOf(results, 0)).toMatchObject({ notFetched: 1, failed: 1, failuresByKind: { aborted: 1 } });
+  });
+
+  test('counts the URLs of each host that is down, and keeps the first message', () => {
+    const down = (url: string, message: string) =>
+      failedResult('down', { url, failure: { kind: 'down', message } });
+    const results = [down('http://a/1', 'first'), down('http://a/2', 'second'), down('http://b/', 'other')];
+    expect(summaryOf(results, 0).downHosts).toEqual([
+      { host: 'a', urls: 2, message: 'first' },
+      { host: 'b', urls: 1, message: 'other' },
+    ]);
+  });
+
+  test('names at most 100 hosts that are down', () => {
+    const results = Array.from({ length: 150 }, (_, n) => failedResult('down', { url: `http://h${n}/` }));
+    expect(summaryOf(results, 0).downHosts).toHaveLength(100);
   });
 
   test('counts verdicts, bytes and URLs per second', () => {
@@ -44,7 +66,7 @@ describe('SummaryFold', () => {
     const results = [
       okResult(),
       okResult({ warning }),
-      okResult({ warning, baseline: 'mended' }),
+      okResult({ warning, baseline: 'fixed' }),
       failedResult('dns'),
       failedResult('dns', { baseline: 'new' }),
       failedResult('dns', { baseline: 'new', badRuns: 1 }),
@@ -52,7 +74,7 @@ describe('SummaryFold', () => {
       failedResult('dns', { baseline: 'known', badRuns: 1 }),
     ];
     expect(summaryOf(results)).toMatchObject({
-      ...{ ok: 3, warned: 2, mended: 1 },
+      ...{ ok: 3, warned: 2, fixed: 1 },
       ...{ failed: 5, known: 2, new: 2, flaky: 1 },
     });
   });

@@ -40,14 +40,14 @@ test('csvSink() writes a header and a line for each result', () => {
 });
 
 test('csvSink() writes the warning and the verdict of earlier runs to cells of their own', () => {
-  const warned = okResult({ warning: { kind: 'blocked', message: 'go away' }, baseline: 'mended' });
+  const warned = okResult({ warning: { kind: 'blocked', message: 'go away' }, baseline: 'fixed' });
   const known = failedResult('dns', { baseline: 'known', badRuns: 2 });
   const columns = ['ok', 'verdict', 'kind', 'message', 'baseline', 'badRuns'];
   expect(columns.map((column) => cell(column, warned))).toEqual([
-    ...['true', 'WARN', 'blocked', 'go away', 'mended', ''],
+    ...['true', 'WARN', 'blocked', 'go away', 'fixed', ''],
   ]);
   expect(columns.map((column) => cell(column, known))).toEqual([
-    ...['false', 'FAIL', 'dns', 'a dns failure', 'known', '2'],
+    ...['false', 'KNOWN', 'dns', 'a dns failure', 'known', '2'],
   ]);
 });
 
@@ -121,13 +121,13 @@ test('a CSV parser reads one row per result', async () => {
     ],
     ...[
       ['5', 'FAIL'],
-      ['6', 'FAIL'],
-      ['7', 'FAIL'],
+      ['6', 'KNOWN'],
+      ['7', 'WARN'],
       ['8', 'FAIL'],
     ],
   ]);
   expect(rows[2]).toMatchObject({ ok: 'true', kind: 'blocked', message: 'a challenge' });
-  expect(rows.map(({ baseline }) => baseline)).toEqual(['', '', '', 'mended', 'new', 'known', '', '']);
+  expect(rows.map(({ baseline }) => baseline)).toEqual(['', '', '', 'fixed', 'new', 'known', '', '']);
   expect(rows[6]).toMatchObject({ badRuns: '2' });
 });
 

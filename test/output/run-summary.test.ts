@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Summary } from '../../src/model/summary.ts';
 import { type Paint, plain } from '../../src/output/format.ts';
 import { summaryJsonSink, summaryText, summaryTextSink } from '../../src/output/run-summary.ts';
-import { okResult } from '../model/a-result.ts';
+import { failedResult, okResult } from '../model/a-result.ts';
 import { CollectedLines } from './collected-lines.ts';
 import { HOSTILE, UNPRINTABLE } from './hostile.ts';
 
@@ -10,7 +10,7 @@ const good: Summary = {
   read: 2,
   ok: 2,
   warned: 0,
-  mended: 0,
+  fixed: 0,
   failed: 0,
   known: 0,
   new: 0,
@@ -18,13 +18,15 @@ const good: Summary = {
   resumed: 0,
   skipped: 0,
   notFetched: 0,
+  isListComplete: true,
   wallMs: 500,
   urlsPerSecond: 4,
-  bytes: 5_120_000,
+  bytes: 5 * 1024 ** 2,
   latencyMs: { p50: 34.1, p90: 120, p99: 1240 },
   failuresByKind: {},
   failuresByStatus: {},
   worstHosts: [],
+  downHosts: [],
 };
 
 const bad: Summary = {
@@ -51,7 +53,7 @@ test('the summary of a good run is short', () => {
     '\n' +
       'Done: 2 succeeded, 0 failed\n' +
       '  time      500ms, 4.0 URLs/s\n' +
-      '  bytes     5.1MB, 10.2MB/s\n' +
+      '  bytes     5MB, 10MB/s\n' +
       '  latency   p50 34ms, p90 120ms, p99 1.24s\n',
   );
 });
@@ -59,22 +61,62 @@ test('the summary of a good run is short', () => {
 test('the summary of a bad run shows failures by kind and host', () => {
   expect(textOf(bad)).toBe(
     '\n' +
-      'Done: 10 succeeded, 183 failed, 3 skipped, 4 not fetched\n' +
+      'Done: 10 succeeded, 183 failed, 4 not fetched, 3 skipped\n' +
       '  time      500ms, 4.0 URLs/s\n' +
-      '  bytes     5.1MB, 10.2MB/s\n' +
+      '  bytes     5MB, 10MB/s\n' +
       '  latency   p50 34ms, p90 120ms, p99 1.24s\n' +
       '  failures  404 (100), dns (40), 500 (22), timeout (20), status (1)\n' +
       '  hosts     a.example (90), b.example:8443 (12+)\n',
   );
 });
 
-test('the summary shows warned, mended, new, known and flaky counts above 0', () => {
-  expect(textOf({ ok: 9, warned: 2, mended: 1, failed: 6, new: 1, known: 3, flaky: 2 })).toContain(
-    '\nDone: 9 succeeded (2 warned, 1 mended), 6 failed (1 new, 3 known, 2 flaky)\n',
+test('the summary counts URLs by verdict: a known failure is not failed, a flaky one is a warning', () => {
+  expect(textOf({ ok: 9, warned: 2, fixed: 1, failed: 6, new: 1, known: 3, flaky: 2 })).toContain(
+    '\nDone: 7 succeeded (1 fixed), 1 failed, 4 warnings, 3 known\n',
   );
-  expect(textOf({ ok: 9, mended: 1, failed: 3, known: 3 })).toContain(
-    '\nDone: 9 succeeded (1 mended), 3 failed (3 known)\n',
+  expect(textOf({ ok: 9, fixed: 1, failed: 3, known: 3 })).toContain(
+    '\nDone: 9 succeeded (1 fixed), 0 failed, 3 known\n',
   );
+});
+
+test('the summary of a stopped run says so if the list is of unknown length', () => {
+  expect(textOf({ notFetched: 3, isListComplete: false })).toContain(
+    '\nDone: 2 succeeded, 0 failed, 3 not fetched, the rest of the list was not read\n',
+  );
+});
+
+test('the summary names a host that is down once, with its URLs and last error', () => {
+  const downHosts = [{ host: 'a.example', urls: 32, message: 'last error: connection refused' }];
+  expect(textOf({ failed: 32, downHosts })).toContain(
+    '  down      a.example (32 URLs, last error: connection refused)\n',
+  );
+});
+
+test('on a terminal the summary repeats the first 20 failures, without hosts that are down', async () => {
+  const output = new CollectedLines();
+  const sink = summaryTextSink(output, plain, true);
+  sink.write(okResult());
+  sink.write(failedResult('dns', { baseline: 'known' }));
+  sink.write(failedResult('aborted', { attempts: 0 }));
+  sink.write(failedResult('down'));
+  for (let n = 1; n <= 23; n += 1) sink.write(failedResult('dns', { url: `https://h${n}/` }));
+  await sink.end(good);
+  const lines = output.text.split('\n');
+  expect(lines.slice(0, 2)).toEqual(['', 'FAIL  dns  https://h1/  34ms  a dns failure']);
+  expect(lines.slice(20, 23)).toEqual([
+    'FAIL  dns  https://h20/  34ms  a dns failure',
+    'and 3 more failures',
+    '',
+  ]);
+  expect(lines[23]).toMatch(/^Done: /);
+});
+
+test('the summary of a single URL does not repeat its failure', async () => {
+  const output = new CollectedLines();
+  const sink = summaryTextSink(output, plain, true);
+  sink.write(failedResult('dns'));
+  await sink.end(good);
+  expect(output.text).toMatch(/^\nDone: /);
 });
 
 test('a run without requests has neither bytes nor latency', () => {

@@ -26,27 +26,27 @@ test('textLine() formats results as in the documentation', () => {
     failed('dns', 'https://nope.invalid/', 3, 'getaddrinfo ENOTFOUND nope.invalid'),
   ];
   expect(results.map(line).join('')).toBe(
-    'OK    200  https://example.com/1  1.2kB 34ms\n' +
+    'OK    200  https://example.com/1  34ms  1.2kB\n' +
       'FAIL  404  https://example.com/7  12ms  Not Found\n' +
-      'FAIL  dns  https://nope.invalid/  3ms   getaddrinfo ENOTFOUND nope.invalid\n',
+      'FAIL  dns  https://nope.invalid/   3ms  getaddrinfo ENOTFOUND nope.invalid\n',
   );
 });
 
 test.each([
-  ['a redirect', { finalUrl: 'https://example.com/2' }, '1.2kB 34ms -> https://example.com/2'],
-  ['several attempts', { attempts: 3 }, '1.2kB 34ms (3 attempts)'],
-  ['a body that was cut', { truncated: true }, '1.2kB 34ms (truncated)'],
+  ['a redirect', { finalUrl: 'https://example.com/2' }, '34ms  1.2kB -> https://example.com/2'],
+  ['several attempts', { attempts: 3 }, '34ms  1.2kB (3 attempts)'],
+  ['a body that was cut', { truncated: true }, '34ms  1.2kB (truncated)'],
   [
     'all of them',
     { finalUrl: 'https://example.com/2', attempts: 2, truncated: true },
-    '1.2kB 34ms (2 attempts, truncated) -> https://example.com/2',
+    '34ms  1.2kB (2 attempts, truncated) -> https://example.com/2',
   ],
 ])('an OK line shows %s', (_name, changes, end) => {
   expect(line(okResult(changes))).toBe(`OK    200  https://example.com/1  ${end}\n`);
 });
 
 test('a resumed body has the length of its file', () => {
-  expect(line(okResult({ bytes: 2000, body: { path: 'a', bytes: 5000 } }))).toContain('  5.0kB ');
+  expect(line(okResult({ bytes: 2000, body: { path: 'a', bytes: 5000 } }))).toContain('  4.9kB\n');
 });
 
 test('a FAIL line shows attempts after the message', () => {
@@ -54,20 +54,28 @@ test('a FAIL line shows attempts after the message', () => {
   expect(line(result)).toBe('FAIL  timeout  https://example.com/1  34ms  no answer (3 attempts)\n');
 });
 
-test('a WARN line shows the kind and message of the warning', () => {
+test('a WARN line shows the status, and then the kind and message of the warning', () => {
   const warning = { kind: 'blocked', message: 'the answer is a challenge' } as const;
   expect(line(okResult({ status: 403, warning }))).toBe(
-    'WARN  blocked  https://example.com/1  34ms  the answer is a challenge\n',
+    'WARN  403  https://example.com/1  34ms  blocked: the answer is a challenge\n',
   );
 });
 
 test.each([
-  ['known', failedResult('dns', { baseline: 'known' }), 'a dns failure (known)'],
-  ['new', failedResult('dns', { baseline: 'new', attempts: 3 }), 'a dns failure (3 attempts, new)'],
-  ['flaky', failedResult('dns', { badRuns: 2 }), 'a dns failure (bad run 2)'],
-  ['mended', okResult({ baseline: 'mended' }), '1.2kB 34ms (mended)'],
-])('a %s result is marked', (_, result, end) => {
-  expect(line(result).endsWith(` ${end}\n`)).toBe(true);
+  ['known', failedResult('dns', { baseline: 'known' }), 'KNOWN dns  URL  34ms  a dns failure'],
+  ['new', failedResult('dns', { baseline: 'new' }), 'FAIL  dns  URL  34ms  a dns failure (new)'],
+  ['flaky', failedResult('dns', { badRuns: 2 }), 'WARN  dns  URL  34ms  a dns failure (bad run 2)'],
+  ['fixed', okResult({ baseline: 'fixed' }), 'OK    200  URL  34ms  1.2kB (fixed)'],
+])('a %s result is marked', (_, result, text) => {
+  expect(line(result)).toBe(`${text.replace('URL', result.url)}\n`);
+});
+
+test('a URL that was not fetched has no line', () => {
+  const output = new CollectedLines();
+  const sink = textSink(output, plain);
+  sink.write(failedResult('aborted', { attempts: 0 }));
+  sink.write(failedResult('aborted', { attempts: 1 }));
+  expect(output.text.match(/^FAIL {2}aborted/gm)).toHaveLength(1);
 });
 
 test('a line contains no command of the GitHub Actions runner', () => {
@@ -81,7 +89,7 @@ test('a line contains no command of the GitHub Actions runner', () => {
 
 test('a FAIL line without a message ends with its time', () => {
   expect(line(failed('status', 'https://example.com/', 3, '', 404))).toBe(
-    'FAIL  404  https://example.com/  3ms\n',
+    'FAIL  404  https://example.com/   3ms\n',
   );
 });
 

@@ -21,8 +21,8 @@ describe('Baseline.annotate()', () => {
     expect(baseline.annotate(failedResult('dns', { id: 'other' })).baseline).toBe('new');
   });
 
-  it('marks a URL of the baseline that is OK as mended', () => {
-    expect(baseline.annotate(okResult()).baseline).toBe('mended');
+  it('marks a URL of the baseline that is OK as fixed', () => {
+    expect(baseline.annotate(okResult()).baseline).toBe('fixed');
   });
 
   it('returns a URL that was OK and is OK unchanged', () => {

@@ -25,7 +25,7 @@ describe('one URL in two runs', () => {
       failedResult('dns'),
       ['broke'],
     ],
-    ['mended', failedResult('dns'), okResult(), ['mended']],
+    ['fixed', failedResult('dns'), okResult(), ['fixed']],
     ['still failing, in another way', failedResult('dns'), failedResult('tls'), []],
     ['moved', okResult(), okResult({ finalUrl: 'https://a/' }), ['moved']],
     ['moved on', okResult({ finalUrl: 'https://a/' }), okResult({ finalUrl: 'https://b/' }), ['moved']],
@@ -113,7 +113,7 @@ describe('two runs', () => {
       same: 0,
       stillFailing: 1,
       broke: 0,
-      mended: 0,
+      fixed: 0,
       slower: 0,
     });
   });

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
-import { loadProgramOptions, type ProgramOptions, programOptions } from '../../config/program-options.ts';
+import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { Run } from '../../fetch/run.ts';
 import { checkSaveDirectory } from '../../fetch/run-context.ts';
@@ -12,15 +12,15 @@ import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
 import { checkBalance, SummaryFold } from '../../model/summary.ts';
 import { dryRun } from '../dry-run.ts';
-import { EXIT, summaryExitCode } from '../exit-code.ts';
+import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createThreads, type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
 import { checkNotEmpty, JobSource, toInputs } from '../inputs.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
 import { checkOutputs, outputFiles, readFiles } from '../output-files.ts';
 import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
 import { printConfig } from '../print-config.ts';
-import { Signals } from '../signals.ts';
-import { createWarn } from '../terminal.ts';
+import { interruptedText, Signals } from '../signals.ts';
+import { createNotify, createWarn } from '../terminal.ts';
 
 export interface FetchArguments {
   readonly inputs: readonly string[];
@@ -34,36 +34,42 @@ export interface FetchArguments {
 export async function fetchCommand(args: FetchArguments): Promise<number> {
   const { flags, process, version } = args;
   const readText = (path: string) => readFile(path, 'utf8');
-  const options = await loadProgramOptions({ flags, environment: process.env, readText }, version);
-  if (options.printConfig) return printConfig(programOptions, options, process);
+  const options = await loadProgramOptions(
+    fetchOptions,
+    { flags, environment: process.env, readText },
+    version,
+  );
+  if (options.printConfig) return printConfig(fetchOptions, options, process);
   const inputs = toInputs(args.inputs, isatty(process.stdin.fd));
   await checkInputs(inputs);
   const settings = await loadFetchSettings(options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
-  if (options.broker !== undefined && !options.dryRun) {
-    const { fetchOverCluster } = await import('./fetch-cluster.ts');
-    return fetchOverCluster({ options, inputs, settings, process });
-  }
   const source = new JobSource({ options, inputs, settings, process });
   if (options.dryRun) return dryRun(source, { options, settings, process });
-  return fetchJobs(source, { options, settings, process });
+  const isTyped = isatty(process.stdin.fd) && inputs.some(({ kind }) => kind === 'stdin');
+  return fetchJobs(source, { options, settings, process, isTyped });
 }
 
 interface FetchParts {
   readonly options: ProgramOptions;
   readonly settings: FetchSettings;
   readonly process: NodeJS.Process;
+  /** Whether the list is typed on the terminal. */
+  readonly isTyped: boolean;
 }
 
 /** Fetches the jobs of the source and writes their results to every output. Resolves to the exit code. */
-async function fetchJobs(source: JobSource, { options, settings, process }: FetchParts): Promise<number> {
+async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> {
+  const { options, settings, process, isTyped } = parts;
   // Each closed connection creates errors whose stack traces nobody reads: a quarter of the CPU time of a new host.
   Error.stackTraceLimit = 0;
   const reading = new AbortController();
+  const listing = new AbortController();
   const writing = new AbortController();
+  const summarizing = new AbortController();
   const fold = new SummaryFold();
   let total: number | undefined;
-  let isReaderGone = false;
+  let readerGoneCode: number | undefined;
   let run: Run | undefined;
   let signals: Signals | undefined;
   let isCollecting = false;
@@ -75,13 +81,18 @@ async function fetchJobs(source: JobSource, { options, settings, process }: Fetc
     progress: () => {
       const { ok, failed } = fold;
       const inFlight = run?.inFlight ?? 0;
-      return { done: ok + failed + source.counts.skipped, total, ok, failed, inFlight };
+      const done = ok + failed + source.counts.skipped;
+      return { done, total, ok, failed, inFlight, isStopping: run?.isStopped === true };
     },
     signal: writing.signal,
+    summarySignal: summarizing.signal,
+    isTyped,
   });
   try {
     const { knownFailures, journal, outputs } = written;
     const { window, bar, requests } = outputs;
+    const isSilent = options.silent;
+    const notify = createNotify(process, { isSilent, bar });
     const watchedJobs = (jobs: AsyncIterable<Iterable<Job>>) => requests?.watch(jobs) ?? jobs;
     run = new Run({
       ...settings,
@@ -94,17 +105,20 @@ async function fetchJobs(source: JobSource, { options, settings, process }: Fetc
         reading.abort();
         window?.close();
       },
-      warn: createWarn(process, { isSilent: options.silent, isOnBar: bar !== undefined }),
+      warn: createWarn(process, { isSilent, bar }),
       listsNotFetched: true,
-      rest: () => watchedJobs(source.rest(writing.signal)),
+      rest: () => watchedJobs(source.rest(listing.signal)),
       settle: async () => addListCounts(fold, source),
     });
     outputs.readerGone.then(() => {
-      isReaderGone = true;
-      run?.abort('the reader of the results has gone away');
+      // What fails from now on was not finished because of the reader.
+      readerGoneCode = countFailures(fold) > 0 ? EXIT.failed : EXIT.ok;
+      listing.abort();
       writing.abort();
+      summarizing.abort();
+      run?.abort('the reader of the results has gone away');
     });
-    signals = watchSignals(run, writing, { options, process });
+    signals = watchSignals(run, { process, listing, writing, notify });
     if (bar !== undefined) {
       source.count(reading.signal).then((count) => {
         total = count;
@@ -117,7 +131,7 @@ async function fetchJobs(source: JobSource, { options, settings, process }: Fetc
     const summary = await run.collect(sinks, fold);
     checkBalance(summary);
     if (signals.received !== undefined) return EXIT[signals.received];
-    if (isReaderGone) return EXIT.ok;
+    if (readerGoneCode !== undefined) return readerGoneCode;
     checkNotEmpty(summary.read, options);
     return summaryExitCode(summary);
   } finally {
@@ -140,7 +154,7 @@ interface Written {
 async function openWritten(
   options: ProgramOptions,
   process: NodeJS.Process,
-  run: Pick<OutputParts, 'progress' | 'signal'> & { readonly isComplete: () => boolean },
+  run: Omit<OutputParts, 'options' | 'process' | 'order'> & { readonly isComplete: () => boolean },
 ): Promise<Written> {
   const undo: (() => unknown)[] = [];
   const discard = async () => {
@@ -151,7 +165,7 @@ async function openWritten(
     undo.push(() => Promise.all(knownFailures.files.map((file) => file.discard())));
     const journal = await createJournal(options, process);
     undo.push(() => journal?.end());
-    const outputs = await createOutputs({ options, process, progress: run.progress, signal: run.signal });
+    const outputs = await createOutputs({ options, process, ...run });
     undo.push(outputs.discard);
     return { knownFailures, journal, outputs, discard };
   } catch (error) {
@@ -160,18 +174,27 @@ async function openWritten(
   }
 }
 
-function watchSignals(
-  run: Run,
-  writing: AbortController,
-  { options, process }: Pick<FetchParts, 'options' | 'process'>,
-): Signals {
-  const warn = createWarn(process, { isSilent: options.silent, isOnBar: true });
+interface StopParts {
+  readonly process: NodeJS.Process;
+  /** Aborted when the rest of the list is not read any more. */
+  readonly listing: AbortController;
+  /** Aborted when the outputs are released even if nobody reads them. */
+  readonly writing: AbortController;
+  readonly notify: (message: string) => void;
+}
+
+function watchSignals(run: Run, { process, listing, writing, notify }: StopParts): Signals {
   return new Signals(process, {
     stop: (name) => {
+      // The terminal shows ^C on the line of the message, which overwrites it.
+      const start = name === 'SIGINT' && isatty(process.stderr.fd) ? '\r' : '';
+      notify(start + interruptedText(name, run.inFlight));
       run.stop();
-      warn(`${name}: finishing what is under way; once more to stop at once`);
     },
-    abort: (message) => run.abort(message),
+    abort: (message) => {
+      listing.abort();
+      run.abort(message);
+    },
     quit: () => writing.abort(),
   });
 }

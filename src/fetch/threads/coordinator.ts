@@ -51,9 +51,8 @@ export class ThreadBackend implements Backend {
   readonly #reader: JobReader;
   readonly #batches = new Channel<Batch>(Number.MAX_SAFE_INTEGER); // bounded by the reader
   readonly #warn: (message: string) => void;
-  /** Jobs in threads, and jobs of dead threads that were not fetched. */
+  /** Jobs in threads that may still have a result. */
   #inThreads = 0;
-  #lost = 0;
   #isStopping = false;
   #isGiving = false;
   #error: unknown;
@@ -85,8 +84,9 @@ export class ThreadBackend implements Backend {
     return this.#sum(({ exhausted }) => exhausted);
   }
 
-  get notFetched(): number {
-    return this.#sum(({ dropped }) => dropped) + this.#lost + this.#reader.notSent;
+  get dropped(): readonly Job[] {
+    const held = this.#reader.notSent;
+    return [...this.#threads.flatMap((thread) => [...thread.held.values()]), ...(held ? [held] : [])];
   }
 
   hosts(): HostCounts {
@@ -110,7 +110,7 @@ export class ThreadBackend implements Backend {
       }
       // A stopped run waits neither for an input that may never give another line nor for an admission.
       if (!this.#isStopping) await reading;
-      await this.#events.settle();
+      yield* this.#events.lastResults();
       if (this.#error !== undefined) throw this.#error;
     } finally {
       this.stop();
@@ -175,15 +175,13 @@ export class ThreadBackend implements Backend {
     return [...this.#threads.slice(first), ...this.#threads].find(({ isAlive }) => isAlive);
   }
 
-  /** Fails the jobs of a dead thread. After a stop they count as not fetched, since it is unknown which were in flight. */
+  /** Fails the jobs of a dead thread. After a stop they are dropped, since it is unknown which were in flight. */
   #replaceDead(thread: Thread, error: Error): void {
     const jobs = [...thread.held.values()];
-    thread.held.clear();
     const message = `the thread of its host has ended: ${error.message}`;
-    const uncounted = jobs.length - thread.status.dropped;
-    this.#inThreads -= uncounted;
-    if (this.#isStopping) this.#lost += uncounted;
-    else {
+    this.#inThreads -= jobs.length - thread.status.dropped;
+    if (!this.#isStopping) {
+      thread.held.clear();
       const { clock, defaults } = this.#parts;
       const lost: Failure = { kind: 'internal', message };
       this.#give(jobs.map((job) => unsentResult(job, firstMethod(job, defaults), lost, clock.now())));
@@ -266,8 +264,8 @@ class JobReader {
     return this.#producer.failure;
   }
 
-  /** Jobs that were read and are not sent, since reading was stopped: 0 or 1. */
-  get notSent(): number {
+  /** The job that was read and is not sent, since reading was stopped. */
+  get notSent(): Job | undefined {
     return this.#producer.notPut;
   }
 

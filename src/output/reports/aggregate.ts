@@ -1,4 +1,11 @@
-import { bodyLength, failsRun, historyNotes, outcomeLabel, type Result } from '../../model/result.ts';
+import {
+  bodyLength,
+  failsRun,
+  historyNotes,
+  isNotFetched,
+  outcomeLabel,
+  type Result,
+} from '../../model/result.ts';
 import { type Summary, SummaryFold } from '../../model/summary.ts';
 import { hostOf } from '../../model/url.ts';
 import { formatCount } from '../format.ts';
@@ -6,7 +13,7 @@ import { formatCount } from '../format.ts';
 // What the reports fold results into, in memory that does not depend on the number of results.
 
 /** Sections of findings, the most urgent first. */
-const SECTIONS = ['failed', 'flaky', 'known', 'warned', 'mended'] as const;
+const SECTIONS = ['failed', 'notFetched', 'flaky', 'known', 'warned', 'fixed'] as const;
 
 /** Rows that each group gets, even if its section is full. */
 const MIN_GROUP_ROWS = 20;
@@ -22,9 +29,12 @@ const FIRST_WIDTH_MS = 10;
 /** The lower bounds of the latency buckets. */
 const BOUNDS_MS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000];
 
-/** The part of a summary that depends only on the result records, and the time they cover. */
-export interface ReportSummary
-  extends Omit<Summary, 'read' | 'skipped' | 'notFetched' | 'wallMs' | 'urlsPerSecond'> {
+/**
+ * The part of a summary that depends only on the result records, the time they cover, and how much of the list has no result
+ * because the run was stopped.
+ */
+export interface ReportSummary extends Omit<Summary, 'read' | 'skipped' | 'wallMs' | 'urlsPerSecond'> {
+  /** URLs that are OK or failed. */
   readonly results: number;
   /** Start of the first attempt and end of the last in ms since the epoch; unset without results. */
   readonly startedAt?: number;
@@ -39,12 +49,16 @@ export class ReportFold {
 
   add(result: Result): void {
     this.#fold.add(result);
+    if (isNotFetched(result)) return;
     this.#startedAt = Math.min(this.#startedAt, result.startedAt);
     this.#endedAt = Math.max(this.#endedAt, endOf(result));
   }
 
-  summary(): ReportSummary {
-    const { read, skipped, notFetched, wallMs, urlsPerSecond, ...counts } = this.#fold.summary(0);
+  /** @param run the summary of the run, which may know of more URLs that were not fetched than the records show */
+  summary(run: Pick<Summary, 'notFetched' | 'isListComplete'>): ReportSummary {
+    const { read, skipped, wallMs, urlsPerSecond, ...own } = this.#fold.summary(0);
+    const notFetched = Math.max(own.notFetched, run.notFetched);
+    const counts = { ...own, notFetched, isListComplete: run.isListComplete };
     const results = counts.ok + counts.failed;
     if (results === 0) return { results, ...counts };
     return { results, startedAt: this.#startedAt, endedAt: this.#endedAt, ...counts };
@@ -54,7 +68,7 @@ export class ReportFold {
   asRun(): Summary {
     const wallMs = Math.max(0, this.#endedAt - this.#startedAt);
     const summary = this.#fold.summary(wallMs);
-    return { ...summary, read: summary.ok + summary.failed };
+    return { ...summary, read: summary.ok + summary.failed + summary.notFetched };
   }
 }
 
@@ -69,18 +83,33 @@ interface VerdictLine {
   readonly text: string;
 }
 
-/** `3 of 100 URLs failed`, where the first number counts only failures that fail the run. */
-export function verdictLine({ results, failed, known, flaky }: ReportSummary): VerdictLine {
+/**
+ * `3 of 100 URLs failed`, where the first number counts only failures that fail the run. The report of a run that was cut short
+ * is never good.
+ */
+export function verdictLine(summary: ReportSummary): VerdictLine {
+  const { results, failed, known, flaky, notFetched, isListComplete } = summary;
   const failing = failed - known - flaky;
-  const total = formatCount(results);
-  const urls = results === 1 ? 'URL' : 'URLs';
+  const all = results + notFetched;
+  const total = formatCount(all);
+  const urls = all === 1 ? 'URL' : 'URLs';
+  if (!isListComplete || notFetched > 0) {
+    const parts = [
+      ...(failing > 0 ? [`${formatCount(failing)} failed`] : []),
+      ...(notFetched > 0 ? [`${formatCount(notFetched)} not fetched`] : []),
+    ];
+    const counts =
+      parts.length === 0 ? `${total} ${urls} fetched` : `${parts.join(', ')} of ${total} ${urls}`;
+    const rest = isListComplete ? '' : '; the rest of the list was not read';
+    return { mood: 'bad', text: `Run stopped: ${counts}${rest}` };
+  }
   if (results === 0) return { mood: 'nothing', text: 'No results' };
   if (failing > 0) return { mood: 'bad', text: `${formatCount(failing)} of ${total} ${urls} failed` };
   if (failed === 0)
     return { mood: 'good', text: results === 1 ? 'The URL is OK' : `All ${total} URLs are OK` };
   return {
     mood: 'good',
-    text: `No new failures: ${formatCount(failed)} of ${total} ${urls} failed, which is known or may pass`,
+    text: `${formatCount(failed)} of ${total} ${urls} failed; all are known or have not failed often enough yet`,
   };
 }
 
@@ -88,10 +117,11 @@ export type Section = (typeof SECTIONS)[number];
 
 /** The section of a finding: a result that failed, has a warning, or failed in the baseline. `undefined` for others. */
 function sectionOf(result: Result): Section | undefined {
+  if (isNotFetched(result)) return 'notFetched';
   if (failsRun(result)) return 'failed';
   if (!result.ok) return result.baseline === 'known' ? 'known' : 'flaky';
   if (result.warning !== undefined) return 'warned';
-  return result.baseline === 'mended' ? 'mended' : undefined;
+  return result.baseline === 'fixed' ? 'fixed' : undefined;
 }
 
 /** Whether a report lists a result individually. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Result } from '../../model/result.ts';
-import type { FailingHost } from '../../model/summary.ts';
+import { isNotFetched, type Result } from '../../model/result.ts';
+import type { FailingHost, Summary } from '../../model/summary.ts';
 import type { Sink } from '../../results/sink.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import type { LineOutput } from '../line-writer.ts';
@@ -40,10 +40,11 @@ const MIN_BAR_HEIGHT = 2;
 /** The style and the word of the verdict for each section of findings, and for results that are only OK. */
 const VERDICTS: Readonly<Record<Section | 'ok', readonly [css: string, word: string]>> = {
   failed: ['fail', 'FAIL'],
-  flaky: ['warn', 'FAIL'],
-  known: ['warn', 'FAIL'],
+  notFetched: ['fail', 'FAIL'],
+  flaky: ['warn', 'WARN'],
+  known: ['warn', 'KNOWN'],
   warned: ['warn', 'WARN'],
-  mended: ['ok', 'OK'],
+  fixed: ['ok', 'OK'],
   ok: ['ok', 'OK'],
 };
 
@@ -58,15 +59,15 @@ export function htmlReport(output: LineOutput): Sink {
   const data = new PageData();
   return {
     write: (result) => data.add(result),
-    async end() {
-      for (const part of page(data)) await output.write(String(part));
+    async end(run) {
+      for (const part of page(data, run)) await output.write(String(part));
       await output.end();
     },
   };
 }
 
-function page(data: PageData): readonly Markup[] {
-  const summary = data.fold.summary();
+function page(data: PageData, run: Summary): readonly Markup[] {
+  const summary = data.fold.summary(run);
   const groups = data.samples.groups();
   // Not part of the template below: bundlers rewrite a tagged template that contains `</script>`, and import a helper for it.
   const script = Markup.trusted(`<script>${SCRIPT}</script>`);
@@ -122,6 +123,7 @@ class PageData {
   add(result: Result): void {
     this.fold.add(result);
     this.samples.add(result);
+    if (isNotFetched(result)) return;
     this.timeline.add(endOf(result), result.ok);
     if (result.attempts > 0) {
       this.slowest.add(result);
@@ -157,11 +159,14 @@ function timeSpan({ startedAt, endedAt }: ReportSummary): Markup {
 }
 
 function figures(summary: ReportSummary): readonly Markup[] {
-  const { results, ok, warned, mended, failed, known, flaky, bytes, latencyMs } = summary;
+  const { results, ok, warned, fixed, failed, known, flaky, notFetched, bytes, latencyMs } = summary;
   const all = [
     figure('Results', formatCount(results)),
-    figure('OK', formatCount(ok), nonZero({ warned, mended })),
-    figure('Failed', formatCount(failed), nonZero({ new: summary.new, known, flaky })),
+    figure('OK', formatCount(ok - warned), fixed > 0 ? `${formatCount(fixed)} fixed` : ''),
+    figure('Failed', formatCount(failed - known - flaky)),
+    ...(warned + flaky > 0 ? [figure('Warnings', formatCount(warned + flaky))] : []),
+    ...(known > 0 ? [figure('Known', formatCount(known))] : []),
+    ...(notFetched > 0 ? [figure('Not fetched', formatCount(notFetched))] : []),
     figure('Received', formatBytes(bytes)),
   ];
   if (latencyMs === undefined) return all;
@@ -173,13 +178,6 @@ function figures(summary: ReportSummary): readonly Markup[] {
 function figure(name: string, value: string, more = ''): Markup {
   return html`<div><dt>${name}</dt><dd>${value}${more === '' ? '' : html` <small>${more}</small>`}</dd></div>
 `;
-}
-
-function nonZero(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts)
-    .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${formatCount(count)} ${name}`)
-    .join(', ');
 }
 
 /** Failures by kind and by host; empty without failures. */
@@ -201,7 +199,7 @@ ${worstHosts.length > 0 ? hosts : ''}</div>
 function countsByLabel(groups: readonly Group[]): readonly (readonly [string, number])[] {
   const counts = new Map<string, number>();
   for (const { section, label, count } of groups) {
-    if (section === 'warned' || section === 'mended') continue;
+    if (section === 'warned' || section === 'fixed' || section === 'notFetched') continue;
     counts.set(label, (counts.get(label) ?? 0) + count);
   }
   return [...counts].sort((a, b) => b[1] - a[1]);

@@ -6,7 +6,7 @@ import { isFinding, ReportFold, type ReportSummary } from './aggregate.ts';
 
 /**
  * `--report json`: one JSON document, `{"v":1,"findings":[…],"summary":{…}}`. The findings are the records of failures,
- * warnings and URLs that failed in the baseline, one per line, in the order of the results.
+ * warnings, URLs that were not fetched and URLs that failed in the baseline, one per line, in the order of the results.
  */
 export function jsonReport(output: LineOutput): Sink {
   const fold = new ReportFold();
@@ -19,9 +19,9 @@ export function jsonReport(output: LineOutput): Sink {
       prefix = ',\n';
       return output.write(line);
     },
-    async end() {
+    async end(run) {
       const start = prefix === ',\n' ? '' : prefix;
-      await output.write(`${start}\n],"summary":${escapeJson(JSON.stringify(toJson(fold.summary())))}}\n`);
+      await output.write(`${start}\n],"summary":${escapeJson(JSON.stringify(toJson(fold.summary(run))))}}\n`);
       await output.end();
     },
   };

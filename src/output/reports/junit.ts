@@ -1,7 +1,7 @@
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toOutputError } from '../../model/errors.ts';
-import { failsRun, historyNotes, outcomeLabel, type Result } from '../../model/result.ts';
+import { failsRun, historyNotes, isNotFetched, outcomeLabel, type Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
 import type { Sink } from '../../results/sink.ts';
 import type { LineOutput } from '../line-writer.ts';
@@ -15,22 +15,28 @@ const MAX_MEMORY_LENGTH = 1024 * 1024;
  * `--report junit`: one test case per URL, valid by the schemas of Jenkins (junit-4.xsd and junit-10.xsd). The schemas have no
  * attributes for file and line, so these are in the text of each case. The counts come first, so the cases are spooled.
  *
- * A failure that does not fail the run (known or flaky) is a skipped test. A warning is a passed test with a text.
+ * A failure that does not fail the run (known or flaky) is a skipped test. A warning is a passed test with a text. A URL that
+ * was not fetched is a test with an error.
  *
  * @param temporary directory for temporary files
  */
 export function junitReport(output: LineOutput, temporary: string): Sink {
   const fold = new ReportFold();
   const spool = new Spool(temporary);
+  let listedNotFetched = 0;
   return {
     write(result) {
+      if (isNotFetched(result)) listedNotFetched += 1;
       fold.add(result);
       return spool.append(testCase(result));
     },
-    async end() {
+    async end(run) {
+      const summary = fold.summary(run);
       try {
-        await output.write(documentStart(fold.summary()));
+        const unlisted = unlistedCase(summary, listedNotFetched);
+        await output.write(documentStart(summary, listedNotFetched + (unlisted === '' ? 0 : 1)));
         for await (const text of spool.read()) await output.write(text);
+        await output.write(unlisted);
         await output.write('</testsuite>\n</testsuites>\n');
       } finally {
         await spool.close();
@@ -40,10 +46,11 @@ export function junitReport(output: LineOutput, temporary: string): Sink {
   };
 }
 
-function documentStart({ results, failed, known, flaky, startedAt, endedAt }: ReportSummary): string {
+function documentStart(summary: ReportSummary, errors: number): string {
+  const { results, failed, known, flaky, startedAt, endedAt } = summary;
   const failures = failed - known - flaky;
   const start = startedAt ?? 0;
-  const counts = `tests="${results}" failures="${failures}" errors="0" time="${seconds((endedAt ?? start) - start)}"`;
+  const counts = `tests="${results + errors}" failures="${failures}" errors="${errors}" time="${seconds((endedAt ?? start) - start)}"`;
   const at = startedAt === undefined ? '' : ` timestamp="${new Date(startedAt).toISOString().slice(0, 19)}"`;
   return (
     '<?xml version="1.0" encoding="UTF-8"?>\n' +
@@ -65,9 +72,26 @@ function testCase(result: Result): string {
 function outcome(result: Result): string {
   const { failure, source, line, url } = result;
   if (failure === undefined) return '';
+  if (isNotFetched(result)) return notFetchedError(failure.message);
   if (!failsRun(result)) return `<skipped>${escapeXml(description(result))}</skipped>`;
   const text = `${escapeXml(`${source}:${line}`)}: ${escapeXml(url)}`;
   return `<failure type="${failure.kind}" message="${escapeXml(description(result))}">${text}</failure>`;
+}
+
+/** One test for all URLs that were not fetched and have no record; empty if there are none. */
+function unlistedCase({ notFetched, isListComplete }: ReportSummary, listed: number): string {
+  const count = notFetched - listed;
+  const parts = [
+    ...(count > 0 ? [`${count} more ${count === 1 ? 'URL' : 'URLs'} not fetched`] : []),
+    ...(isListComplete ? [] : ['the rest of the list was not read']),
+  ];
+  if (parts.length === 0) return '';
+  const error = notFetchedError(`the run was stopped: ${parts.join('; ')}`);
+  return `<testcase classname="fanout" name="rest of the list" time="0.000">${error}</testcase>\n`;
+}
+
+function notFetchedError(message: string): string {
+  return `<error type="aborted" message="${escapeXml(message)}"></error>`;
 }
 
 /** `404 Not Found`, `dns getaddrinfo ENOTFOUND nope.invalid (known)`, `200 -> https://example.com/final`. */

@@ -1,7 +1,7 @@
 import { printable } from '../../model/printable.ts';
 import type { FailingHost } from '../../model/summary.ts';
 import type { Sink } from '../../results/sink.ts';
-import { failedText, formatBytes, formatDuration, succeededText } from '../format.ts';
+import { formatBytes, formatDuration, runCountsText } from '../format.ts';
 import type { LineOutput } from '../line-writer.ts';
 import {
   type Group,
@@ -33,10 +33,11 @@ const MARKS = { good: '✅', bad: '❌', nothing: '⚠️' };
 
 const TITLES: Readonly<Record<Section, string>> = {
   failed: '',
+  notFetched: '',
   flaky: ' (bad, but not often enough to fail the run)',
   known: ' (known)',
   warned: ' (warning)',
-  mended: ' (mended)',
+  fixed: ' (fixed)',
 };
 
 /** `--report markdown`: a verdict, the hosts with most failures, and tables of findings, short enough for a comment. */
@@ -48,8 +49,8 @@ export function markdownReport(output: LineOutput): Sink {
       fold.add(result);
       samples.add(result);
     },
-    async end() {
-      const summary = fold.summary();
+    async end(run) {
+      const summary = fold.summary(run);
       const start = headText(summary) + hostsText(summary.worstHosts);
       await output.write(start + groupsText(samples.groups(), MAX_BYTES - Buffer.byteLength(start)));
       await output.end();
@@ -61,7 +62,7 @@ export function markdownReport(output: LineOutput): Sink {
 function headText(summary: ReportSummary): string {
   const { startedAt, endedAt, latencyMs, bytes } = summary;
   const { mood, text } = verdictLine(summary);
-  const facts = [`${succeededText(summary)}, ${failedText(summary)}`, formatBytes(bytes)];
+  const facts = [runCountsText(summary), formatBytes(bytes)];
   if (latencyMs !== undefined) {
     const [p50, p90, p99] = [latencyMs.p50, latencyMs.p90, latencyMs.p99].map(formatDuration);
     facts.push(`p50 ${p50}, p90 ${p90}, p99 ${p99}`);

@@ -1,10 +1,10 @@
-import type { ReportKind } from '../../model/result.ts';
+import { isNotFetched, isShownQuietly, type ReportKind } from '../../model/result.ts';
 import type { Sink } from '../../results/sink.ts';
 import type { Paint } from '../format.ts';
 import type { LineOutput } from '../line-writer.ts';
 import { summaryText } from '../run-summary.ts';
 import { textLine } from '../text.ts';
-import { isFinding, ReportFold } from './aggregate.ts';
+import { ReportFold } from './aggregate.ts';
 import { htmlReport } from './html.ts';
 import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
@@ -30,7 +30,7 @@ export function reportSink(kind: ReportKind, output: LineOutput, temporary: stri
 
 interface TextReportOptions {
   readonly paint: Paint;
-  /** Whether to write only findings. */
+  /** Whether to leave out URLs that are OK or known. */
   readonly quiet: boolean;
 }
 
@@ -41,7 +41,8 @@ export function textReport(output: LineOutput, { paint, quiet }: TextReportOptio
   return {
     write(result) {
       fold.add(result);
-      if (!quiet || isFinding(result)) return output.write(line(result));
+      if (isNotFetched(result)) return;
+      if (!quiet || isShownQuietly(result)) return output.write(line(result));
     },
     async end() {
       await output.write(summaryText(fold.asRun(), paint));

@@ -67,7 +67,7 @@ test('only results that fail the run are failures, and the others have a text', 
     'urls.txt:2: 200 -> https://other.example/new',
   );
   expect(await valid(report, '//testcase[3]/system-out')).toBe('urls.txt:3: blocked a challenge (warning)');
-  expect(await valid(report, '//testcase[4]/system-out')).toBe('urls.txt:4: 200 (mended)');
+  expect(await valid(report, '//testcase[4]/system-out')).toBe('urls.txt:4: 200 (fixed)');
 });
 
 test('another method than GET is part of the name', async () => {

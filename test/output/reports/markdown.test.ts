@@ -45,13 +45,13 @@ test.each<[string, readonly Result[], string]>([
   [
     'only known failures',
     [okResult(), failedResult('dns', { baseline: 'known' })],
-    '✅ No new failures: 1 of 2 URLs failed, which is known or may pass',
+    '✅ 1 of 2 URLs failed; all are known or have not failed often enough yet',
   ],
 ])('the verdict of %s is the heading', async (_, results, heading) => {
   expect(await reportOf('markdown', results)).toMatch(new RegExp(`^## ${heading}\n`));
 });
 
-test('known, flaky, warned and mended results have groups of their own after the failures', async () => {
+test('known, flaky, warned and fixed results have groups of their own after the failures', async () => {
   const report = await reportOf('markdown', EVERY_WAY);
   expect(Array.from(report.matchAll(/<summary>(.*)<\/summary>/g), ([, title]) => title)).toEqual([
     '<b>dns</b>: 1 URL',
@@ -59,9 +59,9 @@ test('known, flaky, warned and mended results have groups of their own after the
     '<b>timeout</b>: 1 URL (bad, but not often enough to fail the run)',
     '<b>dns</b>: 1 URL (known)',
     '<b>blocked</b>: 1 URL (warning)',
-    '<b>200</b>: 1 URL (mended)',
+    '<b>200</b>: 1 URL (fixed)',
   ]);
-  expect(report).toContain('4 succeeded (1 warned, 1 mended), 4 failed (1 new, 1 known, 1 flaky)');
+  expect(report).toContain('3 succeeded (1 fixed), 2 failed, 2 warnings, 1 known');
   expect(report).toContain('`a timeout failure` (bad run 2) |');
 });
 

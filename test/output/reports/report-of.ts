@@ -1,20 +1,24 @@
 import { tmpdir } from 'node:os';
 import type { ReportKind, Result } from '../../../src/model/result.ts';
-import { SummaryFold } from '../../../src/model/summary.ts';
+import { type Summary, SummaryFold } from '../../../src/model/summary.ts';
 import { csvSink } from '../../../src/output/csv.ts';
 import { reportSink } from '../../../src/output/reports/report-sink.ts';
 import { failedResult, okResult } from '../../model/a-result.ts';
 import { CollectedLines } from '../collected-lines.ts';
 
 /** The text of the report of these results. */
-export async function reportOf(kind: ReportKind | 'csv', results: Iterable<Result>): Promise<string> {
+export async function reportOf(
+  kind: ReportKind | 'csv',
+  results: Iterable<Result>,
+  run: Partial<Summary> = {},
+): Promise<string> {
   const output = new CollectedLines();
   const sink = kind === 'csv' ? csvSink(output) : reportSink(kind, output, tmpdir());
   for (const result of results) {
     const accepted = sink.write(result);
     if (accepted !== undefined) await accepted;
   }
-  await sink.end(new SummaryFold().summary(0));
+  await sink.end({ ...new SummaryFold().summary(0), ...run });
   if (!output.isEnded) throw new Error('the report did not end its output');
   return output.text;
 }
@@ -38,7 +42,7 @@ export const EVERY_WAY: readonly Result[] = [
   okResult(),
   okResult({ line: 2, url: 'https://example.com/moved', finalUrl: 'https://other.example/new' }),
   okResult({ line: 3, status: 403, warning: { kind: 'blocked', message: 'a challenge' } }),
-  okResult({ line: 4, baseline: 'mended' }),
+  okResult({ line: 4, baseline: 'fixed' }),
   failedResult('dns', { line: 5, baseline: 'new' }),
   failedResult('dns', { line: 6, baseline: 'known' }),
   failedResult('timeout', { line: 7, badRuns: 2 }),
@@ -95,7 +99,7 @@ export function attackedResults(): Result[] {
         url: `https://x/${text}`,
         finalUrl: text,
         redirects: [{ status: 301, url: text }],
-        baseline: 'mended',
+        baseline: 'fixed',
       }),
     ];
   });
