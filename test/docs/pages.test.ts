@@ -7,15 +7,20 @@ import { anchorsOf, linksOf } from './links.ts';
 import { pages, ROOT } from './pages.ts';
 
 const PAGES = await pages();
-const SCRIPTS: Readonly<Record<string, string>> = JSON.parse(
-  await readFile(join(ROOT, 'package.json'), 'utf8'),
-).scripts;
+const MANIFEST = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+const SCRIPTS: Readonly<Record<string, string>> = MANIFEST.scripts;
+/** Files and folders of the package; npm adds the last two by itself. */
+const PACKED: readonly string[] = [...MANIFEST.files, 'README.md', 'LICENSE'];
 const FLAGS = new Map(
   COMMANDS.map(({ name, options }) => [
     `${name}`,
     new Set(['--help', ...toFlags(options).map(({ long }) => long)]),
   ]),
 );
+
+function isPacked(path: string): boolean {
+  return PACKED.some((packed) => path === packed || path.startsWith(`${packed}/`));
+}
 
 describe.each(PAGES)('$path', (page) => {
   it('links to files and headings that exist', () => {
@@ -25,6 +30,10 @@ describe.each(PAGES)('$path', (page) => {
       return anchor !== undefined && target !== undefined && !anchorsOf(target).has(anchor);
     });
     expect(broken).toEqual([]);
+  });
+
+  it('links to files that the package has', () => {
+    expect(linksOf(page).filter(({ path }) => !isPacked(path))).toEqual([]);
   });
 
   it('names npm scripts that exist', () => {
@@ -45,9 +54,8 @@ describe.each(PAGES)('$path', (page) => {
   });
 });
 
-describe('docs/architecture.md', async () => {
+describe('docs/architecture.md', () => {
   const text = PAGES.find(({ path }) => path === 'docs/architecture.md')?.text ?? '';
-  const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
 
   it('names every folder of src', async () => {
     const entries = await readdir(join(ROOT, 'src'), { withFileTypes: true });
@@ -56,9 +64,9 @@ describe('docs/architecture.md', async () => {
   });
 
   it('gives the reason for each dependency, and names the development dependencies', () => {
-    const used = { ...manifest.dependencies, ...manifest.peerDependencies };
+    const used = { ...MANIFEST.dependencies, ...MANIFEST.peerDependencies };
     expect(Object.keys(used).filter((name) => !new RegExp(`^\\|.*${name}.*\\|`, 'm').test(text))).toEqual([]);
-    const others = Object.keys(manifest.devDependencies).filter((name) => !name.startsWith('@types/'));
+    const others = Object.keys(MANIFEST.devDependencies).filter((name) => !name.startsWith('@types/'));
     expect(others.filter((name) => !text.includes(name.replace(/^@.*\//, '')))).toEqual([]);
   });
 });
