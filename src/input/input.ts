@@ -2,7 +2,8 @@ import { constants, type Stats } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { errorCode, InputError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import { parseLine } from './parse-job.ts';
+import type { Line } from './line-splitter.ts';
+import { parseLine, percentEncoded } from './parse-job.ts';
 import { redactedExcerpt } from './parse-url.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -14,6 +15,17 @@ const REASONS: Readonly<Record<string, string>> = {
   ENXIO: 'it is a socket',
   ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not valid UTF-16',
 };
+
+/** How many lines decide what an input looks like. */
+const FIRST_LINES = 5;
+
+const MARKUP = /^<(?!https?:)(?:[!?a-z][\w:!?-]*)(?:[\s>/]|$)/i;
+const XML = /^<(?:\?xml|urlset|sitemapindex|rss|feed)\b/i;
+const TEXT_RESULT = /^(?:OK|WARN|FAIL|KNOWN) +(?:\d{3}|[a-z]+) +https?:\/\//;
+const URL_START = /^["']?https?:\/\//i;
+const URL_COLUMN =
+  /^(?:urls?|ur[il]s?|links?|href|loc|location|address|website|web ?site|site|page|homepage)$/i;
+const COLUMN_NAME = /^[\p{L}\p{N} _.-]{1,60}$/u;
 
 /** Where URLs come from: a file, standard input, or one URL given as an argument. */
 export type Input =
@@ -85,4 +97,72 @@ export function toInputError(name: string, error: unknown): InputError {
 export function quotedInputName(name: string): string {
   if (name === '-') return 'standard input';
   return `"${/:.*@/.test(name) ? redactedExcerpt(name) : printable(name, 200)}"`;
+}
+
+/**
+ * What the first lines of an input look like if they are not a list of URLs and JSON jobs, and what to do with it; otherwise
+ * `undefined`. Looks at the first lines only, so that one bad line in a list is only a failed URL.
+ */
+export function foreignFormat(lines: readonly Line[]): string | undefined {
+  const [first, second = ''] = lines
+    .slice(0, FIRST_LINES)
+    .map(plainText)
+    .filter((text) => text !== '' && !text.startsWith('#'));
+  if (first === undefined) return undefined;
+  if (XML.test(first)) return 'XML; if it is a sitemap, use --sitemap';
+  if (MARKUP.test(first)) return 'HTML or XML; write one URL per line, or use --sitemap for a sitemap';
+  if (first === '[' || /^\[\s*["{]/.test(first)) {
+    return 'a JSON array; write one URL or JSON job per line, as "jq -c .[]" does';
+  }
+  if (TEXT_RESULT.test(first) || isRecord(first)) {
+    return 'a result file; use "fanout report" to read it, or fetch the list of --failed';
+  }
+  const column = urlColumn(first, second);
+  return column === undefined ? undefined : `CSV or TSV; use --column ${column}`;
+}
+
+function plainText(line: Line): string {
+  if (typeof line === 'string') return line.trim();
+  return ('start' in line ? line.start : percentEncoded(line)).trim();
+}
+
+/** Whether a line is a result record. */
+function isRecord(line: string): boolean {
+  if (!line.startsWith('{')) return false;
+  try {
+    const value: unknown = JSON.parse(line);
+    return (
+      typeof value === 'object' && value !== null && 'url' in value && 'ok' in value && 'attempts' in value
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** The name or number of the column with URLs, if the line is the first one of a table. */
+function urlColumn(first: string, second: string): string | undefined {
+  for (const delimiter of ['\t', ',', ';']) {
+    const cells = first.split(delimiter).map(unquoted);
+    if (cells.length === 1) continue;
+    if (cells.every((cell) => COLUMN_NAME.test(cell))) {
+      const name = cells.find((cell) => URL_COLUMN.test(cell));
+      const index = second.split(delimiter).findIndex((cell) => URL_START.test(cell));
+      if (name !== undefined) return quotedForShell(name);
+      if (index !== -1) return quotedForShell(cells[index] ?? String(index + 1));
+      continue;
+    }
+    const index = first.split(delimiter).findIndex((cell) => URL_START.test(cell.trim()));
+    // A comma or semicolon may be a part of a URL.
+    const isSure = index > 0 || (index === 0 && first.startsWith('"') && first.includes(`"${delimiter}`));
+    if (isSure || (index === 0 && delimiter === '\t' && second.includes('\t'))) return String(index + 1);
+  }
+  return undefined;
+}
+
+function unquoted(cell: string): string {
+  return cell.trim().replace(/^"(.*)"$/, '$1');
+}
+
+function quotedForShell(name: string): string {
+  return /^[\w.-]+$/.test(name) ? name : `"${printable(name, 60)}"`;
 }

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { UsageError } from '../model/errors.ts';
+import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
+import { type Cell, type Column, ColumnReader } from './column-reader.ts';
 import { KeySet } from './hash-set.ts';
-import { type Input, inputName } from './input.ts';
-import { type Line, LineSplitter } from './line-splitter.ts';
+import { foreignFormat, type Input, inputName, quotedInputName } from './input.ts';
+import { type Line, LineSplitter, MAX_LINE_BYTES } from './line-splitter.ts';
 import {
   describeType,
   isComment,
@@ -28,7 +29,15 @@ export interface JobOptions extends ParseOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ReadOptions extends JobOptions {
+/** How lines are found in an input. */
+export interface ListFormat {
+  /** Lines end with a NUL character instead of a line break. */
+  readonly isNullSeparated?: boolean | undefined;
+  /** The input is a CSV or TSV file with the lines in this column. */
+  readonly column?: Column | undefined;
+}
+
+export interface ReadOptions extends JobOptions, ListFormat {
   /** The stream that `-` reads. It is destroyed when it was read, or is not read any further. */
   readonly stdin: Readable;
 }
@@ -49,8 +58,8 @@ type JobGenerator = Generator<Job, void, undefined>;
  * Reads inputs in order and yields batches of jobs, one batch for each chunk of at most 64 KiB.
  * - A batch can be iterated once, before the next one is requested. Its lines are parsed as its jobs are taken.
  * - Reads at most one chunk ahead.
- * - Throws an `InputError` if an input cannot be opened, read or unpacked. A line that is not a job becomes one with
- *   `invalid`.
+ * - Throws an `InputError` if an input cannot be opened, read or unpacked, or its first lines show that it is not a list. A
+ *   line that is not a job becomes one with `invalid`.
  */
 export async function* readJobs(
   inputs: readonly Input[],
@@ -69,20 +78,42 @@ export async function* readJobs(
 async function* readFile(
   input: Exclude<Input, { readonly kind: 'url' }>,
   factory: JobFactory,
-  { stdin, signal }: ReadOptions,
+  options: ReadOptions,
 ): Batches {
+  const { stdin, signal, column } = options;
   const name = inputName(input);
   const source = input.kind === 'file' ? await openFile(input.path, signal) : stdin;
-  const splitter = new LineSplitter();
+  const splitter = createSplitter(options);
+  const table = column === undefined ? undefined : new ColumnReader(column, name);
   let number = 1;
+  const toJobs = (lines: readonly Line[]): JobGenerator => {
+    if (number === 1 && table === undefined) refuseForeignFormat(lines, name);
+    const firstLine = number;
+    number += lines.length;
+    return table === undefined
+      ? factory.fromLines(lines, name, firstLine)
+      : factory.fromCells(table.push(lines, firstLine), name);
+  };
   for await (const chunk of readChunks(source, name, signal)) {
     const lines = splitter.push(chunk);
-    if (lines.length > 0) yield factory.fromLines(lines, name, number);
-    number += lines.length;
+    if (lines.length > 0) yield toJobs(lines);
   }
-  const last = splitter.end();
   // After an abort the rest of the line may be missing.
-  if (last.length > 0 && !signal?.aborted) yield factory.fromLines(last, name, number);
+  if (signal?.aborted) return;
+  const last = splitter.end();
+  if (last.length > 0) yield toJobs(last);
+  if (table !== undefined) yield factory.fromCells(table.end(), name);
+}
+
+function createSplitter({ isNullSeparated }: ListFormat): LineSplitter {
+  return new LineSplitter(MAX_LINE_BYTES, isNullSeparated ? '\0' : '\n');
+}
+
+function refuseForeignFormat(lines: readonly Line[], name: string): void {
+  const format = foreignFormat(lines);
+  if (format !== undefined) {
+    throw new InputError(`cannot read ${quotedInputName(name)} as a list of URLs: it looks like ${format}`);
+  }
 }
 
 /**
@@ -122,19 +153,33 @@ function requireIterable(items: unknown): void {
  * Counts the job lines of a regular file, which may be gzip.
  * Resolves to `undefined` if it is not a regular file, cannot be read to its end, or the signal is aborted.
  */
-export async function countJobs(path: string, signal?: AbortSignal): Promise<number | undefined> {
-  const splitter = new LineSplitter();
+export async function countJobs(
+  path: string,
+  signal?: AbortSignal,
+  format: ListFormat = {},
+): Promise<number | undefined> {
+  const { column } = format;
+  const splitter = createSplitter(format);
+  const table = column === undefined ? undefined : new ColumnReader(column, path);
   let count = 0;
+  const add = (lines: readonly Line[]): void => {
+    count += table === undefined ? countJobLines(lines) : countJobCells(table.push(lines, 1));
+  };
   try {
     if (!(await stat(path)).isFile()) return undefined;
     for await (const chunk of readChunks(await openFile(path, signal), path, signal)) {
-      count += countJobLines(splitter.push(chunk));
+      add(splitter.push(chunk));
     }
+    add(splitter.end());
   } catch {
     // The run reads the file as well, and reports what is wrong with it.
     return undefined;
   }
-  return signal?.aborted ? undefined : count + countJobLines(splitter.end());
+  return signal?.aborted ? undefined : count + countJobCells(table?.end() ?? []);
+}
+
+function countJobCells(cells: readonly Cell[]): number {
+  return cells.filter((cell) => 'fault' in cell || jobText(cell.text) !== undefined).length;
 }
 
 function countJobLines(lines: readonly Line[]): number {
@@ -162,6 +207,17 @@ export class JobFactory {
     let number = firstLine;
     for (const line of lines) {
       const job = this.#fromLine(line, source, number++);
+      if (job !== undefined) yield job;
+    }
+  }
+
+  /** The jobs of the cells of a column. */
+  *fromCells(cells: readonly Cell[], source: string): JobGenerator {
+    for (const cell of cells) {
+      const job =
+        'fault' in cell
+          ? this.fromParsed({ url: '-', invalid: cell.fault }, source, cell.line)
+          : this.#fromLine(cell.text, source, cell.line);
       if (job !== undefined) yield job;
     }
   }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkInputs, classifyInput, inputName } from '../../src/input/input.ts';
+import { checkInputs, classifyInput, foreignFormat, inputName } from '../../src/input/input.ts';
 import { InputError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
@@ -91,5 +91,53 @@ describe('checkInputs()', () => {
     await checkInputs([file(join(dir, 'pipe'))]);
     expect(await readFile(join(dir, 'pipe'), 'utf8')).toBe('http://example.com/\n');
     await written;
+  });
+});
+
+describe('foreignFormat()', () => {
+  it.each([
+    ['HTML', '<!DOCTYPE html>\n<html>', '--sitemap'],
+    ['HTML without a doctype', '\n  <html lang="en">', '--sitemap'],
+    ['XML', '<?xml version="1.0"?>\n<urlset>', '--sitemap'],
+    ['a sitemap without a declaration', '<urlset xmlns="x">', '--sitemap'],
+    ['a result file', '{"v":1,"index":0,"url":"http://a/","ok":true,"attempts":1}', 'fanout report'],
+    ['results as text', 'FAIL  404  http://a/  12ms  Not Found', 'fanout report'],
+    ['a JSON array', '["http://a/",', 'one URL or JSON job per line'],
+    ['a JSON array over several lines', '[\n  {"url":"http://a/"}', 'one URL or JSON job per line'],
+    ['CSV with names', 'id,url,title\n1,http://a/,x', 'use --column url'],
+    ['CSV with another name', 'id,where to,title\n1,http://a/,x', 'use --column "where to"'],
+    ['CSV without names', '1,"http://a/",x', 'use --column 2'],
+    ['CSV with quotes', '"http://a/","x"', 'use --column 1'],
+    ['CSV of a spreadsheet', 'Name;URL\nx;http://a/', 'use --column URL'],
+    ['TSV', 'url\ttitle', 'use --column url'],
+    ['TSV without names', 'http://a/\tx\nhttp://b/\ty', 'use --column 1'],
+  ])('recognises %s and tells what to do', (_, text, hint) => {
+    expect(foreignFormat(text.split('\n'))).toContain(hint);
+  });
+
+  it('recognises HTML in a line over 1 MiB, and CSV that is not UTF-8', () => {
+    expect(foreignFormat([{ start: '<!doctype html><html>' }])).toContain('HTML');
+    expect(foreignFormat([{ bytes: Buffer.from('num\xe9ro,url', 'latin1') }, '1,http://a/'])).toBeUndefined();
+    expect(foreignFormat([{ bytes: Buffer.from('1,http://a/,\xe9', 'latin1') }])).toContain('--column 2');
+  });
+
+  it.each([
+    '<http://a/>',
+    '<mailto:a@b.example>',
+    '"http://a/"',
+    '{"url":"http://a/"}',
+    '{"url":"http://a/","ok":1}',
+    '{"url',
+    'http://a/?x,y\nhttp://b/',
+    'http://a/;x\nhttp://b/',
+    'http://a/?u=1,http://b/',
+    'http://a/\tx\nhttp://b/',
+    'example.com',
+    'nonsense, as some people write it',
+    '# <html>',
+    'OK computer',
+    '',
+  ])('takes %j for a list', (text) => {
+    expect(foreignFormat(text.split('\n'))).toBeUndefined();
   });
 });

@@ -5,7 +5,13 @@ import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Input } from '../../src/input/input.ts';
-import { countJobs, type InputCounts, type JobOptions, readJobs } from '../../src/input/read-jobs.ts';
+import {
+  countJobs,
+  type InputCounts,
+  type JobOptions,
+  type ReadOptions,
+  readJobs,
+} from '../../src/input/read-jobs.ts';
 import { InputError } from '../../src/model/errors.ts';
 import type { Job } from '../../src/model/job.ts';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -184,6 +190,46 @@ describe('readJobs()', () => {
     await expect(
       jobsOf(readJobs([fileInput(join(dir, 'a.gz'))], { stdin: Readable.from([]) }, newCounts())),
     ).rejects.toThrow(`cannot unpack "${join(dir, 'a.gz')}"`);
+  });
+});
+
+describe('readJobs() of other lists', () => {
+  const readAs = (text: string, options: Partial<ReadOptions>) =>
+    jobsOf(readJobs([STDIN], { stdin: Readable.from([Buffer.from(text)]), ...options }, newCounts()));
+
+  it('reads lines that end with NUL', async () => {
+    const jobs = await readAs('http://a/\0\nhttp://b/\n\0# c\0http://d/\ne', { isNullSeparated: true });
+    expect(jobs.map(({ line, url, invalid }) => [line, url, invalid === undefined])).toEqual([
+      [1, 'http://a/', true],
+      [2, 'http://b/', true],
+      [4, 'http://d/\\u{a}e', false],
+    ]);
+  });
+
+  it('reads a column of a table, whose cells are lines', async () => {
+    const table = 'id,url\n1,http://a/\n2,\n3,nope\n4,"{""url"":""http://b/"",""id"":""x""}"\n5,"http://c/\n';
+    const jobs = await readAs(table, { column: 'url' });
+    expect(jobs).toEqual([
+      { index: 0, source: '-', line: 2, url: 'http://a/' },
+      { index: 1, source: '-', line: 4, url: 'nope', invalid: expect.stringContaining('must start with') },
+      { index: 2, source: '-', line: 5, url: 'http://b/', id: 'x' },
+      { index: 3, source: '-', line: 6, url: '-', invalid: 'invalid row: a quote is not closed' },
+    ]);
+  });
+
+  it('throws an InputError that names an input which is not a list', async () => {
+    const reading = readAs('<!doctype html>\n', {});
+    await expect(reading).rejects.toThrow(InputError);
+    await expect(reading).rejects.toThrow(
+      'cannot read standard input as a list of URLs: it looks like HTML or XML; write one URL per line, or use --sitemap',
+    );
+  });
+
+  it('looks at the first lines only', async () => {
+    expect((await readText('http://a/\n<html>\n')).map(({ invalid }) => invalid === undefined)).toEqual([
+      true,
+      false,
+    ]);
   });
 });
 
@@ -387,6 +433,13 @@ describe('countJobs()', () => {
 
   it('counts over many chunks', async () => {
     expect(await countJobs(await listFile('http://example.com/\n'.repeat(50_000)))).toBe(50_000);
+  });
+
+  it('counts the rows of a table and the lines that end with NUL', async () => {
+    const table = await listFile('id,url\n1,http://a/\n2,\n3\n4,"http://\n', 'a.csv');
+    expect(await countJobs(table, undefined, { column: 'url' })).toBe(3);
+    expect(await countJobs(table, undefined, { column: 'nope' })).toBeUndefined();
+    expect(await countJobs(await listFile('a\0b\0'), undefined, { isNullSeparated: true })).toBe(2);
   });
 
   it('is 0 for an empty file', async () => {
