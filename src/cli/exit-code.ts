@@ -21,6 +21,11 @@ export function toExitCode(error: unknown): number | undefined {
 }
 
 /** Returns the exit code of a run that no signal ended: 1 if a URL was not fetched or has a failure that counts. */
-export function summaryExitCode({ failed, known, flaky, notFetched }: Summary): number {
-  return failed - known - flaky > 0 || notFetched > 0 ? EXIT.failed : EXIT.ok;
+export function summaryExitCode(summary: Summary): number {
+  return countFailures(summary) > 0 || summary.notFetched > 0 ? EXIT.failed : EXIT.ok;
+}
+
+/** The number of failures that fail the run: neither known nor flaky. */
+export function countFailures({ failed, known, flaky }: Pick<Summary, 'failed' | 'known' | 'flaky'>): number {
+  return failed - known - flaky;
 }

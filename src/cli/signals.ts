@@ -1,7 +1,7 @@
 /** How long requests in flight may take after the first signal. */
 const GRACE_MS = 10_000;
 
-/** How long writing the last results may take after that. A reader that has not read them by then never will. */
+/** How long the end may take after they were aborted. A reader that has not read the last results by then never will. */
 const FLUSH_MS = 1_000;
 
 export type SignalName = 'SIGINT' | 'SIGTERM';
@@ -17,7 +17,7 @@ export interface SignalHandlers {
   readonly stop: (name: SignalName) => void;
   /** Called after the grace time or at a second signal: end the requests in flight, and write what there is. */
   readonly abort: (message: string) => void;
-  /** Called at a second signal, or when results are still unwritten after the flush time: release the outputs at once. */
+  /** Called at a third signal, or when results are still unwritten after the flush time: release the outputs at once. */
   readonly quit: () => void;
 }
 
@@ -26,6 +26,7 @@ export class Signals {
   readonly #source: SignalSource;
   readonly #handlers: SignalHandlers;
   #first: SignalName | undefined;
+  #isAborted = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(source: SignalSource, handlers: SignalHandlers) {
@@ -47,16 +48,30 @@ export class Signals {
   }
 
   readonly #onSignal = (name: SignalName): void => {
-    if (this.#first !== undefined) {
-      this.#handlers.abort(`ended by a second signal, ${name}`);
+    clearTimeout(this.#timer);
+    if (this.#isAborted) {
       this.#handlers.quit();
-      return;
+    } else if (this.#first !== undefined) {
+      this.#abort(`ended by a second signal, ${name}`);
+    } else {
+      this.#first = name;
+      this.#timer = setTimeout(() => this.#abort(`not finished ${GRACE_MS / 1000}s after ${name}`), GRACE_MS);
+      this.#handlers.stop(name);
     }
-    this.#first = name;
-    this.#timer = setTimeout(() => {
-      this.#handlers.abort(`not finished ${GRACE_MS / 1000}s after ${name}`);
-      this.#timer = setTimeout(this.#handlers.quit, FLUSH_MS);
-    }, GRACE_MS);
-    this.#handlers.stop(name);
   };
+
+  #abort(message: string): void {
+    this.#isAborted = true;
+    this.#timer = setTimeout(this.#handlers.quit, FLUSH_MS);
+    this.#handlers.abort(message);
+  }
+}
+
+/** What `fanout fetch` says at the first signal. */
+export function interruptedText(name: SignalName, inFlight: number): string {
+  const [what, again] =
+    name === 'SIGINT' ? ['Interrupted', 'Press Ctrl-C again'] : ['Terminated', 'Send the signal again'];
+  if (inFlight === 0) return `${what}.`;
+  const requests = inFlight === 1 ? '1 request' : `${inFlight} requests`;
+  return `${what}: finishing ${requests} (${GRACE_MS / 1000}s at most). ${again} to quit now.`;
 }

@@ -9,17 +9,26 @@ export function writeText(stream: NodeJS.WriteStream, text: string): void {
 interface WarnOptions {
   /** Write nothing. */
   readonly isSilent?: boolean;
-  /** Start each message on a new line, because a progress bar may be on the current one. */
-  readonly isOnBar?: boolean;
+  /** A progress bar on the same terminal, which gives way to each message. */
+  readonly bar?: { readonly clear: () => void; readonly redraw: () => void } | undefined;
 }
 
-/** Returns a function that writes each message as one line on standard error. */
-export function createWarn(
+/** Returns a function that writes each message as one line on standard error, after the name of the program. */
+export function createWarn(process: NodeJS.Process, options: WarnOptions = {}): (message: string) => void {
+  const notify = createNotify(process, options);
+  return (message) => notify(`fanout: ${message}`);
+}
+
+/** As `createWarn`, without the name of the program. */
+export function createNotify(
   process: NodeJS.Process,
-  { isSilent = false, isOnBar = false }: WarnOptions = {},
+  { isSilent = false, bar }: WarnOptions = {},
 ): (message: string) => void {
   return (message) => {
-    if (!isSilent) process.stderr.write(`${isOnBar ? '\n' : ''}fanout: ${message}\n`);
+    if (isSilent) return;
+    bar?.clear();
+    process.stderr.write(`${message}\n`);
+    bar?.redraw();
   };
 }
 

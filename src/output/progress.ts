@@ -19,7 +19,12 @@ export interface Progress {
   readonly ok: number;
   readonly failed: number;
   readonly inFlight: number;
+  /** Whether nothing more is started, since the run was interrupted or has reached a limit. */
+  readonly isStopping?: boolean;
 }
+
+/** The echo of Ctrl-C, pressed twice, and the last column, since some terminals wrap a full line. */
+const ROOM = '^C^C'.length + 1;
 
 /** A stream that may be a terminal. */
 type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -30,13 +35,19 @@ type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: 
  *
  * @param progress returns the current counts
  * @param clock returns monotonic time in ms
+ * `isDumb`: the terminal knows no escape sequences (`TERM=dumb`), so it gets plain lines.
  */
 export class ProgressBar implements Sink {
   readonly #terminal: BarTerminal;
   readonly #bar: cliProgress.SingleBar;
 
-  constructor(stream: TerminalStream, progress: () => Progress, clock: () => number) {
-    this.#terminal = new BarTerminal(stream);
+  constructor(
+    stream: TerminalStream,
+    progress: () => Progress,
+    clock: () => number,
+    { isDumb = false }: { readonly isDumb?: boolean } = {},
+  ) {
+    this.#terminal = new BarTerminal(stream, isDumb);
     const rate = new MovingRate();
     const options = {
       terminal: this.#terminal,
@@ -95,20 +106,21 @@ class UnrefBar extends cliProgress.SingleBar {
  */
 class BarTerminal {
   readonly #stream: TerminalStream;
+  readonly #isDumb: boolean;
   #text = '';
   #isVisible = false;
 
-  constructor(stream: TerminalStream) {
+  constructor(stream: TerminalStream, isDumb: boolean) {
     this.#stream = stream;
+    this.#isDumb = isDumb;
   }
 
   isTTY(): boolean {
-    return this.#stream.isTTY === true;
+    return this.#stream.isTTY === true && !this.#isDumb;
   }
 
-  /** Leaves the last column free, since some terminals wrap a full line. */
   getWidth(): number {
-    return Math.max(20, (this.#stream.columns || 80) - 1);
+    return Math.max(20, (this.#stream.columns || 80) - ROOM);
   }
 
   write(text: string): void {
@@ -152,13 +164,15 @@ export function barLine(
   width: number,
   drawBar: (fraction: number, length: number) => string,
 ): string {
-  const { done, total, ok, failed, inFlight } = progress;
+  const { done, total, ok, failed, inFlight, isStopping = false } = progress;
   const counts = [`OK ${ok}`, `FAIL ${failed}`, `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`];
   const inFlightText = `${inFlight} in flight`;
-  if (total === undefined) return joinFitting([`${done} done`, ...counts, inFlightText], width);
+  const state = isStopping ? ['stopping'] : [];
+  if (total === undefined) return joinFitting([`${done} done`, ...counts, ...state, inFlightText], width);
   const fraction = total > 0 ? Math.min(1, done / total) : 1;
   const percent = `${Math.floor(fraction * 100)}%`.padStart(4);
-  const fields = [`${done}/${total}`, ...counts, `ETA ${timeLeft(total - done, rate)}`, inFlightText];
+  const end = isStopping ? 'stopping' : `ETA ${timeLeft(total - done, rate)}`;
+  const fields = [`${done}/${total}`, ...counts, end, inFlightText];
   const text = joinFitting(fields, width - percent.length - 1);
   const length = Math.min(MAX_BAR_LENGTH, width - percent.length - text.length - 4);
   const bar = length < MIN_BAR_LENGTH ? ' ' : ` [${drawBar(fraction, length)}] `;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runCli } from '../origin/run-cli.ts';
+import { BIN, runCli, startProcess } from '../origin/run-cli.ts';
 import { hasPty, startPty } from '../origin/run-pty.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
@@ -41,8 +41,8 @@ describe('the bar', () => {
     const { code, stdout } = await run.done;
     const lines = screen(stdout);
     expect(code).toBe(1);
-    expect(lines.filter((line) => /^OK {4}200 {2}http:\S+ {2}\d+B \S+$/.test(line))).toHaveLength(201);
-    expect(lines.filter((line) => /^FAIL {2}404 {2}http:\S+ .*Not Found$/.test(line))).toHaveLength(1);
+    expect(lines.filter((line) => /^OK {4}200 {2}http:\S+ +\S+ +\d+B$/.test(line))).toHaveLength(201);
+    expect(lines.filter((line) => /^FAIL {2}404 {2}http:\S+ .*Not Found$/.test(line))).toHaveLength(2); // the summary repeats it
     expect(lines.filter((line) => line.includes('in flight'))).toEqual([]);
     expect(lines).toContain('Done: 201 succeeded, 1 failed');
   });
@@ -61,10 +61,57 @@ describe('the bar', () => {
     ['with CI=1', [], { CI: '1' }],
     ['with --no-progress', ['--no-progress'], {}],
     ['with --silent', ['--silent'], {}],
+    ['with TERM=dumb', [], { TERM: 'dumb' }],
   ])('is absent on a terminal %s', async (_, flags, env) => {
     const origin = await anOrigin();
     const { stdout } = await startPty(['fetch', ...flags, ...urls(origin, '/ok', 3)], { env }).done;
     expect(stdout).not.toMatch(/in flight|\u001b\[\??\d*[lhK]/);
+  });
+
+  it('is absent while standard output goes through a pipe', async () => {
+    const origin = await anOrigin();
+    const list = urls(origin, '/ok', 30).join(' ');
+    const line = `'${process.execPath}' '${BIN}' fetch --color never ${list.replaceAll('?', '\\?')} | cat`;
+    const { stdout } = await startProcess('script', ['-qec', line, '/dev/null'], {
+      env: { TERM: 'xterm', SHELL: '/bin/sh' },
+    }).done;
+    expect(stdout).toContain('Done: 30 succeeded');
+    expect(stdout).not.toContain('in flight');
+  });
+
+  it('is absent while the list is typed', async () => {
+    const origin = await anOrigin();
+    const run = startPty(['fetch', '--color', 'never', '-']);
+    run.child.stdin?.write(`${origin.url}/ok\n`);
+    await run.stdout.sees(/OK {4}200/);
+    run.child.stdin?.write('\u0004');
+    const { code, stdout } = await run.done;
+    expect([code, stdout.includes('in flight')]).toEqual([0, false]);
+  });
+
+  it('is plain lines with --progress and TERM=dumb', async () => {
+    const origin = await anOrigin();
+    const args = ['fetch', '--progress', '--color', 'never', `${origin.url}/ok`];
+    const { stdout } = await startPty(args, { env: { TERM: 'dumb' } }).done;
+    expect(stdout).toMatch(/in flight\r?$/m);
+    expect(stdout).not.toContain(ESC);
+  });
+
+  it('leaves room for the echo of Ctrl-C, gives way to its message, and shows no time left while stopping', async () => {
+    const origin = await anOrigin();
+    const list = await aFile(urls(origin, '/gate/a', 50));
+    const run = startPty(['fetch', '-c', '4', list], { columns: 80 });
+    await run.stdout.sees('4 in flight');
+    run.child.stdin?.write('\u0003');
+    await run.stdout.sees(/finishing 4 requests .*stopping {2}4 in flight/s);
+    origin.open('a');
+    const { code, stdout } = await run.done;
+    const lines = screen(stdout);
+    expect(code).toBe(130);
+    expect(lines.filter((line) => line.includes('in flight'))).toEqual([]);
+    expect(lines).toContain(
+      'Interrupted: finishing 4 requests (10s at most). Press Ctrl-C again to quit now.',
+    );
   });
 
   it('is absent in a pipe', async () => {

@@ -12,7 +12,7 @@ describe.each([
     const run = startCli(['fetch', '-c', '3', list]);
     await origin.waiting('a', 3);
     run.child.kill(signal);
-    await run.stderr.sees(`fanout: ${signal}: finishing what is under way`);
+    await run.stderr.sees(': finishing 3 requests (10s at most). ');
     origin.open('a');
     const { code, stdout, stderr } = await run.done;
     expect([code, origin.requests, stdout.match(/^OK {4}200 /gm)?.length]).toEqual([exitCode, 3, 3]);
@@ -31,14 +31,16 @@ describe.each([
     });
   });
 
-  it('a second time aborts the requests in flight at once', async () => {
+  it('a second time aborts the requests in flight at once, and writes results and a summary', async () => {
     const origin = await anOrigin();
     const run = startCli(['fetch', '-c', '2', ...urls(origin, '/hang', 3)]);
     await origin.waiting('hang', 2);
     run.child.kill(signal);
-    await run.stderr.sees('once more to stop at once');
+    await run.stderr.sees('to quit now');
     run.child.kill(signal);
-    expect((await run.done).code).toBe(exitCode);
+    const { code, stdout, stderr } = await run.done;
+    expect([code, stdout.match(/^FAIL {2}aborted /gm)?.length]).toEqual([exitCode, 2]);
+    expect(stderr).toMatch(/\nDone: 0 succeeded, 2 failed, 1 not fetched\n/);
     await origin.abandoned('hang', 2);
   });
 });
@@ -76,8 +78,9 @@ test('a second signal ends a program whose results nobody reads', async () => {
   await runCli(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
   expect(origin.requests).toBeLessThan(1000);
   run.child.kill('SIGINT');
-  await run.stderr.sees('finishing');
+  await run.stderr.sees('Interrupted');
   run.child.kill('SIGINT');
+  await run.stderr.sees('\nDone: ');
   const code = await new Promise((resolve) => run.child.once('exit', resolve));
   run.child.stdout?.resume();
   expect(code).toBe(130);

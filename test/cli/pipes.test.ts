@@ -31,6 +31,15 @@ describe('a reader that closes the pipe after the first line', () => {
     expect((await run.done).code).toBe(0);
   });
 
+  it('ends the run with 1 if a URL has failed by then', async () => {
+    const origin = await anOrigin();
+    const list = await aFile([`${origin.url}/status/404`, ...urls(origin, '/ok', 20_000)]);
+    const run = startCli(['fetch', '-c', '1', list]);
+    run.child.stdout?.once('data', () => run.child.stdout?.destroy());
+    expect(await run.done).toMatchObject({ code: 1, stderr: '' });
+    expect(origin.requests).toBeLessThan(20_000);
+  });
+
   it('is 0 under --dry-run too', async () => {
     const list = await aFile(Array.from({ length: 50_000 }, (_, index) => `http://127.0.0.1:9/${index}`));
     const run = startCli(['fetch', '--dry-run', list]);

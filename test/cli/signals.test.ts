@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type SignalSource, Signals } from '../../src/cli/signals.ts';
+import { interruptedText, type SignalSource, Signals } from '../../src/cli/signals.ts';
 
 describe('Signals', () => {
   beforeEach(() => void vi.useFakeTimers());
@@ -42,12 +42,24 @@ describe('Signals', () => {
     expect(calls.at(-1)).toBe('quit');
   });
 
-  it('aborts and quits at once at a second signal of any name, and keeps the name of the first', () => {
+  it('aborts at a second signal of any name, and keeps the name of the first', () => {
     const { source, calls, signals } = watch();
     source.emit('SIGINT', 'SIGINT');
     source.emit('SIGTERM', 'SIGTERM');
-    expect(calls).toEqual(['stop SIGINT', 'abort ended by a second signal, SIGTERM', 'quit']);
+    expect(calls).toEqual(['stop SIGINT', 'abort ended by a second signal, SIGTERM']);
     expect(signals.received).toBe('SIGINT');
+  });
+
+  it('quits one second after a second signal, or at a third one', () => {
+    const slow = watch();
+    for (const _ of [1, 2]) slow.source.emit('SIGINT', 'SIGINT');
+    vi.advanceTimersByTime(1_000);
+    expect(slow.calls.slice(2)).toEqual(['quit']);
+    const quick = watch();
+    for (const _ of [1, 2, 3]) quick.source.emit('SIGINT', 'SIGINT');
+    expect(quick.calls.slice(2)).toEqual(['quit']);
+    vi.advanceTimersByTime(60_000);
+    expect(quick.calls.slice(2)).toEqual(['quit']);
   });
 
   it('leaves no timer and no listener when it is closed', () => {
@@ -57,5 +69,16 @@ describe('Signals', () => {
     expect([source.eventNames(), vi.getTimerCount()]).toEqual([[], 0]);
     vi.advanceTimersByTime(60_000);
     expect(calls).toEqual(['stop SIGINT']);
+  });
+});
+
+describe('interruptedText()', () => {
+  it.each([
+    ['SIGINT', 4, 'Interrupted: finishing 4 requests (10s at most). Press Ctrl-C again to quit now.'],
+    ['SIGINT', 1, 'Interrupted: finishing 1 request (10s at most). Press Ctrl-C again to quit now.'],
+    ['SIGTERM', 2, 'Terminated: finishing 2 requests (10s at most). Send the signal again to quit now.'],
+    ['SIGINT', 0, 'Interrupted.'],
+  ] as const)('of %s with %i in flight', (name, inFlight, text) => {
+    expect(interruptedText(name, inFlight)).toBe(text);
   });
 });

@@ -23,13 +23,20 @@ describe('createPaint()', () => {
 });
 
 describe('createWarn()', () => {
-  it.each([
-    [{}, 'fanout: a message\n'],
-    [{ isOnBar: true }, '\nfanout: a message\n'],
-    [{ isSilent: true }, ''],
-  ])('writes a line on standard error with %j', (options, expected) => {
+  function warned(options: Parameters<typeof createWarn>[1]): string {
     const stderr = new PassThrough({ encoding: 'utf8' });
-    createWarn(Object.create(process, { stderr: { value: stderr } }), options)('a message');
-    expect(stderr.read() ?? '').toBe(expected);
+    const bar = { clear: () => stderr.write('<clear>'), redraw: () => stderr.write('<redraw>') };
+    const withBar = options?.bar === undefined ? options : { ...options, bar };
+    createWarn(Object.create(process, { stderr: { value: stderr } }), withBar)('a message');
+    return stderr.read() ?? '';
+  }
+  const bar = { clear: () => {}, redraw: () => {} };
+
+  it.each([
+    ['a line on standard error', {}, 'fanout: a message\n'],
+    ['a line in place of the bar', { bar }, '<clear>fanout: a message\n<redraw>'],
+    ['nothing with isSilent', { isSilent: true, bar }, ''],
+  ])('writes %s', (_, options, expected) => {
+    expect(warned(options)).toBe(expected);
   });
 });
