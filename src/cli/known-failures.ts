@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
 import { parseExpectation } from '../config/expectations.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { type Line, LineSplitter } from '../input/line-splitter.ts';
@@ -7,10 +8,11 @@ import { jobText, parseLine } from '../input/parse-job.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import type { Result } from '../model/result.ts';
+import { isNotFetched, type Result } from '../model/result.ts';
 import { decodeLine, describeSegment } from '../model/result-line.ts';
 import { AtomicFile } from '../output/atomic-file.ts';
 import { baselineFileSink, flakyFileSink } from '../output/baseline-files.ts';
+import { isGzipName } from '../output/output-file.ts';
 import { Baseline } from '../results/baseline.ts';
 import { type FlakyEntry, FlakyHistory } from '../results/flaky.ts';
 import type { Sink } from '../results/sink.ts';
@@ -98,7 +100,7 @@ async function readBaseline(
   let records = 0;
   let urls = 0;
   const add = (record: Result): void => {
-    if (!record.ok) baseline.add(record);
+    if (!record.ok && !isNotFetched(record)) baseline.add(record);
   };
   const addLine = async (text: Line): Promise<void> => {
     line += 1;
@@ -172,7 +174,8 @@ async function readFlakyRuns(path: string): Promise<readonly FlakyEntry[]> {
 
 async function readStateFile(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    const bytes = await readFile(path);
+    return (isGzipName(path) ? gunzipSync(bytes) : bytes).toString();
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return '';
     throw new InputError(

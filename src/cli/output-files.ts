@@ -6,7 +6,13 @@ import type { Input } from '../input/input.ts';
 import { toOutputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { LineWriter } from '../output/line-writer.ts';
-import { missingTarget, openOutputFile, openStandardOutput, statIfExists } from '../output/output-file.ts';
+import {
+  flushSchedule,
+  missingTarget,
+  openOutputFile,
+  openStandardOutput,
+  statIfExists,
+} from '../output/output-file.ts';
 
 interface OutputHooks {
   /** Drops what is not yet written, and closes the output. */
@@ -34,7 +40,8 @@ export async function createOutput(
     const stream = openStandardOutput(process.stdout.fd, process.stdout);
     return new LineWriter(stream, { ...hooks, name: 'standard output', keepOpen: true });
   }
-  return new LineWriter(await openOutputFile(file), { ...hooks, name: file });
+  const stream = await openOutputFile(file);
+  return new LineWriter(stream, { ...hooks, ...flushSchedule(file), name: file });
 }
 
 /** Paths of files, by the flag that names each. */

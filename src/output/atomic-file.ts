@@ -2,7 +2,7 @@ import { open, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode, OutputError, toOutputError } from '../model/errors.ts';
 import { LineWriter } from './line-writer.ts';
-import { missingTarget, openOutputFile, statIfExists } from './output-file.ts';
+import { flushSchedule, isGzipName, missingTarget, openOutputFile, statIfExists } from './output-file.ts';
 
 /** The directory cannot be opened for reading, or the file system or platform does not support fsync on directories. */
 const UNSYNCABLE = new Set<string | undefined>(['EACCES', 'EINVAL', 'EISDIR', 'ENOSYS', 'ENOTSUP', 'EPERM']);
@@ -27,8 +27,8 @@ export class AtomicFile {
    */
   static async open(path: string): Promise<AtomicFile> {
     const target = await followLink(path);
-    const stream = await openOutputFile(partPath(target), { flush: true });
-    return new AtomicFile(target, new LineWriter(stream, { name: path }));
+    const stream = await openOutputFile(partPath(target), { flush: true, compresses: isGzipName(path) });
+    return new AtomicFile(target, new LineWriter(stream, { name: path, ...flushSchedule(path) }));
   }
 
   /** Takes whole lines with their newlines, like `LineWriter.write`. */

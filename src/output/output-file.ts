@@ -4,20 +4,40 @@ import { Socket } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { errorCode, toOutputError } from '../model/errors.ts';
 
 const openFd = promisify(openFdCallback);
+const compress = promisify(gzip);
+
+/** How long lines for a gzip file are collected. Each write becomes a member of its own, so short ones compress badly. */
+const GZIP_DELAY_MS = 1000;
 
 interface OutputFileOptions {
   /** Flush the file to the disk (fsync) before it is closed. */
   readonly flush?: boolean;
+  /** Whether to compress; by default the name of the file decides. */
+  readonly compresses?: boolean;
+}
+
+/** Whether the name of a file asks for gzip data. */
+export function isGzipName(path: string): boolean {
+  return /\.gz$/i.test(path);
+}
+
+/** The option of `LineWriter` for a file of `openOutputFile`. */
+export function flushSchedule(path: string): { readonly scheduleFlush?: (flush: () => void) => void } {
+  if (!isGzipName(path)) return {};
+  return { scheduleFlush: (flush) => void setTimeout(flush, GZIP_DELAY_MS).unref() };
 }
 
 /**
  * Opens a file, a device or a named pipe for writing, before anything is fetched. Throws an `OutputError`.
- * A file keeps its old contents until the first write or the end. Until then `destroy()` leaves everything as it was.
+ * - A file keeps its old contents until the first write or the end. Until then `destroy()` leaves everything as it was.
+ * - In a gzip file each write is a whole member, so that it is readable up to the last write after a kill.
  */
-export async function openOutputFile(path: string, options: OutputFileOptions = {}): Promise<Writable> {
+export async function openOutputFile(path: string, given: OutputFileOptions = {}): Promise<Writable> {
+  const options = { compresses: isGzipName(path), ...given };
   try {
     const status = await statIfExists(path);
     // A socket is polled. Writing to a pipe that nobody reads would block a thread, and so the end of the process.
@@ -61,14 +81,20 @@ export async function missingTarget(path: string): Promise<string> {
 class FileStream extends Writable {
   readonly #handle: FileHandle;
   readonly #flushes: boolean;
+  readonly #compresses: boolean;
   /** The path of a file that did not exist before. */
   readonly #newPath: string | undefined;
   #isEmptied = false;
 
-  private constructor(handle: FileHandle, { flush = false }: OutputFileOptions, newPath?: string) {
+  private constructor(
+    handle: FileHandle,
+    { flush = false, compresses = false }: OutputFileOptions,
+    newPath?: string,
+  ) {
     super();
     this.#handle = handle;
     this.#flushes = flush;
+    this.#compresses = compresses;
     this.#newPath = newPath;
   }
 
@@ -100,10 +126,11 @@ class FileStream extends Writable {
 
   async #append(chunk: Buffer): Promise<void> {
     await this.#empty();
-    await this.#handle.writeFile(chunk); // from the current position
+    await this.#handle.writeFile(this.#compresses ? await compress(chunk) : chunk); // from the current position
   }
 
   async #finish(): Promise<void> {
+    if (this.#compresses && !this.#isEmptied) await this.#append(Buffer.alloc(0));
     await this.#empty();
     if (this.#flushes) await this.#handle.sync();
   }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
 import { refusedPort } from '../origin/hostile.ts';
-import { runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
@@ -18,16 +18,16 @@ test('text has one line for each result, with the documented columns', async () 
   const args = ['/bytes/1234', '/status/404', '/redirect/1'].map((path) => origin.url + path);
   const { stdout } = await runInProcess(['fetch', '--ordered', '--retries', '0', ...args, refused.url]);
   expect(golden(stdout).replace(/ +T +/g, ' T ')).toBe(
-    `OK    200  ${origin.url}/bytes/1234  1.2kB T\n`.replace('kB T', 'kB T') +
+    `OK    200  ${origin.url}/bytes/1234 T 1.2kB\n` +
       `FAIL  404  ${origin.url}/status/404 T Not Found\n` +
-      `OK    200  ${origin.url}/redirect/1  3B T -> ${origin.url}/ok\n` +
+      `OK    200  ${origin.url}/redirect/1 T 3B -> ${origin.url}/ok\n` +
       `FAIL  connect  ${refused.url}/ T connect ECONNREFUSED 127.0.0.1:${refused.port}\n`,
   );
 });
 
 test('results go to standard output and the summary to standard error', async () => {
   const origin = await anOrigin();
-  const { stdout, stderr } = await runCli(['fetch', `${origin.url}/ok`, `${origin.url}/status/404`]);
+  const { stdout, stderr } = await runInProcess(['fetch', `${origin.url}/ok`, `${origin.url}/status/404`]);
   expect(stdout).not.toContain('Done');
   expect(stderr).not.toMatch(/^(OK|FAIL)/m);
   expect(stderr).toMatch(/^\nDone: 1 succeeded, 1 failed\n/);
@@ -148,6 +148,39 @@ test('--failed writes a list that fanout fetch reads', async () => {
     ['/flaky/b/1', 'GET', undefined],
     ['/flaky/c/1', 'PUT', 'c'],
   ]);
+});
+
+describe('an output whose name ends in .gz is compressed', () => {
+  const unpacked = async (path: string) => gunzipSync(await readFile(path)).toString();
+
+  it('-o and --failed, which fanout reads back', async () => {
+    const origin = await anOrigin();
+    const directory = await tempDir();
+    const [output, failed] = ['results.jsonl.gz', 'failed.gz'].map((name) => join(directory, name));
+    const list = await aFile([`${origin.url}/ok`, `${origin.url}/flaky/a/1`]);
+    const outputs = ['-o', output ?? '', '--failed', failed ?? ''];
+    expect((await runInProcess(['fetch', '--json', '--retries', '0', ...outputs, list])).code).toBe(1);
+    expect((await unpacked(output ?? '')).match(/^\{"v":1,/gm)).toHaveLength(2);
+    expect(await unpacked(failed ?? '')).toBe(`${origin.url}/flaky/a/1\n`);
+    expect((await runInProcess(['report', '--format', 'json', output ?? ''])).code).toBe(0);
+    expect((await runInProcess(['fetch', failed ?? ''])).stdout).toMatch(/^OK {4}200 /);
+  });
+
+  it('a report, a baseline and the file of --flaky-state', async () => {
+    const origin = await anOrigin();
+    const directory = await tempDir();
+    const [report, baseline, state] = ['report.xml.gz', 'known.gz', 'state.gz'].map((name) =>
+      join(directory, name),
+    );
+    const files = ['--report', `junit=${report}`, '--baseline', baseline ?? '', '--flaky-state', state ?? ''];
+    const args = ['fetch', '--retries', '0', '--flaky-after', '9', ...files, `${origin.url}/status/500`];
+    await runInProcess([...args, '--update-baseline']);
+    expect(await unpacked(report ?? '')).toContain('<testsuites');
+    expect(await unpacked(baseline ?? '')).toContain('/status/500');
+    const again = await runInProcess(args);
+    expect(again.code).toBe(0);
+    expect(await unpacked(state ?? '')).toContain('"badRuns":2');
+  });
 });
 
 test('--summary json is one object on standard error whose counts add up', async () => {

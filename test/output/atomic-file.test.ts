@@ -11,6 +11,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { OutputError } from '../../src/model/errors.ts';
 import { AtomicFile, replaceFile } from '../../src/output/atomic-file.ts';
@@ -50,6 +51,14 @@ describe('AtomicFile', () => {
     await file.commit();
     expect(await readFile(path, 'utf8')).toBe('new\n');
     expect(await readdir(directory)).toEqual(['state']);
+  });
+
+  it('compresses a file whose name ends in .gz', async () => {
+    const path = join(await tempDir(), 'state.gz');
+    const file = await AtomicFile.open(path);
+    await file.write('new\n');
+    await file.commit();
+    expect(gunzipSync(await readFile(path)).toString()).toBe('new\n');
   });
 
   it('keeps the old file and removes the new one on discard', async () => {

@@ -15,10 +15,12 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { describe, expect, it } from 'vitest';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it, vi } from 'vitest';
 import { OutputError } from '../../src/model/errors.ts';
 import { LineWriter } from '../../src/output/line-writer.ts';
-import { openOutputFile, openStandardOutput } from '../../src/output/output-file.ts';
+import { flushSchedule, openOutputFile, openStandardOutput } from '../../src/output/output-file.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
 describe('openOutputFile()', () => {
@@ -56,6 +58,27 @@ describe('openOutputFile()', () => {
     expect(existsSync(path)).toBe(true);
     await destroy(stream);
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('compresses a file whose name ends in .gz, readable at any time up to the last write', async () => {
+    const path = join(await tempDir(), 'results.jsonl.gz');
+    const stream = await openOutputFile(path);
+    const write = promisify((text: string, done: () => void) => stream.write(text, done));
+    for (const [text, all] of [
+      ['a\n', 'a\n'],
+      ['b\n', 'a\nb\n'],
+    ] as const) {
+      await write(text);
+      expect(gunzipSync(readFileSync(path)).toString()).toBe(all);
+    }
+    await destroy(stream);
+    expect(gunzipSync(readFileSync(path)).toString()).toBe('a\nb\n');
+  });
+
+  it('makes a gzip file without lines too', async () => {
+    const path = join(await tempDir(), 'results.jsonl.gz');
+    await new LineWriter(await openOutputFile(path), { name: path }).end();
+    expect(gunzipSync(readFileSync(path)).length).toBe(0);
   });
 
   it('follows a symbolic link to a file that does not exist', async () => {
@@ -103,6 +126,20 @@ describe('openOutputFile()', () => {
     await expect(writer.end()).rejects.toThrow(
       new OutputError('Cannot write to "/dev/full": no space left on device'),
     );
+  });
+});
+
+describe('flushSchedule()', () => {
+  it('collects the lines of a gzip file for a second, and those of other files as LineWriter does', () => {
+    vi.useFakeTimers();
+    const flush = vi.fn();
+    flushSchedule('a.GZ').scheduleFlush?.(flush);
+    vi.advanceTimersByTime(999);
+    expect(flush).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(flush).toHaveBeenCalledOnce();
+    vi.useRealTimers();
+    expect(flushSchedule('a.gz.txt')).toEqual({});
   });
 });
 

@@ -234,6 +234,15 @@ describe('barLine()', () => {
     );
   });
 
+  it('shows no time left while the run is stopping', () => {
+    expect(line({ ...HALF, isStopping: true })).toBe(
+      ' 50% [===============---------------] 50/100  OK 48  FAIL 2  5.0/s  stopping  4 in flight',
+    );
+    expect(line({ ...HALF, total: undefined, isStopping: true })).toBe(
+      '50 done  OK 48  FAIL 2  5.0/s  stopping  4 in flight',
+    );
+  });
+
   it('shows counts and rate without a total', () => {
     expect(line({ ...HALF, total: undefined }, 812.4)).toBe('50 done  OK 48  FAIL 2  812/s  4 in flight');
   });
