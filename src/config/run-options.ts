@@ -155,6 +155,9 @@ export const runOptions = {
 
 const SAVE_DIR = ['saveDir', 'a directory to save bodies in'] as const;
 
+const BODY_CHECKS = ['contains', 'notContains', 'matches'] as const;
+const BODY_USES = ['saveDir', 'inlineBody'] as const;
+
 const REQUIREMENTS: Requirements<typeof runOptions> = {
   saveAll: SAVE_DIR,
   resumePartial: SAVE_DIR,
@@ -195,6 +198,8 @@ export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, v
   }
   const { failFast, ...others } = values;
   const isSaved = values.saveDir !== undefined;
+  const method = values.method ?? defaultMethod(values.head, values.data ?? values.jsonBody);
+  checkBodyUse(resolved, method);
   return Object.freeze({
     ...others,
     maxFailures: failFast ?? values.maxFailures,
@@ -202,11 +207,24 @@ export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, v
     // A saved body has no limit by default.
     maxSize: isSaved && !labels.has('maxSize') ? Number.POSITIVE_INFINITY : values.maxSize,
     queueSize: values.queueSize ?? Math.max(DEFAULT_QUEUE, minQueue),
-    method: values.method ?? defaultMethod(values.head, values.data ?? values.jsonBody),
+    method,
     // The library gives all results to its caller; the program sets this by its outputs.
     hashesBodies: true,
     userAgent: values.userAgent ?? `fanout/${version}`,
   });
+}
+
+/** Throws a `UsageError` for an option that needs bodies if no body is read. */
+function checkBodyUse({ values, labels }: ResolvedOptions<typeof runOptions>, method: string): void {
+  const check = BODY_CHECKS.find((key) => values[key].length > 0);
+  if (method === 'HEAD' && check !== undefined) {
+    const head = labels.get('head') ?? labels.get('method');
+    throw new UsageError(`cannot use ${labels.get(check)} with ${head}: a HEAD response has no body`);
+  }
+  const user = check ?? BODY_USES.find((key) => values[key] !== undefined);
+  if (values.maxSize === 0 && user !== undefined) {
+    throw new UsageError(`cannot use ${labels.get(user)} with ${labels.get('maxSize')} 0: no body is read`);
+  }
 }
 
 // As in curl.

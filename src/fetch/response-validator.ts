@@ -27,6 +27,11 @@ export interface ResponseValidatorOptions {
   readonly blocked: 'fail' | 'warn' | 'ok';
 }
 
+const NOT_SEARCHED: Failure = {
+  kind: 'size',
+  message: 'the body is larger than --max-size, so text that it must not contain may be in the rest',
+};
+
 /** Decides whether the final response of a URL is OK: by its status, by what is expected of it, and by whether it blocks robots. */
 export class ResponseValidator {
   readonly #options: ResponseValidatorOptions;
@@ -79,14 +84,19 @@ export class ResponseValidator {
     const blocked = this.#blocked(task, response);
     if (blocked !== undefined) return blocked;
     const { job } = task;
-    const { expectation } = this.#options;
-    const fault = checkExpectation(job.expect === undefined ? expectation : this.#expectationOf(job), {
+    const expectation = this.#expectationOf(job);
+    const textFault = response.inspector?.textFault();
+    const fault = checkExpectation(expectation, {
       headers: response.headers,
       durationMs: task.elapsedMs,
-      textFault: response.inspector?.textFault(),
+      textFault,
     });
-    if (fault === undefined) return okResult(task, response);
-    const message = response.isTruncated ? `${fault}; it was read no further than --max-size` : fault;
+    if (fault === undefined) {
+      const isUnsure = response.isTruncated && expectation.notContains.length > 0;
+      return isUnsure ? failedResult(task, NOT_SEARCHED, response) : okResult(task, response);
+    }
+    const message =
+      response.isTruncated && fault === textFault ? `${fault} (it was cut at --max-size)` : fault;
     return failedResult(task, { kind: 'expectation', message }, response);
   }
 
@@ -144,7 +154,7 @@ export function checkExpectation(expectation: Expectation, response: CheckedResp
 
 function headerFault({ name, value }: ExpectedHeader, headers: ResponseHeaders): string | undefined {
   const given = headers[name];
-  if (given === undefined) return `the answer has no header ${name}`;
+  if (given === undefined) return `the response has no header ${name}`;
   const values = Array.isArray(given) ? given : [given];
   if (value === '' || values.some((one) => isSame(one, value))) return undefined;
   return `the header ${name} is "${printable(values.join(', '), 100)}", not "${printable(value, 100)}"`;

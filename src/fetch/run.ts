@@ -1,11 +1,9 @@
 import { ACCEPT_ENCODING } from '../bodies/decompress.ts';
-import { NameConflicts } from '../bodies/name-conflicts.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
 import { firstMethod, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
-import { KeySet } from '../input/hash-set.ts';
 import type { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
@@ -13,6 +11,7 @@ import type { Summary, SummaryFold } from '../model/summary.ts';
 import { collect } from '../results/collect.ts';
 import type { Sink } from '../results/sink.ts';
 import { FailureLimit } from './fetcher.ts';
+import { rejectInvalidJobs } from './job-checks.ts';
 import { RequestTask } from './request-task.ts';
 import {
   createFetcher,
@@ -97,7 +96,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
   const { options, defaults, clock, random, recall, isWanted, admit } = parts;
   const sockets = socketBudget(parts);
 
-  const jobs = createTasks(rejectNameConflicts(parts.jobs, options), withCommonHeaders(defaults, options));
+  const jobs = createTasks(rejectInvalidJobs(parts.jobs, options), withCommonHeaders(defaults, options));
   const hosts = createHosts(options, sockets.workers);
   const scheduler = new Scheduler<RequestTask>({ capacity: options.queueSize, clock, limiter: hosts });
   const transport = createTransport(parts, sockets);
@@ -272,15 +271,6 @@ async function* createTasks(
 
 function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<RequestTask> {
   for (const job of jobs) yield new RequestTask(job, defaults);
-}
-
-/** The jobs; one that asks for the file of another URL becomes invalid. */
-export async function* rejectNameConflicts(
-  jobs: AsyncIterable<Iterable<Job>>,
-  { method, saveDir }: RunOptions,
-): AsyncGenerator<Iterable<Job>> {
-  const conflicts = saveDir === undefined ? undefined : new NameConflicts(() => new KeySet(), method);
-  for await (const batch of jobs) yield conflicts?.check(batch) ?? batch;
 }
 
 /** The defaults with the headers that every request has. */

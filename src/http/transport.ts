@@ -146,6 +146,7 @@ class Attempt implements ExchangeHandler {
   #head: { status: number; statusText: string; headers: ResponseHeaders } | undefined;
   #body: Body | undefined;
   #inspector: BodyInspector | undefined;
+  #isCut = false;
   #isOver = false;
 
   constructor(
@@ -191,20 +192,22 @@ class Attempt implements ExchangeHandler {
     this.#head = { status: plan?.status ?? status, headers, statusText };
     this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers);
     const encoding = this.#options.decompresses ? headers['content-encoding'] : undefined;
+    const maxBytes = plan?.maxBytes ?? this.#options.maxBytes;
     this.#body = new Body({
-      maxBytes: plan?.maxBytes ?? this.#options.maxBytes,
+      maxBytes,
       contentEncoding: Array.isArray(encoding) ? encoding.join(',') : encoding,
       sink: plan?.sink,
       inspector: this.#inspector,
     });
-    if (plan?.sink === undefined && !this.#isBodyNeeded()) this.#limitBodyTime();
+    if (maxBytes === 0 && mayHaveBody(this.#request.hop.method, status, headers)) this.#cut();
+    else if (plan?.sink === undefined && !this.#isBodyNeeded()) this.#limitBodyTime();
   }
 
   onData(chunk: Buffer): void {
     if (this.#isOver || this.#body === undefined) return;
     try {
       this.#body.write(chunk);
-      if (this.#body.isOverLimit) this.#exchange?.abort(OVER_LIMIT);
+      if (this.#body.isOverLimit) this.#cut();
     } catch (error) {
       this.#exchange?.abort(toAttemptError(error as BodyError | DecodeError)); // `Body.write` throws nothing else
     }
@@ -234,6 +237,12 @@ class Attempt implements ExchangeHandler {
       this.#proxy === undefined ? failed : failureWithProxyName(failed, error, this.#proxy),
       isStale,
     );
+  }
+
+  /** Ends the exchange, since the rest of the body is not wanted. */
+  #cut(): void {
+    this.#isCut = true;
+    this.#exchange?.abort(OVER_LIMIT);
   }
 
   /** False for a redirect or an unwanted status, once the head is there: it counts, whatever becomes of its body. */
@@ -267,8 +276,15 @@ class Attempt implements ExchangeHandler {
     if (this.#head === undefined || this.#body === undefined) return undefined;
     const { status, statusText, headers } = this.#head;
     const { bytes, isOverLimit } = this.#body;
-    return { status, statusText, headers, bytes, isTruncated: isOverLimit, inspector: this.#inspector };
+    const isTruncated = this.#isCut || isOverLimit;
+    return { status, statusText, headers, bytes, isTruncated, inspector: this.#inspector };
   }
+}
+
+/** Whether a body may follow this head (RFC 9112, section 6.3). */
+function mayHaveBody(method: string, status: number, headers: ResponseHeaders): boolean {
+  const isBodiless = method === 'HEAD' || status === 204 || status === 304;
+  return !isBodiless && headers['content-length'] !== '0';
 }
 
 function expire(attempt: Attempt): void {

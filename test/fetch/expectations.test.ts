@@ -29,7 +29,7 @@ describe('checkExpectation()', () => {
     ['text/html', 'text/plain', 'the header x is "text/plain", not "text/html"'],
     ['text/html; charset=a', 'text/html', 'the header x is "text/html", not "text/html; charset=a"'],
     ['c', ['a', 'b'], 'the header x is "a, b", not "c"'],
-    ['', undefined, 'the answer has no header x'],
+    ['', undefined, 'the response has no header x'],
     ['a', 'b\u001b[31m', 'the header x is "b\\u{1b}[31m", not "a"'],
   ])('says how "%s" is not met by %j', (wanted, given, fault) => {
     expect(checkExpectation(header('x', wanted), { ...ANSWER, headers: { x: given } })).toBe(fault);

@@ -8,14 +8,8 @@ import type { Failure } from '../../model/failure.ts';
 import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
-import {
-  type Backend,
-  type BackendEvents,
-  type BackendFactory,
-  type HostCounts,
-  type RunParts,
-  rejectNameConflicts,
-} from '../run.ts';
+import { rejectInvalidJobs } from '../job-checks.ts';
+import type { Backend, BackendEvents, BackendFactory, HostCounts, RunParts } from '../run.ts';
 import { checkSaveDirectory, RESERVE, socketBudget } from '../run-context.ts';
 import { unsentResult } from '../task-result.ts';
 import { Thread } from './handle.ts';
@@ -249,7 +243,7 @@ class JobReader {
     this.#limit = options.queueSize + options.concurrency; // as many as a run in one thread holds
     this.#send = send;
     this.#producer = new Producer({
-      jobs: rejectNameConflicts(jobs, options),
+      jobs: rejectInvalidJobs(jobs, options),
       admit,
       put: (job) => this.#put(job),
     });

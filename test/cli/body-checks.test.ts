@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { aFile, anOrigin } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
+
+describe('checks of a body that is not there', () => {
+  it.each([
+    [['-I', '--contains', 'a'], 'cannot use --contains with --head: a HEAD response has no body'],
+    [['-I', '--not-contains', 'a'], 'cannot use --not-contains with --head: a HEAD response has no body'],
+    [['-X', 'HEAD', '--matches', 'a'], 'cannot use --matches with --method: a HEAD response has no body'],
+    [['--max-size', '0', '--contains', 'a'], 'cannot use --contains with --max-size 0: no body is read'],
+    [['--max-size', '0', '--save-dir', 'out'], 'cannot use --save-dir with --max-size 0: no body is read'],
+    [['--max-size', '0', '--json', '--inline-body=1kb'], 'cannot use --inline-body with --max-size 0'],
+  ])('%j is wrong usage', async (flags, message) => {
+    const { code, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1:1/']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  it('make a job invalid, which is not fetched', async () => {
+    const origin = await anOrigin();
+    const url = `${origin.url}/ok`;
+    const list = await aFile([
+      JSON.stringify({ url, method: 'HEAD', expect: { contains: 'ok' } }),
+      JSON.stringify({ url, method: 'HEAD', expect: { status: 200 } }),
+    ]);
+    const { code, stdout } = await runInProcess(['fetch', list, '-c', '1']);
+    expect([code, origin.requests]).toEqual([1, 1]);
+    expect(stdout).toMatch(/^FAIL {2}invalid .*cannot check the body of a HEAD response/m);
+    expect(stdout).toMatch(/^OK {4}200 /m);
+  });
+});
+
+describe('checks of a body that was cut at --max-size', () => {
+  const cut = (origin: { url: string }, ...flags: string[]) =>
+    runInProcess(['fetch', `${origin.url}/bytes/5000`, '--max-size', '1kb', ...flags]);
+
+  it('fail a text that must not be there, since it may be in the rest', async () => {
+    const { code, stdout } = await cut(await anOrigin(), '--not-contains', 'needle');
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/^FAIL {2}size .*larger than --max-size/)]);
+  });
+
+  it('pass a text that was found before the cut', async () => {
+    const { code, stdout } = await cut(await anOrigin(), '--matches', '^');
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^OK {4}200/)]);
+  });
+});
+
+describe('--max-size 0', () => {
+  it('ends at the response head', async () => {
+    const origin = await anOrigin();
+    const list = [`${origin.url}/bytes/5000`, `${origin.url}/half/a`, `${origin.url}/redirect/2`];
+    const { code, stdout } = await runInProcess(['fetch', ...list, '--max-size', '0', '--json', '-c', '1']);
+    const records = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(code).toBe(0);
+    expect(records).toMatchObject([
+      { ok: true, status: 200, bytes: 0, truncated: true },
+      { ok: true, status: 200, bytes: 0, truncated: true },
+      { ok: true, status: 200, bytes: 0, truncated: true },
+    ]);
+  });
+
+  it('leaves a response without a body as it is', async () => {
+    const origin = await anOrigin();
+    const { stdout } = await runInProcess(['fetch', `${origin.url}/ok`, '-I', '--max-size', '0', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, bytes: 0, truncated: false });
+  });
+});
