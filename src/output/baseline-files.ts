@@ -1,4 +1,5 @@
 import { encodeRecord } from '../model/record.ts';
+import { isNotFetched } from '../model/result.ts';
 import type { FlakyHistory } from '../results/flaky.ts';
 import type { Sink } from '../results/sink.ts';
 import type { AtomicFile } from './atomic-file.ts';
@@ -19,7 +20,7 @@ export function baselineFileSink(file: AtomicFile, options: BaselineFileOptions)
   const { asList, runMethod, isComplete } = options;
   return {
     write(result) {
-      if (result.ok) return undefined;
+      if (result.ok || isNotFetched(result)) return undefined;
       const line = asList
         ? listLine(result, runMethod)
         : escapeJson(encodeRecord({ ...result, baseline: undefined }));

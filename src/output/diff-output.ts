@@ -20,7 +20,7 @@ interface DiffTextOptions {
 export function diffTextSink(output: LineOutput, { paint, quiet }: DiffTextOptions): DiffSink {
   return {
     write(difference) {
-      if (!quiet || difference.change === 'broke') return output.write(line(difference, paint));
+      if (!quiet || difference.change === 'newlyFailing') return output.write(line(difference, paint));
     },
     async end(counts) {
       await output.write(countsText(counts, paint));
@@ -61,18 +61,19 @@ function toJson({ ok, label, finalUrl, bytes, sha256, durationMs }: Snapshot): o
 
 function line(difference: Difference, paint: Paint): string {
   const { change, now, result } = difference;
-  const verdict = paintOf(change, paint)(change.toUpperCase().padEnd(7));
+  const word = change === 'newlyFailing' ? 'FAILING' : change.toUpperCase();
+  const verdict = paintOf(change, paint)(word.padEnd(7));
   return `${verdict}  ${now.label}  ${urlColumn(result.url)}  ${details(difference)}\n`;
 }
 
 function paintOf(change: Change, paint: Paint): (text: string) => string {
-  if (change === 'broke') return paint.fail;
+  if (change === 'newlyFailing') return paint.fail;
   return change === 'fixed' ? paint.ok : paint.warn;
 }
 
 function details({ change, old, now, result }: Difference): string {
   switch (change) {
-    case 'broke': {
+    case 'newlyFailing': {
       const before = old === undefined ? '(added)' : `(was ${old.label})`;
       return [printable(result.failure?.message ?? ''), before].filter((part) => part !== '').join(' ');
     }
@@ -96,11 +97,13 @@ function content({ label, bytes, sha256 }: Snapshot): string {
 }
 
 function countsText(counts: DiffCounts, paint: Paint): string {
-  const { broke, fixed, moved, slower, changed, added, removed, stillFailing, same } = counts;
-  const newlyBroken = `${broke} newly broken`;
+  const { newlyFailing, fixed, moved, slower, changed, added, removed, stillFailing, same, notFetched } =
+    counts;
+  const failing = `${newlyFailing} newly failing`;
+  const stopped = notFetched > 0 ? `, ${paint.fail(`${notFetched} not fetched`)}` : '';
   return (
-    `\n${paint.strong('Diff:')} ${broke > 0 ? paint.fail(newlyBroken) : newlyBroken}, ${fixed} fixed, ${moved} moved, ` +
-    `${slower} slower, ${changed} changed\n` +
-    `  ${paint.dim('besides')}  ${same} the same, ${stillFailing} still failing, ${added} added, ${removed} removed\n`
+    `\n${paint.strong('Diff:')} ${newlyFailing > 0 ? paint.fail(failing) : failing}, ${fixed} fixed, ${moved} moved, ` +
+    `${slower} slower, ${changed} changed, ${removed} removed${stopped}\n` +
+    `  ${paint.dim('also')}  ${same} unchanged, ${stillFailing} still failing, ${added} added\n`
   );
 }

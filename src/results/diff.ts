@@ -1,7 +1,8 @@
-import { bodyLength, outcomeLabel, type Result } from '../model/result.ts';
+import { IndexSpan } from '../model/index-span.ts';
+import { bodyLength, isNotFetched, outcomeLabel, type Result } from '../model/result.ts';
 
-/** How a URL can differ between two runs. A URL that is OK in both can have several of the last three changes. */
-const CHANGES = ['broke', 'fixed', 'moved', 'slower', 'changed'] as const;
+/** How a URL can differ between two runs. A URL that is OK in both can have several of `moved`, `slower` and `changed`. */
+const CHANGES = ['newlyFailing', 'fixed', 'moved', 'slower', 'changed'] as const;
 
 export type Change = (typeof CHANGES)[number];
 
@@ -35,7 +36,7 @@ export interface DiffCounts extends Readonly<Record<Change, number>> {
   readonly old: number;
   /** Results of the later run. */
   readonly new: number;
-  /** Only in the later run. Those that failed count as broke too. */
+  /** Only in the later run. Those that failed count as newly failing too. */
   readonly added: number;
   /** Only in the earlier run. */
   readonly removed: number;
@@ -43,6 +44,8 @@ export interface DiffCounts extends Readonly<Record<Change, number>> {
   readonly stillFailing: number;
   /** OK in both, without a change. */
   readonly same: number;
+  /** In the earlier run, and not fetched in the later one, which was stopped. */
+  readonly notFetched: number;
 }
 
 /**
@@ -55,10 +58,12 @@ export class RunDiff {
   /** Snapshots that have no counterpart yet; an array only if a URL occurs several times, to save memory. */
   readonly #waiting = new Map<string, Snapshot | Snapshot[]>();
   readonly #counts = {
-    ...{ old: 0, new: 0, added: 0, stillFailing: 0, same: 0 },
-    ...{ broke: 0, fixed: 0, moved: 0, slower: 0, changed: 0 },
+    ...{ old: 0, new: 0, added: 0, stillFailing: 0, same: 0, notFetched: 0 },
+    ...{ newlyFailing: 0, fixed: 0, moved: 0, slower: 0, changed: 0 },
   };
   #unmatched = 0;
+  readonly #earlierIndexes = new IndexSpan();
+  readonly #laterIndexes = new IndexSpan();
 
   constructor(slower: SlowerRule) {
     this.#slower = slower;
@@ -68,8 +73,15 @@ export class RunDiff {
     return { ...this.#counts, removed: this.#unmatched };
   }
 
+  /** How many results of each run are missing at least: `--only-failures` leaves out those of other URLs. */
+  get missing(): { readonly earlier: number; readonly later: number } {
+    return { earlier: this.#earlierIndexes.missing, later: this.#laterIndexes.missing };
+  }
+
   /** Adds a result of the earlier run. */
   addEarlier(result: Result): void {
+    this.#earlierIndexes.add(result.index);
+    if (isNotFetched(result)) return;
     const key = keyOf(result);
     const held = this.#waiting.get(key);
     const snapshot = toSnapshot(result);
@@ -83,6 +95,11 @@ export class RunDiff {
   /** Returns the changes of a result of the later run. */
   compare(result: Result): Difference[] {
     const counts = this.#counts;
+    this.#laterIndexes.add(result.index);
+    if (isNotFetched(result)) {
+      if (this.#takeCounterpart(keyOf(result)) !== undefined) counts.notFetched += 1;
+      return [];
+    }
     const old = this.#takeCounterpart(keyOf(result));
     const now = toSnapshot(result);
     const changes = changesBetween(old, now, this.#slower);
@@ -116,9 +133,9 @@ function toSnapshot(result: Result): Snapshot {
   return { ok, label: outcomeLabel(result), finalUrl, bytes, sha256: body?.sha256, durationMs };
 }
 
-/** The changes between two results of a URL. Without an earlier one, a failure counts as broke. */
+/** The changes between two results of a URL. Without an earlier one, a failure counts as newly failing. */
 function changesBetween(old: Snapshot | undefined, now: Snapshot, slower: SlowerRule): Change[] {
-  if (!now.ok) return old === undefined || old.ok ? ['broke'] : [];
+  if (!now.ok) return old === undefined || old.ok ? ['newlyFailing'] : [];
   if (old === undefined) return [];
   if (!old.ok) return ['fixed'];
   const changes: Change[] = [];

@@ -1,4 +1,5 @@
-import type { Result } from '../model/result.ts';
+import type { FailureKind } from '../model/failure.ts';
+import type { FailedResult, Result } from '../model/result.ts';
 
 /** A request that failed in its last runs, and the number of these runs in a row. */
 export interface FlakyEntry {
@@ -13,8 +14,14 @@ interface State extends FlakyEntry {
   readonly isCurrent: boolean;
 }
 
+/** Kinds of failures that last until someone changes the list or the options. */
+const LASTING_KINDS: ReadonlySet<FailureKind> = new Set(['invalid', 'denied']);
+
+/** Statuses that say that the page is gone. */
+const LASTING_STATUSES: ReadonlySet<number | undefined> = new Set([404, 410]);
+
 /**
- * Counts in how many consecutive runs each URL has failed, so that a single bad run is not a failure. O(failed URLs) in memory.
+ * Counts in how many consecutive runs each URL has failed, so that a single bad run is not a failure if it may pass. O(failed URLs) in memory.
  */
 export class FlakyHistory {
   readonly #threshold: number;
@@ -38,13 +45,17 @@ export class FlakyHistory {
     // A URL that is in the list twice has had one bad run, not two.
     const badRuns = state?.isCurrent ? state.badRuns : (state?.badRuns ?? 0) + 1;
     this.#states.set(key, { method, url, id, badRuns, isCurrent: true });
-    return badRuns < this.#threshold ? { ...result, badRuns } : result;
+    return badRuns < this.#threshold && mayPass(result) ? { ...result, badRuns } : result;
   }
 
   /** The entries for the next run. If this run was not complete, they include the URLs that it did not fetch. */
   *entries(isComplete: boolean): Generator<FlakyEntry> {
     for (const { isCurrent, ...entry } of this.#states.values()) if (isCurrent || !isComplete) yield entry;
   }
+}
+
+function mayPass({ failure: { kind }, status }: FailedResult): boolean {
+  return kind === 'status' ? !LASTING_STATUSES.has(status) : !LASTING_KINDS.has(kind);
 }
 
 function keyOf({ method, url, id }: Omit<FlakyEntry, 'badRuns'>): string {

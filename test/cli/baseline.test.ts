@@ -13,8 +13,9 @@ describe('--baseline', () => {
     const baseline = await aFile([broken, ok], 'baseline.txt');
     const known = await runInProcess(['fetch', '--baseline', baseline, ok, broken]);
     expect(known.code).toBe(0);
-    expect(known.stdout).toMatch(/^OK .*mended/m);
-    expect(known.stdout).toMatch(/^FAIL .*known/m);
+    expect(known.stdout).toMatch(/^OK .*fixed/m);
+    expect(known.stdout).toMatch(/^KNOWN 404 /m);
+    expect((await runInProcess(['fetch', '-q', '--baseline', baseline, ok, broken])).stdout).toBe('');
     const broke = await runInProcess(['fetch', '--json', '--baseline', baseline, ok, broken, fresh]);
     expect(broke.code).toBe(1);
     const records = broke.stdout
@@ -22,7 +23,7 @@ describe('--baseline', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(Object.fromEntries(records.map(({ url, baseline }) => [url, baseline]))).toEqual({
-      [ok]: 'mended',
+      [ok]: 'fixed',
       [broken]: 'known',
       [fresh]: 'new',
     });
@@ -41,7 +42,7 @@ describe('--baseline', () => {
       baseline,
     ]);
     expect(code).toBe(1);
-    expect(stdout.match(/"baseline":"\w+"/g)?.sort()).toEqual(['"baseline":"mended"', '"baseline":"new"']);
+    expect(stdout.match(/"baseline":"\w+"/g)?.sort()).toEqual(['"baseline":"fixed"', '"baseline":"new"']);
   });
 
   it('does not stop for a known failure with --fail-fast', async () => {
@@ -53,7 +54,7 @@ describe('--baseline', () => {
       stdin: list,
     });
     expect(code).toBe(0);
-    expect(stderr).toContain('Done: 1 succeeded, 50 failed');
+    expect(stderr).toContain('Done: 1 succeeded, 0 failed, 50 known\n');
   });
 
   it.each([
@@ -118,13 +119,30 @@ describe('--flaky-after', () => {
   it('fails the run only after 3 bad runs in a row', async () => {
     const origin = await anOrigin();
     const state = join(await tempDir(), 'state.jsonl');
-    const args = ['fetch', '--flaky-after', '3', '--flaky-state', state, `${origin.url}/status/404`];
+    const args = [
+      'fetch',
+      '--flaky-after',
+      '3',
+      '--flaky-state',
+      state,
+      `${origin.url}/status/500`,
+      '--retries',
+      '0',
+    ];
     const codes = [];
     for (let run = 0; run < 4; run += 1) codes.push((await runInProcess(args)).code);
     expect(codes).toEqual([0, 0, 1, 1]);
     expect(await readFile(state, 'utf8')).toBe(
-      `{"method":"GET","url":"${origin.url}/status/404","badRuns":4}\n`,
+      `{"method":"GET","url":"${origin.url}/status/500","badRuns":4}\n`,
     );
+  });
+
+  it('fails at once for a URL that will not pass', async () => {
+    const origin = await anOrigin();
+    const state = join(await tempDir(), 'state.jsonl');
+    const args = ['fetch', '--flaky-after', '3', '--flaky-state', state, `${origin.url}/status/404`];
+    const { code, stderr } = await runInProcess(args);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('Done: 0 succeeded, 1 failed\n')]);
   });
 
   it('starts from zero after a good run', async () => {

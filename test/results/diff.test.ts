@@ -18,12 +18,12 @@ const body = (sha256: string) => ({ bytes: 7, sha256 });
 describe('one URL in two runs', () => {
   it.each<[string, Result, Result, string[]]>([
     ['the same', okResult(), okResult(), []],
-    ['broke', okResult(), failedResult('dns'), ['broke']],
+    ['newlyFailing', okResult(), failedResult('dns'), ['newlyFailing']],
     [
-      'broke after a warning',
+      'newly failing after a warning',
       okResult({ warning: { kind: 'blocked', message: '' } }),
       failedResult('dns'),
-      ['broke'],
+      ['newlyFailing'],
     ],
     ['fixed', failedResult('dns'), okResult(), ['fixed']],
     ['still failing, in another way', failedResult('dns'), failedResult('tls'), []],
@@ -51,7 +51,7 @@ describe('one URL in two runs', () => {
       okResult({ bytes: 2, finalUrl: 'https://a/', durationMs: 9000 }),
       ['moved', 'slower', 'changed'],
     ],
-    ['broken and slower', okResult(), failedResult('timeout', { durationMs: 9000 }), ['broke']],
+    ['broken and slower', okResult(), failedResult('timeout', { durationMs: 9000 }), ['newlyFailing']],
   ])('is %s', (_, old, now, changes) => {
     expect(diffOf([old], [now]).changes).toEqual([changes]);
   });
@@ -68,18 +68,18 @@ describe('two runs', () => {
     });
   });
 
-  it('count URLs that are in only one of them, and a failure that was added as broke', () => {
+  it('count URLs that are in only one of them, and a failure that was added as newly failing', () => {
     const { changes, counts } = diffOf(
       [at('https://a/', okResult()), at('https://b/', failedResult('dns'))],
       [at('https://c/', okResult()), at('https://d/', failedResult('dns'))],
     );
-    expect(changes).toEqual([[], ['broke']]);
+    expect(changes).toEqual([[], ['newlyFailing']]);
     expect(counts).toMatchObject({
       old: 2,
       new: 2,
       added: 2,
       removed: 2,
-      broke: 1,
+      newlyFailing: 1,
       same: 0,
       stillFailing: 0,
     });
@@ -112,7 +112,7 @@ describe('two runs', () => {
       changed: 1,
       same: 0,
       stillFailing: 1,
-      broke: 0,
+      newlyFailing: 0,
       fixed: 0,
       slower: 0,
     });

@@ -37,6 +37,21 @@ describe('FlakyHistory', () => {
     expect(history.annotate(failedResult('dns')).badRuns).toBe(2);
   });
 
+  it.each([
+    ['an invalid URL', failedResult('invalid')],
+    ['a denied address', failedResult('denied')],
+    ['404', failedResult('status', { status: 404 })],
+    ['410', failedResult('status', { status: 410 })],
+  ])('does not excuse what does not pass by itself: %s', (_, result) => {
+    expect(new FlakyHistory(3).annotate(result)).toEqual(result);
+  });
+
+  it('excuses 503 and a redirect to a 404 that times out', () => {
+    const history = new FlakyHistory(3);
+    expect(history.annotate(failedResult('status', { status: 503 })).badRuns).toBe(1);
+    expect(history.annotate(failedResult('timeout', { url: 'http://b/', status: 404 })).badRuns).toBe(1);
+  });
+
   it('does not count with a threshold of one', () => {
     expect(new FlakyHistory(1).annotate(failedResult('dns')).badRuns).toBeUndefined();
   });

@@ -3,6 +3,7 @@ import { type DiffOptions, diffOptions } from '../../config/command-options.ts';
 import { optionsFromFlags } from '../../config/option-sources.ts';
 import { resolveOptions } from '../../config/resolve-options.ts';
 import { classifyInput } from '../../input/input.ts';
+import { printable } from '../../model/printable.ts';
 import { type DiffSink, diffJsonSink, diffTextSink } from '../../output/diff-output.ts';
 import type { LineOutput } from '../../output/line-writer.ts';
 import { type Difference, RunDiff } from '../../results/diff.ts';
@@ -20,7 +21,7 @@ export interface DiffArguments {
 }
 
 /**
- * `fanout diff`: resolves to the exit code, 1 if a URL broke, even if the reader of the differences closes the pipe early.
+ * `fanout diff`: resolves to the exit code, 1 if a URL newly fails, even if the reader of the differences closes the pipe early.
  * Throws the errors of `model/errors.ts`.
  */
 export async function diffCommand({ names, flags, process }: DiffArguments): Promise<number> {
@@ -37,9 +38,25 @@ export async function diffCommand({ names, flags, process }: DiffArguments): Pro
       (await forEachRecord([earlier], records, (result) => diff.addEarlier(result))) +
       (await forEachRecord([later], records, (result) => writeAll(diff.compare(result), sink)));
     if (damaged > 0) return EXIT.usage;
-    return diff.counts.broke > 0 ? EXIT.failed : EXIT.ok;
+    warnAboutMissing(diff.missing, { earlier, later }, records.warn);
+    return diff.counts.newlyFailing > 0 ? EXIT.failed : EXIT.ok;
   } finally {
     await sink.end(diff.counts);
+  }
+}
+
+/** Without all results, a URL that is not in a file may be OK. */
+function warnAboutMissing(
+  missing: RunDiff['missing'],
+  files: { readonly earlier: string; readonly later: string },
+  warn: (message: string) => void,
+): void {
+  for (const run of ['earlier', 'later'] as const) {
+    if (missing[run] === 0) continue;
+    const consequence = run === 'earlier' ? '"added" URLs may be old' : '"removed" URLs may be OK';
+    warn(
+      `${printable(files[run], 200)} lacks at least ${missing[run]} results of its run (--only-failures?), so ${consequence}`,
+    );
   }
 }
 

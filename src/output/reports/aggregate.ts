@@ -1,3 +1,4 @@
+import { IndexSpan } from '../../model/index-span.ts';
 import {
   bodyLength,
   failsRun,
@@ -36,6 +37,8 @@ const BOUNDS_MS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_0
 export interface ReportSummary extends Omit<Summary, 'read' | 'skipped' | 'wallMs' | 'urlsPerSecond'> {
   /** URLs that are OK or failed. */
   readonly results: number;
+  /** Results that are missing at least: `--only-failures` leaves out those of other URLs. */
+  readonly missing: number;
   /** Start of the first attempt and end of the last in ms since the epoch; unset without results. */
   readonly startedAt?: number;
   readonly endedAt?: number;
@@ -44,11 +47,13 @@ export interface ReportSummary extends Omit<Summary, 'read' | 'skipped' | 'wallM
 /** Folds results into a `ReportSummary`. */
 export class ReportFold {
   readonly #fold = new SummaryFold();
+  readonly #indexes = new IndexSpan();
   #startedAt = Number.POSITIVE_INFINITY;
   #endedAt = Number.NEGATIVE_INFINITY;
 
   add(result: Result): void {
     this.#fold.add(result);
+    this.#indexes.add(result.index);
     if (isNotFetched(result)) return;
     this.#startedAt = Math.min(this.#startedAt, result.startedAt);
     this.#endedAt = Math.max(this.#endedAt, endOf(result));
@@ -58,10 +63,16 @@ export class ReportFold {
   summary(run: Pick<Summary, 'notFetched' | 'isListComplete'>): ReportSummary {
     const { read, skipped, wallMs, urlsPerSecond, ...own } = this.#fold.summary(0);
     const notFetched = Math.max(own.notFetched, run.notFetched);
-    const counts = { ...own, notFetched, isListComplete: run.isListComplete };
+    const missing = Math.max(0, this.#indexes.missing - (notFetched - own.notFetched));
+    const counts = { ...own, missing, notFetched, isListComplete: run.isListComplete };
     const results = counts.ok + counts.failed;
     if (results === 0) return { results, ...counts };
     return { results, startedAt: this.#startedAt, endedAt: this.#endedAt, ...counts };
+  }
+
+  /** Results that are missing at least. */
+  get missing(): number {
+    return this.#indexes.missing;
   }
 
   /** The summary of a run that lasted from the first start to the last end and read only these URLs. */
@@ -88,7 +99,7 @@ interface VerdictLine {
  * is never good.
  */
 export function verdictLine(summary: ReportSummary): VerdictLine {
-  const { results, failed, known, flaky, notFetched, isListComplete } = summary;
+  const { results, missing, failed, known, flaky, notFetched, isListComplete } = summary;
   const failing = failed - known - flaky;
   const all = results + notFetched;
   const total = formatCount(all);
@@ -104,6 +115,10 @@ export function verdictLine(summary: ReportSummary): VerdictLine {
     return { mood: 'bad', text: `Run stopped: ${counts}${rest}` };
   }
   if (results === 0) return { mood: 'nothing', text: 'No results' };
+  if (missing > 0) {
+    const text = `${formatCount(failing)} ${failing === 1 ? 'URL' : 'URLs'} failed; at least ${formatCount(missing)} other results are not in the file`;
+    return { mood: failing > 0 ? 'bad' : 'nothing', text };
+  }
   if (failing > 0) return { mood: 'bad', text: `${formatCount(failing)} of ${total} ${urls} failed` };
   if (failed === 0)
     return { mood: 'good', text: results === 1 ? 'The URL is OK' : `All ${total} URLs are OK` };

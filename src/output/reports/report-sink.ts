@@ -45,7 +45,9 @@ export function textReport(output: LineOutput, { paint, quiet }: TextReportOptio
       if (!quiet || isShownQuietly(result)) return output.write(line(result));
     },
     async end() {
-      await output.write(summaryText(fold.asRun(), paint));
+      const missing =
+        fold.missing > 0 ? `  missing   at least ${fold.missing} results are not in the file\n` : '';
+      await output.write(summaryText(fold.asRun(), paint) + missing);
       await output.end();
     },
   };

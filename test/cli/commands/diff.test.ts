@@ -45,22 +45,22 @@ async function diff(old: Iterable<Result>, now: Iterable<Result>, ...flags: stri
 }
 
 describe('fanout diff', () => {
-  it('names what differs, counts the rest, and ends with 1 when something broke', async () => {
+  it('names what differs, counts the rest, and ends with 1 if something newly fails', async () => {
     const { code, stdout, stderr } = await diff(OLD, NEW);
     expect([code, stderr]).toEqual([1, '']);
     expect(stdout).toBe(
-      'BROKE    404  https://example.com/breaks  Not Found (was 200)\n' +
-        'MENDED   200  https://example.com/mends  (was dns)\n' +
+      'FAILING  404  https://example.com/breaks  Not Found (was 200)\n' +
+        'FIXED    200  https://example.com/mends  (was dns)\n' +
         'MOVED    200  https://example.com/moves  -> https://example.com/b (was https://example.com/a)\n' +
         'SLOWER   200  https://example.com/slow  1.24s (was 100ms)\n' +
         'CHANGED  200  https://example.com/changes  200 1.2kB bbbbbbbbbbbb (was 200 1.2kB aaaaaaaaaaaa)\n' +
-        'BROKE    dns  https://example.com/added  a dns failure (added)\n' +
-        '\nDiff: 2 newly broken, 1 mended, 1 moved, 1 slower, 1 changed\n' +
-        '  besides  1 the same, 1 still failing, 1 added, 1 removed\n',
+        'FAILING  dns  https://example.com/added  a dns failure (added)\n' +
+        '\nDiff: 2 newly failing, 1 fixed, 1 moved, 1 slower, 1 changed, 1 removed\n' +
+        '  also  1 unchanged, 1 still failing, 1 added\n',
     );
   });
 
-  it('ends with 0 when nothing broke, whatever else there is', async () => {
+  it('ends with 0 if nothing newly fails, whatever else there is', async () => {
     const changed = NEW.filter(({ ok, url }) => ok || url.endsWith('fails'));
     expect((await diff(OLD, changed)).code).toBe(0);
   });
@@ -70,10 +70,10 @@ describe('fanout diff', () => {
     const { v, differences, summary } = JSON.parse(stdout);
     expect([code, v]).toEqual([1, 1]);
     expect(differences.map(({ change }: { change: string }) => change)).toEqual([
-      ...['broke', 'mended', 'moved', 'slower', 'changed', 'broke'],
+      ...['newlyFailing', 'fixed', 'moved', 'slower', 'changed', 'newlyFailing'],
     ]);
     expect(differences[0]).toEqual({
-      change: 'broke',
+      change: 'newlyFailing',
       url: 'https://example.com/breaks',
       method: 'GET',
       source: 'urls.txt',
@@ -84,9 +84,34 @@ describe('fanout diff', () => {
     });
     expect(differences[5].old).toBeNull();
     expect(summary).toEqual({
-      ...{ old: 8, new: 8, broke: 2, mended: 1, moved: 1, slower: 1, changed: 1 },
-      ...{ added: 1, removed: 1, stillFailing: 1, same: 1 },
+      ...{ old: 8, new: 8, newlyFailing: 2, fixed: 1, moved: 1, slower: 1, changed: 1 },
+      ...{ added: 1, removed: 1, stillFailing: 1, same: 1, notFetched: 0 },
     });
+  });
+
+  it('warns that URLs may be OK if a file lacks results of its run', async () => {
+    const all = [0, 1, 2, 3].map((index) => okResult({ index, url: `https://example.com/${index}` }));
+    const failed = failedResult('dns', { index: 3, url: 'https://example.com/3' });
+    const { code, stdout, stderr } = await diff(all, [failed]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /new\.jsonl lacks at least 3 results of its run \(--only-failures\?\), so "removed" URLs may be OK\n$/,
+      ),
+    ]);
+    expect(stdout).toContain('\nDiff: 1 newly failing, ');
+  });
+
+  it('does not take URLs that were not fetched for failing, fixed or removed', async () => {
+    const url = (index: number) => ({ index, url: `https://example.com/${index}` });
+    const old = [okResult(url(0)), failedResult('aborted', { ...url(1), attempts: 0 })];
+    const now = [failedResult('aborted', { ...url(0), attempts: 0 }), okResult(url(1))];
+    const { code, stdout } = await diff(old, now);
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      '\nDiff: 0 newly failing, 0 fixed, 0 moved, 0 slower, 0 changed, 0 removed, 1 not fetched\n' +
+        '  also  0 unchanged, 0 still failing, 1 added\n',
+    );
   });
 
   it('is JSON when nothing differs, too', async () => {
@@ -94,14 +119,14 @@ describe('fanout diff', () => {
     expect([code, JSON.parse(stdout).differences]).toEqual([0, []]);
   });
 
-  it('names with -q only what broke', async () => {
+  it('names with -q only what newly fails', async () => {
     const { stdout } = await diff(OLD, NEW, '-q');
     expect(
       stdout
         .split('\n\n')[0]
         ?.split('\n')
         .map((line) => line.split(' ')[0]),
-    ).toEqual(['BROKE', 'BROKE']);
+    ).toEqual(['FAILING', 'FAILING']);
   });
 
   it('takes another rule for slower', async () => {
@@ -115,7 +140,7 @@ describe('fanout diff', () => {
     const args = ['diff', await recordFile(OLD), '-', '-o', output];
     const { code, stdout } = await runInProcess(args, { stdin: lines(NEW).join('\n') });
     expect([code, stdout]).toEqual([1, '']);
-    expect(await readFile(output, 'utf8')).toContain('\nDiff: 2 newly broken');
+    expect(await readFile(output, 'utf8')).toContain('\nDiff: 2 newly failing');
   });
 
   it.each(['text', 'json'])('writes hostile text of lists and servers harmlessly as %s', async (format) => {
@@ -129,7 +154,7 @@ describe('fanout diff', () => {
     const broken = await aFile([...lines(OLD), 'nothing']);
     const { code, stdout, stderr } = await runCli(['diff', broken, await recordFile(NEW)]);
     expect([code, stderr]).toEqual([2, `fanout: ${broken}:9 is no result record: it is not JSON\n`]);
-    expect(stdout).toContain('2 newly broken');
+    expect(stdout).toContain('2 newly failing');
   });
 
   it.each<[readonly string[], string]>([

@@ -108,3 +108,24 @@ describe('the report of a run that was stopped', () => {
 test.each(REPORT_KINDS)('the %s report of a run that came to its end says nothing of that', async (kind) => {
   expect(await reportOf(kind, [okResult()])).not.toMatch(/stopped|not fetched|errors="[1-9]/);
 });
+
+describe('the report of a file that lacks results, as of --only-failures,', () => {
+  const SOME = [failedResult('dns', { index: 3 }), failedResult('dns', { index: 200 })];
+
+  test('says so in its headline', async () => {
+    const headline = '2 URLs failed; at least 199 other results are not in the file';
+    expect(await reportOf('markdown', SOME)).toContain(`## ❌ ${headline}\n`);
+    expect(await reportOf('html', SOME)).toContain(`<h1>${headline}</h1>`);
+    const { summary } = JSON.parse(await reportOf('json', SOME));
+    expect(summary).toMatchObject({ results: 2, missing: 199 });
+  });
+
+  test('is never green', async () => {
+    expect(await reportOf('markdown', [okResult({ index: 1 })])).toMatch(/^## ⚠️ 0 URLs failed; at least 1 /);
+  });
+
+  test('does not count URLs that the summary says were not fetched', async () => {
+    const report = await reportOf('markdown', [okResult({ index: 9 })], { notFetched: 9 });
+    expect(report).toMatch(/^## ❌ Run stopped: 9 not fetched of 10 URLs\n/);
+  });
+});
