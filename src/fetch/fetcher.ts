@@ -19,6 +19,8 @@ import { addBody, failedResult, statusFailure, unsentResult } from './task-resul
 /** Everything that decides what follows an outcome. */
 export interface FetchPolicy extends RetryPolicy {
   readonly maxRedirects: number;
+  /** Whether a response that the strict parser refuses is read again by a lenient one. */
+  readonly isLenient: boolean;
   /** Whether a HEAD that gets 405 or 501 is followed by a GET. */
   readonly headFallsBack: boolean;
 }
@@ -95,7 +97,7 @@ export class Fetcher {
       elapsedMs: task.elapsedMs,
       isLast: transport.isCrowded && !hasMore(task.host),
       // The server may close a kept connection as it is used. A request that must not be sent twice would be lost.
-      isFresh: !isIdempotent(task.hop.method),
+      use: task.isLenient ? 'lenient' : isIdempotent(task.hop.method) ? 'any' : 'fresh',
       capture,
       inspectorFor: (status, headers) => validator.inspectorFor(job, status, headers),
       needsBody: (status, headers) => validator.needsBody(job, status, headers),
@@ -122,7 +124,7 @@ export class Fetcher {
     startedAt: number,
   ): Promise<Step> {
     const elapsedMs = request.elapsedMs + stale.durationMs;
-    const outcome = await this.#options.transport.attempt({ ...request, elapsedMs, isFresh: true });
+    const outcome = await this.#options.transport.attempt({ ...request, elapsedMs, use: 'fresh' });
     const ttfbMs = outcome.ttfbMs === undefined ? undefined : stale.durationMs + outcome.ttfbMs;
     const durationMs = stale.durationMs + outcome.durationMs;
     return this.#next(task, { ...outcome, ttfbMs, durationMs }, startedAt, request.capture);
@@ -147,6 +149,10 @@ export class Fetcher {
 
   #decide(task: RequestTask, { response, failed }: AttemptOutcome, waitMs: number): Step {
     const { policy, validator } = this.#options;
+    if (failed?.isUnparsable === true && this.#mayReadLeniently(task)) {
+      task.isLenient = true;
+      return { again: task, at: 0 };
+    }
     if (failed !== undefined || response === undefined) {
       const failure = failed?.failure ?? { kind: 'internal', message: 'neither a response nor a failure' };
       const isTransient = failed?.isRetryable === true;
@@ -162,6 +168,12 @@ export class Fetcher {
     }
     const result = validator.refused(task, response);
     return this.#retry(task, { status, isTransient: true, waitMs }, result, response);
+  }
+
+  /** Only a request that may be sent twice, and has no body. */
+  #mayReadLeniently({ hop, isLenient }: RequestTask): boolean {
+    const isSafe = (hop.method === 'GET' || hop.method === 'HEAD') && hop.body === undefined;
+    return this.#options.policy.isLenient && isSafe && !isLenient;
   }
 
   #redirect(task: RequestTask, response: HttpResponse): Step {

@@ -15,6 +15,7 @@ export interface TaskState {
   readonly elapsedMs: number;
   readonly ttfbMs: number | undefined;
   readonly isInAttempt: boolean;
+  readonly isLenient: boolean;
   readonly fallback: Result | undefined;
 }
 
@@ -33,6 +34,8 @@ export class RequestTask {
   elapsedMs = 0;
   /** Time in ms from the start of the attempt to the last response head. */
   ttfbMs: number | undefined = undefined;
+  /** Whether the next hop is read by the lenient parser: the strict one refused its response. */
+  isLenient = false;
   /** Whether the next hop belongs to an attempt that has begun. */
   isInAttempt = false;
   /** The failure of the last attempt: the result if the run stops before the next one. */
@@ -54,8 +57,18 @@ export class RequestTask {
   }
 
   get state(): TaskState {
-    const { attempts, redirects, startedAt, elapsedMs, ttfbMs, isInAttempt, fallback } = this;
-    return { hop: this.#hop, attempts, redirects, startedAt, elapsedMs, ttfbMs, isInAttempt, fallback };
+    const { attempts, redirects, startedAt, elapsedMs, ttfbMs, isInAttempt, isLenient, fallback } = this;
+    return {
+      hop: this.#hop,
+      attempts,
+      redirects,
+      startedAt,
+      elapsedMs,
+      ttfbMs,
+      isInAttempt,
+      isLenient,
+      fallback,
+    };
   }
 
   /** The next hop. Made on demand, since thousands of tasks wait in the queue. */
@@ -115,11 +128,13 @@ export class RequestTask {
     this.isInAttempt = false;
     this.redirects = NO_REDIRECTS;
     this.#hop = undefined;
+    this.isLenient = false;
     this.host = hostOf(this.job.url);
   }
 
   #setHop(hop: Hop): void {
     this.#hop = hop;
+    this.isLenient = false;
     this.host = hostOf(hop.url);
   }
 }

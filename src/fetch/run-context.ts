@@ -181,6 +181,7 @@ export function createFetcher(parts: FetcherParts): Fetcher {
 function toPolicy(options: RunOptions): FetchPolicy {
   return {
     maxRedirects: options.maxRedirects,
+    isLenient: true,
     headFallsBack: options.head,
     retries: options.retries,
     retryStatuses: options.retryOn.statuses,

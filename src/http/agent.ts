@@ -10,6 +10,9 @@ export interface AgentOptions {
   readonly maxOpen?: number;
 }
 
+/** Any connection; a new one; or a new one that reads what the strict parser refuses, for this exchange only. */
+export type ConnectionUse = 'any' | 'fresh' | 'lenient';
+
 /** The connections to one origin. */
 interface OriginConnections {
   /** In the order of their last use, the most recent last. */
@@ -52,13 +55,9 @@ export class Agent {
     return this.#origins.size > FEW_ORIGINS;
   }
 
-  /**
-   * Starts an exchange.
-   *
-   * @param isFresh whether it gets a new connection, never an idle one
-   */
-  dispatch(request: ExchangeRequest, handler: ExchangeHandler, isFresh = false): Exchange {
-    const connection = isFresh ? this.#connect(request.origin) : this.#take(request.origin);
+  /** Starts an exchange, on an idle connection if `use` allows it. */
+  dispatch(request: ExchangeRequest, handler: ExchangeHandler, use: ConnectionUse = 'any'): Exchange {
+    const connection = use === 'any' ? this.#take(request.origin) : this.#connect(request.origin, use);
     const exchange = new Exchange(this, connection, request, handler);
     if (this.#abortReason === undefined) exchange.start();
     else exchange.abort(this.#abortReason);
@@ -110,9 +109,9 @@ export class Agent {
     return connection;
   }
 
-  #connect(origin: string): Connection {
+  #connect(origin: string, use: ConnectionUse = 'any'): Connection {
     if (this.#connections.size >= this.#maxOpen) this.#closeOldest();
-    const connection = new Connection(origin, this.#connector);
+    const connection = new Connection(origin, this.#connector, use === 'lenient');
     this.#connections.add(connection);
     const connections = this.#origins.get(origin);
     if (connections === undefined) this.#origins.set(origin, { idle: [], open: 1 });

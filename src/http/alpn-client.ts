@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import type { ConnectTarget } from './connect-target.ts';
+import { toConnectTarget } from './connect-target.ts';
 import { type Connect, createHttp1Client, type DispatchHandler, type HttpClient } from './http1-client.ts';
 import { Http2Client } from './http2-client.ts';
 import { ConnectError } from './network-errors.ts';
@@ -23,7 +23,7 @@ export class AlpnClient implements HttpClient {
       client.dispatch(request, handler);
       return;
     }
-    this.#connect(toTarget(this.#origin), (error, socket) => {
+    this.#connect(toConnectTarget(this.#origin), (error, socket) => {
       if (socket === undefined) {
         handler.onResponseError(undefined, error ?? new Error('the connection was not made'));
         return;
@@ -59,9 +59,4 @@ function rejectHttp2(socket: Socket | undefined): Error | undefined {
 
 function isHttp2(socket: Socket): boolean {
   return socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
-}
-
-function toTarget(origin: string): ConnectTarget {
-  const { hostname, protocol, port } = new URL(origin);
-  return { hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port };
 }

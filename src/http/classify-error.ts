@@ -32,7 +32,9 @@ export function classifyError(error: ReportedError, progress: ExchangeProgress):
   if (error instanceof NetworkError) {
     return toFailure(error, { kind: error.kind, isRetryable: isRetryableKind(error.kind, error.code) });
   }
-  return toFailure(error, ruleFor(error, progress) ?? { kind: 'internal', isRetryable: false });
+  const rule = ruleFor(error, progress) ?? { kind: 'internal', isRetryable: false };
+  const failure = toFailure(error, rule);
+  return rule.kind === 'protocol' ? { ...failure, isUnparsable: true } : failure;
 }
 
 interface Rule {

@@ -15,3 +15,9 @@ export function toAuthority(target: ConnectTarget): string {
   const { hostname } = target;
   return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${toPort(target)}`;
 }
+
+/** The target of an origin such as `https://[::1]:8443`. */
+export function toConnectTarget(origin: string): ConnectTarget {
+  const { hostname, protocol, port } = new URL(origin);
+  return { hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port };
+}

@@ -1,6 +1,7 @@
 import { AlpnClient } from './alpn-client.ts';
 import type { Connector } from './connector.ts';
 import { type Connect, createHttp1Client, type HttpClient } from './http1-client.ts';
+import { LenientClient } from './lenient-client.ts';
 import { SharedBufferSocket } from './shared-buffer-socket.ts';
 
 /** One connection to one origin, for one exchange at a time. It connects with its first exchange. */
@@ -16,7 +17,8 @@ export class Connection implements IdleNode<Connection> {
   #cancelConnect: ((reason: Error) => void) | undefined;
   #socket: SharedBufferSocket | undefined;
 
-  constructor(origin: string, connector: Connector) {
+  /** @param isLenient whether it reads what the strict parser refuses, for one exchange */
+  constructor(origin: string, connector: Connector, isLenient = false) {
     this.origin = origin;
     const connect: Connect = (target, onConnect) => {
       this.isReused = false;
@@ -27,7 +29,8 @@ export class Connection implements IdleNode<Connection> {
       });
     };
     const usesAlpn = connector.offersHttp2 && origin.startsWith('https:');
-    this.client = usesAlpn ? new AlpnClient(origin, connect) : createHttp1Client(origin, connect);
+    if (isLenient) this.client = new LenientClient(origin, connect);
+    else this.client = usesAlpn ? new AlpnClient(origin, connect) : createHttp1Client(origin, connect);
   }
 
   /** Whether the socket now receives a body, whose pieces are consumed as they arrive. */

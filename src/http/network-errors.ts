@@ -5,6 +5,8 @@ import { printable } from '../model/printable.ts';
 export interface NetworkFailure {
   readonly failure: Failure;
   readonly isRetryable: boolean;
+  /** Whether the strict parser refused the response, so that a lenient one may read it. */
+  readonly isUnparsable?: boolean;
   /** Whether this machine lacked a resource, so that the failure says nothing about the URL and its host. */
   readonly isResourceExhausted?: boolean;
 }

@@ -5,7 +5,7 @@ import { BodyError } from '../bodies/body-sink.ts';
 import type { DecodeError } from '../bodies/decompress.ts';
 import { isIdempotent } from '../hosts/retry-policy.ts';
 import { originOf, pathOf } from '../model/url.ts';
-import type { Agent } from './agent.ts';
+import type { Agent, ConnectionUse } from './agent.ts';
 import { classifyError } from './classify-error.ts';
 import type { Exchange, ExchangeHandler, ExchangeRequest, ResponseHeaders } from './exchange.ts';
 import type { Hop } from './hop.ts';
@@ -42,8 +42,8 @@ export interface AttemptRequest {
   readonly elapsedMs: number;
   /** Close the connection afterwards, since no other request waits for it. */
   readonly isLast?: boolean;
-  /** Use a new connection, never an idle one. */
-  readonly isFresh?: boolean;
+  /** Which connection to use; any if left out. */
+  readonly use?: ConnectionUse;
   /** What is done with the body; it is only counted if left out. */
   readonly capture?: BodyCapture | undefined;
   /** Who looks at the body of a response with this head. */
@@ -163,11 +163,11 @@ class Attempt implements ExchangeHandler {
 
   start(): void {
     const { agent, timeoutMs } = this.#options;
-    const { elapsedMs, isFresh } = this.#request;
+    const { elapsedMs, use } = this.#request;
     // Timers of one duration cost next to nothing: Node keeps them in one list.
     this.#timer = setTimeout(expire, timeoutMs - elapsedMs, this);
     try {
-      this.#exchange = agent.dispatch(toExchangeRequest(this.#request, this.#proxy), this, isFresh);
+      this.#exchange = agent.dispatch(toExchangeRequest(this.#request, this.#proxy), this, use);
     } catch (error) {
       this.onError(error as Error, false); // undici throws only its InvalidArgumentError here
     }
@@ -302,7 +302,7 @@ function toAttemptError(error: BodyError | DecodeError): AttemptError {
 
 /** The request in undici's form, to the origin of its hop or to the proxy that forwards it. */
 function toExchangeRequest(
-  { hop, capture, isLast = false }: AttemptRequest,
+  { hop, capture, isLast = false, use }: AttemptRequest,
   proxy: ProxyRoute | undefined,
 ): ExchangeRequest {
   const { url, method, body } = hop;
@@ -318,7 +318,7 @@ function toExchangeRequest(
     body: body ?? null,
     idempotent: isIdempotent(method),
     // undici closes the connection after a HEAD unless this is false. A connection to a proxy serves other hosts, too.
-    reset: isLast && proxy === undefined,
+    reset: use === 'lenient' || (isLast && proxy === undefined),
   };
   return request; // undici's type leaves `servername` out
 }

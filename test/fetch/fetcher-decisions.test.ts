@@ -15,6 +15,7 @@ const POLICY: FetchPolicy = {
   retryStatuses: new Set([503]),
   retriesNetworkFailures: true,
   retriesAllMethods: false,
+  isLenient: true,
   headFallsBack: true,
   maxRetryAfterMs: 60_000,
 };
@@ -38,7 +39,7 @@ function start(
   const fetcher = new Fetcher({
     transport,
     hosts,
-    policy: POLICY,
+    policy: { ...POLICY, isLenient },
     validator: aValidator(),
     hasMore: () => hasMore,
     isStopping: () => run.isStopping,
@@ -87,13 +88,55 @@ describe('Fetcher decides on', () => {
     expect(transport.requests.map(({ hop }) => hop.method)).toEqual(['HEAD', 'GET']);
   });
 
+  describe('a response that the strict parser refuses', () => {
+    const unparsable: Partial<AttemptOutcome> = {
+      failed: { failure: { kind: 'protocol', message: 'garbage' }, isRetryable: false, isUnparsable: true },
+    };
+
+    test.each(['GET', 'HEAD'])('%s: the same hop, read leniently, in the same attempt', async (method) => {
+      const { transport, step } = start([unparsable, responded(200)], { method });
+      expect(await step()).toMatchObject({ at: 0 });
+      expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, durationMs: 10 } });
+      expect(transport.requests.map(({ use }) => use)).toEqual(['any', 'lenient']);
+    });
+
+    test('the failure of the lenient parser is final', async () => {
+      const { transport, step } = start([unparsable, unparsable]);
+      await step();
+      expect(await step()).toMatchObject({ result: { failure: { kind: 'protocol' } } });
+      expect(transport.requests).toHaveLength(2);
+    });
+
+    test('the next hop is read strictly again', async () => {
+      const { transport, step } = start([unparsable, responded(302, { location: '/y' }), responded(200)]);
+      await step();
+      await step();
+      await step();
+      expect(transport.requests.map(({ use }) => use)).toEqual(['any', 'lenient', 'any']);
+    });
+
+    test.each(['POST', 'PUT', 'DELETE'])(
+      '%s: its failure, since it is not sent twice for that',
+      async (method) => {
+        const { transport, step } = start([unparsable], { method });
+        expect(await step()).toMatchObject({ result: { failure: { kind: 'protocol' } } });
+        expect(transport.requests).toHaveLength(1);
+      },
+    );
+
+    test('its failure with --strict', async () => {
+      const { step } = start([unparsable], { isLenient: false });
+      expect(await step()).toMatchObject({ result: { failure: { kind: 'protocol' } } });
+    });
+  });
+
   test('a stale connection: the same hop on a fresh one, with the time that is left', async () => {
     const stale = { ...failed('reset'), isStale: true, durationMs: 40 };
     const { transport, step } = start([stale, responded(200)]);
     expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, durationMs: 45, ttfbMs: 43 } });
-    expect(transport.requests.map(({ isFresh, elapsedMs }) => [isFresh, elapsedMs])).toEqual([
-      [false, 0],
-      [true, 40],
+    expect(transport.requests.map(({ use, elapsedMs }) => [use, elapsedMs])).toEqual([
+      ['any', 0],
+      ['fresh', 40],
     ]);
   });
 

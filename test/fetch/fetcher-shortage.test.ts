@@ -16,6 +16,7 @@ const POLICY: FetchPolicy = {
   retryStatuses: new Set(),
   retriesNetworkFailures: true,
   retriesAllMethods: false,
+  isLenient: false,
   headFallsBack: false,
   maxRetryAfterMs: 60_000,
 };

@@ -23,6 +23,7 @@ const POLICY: FetchPolicy = {
   retryStatuses: RETRYABLE,
   retriesNetworkFailures: true,
   retriesAllMethods: false,
+  isLenient: false,
   headFallsBack: false,
   maxRetryAfterMs: 60_000,
 };

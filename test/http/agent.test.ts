@@ -31,7 +31,7 @@ describe('Agent.dispatch()', () => {
     );
     const { send } = await startClient();
     await send(server.url);
-    expect(await send(server.url, {}, { isFresh: true })).toMatchObject({
+    expect(await send(server.url, {}, { use: 'fresh' })).toMatchObject({
       isStale: false,
       failed: { failure: { kind: 'reset' } },
     });

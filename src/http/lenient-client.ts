@@ -1,0 +1,313 @@
+import type { Socket } from 'node:net';
+import type { Dispatcher } from 'undici';
+import { toConnectTarget } from './connect-target.ts';
+import type { Connect, DispatchHandler, HttpClient } from './http1-client.ts';
+import { AttemptError } from './network-errors.ts';
+
+const MAX_HEAD_BYTES = 256 * 1024;
+/** Bytes of a chunk size with its extensions, or of a trailer. */
+const MAX_LINE_BYTES = 16 * 1024;
+/** Interim responses (1xx) before the final one. */
+const MAX_INTERIM = 32;
+
+const LF = 0x0a;
+
+/**
+ * Sends one GET or HEAD over a connection of its own and reads the response as browsers and curl do, where undici's parser
+ * refuses it: bare LF, folded header lines, lines that are no header, control characters, repeated equal Content-Length,
+ * Transfer-Encoding with Content-Length, padded chunk sizes, unsolicited 1xx. The connection is closed afterwards.
+ *
+ * Framing that two readers could understand differently stays a failure: different Content-Lengths, an unknown transfer
+ * coding, a second status line in the head (RFC 9112, 6.3 and 11).
+ */
+export class LenientClient implements HttpClient {
+  readonly #origin: string;
+  readonly #connect: Connect;
+  #socket: Socket | undefined;
+
+  constructor(origin: string, connect: Connect) {
+    this.#origin = origin;
+    this.#connect = connect;
+  }
+
+  dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): void {
+    const target = toConnectTarget(this.#origin);
+    this.#connect(target, (error, socket) => {
+      if (socket === undefined) {
+        handler.onResponseError(undefined, error ?? new Error('the connection was not made'));
+        return;
+      }
+      this.#socket = socket;
+      new ResponseReader(socket, request.method === 'HEAD', handler).start();
+      socket.write(encodeRequest(request, new URL(this.#origin).host), 'latin1');
+    });
+  }
+
+  async destroy(reason: Error): Promise<void> {
+    this.#socket?.destroy(reason);
+  }
+}
+
+function encodeRequest({ method, path, headers }: Dispatcher.DispatchOptions, host: string): string {
+  // Header values have been checked by undici, which refused the response to this request and not the request.
+  const own = Object.entries((headers ?? {}) as Readonly<Record<string, string>>); // `Hop` has no other form
+  const hasHost = own.some(([name]) => name === 'host');
+  const lines = [...(hasHost ? [] : [['host', host]]), ...own, ['connection', 'close']];
+  return `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+}
+
+/** How the end of a body is found (RFC 9112, 6.3). */
+type Framing =
+  | { readonly kind: 'length'; left: number }
+  | { readonly kind: 'chunked' }
+  | { readonly kind: 'close' };
+
+type State = 'head' | 'body' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer' | 'over';
+
+/** Reads one response from a socket and reports it once. */
+class ResponseReader {
+  readonly #socket: Socket;
+  readonly #isHead: boolean;
+  readonly #handler: DispatchHandler;
+  #state: State = 'head';
+  #held: Buffer = Buffer.alloc(0);
+  #framing: Framing = { kind: 'close' };
+  #chunkLeft = 0;
+  #interim = 0;
+
+  constructor(socket: Socket, isHead: boolean, handler: DispatchHandler) {
+    this.#socket = socket;
+    this.#isHead = isHead;
+    this.#handler = handler;
+  }
+
+  start(): void {
+    const controller: Pick<Dispatcher.DispatchController, 'abort'> = {
+      abort: (reason) => void this.#socket.destroy(reason),
+    };
+    this.#handler.onRequestStart(controller as Dispatcher.DispatchController); // `Exchange` calls nothing else
+    this.#socket.on('data', (piece) => this.#onData(piece));
+    this.#socket.on('end', () => this.#onEnd());
+    this.#socket.on('error', (error) => this.#fail(error));
+    this.#socket.on('close', () => this.#onEnd());
+  }
+
+  #onData(piece: Buffer): void {
+    if (this.#state === 'over') return;
+    // A shared buffer may be overwritten after this call, so what is held is a copy.
+    this.#held = this.#held.length === 0 ? Buffer.from(piece) : Buffer.concat([this.#held, piece]);
+    try {
+      while (this.#readNext()) if (this.#isOver()) return;
+    } catch (error) {
+      this.#fail(error as Error); // an `AttemptError` of the functions below
+    }
+  }
+
+  #isOver(): boolean {
+    return this.#state === 'over';
+  }
+
+  /** Reads one part of the response; false if more data is needed. */
+  #readNext(): boolean {
+    switch (this.#state) {
+      case 'head':
+        return this.#readHead();
+      case 'body':
+        return this.#readBody();
+      case 'chunk-size':
+        return this.#readChunkSize();
+      case 'chunk':
+        return this.#readChunk();
+      case 'chunk-end':
+        return this.#readLine(() => {
+          this.#state = 'chunk-size';
+        });
+      case 'trailer':
+        return this.#readLine((line) => {
+          if (line === '') this.#finish();
+        });
+      case 'over':
+        return false;
+    }
+  }
+
+  #readHead(): boolean {
+    const end = endOfHead(this.#held);
+    if (end === -1) {
+      if (this.#held.length > MAX_HEAD_BYTES) throw protocolError('headers over 256 KiB');
+      return false;
+    }
+    const head = parseHead(this.#held.toString('latin1', 0, end));
+    this.#held = this.#held.subarray(end);
+    if (head.status < 200 && head.status !== 101) {
+      this.#interim += 1;
+      if (this.#interim > MAX_INTERIM) throw protocolError('too many interim responses');
+      return true;
+    }
+    const hasBody = !this.#isHead && head.status >= 200 && head.status !== 204 && head.status !== 304;
+    this.#framing = hasBody ? toFraming(head.headers) : { kind: 'length', left: 0 };
+    this.#state = this.#framing.kind === 'chunked' ? 'chunk-size' : 'body';
+    this.#handler.onResponseStart(undefined, head.status, head.headers, head.statusText);
+    return true;
+  }
+
+  #readBody(): boolean {
+    const framing = this.#framing;
+    const limit = framing.kind === 'length' ? framing.left : this.#held.length;
+    const piece = this.#take(limit);
+    if (piece.length > 0) this.#handler.onResponseData(undefined, piece);
+    if (framing.kind !== 'length') return false;
+    framing.left -= piece.length;
+    if (framing.left === 0) this.#finish();
+    return false;
+  }
+
+  #readChunkSize(): boolean {
+    return this.#readLine((line) => {
+      const [, digits = ''] = /^[ \t]*([0-9a-f]{1,13})[ \t]*(?:;.*)?$/i.exec(line) ?? [];
+      if (digits === '') throw protocolError('a chunk has no valid size');
+      this.#chunkLeft = Number.parseInt(digits, 16);
+      this.#state = this.#chunkLeft === 0 ? 'trailer' : 'chunk';
+    });
+  }
+
+  #readChunk(): boolean {
+    const piece = this.#take(this.#chunkLeft);
+    if (piece.length === 0) return false;
+    this.#chunkLeft -= piece.length;
+    if (this.#chunkLeft === 0) this.#state = 'chunk-end';
+    this.#handler.onResponseData(undefined, piece);
+    return true;
+  }
+
+  #readLine(use: (line: string) => void): boolean {
+    const end = this.#held.indexOf(LF);
+    if (end === -1) {
+      if (this.#held.length > MAX_LINE_BYTES) throw protocolError('a line of the chunked body is too long');
+      return false;
+    }
+    const line = this.#held.toString('latin1', 0, end).replace(/\r$/, '');
+    this.#held = this.#held.subarray(end + 1);
+    use(line);
+    return true;
+  }
+
+  #take(bytes: number): Buffer {
+    const piece = this.#held.subarray(0, bytes);
+    this.#held = this.#held.subarray(piece.length);
+    return piece;
+  }
+
+  #onEnd(): void {
+    if (this.#state === 'body' && this.#framing.kind === 'close') this.#finish();
+    else if (this.#state === 'head') this.#fail(cutOff('the server closed the connection without an answer'));
+    else this.#fail(cutOff('the connection ended before the body was complete'));
+  }
+
+  #finish(): void {
+    if (this.#state === 'over') return;
+    this.#state = 'over';
+    this.#handler.onResponseEnd();
+    this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    if (this.#state === 'over') return;
+    this.#state = 'over';
+    this.#handler.onResponseError(undefined, error);
+    this.#socket.destroy();
+  }
+}
+
+interface Head {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+}
+
+/** Where the head ends, after its empty line; -1 if it is not complete. Empty lines before it are skipped. */
+function endOfHead(data: Buffer): number {
+  let isBlankLine = true;
+  let hasText = false;
+  for (let at = 0; at < data.length; at += 1) {
+    const byte = data[at];
+    if (byte === LF) {
+      if (isBlankLine && hasText) return at + 1;
+      isBlankLine = true;
+    } else if (byte !== 0x0d) {
+      isBlankLine = false;
+      hasText = true;
+    }
+  }
+  return -1;
+}
+
+const STATUS_LINE = /^HTTP\/1\.\d +(\d{3})(?: (.*))?$/;
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i;
+
+function parseHead(text: string): Head {
+  const lines = text.split('\n').map((line) => line.replace(/\r+$/, ''));
+  const first = lines.findIndex((line) => line !== '');
+  const [, status = '', statusText = ''] = STATUS_LINE.exec(lines[first] ?? '') ?? [];
+  if (status === '') throw protocolError('the answer does not start with a status line of HTTP/1');
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of headerLines(lines.slice(first + 1))) {
+    const earlier = headers[name];
+    if (earlier === undefined) headers[name] = value;
+    else headers[name] = [...(Array.isArray(earlier) ? earlier : [earlier]), value];
+  }
+  return { status: Number(status), statusText, headers };
+}
+
+/** Names and values; a folded line belongs to the one before it, and a line that is no header is skipped. */
+function headerLines(lines: readonly string[]): [name: string, value: string][] {
+  const headers: [string, string][] = [];
+  let last: [string, string] | undefined;
+  for (const line of lines) {
+    if (/^[ \t]/.test(line)) {
+      if (last !== undefined) last[1] = `${last[1]} ${cleanValue(line)}`.trim();
+      continue;
+    }
+    // Two responses in one: whoever else reads them may see the second one.
+    if (STATUS_LINE.test(line)) throw protocolError('there is a second status line in the head');
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(0, colon)).trimEnd();
+    last = TOKEN.test(name) ? [name.toLowerCase(), cleanValue(line.slice(colon + 1))] : undefined;
+    if (last !== undefined) headers.push(last);
+  }
+  return headers;
+}
+
+/** RFC 9110, 5.5: CR, LF and NUL become spaces. */
+function cleanValue(text: string): string {
+  return text.replace(/[\r\n\0]/g, ' ').trim();
+}
+
+function toFraming(headers: Head['headers']): Framing {
+  const codings = listOf(headers['transfer-encoding']).map((coding) => coding.toLowerCase());
+  const applied = codings.filter((coding) => coding !== 'identity');
+  if (applied.length > 0) {
+    // The length is ignored (RFC 9112, 6.3).
+    if (applied.length === 1 && applied[0] === 'chunked') return { kind: 'chunked' };
+    throw protocolError(`the transfer coding is unknown: ${applied.join(', ')}`);
+  }
+  const lengths = new Set(listOf(headers['content-length']));
+  if (lengths.size === 0) return { kind: 'close' };
+  const [length = ''] = lengths;
+  if (lengths.size > 1) throw protocolError('there are different Content-Lengths');
+  if (!/^\d{1,15}$/.test(length)) throw protocolError('the Content-Length is not a number');
+  return { kind: 'length', left: Number(length) };
+}
+
+function listOf(header: string | readonly string[] | undefined): string[] {
+  const values = typeof header === 'string' ? [header] : (header ?? []);
+  return values.flatMap((value) => value.split(',')).map((value) => value.trim());
+}
+
+function protocolError(message: string): AttemptError {
+  return new AttemptError('protocol', undefined, message);
+}
+
+function cutOff(message: string): AttemptError {
+  return new AttemptError('reset', undefined, message);
+}
