@@ -1,7 +1,7 @@
 import type { ExpectedHeader } from '../model/expectation.ts';
 import { option } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
-import { directoryName, nameTemplate } from './parse/names.ts';
+import { nameTemplate, saveDirectoryName } from './parse/names.ts';
 import { duration, inlineSize } from './parse/numbers.ts';
 import { boolean, oneOf, regexps, texts } from './parse/texts.ts';
 
@@ -64,7 +64,7 @@ export const bodyOptions = {
   saveDir: option({
     flags: '--save-dir <dir>',
     group: 'Bodies',
-    parser: directoryName,
+    parser: saveDirectoryName,
     default: undefined,
     help: 'save the body of each URL that is OK as a file in this directory',
   }),

@@ -126,6 +126,30 @@ test('-o writes the results to a file and replaces its content', async () => {
   expect(JSON.parse(await readFile(output, 'utf8'))).toMatchObject({ ok: true });
 });
 
+describe('-o with one URL', () => {
+  const HINT = 'fanout: -o writes result lines; to save the page use --save-dir or --body\n';
+
+  it('says that the file gets a result line, not the page', async () => {
+    const origin = await anOrigin();
+    const args = ['fetch', `${origin.url}/ok`, '-o', join(await tempDir(), 'a.txt')];
+    expect((await runInProcess(args)).stderr).toContain(HINT);
+  });
+
+  it.each([
+    ['several URLs', ['URL']],
+    ['--json', ['--json']],
+    ['--save-dir', ['--save-dir', 'DIR']],
+    ['--silent', ['--silent']],
+    ['-o -', ['-o', '-']],
+  ])('says nothing with %s', async (_, more) => {
+    const origin = await anOrigin();
+    const directory = await tempDir();
+    const words = more.map((word) => word.replace('URL', `${origin.url}/ok?2`).replace('DIR', directory));
+    const args = ['fetch', `${origin.url}/ok`, '-o', join(directory, 'a.txt'), ...words];
+    expect((await runInProcess(args)).stderr).not.toContain('result lines');
+  });
+});
+
 test('-o - is standard output', async () => {
   const origin = await anOrigin();
   expect((await runInProcess(['fetch', '-o', '-', `${origin.url}/ok`])).stdout).toMatch(/^OK/);

@@ -6,7 +6,7 @@ import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../con
 import { systemClock } from '../../core/clock.ts';
 import { Run } from '../../fetch/run.ts';
 import { checkSaveDirectory } from '../../fetch/run-context.ts';
-import { checkInputs } from '../../input/input.ts';
+import { checkInputs, type Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
@@ -16,7 +16,7 @@ import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createThreads, type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
 import { checkNotEmpty, JobSource, toInputs } from '../inputs.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
-import { checkOutputs, outputFiles, readFiles } from '../output-files.ts';
+import { checkOutputs, isStandardOutput, outputFiles, readFiles } from '../output-files.ts';
 import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
 import { printConfig } from '../print-config.ts';
 import { interruptedText, Signals } from '../signals.ts';
@@ -44,10 +44,23 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   await checkInputs(inputs);
   const settings = await loadFetchSettings(options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
+  if (savesLineOfPage(inputs, options)) {
+    const warn = createWarn(process, { isSilent: options.silent });
+    warn('-o writes result lines; to save the page use --save-dir or --body');
+  }
   const source = new JobSource({ options, inputs, settings, process });
   if (options.dryRun) return dryRun(source, { options, settings, process });
   const isTyped = isatty(process.stdin.fd) && inputs.some(({ kind }) => kind === 'stdin');
   return fetchJobs(source, { options, settings, process, isTyped });
+}
+
+/** Whether one URL is fetched into a file of one result line, where curl and wget write the page. */
+function savesLineOfPage(
+  inputs: readonly Input[],
+  { output, format, saveDir, sitemap }: ProgramOptions,
+): boolean {
+  const isOneUrl = inputs.length === 1 && inputs[0]?.kind === 'url';
+  return isOneUrl && format === 'text' && saveDir === undefined && !sitemap && !isStandardOutput(output);
 }
 
 interface FetchParts {

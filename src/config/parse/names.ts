@@ -20,6 +20,21 @@ export const directoryName: Parser<string> = {
   suggestions: 'directories',
 };
 
+/** The name of a directory for bodies. Refuses what is meant as an input or as standard output. */
+export const saveDirectoryName: Parser<string> = {
+  ...directoryName,
+  parse(value) {
+    const name = parsePath(value, 'directory');
+    if (name === '-') {
+      throw new InvalidValueError('must be the name of a directory; --body writes a page to standard output');
+    }
+    if (/^https?:\/\//i.test(name)) {
+      throw new InvalidValueError('must be the name of a directory, which comes before the URL');
+    }
+    return name;
+  },
+};
+
 function parsePath(value: unknown, kind: 'file' | 'directory'): string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
     throw new InvalidValueError(`it must be the name of a ${kind}`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { directoryName, fileName, nameTemplate } from '../../../src/config/parse/names.ts';
+import { directoryName, fileName, nameTemplate, saveDirectoryName } from '../../../src/config/parse/names.ts';
 import { refused } from './refused.ts';
 
 describe('fileName and directoryName', () => {
@@ -9,8 +9,24 @@ describe('fileName and directoryName', () => {
   });
 
   it.each(['', 'a\0b', 7, 1, true, null, ['a'], {}])('refuse %j', (value) => {
-    expect(refused(fileName, value)).toBe('it must be the name of a file');
-    expect(refused(directoryName, value)).toBe('it must be the name of a directory');
+    expect(refused(fileName, value)).toBe('must be the name of a file');
+    expect(refused(directoryName, value)).toBe('must be the name of a directory');
+  });
+});
+
+describe('saveDirectoryName', () => {
+  it('takes any name of a directory', () => {
+    expect(saveDirectoryName.parse('./-')).toBe('./-');
+    expect(saveDirectoryName.parse('pages')).toBe('pages');
+  });
+
+  it.each([
+    ['-', 'must be the name of a directory; --body writes a page to standard output'],
+    ['https://example.com/', 'must be the name of a directory, which comes before the URL'],
+    ['HTTP://example.com/', 'must be the name of a directory, which comes before the URL'],
+    ['', 'must be the name of a directory'],
+  ])('refuses %j', (value, message) => {
+    expect(refused(saveDirectoryName, value)).toBe(message);
   });
 });
 
@@ -38,14 +54,17 @@ describe('nameTemplate', () => {
   });
 
   it.each([
-    ['{nope}', 'it knows no {nope}, its fields are {host} {path} {index} {id} {hash} {ext} {status} {query}'],
-    ['{Host}', 'it knows no {Host}, its'],
-    ['a{}', 'it knows no {}, its'],
-    ['{host', 'it knows no {host, its'],
-    ['host}', 'it knows no host}, its'],
-    ['{{host}}', 'it knows no {, its'],
-    ['{toString}', 'it knows no {toString}, its'],
-    ['{id}{id}', 'it must hold {id} once'],
+    [
+      '{nope}',
+      'unknown field {nope}; the fields are {host} {path} {index} {id} {hash} {ext} {status} {query}',
+    ],
+    ['{Host}', 'unknown field {Host}; the'],
+    ['a{}', 'unknown field {}; the'],
+    ['{host', 'unknown field {host; the'],
+    ['host}', 'unknown field host}; the'],
+    ['{{host}}', 'unknown field {; the'],
+    ['{toString}', 'unknown field {toString}; the'],
+    ['{id}{id}', 'must contain {id} only once'],
   ])('refuses %s', (template, requirement) => {
     expect(refused(nameTemplate, template)).toContain(requirement);
   });
@@ -66,12 +85,10 @@ describe('nameTemplate', () => {
     '{index}.part',
     '~/a?',
   ])('refuses %j, which is not a name below a directory', (template) => {
-    expect(refused(nameTemplate, template)).toMatch(
-      /^it must be a relative name that every file system takes/,
-    );
+    expect(refused(nameTemplate, template)).toMatch(/^must be a relative path that is valid/);
   });
 
   it.each(['', 'x'.repeat(121), 7, null, true, ['{id}'], {}])('refuses %j', (value) => {
-    expect(refused(nameTemplate, value)).toMatch(/^it must be a name of 1 to 120 characters/);
+    expect(refused(nameTemplate, value)).toMatch(/^must be a name of 1 to 120 characters/);
   });
 });
