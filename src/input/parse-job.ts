@@ -6,7 +6,7 @@ import { fileNameFault } from '../model/safe-name.ts';
 import type { RawLine } from './line-splitter.ts';
 import { parseUrl, redactedExcerpt, redactedUrl, type Scheme } from './parse-url.ts';
 
-const KEYS = ['url', 'method', 'headers', 'body', 'id', 'save', 'expect'];
+const KEYS = ['url', 'method', 'headers', 'body', 'json', 'id', 'save', 'expect'];
 const STRING_KEYS = ['method', 'body', 'id', 'save'];
 
 // What a header can carry: latin1 without control characters, except the tab.
@@ -16,12 +16,17 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 export interface JobInput {
   /** An `http:` or `https:` URL. A user name and password in it become an `authorization` header. */
   readonly url: string;
-  /** Request method; a standard one may be in any case. `CONNECT` is refused. */
+  /**
+   * Request method; a standard one may be in any case. `CONNECT` is refused. Default: that of the run, but `POST` instead of
+   * `GET` for a job with a body.
+   */
   readonly method?: string | undefined;
   /** Request headers of this job only; names in any case, values in latin1. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Request body, sent as UTF-8. */
   readonly body?: string | undefined;
+  /** Any JSON value as the request body, instead of `body`; its content type is `application/json` if `headers` has none. */
+  readonly json?: unknown;
   /**
    * What the response must be to count as OK: `status` (instead of the statuses of the run), `contains`, `notContains`,
    * `matches`, `header` (`Name: value`) and `time`. A redirect is not followed if `status` includes its status.
@@ -46,6 +51,8 @@ export interface JobInput {
 export type ParsedJob = Omit<Job, 'index' | 'source' | 'line'>;
 
 export interface ParseOptions {
+  /** The method of a job that has none. Default: `GET`. */
+  readonly defaultMethod?: string | undefined;
   /** Prepended to a URL that has no scheme. */
   readonly defaultScheme?: Scheme | undefined;
   /** Parses the `expect` of a job; a job with `expect` is invalid if this is unset. */
@@ -120,24 +127,55 @@ export function parseJobInput(input: object, raw: string, options: ParseOptions 
   const { url, id } = fields;
   if (typeof url !== 'string') return invalidJob(redactedUrl(raw), id, missingUrl(url, raw));
   const { expect, fault } = parseExpect(fields, options);
+  const { body, fault: bodyFault } = parseBody(fields);
   const reason =
-    checkKeys(fields) ?? checkTypes(fields) ?? checkRequest(fields) ?? checkSave(fields) ?? fault;
+    checkKeys(fields) ??
+    checkTypes(fields) ??
+    checkRequest(fields) ??
+    checkSave(fields) ??
+    bodyFault ??
+    fault;
   const parsed = parseUrl(url.trim(), options.defaultScheme);
   if ('invalid' in parsed) return invalidJob(redactedUrl(url), id, reason ?? parsed.invalid);
   if (reason !== undefined) return invalidJob(parsed.url, id, reason);
   // Every key and type was checked, which the compiler cannot follow: `fields` is a `JobInput`.
-  const { method, headers, body, save } = fields as unknown as JobInput;
+  const { headers, json, save } = fields as unknown as JobInput;
+  const method = methodOf(fields, body, options);
   const requestHeaders = headers === undefined ? {} : lowerCaseNames(headers);
   if (parsed.authorization !== undefined) requestHeaders.authorization ??= parsed.authorization;
+  if (json !== undefined) requestHeaders['content-type'] ??= 'application/json';
   return {
     url: parsed.url,
-    ...(method === undefined ? {} : { method: normalizeMethod(method) }),
+    ...(method === undefined ? {} : { method }),
     ...(Object.keys(requestHeaders).length === 0 ? {} : { headers: requestHeaders }),
     ...(body === undefined ? {} : { body }),
     ...(typeof id === 'string' ? { id } : {}),
     ...(save === undefined ? {} : { save }),
     ...(expect === undefined ? {} : { expect }),
   };
+}
+
+/** The body of a job, from `body` or `json`; or why it is not valid. */
+function parseBody({ body, json }: Fields): { readonly body?: string; readonly fault?: string } {
+  if (json === undefined) return typeof body === 'string' ? { body } : {};
+  if (body !== undefined) return { fault: 'invalid job: "body" and "json" must not be used together' };
+  try {
+    const text: string | undefined = JSON.stringify(json); // `undefined` for a function or a symbol
+    if (text !== undefined) return { body: text };
+  } catch {
+    // a cycle, or a BigInt
+  }
+  return { fault: 'invalid "json": must be a JSON value' };
+}
+
+/** Upper case for a standard method. A job with a body is sent with POST, as curl does, unless it or the run says otherwise. */
+function methodOf(
+  { method }: Fields,
+  body: string | undefined,
+  { defaultMethod = 'GET' }: ParseOptions,
+): string | undefined {
+  if (typeof method === 'string') return normalizeMethod(method);
+  return body !== undefined && defaultMethod === 'GET' ? 'POST' : undefined;
 }
 
 function invalidJob(url: string, id: unknown, invalid: string): ParsedJob {

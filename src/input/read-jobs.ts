@@ -23,8 +23,6 @@ import { openFile, readChunks, untilAborted } from './read-stream.ts';
 export interface JobOptions extends ParseOptions {
   /** Skip a job with the same method, URL (fragment aside), body and credentials as an earlier one. */
   readonly unique?: boolean | undefined;
-  /** The method of a job that has none, for `unique` only. Default: `GET`. */
-  readonly defaultMethod?: string | undefined;
   /** Ends the reading, even while it waits for input. What was read before is still yielded. */
   readonly signal?: AbortSignal | undefined;
 }

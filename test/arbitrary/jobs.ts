@@ -80,6 +80,10 @@ export const jobObject: fc.Arbitrary<object> = fc
         method: value(fc.constantFrom('GET', 'post', 'PATCH', 'purge', 'CONNECT', '')),
         headers: value(headers),
         body: value(fc.string({ unit: 'binary' })),
+        json: fc.oneof(
+          { weight: 4, arbitrary: fc.constant(undefined) },
+          { weight: 1, arbitrary: fc.jsonValue() },
+        ),
         id: value(hostileText),
         save: value(fc.constantFrom('a.html', 'a/b', '../a', '/a', 'con', 'a.part', '')),
         expect: value(expectation),

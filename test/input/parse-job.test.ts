@@ -106,7 +106,7 @@ describe('parseLine() of a JSON job', () => {
   });
 
   it('keeps an empty body, which differs from no body', () => {
-    expect(parseLine('{"url":"https://example.com","body":""}').body).toBe('');
+    expect(parseLine('{"url":"https://example.com","body":""}')).toMatchObject({ method: 'POST', body: '' });
   });
 
   it('allows a body with GET', () => {
@@ -167,7 +167,7 @@ describe('parseLine() of a JSON job', () => {
     ['metod', 'did you mean "method"?'],
     ['URL', 'did you mean "url"?'],
     ['header', 'did you mean "headers"?'],
-    ['later', 'use url, method, headers, body, id, save, expect'],
+    ['later', 'use url, method, headers, body, json, id, save, expect'],
     ['', 'use url'],
   ])('refuses the key %j', (key, hint) => {
     expect(parseLine(json({ url: 'http://h/', [key]: 'x' }))).toEqual({
@@ -203,6 +203,54 @@ describe('parseLine() of a JSON job', () => {
   it('refuses JSON that is nested too deeply', () => {
     expect(parseLine(`{"url":${'['.repeat(500_000)}`)).toEqual(invalid('JSON'));
     expect(parseLine(`{"url":${'['.repeat(400_000)}${']'.repeat(400_000)}}`)).toEqual(invalid('invalid'));
+  });
+});
+
+describe('the body of a JSON job', () => {
+  const job = (fields: object, options = {}) => parseLine(json({ url: 'http://h/', ...fields }), options);
+
+  it.each([
+    [{ a: [1, 'ü'] }, '{"a":[1,"ü"]}'],
+    [[], '[]'],
+    ['text', '"text"'],
+    [0, '0'],
+    [false, 'false'],
+    [null, 'null'],
+  ])('may be the JSON value %j', (value, body) => {
+    expect(job({ json: value })).toEqual({
+      url: 'http://h/',
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
+  });
+
+  it('keeps the content type that a job has itself', () => {
+    const headers = { 'Content-Type': 'application/vnd.api+json' };
+    expect(job({ json: {}, headers }).headers).toEqual({ 'content-type': 'application/vnd.api+json' });
+  });
+
+  it.each([
+    [{ body: 'x' }, undefined, 'POST'],
+    [{ json: 1 }, 'GET', 'POST'],
+    [{ body: 'x' }, 'PUT', undefined],
+    [{ body: 'x', method: 'get' }, 'GET', 'GET'],
+    [{}, 'GET', undefined],
+  ])('decides the method of %j in a run with %s: %s', (fields, defaultMethod, method) => {
+    expect(job(fields, { defaultMethod }).method).toBe(method);
+  });
+
+  it('is either text or JSON', () => {
+    expect(job({ body: '', json: 1 })).toEqual({
+      url: 'http://h/',
+      invalid: 'invalid job: "body" and "json" must not be used together',
+    });
+  });
+
+  it.each([() => 1, Symbol('x'), 10n])('cannot be %s of the library', (value) => {
+    expect(parseJobInput({ url: 'http://h/', json: value }, '').invalid).toBe(
+      'invalid "json": must be a JSON value',
+    );
   });
 });
 
