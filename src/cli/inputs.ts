@@ -4,7 +4,13 @@ import { statusSet } from '../config/parse/status-sets.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { Run } from '../fetch/run.ts';
 import { classifyInput, type Input } from '../input/input.ts';
-import { countJobs, type InputCounts, type ReadOptions, readJobs } from '../input/read-jobs.ts';
+import {
+  countJobs,
+  type InputCounts,
+  type ListFormat,
+  type ReadOptions,
+  readJobs,
+} from '../input/read-jobs.ts';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
@@ -27,11 +33,16 @@ export function toInputs(args: readonly string[], isTerminal: boolean): readonly
 export async function countInputs(
   inputs: readonly Input[],
   signal?: AbortSignal,
+  format?: ListFormat,
 ): Promise<number | undefined> {
   let total = 0;
   for (const input of inputs) {
     const count =
-      input.kind === 'file' ? await countJobs(input.path, signal) : input.kind === 'url' ? 1 : undefined;
+      input.kind === 'file'
+        ? await countJobs(input.path, signal, format)
+        : input.kind === 'url'
+          ? 1
+          : undefined;
     if (count === undefined) return undefined;
     total += count;
   }
@@ -117,12 +128,19 @@ export class JobSource {
   #readOptions(signal: AbortSignal): ReadOptions {
     const { options, process } = this.#parts;
     const { unique, defaultScheme, method: defaultMethod } = options;
-    return { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
+    const settings = { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
+    return { ...settings, ...this.#format };
   }
 
   /** Counts the jobs ahead of reading. Resolves to `undefined` if that is not possible. */
   async count(signal: AbortSignal): Promise<number | undefined> {
-    return this.#parts.options.sitemap ? undefined : countInputs(this.#parts.inputs, signal);
+    const { options, inputs } = this.#parts;
+    return options.sitemap ? undefined : countInputs(inputs, signal, this.#format);
+  }
+
+  get #format(): ListFormat {
+    const { null: isNullSeparated, column } = this.#parts.options;
+    return { isNullSeparated, column };
   }
 
   // The XML parser is loaded on use.

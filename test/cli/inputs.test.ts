@@ -76,6 +76,16 @@ test('a JSON job sets method, headers and body of its request', async () => {
   expect(origin.log[0]).toMatchObject({ method: 'PUT', headers: { 'x-mine': 'yes', 'content-length': '4' } });
 });
 
+test('the "json" of a job is sent as a JSON body with POST', async () => {
+  const origin = await anOrigin();
+  const job = { url: `${origin.url}/echo`, json: { name: 'ä' } };
+  expect((await runInProcess(['fetch'], { stdin: JSON.stringify(job) })).code).toBe(0);
+  expect(origin.log[0]).toMatchObject({
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-length': '13' },
+  });
+});
+
 test('an invalid line is a result in its place and stops nothing', async () => {
   const origin = await anOrigin();
   const lines = [
@@ -128,4 +138,68 @@ test('a line over 1 MiB is a failure, and the next one is read', async () => {
   const { code, stderr } = await runInProcess(['fetch'], { stdin });
   expect([code, origin.requests]).toEqual([1, 1]);
   expect(stderr).toContain('Done: 1 succeeded, 1 failed\n');
+});
+
+test('--null reads a list that is separated by NUL characters, without which they are refused', async () => {
+  const origin = await anOrigin();
+  const stdin = urls(origin, '/ok', 3)
+    .map((url) => `${url}\0`)
+    .join('');
+  expect((await runInProcess(['fetch', '-0'], { stdin })).stderr).toContain('Done: 3 succeeded, 0 failed');
+  const { code, stdout } = await runInProcess(['fetch'], { stdin });
+  expect([code, stdout]).toEqual([1, expect.stringMatching(/^FAIL {2}invalid .*NUL \(--null reads/)]);
+  expect(origin.requests).toBe(3);
+});
+
+test.each([
+  ['url', 0],
+  ['2', 0],
+  ['3', 1],
+])('--column %s reads a column of a CSV file', async (column, code) => {
+  const origin = await anOrigin();
+  const file = await aFile([`id,url`, `1,"${origin.url}/ok?a,b"`, `2,${origin.url}/ok?c`], 'list.csv');
+  expect((await runInProcess(['fetch', '--column', column, file])).code).toBe(code);
+  expect(origin.log.map(({ path }) => path).sort()).toEqual(code === 0 ? ['/ok?a,b', '/ok?c'] : []);
+});
+
+test.each([
+  ['--column', 'link', /: no column "link" in standard input \(line 1\): the first row has id, url$/m],
+  ['--column', '0', /invalid value "0" for --column: must be the name of a column, or its number from 1/],
+])('%s %s is exit code 2', async (flag, value, message) => {
+  const { code, stdout, stderr } = await runInProcess(['fetch', flag, value], { stdin: 'id,url\n' });
+  expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(message)]);
+});
+
+test.each([
+  ['--null', '--sitemap'],
+  ['--null', '--column=1'],
+  ['--column=1', '--sitemap'],
+])('%s with %s is exit code 2', async (...flags) => {
+  const { code, stderr } = await runInProcess(['fetch', ...flags], { stdin: 'id,url\n' });
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/--\w+ with --\w+|--\w+ and --\w+/)]);
+});
+
+test.each([
+  ['HTML', '<!doctype html>\n<p>x', '--sitemap'],
+  ['CSV', 'id,url\n1,http://127.0.0.1:9/', '--column url'],
+  ['a result file', '{"v":1,"url":"http://127.0.0.1:9/","ok":true,"attempts":1}', 'fanout report'],
+])('%s is not a list: exit code 2 and a hint', async (_, stdin, hint) => {
+  const { code, stdout, stderr } = await runInProcess(['fetch'], { stdin });
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain('cannot read standard input as a list of URLs: it looks like ');
+  expect(stderr).toContain(hint);
+});
+
+test('links that name nothing to fetch are skipped and counted', async () => {
+  const origin = await anOrigin();
+  const stdin = ['mailto:a@b.example', 'tel:1', `<${origin.url}/ok> # a page`].join('\n');
+  const { code, stderr } = await runInProcess(['fetch'], { stdin });
+  expect([code, origin.log.map(({ path }) => path)]).toEqual([0, ['/ok']]);
+  expect(stderr).toContain('Done: 1 succeeded, 0 failed, 2 skipped\n');
+});
+
+test('UTF-16 is read', async () => {
+  const origin = await anOrigin();
+  const stdin = Buffer.from(`\ufeff${urls(origin, '/ok', 3).join('\r\n')}`, 'utf16le');
+  expect((await runInProcess(['fetch'], { stdin })).stderr).toContain('Done: 3 succeeded, 0 failed');
 });
