@@ -1,9 +1,12 @@
+import { existsSync, fstatSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { isatty } from 'node:tty';
 import { parseExpectation } from '../config/expectations.ts';
 import { statusSet } from '../config/parse/status-sets.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { Run } from '../fetch/run.ts';
-import { classifyInput, type Input } from '../input/input.ts';
+import { checkInputs, classifyInput, type Input, looksLikeHost, quotedInputName } from '../input/input.ts';
+import type { Scheme } from '../input/parse-url.ts';
 import {
   countJobs,
   type InputCounts,
@@ -15,18 +18,65 @@ import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
 import type { FetchSettings } from './fetch-settings.ts';
+import { createWarn } from './terminal.ts';
 
 /** The largest sitemap, uncompressed, that sitemaps.org allows. */
 const MAX_SITEMAP_BYTES = 50 * 1024 ** 2;
 
-/** Returns the inputs that the arguments name, or standard input if there are none. Throws a `UsageError` if that is a terminal. */
-export function toInputs(args: readonly string[], isTerminal: boolean): readonly Input[] {
-  if (args.length > 0) return args.map(classifyInput);
+/**
+ * Returns the inputs that the arguments name, or standard input if there are none, and warns if a pipe on standard input is
+ * not read. Throws a `UsageError` or `InputError` if an input cannot be read.
+ */
+export async function resolveInputs(
+  args: readonly string[],
+  { defaultScheme, silent = false }: Pick<ProgramOptions, 'defaultScheme'> & { readonly silent?: boolean },
+  process: NodeJS.Process,
+): Promise<readonly Input[]> {
+  const inputs = toInputs(args, isatty(process.stdin.fd), defaultScheme);
+  await checkInputs(inputs);
+  if (isPipeIgnored(inputs, process)) {
+    createWarn(process, { isSilent: silent })(
+      'warning: ignoring the pipe on standard input, since inputs are named (add - to read it)',
+    );
+  }
+  return inputs;
+}
+
+function toInputs(
+  args: readonly string[],
+  isTerminal: boolean,
+  scheme: Scheme | undefined,
+): readonly Input[] {
+  if (args.length > 0) return args.map((argument) => toInput(argument, scheme));
   if (!isTerminal) return [{ kind: 'stdin' }];
   throw new UsageError(
     'no input: name a file or a URL, as in "fanout fetch urls.txt", or pipe a list in, as in "cat urls.txt | fanout fetch" ' +
       '(to type URLs: "fanout fetch -")',
   );
+}
+
+function toInput(argument: string, scheme: Scheme | undefined): Input {
+  const input = classifyInput(argument);
+  if (input.kind !== 'file' || !looksLikeHost(argument) || existsSync(argument)) return input;
+  if (scheme !== undefined) return { kind: 'url', url: `${scheme}://${argument}` };
+  throw new InputError(
+    `cannot read ${quotedInputName(argument)}: no such file (for a URL, type https://${printable(argument, 200)} or use --default-scheme https)`,
+  );
+}
+
+/**
+ * Whether standard input is a pipe that no input reads. Nothing is read from it to find out: it may never end, or may be the
+ * list of a loop around the command. Steps of GitHub Actions always have a pipe.
+ */
+function isPipeIgnored(inputs: readonly Input[], { stdin, env }: NodeJS.Process): boolean {
+  if (typeof stdin.fd !== 'number' || env.GITHUB_ACTIONS !== undefined) return false;
+  const pipe = fstatSync(stdin.fd);
+  if (!pipe.isFIFO() && !pipe.isSocket()) return false;
+  return inputs.every((input) => {
+    if (input.kind !== 'file') return input.kind === 'url';
+    const { dev, ino } = statSync(input.path); // it may be /dev/stdin
+    return dev !== pipe.dev || ino !== pipe.ino;
+  });
 }
 
 /** Counts the jobs of the inputs. Resolves to `undefined` if one of them is not a regular file. */

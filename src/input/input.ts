@@ -27,6 +27,11 @@ const URL_COLUMN =
   /^(?:urls?|ur[il]s?|links?|href|loc|location|address|website|web ?site|site|page|homepage)$/i;
 const COLUMN_NAME = /^[\p{L}\p{N} _.-]{1,60}$/u;
 
+const HOST_AND_PATH =
+  /^(?:localhost|(?:[\p{L}\p{N}_-]+\.)+\p{L}[\p{L}\p{N}-]+|\d+(?:\.\d+){3}|\[[\da-f:.]+\])(?::\d+)?(?:[/?#].*)?$/iu;
+const FILE_NAME =
+  /^[^/?#:]*\.(?:txt|urls?|lst|list|csv|tsv|jsonl?|ndjson|xml|html?|md|rst|log|dat|out|ya?ml|toml|conf|gz|zip|bak|tmp)$/i;
+
 /** Where URLs come from: a file, standard input, or one URL given as an argument. */
 export type Input =
   | { readonly kind: 'file'; readonly path: string }
@@ -38,6 +43,14 @@ export function classifyInput(argument: string): Input {
   if (argument === '-') return { kind: 'stdin' };
   if (/^https?:\/\//i.test(argument)) return { kind: 'url', url: argument };
   return { kind: 'file', path: argument };
+}
+
+/**
+ * Whether an argument that is not a file looks like a URL without its scheme: a host name with a dot, an IP address or
+ * `localhost`, with or without port and path. `urls.txt` looks like a file.
+ */
+export function looksLikeHost(argument: string): boolean {
+  return HOST_AND_PATH.test(argument) && !FILE_NAME.test(argument);
 }
 
 /** The name of an input in records and messages: its path, its URL without user and password, or `-`. */
@@ -86,7 +99,10 @@ export async function statInputFile(path: string): Promise<Stats> {
 export function toInputError(name: string, error: unknown): InputError {
   if (error instanceof InputError) return error;
   const code = errorCode(error) ?? String(error);
-  const reason = REASONS[code] ?? code;
+  const reason =
+    code === 'ENOENT' && name.includes('://')
+      ? 'must start with http:// or https://'
+      : (REASONS[code] ?? code);
   const message = code.startsWith('Z_')
     ? `cannot unpack ${quotedInputName(name)}: the gzip data is damaged or cut off (${code})`
     : `cannot read ${quotedInputName(name)}: ${reason}`;

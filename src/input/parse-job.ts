@@ -55,6 +55,8 @@ export interface ParseOptions {
   readonly defaultMethod?: string | undefined;
   /** Prepended to a URL that has no scheme. */
   readonly defaultScheme?: Scheme | undefined;
+  /** Whether a job keeps its URL as it was read, where that differs from `url`. */
+  readonly keepsInput?: boolean | undefined;
   /** Parses the `expect` of a job; a job with `expect` is invalid if this is unset. */
   readonly parseExpectation?: ParseExpectation | undefined;
 }
@@ -103,7 +105,14 @@ export function parseLine(text: string, options: ParseOptions = {}): ParsedJob {
   const parsed = parseUrl(text, options.defaultScheme);
   if ('invalid' in parsed) return { url: redactedUrl(text), invalid: parsed.invalid };
   const { url, authorization } = parsed;
-  return authorization === undefined ? { url } : { url, headers: { authorization } };
+  const job = authorization === undefined ? { url } : { url, headers: { authorization } };
+  return options.keepsInput ? { ...job, ...inputOf(text, url) } : job;
+}
+
+/** What was read, if it is not the serialized URL. */
+function inputOf(text: string, url: string): { readonly input?: string } {
+  const input = redactedUrl(text);
+  return input === url ? {} : { input };
 }
 
 function parseJsonLine(text: string, options: ParseOptions): ParsedJob {
@@ -146,6 +155,7 @@ export function parseJobInput(input: object, raw: string, options: ParseOptions 
   if (json !== undefined) requestHeaders['content-type'] ??= 'application/json';
   return {
     url: parsed.url,
+    ...(options.keepsInput ? inputOf(url, parsed.url) : {}),
     ...(method === undefined ? {} : { method }),
     ...(Object.keys(requestHeaders).length === 0 ? {} : { headers: requestHeaders }),
     ...(body === undefined ? {} : { body }),

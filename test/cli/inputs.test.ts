@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
-import { startCli } from '../origin/run-cli.ts';
+import { describe, expect, test } from 'vitest';
+import { BIN, startCli, startProcess } from '../origin/run-cli.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
 
@@ -202,4 +202,44 @@ test('UTF-16 is read', async () => {
   const origin = await anOrigin();
   const stdin = Buffer.from(`\ufeff${urls(origin, '/ok', 3).join('\r\n')}`, 'utf16le');
   expect((await runInProcess(['fetch'], { stdin })).stderr).toContain('Done: 3 succeeded, 0 failed');
+});
+
+test('--default-scheme applies to arguments too, unless there is such a file', async () => {
+  const origin = await anOrigin();
+  const host = origin.url.replace('http://', '');
+  const { code, stdout } = await runInProcess(['fetch', '--default-scheme', 'http', `${host}/ok`]);
+  expect([code, stdout]).toEqual([0, expect.stringContaining(`  ${origin.url}/ok  `)]);
+});
+
+test('an argument that is a host gets a hint at --default-scheme', async () => {
+  const { code, stdout, stderr } = await runInProcess(['fetch', 'nope.example']);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain(
+    'cannot read "nope.example": no such file (for a URL, type https://nope.example or use --default-scheme https)',
+  );
+});
+
+test('a password in an argument that is not a URL is not shown', async () => {
+  const { code, stderr } = await runInProcess(['fetch', 'me:s3cret@host']);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('"***@host"')]);
+});
+
+describe('a pipe on standard input', () => {
+  const IGNORED = 'ignoring the pipe on standard input, since inputs are named (add - to read it)';
+
+  test('that no input reads is ignored with a warning, without waiting for its end', async () => {
+    const origin = await anOrigin();
+    const run = startCli(['fetch', `${origin.url}/ok`], { stdin: 'open' });
+    const { code, stderr } = await run.done;
+    expect([code, stderr]).toEqual([0, expect.stringContaining(IGNORED)]);
+    expect((await startCli(['fetch', '--silent', `${origin.url}/ok`]).done).stderr).toBe('');
+  });
+
+  test.each(['-', '/dev/stdin'])('that %s reads is no reason for a warning', async (argument) => {
+    const origin = await anOrigin();
+    const command = `echo ${origin.url}/ok | ${process.execPath} ${BIN} fetch ${origin.url}/ok ${argument}`;
+    const { stderr } = await startProcess('sh', ['-c', command]).done;
+    expect(stderr).toContain('Done: 2 succeeded');
+    expect(stderr).not.toContain(IGNORED);
+  });
 });

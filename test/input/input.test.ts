@@ -2,7 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkInputs, classifyInput, foreignFormat, inputName } from '../../src/input/input.ts';
+import {
+  checkInputs,
+  classifyInput,
+  foreignFormat,
+  inputName,
+  looksLikeHost,
+} from '../../src/input/input.ts';
 import { InputError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
@@ -24,6 +30,41 @@ describe('classifyInput()', () => {
       expect(classifyInput(path)).toEqual({ kind: 'file', path });
     },
   );
+});
+
+describe('looksLikeHost()', () => {
+  it.each([
+    'example.com',
+    'www.example.com/x?y',
+    'bücher.example',
+    'localhost',
+    'localhost:8080/x',
+    '127.0.0.1',
+    '127.0.0.1:80',
+    '[::1]:80/x',
+    'example.com/urls.txt',
+    'example.gz:80',
+  ])('is true for %s', (argument) => {
+    expect(looksLikeHost(argument)).toBe(true);
+  });
+
+  it.each([
+    'urls.txt',
+    'my.urls.csv',
+    'list.jsonl.gz',
+    'page.html',
+    'urls',
+    './example.com',
+    'dir/example.com',
+    '/example.com',
+    'a b.example',
+    '',
+    '.txt',
+    '1.2',
+    'me:secret@example.com',
+  ])('is false for %j', (argument) => {
+    expect(looksLikeHost(argument)).toBe(false);
+  });
 });
 
 it.each([
@@ -70,10 +111,11 @@ describe('checkInputs()', () => {
     await expect(checkInputs([file('no\u001bfile')])).rejects.toThrow('cannot read "no\\u{1b}file"');
   });
 
-  it('shows no password of a URL that is taken for a file', async () => {
-    await expect(checkInputs([file('ftp://me:s3cret@host/')])).rejects.toThrow(
-      'cannot read "ftp://***@host/"',
-    );
+  it.each([
+    ['ftp://me:s3cret@host/', 'cannot read "ftp://***@host/": must start with http:// or https://'],
+    ['me:s3cret@host', 'cannot read "***@host": no such file'],
+  ])('shows no password of %s, which is taken for a file', async (path, message) => {
+    await expect(checkInputs([file(path)])).rejects.toThrow(message);
   });
 
   it.skipIf(process.getuid?.() === 0)('refuses a file that is not readable', async () => {

@@ -6,18 +6,20 @@ import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../con
 import { systemClock } from '../../core/clock.ts';
 import { Run } from '../../fetch/run.ts';
 import { checkSaveDirectory } from '../../fetch/run-context.ts';
-import { checkInputs, type Input } from '../../input/input.ts';
+import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
+import { printable } from '../../model/printable.ts';
 import type { Result } from '../../model/result.ts';
-import { checkBalance, SummaryFold } from '../../model/summary.ts';
+import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
 import { dryRun } from '../dry-run.ts';
 import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createThreads, type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
-import { checkNotEmpty, JobSource, toInputs } from '../inputs.ts';
+import { checkNotEmpty, JobSource, resolveInputs } from '../inputs.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
 import { checkOutputs, isStandardOutput, outputFiles, readFiles } from '../output-files.ts';
 import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
+import { printBody } from '../print-body.ts';
 import { printConfig } from '../print-config.ts';
 import { interruptedText, Signals } from '../signals.ts';
 import { createNotify, createWarn } from '../terminal.ts';
@@ -40,8 +42,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
     version,
   );
   if (options.printConfig) return printConfig(fetchOptions, options, process);
-  const inputs = toInputs(args.inputs, isatty(process.stdin.fd));
-  await checkInputs(inputs);
+  const inputs = await resolveInputs(args.inputs, options, process);
   const settings = await loadFetchSettings(options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
   if (savesLineOfPage(inputs, options)) {
@@ -50,6 +51,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   }
   const source = new JobSource({ options, inputs, settings, process });
   if (options.dryRun) return dryRun(source, { options, settings, process });
+  if (options.body) return printBody(source, { options, settings, process });
   const isTyped = isatty(process.stdin.fd) && inputs.some(({ kind }) => kind === 'stdin');
   return fetchJobs(source, { options, settings, process, isTyped });
 }
@@ -146,6 +148,9 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     if (signals.received !== undefined) return EXIT[signals.received];
     if (readerGoneCode !== undefined) return readerGoneCode;
     checkNotEmpty(summary.read, options);
+    if (options.journal !== undefined && isAllResumed(summary)) {
+      notify(`Nothing left to fetch: remove ${JSON.stringify(printable(options.journal))} to start over`);
+    }
     return summaryExitCode(summary);
   } finally {
     signals?.close();
@@ -224,6 +229,11 @@ async function createJournal(options: ProgramOptions, process: NodeJS.Process): 
     after: systemClock.after,
     processes: process,
   });
+}
+
+/** Whether the journal had the results of all URLs. */
+function isAllResumed({ read, skipped, resumed }: Summary): boolean {
+  return resumed > 0 && resumed === read - skipped;
 }
 
 /** Whether the saved body of a finished URL is still there; if it was removed, the URL is fetched again. */
