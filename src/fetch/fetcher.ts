@@ -12,6 +12,7 @@ import { nextHop } from '../http/redirect.ts';
 import type { AttemptOutcome, AttemptRequest, HttpResponse, Transport } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
 import { failsRun, type Result } from '../model/result.ts';
+import type { RunLog } from '../model/run-event.ts';
 import type { RequestTask } from './request-task.ts';
 import type { ResponseValidator } from './response-validator.ts';
 import { addBody, failedResult, statusFailure, unsentResult } from './task-result.ts';
@@ -40,6 +41,8 @@ export interface FetcherOptions {
   readonly now: () => number;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
+  /** Receives retries, and each request if it wants them. */
+  readonly log?: RunLog | undefined;
 }
 
 /** What follows one hop: the result, the task again at `at` or later, or nothing, since the run stops before it was sent. */
@@ -134,6 +137,7 @@ export class Fetcher {
   #next(task: RequestTask, outcome: AttemptOutcome, startedAt: number, capture?: BodyCapture): Step {
     const { hosts, policy, now } = this.#options;
     const { response, failed } = outcome;
+    if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
     const endedAt = startedAt + outcome.durationMs;
     const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, now());
     const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;
@@ -205,8 +209,15 @@ export class Fetcher {
       return { result: failedResult(task, { ...failure, message }, response) };
     }
     if (typeof decision === 'string' || isStopping()) return { result };
+    const { delayMs } = decision;
+    this.#options.log?.write({ kind: 'retry', url: task.hop.url, reason: reasonOf(result), delayMs });
     task.startOver(result);
-    return { again: task, at: now() + decision.delayMs };
+    return { again: task, at: now() + delayMs };
+  }
+
+  #logRequest({ hop }: RequestTask, { response, failed, durationMs }: AttemptOutcome): void {
+    const outcome = failed === undefined ? String(response?.status) : failed.failure.message;
+    this.#options.log?.write({ kind: 'request', method: hop.method, url: hop.url, outcome, durationMs });
   }
 
   /** This machine could not start the hop; the limiter of the scheduler says when it may try again. */
@@ -236,6 +247,11 @@ export class Fetcher {
     if (task.attempts === 0) task.startedAt = now();
     return failedResult(task, { kind: 'down', message: `last error: ${reason}` });
   }
+}
+
+function reasonOf({ status, failure }: Result): string {
+  const message = failure?.message ?? '';
+  return status === undefined ? message : `${status} ${message}`.trimEnd();
 }
 
 /** Decides which failure of the run is one too many. */

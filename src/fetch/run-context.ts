@@ -19,6 +19,7 @@ import { TlsConnector } from '../http/tls.ts';
 import { AgentTransport, type Transport } from '../http/transport.ts';
 import { OutputError } from '../model/errors.ts';
 import type { ProxySettings } from '../model/proxy-server.ts';
+import type { RunLog } from '../model/run-event.ts';
 import { Fetcher, type FetchPolicy } from './fetcher.ts';
 import type { RequestTask } from './request-task.ts';
 import { ResponseValidator } from './response-validator.ts';
@@ -35,6 +36,8 @@ export interface NetworkParts {
   readonly fileLimit?: number | undefined;
   /** Receives warnings that concern the whole run, one line each. */
   readonly warn?: (message: string) => void;
+  /** Receives what `--verbose` shows. Nothing is computed for it if it is unset. */
+  readonly log?: RunLog | undefined;
 }
 
 /** Descriptors for Node, inputs, outputs, the journal and name servers, beside the connections to hosts. */
@@ -93,6 +96,7 @@ export function createHosts(
   options: RunOptions,
   concurrency: number,
   total?: TotalRateLimiter,
+  log?: RunLog,
 ): HostRegistry {
   return new HostRegistry({
     perHost: options.perHost ?? concurrency,
@@ -100,6 +104,7 @@ export function createHosts(
     perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,
     totalPerMs: options.rate?.perMs ?? Number.POSITIVE_INFINITY,
     totalRateLimiter: total,
+    log,
     breakerThreshold: options.breaker,
     window: options.queueSize + concurrency,
   });
@@ -150,6 +155,7 @@ interface FetcherParts {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly log?: RunLog | undefined;
   readonly isStopping: () => boolean;
   /** Called when no body can be saved any more. */
   readonly onUnwritable: (error: OutputError) => void;
@@ -157,7 +163,7 @@ interface FetcherParts {
 
 /** The state machine of a URL, as the options say. Throws an `OutputError` if bodies cannot be saved. */
 export function createFetcher(parts: FetcherParts): Fetcher {
-  const { options, hosts, scheduler, transport, clock, random, isStopping, onUnwritable } = parts;
+  const { options, hosts, scheduler, transport, clock, random, log, isStopping, onUnwritable } = parts;
   const { accept, maxRedirects, blocked } = options;
   const validator = new ResponseValidator({
     accept,
@@ -175,6 +181,7 @@ export function createFetcher(parts: FetcherParts): Fetcher {
     isStopping,
     now: clock.now,
     random,
+    log,
   });
 }
 

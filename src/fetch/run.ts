@@ -93,15 +93,15 @@ export type BackendFactory = (parts: RunParts, events: BackendEvents) => Backend
 
 /** Composes the run in this thread: input → scheduler → workers → transport → results. */
 function createBackend(parts: RunParts, events: BackendEvents): Backend {
-  const { options, defaults, clock, random, recall, isWanted, admit } = parts;
+  const { options, defaults, clock, random, log, recall, isWanted, admit } = parts;
   const sockets = socketBudget(parts);
 
   const jobs = createTasks(rejectInvalidJobs(parts.jobs, options), withCommonHeaders(defaults, options));
-  const hosts = createHosts(options, sockets.workers);
+  const hosts = createHosts(options, sockets.workers, undefined, log);
   const scheduler = new Scheduler<RequestTask>({ capacity: options.queueSize, clock, limiter: hosts });
   const transport = createTransport(parts, sockets);
   const fetcher = createFetcher({
-    ...{ options, hosts, scheduler, transport, clock, random },
+    ...{ options, hosts, scheduler, transport, clock, random, log },
     isStopping: () => pipeline.isStopping,
     onUnwritable: events.onUnwritable,
   });

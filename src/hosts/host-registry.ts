@@ -1,4 +1,5 @@
 import type { Limiter } from '../core/scheduler.ts';
+import type { RunLog } from '../model/run-event.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { RateLimiter, type TotalRateLimiter } from './rate-limiter.ts';
@@ -23,6 +24,8 @@ export interface HostRegistryOptions extends HostRules {
   readonly totalRateLimiter?: TotalRateLimiter | undefined;
   /** Capacity of the job queue: failure counts of a host are kept at least as long as the queue may hold jobs for it. */
   readonly window: number;
+  /** Receives pauses, lowered limits and circuit breakers that open. */
+  readonly log?: RunLog | undefined;
 }
 
 /** What one request showed about its host. */
@@ -109,7 +112,9 @@ export class HostRegistry implements Limiter {
     else if (signal.kind !== 'neutral') this.#pressure.recordSuccess();
     const host = this.#hosts.get(key);
     if (host === undefined) return;
+    const before = this.#options.log && host.restrictions();
     host.record(signal, startedAt, now);
+    if (before !== undefined) this.#logChanges(key, before, host.restrictions(), now);
     const retention = host.retention(now);
     if (retention === 'high') return;
     this.#hosts.delete(key);
@@ -121,6 +126,19 @@ export class HostRegistry implements Limiter {
   /** The last error of a host that is given up; `undefined` while requests are still sent to it. */
   downReason(key: string): string | undefined {
     return this.#hosts.get(key)?.downReason;
+  }
+
+  #logChanges(host: string, before: Restrictions, after: Restrictions, now: number): void {
+    const { log } = this.#options;
+    const { limit, pausedUntil, openUntil, reason } = after;
+    if (limit < before.limit) log?.write({ kind: 'limit', host, limit });
+    if (pausedUntil > Math.max(now, before.pausedUntil)) {
+      log?.write({ kind: 'pause', host, pauseMs: pausedUntil - now });
+    }
+    if (after.isDown && !before.isDown) log?.write({ kind: 'down', host, reason });
+    else if (openUntil > Math.max(now, before.openUntil)) {
+      log?.write({ kind: 'breaker', host, pauseMs: openUntil - now, reason });
+    }
   }
 
   #add(key: string, now: number): Host {
@@ -145,6 +163,17 @@ export class HostRegistry implements Limiter {
   }
 }
 
+/** What restricts requests to a host, for the log. */
+interface Restrictions {
+  readonly limit: number;
+  readonly pausedUntil: number;
+  /** When the circuit breaker lets the next request through; 0 if it is not open. */
+  readonly openUntil: number;
+  readonly isDown: boolean;
+  /** The last failure. */
+  readonly reason: string;
+}
+
 /** The limits and the state of one host. */
 class Host {
   readonly #limit: ConcurrencyLimit;
@@ -161,6 +190,13 @@ class Host {
 
   get downReason(): string | undefined {
     return this.#breaker.isDown ? this.#breaker.lastError : undefined;
+  }
+
+  restrictions(): Restrictions {
+    const { isOpen, isDown, lastError } = this.#breaker;
+    const openUntil = isOpen && !isDown ? this.#breaker.nextAllowedAt(0) : 0;
+    const pausedUntil = this.#pausedUntil;
+    return { limit: this.#limit.current, pausedUntil, openUntil, isDown, reason: lastError };
   }
 
   /** Whether Retry-After or the circuit breaker stops requests to it. */

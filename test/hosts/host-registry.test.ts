@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { HostRegistry, type HostRegistryOptions, type HostSignal } from '../../src/hosts/host-registry.ts';
+import type { RunEvent } from '../../src/model/run-event.ts';
 
 const RESPONSE: HostSignal = { kind: 'response' };
 const NEVER = Number.POSITIVE_INFINITY;
@@ -185,4 +186,39 @@ test('a signal of a host that was forgotten is ignored', () => {
   const registry = registryOf();
   registry.record('never taken', RESPONSE, 0, 0);
   expect(registry.size).toBe(0);
+});
+
+describe('the log', () => {
+  function logged(): { registry: HostRegistry; events: RunEvent[] } {
+    const events: RunEvent[] = [];
+    const log = { write: (event: RunEvent) => events.push(event), hasRequests: false };
+    return { registry: registryOf({ log, breakerThreshold: 1 }), events };
+  }
+
+  test('has pauses and lowered limits, and each once', () => {
+    const { registry, events } = logged();
+    for (let count = 0; count < 3; count += 1) registry.onDispatch('a', 0);
+    registry.record('a', pushedBack(5000), 0, 100);
+    registry.record('a', pushedBack(1000), 0, 100);
+    registry.record('a', RESPONSE, 0, 200);
+    expect(events.filter(({ kind }) => kind === 'pause')).toEqual([
+      { kind: 'pause', host: 'a', pauseMs: 5000 },
+    ]);
+    expect(events.filter(({ kind }) => kind === 'limit')).toEqual([
+      { kind: 'limit', host: 'a', limit: expect.any(Number) },
+    ]);
+  });
+
+  test('has circuit breakers that open, and the host that is given up', () => {
+    const { registry, events } = logged();
+    let now = 0;
+    for (let attempt = 0; attempt < 20 && registry.downReason('a') === undefined; attempt += 1) {
+      registry.onDispatch('a', now);
+      registry.record('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now + 10);
+      now = Math.max(now + 10, registry.keyNextAllowedAt('a', 0));
+    }
+    expect(events[0]).toEqual({ kind: 'breaker', host: 'a', pauseMs: 1000, reason: 'refused' });
+    expect(events.at(-1)).toEqual({ kind: 'down', host: 'a', reason: 'refused' });
+    expect(events.filter(({ kind }) => kind === 'down')).toHaveLength(1);
+  });
 });

@@ -140,6 +140,7 @@ export class ThreadBackend implements Backend {
 
   #receive(thread: Thread, report: ThreadReport): void {
     for (const message of report.warnings) this.#warn(message);
+    for (const event of report.events) this.#parts.log?.write(event);
     for (const result of report.results) thread.held.delete(result.index);
     this.#inThreads -= report.results.length;
     if (report.results.length > 0) this.#give(report.results, thread);
@@ -205,7 +206,7 @@ export class ThreadBackend implements Backend {
 
 /** Divides workers and descriptors among `wanted` threads, or fewer, so that each has a worker. */
 function createSetups(parts: RunParts, wanted: number): ThreadSetup[] {
-  const { options, defaults, tls, proxies, fileLimit } = parts;
+  const { options, defaults, tls, proxies, fileLimit, log } = parts;
   const { workers } = socketBudget(parts);
   const count = Math.min(wanted, workers);
   const pace = options.rate === undefined ? undefined : createSharedRateMemory();
@@ -227,6 +228,7 @@ function createSetups(parts: RunParts, wanted: number): ThreadSetup[] {
       proxies,
       fileLimit: files,
       pace,
+      log: log && { hasRequests: log.hasRequests },
     };
   });
 }

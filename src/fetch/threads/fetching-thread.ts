@@ -7,6 +7,7 @@ import type { RequestDefaults } from '../../http/hop.ts';
 import { AttemptError } from '../../http/network-errors.ts';
 import type { Transport } from '../../http/transport.ts';
 import type { Result } from '../../model/result.ts';
+import type { RunEvent } from '../../model/run-event.ts';
 import type { Fetcher, Step } from '../fetcher.ts';
 import { RequestTask } from '../request-task.ts';
 import { withCommonHeaders } from '../run.ts';
@@ -63,7 +64,9 @@ export class FetchingThread {
     this.#parts = parts;
     const { setup, clock, random, post } = parts;
     const options = unpackOptions(setup.options);
-    const network = { ...setup, options, clock, warn: (message: string) => this.#outbox.warn(message) };
+    const log = setup.log && { ...setup.log, write: (event: RunEvent) => this.#outbox.log(event) };
+    const warn = (message: string) => this.#outbox.warn(message);
+    const network = { ...setup, options, clock, warn, log };
     const sockets = socketBudget({ ...network, warn: () => {} }); // the coordinator has warned for all threads
     const window = options.inlineBody === undefined ? WINDOW : options.concurrency; // bodies may be large
     this.#outbox = new Outbox({ post, status: () => this.#status(), window });
@@ -72,6 +75,7 @@ export class FetchingThread {
       options,
       sockets.workers,
       setup.pace && options.rate && new SharedRateLimiter(setup.pace, options.rate.perMs),
+      log,
     );
     this.#scheduler = new Scheduler({
       capacity: Number.MAX_SAFE_INTEGER,
@@ -88,6 +92,7 @@ export class FetchingThread {
         transport: this.#transport,
         clock,
         random,
+        log,
       },
       isStopping: () => this.#pipeline.isStopping,
       onUnwritable: ({ message }) => {
@@ -241,6 +246,7 @@ class Outbox {
   #results: Result[] = [];
   #transferred: TransferredTask[] = [];
   #warnings: string[] = [];
+  #events: RunEvent[] = [];
   #unwritable: string | undefined;
   #inFlight = 0;
   #window: number;
@@ -274,6 +280,11 @@ class Outbox {
     this.touch();
   }
 
+  log(event: RunEvent): void {
+    this.#events.push(event);
+    this.touch();
+  }
+
   cannotWrite(reason: string): void {
     this.#unwritable ??= reason;
     this.touch();
@@ -300,8 +311,9 @@ class Outbox {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { post, status } = this.#options;
-    const [results, transferred, warnings] = [this.#results, this.#transferred, this.#warnings];
-    [this.#results, this.#transferred, this.#warnings] = [[], [], []];
-    post({ ...status(), results, transferred, warnings, unwritable: this.#unwritable, hasEnded });
+    const [results, transferred] = [this.#results, this.#transferred];
+    const [warnings, events] = [this.#warnings, this.#events];
+    [this.#results, this.#transferred, this.#warnings, this.#events] = [[], [], [], []];
+    post({ ...status(), results, transferred, warnings, events, unwritable: this.#unwritable, hasEnded });
   }
 }

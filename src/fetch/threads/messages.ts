@@ -6,6 +6,7 @@ import type { FailureKind } from '../../model/failure.ts';
 import type { Job } from '../../model/job.ts';
 import type { ProxySettings } from '../../model/proxy-server.ts';
 import type { Result } from '../../model/result.ts';
+import type { RunEvent, RunLog } from '../../model/run-event.ts';
 import type { TaskState } from '../request-task.ts';
 
 /** A job in a message: its set of status codes, an object with methods, is sent as text. */
@@ -62,6 +63,8 @@ export interface ThreadSetup {
   readonly fileLimit: number | undefined;
   /** Memory of the total rate limit that all threads share, if there is one. */
   readonly pace: SharedArrayBuffer | undefined;
+  /** Which events are wanted. */
+  readonly log: Pick<RunLog, 'hasRequests'> | undefined;
 }
 
 /** The thread, from 0, that a host belongs to for the whole run: FNV-1a with mixed bits. */
@@ -103,6 +106,7 @@ export interface ThreadReport extends ThreadStatus {
   readonly results: readonly Result[];
   readonly transferred: readonly TransferredTask[];
   readonly warnings: readonly string[];
+  readonly events: readonly RunEvent[];
   /** Why no body can be saved any more. */
   readonly unwritable: string | undefined;
   /** The last report. */

@@ -34,7 +34,7 @@ const status = { inFlight: 0, exhausted: 0, hosts: 0, pausedHosts: 0, dropped: 0
 parentPort.on('message', ({ jobs = [] }) => {
   if (jobs.length === 0) return;
   const results = jobs.map(({ job }) => ({ ...job, method: 'GET', ok: true, attempts: 1, redirects: [] }));
-  parentPort.postMessage({ ...status, results, transferred: [], warnings: [], hasEnded: false });
+  parentPort.postMessage({ ...status, results, transferred: [], warnings: [], events: [], hasEnded: false });
   throw new RangeError('a bug');
 });
 `;
