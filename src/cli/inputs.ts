@@ -179,7 +179,7 @@ export class JobSource {
     const { options, process } = this.#parts;
     const { unique, defaultScheme, method: defaultMethod } = options;
     const settings = { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
-    return { ...settings, ...this.#format };
+    return { ...settings, ...this.#format, keepsInput: options.record?.includes('input') ?? false };
   }
 
   /** Counts the jobs ahead of reading. Resolves to `undefined` if that is not possible. */

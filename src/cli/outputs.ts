@@ -157,6 +157,10 @@ async function createFormatSink(output: LineOutput, { options, process }: Output
     case 'csv':
       return csvSink(output);
     case 'text': {
+      if (options.template !== undefined) {
+        const { templateSink } = await import('../output/template.ts');
+        return templateSink(output, options.template);
+      }
       const isTerminal = isStandardOutput(options.output) && isatty(process.stdout.fd);
       return textSink(output, await createPaint(options.color, isTerminal, process.env));
     }

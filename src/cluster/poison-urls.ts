@@ -133,6 +133,7 @@ function deadResult({ index, source, line, id, url, method }: Job, startedAt: nu
     truncated: false,
     startedAt,
     durationMs: 0,
+    totalMs: 0,
     failure: { kind: 'internal', code: DEAD_CODE, message: REASON },
   };
 }

@@ -83,7 +83,7 @@ function textLength(lines: readonly string[]): number {
 }
 
 function tooLarge(result: Result, characters: number, maxBytes: number): FailedResult {
-  const { index, source, line, url, method, attempts, startedAt, durationMs, worker } = result;
+  const { index, source, line, url, method, attempts, startedAt, durationMs, totalMs, worker } = result;
   const message = `its record of ${characters} characters does not fit: all results of a chunk may have ${maxBytes} bytes`;
   return {
     index,
@@ -98,6 +98,7 @@ function tooLarge(result: Result, characters: number, maxBytes: number): FailedR
     truncated: result.truncated,
     startedAt,
     durationMs,
+    totalMs,
     failure: { kind: 'write', code: 'ERR_RECORD_SIZE', message },
     worker,
   };
@@ -185,7 +186,7 @@ export class SegmentReader {
     this.#lost.set(segment.shard, count);
     if (count <= MAX_WARNINGS) {
       warn(
-        `${describeSegment(segment)} cannot be read, ${fault}: its chunk is not done; "fanout feed --reconcile" sends it again`,
+        `${describeSegment(segment)} cannot be read, ${fault}: its chunk is not done; "fanout cluster feed --reconcile" sends it again`,
       );
     } else if (count === MAX_WARNINGS + 1) {
       warn(`more chunks of ${segment.shard} cannot be read, and are not named one by one`);

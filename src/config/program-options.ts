@@ -1,8 +1,11 @@
 import { UsageError } from '../model/errors.ts';
-import { clusterOptions, JOURNAL_CONFLICTS } from './cluster-options.ts';
-import { type OptionValues, option, type ResolvedOptions } from './option.ts';
+import { clusterOptions } from './cluster-options.ts';
+import { feedOptions, statusOptions } from './command-options.ts';
+import { type GivenOptions, type OptionValues, option, type ResolvedOptions, type Table } from './option.ts';
 import {
   type ConfigFile,
+  checkFileKeys,
+  checkVariables,
   type Environment,
   optionsFromEnvironment,
   optionsFromFile,
@@ -14,81 +17,98 @@ import { wholeNumber } from './parse/numbers.ts';
 import { checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
-/** All options of `fanout fetch`. */
-export const programOptions = {
+/** The options of `fanout fetch`. */
+export const fetchOptions = {
   ...runOptions,
   threads: option({
     flags: '--threads <n>',
-    group: 'Workers',
+    group: 'Speed and politeness',
     parser: wholeNumber({ min: 1, max: 64 }),
     default: 1,
-    help: 'fetch in so many threads, each with its part of the hosts and of the workers',
+    help: 'number of threads that fetch',
+    details: 'Hosts and workers are divided among them.',
   }),
-  ...clusterOptions,
   ...outputOptions,
 };
+
+/** All options of a run, in one process or on many machines. */
+export const programOptions = { ...fetchOptions, ...clusterOptions };
+
+/** Every option that a variable or a configuration file may set: one file serves all commands. */
+const knownOptions: Table = { ...programOptions, ...feedOptions, ...statusOptions };
 
 /** The resolved options of the program. `json` has become `format`. */
 export type ProgramOptions = RunOptions &
   Omit<OptionValues<typeof programOptions>, keyof typeof runOptions | 'json'>;
-
-const BROKER = ['broker', '--broker'] as const;
 
 const REQUIREMENTS: Requirements<typeof programOptions> = {
   updateBaseline: ['baseline', '--baseline'],
   keepFailed: ['journal', '--journal'],
   flakyAfter: ['flakyState', '--flaky-state'],
   flakyState: ['flakyAfter', '--flaky-after'],
-  run: BROKER,
-  brokerCreds: BROKER,
-  brokerCa: BROKER,
-  chunk: BROKER,
-  partitions: BROKER,
-  ackWait: BROKER,
-  maxQueued: BROKER,
-  maxLog: BROKER,
-  replicas: BROKER,
-  lanes: BROKER,
-  store: BROKER,
-  shards: BROKER,
-  metrics: BROKER,
 };
 
 /** What is given to the program. Flags win over the environment, which wins over the file. */
-interface ProgramSources {
+export interface ProgramSources {
   /** The flags that were typed, by key. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Environment;
   readonly file?: ConfigFile | undefined;
 }
 
-/** Resolves the options of the program. `version` is the one in the default user agent. Throws `UsageError`. */
-export function resolveProgramOptions(sources: ProgramSources, version: string): ProgramOptions {
-  const { flags, environment, file } = sources;
-  const resolved = resolveOptions(programOptions, [
-    optionsFromFlags(programOptions, flags, environment),
-    optionsFromEnvironment(programOptions, environment),
-    ...(file === undefined ? [] : [optionsFromFile(programOptions, file, environment)]),
-  ]);
-  checkBroker(resolved);
+/**
+ * Resolves the options in `table`, a part of `programOptions`; the others have their defaults. `version` is the one in
+ * the default user agent. Throws `UsageError`.
+ */
+export function resolveProgramOptions(
+  table: Table,
+  sources: ProgramSources,
+  version: string,
+): ProgramOptions {
+  const resolved = resolveOptions(programOptions, toGiven(table, sources));
   checkRequirements(resolved, REQUIREMENTS);
   const { json, ...values } = { ...resolved.values, ...deriveRunOptions(resolved, version) };
-  const options: ProgramOptions = { ...values, format: json ? 'jsonl' : values.format };
-  return Object.freeze({ ...options, hashesBodies: writesHashes(options) });
+  const options: ProgramOptions = {
+    ...values,
+    format: json ? 'jsonl' : values.format,
+    // As for a body that is saved.
+    maxSize: values.body && !resolved.labels.has('maxSize') ? Number.POSITIVE_INFINITY : values.maxSize,
+  };
+  if (
+    'inlineBody' in table &&
+    'format' in table &&
+    options.inlineBody !== undefined &&
+    options.format !== 'jsonl'
+  ) {
+    throw new UsageError(`${resolved.labels.get('inlineBody')} needs --json`);
+  }
+  return Object.freeze({
+    ...options,
+    hashesBodies: writesHashes(options),
+    keepsHeaders: options.record?.includes('headers') ?? false,
+  });
 }
 
-/** Throws a `UsageError` for options that a run over several machines does not have. */
-function checkBroker({ values }: ResolvedOptions<typeof programOptions>): void {
-  if (values.broker === undefined) return;
-  const flag = values.journal !== undefined ? '--journal' : values.keepFailed ? '--keep-failed' : undefined;
-  if (flag !== undefined) {
-    throw new UsageError(`Cannot use ${flag} with --broker: ${JOURNAL_CONFLICTS[flag]}`);
-  }
-  if (values.threads > 1) {
-    throw new UsageError(
-      'Cannot use --threads with --broker: each process of such a run has one; start fanout work once for each core',
-    );
-  }
+/** Resolves the options of a command that fetches nothing itself. Throws `UsageError`. */
+export function resolveCommandOptions<T extends Table>(
+  table: T,
+  sources: ProgramSources,
+): ResolvedOptions<T> {
+  return resolveOptions(table, toGiven(table, sources));
+}
+
+/**
+ * What the sources give for the options in the table. Those of other commands are not even parsed: they may name a
+ * secret that this machine does not have. Throws a `UsageError` for a name that no command knows.
+ */
+function toGiven(table: Table, { flags, environment, file }: ProgramSources): readonly GivenOptions[] {
+  checkVariables(knownOptions, environment);
+  if (file !== undefined) checkFileKeys(knownOptions, file);
+  return [
+    optionsFromFlags(table, flags, environment),
+    optionsFromEnvironment(table, environment),
+    ...(file === undefined ? [] : [optionsFromFile(table, file, environment)]),
+  ];
 }
 
 /** Whether an output has the hashes of bodies. A hash costs as much as everything else that is done with a large body. */
@@ -103,10 +123,14 @@ interface ConfigSources extends Omit<ProgramSources, 'file'> {
   readText(path: string): Promise<string>;
 }
 
-/** Reads the configuration file, and resolves the options of the program. Throws `UsageError`. */
-export async function loadProgramOptions(sources: ConfigSources, version: string): Promise<ProgramOptions> {
+/** Reads the configuration file, and resolves the options in `table`, as `resolveProgramOptions`. */
+export async function loadProgramOptions(
+  table: Table,
+  sources: ConfigSources,
+  version: string,
+): Promise<ProgramOptions> {
   const { flags, environment } = sources;
-  return resolveProgramOptions({ flags, environment, file: await loadConfigFile(sources) }, version);
+  return resolveProgramOptions(table, { flags, environment, file: await loadConfigFile(sources) }, version);
 }
 
 /** Reads the file of `--config` or `FANOUT_CONFIG`, or the default one if it exists. Throws `UsageError`. */

@@ -21,11 +21,19 @@ const CONFLICTS: readonly Conflict[] = [
   { keys: ['head', 'data'], isAllowed: (head) => head === false },
   { keys: ['head', 'jsonBody'], isAllowed: (head) => head === false },
   { keys: ['data', 'jsonBody'], isAllowed: () => false },
+  { keys: ['null', 'column'], isAllowed: (isNull) => isNull === false },
+  { keys: ['null', 'sitemap'], isAllowed: (isNull, isSitemap) => isNull === false || isSitemap === false },
+  { keys: ['column', 'sitemap'], isAllowed: (_, isSitemap) => isSitemap === false },
   { keys: ['failFast', 'maxFailures'], isAllowed: (failFast) => failFast === undefined },
   // A response to HEAD has no body.
   { keys: ['head', 'saveDir'], isAllowed: (head) => head === false },
   { keys: ['head', 'inlineBody'], isAllowed: (head, bytes) => head === false || bytes === undefined },
   { keys: ['json', 'format'], isAllowed: (json, format) => json === false || format === 'jsonl' },
+  { keys: ['json', 'template'], isAllowed: (json, template) => json === false || template === undefined },
+  {
+    keys: ['format', 'template'],
+    isAllowed: (format, template) => format === 'text' || template === undefined,
+  },
   { keys: ['ipv4', 'ipv6'], isAllowed: (ipv4, ipv6) => ipv4 === false || ipv6 === false },
 ];
 
@@ -57,7 +65,7 @@ export function resolveOptions<T extends Table>(
     const conflict = findConflict(parsed);
     if (conflict !== undefined) {
       const [first, second] = conflict;
-      throw new UsageError(`Cannot use ${first.label} with ${second.label}: give one of the two`);
+      throw new UsageError(`cannot use ${first.label} with ${second.label}`);
     }
     const earlier = new Map(resolved);
     for (const [key, option] of parsed) {
@@ -85,7 +93,7 @@ export function checkRequirements<T extends Table>(
   for (const [key, requirement] of Object.entries(requirements)) {
     // A `false` in a file requests nothing.
     if (requirement === undefined || !byKey.get(key) || values[requirement[0]] !== undefined) continue;
-    throw new UsageError(`Cannot use ${labels.get(key)} alone: it needs ${requirement[1]}, too`);
+    throw new UsageError(`${labels.get(key)} needs ${requirement[1]}`);
   }
 }
 
@@ -121,7 +129,9 @@ function parseValue(
   } catch (error) {
     if (!(error instanceof InvalidValueError)) throw error;
     // Shows the value as written: an expanded environment variable may be a secret.
-    throw new UsageError(`Cannot use ${show(entry.parser, value)} for ${label}: ${printable(error.message)}`);
+    const shown = show(entry.parser, value);
+    const invalid = shown === '' ? 'invalid value' : `invalid value ${shown}`;
+    throw new UsageError(`${invalid} for ${label}: ${printable(error.message)}`);
   }
 }
 

@@ -11,6 +11,7 @@ export interface TaskState {
   readonly hop: Hop | undefined;
   readonly attempts: number;
   readonly redirects: readonly Redirect[];
+  readonly firstStartedAt: number;
   readonly startedAt: number;
   readonly elapsedMs: number;
   readonly ttfbMs: number | undefined;
@@ -28,6 +29,8 @@ export class RequestTask {
   host: string;
   attempts = 0;
   redirects = NO_REDIRECTS;
+  /** Start of the first attempt in ms since the epoch. */
+  firstStartedAt = 0;
   /** Start of the current attempt in ms since the epoch. */
   startedAt = 0;
   /** Time in ms that the hops of the current attempt took. */
@@ -57,11 +60,22 @@ export class RequestTask {
   }
 
   get state(): TaskState {
-    const { attempts, redirects, startedAt, elapsedMs, ttfbMs, isInAttempt, isLenient, fallback } = this;
+    const {
+      attempts,
+      redirects,
+      firstStartedAt,
+      startedAt,
+      elapsedMs,
+      ttfbMs,
+      isInAttempt,
+      isLenient,
+      fallback,
+    } = this;
     return {
       hop: this.#hop,
       attempts,
       redirects,
+      firstStartedAt,
       startedAt,
       elapsedMs,
       ttfbMs,
@@ -90,6 +104,7 @@ export class RequestTask {
   /** Begins an attempt with the first hop. */
   begin(now: number): void {
     this.attempts += 1;
+    if (this.attempts === 1) this.firstStartedAt = now;
     this.startedAt = now;
     this.elapsedMs = 0;
     this.ttfbMs = undefined;

@@ -28,6 +28,7 @@ export function unsentResult(job: Job, method: string, failure: Failure, now: nu
     index: job.index,
     source: job.source,
     line: job.line,
+    input: job.input,
     id: job.id,
     url: job.url,
     method,
@@ -38,6 +39,7 @@ export function unsentResult(job: Job, method: string, failure: Failure, now: nu
     truncated: false,
     startedAt: Math.floor(now),
     durationMs: 0,
+    totalMs: 0,
     failure,
   };
 }
@@ -50,6 +52,11 @@ export function notFetchedResult(job: Job, method: string, now: number): Result 
 /** Adds the saved body to a result that is not given out yet. Copying it would cost as much as half a request. */
 export function addBody(result: Result, body: KeptBody): void {
   (result as { body?: KeptBody }).body = body;
+}
+
+/** Adds the headers of its response to a result that is not given out yet. */
+export function addHeaders(result: Result, { headers }: HttpResponse): void {
+  (result as { headers?: Result['headers'] }).headers = headers;
 }
 
 /** The failure of a response with an unwanted status. */
@@ -73,6 +80,7 @@ function toResult<Ok extends boolean, F extends Failure | undefined>(
     index: job.index,
     source: job.source,
     line: job.line,
+    input: job.input,
     id: job.id,
     url: job.url,
     finalUrl: hop.url === job.url ? undefined : hop.url,
@@ -88,6 +96,7 @@ function toResult<Ok extends boolean, F extends Failure | undefined>(
     startedAt: Math.floor(task.startedAt),
     durationMs: tenths(task.elapsedMs),
     ttfbMs: task.ttfbMs === undefined ? undefined : tenths(task.ttfbMs),
+    totalMs: task.attempts === 0 ? 0 : tenths(task.startedAt - task.firstStartedAt + task.elapsedMs),
     body: NO_BODY,
     failure,
   };

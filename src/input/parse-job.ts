@@ -4,7 +4,7 @@ import type { Job } from '../model/job.ts';
 import { isToken, MANAGED_HEADERS, normalizeMethod } from '../model/request-rules.ts';
 import { fileNameFault } from '../model/safe-name.ts';
 import type { RawLine } from './line-splitter.ts';
-import { parseUrl, redactedExcerpt, redactedUrl, type Scheme } from './parse-url.ts';
+import { parseUrl, redactedExcerpt, redactedUrl, type Scheme, withoutUserInfo } from './parse-url.ts';
 
 const KEYS = ['url', 'method', 'headers', 'body', 'json', 'id', 'save', 'expect'];
 const STRING_KEYS = ['method', 'body', 'id', 'save'];
@@ -145,7 +145,12 @@ export function parseJobInput(input: object, raw: string, options: ParseOptions 
     bodyFault ??
     fault;
   const parsed = parseUrl(url.trim(), options.defaultScheme);
-  if ('invalid' in parsed) return invalidJob(redactedUrl(url), id, reason ?? parsed.invalid);
+  if ('invalid' in parsed) {
+    return {
+      ...inputOf(url.trim(), redactedUrl(url)),
+      ...invalidJob(redactedUrl(url), id, reason ?? parsed.invalid),
+    };
+  }
   if (reason !== undefined) return invalidJob(parsed.url, id, reason);
   // Every key and type was checked, which the compiler cannot follow: `fields` is a `JobInput`.
   const { headers, json, save } = fields as unknown as JobInput;

@@ -142,9 +142,9 @@ export class Journal implements Sink {
     // Two URLs may have the same hash, though that is very unlikely.
     if ('broken' in result || result.url !== job.url) return undefined;
     if (this.#options.confirm?.(result) === false) return undefined;
-    const { index, source, line, id } = job;
+    const { index, source, line, input, id } = job;
     // The comparison with the baseline is made anew in each run. Assigned, since a spread takes 10 µs.
-    const ofThisRun = { index, source, line, id, baseline: undefined, badRuns: undefined, isResumed: true };
+    const ofThisRun = { index, source, line, input, id, baseline: undefined, badRuns: undefined, isResumed: true };
     return Object.assign(result, ofThisRun);
   }
 }

@@ -10,6 +10,8 @@ export interface Job {
   readonly line: number;
   /** Serialised `http:` or `https:` URL without user name and password; for an invalid job the text that was read, made printable. */
   readonly url: string;
+  /** The URL as it was read, without user name and password, if it is kept and not equal to `url`. */
+  readonly input?: string;
   /** Request method of this job, if not that of the run. Standard methods are in upper case. */
   readonly method?: string;
   /** Additional request headers of this job, with lower-case names. */

@@ -11,8 +11,9 @@ export const RECORD_VERSION = 1;
  * time of a request.
  */
 export function encodeRecord(result: Result): string {
-  const { id, finalUrl, status, redirects, contentType, ttfbMs } = result;
+  const { input, id, finalUrl, status, redirects, contentType, ttfbMs } = result;
   let text = `{"v":${RECORD_VERSION},"index":${result.index},"source":${quote(result.source)},"line":${result.line}`;
+  if (input !== undefined) text += `,"input":${quote(input)}`;
   if (id !== undefined) text += `,"id":${quote(id)}`;
   text += `,"url":${quote(result.url)}`;
   if (finalUrl !== undefined) text += `,"finalUrl":${quote(finalUrl)}`;
@@ -23,6 +24,7 @@ export function encodeRecord(result: Result): string {
   if (contentType !== undefined) text += `,"contentType":${quote(contentType)}`;
   text += `,"startedAt":"${isoTime(result.startedAt)}","durationMs":${tenths(result.durationMs)}`;
   if (ttfbMs !== undefined) text += `,"ttfbMs":${tenths(ttfbMs)}`;
+  text += `,"totalMs":${tenths(result.totalMs)}`;
   return `${text}${rareKeys(result)}}`;
 }
 
@@ -34,9 +36,10 @@ export function encodeRecordCached(result: Result): string {
   return latest.text;
 }
 
-function rareKeys({ body, failure, warning, baseline, badRuns, worker }: Result): string {
+function rareKeys({ headers, body, failure, warning, baseline, badRuns, worker }: Result): string {
   let text = '';
-  if (body !== undefined) text += `,"body":${JSON.stringify(body)}`;
+  if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
+  if (body !== undefined) text += `,"body":${JSON.stringify({ ...body, buffer: undefined })}`;
   if (failure !== undefined) text += `,"failure":${JSON.stringify(failure)}`;
   if (warning !== undefined) text += `,"warning":${JSON.stringify(warning)}`;
   if (baseline !== undefined) text += `,"baseline":"${baseline}"`;
@@ -86,13 +89,16 @@ export function decodeRecord(line: string): Result | { readonly broken: string }
   } catch {
     return { broken: 'it is not JSON' };
   }
-  if (!isFields(record)) return { broken: 'it is no JSON object' };
+  if (!isFields(record)) return { broken: 'it is not a JSON object' };
   if (record.v !== RECORD_VERSION) return { broken: `its "v" is not ${RECORD_VERSION}` };
   const invalid = KEYS.find(([key, isValid]) => !isValid(record[key]));
   if (invalid !== undefined) return { broken: `its "${invalid[0]}" is missing or wrong` };
   if (record.ok === false && record.failure === undefined) return { broken: 'it failed without a "failure"' };
   // Each key was checked above. Object.assign, since a spread of this many keys takes as long as parsing them.
-  return Object.assign(record, { startedAt: Date.parse(String(record.startedAt)) }) as unknown as Result;
+  return Object.assign(record, {
+    startedAt: Date.parse(String(record.startedAt)),
+    totalMs: record.totalMs ?? record.durationMs,
+  }) as unknown as Result;
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
@@ -109,6 +115,7 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   index: isCount,
   source: isText,
   line: isCount,
+  input: optional(isText),
   id: optional(isText),
   url: isText,
   finalUrl: optional(isText),
@@ -123,6 +130,8 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   startedAt: (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)),
   durationMs: isMs,
   ttfbMs: optional(isMs),
+  totalMs: optional(isMs),
+  headers: optional(isHeaders),
   body: optional(isBody),
   failure: optional(isFailure),
   warning: optional(isFailure),
@@ -139,6 +148,13 @@ function isFields(value: unknown): value is Fields {
 
 function isRedirect(value: unknown): boolean {
   return isFields(value) && isStatus(value.status) && isText(value.url);
+}
+
+function isHeaders(value: unknown): boolean {
+  if (!isFields(value)) return false;
+  return Object.values(value).every(
+    (header) => isText(header) || (Array.isArray(header) && header.every(isText)),
+  );
 }
 
 function isFailure(value: unknown): value is Failure {

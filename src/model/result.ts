@@ -18,6 +18,8 @@ export interface KeptBody {
   readonly text?: string | undefined;
   /** The body, if it is not text. */
   readonly base64?: string | undefined;
+  /** The body, if it was requested in this form. Not part of the record. */
+  readonly buffer?: Buffer | undefined;
 }
 
 /** How a result compares with the run that the baseline was made from. */
@@ -27,6 +29,8 @@ interface BaseResult {
   readonly index: number;
   readonly source: string;
   readonly line: number;
+  /** The URL as it was read, if that was requested and it is not `url`. */
+  readonly input?: string | undefined;
   readonly id?: string | undefined;
   /** The URL of the job. */
   readonly url: string;
@@ -49,7 +53,11 @@ interface BaseResult {
   readonly durationMs: number;
   /** Time to the first byte of the response in ms, from the start of the last attempt. */
   readonly ttfbMs?: number | undefined;
+  /** Duration of all attempts in ms, with the waits between them. */
+  readonly totalMs: number;
   readonly body?: KeptBody | undefined;
+  /** Headers of the last response, with lower-case names, if they were requested. */
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>> | undefined;
   readonly baseline?: BaselineVerdict | undefined;
   /** Consecutive bad runs of this URL, this one included, if they are counted and too few to fail the run. */
   readonly badRuns?: number | undefined;

@@ -4,8 +4,8 @@ import type { Sink } from '../results/sink.ts';
 import type { LineOutput } from './line-writer.ts';
 
 const COLUMNS =
-  'index,source,line,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
-  'startedAt,durationMs,ttfbMs,kind,code,message,verdict,baseline,badRuns';
+  'index,source,line,input,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
+  'startedAt,durationMs,ttfbMs,totalMs,kind,code,message,verdict,baseline,badRuns';
 
 const NOT_PLAIN = /^[=+\-@]|[",]|[^\x20-\x7e]|##\[/;
 /** The start of a formula. Full-width forms count, too, because spreadsheets in some locales accept them. */
@@ -33,11 +33,11 @@ export function csvSink(output: LineOutput): Sink {
 function csvLine(result: Result): string {
   const problem = result.failure ?? result.warning;
   return (
-    `${result.index},${cell(result.source)},${result.line},${cell(result.id)},${cell(result.url)},` +
+    `${result.index},${cell(result.source)},${result.line},${cell(result.input)},${cell(result.id)},${cell(result.url)},` +
     `${cell(result.finalUrl)},${cell(result.method)},${result.ok},${result.status ?? ''},${result.attempts},` +
     `${result.redirects.length},${result.bytes},${result.truncated},${cell(result.contentType)},` +
     `${new Date(result.startedAt).toISOString()},${tenths(result.durationMs)},` +
-    `${result.ttfbMs === undefined ? '' : tenths(result.ttfbMs)},` +
+    `${result.ttfbMs === undefined ? '' : tenths(result.ttfbMs)},${tenths(result.totalMs)},` +
     `${cell(problem?.kind)},${cell(problem?.code)},${cell(problem?.message)},` +
     `${verdictOf(result)},${result.baseline ?? ''},${result.badRuns ?? ''}`
   );

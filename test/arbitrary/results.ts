@@ -25,9 +25,11 @@ const base = {
   // Years of four digits.
   startedAt: fc.integer({ min: 0, max: Date.UTC(9999, 11, 31) }),
   durationMs: ms,
+  totalMs: ms,
 };
 
 const optional = {
+  input: hostileText,
   id: hostileText,
   finalUrl: url,
   status: fc.integer({ min: 100, max: 999 }),
@@ -48,7 +50,7 @@ const optional = {
 };
 
 const requiredKeys = [
-  'index', 'source', 'line', 'url', 'method', 'attempts', 'redirects', 'bytes', 'truncated', 'startedAt', 'durationMs', 'ok',
+  'index', 'source', 'line', 'url', 'method', 'attempts', 'redirects', 'bytes', 'truncated', 'startedAt', 'durationMs', 'totalMs', 'ok',
 ] as const; // biome-ignore format: a table
 
 const ok = fc.record(

@@ -100,6 +100,7 @@ function resultOf(job: ReturnType<typeof jobOf>): OkResult {
     contentType: 'text/html; charset=utf-8',
     startedAt: 1_767_225_600_000 + job.index,
     durationMs: 34.1,
+    totalMs: 34.1,
     ttfbMs: 30.2,
   };
 }

@@ -43,7 +43,7 @@ function resultOf(index: number): OkResult {
     url: `https://www.example.com/some/directory/page-${index}.html?session=${index}`,
     ...{ redirects: [], bytes: 12_345, truncated: false, contentType: 'text/html; charset=utf-8' },
     startedAt: 1_767_225_600_000 + index,
-    ...{ durationMs: 34.1, ttfbMs: 30.2, worker: 'web7-502' },
+    ...{ durationMs: 34.1, ttfbMs: 30.2, totalMs: 34.1, worker: 'web7-502' },
   };
 }
 
@@ -57,8 +57,16 @@ function openBenchRun(run: string, { broker }: Bench) {
 
 async function collect(run: string, way: Way, { broker, dir }: Bench): Promise<TimedReport> {
   const on = ['--broker', broker.url, '--run', run, '--store', join(dir, `${run}.jsonl`)];
-  const report = await timed([process.execPath, BIN, 'collect', '-q', ...on, ...flagsOf(way, dir)]);
-  if (report.exitCode !== 0) throw new Error(`fanout collect ended with ${report.exitCode}`);
+  const report = await timed([
+    process.execPath,
+    BIN,
+    'cluster',
+    'collect',
+    '-q',
+    ...on,
+    ...flagsOf(way, dir),
+  ]);
+  if (report.exitCode !== 0) throw new Error(`fanout cluster collect ended with ${report.exitCode}`);
   return report;
 }
 
@@ -114,9 +122,9 @@ async function wholeRun(way: Way, bench: Bench, list: string): Promise<Record<st
   const { broker, dir } = bench;
   const run = `whole${++runs}`;
   const on = ['--broker', broker.url, '--run', run];
-  await timed([process.execPath, BIN, 'feed', list, ...on]);
+  await timed([process.execPath, BIN, 'cluster', 'feed', list, ...on]);
   const shards = way === 'log' ? [] : ['--shards', dir];
-  const work = () => timed([process.execPath, BIN, 'work', '-c', '64', ...on, ...shards]);
+  const work = () => timed([process.execPath, BIN, 'cluster', 'work', '-c', '64', ...on, ...shards]);
   const before = performance.now();
   const [collected, ...workers] = await Promise.all([collect(run, way, bench), work(), work()]);
   const wallMs = performance.now() - before;

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { COMMANDS, toFlags } from '../../src/cli/command-specs.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
+import { EXIT_MEANINGS } from '../../src/cli/help.ts';
 import { FAILURE_KINDS } from '../../src/model/failure.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import type { OkResult } from '../../src/model/result.ts';
-import { EXIT_MEANINGS } from './exit-meanings.ts';
 import { renewManual } from './manual.ts';
 import { MANUAL, README } from './pages.ts';
 
@@ -29,6 +29,7 @@ const WHOLE: OkResult & { readonly failure?: undefined } = {
   contentType: 'text/html',
   startedAt: 0,
   durationMs: 1,
+  totalMs: 1,
   ttfbMs: 1,
   body: { bytes: 1 },
   warning: { kind: 'blocked', message: '' },

@@ -40,16 +40,19 @@ function recorded({
   index,
   source,
   line,
+  input,
   id,
   baseline,
   badRuns,
   isResumed,
   durationMs,
   ttfbMs,
+  totalMs,
   ...rest
 }: Result): string {
   const tenths = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(ms * 10) / 10);
-  const fields = Object.entries({ v: 1, ...rest, durationMs: tenths(durationMs), ttfbMs: tenths(ttfbMs) });
+  const times = { durationMs: tenths(durationMs), ttfbMs: tenths(ttfbMs), totalMs: tenths(totalMs) };
+  const fields = Object.entries({ v: 1, ...rest, ...times });
   return JSON.stringify(Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 

@@ -13,6 +13,7 @@ const base = {
   truncated: false,
   startedAt: Date.UTC(2026, 0, 1),
   durationMs: 34,
+  totalMs: 34,
 } as const;
 
 export function okResult(changes: Partial<OkResult> = {}): OkResult {

@@ -7,7 +7,7 @@ test('encodeRecord() writes the keys in the order of the documentation, and leav
   expect(encodeRecord(okResult())).toBe(
     '{"v":1,"index":0,"source":"urls.txt","line":1,"url":"https://example.com/1","method":"GET","ok":true,' +
       '"status":200,"attempts":1,"redirects":[],"bytes":1234,"truncated":false,' +
-      '"startedAt":"2026-01-01T00:00:00.000Z","durationMs":34}',
+      '"startedAt":"2026-01-01T00:00:00.000Z","durationMs":34,"totalMs":34}',
   );
 });
 
@@ -115,8 +115,8 @@ describe('decodeRecord()', () => {
 
   test.each([
     ['{"v":1', 'it is not JSON'],
-    ['[]', 'it is no JSON object'],
-    ['null', 'it is no JSON object'],
+    ['[]', 'it is not a JSON object'],
+    ['null', 'it is not a JSON object'],
     [encodeRecord(okResult()).replace('"v":1', '"v":2'), 'its "v" is not 1'],
     [encodeRecord(okResult()).replace('"ok":true', '"ok":false'), 'it failed without a "failure"'],
     [encodeRecord(failedResult('dns')).replace('"dns"', '"bad luck"'), 'its "failure" is missing or wrong'],

@@ -9,8 +9,8 @@ import { hostileResults, UNPRINTABLE } from './hostile.ts';
 import { attackedResults, EVERY_WAY, failures, reportOf } from './reports/report-of.ts';
 
 const HEADER =
-  'index,source,line,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
-  'startedAt,durationMs,ttfbMs,kind,code,message,verdict,baseline,badRuns';
+  'index,source,line,input,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
+  'startedAt,durationMs,ttfbMs,totalMs,kind,code,message,verdict,baseline,badRuns';
 
 function csvOf(...results: Result[]): string {
   const output = new CollectedLines();
@@ -34,8 +34,8 @@ function cell(column: string, result: Result): string | undefined {
 test('csvSink() writes a header and a line for each result', () => {
   expect(csvOf(okResult({ ttfbMs: 30.25 }), failedResult('dns', { index: 1, line: 2 }))).toBe(
     `${HEADER}\n` +
-      '0,urls.txt,1,,https://example.com/1,,GET,true,200,1,0,1234,false,,2026-01-01T00:00:00.000Z,34,30.3,,,,OK,,\n' +
-      '1,urls.txt,2,,https://example.com/1,,GET,false,,1,0,0,false,,2026-01-01T00:00:00.000Z,34,,dns,,a dns failure,FAIL,,\n',
+      '0,urls.txt,1,,,https://example.com/1,,GET,true,200,1,0,1234,false,,2026-01-01T00:00:00.000Z,34,30.3,34,,,,OK,,\n' +
+      '1,urls.txt,2,,,https://example.com/1,,GET,false,,1,0,0,false,,2026-01-01T00:00:00.000Z,34,,34,dns,,a dns failure,FAIL,,\n',
   );
 });
 
@@ -95,7 +95,7 @@ test.each(hostileResults)('a hostile result is one printable line with all its c
   const [, line = '', ...rest] = csvOf(result).split('\n');
   expect(rest).toEqual(['']);
   expect(line).not.toMatch(UNPRINTABLE);
-  expect(cells(line)).toHaveLength(23);
+  expect(cells(line)).toHaveLength(25);
 });
 
 test('a long URL is not truncated', () => {
