@@ -95,11 +95,21 @@ function addCommand(
 
 /** Adds the flags of a table, group by group. Defaults are shown, but not set: the table sets them. */
 function addFlags(command: Command, table: Table): void {
-  for (const { spelling, help, group, defaultText, isRepeatable } of toFlags(table)) {
+  for (const { spelling, value, help, group, defaultText, isRepeatable } of toFlags(table)) {
     const note = defaultText === undefined ? '' : ` (default: ${defaultText})`;
     const option = new Option(spelling.replace('[=', ' ['), `${help}${note}`).helpGroup(`${group}:`);
     command.addOption(isRepeatable ? option.argParser(append) : option);
+    if (isRepeatable && value === undefined) collectFlags(command, option);
   }
+}
+
+/** Makes the value of a flag without a value a list with `true` for each time it is given. commander calls no parser for it. */
+function collectFlags(command: Command, option: Option): void {
+  const given: true[] = [];
+  command.on(`option:${option.name()}`, () => {
+    given.push(true);
+    command.setOptionValueWithSource(option.attributeName(), [...given], 'cli');
+  });
 }
 
 /** Makes `--flag` of a flag `--flag[=n]` into `--flag=true`: commander would take the next operand for its value. */

@@ -11,6 +11,7 @@ import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
 import { printable } from '../../model/printable.ts';
 import type { Result } from '../../model/result.ts';
+import { eventText, type RunLog } from '../../model/run-event.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
 import { dryRun } from '../dry-run.ts';
 import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
@@ -62,7 +63,8 @@ function savesLineOfPage(
   { output, format, saveDir, sitemap }: ProgramOptions,
 ): boolean {
   const isOneUrl = inputs.length === 1 && inputs[0]?.kind === 'url';
-  return isOneUrl && format === 'text' && saveDir === undefined && !sitemap && !isStandardOutput(output);
+  const writesLines = format === 'text' && saveDir === undefined && !sitemap;
+  return isOneUrl && writesLines && !isStandardOutput(output);
 }
 
 interface FetchParts {
@@ -121,6 +123,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
         window?.close();
       },
       warn: createWarn(process, { isSilent, bar }),
+      log: createLog(options, process, bar),
       listsNotFetched: true,
       rest: () => watchedJobs(source.rest(listing.signal)),
       settle: async () => addListCounts(fold, source),
@@ -157,6 +160,17 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     reading.abort();
     if (!isCollecting) await written.discard(); // otherwise the sinks have been ended
   }
+}
+
+/** `--verbose`: writes events of the run on standard error. */
+function createLog(
+  { verbose, silent: isSilent }: ProgramOptions,
+  process: NodeJS.Process,
+  bar: Outputs['bar'],
+): RunLog | undefined {
+  if (verbose === 0 || isSilent) return undefined;
+  const notify = createNotify(process, { bar });
+  return { write: (event) => notify(eventText(event)), hasRequests: verbose > 1 };
 }
 
 /** Everything that a run writes. */

@@ -23,6 +23,18 @@ const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
   ['gb', 1024 ** 3],
 ]);
 
+/** How often a flag without a value was given, at most twice; or 0, 1 or 2 in the environment and in a file. */
+export const verbosity: Parser<number> = {
+  parse(value) {
+    const list = Array.isArray(value) ? value : [value];
+    if (list.every((one) => one === true)) return Math.min(list.length, 2);
+    const level = list.length === 1 && /^[012]$/.test(String(list[0])) ? Number(list[0]) : undefined;
+    if (level === undefined) throw new InvalidValueError('must be 0, 1 or 2');
+    return level;
+  },
+  print: (value) => value,
+};
+
 /** A whole number from `min` to `max`, both included: digits as text, or a JSON number. */
 export function wholeNumber({
   min,

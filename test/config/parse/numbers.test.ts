@@ -6,6 +6,7 @@ import {
   rate,
   ratio,
   size,
+  verbosity,
   wholeNumber,
 } from '../../../src/config/parse/numbers.ts';
 import { refused } from './refused.ts';
@@ -267,5 +268,23 @@ describe('inlineSize', () => {
     ['urls.txt', 'it must be a size in bytes'],
   ])('refuses %j', (value, requirement) => {
     expect(refused(inlineSize, value)).toContain(requirement);
+  });
+});
+
+describe('verbosity', () => {
+  it.each([
+    [true, 1],
+    [[true], 1],
+    [[true, true], 2],
+    [[true, true, true], 2],
+    ['0', 0],
+    [['2'], 2],
+    [1, 1],
+  ])('of %j is %i', (value, level) => {
+    expect(verbosity.parse(value)).toBe(level);
+  });
+
+  it.each([3, '-1', 'yes', false, ['1', '1'], null, {}])('refuses %j', (value) => {
+    expect(refused(verbosity, value)).toBe('must be 0, 1 or 2');
   });
 });
