@@ -1,30 +1,62 @@
-import { option } from './option.ts';
+import { InvalidValueError, option, type Parser } from './option.ts';
 import { fileName } from './parse/names.ts';
 import { verbosity, wholeNumber } from './parse/numbers.ts';
+import { lineTemplate, recordKeys } from './parse/record-format.ts';
 import { boolean, oneOf, reports } from './parse/texts.ts';
+
+/** The name of a column, or its number from 1. */
+const column: Parser<string | number> = {
+  parse(value) {
+    if (typeof value === 'string' && !/^\s*[+-]?\d*\s*$/.test(value)) return value.trim();
+    const number = typeof value === 'string' ? Number(value) : value;
+    if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 1) {
+      throw new InvalidValueError('must be the name of a column, or its number from 1');
+    }
+    return number;
+  },
+  print: (value) => value,
+};
 
 /** What the program reads and writes: inputs, results, journal, comparison with earlier runs, reports, configuration. */
 export const outputOptions = {
   allowEmpty: option({
     flags: '--allow-empty',
-    group: 'Lines',
+    group: 'Input',
     parser: boolean,
     default: false,
-    help: 'end well when the inputs hold no URL, and not with exit code 2',
+    help: 'exit 0, not 2, if there are no URLs in the input',
   }),
   sitemap: option({
     flags: '--sitemap',
-    group: 'Lines',
+    group: 'Input',
     parser: boolean,
     default: false,
-    help: 'read the inputs as sitemaps or sitemap indexes, files or URLs of them, and not as lists',
+    help: 'read the inputs as sitemaps or sitemap indexes',
+    details: 'Inputs may be files or URLs.',
+  }),
+  null: option({
+    flags: '-0, --null',
+    group: 'Input',
+    parser: boolean,
+    default: false,
+    help: 'lines of the inputs end with NUL, not with a line break',
+    details: 'For lists from find -print0 and the like.',
+  }),
+  column: option({
+    flags: '--column <name|n>',
+    group: 'Input',
+    parser: column,
+    default: undefined,
+    help: 'read a column of CSV or TSV files, by name or number from 1',
+    details:
+      'A name is looked up in the first row. With a number, the first row is skipped if it has no URL in that column.',
   }),
   format: option({
     flags: '--format <format>',
     group: 'Output',
     parser: oneOf(['text', 'jsonl', 'csv']),
     default: 'text',
-    help: 'write results as text, jsonl or csv',
+    help: 'format of the results: text, jsonl or csv',
   }),
   json: option({
     flags: '--json',
@@ -32,6 +64,25 @@ export const outputOptions = {
     parser: boolean,
     default: false,
     help: 'the same as --format jsonl',
+  }),
+  template: option({
+    flags: '--template <text>',
+    group: 'Output',
+    parser: lineTemplate,
+    default: undefined,
+    help: 'write a line of your own: {status} {url} {time}',
+    details:
+      'Fields are the keys of the record, kind, code and message of a failure, path and sha256 of a saved body, and ' +
+      'verdict, time and size as in the text format. A field without a value is "-". \\n and \\t are a line break and a tab.',
+  }),
+  record: option({
+    flags: '--record <keys>',
+    group: 'Output',
+    parser: recordKeys,
+    default: undefined,
+    help: 'more keys in the record: headers, input',
+    details:
+      'headers are those of the last response. input is the URL as it was read, where it differs from url.',
   }),
   ordered: option({
     flags: '--ordered',
@@ -45,21 +96,38 @@ export const outputOptions = {
     group: 'Output',
     parser: fileName,
     default: undefined,
-    help: 'write results to this file and not to standard output',
+    defaultText: 'standard output',
+    help: 'write results to this file',
+  }),
+  onlyFailures: option({
+    flags: '--only-failures',
+    group: 'Output',
+    parser: boolean,
+    default: false,
+    help: 'write only the results of URLs that failed, in every format',
   }),
   quiet: option({
     flags: '-q, --quiet',
     group: 'Output',
     parser: boolean,
     default: false,
-    help: 'write failures and the summary only',
+    help: 'do not print lines of URLs that are OK',
   }),
   silent: option({
     flags: '--silent',
     group: 'Output',
     parser: boolean,
     default: false,
-    help: 'write nothing but files; the exit code tells the outcome',
+    help: 'print nothing; files and the exit code tell the outcome',
+  }),
+  body: option({
+    flags: '--body',
+    group: 'Output',
+    parser: boolean,
+    default: false,
+    help: 'write the body of a single URL to standard output',
+    details: 'Only if it is OK. Its result line goes to standard error.',
+    notInFile: true,
   }),
   verbose: option({
     flags: '-v, --verbose',
@@ -67,78 +135,82 @@ export const outputOptions = {
     parser: verbosity,
     default: 0,
     repeatable: true,
-    help: 'print retries, pauses, lowered limits and circuit breakers on standard error; -vv prints each request too',
+    help: 'print retries, pauses, lowered limits and circuit breakers on standard error',
+    details: '-vv prints each request too.',
   }),
   progress: option({
     flags: '--progress',
     group: 'Output',
     parser: boolean,
     default: undefined,
-    help: 'draw the progress bar even where standard error is no terminal',
-    noHelp: 'draw no progress bar',
+    help: 'show the progress bar even if there is no terminal',
+    noHelp: 'do not show the progress bar',
   }),
   color: option({
     flags: '--color <when>',
     group: 'Output',
     parser: oneOf(['auto', 'always', 'never']),
     default: 'auto',
-    help: 'use colours: auto, always or never',
+    help: 'use colors: auto, always or never',
   }),
   summary: option({
     flags: '--summary <format>',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: oneOf(['text', 'json']),
     default: 'text',
-    help: 'write the summary on standard error as text or as one JSON object',
+    help: 'format of the summary on standard error: text or json',
   }),
   failed: option({
     flags: '--failed <file>',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: fileName,
     default: undefined,
-    help: 'write the failed URLs to this file, as a list that fanout fetch reads',
+    help: 'write the failed URLs to a file, as a new list',
   }),
   journal: option({
     flags: '--journal <file>',
     group: 'Resume',
     parser: fileName,
     default: undefined,
-    help: 'note each finished URL in this file; the same command with the same file goes on where it stopped',
+    help: 'record finished URLs in a file, and resume from it',
+    details: 'Run the same command again to continue where it stopped.',
   }),
   keepFailed: option({
     flags: '--keep-failed',
     group: 'Resume',
     parser: boolean,
     default: false,
-    help: 'let the failures in the journal stand, in place of fetching them again',
+    help: 'when resuming, do not retry URLs that failed',
   }),
   baseline: option({
     flags: '--baseline <file>',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: fileName,
     default: undefined,
-    help: 'let failures pass that are known from this file, a JSONL result or a list of URLs, and name mended ones',
+    help: 'ignore failures listed in a file; report fixed ones',
+    details: 'The file has JSONL results or a list of URLs.',
   }),
   updateBaseline: option({
     flags: '--update-baseline',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: boolean,
     default: false,
-    help: 'write the failures of this run to the file of --baseline, unless the run is cut short',
+    help: 'write the failures of this run to the baseline file',
+    details: 'Not done if the run is cut short.',
   }),
   flakyAfter: option({
     flags: '--flaky-after <n>',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: wholeNumber({ min: 1 }),
     default: undefined,
-    help: 'let a URL fail the run only after so many bad runs in a row, counted in the file of --flaky-state',
+    help: 'fail only for URLs that failed n runs in a row',
   }),
   flakyState: option({
     flags: '--flaky-state <file>',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: fileName,
     default: undefined,
-    help: 'keep the bad runs of each URL in this file from one run to the next',
+    help: 'file that keeps the counts of --flaky-after',
   }),
   config: option({
     flags: '--config <file>',
@@ -146,7 +218,9 @@ export const outputOptions = {
     parser: fileName,
     default: undefined,
     defaultText: 'fanout.config.json, if there is one',
-    help: 'read options from this JSON file, by their long flags in camel case. Flags win over the environment (FANOUT_MAX_SIZE=1mb), which wins over the file; a repeated flag replaces the whole list of the file',
+    help: 'read options from this JSON file',
+    details:
+      'Keys are the long flags in camel case. Flags win over the environment (FANOUT_MAX_SIZE=1mb), which wins over the file.',
     notInFile: true,
   }),
   printConfig: option({
@@ -154,7 +228,7 @@ export const outputOptions = {
     group: 'Configuration',
     parser: boolean,
     default: false,
-    help: 'show as JSON what holds, with secrets masked, and stop',
+    help: 'print the options in effect as JSON, without secrets',
     notInFile: true,
   }),
   dryRun: option({
@@ -162,14 +236,15 @@ export const outputOptions = {
     group: 'Configuration',
     parser: boolean,
     default: false,
-    help: 'read the input, print each job as JSONL, and fetch nothing',
+    help: 'read the input, print each job as JSON, fetch nothing',
   }),
   report: option({
     flags: '--report <kind=file>',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: reports,
     default: undefined,
     repeatable: true,
-    help: 'write a report to a file: junit, json, markdown or html, as in --report junit=report.xml (repeatable)',
+    help: 'write a report: junit, json, markdown or html',
+    details: 'As in --report junit=report.xml.',
   }),
 };
