@@ -7,22 +7,14 @@ import type { RunSettings } from '../cluster/run-settings.ts';
 import { ShardReader, ShardWriter } from '../cluster/shards.ts';
 import { brokerOptions, type newRunOptions } from '../config/cluster-options.ts';
 import type { OptionValues, ResolvedOptions, Table } from '../config/option.ts';
-import {
-  type ConfigFile,
-  type Environment,
-  optionsFromEnvironment,
-  optionsFromFile,
-  optionsFromFlags,
-  toVariableName,
-} from '../config/option-sources.ts';
+import type { Environment } from '../config/option-sources.ts';
 import type { ListenAddress } from '../config/parse/addresses.ts';
 import {
   loadConfigFile,
   type ProgramOptions,
-  programOptions,
-  resolveProgramOptions,
+  type ProgramSources,
+  resolveCommandOptions,
 } from '../config/program-options.ts';
-import { resolveOptions } from '../config/resolve-options.ts';
 import { type Input, inputName } from '../input/input.ts';
 import type { InputCounts } from '../input/read-jobs.ts';
 import { systemReason, UsageError } from '../model/errors.ts';
@@ -52,11 +44,9 @@ export async function connectToRun(
 ): Promise<ConnectedRun> {
   const { broker, run, brokerCreds, brokerCa } = values;
   if (broker === undefined) {
-    throw new UsageError(
-      'Cannot tell where the run is: give --broker, as in "--broker nats://127.0.0.1:4222"',
-    );
+    throw new UsageError('--broker is missing: name the NATS server, as in --broker nats://127.0.0.1:4222');
   }
-  if (run === undefined) throw new UsageError('Cannot tell which run is meant: give it a name with --run');
+  if (run === undefined) throw new UsageError('--run is missing: name the run, as in --run may');
   const credentials = await readOptionFile(brokerCreds, '--broker-creds');
   const ca = await readOptionFile(brokerCa, '--broker-ca');
   const engine = await openRun({ address: { ...broker, credentials, ca }, run, warn }, newRun);
@@ -68,7 +58,7 @@ async function readOptionFile(path: string | undefined, flag: string): Promise<s
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new UsageError(`Cannot read ${printable(path)} for ${flag}: ${printable(systemReason(error))}`);
+    throw new UsageError(`cannot read ${printable(path)} for ${flag}: ${printable(systemReason(error))}`);
   }
 }
 
@@ -88,81 +78,44 @@ export function toNewRun(values: OptionValues<typeof newRunOptions>): NewRun {
 /** Returns what a list must have in common with an earlier one to continue feeding the same run. */
 export function describeList(
   inputs: readonly Input[],
-  options: Pick<ProgramOptions, 'unique' | 'defaultScheme'> & { readonly sitemap?: boolean },
+  options: Pick<ProgramOptions, 'unique' | 'defaultScheme' | 'null' | 'column'> & {
+    readonly sitemap?: boolean;
+  },
 ): readonly string[] {
-  const { unique, defaultScheme, sitemap } = options;
+  const { unique, defaultScheme, null: isNullSeparated, column, sitemap } = options;
   return [
     ...inputs.map(inputName),
     `unique=${unique}`,
     `default-scheme=${defaultScheme ?? ''}`,
     ...(sitemap ? ['sitemap'] : []),
+    ...(isNullSeparated ? ['null'] : []),
+    ...(column === undefined ? [] : [`column=${column}`]),
   ];
-}
-
-/** Where the options of a cluster command come from. */
-interface OptionSources {
-  /** The flags that were given, by key, not yet parsed. */
-  readonly flags: Readonly<Record<string, unknown>>;
-  readonly environment: Environment;
-  readonly file?: ConfigFile | undefined;
 }
 
 /** Adds the configuration file to flags and environment. Throws a `UsageError` if it cannot be read. */
 export async function loadOptionSources(
-  flags: OptionSources['flags'],
+  flags: ProgramSources['flags'],
   environment: Environment,
-): Promise<OptionSources> {
+): Promise<ProgramSources> {
   const readText = (path: string) => readFile(path, 'utf8');
   return { flags, environment, file: await loadConfigFile({ flags, environment, readText }) };
-}
-
-/** Resolves the options in the table, and ignores those of other commands. Throws a `UsageError`. */
-export function resolveClusterOptions<T extends Table>(table: T, sources: OptionSources): ResolvedOptions<T> {
-  checkNames(table, sources);
-  const { flags, environment, file } = pickSources(table, sources);
-  return resolveOptions(table, [
-    optionsFromFlags(table, flags, environment),
-    optionsFromEnvironment(table, environment),
-    ...(file === undefined ? [] : [optionsFromFile(table, file, environment)]),
-  ]);
 }
 
 /**
  * Resolves the options of a command that only looks at a run or changes it, such as `status`. The configuration file gives
  * the broker only: its other keys, such as `output`, are for the commands that make up the run. Throws a `UsageError`.
  */
-export function resolveAdminOptions<T extends Table>(table: T, sources: OptionSources): ResolvedOptions<T> {
-  checkNames(table, sources);
-  return resolveClusterOptions(table, { ...sources, file: pickSources(brokerOptions, sources).file });
-}
-
-/** Resolves all options of a run: those in the table from the sources, the others to their defaults. Throws a `UsageError`. */
-export function resolveRunOptions(table: Table, sources: OptionSources, version: string): ProgramOptions {
-  checkNames(table, sources);
-  const shared = Object.fromEntries(
-    Object.entries(table).filter(([key]) => Object.hasOwn(programOptions, key)),
-  );
-  return resolveProgramOptions(pickSources(shared, sources), version);
-}
-
-// One configuration file serves all commands, so a key or variable is wrong only if neither `fetch` nor this command has it.
-function checkNames(table: Table, { environment, file }: OptionSources): void {
-  const all = { ...programOptions, ...table };
-  optionsFromEnvironment(all, environment);
-  if (file !== undefined) optionsFromFile(all, file, environment);
-}
-
-// Other options are not even parsed: they may name a secret that this machine does not have.
-function pickSources(table: Table, { flags, environment, file }: OptionSources): OptionSources {
-  const variables = new Set(Object.keys(table).map(toVariableName));
-  const isInTable = ([key]: readonly [string, unknown]) => Object.hasOwn(table, key);
-  return {
-    flags: Object.fromEntries(Object.entries(flags).filter(isInTable)),
-    environment: Object.fromEntries(
-      Object.entries(environment).filter(([name]) => !name.startsWith('FANOUT_') || variables.has(name)),
-    ),
-    file: file && { ...file, values: Object.fromEntries(Object.entries(file.values).filter(isInTable)) },
+export function resolveAdminOptions<T extends Table>(table: T, sources: ProgramSources): ResolvedOptions<T> {
+  const { file } = sources;
+  const isForBroker = ([key]: readonly [string, unknown]) => Object.hasOwn(brokerOptions, key);
+  const given = file && {
+    ...file,
+    values: Object.fromEntries(Object.entries(file.values).filter(isForBroker)),
   };
+  // The whole file is checked for unknown keys.
+  resolveCommandOptions({}, { ...sources, flags: {} });
+  return resolveCommandOptions(table, { ...sources, file: given });
 }
 
 interface MetricsRole {
@@ -214,7 +167,7 @@ export function countSentChunks(
 export function checkInlineBody({ inlineBody, shards }: ProgramOptions): void {
   if (inlineBody === undefined || shards !== undefined) return;
   throw new UsageError(
-    'Cannot use --inline-body with a broker, whose messages are too small: give --shards DIR, too, and the records go there; or save bodies with --save-dir DIR',
+    '--inline-body needs --shards DIR, because messages of a broker are too small for bodies; or use --save-dir DIR',
   );
 }
 
@@ -235,7 +188,7 @@ export async function createWorkerShardReader({ shards }: ProgramOptions): Promi
   const status = await stat(shards).catch(() => undefined);
   if (status === undefined || status.isDirectory()) return new ShardReader(shards);
   throw new UsageError(
-    `Cannot use "${printable(shards, 200)}" for --shards: it must be the directory that the workers write to`,
+    `invalid value "${printable(shards, 200)}" for --shards: must be the directory that the workers write to`,
   );
 }
 

@@ -1,4 +1,5 @@
 import {
+  clusterFetchOptions,
   collectOptions,
   deadOptions,
   diffOptions,
@@ -9,19 +10,20 @@ import {
   workOptions,
 } from '../config/command-options.ts';
 import { type Option as Entry, GROUPS, type Group, type Suggestions, type Table } from '../config/option.ts';
-import { programOptions } from '../config/program-options.ts';
+import { fetchOptions } from '../config/program-options.ts';
 
 export type CommandName =
   | 'fetch'
   | 'report'
   | 'diff'
-  | 'feed'
-  | 'work'
-  | 'collect'
-  | 'status'
-  | 'dead'
-  | 'purge'
-  | 'completion';
+  | 'completion'
+  | 'cluster fetch'
+  | 'cluster feed'
+  | 'cluster work'
+  | 'cluster collect'
+  | 'cluster status'
+  | 'cluster dead'
+  | 'cluster purge';
 
 /** A command: its name, its help and its options. */
 export interface CommandSpec {
@@ -30,8 +32,9 @@ export interface CommandSpec {
   readonly description: string;
   readonly operands: readonly Operand[];
   readonly options: Table;
-  /** The group of its `--help` flag. */
-  readonly helpGroup: Group;
+  /** Keys of the options that `-h` shows, in this order; all if unset. */
+  readonly common?: readonly string[];
+  /** `Examples:` and lines of a command and a remark, then an empty line and sentences. */
   readonly examples: string;
 }
 
@@ -54,7 +57,10 @@ export interface Flag {
   /** `<n>`, `[max]` if it is optional, `[=n]` if it must follow a `=`; `undefined` for a flag without a value. */
   readonly value: string | undefined;
   readonly group: Group;
+  /** One line. */
   readonly help: string;
+  /** The sentences that follow it in the full help. */
+  readonly details: string | undefined;
   /** The default as help shows it, or `undefined` if help shows none. */
   readonly defaultText: string | undefined;
   readonly isRepeatable: boolean;
@@ -73,6 +79,7 @@ function entryFlags(entry: Entry<unknown, unknown>): readonly Flag[] {
     ...parseSpelling(entry.flags),
     group: entry.group,
     help: entry.help,
+    details: entry.details,
     defaultText: formatDefault(entry),
     isRepeatable: entry.repeatable === true,
     suggestions: entry.parser.suggestions,
@@ -84,6 +91,7 @@ function entryFlags(entry: Entry<unknown, unknown>): readonly Flag[] {
       ...flag,
       ...parseSpelling(entry.flags.replace(/^--/, '--no-')),
       help: entry.noHelp,
+      details: undefined,
       defaultText: undefined,
     },
   ];
@@ -101,116 +109,160 @@ function formatDefault(entry: Entry<unknown, unknown>): string | undefined {
   return typeof shown === 'string' || typeof shown === 'number' ? `${shown}` : undefined;
 }
 
+/** The help of a flag in one line, with its default. */
+export function shortHelp({ help, defaultText }: Flag): string {
+  return defaultText === undefined ? help : `${help} (default: ${defaultText})`;
+}
+
+/** The whole help of a flag: its line and default, then sentences. */
+export function longHelp(flag: Flag): string {
+  const sentences = [flag.details, flag.isRepeatable ? 'Repeatable.' : undefined];
+  const more = sentences.filter((sentence) => sentence !== undefined);
+  return [`${shortHelp(flag)}${more.length === 0 ? '' : '.'}`, ...more].join(' ');
+}
+
+const COMMON_FETCH = [
+  'concurrency',
+  'perHost',
+  'rate',
+  'timeout',
+  'retries',
+  'accept',
+  'head',
+  'method',
+  'header',
+  'data',
+  'insecure',
+  'output',
+  'json',
+  'quiet',
+  'saveDir',
+  'journal',
+  'failed',
+  'report',
+  'baseline',
+  'config',
+];
+
+const INPUTS: Operand = {
+  name: '[inputs...]',
+  help: 'files of URLs (.gz too), - for standard input, or URLs; by default standard input',
+  suggestions: 'files',
+};
+
 const CLUSTER_EXAMPLES = `
-Examples, of one run on many machines:
-  fanout feed urls.txt --broker nats://queue:4222 --run may    send the list, once, from anywhere
-  fanout work --broker nats://queue:4222 --run may -c 256      on each machine that fetches
-  fanout collect --broker nats://queue:4222 --run may -q       on one machine: results, summary, exit code
-  fanout work --shards /mnt/results ...                        results into files, and not through the broker
-  fanout status --broker nats://queue:4222 --run may           how far it is
-  fanout purge --broker nats://queue:4222 --run may            when all is done
+Examples of one run on many machines:
+  export FANOUT_BROKER=nats://queue:4222 FANOUT_RUN=may   on every machine
+  fanout cluster feed urls.txt                            once: send the list
+  fanout cluster work -c 256                              on each machine that fetches
+  fanout cluster collect -q                               on one machine: results and exit code
+  fanout cluster status                                   from anywhere
+  fanout cluster purge                                    when all is done`;
 
-FANOUT_BROKER and FANOUT_RUN may stand in place of the two flags.`;
-
-/** The commands for a run on several machines. */
+/** The commands for one list on many machines. */
 const CLUSTER_COMMANDS: readonly CommandSpec[] = [
   {
-    name: 'feed',
-    summary: 'send a list to many machines',
+    name: 'cluster fetch',
+    summary: 'feed, work and collect in one process',
     description:
-      'Sends the URLs of the inputs to a broker, in chunks. The same command goes on where it was cut off.',
-    operands: [
-      {
-        name: '[inputs...]',
-        help: 'files of URLs (also .gz), - for standard input, or URLs; standard input if there is none',
-        suggestions: 'files',
-      },
-    ],
-    options: feedOptions,
-    helpGroup: 'Several machines',
+      'Sends the URLs of the inputs to a broker, fetches them, and collects the results. Other machines may join with fanout cluster work.',
+    operands: [INPUTS],
+    options: clusterFetchOptions,
+    common: ['broker', 'run', 'shards', 'store', ...COMMON_FETCH.filter((key) => key !== 'journal')],
     examples: CLUSTER_EXAMPLES,
   },
   {
-    name: 'work',
-    summary: 'fetch what a broker hands out',
+    name: 'cluster feed',
+    summary: 'send a list to the workers',
     description:
-      'Fetches the URLs of a run that a broker hands out, until the run is complete. Start it on as many machines as you like, at any time.',
+      'Sends the URLs of the inputs to a broker. If it was interrupted, run the same command again.',
+    operands: [INPUTS],
+    options: feedOptions,
+    examples: CLUSTER_EXAMPLES,
+  },
+  {
+    name: 'cluster work',
+    summary: 'fetch the URLs that a broker distributes',
+    description:
+      'Fetches the URLs of a run until the run is complete. Start it on as many machines as you like, at any time.',
     operands: [],
     options: workOptions,
-    helpGroup: 'Several machines',
+    common: [
+      ...['broker', 'run', 'lanes', 'shards', 'metrics', 'concurrency', 'perHost', 'rate', 'hostRate'],
+      ...['timeout', 'retries', 'accept', 'header', 'headerFor', 'insecure', 'proxy', 'saveDir', 'config'],
+    ],
     examples: CLUSTER_EXAMPLES,
   },
   {
-    name: 'collect',
-    summary: 'collect the results of many machines',
+    name: 'cluster collect',
+    summary: 'collect the results of all workers',
     description:
-      'Takes the results of a run from a broker, keeps them in a file, and writes them as fanout fetch does. It ends when the run is complete, with the exit codes of fanout fetch; after a crash, the same command goes on.',
+      'Writes the results of a run as fanout fetch does, and keeps them in a file. It ends when the run is complete, with the exit codes of fanout fetch. If it was interrupted, run the same command again.',
     operands: [],
     options: collectOptions,
-    helpGroup: 'Several machines',
+    common: [
+      ...['broker', 'run', 'shards', 'store', 'metrics', 'deadline', 'failFast', 'output', 'json', 'ordered'],
+      ...['quiet', 'failed', 'report', 'baseline', 'summary', 'config'],
+    ],
     examples: CLUSTER_EXAMPLES,
   },
   {
-    name: 'status',
-    summary: 'show how a run on many machines stands',
-    description: 'Shows what of a run is sent, waits, is under way and is done.',
+    name: 'cluster status',
+    summary: 'show the progress of a run',
+    description: 'Shows how much of a run has been sent, is waiting, is in flight and is done.',
     operands: [],
     options: statusOptions,
-    helpGroup: 'Several machines',
     examples: CLUSTER_EXAMPLES,
   },
   {
-    name: 'dead',
-    summary: 'show the URLs that no worker survived',
+    name: 'cluster dead',
+    summary: 'list or retry URLs at which workers died',
     description:
-      'Lists the URLs of a run at which several workers died, exports them as jobs that fanout fetch and fanout feed read, or sends them again: those of the run NAME, once it is complete, as the run NAME-retry-1.',
+      'Lists the URLs at which several workers died, exports them as jobs for fanout fetch and fanout cluster feed, or sends them again: those of the run NAME, once it is complete, as the run NAME-retry-1.',
     operands: [
       {
         name: '[action]',
-        help: 'list, export or retry; list if there is none',
+        help: 'list (the default), export or retry',
         suggestions: ['list', 'export', 'retry'],
       },
     ],
     options: deadOptions,
-    helpGroup: 'Several machines',
     examples: CLUSTER_EXAMPLES,
   },
   {
-    name: 'purge',
+    name: 'cluster purge',
     summary: 'delete a run from its broker',
-    description: 'Deletes all that a broker holds of a run. The files of the collector stay.',
+    description: 'Deletes everything that a broker has of a run. The files of the collector are kept.',
     operands: [],
     options: purgeOptions,
-    helpGroup: 'Several machines',
     examples: CLUSTER_EXAMPLES,
   },
 ];
 
-export const FETCH_EXAMPLES = `
+const FETCH_EXAMPLES = `
 Examples:
-  fanout fetch urls.txt                               fetch what the file lists
-  fanout fetch urls.txt --json > results.jsonl        one JSON record for each URL
-  cat urls.txt | fanout fetch -I -c 100 -q            check links, show those that fail
-  fanout fetch urls.txt.gz --failed again.txt         keep the failed URLs as a new list
-  fanout fetch urls.txt -H 'Authorization: $TOKEN'    a secret from the environment`;
+  fanout fetch urls.txt                              fetch every URL of a file
+  fanout fetch urls.txt --json -o results.jsonl      one JSON record per URL
+  cat urls.txt | fanout fetch -I -c 100 -q           check links, print failures only
+  fanout fetch urls.txt --save-dir pages             save each page as a file
+  fanout fetch urls.txt -H 'Authorization: $TOKEN'   with a secret from the environment`;
 
 const REPORT_EXAMPLES = `
 Examples:
-  fanout report results.jsonl                           the results as text, with a summary
-  fanout report results.jsonl --format html -o a.html   one page for a browser
-  fanout report a.jsonl b.jsonl --format junit          several runs in one report
+  fanout report results.jsonl                           results as text, with a summary
+  fanout report results.jsonl --format html -o a.html   a page for a browser
+  fanout report a.jsonl b.jsonl --format junit          one report of two runs
   fanout fetch urls.txt --json | fanout report -q       only what is not OK
 
-The exit code is 0 when the report could be made, whatever is in it, and 2 when a line is no result record, or the results of
-a shard cannot be read.`;
+The exit code is 0 if the report could be made, whatever the results are. It is 2 if a line is not a result record, or the results in a shard cannot be read.`;
 
 const DIFF_EXAMPLES = `
 Examples:
   fanout diff old.jsonl new.jsonl                     what has changed between two runs
-  fanout diff old.jsonl new.jsonl -q                  what broke, and nothing else
+  fanout diff old.jsonl new.jsonl -q                  only what newly fails
   fanout diff old.jsonl - --format json < new.jsonl   for another program
 
-The exit code is 1 when something broke. The URLs of OLD are held in memory, about 500 bytes each.`;
+The exit code is 1 if a URL newly fails. The URLs of OLD are held in memory, about 500 bytes each.`;
 
 const COMPLETION_EXAMPLES = `
 Examples:
@@ -218,62 +270,62 @@ Examples:
   eval "$(fanout completion zsh)"                                   in ~/.zshrc, after compinit
   fanout completion fish > ~/.config/fish/completions/fanout.fish   once`;
 
-/** All commands, in the order of the help. */
-export const COMMANDS: readonly CommandSpec[] = [
-  {
-    name: 'fetch',
-    summary: 'fetch every URL of the inputs',
-    description: 'Fetches every URL of the inputs and writes one result for each, as they finish.',
-    operands: [
-      {
-        name: '[inputs...]',
-        help: 'files of URLs (also .gz), - for standard input, or URLs; standard input if there is none',
-        suggestions: 'files',
-      },
-    ],
-    options: programOptions,
-    helpGroup: 'Configuration',
-    examples: FETCH_EXAMPLES,
-  },
+const FETCH: CommandSpec = {
+  name: 'fetch',
+  summary: 'fetch every URL of a list',
+  description: 'Fetches every URL of a list, and writes one result per URL as it finishes.',
+  operands: [INPUTS],
+  options: fetchOptions,
+  common: COMMON_FETCH,
+  examples: FETCH_EXAMPLES,
+};
+
+/** All commands, in the order of the help; `fetch` is the first. */
+export const COMMANDS: readonly [CommandSpec, ...(readonly CommandSpec[])] = [
+  FETCH,
   {
     name: 'report',
     summary: 'make a report of results',
-    description: 'Reads results as fetch --json writes them, and makes one report of them.',
+    description: 'Makes a report of results that fanout fetch --json has written.',
     operands: [
       {
         name: '[results...]',
-        help: 'files of results (JSONL, also .gz), or - for standard input; standard input if there is none',
+        help: 'files of results (JSONL, .gz too), or -; by default standard input',
         suggestions: 'files',
       },
     ],
     options: reportCommandOptions,
-    helpGroup: 'Output',
     examples: REPORT_EXAMPLES,
   },
   {
     name: 'diff',
     summary: 'compare the results of two runs',
-    description: 'Compares two results: newly broken, mended, moved, slower and changed URLs.',
+    description:
+      'Compares the results of two runs: newly failing, fixed, moved, slower, changed and removed URLs.',
     operands: [
       {
         name: '<old>',
-        help: 'the results of the earlier run (JSONL, also .gz), or - for standard input',
+        help: 'results of the earlier run (JSONL, .gz too), or - for standard input',
         suggestions: 'files',
       },
-      { name: '<new>', help: 'the results of the later run', suggestions: 'files' },
+      { name: '<new>', help: 'results of the later run', suggestions: 'files' },
     ],
     options: diffOptions,
-    helpGroup: 'Output',
     examples: DIFF_EXAMPLES,
   },
   ...CLUSTER_COMMANDS,
   {
     name: 'completion',
-    summary: 'make completions for a shell',
-    description: 'Writes a script with which a shell completes commands, flags, values and file names.',
+    summary: 'print completions for a shell',
+    description: 'Prints a script that completes commands, flags, values and file names in a shell.',
     operands: [{ name: '<shell>', help: 'bash, zsh or fish', suggestions: ['bash', 'zsh', 'fish'] }],
     options: {},
-    helpGroup: 'Output',
     examples: COMPLETION_EXAMPLES,
   },
 ];
+
+/** The command that the arguments begin with: `cluster` takes a second word. */
+export function findSpec([word, next]: readonly string[]): CommandSpec | undefined {
+  const name = word === 'cluster' ? `cluster ${next}` : word;
+  return COMMANDS.find((spec) => spec.name === name);
+}

@@ -63,27 +63,31 @@ function createCommands(process: NodeJS.Process, version: string): Readonly<Reco
       const { diffCommand } = await import('./commands/diff.ts');
       return diffCommand({ names, flags, process });
     },
-    feed: async (inputs, flags) => {
+    'cluster fetch': async (inputs, flags) => {
+      const { clusterFetchCommand } = await import('./commands/fetch-cluster.ts');
+      return clusterFetchCommand({ inputs, flags, process, version });
+    },
+    'cluster feed': async (inputs, flags) => {
       const { feedCommand } = await import('./commands/feed.ts');
       return feedCommand({ inputs, flags, process });
     },
-    work: async (_, flags) => {
+    'cluster work': async (_, flags) => {
       const { workCommand } = await import('./commands/work.ts');
       return workCommand({ flags, process, version });
     },
-    collect: async (_, flags) => {
+    'cluster collect': async (_, flags) => {
       const { collectCommand } = await import('./commands/collect.ts');
       return collectCommand({ flags, process, version });
     },
-    status: async (_, flags) => {
+    'cluster status': async (_, flags) => {
       const { statusCommand } = await import('./commands/cluster-admin.ts');
       return statusCommand({ flags, process });
     },
-    dead: async ([action = 'list'], flags) => {
+    'cluster dead': async ([action = 'list'], flags) => {
       const { deadCommand } = await import('./commands/dead.ts');
       return deadCommand({ action, flags, process });
     },
-    purge: async (_, flags) => {
+    'cluster purge': async (_, flags) => {
       const { purgeCommand } = await import('./commands/cluster-admin.ts');
       return purgeCommand({ flags, process });
     },

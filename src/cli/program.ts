@@ -1,12 +1,49 @@
 import { Command, CommanderError, Option } from 'commander';
-import { JOURNAL_CONFLICTS } from '../config/cluster-options.ts';
-import type { Table } from '../config/option.ts';
 import { redactedExcerpt } from '../input/parse-url.ts';
 import { didYouMean } from '../model/did-you-mean.ts';
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import { COMMANDS, type CommandName, type CommandSpec, FETCH_EXAMPLES, toFlags } from './command-specs.ts';
+import {
+  COMMANDS,
+  type CommandName,
+  type CommandSpec,
+  type Flag,
+  findSpec,
+  toFlags,
+} from './command-specs.ts';
 import { EXIT } from './exit-code.ts';
+import { clusterPage, HELP_TOPICS, helpPage, longPage, overview, shortPage, startPage } from './help.ts';
+
+/** The code of the error for `fanout help WORD` with an unknown word. */
+const UNKNOWN_TOPIC = 'fanout.unknownTopic';
+
+const TIMES =
+  'use -m, --timeout D to limit each attempt, --deadline D to limit the run, or --expect-time D to fail slow responses';
+const CONCURRENCY = 'use -c, --concurrency N';
+const BODIES = 'use --save-dir DIR to save bodies';
+
+/** What to use instead of flags of other programs, and of earlier names. */
+const FOREIGN_FLAGS: ReadonlyMap<string, string> = new Map([
+  ['-L', 'redirects are followed by default (see --max-redirects)'],
+  ['--location', 'redirects are followed by default (see --max-redirects)'],
+  ['--follow', 'redirects are followed by default (see --max-redirects)'],
+  ['-s', 'use -q to omit OK lines, or --silent to print nothing'],
+  ['-O', BODIES],
+  ['--remote-name', BODIES],
+  ['--output-dir', BODIES],
+  ['-P', `${CONCURRENCY} for requests in parallel, or --save-dir DIR to save bodies`],
+  ['-j', CONCURRENCY],
+  ['--jobs', CONCURRENCY],
+  ['--parallel', CONCURRENCY],
+  ['--workers', CONCURRENCY],
+  ['--retry', 'use --retries N'],
+  ['--max-time', TIMES],
+  ['--state', 'use --flaky-state FILE'],
+  ['--name', 'use --save-as TEMPLATE'],
+  ['--queue', 'use --queue-size N'],
+]);
+
+const NO_JOURNAL = 'a cluster run keeps its results in the file of --store, and continues from it';
 
 /**
  * Runs a command and resolves to the exit code. `flags` contains only the flags that were given, by key, not yet parsed.
@@ -33,71 +70,74 @@ export interface ProgramContext {
  * and version, 2 after wrong usage, otherwise that of the command. Errors that are not a `UsageError` are thrown.
  */
 export async function runProgram(args: readonly string[], context: ProgramContext): Promise<number> {
+  const { columns = 80, writeOut, writeError, commands } = context;
+  if (args.length === 0) {
+    writeError(startPage(columns));
+    return EXIT.usage;
+  }
   let exitCode: number = EXIT.ok;
-  const root = createRoot(context);
+  const isLong = args.includes('--help');
+  const root = createRoot(context, () => (isLong ? overview(columns) : startPage(columns)));
+  const cluster = addSilent(root, 'cluster', () => clusterPage(columns));
   for (const spec of COMMANDS) {
-    addCommand(root, spec, async (operands, flags) => {
-      exitCode = await context.commands[spec.name](operands, flags);
+    const [name = '', subcommand] = spec.name.split(' ');
+    const command = addSilent(subcommand === undefined ? root : cluster, subcommand ?? name, () =>
+      isLong ? longPage(spec, columns) : shortPage(spec, columns),
+    );
+    describeCommand(command, spec);
+    // `command.args` lists all operands; the arguments of the action would nest those of `[inputs...]`.
+    command.action(async () => {
+      exitCode = await commands[spec.name](command.args, givenFlags(command));
     });
   }
+  const help = addSilent(root, 'help', () => overview(columns)).argument('[words...]');
+  help.action(() => {
+    const text = helpPage(help.args, columns);
+    if (text === undefined) throw new CommanderError(EXIT.usage, UNKNOWN_TOPIC, '');
+    writeOut(text);
+  });
   try {
     await root.parseAsync([...attachValues(args)], { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
-    if (error instanceof CommanderError) context.writeError(`fanout: ${usageMessage(error, root)}\n`);
-    else if (error instanceof UsageError) context.writeError(`fanout: ${error.message}\n`);
+    if (error instanceof CommanderError && error.code === 'commander.help') writeError(clusterPage(columns));
+    else if (error instanceof CommanderError) writeError(`fanout: ${usageMessage(error, args)}\n`);
+    else if (error instanceof UsageError) writeError(`fanout: ${error.message}\n`);
     else throw error;
     return EXIT.usage;
   }
 }
 
-function createRoot({ version, writeOut, columns }: ProgramContext): Command {
+function createRoot({ version, writeOut }: ProgramContext, formatHelp: () => string): Command {
   return (
     new Command('fanout')
-      .description('Fetches URL lists in bulk: N workers, a bounded queue, and a result for every URL.')
-      .version(version, '-V, --version', 'show the version')
-      .helpOption('-h, --help', 'show this help')
-      .helpCommand('help [command]', 'show the help of a command')
+      .version(version, '-V, --version')
+      .helpOption('-h, --help')
+      .helpCommand(false)
+      .configureHelp({ formatHelp })
       .configureOutput({
         writeOut,
         // `runProgram` writes errors, in its own words.
         writeErr: () => {},
-        getOutHelpWidth: () => columns ?? 80,
-        getErrHelpWidth: () => columns ?? 80,
-        getOutHasColors: () => false,
-        getErrHasColors: () => false,
       })
       .exitOverride()
       // Without this, a `-V` after `fetch` would show the version, even as the value of a flag.
       .enablePositionalOptions()
-      .showSuggestionAfterError()
-      .addHelpText('after', FETCH_EXAMPLES)
+      .showSuggestionAfterError(false)
   );
 }
 
-function addCommand(
-  root: Command,
-  spec: CommandSpec,
-  run: (operands: readonly string[], flags: Readonly<Record<string, unknown>>) => Promise<void>,
-): void {
-  const command = root
-    .command(spec.name)
-    .summary(spec.summary)
-    .description(spec.description)
-    .addHelpOption(new Option('-h, --help', 'show this help').helpGroup(`${spec.helpGroup}:`))
-    .addHelpText('after', spec.examples);
-  for (const { name, help } of spec.operands) command.argument(name, help);
-  addFlags(command, spec.options);
-  // `command.args` lists all operands; the arguments of the action would nest those of `[inputs...]`.
-  command.action(() => run(command.args, givenFlags(command)));
+/** Adds a command that inherits the settings of its parent, except the help. */
+function addSilent(parent: Command, name: string, formatHelp: () => string): Command {
+  return parent.command(name).helpOption('-h, --help').helpCommand(false).configureHelp({ formatHelp });
 }
 
-/** Adds the flags of a table, group by group. Defaults are shown, but not set: the table sets them. */
-function addFlags(command: Command, table: Table): void {
-  for (const { spelling, value, help, group, defaultText, isRepeatable } of toFlags(table)) {
-    const note = defaultText === undefined ? '' : ` (default: ${defaultText})`;
-    const option = new Option(spelling.replace('[=', ' ['), `${help}${note}`).helpGroup(`${group}:`);
+/** Adds operands and flags. Defaults are not set: the table sets them. */
+function describeCommand(command: Command, { operands, options }: CommandSpec): void {
+  for (const { name } of operands) command.argument(name);
+  for (const { spelling, value, isRepeatable } of toFlags(options)) {
+    const option = new Option(spelling.replace('[=', ' ['));
     command.addOption(isRepeatable ? option.argParser(append) : option);
     if (isRepeatable && value === undefined) collectFlags(command, option);
   }
@@ -114,7 +154,7 @@ function collectFlags(command: Command, option: Option): void {
 
 /** Makes `--flag` of a flag `--flag[=n]` into `--flag=true`: commander would take the next operand for its value. */
 function attachValues(args: readonly string[]): readonly string[] {
-  const flags = COMMANDS.filter(({ name }) => name === args[0]).flatMap(({ options }) => toFlags(options));
+  const flags = toFlags(findSpec(args)?.options ?? {});
   const attached = new Set(flags.flatMap(({ long, value }) => (value?.startsWith('[=') ? [long] : [])));
   const valued = flags.filter(({ value }) => value?.startsWith('<'));
   const takesNext = new Set<string | undefined>(valued.flatMap(({ short, long }) => [short, long]));
@@ -135,50 +175,84 @@ function givenFlags(command: Command): Readonly<Record<string, unknown>> {
   );
 }
 
-/** Returns what was wrong and, if that is clear, what to type instead, and a second line that names the help. */
-function usageMessage(error: CommanderError, root: Command): string {
+/** What was wrong and, if that is clear, what to type instead, and a second line that names the help. */
+function usageMessage(error: CommanderError, args: readonly string[]): string {
   // A flag before the command most likely belongs to the first command.
-  const command = root.commands.find((one) => one.name() === root.args[0]) ?? root.commands[0] ?? root;
-  return `${usageFault(error, root, command)}\nSee fanout --help and fanout ${command.name()} --help.`;
+  const spec = findSpec(args) ?? COMMANDS[0];
+  const help = args[0] === 'cluster' && findSpec(args) === undefined ? 'cluster' : spec.name;
+  return `${usageFault(error, args, spec)}\nFor help: fanout ${help} --help`;
 }
 
-function usageFault(error: CommanderError, root: Command, command: Command): string {
-  const [word, operand] = root.args;
-  if (error.code === 'commander.unknownCommand') return unknownCommand(word ?? '', root);
-  // commander has no message for `fanout help nonsense`, nor for `fanout` without arguments.
-  if (error.code === 'commander.help') {
-    return operand === undefined
-      ? 'Cannot tell what to do: name a command, as in "fanout fetch urls.txt"'
-      : unknownCommand(operand, root);
+function usageFault({ code, message }: CommanderError, args: readonly string[], spec: CommandSpec): string {
+  if (code === UNKNOWN_TOPIC) return unknownTopic(args.slice(1).join(' '));
+  if (code === 'commander.unknownCommand') return unknownCommand(args);
+  if (code === 'commander.unknownOption') return unknownOption(message, args, spec);
+  if (code === 'commander.optionMissingArgument') {
+    return `missing value for ${/'(.*)'/.exec(message)?.[1] ?? 'an option'}`;
   }
-  if (error.code === 'commander.unknownOption') return unknownOption(error.message, word, command);
-  const text = error.message.replace(/^error: /, '');
-  return printable(`${text.charAt(0).toUpperCase()}${text.slice(1)}`);
+  if (code === 'commander.missingArgument') return `missing argument <${/'(.*)'/.exec(message)?.[1] ?? ''}>`;
+  if (code === 'commander.excessArguments') return 'too many arguments';
+  return printable(message.replace(/^error: /, ''));
 }
 
-function unknownCommand(word: string, root: Command): string {
-  const meant = didYouMean(word, ['help', ...root.commands.map((command) => command.name())]);
+function unknownCommand(args: readonly string[]): string {
+  const isCluster = args[0] === 'cluster';
+  const prefix = isCluster ? 'cluster ' : '';
+  const names = COMMANDS.map(({ name }) => name).filter((name) => name.startsWith('cluster ') === isCluster);
+  // The first operand; the flags before it were accepted.
+  const word = args.slice(isCluster ? 1 : 0).find((arg) => !arg.startsWith('-') || arg === '-') ?? '';
   const shown = redactedExcerpt(word); // it may be a URL with a password
-  const advice =
-    meant === undefined ? `to fetch URLs, type "fanout fetch ${shown}"` : `did you mean ${meant}?`;
-  return `Cannot run "${shown}": it is no command of fanout; ${advice}`;
+  const moved = COMMANDS.find(({ name }) => name === `cluster ${word}`);
+  if (moved !== undefined && !isCluster) return `unknown command "${shown}"; did you mean "${moved.name}"?`;
+  const meant = didYouMean(
+    word,
+    names.map((name) => name.slice(prefix.length)).concat(isCluster ? [] : ['help', 'cluster']),
+  );
+  if (meant !== undefined) return `unknown command "${prefix}${shown}"; did you mean "${prefix}${meant}"?`;
+  const advice = isCluster ? '' : `; to fetch URLs, type "fanout fetch ${shown}"`;
+  return `unknown command "${prefix}${shown}"${advice}`;
 }
 
-function unknownOption(message: string, word: string | undefined, command: Command): string {
+function unknownTopic(words: string): string {
+  const meant = didYouMean(words, [...HELP_TOPICS, ...COMMANDS.map(({ name }) => name)]);
+  const advice =
+    meant === undefined ? `; the topics are ${HELP_TOPICS.join(', ')}` : `; did you mean "${meant}"?`;
+  return `no help for "${redactedExcerpt(words)}"${advice}`;
+}
+
+function unknownOption(message: string, args: readonly string[], spec: CommandSpec): string {
   // What follows a `=`, or a single letter, may be a secret.
   const flag = /'(--[^'=\n]*|-[^'\n]?)/.exec(message)?.[1] ?? '';
-  const option = command.options.find(({ long, short }) => flag === long || flag === short);
-  if (option !== undefined && word !== command.name()) {
-    return `Cannot use ${flag} here: it belongs after the command, as in "fanout ${command.name()} ${option.flags.replace(/^-\w, /, '')}"`;
+  const known = toFlags(spec.options).find(({ long, short }) => flag === long || flag === short);
+  if (known !== undefined && findSpec(args) === undefined) {
+    return `${flag} belongs after the command: fanout ${spec.name} ${longSpelling(known)}`;
   }
-  const instead = command.name() === 'collect' ? JOURNAL_CONFLICTS[flag] : undefined;
-  if (instead !== undefined) return `Cannot use ${flag}: ${instead}`;
-  if (option !== undefined) return `Cannot use ${flag} with a value: it takes none`;
-  const meant = flag.startsWith('--') ? didYouMean(flag, longFlags(command)) : undefined;
-  const advice = meant === undefined ? '' : `, did you mean ${meant}?`;
-  return `Cannot use ${printable(flag, 200)}: there is no such option${advice}`;
+  if (known !== undefined) return `${flag} takes no value`;
+  const instead =
+    otherCommandFlag(flag, spec) ?? ('concurrency' in spec.options ? FOREIGN_FLAGS.get(flag) : undefined);
+  if (instead !== undefined) return `there is no option ${flag} here: ${instead}`;
+  const meant = flag.startsWith('--') ? didYouMean(flag, longFlags(spec)) : undefined;
+  const advice = meant === undefined ? '' : `; did you mean ${meant}?`;
+  return `unknown option ${printable(flag, 200)}${advice}`;
 }
 
-function longFlags(command: Command): readonly string[] {
-  return command.options.flatMap(({ long }) => (typeof long === 'string' ? [long] : []));
+function longSpelling({ long, value }: Flag): string {
+  return value === undefined ? long : `${long}${value.startsWith('[=') ? '' : ' '}${value}`;
+}
+
+function longFlags({ options }: CommandSpec): readonly string[] {
+  return toFlags(options).map(({ long }) => long);
+}
+
+/** The same for flags that only some commands do not have. */
+function otherCommandFlag(flag: string, { name, options }: CommandSpec): string | undefined {
+  if (!name.startsWith('cluster ')) {
+    const isCluster = COMMANDS.some((one) => one.name === 'cluster fetch' && longFlags(one).includes(flag));
+    return name === 'fetch' && isCluster ? 'use "fanout cluster fetch"' : undefined;
+  }
+  if (flag === '--journal') return NO_JOURNAL;
+  if (flag === '--keep-failed')
+    return `${NO_JOURNAL}; to fetch failed URLs again, start another run with --failed`;
+  if (flag === '--threads' && 'concurrency' in options) return 'start "fanout cluster work" once per core';
+  return undefined;
 }

@@ -174,7 +174,7 @@ export class ChunkWorker {
     if (leased !== undefined) return leased.redelivered(delivery, leasedSince);
     const jobs = chunkJobs(delivery.body);
     if (jobs === undefined) {
-      warn(`chunk ${delivery.id} is damaged and was dropped; "fanout feed --reconcile" sends it again`);
+      warn(`chunk ${delivery.id} is damaged and was dropped; "fanout cluster feed --reconcile" sends it again`);
       return delivery.ack();
     }
     const chunk = new LeasedChunk(delivery, jobs, { worker, leasedSince });

@@ -49,7 +49,7 @@ async function readClaim(
   return typeof id === 'string' && typeof place === 'string' ? { id, place } : undefined;
 }
 
-/** What a collector reports to `fanout feed --reconcile`. */
+/** What a collector reports to `fanout cluster feed --reconcile`. */
 interface CollectorState {
   readonly layout: Layout;
   /** The finished chunks. */

@@ -102,7 +102,7 @@ export async function sendList(parts: SendParts): Promise<RunEnd | undefined> {
   if (signal.aborted) return undefined;
   if (tally.read === 0 && !parts.allowEmpty) {
     throw new InputError(
-      'Cannot find any URL in the input: it must hold at least one; --allow-empty makes this no error',
+      'no URLs in the input (use --allow-empty to permit this)',
     );
   }
   const end = { chunks: chunker.count, read: tally.read, skipped: tally.skipped };
@@ -144,7 +144,7 @@ async function checkInputs({ engine, inputs }: SendParts): Promise<void> {
 async function unsent(engine: JetStreamEngine): Promise<(id: number) => boolean> {
   if ((await engine.state(RECONCILED_KEY)) !== undefined) {
     throw new UsageError(
-      'Cannot tell what of this run was sent, since a part of it was sent again: go on with "fanout feed --reconcile"',
+      'Cannot tell what of this run was sent, since a part of it was sent again: go on with "fanout cluster feed --reconcile"',
     );
   }
   const published = await engine.published();
@@ -158,14 +158,14 @@ async function withoutResults(engine: JetStreamEngine): Promise<(id: number) => 
   if (state === undefined) {
     const reason = response === undefined ? 'there is no collector' : 'the collector does not answer';
     throw new UsageError(
-      `Cannot tell what has no result yet: ${reason}; start "fanout collect" for this run, and try again`,
+      `Cannot tell what has no result yet: ${reason}; start "fanout cluster collect" for this run, and try again`,
     );
   }
   const { layout, done } = state;
   const { chunk, partitions } = engine.settings;
   if (layout.chunk !== chunk || layout.partitions !== partitions) {
     throw new UsageError(
-      `Cannot send this run again with ${layoutText(engine.settings)}: it was begun with ${layoutText(layout)}; "fanout purge" it, and feed it with these`,
+      `Cannot send this run again with ${layoutText(engine.settings)}: it was begun with ${layoutText(layout)}; "fanout cluster purge" it, and feed it with these`,
     );
   }
   await engine.setState(RECONCILED_KEY, true);

@@ -260,7 +260,7 @@ async function openOn(broker: Broker, name: string, created: NewRun | undefined)
 function checkSettings(found: unknown, run: string, wanted: Partial<RunSettings>): RunSettings {
   if (found === undefined) {
     throw new UsageError(
-      `Cannot find the run "${run}" on this broker: start it with "fanout feed INPUT --broker URL --run ${run}"`,
+      `Cannot find the run "${run}" on this broker: start it with "fanout cluster feed INPUT --broker URL --run ${run}"`,
     );
   }
   const settings = settingsFrom(found);

@@ -185,7 +185,7 @@ export class JetStreamQueue {
 function lostChunks(held: number, sent: number): OutputError {
   return new OutputError(
     `Cannot go on sending: the broker has forgotten chunks, it knows ${held} of ${sent}; ` +
-      'while fanout collect runs, type "fanout feed --reconcile" with the same inputs to send what has no result',
+      'while fanout cluster collect runs, type "fanout cluster feed --reconcile" with the same inputs to send what has no result',
   );
 }
 

@@ -10,7 +10,7 @@ import {
   type StopReason,
 } from './run-state.ts';
 
-/** The status of a run: also the object that `fanout status --json` writes. */
+/** The status of a run: also the object that `fanout cluster status --json` writes. */
 export interface RunStatus {
   /** `short`: all was sent and nothing is in flight, but some chunks have no results; only `feed --reconcile` helps. */
   readonly state: 'feeding' | 'working' | 'short' | 'stopped' | 'complete';

@@ -7,14 +7,15 @@ import { duration, ratio } from './parse/numbers.ts';
 import { boolean, oneOf } from './parse/texts.ts';
 import { runOptions } from './run-options.ts';
 
-// The options of each command but `fetch`, whose table is `programOptions`.
+// The options of each command but `fetch`.
 
 const output = option({
   flags: '-o, --output <file>',
   group: 'Output',
   parser: fileName,
   default: undefined,
-  help: 'write to this file and not to standard output',
+  defaultText: 'standard output',
+  help: 'write to this file',
 });
 
 /** The options of `fanout report`. */
@@ -24,7 +25,7 @@ export const reportCommandOptions = {
     group: 'Output',
     parser: oneOf(['text', 'jsonl', 'csv', ...REPORT_KINDS]),
     default: 'text',
-    help: 'write text, jsonl, csv, junit, json, markdown or html',
+    help: 'text, jsonl, csv, junit, json, markdown or html',
   }),
   output,
   quiet: option({
@@ -32,7 +33,7 @@ export const reportCommandOptions = {
     group: 'Output',
     parser: boolean,
     default: false,
-    help: 'leave out of the text what is OK',
+    help: 'print only what is not OK (text format)',
   }),
   shards: option({
     flags: '--shards <dir>',
@@ -40,7 +41,7 @@ export const reportCommandOptions = {
     parser: directoryName,
     default: undefined,
     defaultText: 'the directory of the file',
-    help: 'find here the shards that a file of results names',
+    help: 'directory of the shards that a result file names',
   }),
   color: outputOptions.color,
 };
@@ -54,21 +55,21 @@ export const diffOptions = {
     group: 'Output',
     parser: ratio,
     default: 2,
-    help: 'call a URL slower when it takes so many times as long',
+    help: 'ratio of durations from which a URL counts as slower',
   }),
   slowerBy: option({
     flags: '--slower-by <duration>',
     group: 'Output',
     parser: duration(),
     default: 500,
-    help: 'call it slower only when it takes at least so much longer, too',
+    help: 'difference from which a URL counts as slower',
   }),
   format: option({
     flags: '--format <format>',
     group: 'Output',
     parser: oneOf(['text', 'json']),
     default: 'text',
-    help: 'write text, or one JSON object',
+    help: 'text, or json for one JSON object',
   }),
   output,
   quiet: option({
@@ -76,7 +77,7 @@ export const diffOptions = {
     group: 'Output',
     parser: boolean,
     default: false,
-    help: 'name only what is newly broken',
+    help: 'print only newly failing URLs',
   }),
   shards: reportCommandOptions.shards,
   color: outputOptions.color,
@@ -87,25 +88,40 @@ export type DiffOptions = OptionValues<typeof diffOptions>;
 // The collector has the options that limit a whole run, since only it sees all results. Workers have none of them.
 const { unique, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } = runOptions;
 
-// The collector has no inputs and no journal: results come from the broker, and the file of --store keeps them.
-const { allowEmpty, sitemap, journal, keepFailed, config, printConfig, dryRun, ...collectorOutputs } =
-  outputOptions;
+// A cluster run has no journal: --store keeps its results.
+const { journal, keepFailed, dryRun, ...clusterOutputs } = outputOptions;
+
+/** The options of `fanout cluster fetch`. */
+export const clusterFetchOptions = { ...runOptions, ...clusterOutputs, ...clusterOptions };
+
+const {
+  allowEmpty,
+  sitemap,
+  null: nullSeparated,
+  column,
+  config,
+  printConfig,
+  ...collectorOutputs
+} = clusterOutputs;
 
 const { lanes, shards, store, metrics } = clusterOptions;
 
-/** The options of `fanout feed`. */
+/** The options of `fanout cluster feed`. */
 export const feedOptions = {
   unique,
   defaultScheme,
   allowEmpty,
+  null: nullSeparated,
+  column,
   ...brokerOptions,
   ...newRunOptions,
   reconcile: option({
     flags: '--reconcile',
-    group: 'Several machines',
+    group: 'Cluster',
     parser: boolean,
     default: false,
-    help: 'send again what has no result, after the broker has lost something; the collector must run',
+    help: 'send again what has no result',
+    details: 'For a broker that has lost data. The collector must be running.',
     notInFile: true,
   }),
   metrics,
@@ -113,7 +129,7 @@ export const feedOptions = {
   printConfig,
 };
 
-/** The options of `fanout work`. */
+/** The options of `fanout cluster work`. */
 export const workOptions = {
   ...workerOptions,
   ...brokerOptions,
@@ -124,7 +140,7 @@ export const workOptions = {
   printConfig,
 };
 
-/** The options of `fanout collect`. */
+/** The options of `fanout cluster collect`. */
 export const collectOptions = {
   deadline,
   failFast,
@@ -134,17 +150,18 @@ export const collectOptions = {
   store,
   shards: option({
     flags: '--shards <dir>',
-    group: 'Several machines',
+    group: 'Cluster',
     parser: directoryName,
     default: undefined,
-    help: 'read the results that workers write with --shards in this directory; without it they are counted alone',
+    help: 'read the results that workers write to this directory',
+    details: 'Without it, they are only counted.',
   }),
   metrics,
   config,
   printConfig,
 };
 
-/** The options of `fanout status`. */
+/** The options of `fanout cluster status`. */
 export const statusOptions = {
   ...brokerOptions,
   json: option({
@@ -152,21 +169,21 @@ export const statusOptions = {
     group: 'Output',
     parser: boolean,
     default: false,
-    help: 'write one JSON object',
+    help: 'print one JSON object',
   }),
   watch: option({
     flags: '--watch',
     group: 'Output',
     parser: boolean,
     default: false,
-    help: 'write it again every second, until the run is complete or stopped',
+    help: 'print the status every second until the run ends',
   }),
   config,
   printConfig,
 };
 
-/** The options of `fanout dead`. */
+/** The options of `fanout cluster dead`. */
 export const deadOptions = { ...brokerOptions, output, config, printConfig };
 
-/** The options of `fanout purge`. */
+/** The options of `fanout cluster purge`. */
 export const purgeOptions = { ...brokerOptions, config, printConfig };

@@ -23,12 +23,12 @@ export function toExpectation(
  */
 export function parseExpectation(value: unknown): Expectation | { readonly fault: string } {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return { fault: 'Cannot use what it is for "expect": it must be an object' };
+    return { fault: 'invalid value for "expect": must be an object' };
   }
   const fields: Readonly<Record<string, unknown>> = { ...value };
   const unknownKey = Object.keys(fields).find((key) => !KEYS.includes(key));
   if (unknownKey !== undefined) {
-    return { fault: `Cannot use the key "${unknownKey}" in "expect": it has ${KEYS.join(', ')}` };
+    return { fault: `unknown key "${unknownKey}" in "expect"; the keys are ${KEYS.join(', ')}` };
   }
   try {
     return {
@@ -56,6 +56,6 @@ function parseField<T>(
     return parser.parse(value);
   } catch (error) {
     if (!(error instanceof InvalidValueError)) throw error;
-    throw new InvalidValueError(`Cannot use the "${key}" of "expect": ${error.message}`);
+    throw new InvalidValueError(`invalid value for "${key}" in "expect": ${error.message}`);
   }
 }

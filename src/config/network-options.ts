@@ -14,7 +14,8 @@ export const dnsOptions = {
     group: 'Network',
     parser: addressOverrides,
     default: NO_OVERRIDES,
-    help: 'connect to this address for the host and port, whatever DNS says; * is any host, and several addresses have commas between them (repeatable)',
+    help: 'connect to this address for a host and port',
+    details: '* is any host. Separate several addresses by commas.',
     repeatable: true,
   }),
   dnsServer: option({
@@ -23,7 +24,7 @@ export const dnsOptions = {
     parser: nameServers,
     default: NO_SERVERS,
     defaultText: "the system's",
-    help: 'ask this name server (repeatable)',
+    help: 'DNS server to use',
     repeatable: true,
   }),
   ipv4: option({
@@ -31,14 +32,14 @@ export const dnsOptions = {
     group: 'Network',
     parser: boolean,
     default: false,
-    help: 'connect to IPv4 addresses alone',
+    help: 'connect to IPv4 addresses only',
   }),
   ipv6: option({
     flags: '-6, --ipv6',
     group: 'Network',
     parser: boolean,
     default: false,
-    help: 'connect to IPv6 addresses alone',
+    help: 'connect to IPv6 addresses only',
   }),
 };
 
@@ -50,7 +51,8 @@ export const proxyOptions = {
     parser: proxy,
     default: undefined,
     defaultText: 'HTTP_PROXY, HTTPS_PROXY or ALL_PROXY',
-    help: "go through this proxy, http://[user:password@]host:port or https://, except to the hosts in NO_PROXY; '' uses none",
+    help: 'proxy for requests: http://[user:password@]host:port',
+    details: "Or https://. It is not used for the hosts in NO_PROXY. '' uses no proxy.",
     mask: maskProxy,
   }),
 };
@@ -62,14 +64,15 @@ export const tlsOptions = {
     group: 'Request',
     parser: boolean,
     default: false,
-    help: 'speak HTTP/2 with https servers that offer it; otherwise HTTP/1.1',
+    help: 'use HTTP/2 with https servers that offer it',
   }),
   insecure: option({
     flags: '-k, --insecure',
     group: 'Network',
     parser: boolean,
     default: false,
-    help: 'accept any certificate of a server, also one that is expired, self-signed or for another host',
+    help: 'accept any TLS certificate',
+    details: 'Also one that is expired, self-signed or for another host.',
   }),
   cacert: option({
     flags: '--cacert <file>',
@@ -77,14 +80,14 @@ export const tlsOptions = {
     parser: fileName,
     default: undefined,
     defaultText: "Node's own certificates",
-    help: 'trust the certificates in this PEM file, and no others',
+    help: 'trust only the certificates in this PEM file',
   }),
   cert: option({
     flags: '--cert <file>',
     group: 'Network',
     parser: fileName,
     default: undefined,
-    help: 'show the certificate in this PEM file to servers that ask for one',
+    help: 'client certificate (PEM file)',
   }),
   key: option({
     flags: '--key <file>',
@@ -92,6 +95,6 @@ export const tlsOptions = {
     parser: fileName,
     default: undefined,
     defaultText: 'the file of --cert',
-    help: 'the private key of --cert, in PEM and without a passphrase',
+    help: 'private key of --cert: a PEM file without passphrase',
   }),
 };

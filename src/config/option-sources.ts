@@ -28,21 +28,12 @@ export function optionsFromFlags(
   };
 }
 
-/**
- * Options from variables such as `FANOUT_MAX_SIZE`. An empty variable counts as not set. An unknown name that is close
- * to an option throws a `UsageError`; any other one is ignored, since other programs may use it.
- */
+/** Options from variables such as `FANOUT_MAX_SIZE`, of this table only. An empty variable counts as not set. */
 export function optionsFromEnvironment(table: Table, environment: Environment): GivenOptions {
-  const keys = new Map(Object.keys(table).map((key) => [toVariableName(key), key]));
   const values = new Map<string, unknown>();
-  for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || value === undefined || value === '') continue;
-    const key = keys.get(name);
-    if (key !== undefined) values.set(key, table[key]?.repeatable ? splitLines(value) : value);
-    else {
-      const suggestion = didYouMean(name.slice(PREFIX.length), Object.keys(table));
-      if (suggestion !== undefined) throw unknownOption(printable(name), toVariableName(suggestion));
-    }
+  for (const [key, { repeatable }] of Object.entries(table)) {
+    const value = environment[toVariableName(key)];
+    if (value !== undefined && value !== '') values.set(key, repeatable ? splitLines(value) : value);
   }
   return {
     values,
@@ -51,26 +42,51 @@ export function optionsFromEnvironment(table: Table, environment: Environment): 
   };
 }
 
-/** Options from a configuration file. Environment variables are expanded in all of its text. */
+/** Throws a `UsageError` for a variable that begins with `FANOUT_`, is not empty, and is not an option in `known`. */
+export function checkVariables(known: Table, environment: Environment): void {
+  const names = new Set(Object.keys(known).map(toVariableName));
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith(PREFIX) || value === undefined || value === '' || names.has(name)) continue;
+    const key = closestKey(name.slice(PREFIX.length), known);
+    throw unknownOption(`environment variable ${printable(name)}`, key && toVariableName(key));
+  }
+}
+
+/** Options from a configuration file, of this table only. Environment variables are expanded in all of its text. */
 export function optionsFromFile(
   table: Table,
   { path, values }: ConfigFile,
   environment: Environment,
 ): GivenOptions {
-  const label = (key: string) => `"${printable(key)}" in ${printable(path)}`;
-  for (const key of Object.keys(values)) {
-    if (!Object.hasOwn(table, key)) {
-      const suggestion = didYouMean(key, Object.keys(table));
-      throw unknownOption(label(key), suggestion === undefined ? undefined : `"${suggestion}"`);
-    }
-    if (table[key]?.notInFile)
-      throw new UsageError(`Cannot use ${label(key)}: it is for the command line alone`);
-  }
   return {
-    values: new Map(Object.entries(values)),
-    label,
+    values: new Map(Object.entries(values).filter(([key]) => Object.hasOwn(table, key))),
+    label: (key) => fileLabel(key, path),
     expand: (_, value) => expandVariables(value, environment),
   };
+}
+
+/** Throws a `UsageError` for a key in the file that is not an option in `known`, or not allowed in a file. */
+export function checkFileKeys(known: Table, { path, values }: ConfigFile): void {
+  for (const key of Object.keys(values)) {
+    if (!Object.hasOwn(known, key)) {
+      const closest = closestKey(key, known);
+      throw unknownOption(`key ${fileLabel(key, path)}`, closest && `"${closest}"`);
+    }
+    if (known[key]?.notInFile) {
+      throw new UsageError(`cannot use ${fileLabel(key, path)}: it is for the command line only`);
+    }
+  }
+}
+
+function fileLabel(key: string, path: string): string {
+  return `"${printable(key)}" in ${printable(path)}`;
+}
+
+/** The key that was probably meant: one of a similar spelling, or one that begins with the same word. */
+function closestKey(name: string, table: Table): string | undefined {
+  const keys = Object.keys(table);
+  const start = name.replace(/[-_]/g, '').toLowerCase();
+  return didYouMean(name, keys) ?? keys.find((key) => start !== '' && key.toLowerCase().startsWith(start));
 }
 
 /** Options from an object that the caller of the library gives. `undefined` counts as not given. */
@@ -78,7 +94,7 @@ export function optionsFromObject(table: Table, options: object): GivenOptions {
   const values = new Map<string, unknown>(Object.entries(options).filter(([, value]) => value !== undefined));
   for (const key of values.keys()) {
     if (!Object.hasOwn(table, key)) {
-      throw unknownOption(`option ${printable(key)}`, didYouMean(key, Object.keys(table)));
+      throw unknownOption(`option ${printable(key)}`, closestKey(key, table));
     }
   }
   return { values, label: (key) => `option ${key}`, expand: (_, value) => value };
@@ -98,8 +114,8 @@ function splitLines(value: string): readonly string[] {
 }
 
 function unknownOption(label: string, suggestion: string | undefined): UsageError {
-  const advice = suggestion === undefined ? '' : `, did you mean ${suggestion}?`;
-  return new UsageError(`Cannot use ${label}: there is no such option${advice}`);
+  const advice = suggestion === undefined ? '' : `; did you mean ${suggestion}?`;
+  return new UsageError(`unknown ${label}${advice}`);
 }
 
 /**
@@ -120,7 +136,7 @@ function expandText(text: string, environment: Environment): string {
     if (name === undefined) return '$';
     const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
     if (value === undefined)
-      throw new InvalidValueError(`it needs the environment variable ${name}, which is not set`);
+      throw new InvalidValueError(`needs the environment variable ${name}, which is not set`);
     return value;
   });
 }
@@ -151,8 +167,8 @@ export async function readConfigFile(
 }
 
 function describeReadError(code: string | undefined): string {
-  if (code === 'ENOENT') return 'there is no such file';
-  return `it cannot be read${code === undefined ? '' : ` (${code})`}`;
+  if (code === 'ENOENT') return 'no such file';
+  return code ?? 'unknown error';
 }
 
 function parseConfig(text: string, path: string): Readonly<Record<string, unknown>> {
@@ -160,10 +176,10 @@ function parseConfig(text: string, path: string): Readonly<Record<string, unknow
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw unreadable(path, `it must be JSON${describePosition(text, error)}`);
+    throw unreadable(path, `must be JSON${describePosition(text, error)}`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw unreadable(path, 'it must be a JSON object');
+    throw unreadable(path, 'must be a JSON object');
   }
   // All objects that JSON.parse gives have text for keys.
   return json as Record<string, unknown>;
@@ -180,5 +196,5 @@ function describePosition(text: string, error: unknown): string {
 }
 
 function unreadable(path: string, reason: string): UsageError {
-  return new UsageError(`Cannot read the configuration file ${printable(path)}: ${reason}`);
+  return new UsageError(`cannot read the configuration file ${printable(path)}: ${reason}`);
 }

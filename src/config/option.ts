@@ -5,7 +5,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type Suggestions = readonly string[] | 'files' | 'directories';
 
 /**
- * Thrown by a parser that rejects a value. The message is only the requirement (`it must be a whole number above 0`):
+ * Thrown by a parser that rejects a value. The message is only the requirement (`must be a positive integer`):
  * a parser does not know where the value came from, nor whether a message may show it.
  */
 export class InvalidValueError extends Error {
@@ -18,7 +18,7 @@ export interface Parser<T> {
   parse(value: unknown): T;
   /** Gives the written form, which `parse` reads back as the same value; `undefined` leaves the option out. */
   print(value: T): Json | undefined;
-  /** What an error message shows of a rejected value. Set where a value may contain a secret. */
+  /** What an error message shows of a rejected value, or empty text. Set where a value may contain a secret. */
   show?(value: unknown): string;
   /** Unset if any text is possible. */
   readonly suggestions?: Suggestions;
@@ -26,17 +26,17 @@ export interface Parser<T> {
 
 /** The headings of `--help`, in their order. */
 export const GROUPS = [
-  'Lines',
+  'Cluster',
+  'Input',
   'Request',
-  'Several machines',
-  'Workers',
+  'Speed and politeness',
   'Time, retries, size',
   'What counts as OK',
-  'Network',
+  'Output',
   'Bodies',
   'Resume',
-  'Output',
-  'Reports',
+  'Reports and comparison',
+  'Network',
   'Configuration',
 ] as const;
 
@@ -51,7 +51,10 @@ export interface Option<T, Default> {
   readonly default: Default;
   /** How `--help` describes a default that depends on other values. */
   readonly defaultText?: string;
+  /** One line of at most 60 characters: an imperative or a noun phrase, in lower case. */
   readonly help: string;
+  /** Sentences that `--help`, the manual and the man page show after `help`. */
+  readonly details?: string;
   /** Help of the `--no-` flag. Set if there is one beside the positive flag. */
   readonly noHelp?: string;
   /** May be given several times on the command line. Its environment variable has one value per line. */

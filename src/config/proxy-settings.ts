@@ -24,8 +24,8 @@ export function toProxySettings(
   if (http === undefined && https === undefined) return undefined;
   if (denyPrivate) {
     throw new UsageError(
-      `Cannot use a proxy${configured === undefined ? ' of the environment' : ''} with --deny-private: ` +
-        "only the proxy knows to which address it connects; --proxy '' uses none",
+      `cannot use ${configured === undefined ? 'the proxy of the environment' : '--proxy'} with --deny-private, ` +
+        "which cannot check what the proxy connects to; --proxy '' uses no proxy",
     );
   }
   return { http, https, bypass: environment.no_proxy || environment.NO_PROXY || '' };
@@ -39,6 +39,6 @@ function readProxy(names: readonly string[], environment: Environment): ProxySer
     return proxy.parse(environment[name]) ?? undefined;
   } catch (error) {
     if (!(error instanceof InvalidValueError)) throw error;
-    throw new UsageError(`Cannot use the value for ${name}: ${error.message}`);
+    throw new UsageError(`invalid value for ${name}: ${error.message}`);
   }
 }

@@ -16,7 +16,7 @@ export const expectOptions = {
     group: 'What counts as OK',
     parser: texts,
     default: NO_TEXTS,
-    help: 'the body must have this text in it (repeatable)',
+    help: 'text that the body must contain',
     repeatable: true,
   }),
   matches: option({
@@ -24,7 +24,7 @@ export const expectOptions = {
     group: 'What counts as OK',
     parser: regexps,
     default: NO_REGEXPS,
-    help: 'the body must match this regular expression of JavaScript somewhere (repeatable)',
+    help: 'JavaScript regular expression that the body must match',
     repeatable: true,
   }),
   notContains: option({
@@ -32,7 +32,7 @@ export const expectOptions = {
     group: 'What counts as OK',
     parser: texts,
     default: NO_TEXTS,
-    help: 'the body must not have this text in it (repeatable)',
+    help: 'text that the body must not contain',
     repeatable: true,
   }),
   expectHeader: option({
@@ -40,7 +40,8 @@ export const expectOptions = {
     group: 'What counts as OK',
     parser: expectedHeaders,
     default: NO_HEADERS,
-    help: "the answer must have this header, 'Name: value', in any case and parameters aside; 'Name:' takes any value (repeatable)",
+    help: "header that the response must have: 'Name: value'",
+    details: "'Name:' accepts any value. Case and parameters are ignored.",
     repeatable: true,
   }),
   expectTime: option({
@@ -48,14 +49,15 @@ export const expectOptions = {
     group: 'What counts as OK',
     parser: duration({ minMs: 1 }),
     default: undefined,
-    help: 'an attempt that takes longer than this is a failure, though its answer is waited for until --timeout',
+    help: 'fail responses that take longer than this',
+    details: 'They are not cut off: see --timeout.',
   }),
   blocked: option({
     flags: '--blocked <verdict>',
     group: 'What counts as OK',
     parser: oneOf(['fail', 'warn', 'ok']),
     default: 'fail',
-    help: 'what an answer is that tells robots to go away, such as a challenge page: fail, warn or ok',
+    help: 'how to count pages that block bots: fail, warn or ok',
   }),
 };
 
@@ -66,14 +68,14 @@ export const bodyOptions = {
     group: 'Bodies',
     parser: saveDirectoryName,
     default: undefined,
-    help: 'save the body of each URL that is OK as a file in this directory',
+    help: 'save the bodies of OK URLs as files in a directory',
   }),
   saveAll: option({
     flags: '--save-all',
     group: 'Bodies',
     parser: boolean,
     default: false,
-    help: 'save the bodies of answers that are not OK, too',
+    help: 'save the bodies of failed responses too',
   }),
   saveAs: option({
     flags: '--save-as <template>',
@@ -81,14 +83,17 @@ export const bodyOptions = {
     parser: nameTemplate,
     default: undefined,
     defaultText: '{host}{path}',
-    help: 'name the files so; fields are {host} {path} {index} {id} {hash} {ext} {status} {query}, and ~HASH is added where two URLs could have the same name',
+    help: 'template for the names of saved files',
+    details:
+      'Fields: {host} {path} {index} {id} {hash} {ext} {status} {query}. Where two URLs could have the same name, ~HASH is added.',
   }),
   resumePartial: option({
     flags: '--resume-partial',
     group: 'Bodies',
     parser: boolean,
     default: false,
-    help: 'keep the beginning of a body that broke off, also when fanout is killed, and ask for the rest only',
+    help: 'resume incomplete bodies with range requests',
+    details: 'Also after fanout was killed.',
   }),
   inlineBody: option({
     flags: '--inline-body [max]',
@@ -96,6 +101,7 @@ export const bodyOptions = {
     parser: inlineSize,
     default: undefined,
     defaultText: 'none; 64kb without a size',
-    help: 'put each body up to this size into its JSONL record, as text or else as base64',
+    help: 'put bodies up to this size into the JSONL records',
+    details: 'As text if possible, otherwise as base64.',
   }),
 };

@@ -23,92 +23,96 @@ export const runOptions = {
   ...bodyOptions,
   concurrency: option({
     flags: '-c, --concurrency <n>',
-    group: 'Workers',
+    group: 'Speed and politeness',
     parser: wholeNumber({ min: 1, max: 65_535 }),
     default: 32,
-    help: 'number of workers',
+    help: 'maximum number of requests in flight',
   }),
   perHost: option({
     flags: '--per-host <n>',
-    group: 'Workers',
+    group: 'Speed and politeness',
     parser: wholeNumber({ min: 1 }),
     default: undefined,
     defaultText: 'no cap below --concurrency',
-    help: 'so many requests under way to one host at most',
+    help: 'maximum number of requests in flight per host',
   }),
   rate: option({
     flags: '--rate <n[/s|/m|/h]>',
-    group: 'Workers',
+    group: 'Speed and politeness',
     parser: rate,
     default: undefined,
     defaultText: 'none',
-    help: 'start no more requests than this over all hosts: 10/s, 30/m, 500/h',
+    help: 'maximum rate of requests: 10/s, 30/m or 500/h',
   }),
   hostRate: option({
     flags: '--host-rate <n[/s|/m|/h]>',
-    group: 'Workers',
+    group: 'Speed and politeness',
     parser: rate,
     default: undefined,
     defaultText: 'none',
-    help: 'start no more requests than this to one host',
+    help: 'maximum rate of requests per host',
   }),
   breaker: option({
     flags: '--breaker <n>',
-    group: 'Workers',
+    group: 'Speed and politeness',
     parser: wholeNumber({ min: 0 }),
     default: 5,
-    help: 'park a host after so many failures in a row to connect or to answer in time; 0 never does',
+    help: 'pause a host after n failures in a row; 0: never',
+    details: 'Failures to connect and timeouts count.',
   }),
   queueSize: option({
     flags: '--queue-size <n>',
-    group: 'Workers',
+    group: 'Speed and politeness',
     parser: wholeNumber({ min: 4 }),
     default: undefined,
     defaultText: '1000, at least 4 x --concurrency',
-    help: 'hold so many jobs between the reader and the workers',
+    help: 'maximum number of queued jobs',
   }),
   timeout: option({
     flags: '-m, --timeout <duration>',
     group: 'Time, retries, size',
     parser: duration({ minMs: 1 }),
     default: 30_000,
-    help: 'end an attempt that has not had its last byte by then (500ms, 10s, 2m, 1h)',
+    help: 'time limit per attempt, redirects and body included',
+    details: 'Durations: 500ms, 10s, 2m, 1h.',
   }),
   connectTimeout: option({
     flags: '--connect-timeout <duration>',
     group: 'Time, retries, size',
     parser: duration({ minMs: 1 }),
     default: 10_000,
-    help: 'end an attempt that is not connected by then',
+    help: 'time limit for DNS, TCP and TLS together',
   }),
   retries: option({
     flags: '--retries <n>',
     group: 'Time, retries, size',
     parser: wholeNumber({ min: 0 }),
     default: 2,
-    help: 'make so many attempts more, with growing pauses between them',
+    help: 'retry failed requests up to n times, with backoff',
   }),
   retryOn: option({
     flags: '--retry-on <list>',
     group: 'Time, retries, size',
     parser: retryOn,
     default: retryOn.parse('408,425,429,500,502,503,504,network'),
-    help: 'status codes that are worth another attempt; network stands for failures to get an answer',
+    help: 'what to retry: status codes, and "network" for no response',
   }),
   retryAllMethods: option({
     flags: '--retry-all-methods',
     group: 'Time, retries, size',
     parser: boolean,
     default: false,
-    help: 'retry POST, PATCH and others too, and not GET, HEAD, OPTIONS, PUT, DELETE and TRACE alone',
+    help: 'also retry methods such as POST and PATCH',
+    details: 'By default, only GET, HEAD, OPTIONS, PUT, DELETE and TRACE are retried.',
   }),
   maxRetryAfter: option({
     flags: '--max-retry-after <duration>',
-    group: 'Time, retries, size',
+    group: 'Speed and politeness',
     parser: duration(),
     default: 60_000,
     defaultText: '60s',
-    help: 'wait no longer than this when a server says Retry-After; a longer wait is a failure at once',
+    help: 'longest wait that a Retry-After header may request',
+    details: 'If a server asks for a longer wait, the URL fails at once.',
   }),
   deadline: option({
     flags: '--deadline <duration>',
@@ -116,7 +120,7 @@ export const runOptions = {
     parser: orNone(duration({ minMs: 1 }), undefined),
     default: undefined,
     defaultText: 'none',
-    help: 'end the whole run by then',
+    help: 'time limit for the whole run',
   }),
   maxSize: option({
     flags: '--max-size <size>',
@@ -124,7 +128,8 @@ export const runOptions = {
     parser: orNone(size, Number.POSITIVE_INFINITY),
     default: 10 * 1024 ** 2,
     defaultText: '10mb, none with --save-dir',
-    help: 'read no more of a body than this (64kb, 10mb, 1gb, none; 1kb is 1024 bytes)',
+    help: 'read at most this much of a body: 64kb, 10mb or none',
+    details: '1kb is 1024 bytes.',
   }),
   ...expectOptions,
   ...proxyOptions,
@@ -135,25 +140,27 @@ export const runOptions = {
     parser: statusSet,
     default: statusSet.parse('200-299'),
     repeatable: true,
-    help: 'status codes that are OK, after redirects: codes, ranges, and classes such as 2xx',
+    help: 'status codes that are OK: 200-299,304 or 2xx',
+    details: 'The status after redirects counts.',
   }),
   failFast: option({
     flags: '--fail-fast[=n]',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: failureLimit,
     default: undefined,
-    help: 'stop after the first failure: finish what is under way, count the rest as not fetched',
+    help: 'stop after the first failure, or after n failures',
+    details: 'Requests in flight are finished; the rest is not fetched.',
   }),
   maxFailures: option({
     flags: '--max-failures <n>',
-    group: 'Reports',
+    group: 'Reports and comparison',
     parser: wholeNumber({ min: 1 }),
     default: undefined,
-    help: 'stop after so many failures',
+    help: 'the same as --fail-fast=n',
   }),
 };
 
-const SAVE_DIR = ['saveDir', 'a directory to save bodies in'] as const;
+const SAVE_DIR = ['saveDir', '--save-dir'] as const;
 
 const BODY_CHECKS = ['contains', 'notContains', 'matches'] as const;
 const BODY_USES = ['saveDir', 'inlineBody'] as const;
@@ -175,6 +182,10 @@ export interface RunOptions
   readonly userAgent: string;
   /** Whether an output has the hash of a saved body. */
   readonly hashesBodies: boolean;
+  /** Whether results have the headers of their response. */
+  readonly keepsHeaders?: boolean;
+  /** Whether results have their body as a `Buffer`, up to `maxSize`. */
+  readonly keepsBuffers?: boolean;
 }
 
 /**
@@ -186,14 +197,14 @@ export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, v
   const minQueue = MIN_QUEUE_PER_WORKER * values.concurrency;
   if (values.queueSize !== undefined && values.queueSize < minQueue) {
     throw new UsageError(
-      `Cannot use ${values.queueSize} for ${labels.get('queueSize')}: it must be at least 4 times the concurrency, ${minQueue}`,
+      `invalid value ${values.queueSize} for ${labels.get('queueSize')}: must be at least ${minQueue}, 4 times the concurrency`,
     );
   }
   checkRequirements(resolved, REQUIREMENTS);
   // A partial file must have its name before there is a response.
   if (values.resumePartial && values.saveAs?.some((part) => 'field' in part && part.field === 'status')) {
     throw new UsageError(
-      `Cannot use ${labels.get('resumePartial')} with {status} in ${labels.get('saveAs')}: a name must not depend on the answer`,
+      `cannot use ${labels.get('resumePartial')} with {status} in ${labels.get('saveAs')}: the file is named before there is a response`,
     );
   }
   const { failFast, ...others } = values;

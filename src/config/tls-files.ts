@@ -57,7 +57,7 @@ async function readPem(
   try {
     return { text: await readText(path), label };
   } catch (error) {
-    throw new UsageError(`Cannot read ${label}: ${printable(systemReason(error))}`);
+    throw new UsageError(`cannot read ${label}: ${printable(systemReason(error))}`);
   }
 }
 
@@ -65,7 +65,7 @@ async function readPem(
 export function toTlsMaterial(options: Readonly<Record<keyof PemTexts, string | undefined>>): TlsMaterial {
   const toPem = (option: keyof PemTexts): PemText | undefined => {
     const text = options[option];
-    return text === undefined ? undefined : { text, label: `the text of option ${option}` };
+    return text === undefined ? undefined : { text, label: `for option ${option}` };
   };
   return parseTlsMaterial({ cacert: toPem('cacert'), cert: toPem('cert'), key: toPem('key') });
 }
@@ -79,32 +79,32 @@ export function toTlsMaterial(options: Readonly<Record<keyof PemTexts, string | 
 export function parseTlsMaterial({ cacert, cert, key }: PemTexts): TlsMaterial {
   const trusted = cacert === undefined ? {} : { ca: extractCertificates(cacert).join('\n') };
   if (cert === undefined) {
-    if (key !== undefined) throw rejection(key, 'it needs a certificate, too');
+    if (key !== undefined) throw rejection(key, 'needs a certificate too (--cert)');
     return trusted;
   }
   const certificates = extractCertificates(cert);
   const identity = { cert: certificates.join('\n'), key: extractKey(key ?? cert, certificates[0] ?? '') };
   // OpenSSL rejects some certificates that can be parsed, such as one with a short key.
-  attempt(cert, 'OpenSSL must accept it', () => createSecureContext(identity));
+  attempt(cert, 'must be accepted by OpenSSL', () => createSecureContext(identity));
   return { ...trusted, ...identity };
 }
 
 function extractCertificates(source: PemText): readonly string[] {
   const found = source.text.match(CERTIFICATE) ?? [];
-  if (found.length === 0) throw rejection(source, 'it must hold a certificate in PEM');
+  if (found.length === 0) throw rejection(source, 'must contain a PEM certificate');
   for (const [index, pem] of found.entries()) {
-    attempt(source, `its certificate ${index + 1} must be readable`, () => new X509Certificate(pem));
+    attempt(source, `certificate ${index + 1} must be readable`, () => new X509Certificate(pem));
   }
   return found;
 }
 
 function extractKey(source: PemText, certificate: string): string {
   const [pem] = source.text.match(PRIVATE_KEY) ?? [];
-  if (pem === undefined) throw rejection(source, 'it must hold a private key in PEM');
-  if (PASSPHRASE.test(pem)) throw rejection(source, 'its private key must have no passphrase');
-  const key = attempt<KeyObject>(source, 'its private key must be readable', () => createPrivateKey(pem));
+  if (pem === undefined) throw rejection(source, 'must contain a PEM private key');
+  if (PASSPHRASE.test(pem)) throw rejection(source, 'the private key must have no passphrase');
+  const key = attempt<KeyObject>(source, 'the private key must be readable', () => createPrivateKey(pem));
   if (!new X509Certificate(certificate).checkPrivateKey(key)) {
-    throw rejection(source, 'its private key must be the one of the certificate');
+    throw rejection(source, 'the private key must match the certificate');
   }
   return pem;
 }
@@ -119,7 +119,7 @@ function attempt<T>(source: PemText, requirement: string, run: () => T): T {
 }
 
 function rejection({ label }: PemText, requirement: string): UsageError {
-  return new UsageError(`Cannot use ${label}: ${requirement}`);
+  return new UsageError(`invalid value ${label}: ${requirement}`);
 }
 
 /** The reason that OpenSSL gives, without its error numbers. */

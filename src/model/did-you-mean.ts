@@ -15,7 +15,7 @@ export function didYouMean(word: string, candidates: readonly string[]): string 
   for (const candidate of candidates) {
     const other = plainText(candidate);
     const allowed = Math.max(1, Math.floor(Math.max(plain.length, other.length) / 3));
-    const distance = editDistance(plain, other);
+    const distance = isReordered(plain, other) ? 1 : editDistance(plain, other);
     // If every letter would have to change, it is not a misspelling.
     if (distance <= allowed && distance < bestDistance && distance < other.length) {
       best = candidate;
@@ -27,6 +27,11 @@ export function didYouMean(word: string, candidates: readonly string[]): string 
 
 function plainText(word: string): string {
   return word.toLowerCase().replace(/[-_]/g, '');
+}
+
+/** Two letters in the wrong order are one mistake, but two edits. */
+function isReordered(one: string, other: string): boolean {
+  return one !== other && [...one].sort().join('') === [...other].sort().join('');
 }
 
 /** Loads the package on first use, since most runs have no misspelt name. */

@@ -7,7 +7,7 @@ import {
 } from '../../src/config/program-options.ts';
 
 function resolve(flags: Record<string, unknown>): ProgramOptions {
-  return resolveProgramOptions({ flags, environment: {} }, '1.2.3');
+  return resolveProgramOptions(programOptions, { flags, environment: {} }, '1.2.3');
 }
 
 function printed(flags: Record<string, unknown>, mask: boolean): Record<string, unknown> {
@@ -90,7 +90,7 @@ describe('toConfigFile()', () => {
     (flags) => {
       const before = resolve(flags);
       const file = { path: 'saved.json', values: printed(flags, false) };
-      const after = resolveProgramOptions({ flags: {}, environment: {}, file }, 'other');
+      const after = resolveProgramOptions(programOptions, { flags: {}, environment: {}, file }, 'other');
       expect(toConfigFile(programOptions, after, { mask: false })).toBe(
         toConfigFile(programOptions, before, { mask: false }),
       );
@@ -107,7 +107,9 @@ describe('toConfigFile()', () => {
 
   it('gives a file that can be read, even with masked values', () => {
     const file = { path: 'saved.json', values: printed(MANY, true) };
-    expect(resolveProgramOptions({ flags: {}, environment: {}, file }, '1').concurrency).toBe(300);
+    expect(resolveProgramOptions(programOptions, { flags: {}, environment: {}, file }, '1').concurrency).toBe(
+      300,
+    );
   });
 
   it('leaves out options for the command line only', () => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { COMMANDS, type CommandName } from '../../src/cli/command-specs.ts';
+import { HELP_TOPICS } from '../../src/cli/help.ts';
 import { type RunCommand, runProgram } from '../../src/cli/program.ts';
-import { GROUPS, type Table } from '../../src/config/option.ts';
-import { programOptions } from '../../src/config/program-options.ts';
+import type { Table } from '../../src/config/option.ts';
+import { fetchOptions } from '../../src/config/program-options.ts';
 import { InputError, UsageError } from '../../src/model/errors.ts';
 
 describe('fanout fetch', () => {
@@ -37,6 +39,12 @@ describe('fanout fetch', () => {
     expect((await run(['fetch', '--fail-fast=3', 'x'])).calls).toEqual([[['x'], { failFast: '3' }]]);
     expect((await run(['fetch', '-A', '--fail-fast', '--', '--fail-fast'])).calls).toEqual([
       [['--fail-fast'], { userAgent: '--fail-fast' }],
+    ]);
+  });
+
+  it('is not the command that cluster fetch names', async () => {
+    expect((await run(['cluster', 'fetch', 'x', '--broker', 'b', '--fail-fast'])).calls).toEqual([
+      [['x'], { broker: 'b', failFast: 'true' }],
     ]);
   });
 
@@ -78,96 +86,197 @@ describe('fanout fetch', () => {
   });
 });
 
-describe('help and version', () => {
+describe('version', () => {
   it.each(['-V', '--version'])('%s gives the version', async (flag) => {
     expect(await run([flag])).toEqual({ exitCode: 0, out: '1.2.3\n', err: '', calls: [] });
   });
+});
 
-  it.each([[['--help']], [['-h']], [['help']]])('%j lists the commands and examples', async (args) => {
-    const { exitCode, out, err } = await run(args);
-    expect([exitCode, err]).toEqual([0, '']);
-    expect(out).toMatch(/^Usage: fanout /);
-    expect(out).toContain('fetch [options] [inputs...]');
-    expect(out).toMatch(/\nExamples:\n {2}fanout fetch urls\.txt /);
+describe('the short help', () => {
+  it('is the same for fanout, fanout -h and fanout fetch -h', async () => {
+    const short = await run(['fetch', '-h']);
+    expect(short).toMatchObject({ exitCode: 0, err: '', calls: [] });
+    expect(await run(['-h'])).toEqual(short);
+    expect(await run([])).toEqual({ ...short, exitCode: 2, out: '', err: short.out });
   });
 
-  it.each([[['fetch', '--help']], [['fetch', '-h', 'x', '-c', '0']], [['help', 'fetch']]])(
-    '%j shows the help of fetch and runs nothing',
-    async (args) => {
-      const { exitCode, out, err, calls } = await run(args);
-      expect([exitCode, err, calls]).toEqual([0, '', []]);
-      expect(out).toMatch(/^Usage: fanout fetch \[options\] \[inputs\.\.\.\]\n/);
-      expect(out).toMatch(/\nExamples:\n/);
-    },
-  );
-
-  const table: Table = programOptions;
-  it.each(Object.entries(table))(
-    'the help of fetch has %s with its sentence and its default',
-    async (_, entry) => {
-      const { out } = await run(['fetch', '--help'], undefined, 500);
-      const line = out.split('\n').find((one) => one.trimStart().startsWith(`${entry.flags.replace('[=', ' [')} `)) ?? '';
-      expect(line).toContain(` ${entry.help}`);
-      if (entry.flags.includes('<') && typeof entry.default === 'number') {
-        expect(line).toContain(`(default: ${entry.defaultText ?? entry.parser.print(entry.default)})`);
-      }
-      if (entry.noHelp !== undefined) expect(out).toContain(` ${entry.noHelp}\n`);
-    },
-  );
-
-  it('has the headings in their order', async () => {
-    const { out } = await run(['fetch', '--help']);
-    const headings = out.split('\n').filter((line) => /^[A-Z][^.]*:$/.test(line));
-    expect(headings).toEqual(['Arguments:', ...GROUPS.map((group) => `${group}:`), 'Examples:']);
+  it('has usage, five examples and 20 options with one line each', async () => {
+    const { out } = await run(['fetch', '-h', 'x', '-c', '0']);
+    expect(out).toMatch(/^Usage: fanout fetch \[options\] \[inputs\.\.\.\]\n/);
+    expect(out.match(/^ {2}(cat|fanout) .*/gm)).toHaveLength(5);
+    const [, options = ''] = /\nOptions:\n(.*?)\n\n/s.exec(out) ?? [];
+    expect(options.split('\n')).toHaveLength(20);
+    for (const line of options.split('\n')) expect(line).toMatch(/^ {2}(-\w, | {4})--\S.* {2,}\S/);
+    expect(out.split('\n').length).toBeLessThan(40);
   });
 
-  it('wraps to the width of the terminal', async () => {
-    const [options = ''] = (await run(['fetch', '--help'], undefined, 90)).out.split('Examples:');
-    const widths = options.split('\n').map((line) => line.length);
-    expect(Math.max(...widths)).toBeLessThanOrEqual(90);
-    expect(Math.max(...widths)).toBeGreaterThan(80);
+  it.each(COMMANDS)('names options that fanout $name has', ({ common = [], options }) => {
+    expect(common.filter((key) => options[key] === undefined)).toEqual([]);
   });
 });
 
-const HINT = 'See fanout --help and fanout fetch --help.\n';
+describe('the full help', () => {
+  it.each([[['fetch', '--help']], [['fetch', '--help', 'x', '-c', '0']], [['help', 'fetch']]])(
+    '%j shows the help of fetch and runs nothing',
+    async (args) => {
+      expect(await run(args)).toEqual({ ...(await run(['fetch', '--help'])), calls: [] });
+    },
+  );
+
+  it.each(Object.entries<Table[string]>(fetchOptions))(
+    'of fetch has %s with its sentences and its default',
+    async (_, entry) => {
+      const { out } = await run(['fetch', '--help']);
+      const text = out.replace(/\s+/g, ' ');
+      expect(text).toContain(` ${entry.flags} ${entry.help}`);
+      if (entry.details !== undefined) expect(text).toContain(` ${entry.details}`);
+      if (entry.flags.includes('<') && typeof entry.default === 'number') {
+        expect(text).toContain(
+          `${entry.help} (default: ${entry.defaultText ?? entry.parser.print(entry.default)})`,
+        );
+      }
+      if (entry.noHelp !== undefined) expect(text).toContain(` ${entry.noHelp} `);
+    },
+  );
+
+  it('of fetch has the headings in the order of the contract, the exit codes last, and nothing of clusters', async () => {
+    const { out } = await run(['fetch', '--help']);
+    const headings = out.split('\n').filter((line) => /^[A-Z][^.]*:$/.test(line));
+    expect(headings).toEqual([
+      'Arguments:',
+      'Examples:',
+      'Input:',
+      'Request:',
+      'Speed and politeness:',
+      'Time, retries, size:',
+      'What counts as OK:',
+      'Output:',
+      'Bodies:',
+      'Resume:',
+      'Reports and comparison:',
+      'Network:',
+      'Configuration:',
+      'Exit codes:',
+    ]);
+    expect(out).not.toMatch(/--broker|NATS|cluster/);
+  });
+
+  it.each([40, 80, 90])('wraps its text at %d columns', async (columns) => {
+    const { out } = await run(['fetch', '--help'], undefined, columns);
+    const text = out.replace(/Examples:\n(?: {2}.*\n)+/, '');
+    const wide = text
+      .split('\n')
+      .filter((line) => line.length > Math.max(columns, 62) && line.includes('  '));
+    expect(wide).toEqual([]);
+  });
+
+  it.each([
+    [['--help'], /^ {2}cluster collect {2,}\S/m],
+    [['help'], /^ {2}cluster collect {2,}\S/m],
+    [['cluster', '--help'], /^Usage: fanout cluster <command>/],
+    [['help', 'cluster'], /^Usage: fanout cluster <command>/],
+    [['help', 'cluster', 'feed'], /^Usage: fanout cluster feed \[options\] \[inputs/],
+    [['cluster', 'feed', '--help'], /^Cluster:\n {6}--broker <url>/m],
+    [['diff', '--help'], /^Usage: fanout diff \[options\] <old> <new>/],
+    [['help', 'exit-codes'], /^Exit codes:\n {2}0 {4}every URL is OK/],
+  ])('%j', async (args, pattern) => {
+    expect(await run(args)).toMatchObject({ exitCode: 0, out: expect.stringMatching(pattern), err: '' });
+  });
+
+  it.each(HELP_TOPICS)('has the topic %s, as it is in the help of fetch', async (topic) => {
+    const { exitCode, out } = await run(['help', topic]);
+    expect([exitCode, out.length > 50]).toEqual([0, true]);
+    expect((await run(['fetch', '--help'])).out).toContain(out.split('\n')[0]);
+  });
+
+  it('of a cluster command without a name is an error', async () => {
+    const { out } = await run(['cluster', '--help']);
+    expect(await run(['cluster'])).toEqual({ exitCode: 2, out: '', err: out, calls: [] });
+  });
+});
 
 describe('wrong usage', () => {
   it.each([
-    [[], 'Cannot tell what to do: name a command, as in "fanout fetch urls.txt"'],
-    [
-      ['urls.txt'],
-      'Cannot run "urls.txt": it is no command of fanout; to fetch URLs, type "fanout fetch urls.txt"',
-    ],
-    [['-'], 'Cannot run "-": it is no command of fanout; to fetch URLs, type "fanout fetch -"'],
-    [['fetsh', 'x'], 'Cannot run "fetsh": it is no command of fanout; did you mean fetch?'],
-    [['help', 'fetsh'], 'Cannot run "fetsh": it is no command of fanout; did you mean fetch?'],
-    [
-      ['fetch', '--concurency', '3'],
-      'Cannot use --concurency: there is no such option, did you mean --concurrency?',
-    ],
-    [
-      ['fetch', '--no-progres'],
-      'Cannot use --no-progres: there is no such option, did you mean --no-progress?',
-    ],
-    [['fetch', '--nonsense'], 'Cannot use --nonsense: there is no such option'],
-    [['fetch', 'x', '-z'], 'Cannot use -z: there is no such option'],
-    [['fetch', '--json=yes'], 'Cannot use --json with a value: it takes none'],
-    [['fetch', '-c'], "Option '-c, --concurrency <n>' argument missing"],
-    [
-      ['-c', '8', 'fetch'],
-      'Cannot use -c here: it belongs after the command, as in "fanout fetch --concurrency <n>"',
-    ],
-    [['--json', 'x'], 'Cannot use --json here: it belongs after the command, as in "fanout fetch --json"'],
+    [['urls.txt'], 'unknown command "urls.txt"; to fetch URLs, type "fanout fetch urls.txt"'],
+    [['-'], 'unknown command "-"; to fetch URLs, type "fanout fetch -"'],
+    [['fecth', 'x'], 'unknown command "fecth"; did you mean "fetch"?'],
+    [['fetsh', 'x'], 'unknown command "fetsh"; did you mean "fetch"?'],
+    [['collect'], 'unknown command "collect"; did you mean "cluster collect"?'],
+    [['help', 'fetsh'], 'no help for "fetsh"; did you mean "fetch"?'],
+    [['help', 'zzz'], /^no help for "zzz"; the topics are input, .*, exit-codes$/],
+    [['fetch', '--concurency', '3'], 'unknown option --concurency; did you mean --concurrency?'],
+    [['fetch', '--no-progres'], 'unknown option --no-progres; did you mean --no-progress?'],
+    [['fetch', '--nonsense'], 'unknown option --nonsense'],
+    [['fetch', 'x', '-z'], 'unknown option -z'],
+    [['fetch', '--json=yes'], '--json takes no value'],
+    [['fetch', '-c'], 'missing value for -c, --concurrency <n>'],
+    [['-c', '8', 'fetch'], '-c belongs after the command: fanout fetch --concurrency <n>'],
+    [['--json', 'x'], '--json belongs after the command: fanout fetch --json'],
+    [['--fail-fast', 'x'], '--fail-fast belongs after the command: fanout fetch --fail-fast[=n]'],
+    [['fetch', '--broker', 'x'], 'there is no option --broker here: use "fanout cluster fetch"'],
   ])('ends with exit code 2 and says what to type: %j', async (args, message) => {
-    expect(await run(args)).toEqual({ exitCode: 2, out: '', err: `fanout: ${message}\n${HINT}`, calls: [] });
+    const { exitCode, out, err, calls } = await run(args);
+    expect([exitCode, out, calls]).toEqual([2, '', []]);
+    const [first, second] = err.split('\n');
+    expect(first?.replace('fanout: ', '')).toEqual(
+      typeof message === 'string' ? message : expect.stringMatching(message),
+    );
+    expect(second).toBe('For help: fanout fetch --help');
+  });
+
+  it.each([
+    [['cluster', 'fecth'], 'unknown command "cluster fecth"; did you mean "cluster fetch"?', 'cluster'],
+    [['cluster', 'zzz'], 'unknown command "cluster zzz"', 'cluster'],
+    [['diff', 'old.jsonl'], 'missing argument <new>', 'diff'],
+    [['completion', 'bash', 'zsh'], 'too many arguments', 'completion'],
+    [['cluster', 'feed', '--chunks', '3'], 'unknown option --chunks; did you mean --chunk?', 'cluster feed'],
+    [
+      ['cluster', 'collect', '--journal', 'j'],
+      /^there is no option --journal here: .* --store/,
+      'cluster collect',
+    ],
+    [
+      ['cluster', 'fetch', '--keep-failed'],
+      /^there is no option --keep-failed here: .* --failed/,
+      'cluster fetch',
+    ],
+    [['cluster', 'work', '--threads', '2'], /"fanout cluster work" once per core/, 'cluster work'],
+  ])('of another command names its help: %j', async (args, message, command) => {
+    const [first, second] = (await run(args)).err.split('\n');
+    expect(first?.replace('fanout: ', '')).toEqual(
+      typeof message === 'string' ? message : expect.stringMatching(message),
+    );
+    expect(second).toBe(`For help: fanout ${command} --help`);
+  });
+
+  it.each([
+    ['-L', '--max-redirects'],
+    ['--location', '--max-redirects'],
+    ['-s', '--silent'],
+    ['-O', '--save-dir DIR'],
+    ['-P', '--concurrency N'],
+    ['-j', '--concurrency N'],
+    ['--jobs', '--concurrency N'],
+    ['--parallel', '--concurrency N'],
+    ['--retry', '--retries N'],
+    ['--max-time', '--timeout D'],
+    ['--output-dir', '--save-dir DIR'],
+    ['--state', '--flaky-state FILE'],
+    ['--name', '--save-as TEMPLATE'],
+    ['--queue', '--queue-size N'],
+  ])('gives a hint for %s of another program', async (flag, hint) => {
+    const { exitCode, err } = await run(['fetch', 'x', flag, '3']);
+    expect(exitCode).toBe(2);
+    expect(err).toMatch(`fanout: there is no option ${flag} here: `);
+    expect(err).toContain(hint);
   });
 
   it('makes what was typed printable', async () => {
-    expect((await run(['a\u001b[31m\nb'])).err).toContain('Cannot run "a\\u{1b}[31m b"');
-    expect((await run(['fetch', '--a\u001b[31m'])).err).toContain('Cannot use --a\\u{1b}[31m: there');
+    expect((await run(['a\u001b[31m\nb'])).err).toContain('unknown command "a\\u{1b}[31m');
+    expect((await run(['fetch', '--a\u001b[31m'])).err).toContain('unknown option --a\\u{1b}[31m\n');
     for (const word of ['x\u0007\n', '-\u0007', '--\u0007\n=x', '--\n(Did you mean']) {
       const { err } = await run(['fetch', word, '--nope']);
-      expect(err).toMatch(/^fanout: [^\u0000-\u001f]+\nSee [^\u0000-\u001f]+\n$/);
+      expect(err).toMatch(/^fanout: [^\u0000-\u001f]+\nFor help[^\u0000-\u001f]+\n$/);
     }
   });
 
@@ -177,9 +286,7 @@ describe('wrong usage', () => {
   });
 
   it('shows nothing of what stands right behind a single letter', async () => {
-    expect((await run(['fetch', '-Ume:s3cret'])).err).toMatch(
-      /^fanout: Cannot use -U: there is no such option\n/,
-    );
+    expect((await run(['fetch', '-Ume:s3cret'])).err).toMatch(/^fanout: unknown option -U\n/);
   });
 
   it('shows no password of a URL that is given for a command', async () => {
@@ -218,18 +325,12 @@ async function run(
       written.err += text;
     },
     columns,
-    commands: {
-      fetch: recorded,
-      report: recorded,
-      diff: recorded,
-      feed: recorded,
-      work: recorded,
-      collect: recorded,
-      status: recorded,
-      dead: recorded,
-      purge: recorded,
-      completion: recorded,
-    },
+    commands: commands(recorded),
   });
   return { exitCode, ...written, calls };
+}
+
+function commands(command: RunCommand): Readonly<Record<CommandName, RunCommand>> {
+  // `Object.fromEntries` gives text for keys.
+  return Object.fromEntries(COMMANDS.map(({ name }) => [name, command])) as Record<CommandName, RunCommand>;
 }

@@ -32,8 +32,8 @@ async function aLonelySender(command: readonly string[]) {
 
 describe('a broker that is away', { timeout: 60_000 }, () => {
   it.each([
-    [['feed'], ['SIGTERM'], 143],
-    [['fetch', '--lanes', '1', '--rate', '1/m'], ['SIGINT', 'SIGINT'], 130],
+    [['cluster', 'feed'], ['SIGTERM'], 143],
+    [['cluster', 'fetch', '--lanes', '1', '--rate', '1/m'], ['SIGINT', 'SIGINT'], 130],
   ] as const)('does not change how %j ends at %j', async (command, signals, code) => {
     const { sender } = await aLonelySender(command);
     const [first, second] = signals;
@@ -47,7 +47,7 @@ describe('a broker that is away', { timeout: 60_000 }, () => {
   });
 
   it('is waited for also when it refuses the credentials meanwhile', async () => {
-    const { sender, restart } = await aLonelySender(['feed']);
+    const { sender, restart } = await aLonelySender(['cluster', 'feed']);
     const other = await restart(['--auth', 'other']);
     await sender.stderr.sees('refuses the credentials: waiting until it takes them');
     await other.kill();

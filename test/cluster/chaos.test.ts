@@ -47,10 +47,10 @@ describe('a run whose parts are killed', { timeout: 200_000 }, () => {
     const list = urls(origin, '/ok', COUNT);
     const on = ['--broker', broker.url, '--run', 'chaos'];
     const bounds = ['--chunk', '25', '--max-queued', '20', '--max-log', '20', '--ack-wait', '1s'];
-    const feed = ['feed', await aFile(list), ...on, ...bounds];
-    const work = ['work', ...on, '-c', '8', '--lanes', '2'];
+    const feed = ['cluster', 'feed', await aFile(list), ...on, ...bounds];
+    const work = ['cluster', 'work', ...on, '-c', '8', '--lanes', '2'];
     const [feeder, first, second] = [feed, work, work].map((args) => new Role(args, cwd));
-    const collector = new Role(['collect', ...on, '-q'], cwd);
+    const collector = new Role(['cluster', 'collect', ...on, '-q'], cwd);
     feeder?.start();
     await statusWhen(on, () => true);
     for (const role of [first, second, collector]) role?.start();
@@ -68,10 +68,19 @@ describe('a run with shards whose workers and collector are killed', { timeout: 
     const random = seededRandom(seed);
     const list = urls(origin, '/ok', SHARD_COUNT);
     const on = ['--broker', broker.url, '--run', 'shards', '--shards', 'sh'];
-    const feed = ['feed', await aFile(list), ...on.slice(0, 4), '--chunk', '50', '--ack-wait', '1s'];
+    const feed = [
+      'cluster',
+      'feed',
+      await aFile(list),
+      ...on.slice(0, 4),
+      '--chunk',
+      '50',
+      '--ack-wait',
+      '1s',
+    ];
     expect((await runInProcess(feed)).code).toBe(0);
-    const work = ['work', ...on, '-c', '8', '--lanes', '2'];
-    const collect = ['collect', ...on, '--json', '--silent', '-o', 'out.jsonl'];
+    const work = ['cluster', 'work', ...on, '-c', '8', '--lanes', '2'];
+    const collect = ['cluster', 'collect', ...on, '--json', '--silent', '-o', 'out.jsonl'];
     const roles = [work, work, collect].map((args) => new Role(args, cwd));
     for (const role of roles) role.start();
     for (let round = 1; round <= SHARD_ROUNDS; round++) {

@@ -47,11 +47,22 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     const list = urls(origin, '/ok', COUNT);
     const servers = brokers.map(({ port }) => `127.0.0.1:${port}`);
     const on = ['--broker', `nats://${servers.join(',')}`, '--run', 'three'];
-    const feed = ['feed', await aFile(list), ...on, '--chunk', '25', '--max-queued', '10', '--replicas', '3'];
+    const feed = [
+      'cluster',
+      'feed',
+      await aFile(list),
+      ...on,
+      '--chunk',
+      '25',
+      '--max-queued',
+      '10',
+      '--replicas',
+      '3',
+    ];
     const [feeder, worker, collector] = [
       [...feed, '--ack-wait', '2s'],
-      ['work', ...on, '-c', '4'],
-      ['collect', ...on, '-q'],
+      ['cluster', 'work', ...on, '-c', '4'],
+      ['cluster', 'collect', ...on, '-q'],
     ].map((args) => new Role(args, cwd));
     await elected(servers);
     feeder?.start();
@@ -63,7 +74,7 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     if (collector !== undefined) await endOf(collector, on, feed);
     expect((await collector?.ended)?.code).toBe(0);
     expect(await urlsInFile(join(cwd, 'fanout-three.jsonl'))).toEqual(list.toSorted());
-    expect((await runInProcess(['purge', ...on])).code).toBe(0);
+    expect((await runInProcess(['cluster', 'purge', ...on])).code).toBe(0);
   });
 
   it('reads its log from another broker when the one that served it is killed', async () => {

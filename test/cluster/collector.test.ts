@@ -113,7 +113,7 @@ describe('LogConsumer', () => {
     expect(await consumer.take(commit(aSegment()))).toEqual([]);
     expect([store.done.has(7), reads()]).toEqual([false, 1]);
     expect(warnings).toEqual([
-      'the results of chunk 7 at 100 of host-1-0a1b2c3d.jsonl.gz cannot be read, other bytes: its chunk is not done; "fanout feed --reconcile" sends it again',
+      'the results of chunk 7 at 100 of host-1-0a1b2c3d.jsonl.gz cannot be read, other bytes: its chunk is not done; "fanout cluster feed --reconcile" sends it again',
     ]);
   });
 
@@ -158,15 +158,15 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = [...urls(origin, '/ok', 100), `${origin.url}/gate/g`];
     const on = ['--broker', broker.url, '--run', 'heir'];
-    expect((await runInProcess(['feed', await aFile(list), ...on, '--chunk', '10'])).code).toBe(0);
-    started(['work', ...on]);
-    const first = started(['collect', ...on], cwd);
+    expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--chunk', '10'])).code).toBe(0);
+    started(['cluster', 'work', ...on]);
+    const first = started(['cluster', 'collect', ...on], cwd);
     await statusWhen(on, ({ done }) => done === 10);
-    const second = await runCli(['collect', ...on], { ...SLOW, cwd });
+    const second = await runCli(['cluster', 'collect', ...on], { ...SLOW, cwd });
     expect([second.code, second.stderr]).toEqual([2, expect.stringContaining('another collector does at')]);
     first.child.kill('SIGKILL');
     await first.done;
-    const heir = started(['collect', ...on, '--summary', 'json'], cwd);
+    const heir = started(['cluster', 'collect', ...on, '--summary', 'json'], cwd);
     origin.open('g');
     const { code, stderr } = await heir.done;
     expect([code, JSON.parse(stderr)]).toEqual([0, expect.objectContaining({ read: 101, ok: 101 })]);
@@ -180,7 +180,7 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
     const created = { settings: { ...settings, replicas: 1 }, wanted: {} };
     const engine = await openRun({ address: broker.address, run, warn: () => {} }, created);
     onTestFinished(() => engine.close());
-    started(['collect', ...on], cwd);
+    started(['cluster', 'collect', ...on], cwd);
     const damaged = { kind: 'results', chunk: 0, count: 1, worker: 'w', body: Buffer.from('none') } as const;
     for (const time of ['before', 'after']) {
       if (time === 'after') {
@@ -201,10 +201,10 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
       const run = 'slow';
       const on = ['--broker', broker.url, '--run', run];
       const bounds = ['--chunk', '10', '--max-queued', String(MAX_QUEUED), '--max-log', String(MAX_LOG)];
-      const feed = started(['feed', await aFile(list), ...on, ...bounds]);
+      const feed = started(['cluster', 'feed', await aFile(list), ...on, ...bounds]);
       await statusWhen(on, () => true);
-      const workers = [1, 2].map(() => started(['work', ...on, '--lanes', '2']));
-      const collect = started(['collect', ...on], cwd);
+      const workers = [1, 2].map(() => started(['cluster', 'work', ...on, '--lanes', '2']));
+      const collect = started(['cluster', 'collect', ...on], cwd);
       await origin.received(50);
       collect.child.kill('SIGSTOP');
       const engine = await openRun({ address: broker.address, run, warn: () => {} });

@@ -15,10 +15,10 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     const list = [...urls(origin, '/ok', 600), `${origin.url}/status/404`, 'ftp://nowhere/'];
     const file = await aFile(list);
     const on = ['--broker', broker.url, '--run', 'r1'];
-    const feed = await runCli(['feed', file, ...on, '--chunk', '20'], SLOW);
+    const feed = await runCli(['cluster', 'feed', file, ...on, '--chunk', '20'], SLOW);
     expect([feed.code, feed.stderr]).toEqual([0, expect.stringContaining('602 URLs in 31 chunks')]);
-    const workers = [1, 2].map(() => startCli(['work', ...on], SLOW));
-    const collected = await runCli(['collect', ...on, '--json', '--summary', 'json'], {
+    const workers = [1, 2].map(() => startCli(['cluster', 'work', ...on], SLOW));
+    const collected = await runCli(['cluster', 'collect', ...on, '--json', '--summary', 'json'], {
       ...SLOW,
       cwd: directory,
     });
@@ -28,12 +28,12 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     expect(JSON.parse(collected.stderr)).toMatchObject({ read: 602, ok: 600, failed: 2, notFetched: 0 });
     expect(await urlsInFile(join(directory, 'fanout-r1.jsonl'))).toEqual(list.toSorted());
     for (const worker of workers) expect((await worker.done).code).toBe(0);
-    const again = await runCli(['collect', ...on, '--json', '--silent', '-o', 'again.jsonl'], {
+    const again = await runCli(['cluster', 'collect', ...on, '--json', '--silent', '-o', 'again.jsonl'], {
       ...SLOW,
       cwd: directory,
     });
     expect([again.code, await urlsInFile(join(directory, 'again.jsonl'))]).toEqual([1, list.toSorted()]);
-    const status = await runCli(['status', ...on, '--json'], SLOW);
+    const status = await runCli(['cluster', 'status', ...on, '--json'], SLOW);
     expect(JSON.parse(status.stdout)).toMatchObject({
       state: 'complete',
       ok: 600,
@@ -41,8 +41,8 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
       chunks: 31,
       done: 31,
     });
-    expect((await runCli(['purge', ...on], SLOW)).code).toBe(0);
-    const gone = await runCli(['status', ...on], SLOW);
+    expect((await runCli(['cluster', 'purge', ...on], SLOW)).code).toBe(0);
+    const gone = await runCli(['cluster', 'status', ...on], SLOW);
     expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('Cannot find the run "r1"')]);
   });
 
@@ -50,11 +50,11 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = urls(origin, '/ok', 300);
     const { code, stdout, stderr } = await runCli(
-      ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '25', '--json'],
+      ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '25', '--json'],
       SLOW,
     );
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
-    expect(stderr).toMatch(/fanout work --broker URL --run fetch-[0-9a-f]{8}/);
+    expect(stderr).toMatch(/fanout cluster work --broker URL --run fetch-[0-9a-f]{8}/);
     expect(stderr).toContain('Done: 300 succeeded, 0 failed');
   });
 });

@@ -16,7 +16,9 @@ async function configFlags(config: unknown): Promise<readonly string[]> {
 }
 
 async function printed(command: string, flags: readonly string[], env = {}) {
-  const { code, stdout, stderr } = await runInProcess([command, '--print-config', ...flags], { env });
+  const { code, stdout, stderr } = await runInProcess(['cluster', command, '--print-config', ...flags], {
+    env,
+  });
   expect([code, stderr]).toEqual([0, '']);
   return JSON.parse(stdout);
 }
@@ -43,23 +45,23 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     await writeFile(join(cwd, 'fanout.config.json'), JSON.stringify(config));
     await writeFile(join(cwd, 'other.json'), '{"run": "other", "broker": "nats://h"}');
     const env = { FANOUT_RUN: 'variable', FANOUT_CONCURRENCY: '4' };
-    const work = await runCli(['work', '--print-config', '--run', 'flag'], { cwd, env });
+    const work = await runCli(['cluster', 'work', '--print-config', '--run', 'flag'], { cwd, env });
     expect(JSON.parse(work.stdout)).toMatchObject({ run: 'flag', concurrency: 4, retries: 7 });
-    const status = await runCli(['status', '--print-config', '--config', 'other.json'], { cwd });
+    const status = await runCli(['cluster', 'status', '--print-config', '--config', 'other.json'], { cwd });
     expect(JSON.parse(status.stdout)).toMatchObject({ run: 'other' });
     for (const { code, stderr } of [work, status]) expect([code, stderr]).toEqual([0, '']);
   });
 
   it.each(COMMANDS)('has no keys or variables for %s that no command knows', async (command) => {
-    const file = await runInProcess([command, ...(await configFlags({ concurency: 3 }))]);
+    const file = await runInProcess(['cluster', command, ...(await configFlags({ concurency: 3 }))]);
     expect([file.code, file.stderr]).toEqual([2, expect.stringContaining('did you mean "concurrency"?')]);
-    const variable = await runInProcess([command], { env: { FANOUT_CONCURENCY: '3' } });
+    const variable = await runInProcess(['cluster', command], { env: { FANOUT_CONCURENCY: '3' } });
     expect([variable.code, variable.stderr]).toEqual([
       2,
       expect.stringContaining('did you mean FANOUT_CONCURRENCY?'),
     ]);
-    const action = await runInProcess([command, ...(await configFlags({ printConfig: true }))]);
-    expect([action.code, action.stderr]).toEqual([2, expect.stringContaining('command line alone')]);
+    const action = await runInProcess(['cluster', command, ...(await configFlags({ printConfig: true }))]);
+    expect([action.code, action.stderr]).toEqual([2, expect.stringContaining('command line only')]);
   });
 
   it('asks no machine for the secrets of another one, and checks what it takes', async () => {
@@ -67,9 +69,11 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     const file = await configFlags({ ...on, header: ['Authorization: $TOKEN'], lanes: 0 });
     const env = { USER_AND_PASSWORD: 'me:s3cret' };
     expect(await printed('collect', file, env)).toMatchObject({ broker: 'nats://***@h:4222' });
-    const work = await runInProcess(['work', '--print-config', ...file], { env: { ...env, TOKEN: 't' } });
+    const work = await runInProcess(['cluster', 'work', '--print-config', ...file], {
+      env: { ...env, TOKEN: 't' },
+    });
     expect([work.code, work.stderr]).toEqual([2, expect.stringContaining('Cannot use 0 for "lanes"')]);
-    const incomplete = await runInProcess(['work', ...(await configFlags({ run: 'r' }))]);
+    const incomplete = await runInProcess(['cluster', 'work', ...(await configFlags({ run: 'r' }))]);
     expect([incomplete.code, incomplete.stderr]).toEqual([2, expect.stringContaining('it needs --broker')]);
   });
 
@@ -79,16 +83,18 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     const on = { broker: broker.url, run: 'r', chunk: 10, output: 'all.jsonl', json: true, userAgent: 'me' };
     const cwd = await tempDir();
     await writeFile(join(cwd, 'fanout.config.json'), JSON.stringify(on));
-    expect((await runCli(['feed', await aFile(list)], { cwd })).stderr).toContain('40 URLs in 4 chunks');
-    const work = startCli(['work'], { cwd });
-    expect((await runCli(['collect'], { cwd })).code).toBe(0);
+    expect((await runCli(['cluster', 'feed', await aFile(list)], { cwd })).stderr).toContain(
+      '40 URLs in 4 chunks',
+    );
+    const work = startCli(['cluster', 'work'], { cwd });
+    expect((await runCli(['cluster', 'collect'], { cwd })).code).toBe(0);
     expect((await work.done).code).toBe(0);
     const file = ['--config', join(cwd, 'fanout.config.json')];
-    expect(await runInProcess(['dead', 'list', ...file])).toMatchObject({ code: 0, stdout: '' });
-    expect((await runInProcess(['status', ...file])).stdout).toContain('r: complete');
+    expect(await runInProcess(['cluster', 'dead', 'list', ...file])).toMatchObject({ code: 0, stdout: '' });
+    expect((await runInProcess(['cluster', 'status', ...file])).stdout).toContain('r: complete');
     expect(await urlsInFile(join(cwd, 'all.jsonl'))).toEqual(list.toSorted());
     expect(origin.log[0]?.headers['user-agent']).toBe('me');
-    expect((await runInProcess(['purge', ...file])).code).toBe(0);
+    expect((await runInProcess(['cluster', 'purge', ...file])).code).toBe(0);
     expect(await readFile(join(cwd, 'all.jsonl'), 'utf8')).not.toBe('');
   });
 });

@@ -25,7 +25,7 @@ async function aTlsServer(names: readonly string[]): Promise<NatsServer> {
 }
 
 function status(url: string, ...more: readonly string[]) {
-  return runInProcess(['status', '--run', 'r', '--broker', url, ...more]);
+  return runInProcess(['cluster', 'status', '--run', 'r', '--broker', url, ...more]);
 }
 
 describe('a broker with TLS', { timeout: 60_000 }, () => {
@@ -34,7 +34,7 @@ describe('a broker with TLS', { timeout: 60_000 }, () => {
     const ca = await aFile([(await testCa()).cert], 'ca.pem');
     const other = await aFile([(await selfSignedCertificate()).cert], 'other.pem');
     const right = ['--broker', broker.url, '--run', 'r', '--broker-ca', ca];
-    const fed = await runInProcess(['feed', await aFile(['http://127.0.0.1:1/']), ...right]);
+    const fed = await runInProcess(['cluster', 'feed', await aFile(['http://127.0.0.1:1/']), ...right]);
     expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('1 URLs in 1 chunks')]);
     expect((await status(broker.url.replace('nats:', 'tls:'), '--broker-ca', ca)).code).toBe(0);
     for (const more of [[], ['--broker-ca', other]]) {
@@ -72,7 +72,7 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const broker = await aNatsServer(['-c', operator.config]);
     const creds = await aFile([operator.credentials], 'me.creds');
     const on = ['--broker', broker.url, '--run', 'r', '--broker-creds', creds];
-    const fed = await runInProcess(['feed', await aFile(['http://127.0.0.1:1/']), ...on]);
+    const fed = await runInProcess(['cluster', 'feed', await aFile(['http://127.0.0.1:1/']), ...on]);
     expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('1 URLs in 1 chunks')]);
     const others = await aFile([stranger.credentials], 'other.creds');
     const wrong = await status(broker.url, '--broker-creds', others);
@@ -85,7 +85,7 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
       await aFile([operator.seed.slice(0, -9)], 'broken.creds'),
     );
     expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining('parse credentials')]);
-    const shown = await runInProcess(['status', ...on, '--print-config']);
+    const shown = await runInProcess(['cluster', 'status', ...on, '--print-config']);
     for (const { stdout, stderr } of [fed, wrong, without, broken, shown]) {
       expect(stdout + stderr).not.toContain(operator.seed.slice(0, 20));
     }
@@ -99,7 +99,9 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const [wrong, right] = ['me:wr0ng', userinfo].map((text) => broker.url.replace('//', `//${text}@`));
     const refused = await status(wrong ?? '');
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(REFUSED)]);
-    const accepted = await runInProcess(['status', '--run', 'r'], { env: { FANOUT_BROKER: right ?? '' } });
+    const accepted = await runInProcess(['cluster', 'status', '--run', 'r'], {
+      env: { FANOUT_BROKER: right ?? '' },
+    });
     expect([accepted.code, accepted.stderr]).toEqual([2, expect.stringContaining('Cannot find the run "r"')]);
     expect(refused.stderr + accepted.stderr).not.toMatch(/s3cr3t|wr0ng/);
   });
@@ -110,9 +112,12 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const env = { FANOUT_BROKER: broker.url.replace('//', '//me:s3cr3t@'), FANOUT_RUN: 'r' };
     const at = { ...SLOW, cwd, env };
     const list = await aFile([...urls(origin, '/ok', 9), `${origin.url}/gate/g`]);
-    const fed = await runCli(['feed', list, '--chunk', '3', '--ack-wait', '2s'], at);
-    const work = startCli(['work', '--metrics', '0'], at);
-    const collect = startCli(['collect', '--json', '--report', 'html=r.html', '--metrics', '0'], at);
+    const fed = await runCli(['cluster', 'feed', list, '--chunk', '3', '--ack-wait', '2s'], at);
+    const work = startCli(['cluster', 'work', '--metrics', '0'], at);
+    const collect = startCli(
+      ['cluster', 'collect', '--json', '--report', 'html=r.html', '--metrics', '0'],
+      at,
+    );
     await origin.waiting('g', 1);
     await collect.stdout.sees('"ok":true');
     const metrics = /http:\S+/.exec(await work.stderr.sees(/metrics are at \S+\n/))?.[0] ?? '';
@@ -124,13 +129,18 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     origin.open('g');
     const ended: CliOutput[] = [fed, await work.done, await collect.done];
     expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);
-    for (const args of [['status'], ['status', '--json'], ['dead'], ['dead', 'retry']]) {
+    for (const args of [
+      ['cluster', 'status'],
+      ['cluster', 'status', '--json'],
+      ['cluster', 'dead'],
+      ['cluster', 'dead', 'retry'],
+    ]) {
       ended.push(await runInProcess(args, { env }));
     }
     for (const command of ['fetch', 'feed', 'work', 'collect', 'status', 'dead', 'purge']) {
-      ended.push(await runInProcess([command, '--print-config'], { env }));
+      ended.push(await runInProcess(['cluster', command, '--print-config'], { env }));
     }
-    ended.push(await runInProcess(['purge'], { env }));
+    ended.push(await runInProcess(['cluster', 'purge'], { env }));
     for (const { code, stdout, stderr } of ended) {
       expect([code, stdout + stderr]).toEqual([0, expect.not.stringMatching(/s3cr3t|me:/)]);
     }

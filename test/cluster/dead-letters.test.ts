@@ -22,37 +22,40 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     const all = [...before, job.url, ...after].toSorted();
     const at = (run: string) => ['--broker', broker.url, '--run', run];
     const source = await aFile([...before, JSON.stringify(job), ...after]);
-    await runInProcess(['feed', source, ...at('r'), '--ack-wait', '1s', '--partitions', '2']);
+    await runInProcess(['cluster', 'feed', source, ...at('r'), '--ack-wait', '1s', '--partitions', '2']);
     for (let deaths = 1; deaths <= DEATHS; deaths++) {
-      const work = startCli(['work', ...at('r')], SLOW);
+      const work = startCli(['cluster', 'work', ...at('r')], SLOW);
       await origin.waiting('poison', deaths);
       work.child.kill('SIGKILL');
       await work.done;
     }
-    const early = await runInProcess(['dead', 'retry', ...at('r')]);
+    const early = await runInProcess(['cluster', 'dead', 'retry', ...at('r')]);
     expect([early.code, early.stderr]).toEqual([2, expect.stringContaining('it is not complete')]);
 
-    const work = startCli(['work', ...at('r')], SLOW);
-    const collect = await runCli(['collect', ...at('r'), '-q'], { ...SLOW, cwd });
+    const work = startCli(['cluster', 'work', ...at('r')], SLOW);
+    const collect = await runCli(['cluster', 'collect', ...at('r'), '-q'], { ...SLOW, cwd });
     expect([collect.code, collect.stdout]).toEqual([
       1,
       expect.stringMatching(/^FAIL {2}internal .*workers died/),
     ]);
     expect((await work.done).code).toBe(0);
     expect(await urlsInFile(join(cwd, 'fanout-r.jsonl'))).toEqual(all);
-    const listed = await runInProcess(['dead', 'list', ...at('r')]);
+    const listed = await runInProcess(['cluster', 'dead', 'list', ...at('r')]);
     expect(listed.stdout).toMatch(/urls\.txt:11 {2}http:.*\/gate\/poison {2}3 workers died/);
-    const exported = await runInProcess(['dead', 'export', ...at('r')]);
+    const exported = await runInProcess(['cluster', 'dead', 'export', ...at('r')]);
     expect(JSON.parse(exported.stdout)).toEqual(job);
 
     const message = 'the run "r-retry-1" has the 1 dead URLs of "r"';
     for (const _ of ['once', 'and again']) {
-      const retry = await runInProcess(['dead', 'retry', ...at('r')]);
+      const retry = await runInProcess(['cluster', 'dead', 'retry', ...at('r')]);
       expect([retry.code, retry.stderr]).toEqual([0, expect.stringContaining(message)]);
     }
     origin.open('poison');
-    const again = startCli(['work', ...at('r-retry-1')], SLOW);
-    const retried = await runCli(['collect', ...at('r-retry-1'), '--summary', 'json'], { ...SLOW, cwd });
+    const again = startCli(['cluster', 'work', ...at('r-retry-1')], SLOW);
+    const retried = await runCli(['cluster', 'collect', ...at('r-retry-1'), '--summary', 'json'], {
+      ...SLOW,
+      cwd,
+    });
     expect([retried.code, JSON.parse(retried.stderr)]).toMatchObject([0, { read: 1, ok: 1, failed: 0 }]);
     await again.done;
     expect(origin.log.at(-1)).toMatchObject({ method: 'POST', headers: { 'x-key': 'k' } });
@@ -62,7 +65,7 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     const first = await readFile(join(cwd, 'fanout-r.jsonl'), 'utf8');
     const living = first.split('\n').filter((line) => !line.includes('"code":"ERR_WORKER_DIED"'));
     expect(urlsIn(living.join('\n') + record)).toEqual(all);
-    const next = await runInProcess(['dead', 'retry', ...at('r-retry-1')]);
+    const next = await runInProcess(['cluster', 'dead', 'retry', ...at('r-retry-1')]);
     expect([next.code, next.stderr]).toEqual([0, expect.stringContaining('has no dead URLs')]);
   });
 
@@ -70,7 +73,7 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/ok', 3);
     const on = ['--broker', broker.url, '--run', 'r'];
-    await runInProcess(['feed', await aFile(list), ...on]);
+    await runInProcess(['cluster', 'feed', await aFile(list), ...on]);
     const engine = await openRun({ address: broker.address, run: 'r', warn: () => {} });
     onTestFinished(() => engine.close());
     const place = { index: 1, source: 's', line: 2 };
@@ -79,13 +82,13 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
       job: { ...place, request: { url: list[1] } },
       reason: 'it seemed so',
     });
-    expect((await runInProcess(['dead', 'list', ...on])).stdout).toContain('it seemed so');
-    const work = startCli(['work', ...on], SLOW);
-    expect((await runCli(['collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toContain('it seemed so');
+    const work = startCli(['cluster', 'work', ...on], SLOW);
+    expect((await runCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
     await work.done;
     expect(await urlsInFile(join(cwd, 'fanout-r.jsonl'))).toEqual(list.toSorted());
-    expect((await runInProcess(['dead', 'list', ...on])).stdout).toBe('');
-    expect((await runInProcess(['dead', 'retry', ...on])).stderr).toContain('no dead URLs');
+    expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toBe('');
+    expect((await runInProcess(['cluster', 'dead', 'retry', ...on])).stderr).toContain('no dead URLs');
   });
 });
 
@@ -94,10 +97,10 @@ describe('workers that end at a second SIGTERM', { timeout: 120_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = [...urls(origin, '/ok', 2), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 2)];
     const on = ['--broker', broker.url, '--run', 'r'];
-    await runInProcess(['feed', await aFile(list), ...on, '--ack-wait', '10m']);
+    await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--ack-wait', '10m']);
     // With one lane, which has the chunk, none waits for the broker when the worker ends.
     for (let ends = 1; ends <= DEATHS + 1; ends++) {
-      const work = startCli(['work', ...on, '--lanes', '1'], SLOW);
+      const work = startCli(['cluster', 'work', ...on, '--lanes', '1'], SLOW);
       await origin.waiting('slow', ends);
       work.child.kill('SIGTERM');
       await work.stderr.sees('once more to give them back at once');
@@ -105,10 +108,10 @@ describe('workers that end at a second SIGTERM', { timeout: 120_000 }, () => {
       expect((await work.done).code).toBe(143);
     }
     origin.open('slow');
-    const work = startCli(['work', ...on], SLOW);
-    const collect = await runCli(['collect', ...on, '--summary', 'json'], { ...SLOW, cwd });
+    const work = startCli(['cluster', 'work', ...on], SLOW);
+    const collect = await runCli(['cluster', 'collect', ...on, '--summary', 'json'], { ...SLOW, cwd });
     expect([collect.code, JSON.parse(collect.stderr)]).toMatchObject([0, { read: 5, ok: 5, failed: 0 }]);
     expect((await work.done).code).toBe(0);
-    expect((await runInProcess(['dead', 'list', ...on])).stdout).toBe('');
+    expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toBe('');
   });
 });

@@ -47,11 +47,11 @@ describe('a run over 4 workers', { timeout: 200_000 }, () => {
       ),
     );
     const on = ['--broker', broker.url, '--run', 'many'];
-    const fed = await runInProcess(['feed', second ?? '', ...on, '--chunk', '250']);
+    const fed = await runInProcess(['cluster', 'feed', second ?? '', ...on, '--chunk', '250']);
     expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('10000 URLs in 40 chunks')]);
     const flags = ['-c', '16', '--retries', '2'];
-    const workers = [1, 2, 3, 4].map(() => startCli(['work', ...on, ...flags], SLOW));
-    const collect = ['collect', ...on, '--json', '--summary', 'json', '-o', 'many.jsonl'];
+    const workers = [1, 2, 3, 4].map(() => startCli(['cluster', 'work', ...on, ...flags], SLOW));
+    const collect = ['cluster', 'collect', ...on, '--json', '--summary', 'json', '-o', 'many.jsonl'];
     const collected = await runCli(collect, { ...SLOW, cwd });
     const fetch = ['fetch', first ?? '', ...flags, '--json', '--summary', 'json', '-o', 'one.jsonl'];
     const fetched = await runCli(fetch, { ...SLOW, cwd });

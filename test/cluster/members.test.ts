@@ -20,11 +20,11 @@ describe('a run whose workers come and go', { timeout: 120_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/ok', COUNT);
     const on = ['--broker', broker.url, '--run', 'members'];
-    const feed = ['feed', await aFile(list), ...on, '--chunk', '25'];
+    const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', '25'];
     expect((await runInProcess(feed)).code).toBe(0);
-    const work = ['work', ...on, '-c', '4', '--rate', '500/s'];
+    const work = ['cluster', 'work', ...on, '-c', '4', '--rate', '500/s'];
     const leaver = startCli(work, SLOW);
-    const collect = startCli(['collect', ...on, '-q'], { ...SLOW, cwd });
+    const collect = startCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd });
     await origin.received(COUNT / 5);
     const joiner = startCli(work, SLOW);
     await origin.received(COUNT / 2);

@@ -32,12 +32,12 @@ describe('--metrics', { timeout: 90_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const on = ['--broker', broker.url, '--run', 'm'];
     const list = [...urls(origin, '/ok', 28), `${origin.url}/gate/g`, `${origin.url}/status/404`];
-    await runInProcess(['feed', await aFile(list), ...on, '--chunk', '10', '--ack-wait', '1s']);
-    const first = startCli(['work', ...on, '--lanes', '1', '-c', '1'], SLOW);
+    await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--chunk', '10', '--ack-wait', '1s']);
+    const first = startCli(['cluster', 'work', ...on, '--lanes', '1', '-c', '1'], SLOW);
     await origin.waiting('g', 1);
     first.child.kill('SIGKILL');
-    const work = startCli(['work', ...on, ...ANY_PORT], SLOW);
-    const collect = startCli(['collect', ...on, ...ANY_PORT], { ...SLOW, cwd });
+    const work = startCli(['cluster', 'work', ...on, ...ANY_PORT], SLOW);
+    const collect = startCli(['cluster', 'collect', ...on, ...ANY_PORT], { ...SLOW, cwd });
     await origin.waiting('g', 2);
     const [worker, collector] = [await urlOf(work), await urlOf(collect)];
     await expect
@@ -91,7 +91,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
     const list = Array.from({ length: 25 }, (_, n) => `http://127.0.0.1:1/${n % 20}`);
     const bounded = ['--chunk', '5', '--max-queued', '3', '--unique'];
     const on = ['--broker', broker.url, '--run', 'f', ...bounded, ...ANY_PORT];
-    const feed = startCli(['feed', await aFile(list), ...on], SLOW);
+    const feed = startCli(['cluster', 'feed', await aFile(list), ...on], SLOW);
     const url = await urlOf(feed);
     await expect
       .poll(() => scrape(url), { timeout: 20_000 })
@@ -112,11 +112,11 @@ describe('--metrics', { timeout: 90_000 }, () => {
     await feed.done;
   });
 
-  it('shows all of it for fetch --broker, which ends despite slow clients', async () => {
+  it('shows all of it for cluster fetch, which ends despite slow clients', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = [...urls(origin, '/ok', 30), `${origin.url}/gate/g`];
     const on = ['--broker', broker.url, '--chunk', '10', '--json'];
-    const fetch = startCli(['fetch', await aFile(list), ...on, '--metrics', '0'], SLOW);
+    const fetch = startCli(['cluster', 'fetch', await aFile(list), ...on, '--metrics', '0'], SLOW);
     const url = await urlOf(fetch);
     await origin.waiting('g', 1);
     await expect
@@ -138,9 +138,9 @@ describe('--metrics', { timeout: 90_000 }, () => {
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
   });
 
-  it('needs --broker', async () => {
+  it('is not an option of a plain fetch', async () => {
     const { code, stderr } = await runInProcess(['fetch', 'http://127.0.0.1:1/', '--metrics', '0']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('--metrics alone: it needs --broker')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('use "fanout cluster fetch"')]);
   });
 
   it.each(['feed', 'work', 'collect', 'fetch'])(
@@ -149,6 +149,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
       const origin = await anOrigin();
       const { port } = new URL(origin.url);
       const args = [
+        'cluster',
         command,
         ...(/^f/.test(command) ? ['http://127.0.0.1:1/'] : []),
         '--broker',
@@ -164,7 +165,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
       const none = await runInProcess([...args, '--run', 'r', '--metrics', 'everywhere']);
       expect([none.code, none.stderr]).toEqual([
         2,
-        expect.stringMatching(/^fanout: Cannot use "everywhere" for --metrics: it must be a port/),
+        expect.stringMatching(/^fanout: invalid value "everywhere" for --metrics: must be a port/),
       ]);
     },
   );

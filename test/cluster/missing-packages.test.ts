@@ -33,7 +33,7 @@ describe('where an optional package is missing', { timeout: 60_000 }, () => {
     const commands = ['feed', 'work', 'collect', 'status', 'dead', 'purge', 'fetch'];
     const outputs = commands.map(async (command) => {
       const urls = /^f/.test(command) ? ['http://127.0.0.1:1/'] : [];
-      const { code, stderr } = await runCli([command, ...urls, ...ON], { bin, ...SLOW });
+      const { code, stderr } = await runCli(['cluster', command, ...urls, ...ON], { bin, ...SLOW });
       return [command, code, stderr];
     });
     const message =
@@ -48,14 +48,17 @@ describe('where an optional package is missing', { timeout: 60_000 }, () => {
     const commands = ['feed', 'work', 'collect', 'fetch'];
     const outputs = commands.map(async (command) => {
       const urls = /^f/.test(command) ? ['http://127.0.0.1:1/'] : [];
-      const { code, stderr } = await runCli([command, ...urls, ...ON, '--metrics', '0'], { bin, ...SLOW });
+      const { code, stderr } = await runCli(['cluster', command, ...urls, ...ON, '--metrics', '0'], {
+        bin,
+        ...SLOW,
+      });
       return [command, code, stderr];
     });
     const message = 'the package for --metrics is not installed: run "npm install prom-client@15"\n';
     expect(await Promise.all(outputs)).toEqual(
       commands.map((command) => [command, 2, expect.stringMatching(endOf(message))]),
     );
-    const { stderr } = await runCli(['work', ...ON], { bin });
+    const { stderr } = await runCli(['cluster', 'work', ...ON], { bin });
     expect(stderr).toContain('Cannot connect to the broker');
   });
 });

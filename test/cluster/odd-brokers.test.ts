@@ -58,7 +58,7 @@ function info(version: string): string {
 }
 
 function statusAt(port: number) {
-  return runInProcess(['status', '--run', 'r', '--broker', `nats://127.0.0.1:${port}`]);
+  return runInProcess(['cluster', 'status', '--run', 'r', '--broker', `nats://127.0.0.1:${port}`]);
 }
 
 describe('a broker that cannot be used', { timeout: 60_000 }, () => {
@@ -76,7 +76,7 @@ describe('a broker that cannot be used', { timeout: 60_000 }, () => {
 
   it('is one without JetStream', async () => {
     const broker = await aNatsServer(['-js=false']);
-    const { code, stderr } = await runCli(['work', '--run', 'r', '--broker', broker.url], SLOW);
+    const { code, stderr } = await runCli(['cluster', 'work', '--run', 'r', '--broker', broker.url], SLOW);
     expect([code, stderr]).toEqual([2, expect.stringContaining('it must run with JetStream')]);
   });
 
@@ -88,7 +88,7 @@ describe('a broker that cannot be used', { timeout: 60_000 }, () => {
   it('is named, as is each one of a cluster', async () => {
     const ports = [await freePort(), await freePort()];
     const broker = `nats://127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}`;
-    const { code, stderr } = await runInProcess(['status', '--run', 'r', '--broker', broker]);
+    const { code, stderr } = await runInProcess(['cluster', 'status', '--run', 'r', '--broker', broker]);
     expect([code, stderr]).toEqual([
       2,
       expect.stringContaining(`at 127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}: connect ECONNREFUSED`),
@@ -98,13 +98,13 @@ describe('a broker that cannot be used', { timeout: 60_000 }, () => {
 
 describe('a run that the broker does not know', { timeout: 60_000 }, () => {
   it.each([
-    [['work']],
-    [['collect']],
-    [['status']],
-    [['dead', 'list']],
-    [['dead', 'export']],
-    [['dead', 'retry']],
-    [['purge']],
+    [['cluster', 'work']],
+    [['cluster', 'collect']],
+    [['cluster', 'status']],
+    [['cluster', 'dead', 'list']],
+    [['cluster', 'dead', 'export']],
+    [['cluster', 'dead', 'retry']],
+    [['cluster', 'purge']],
   ])('is an error of %s', async (command) => {
     const broker = await aNatsServer();
     const args = [...command, '--run', 'r', '--broker', broker.url];
@@ -112,7 +112,9 @@ describe('a run that the broker does not know', { timeout: 60_000 }, () => {
     expect([code, stdout, stderr]).toEqual([
       2,
       '',
-      expect.stringContaining('Cannot find the run "r" on this broker: start it with "fanout feed INPUT'),
+      expect.stringContaining(
+        'Cannot find the run "r" on this broker: start it with "fanout cluster feed INPUT',
+      ),
     ]);
   });
 });
@@ -122,8 +124,8 @@ describe('a broker that hangs in the run', { timeout: 90_000 }, () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const relay = await aRelay(broker.port);
     const on = ['--broker', `nats://127.0.0.1:${relay.port}`, '--run', 'r'];
-    await runInProcess(['feed', await aFile([`${origin.url}/gate/g`]), ...on]);
-    const run = startCli(['work', ...on], SLOW);
+    await runInProcess(['cluster', 'feed', await aFile([`${origin.url}/gate/g`]), ...on]);
+    const run = startCli(['cluster', 'work', ...on], SLOW);
     await origin.waiting('g', 1);
     relay.hang();
     await run.stderr.sees('is away: waiting for it');

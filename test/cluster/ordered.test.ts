@@ -32,10 +32,20 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
       const list = [late, ...interleaved(origins.map((origin) => urls(origin, '/ok', 100)))];
       const on = ['--broker', broker.url, '--run', 'order'];
       const layout = ['--chunk', '20', '--partitions', String(partitions), '--max-log', '5'];
-      expect((await runInProcess(['feed', await aFile(list), ...on, ...layout])).code).toBe(0);
-      const collect = ['collect', ...on, '--ordered', '--json', '-o', 'out.jsonl', '--failed', 'failed.txt'];
+      expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on, ...layout])).code).toBe(0);
+      const collect = [
+        'cluster',
+        'collect',
+        ...on,
+        '--ordered',
+        '--json',
+        '-o',
+        'out.jsonl',
+        '--failed',
+        'failed.txt',
+      ];
       const killed = startCli(collect, { ...SLOW, cwd });
-      const workers = [1, 2, 3].map(() => startCli(['work', ...on], SLOW));
+      const workers = [1, 2, 3].map(() => startCli(['cluster', 'work', ...on], SLOW));
       await statusWhen(on, ({ done }) => done >= 5);
       killed.child.kill('SIGKILL');
       await killed.done;
@@ -50,11 +60,11 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
     },
   );
 
-  it('writes results before the end, also with fetch --broker', async () => {
+  it('writes results before the end, also with cluster fetch', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = [...urls(origin, '/ok', 250), `${origin.url}/gate/last`];
     const run = startCli(
-      ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '50', '--ordered', '--json'],
+      ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '50', '--ordered', '--json'],
       SLOW,
     );
     await run.stdout.sees('?n=249"');
@@ -69,7 +79,7 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
     const list = [fresh, ...urls(origin, '/ok', 60), known, fresh];
     const baseline = await aFile([known], 'known.txt');
     const flags = ['--baseline', baseline, '--flaky-after', '2', '--flaky-state', 'state.jsonl'];
-    const fetch = ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '7'];
+    const fetch = ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '7'];
     const { code, stdout } = await runCli([...fetch, ...flags, '--ordered', '--json'], { ...SLOW, cwd });
     const records = stdout
       .trim()

@@ -15,10 +15,10 @@ describe('--partitions', { timeout: 90_000 }, () => {
     const origins = [await anOrigin(), await anOrigin()];
     const list = origins.flatMap((origin) => urls(origin, '/ok', 300));
     const on = ['--broker', broker.url, '--run', 'polite'];
-    const feed = ['feed', await aFile(list), ...on, '--chunk', '10', '--partitions', '4'];
+    const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', '10', '--partitions', '4'];
     expect((await runInProcess(feed)).code).toBe(0);
-    const workers = [1, 2, 3].map(() => startCli(['work', ...on, '--per-host', '2'], SLOW));
-    expect((await runCli(['collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    const workers = [1, 2, 3].map(() => startCli(['cluster', 'work', ...on, '--per-host', '2'], SLOW));
+    expect((await runCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     expect(await urlsInFile(join(cwd, 'fanout-polite.jsonl'))).toEqual(list.toSorted());
     for (const origin of origins) expect(origin.maxInFlight).toBeLessThanOrEqual(2);
@@ -29,14 +29,14 @@ describe('--partitions', { timeout: 90_000 }, () => {
     const [chunks, size, perSecond] = [6, 20, 100];
     const list = urls(origin, '/slow/5', chunks * size);
     const on = ['--broker', broker.url, '--run', 'one-host'];
-    const feed = ['feed', await aFile(list), ...on, '--chunk', String(size), '--partitions', '2'];
+    const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', String(size), '--partitions', '2'];
     expect((await runInProcess(feed)).code).toBe(0);
     const [first, last] = [1, list.length].map((count) =>
       origin.received(count).then(() => performance.now()),
     );
-    const work = ['work', ...on, '--per-host', '2', '--host-rate', `${perSecond}/s`];
+    const work = ['cluster', 'work', ...on, '--per-host', '2', '--host-rate', `${perSecond}/s`];
     const workers = [1, 2, 3, 4].map(() => startCli(work, SLOW));
-    expect((await runCli(['collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    expect((await runCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     expect(await urlsInFile(join(cwd, 'fanout-one-host.jsonl'))).toEqual(list.toSorted());
     expect(origin.maxInFlight).toBeLessThanOrEqual(2);

@@ -15,10 +15,10 @@ describe('feed --reconcile', { timeout: 90_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/ok', 1000);
     const on = ['--broker', broker.url, '--run', 'lost'];
-    const feed = ['feed', await aFile(list), ...on, '--chunk', '25', '--ack-wait', '1s'];
+    const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', '25', '--ack-wait', '1s'];
     expect((await runInProcess(feed)).code).toBe(0);
-    const collect = startCli(['collect', ...on, '-q'], { ...SLOW, cwd });
-    const work = startCli(['work', ...on, '-c', '2', '--host-rate', '500/s'], SLOW);
+    const collect = startCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd });
+    const work = startCli(['cluster', 'work', ...on, '-c', '2', '--host-rate', '500/s'], SLOW);
     await origin.received(450);
     await broker.lose();
     await broker.start();
@@ -35,7 +35,7 @@ describe('feed --reconcile', { timeout: 90_000 }, () => {
   it('needs a collector, which knows the missing chunks', async () => {
     const broker = await aNatsServer();
     const file = await aFile(['http://127.0.0.1:1/']);
-    const args = ['feed', file, '--broker', broker.url, '--run', 'r'];
+    const args = ['cluster', 'feed', file, '--broker', broker.url, '--run', 'r'];
     expect((await runInProcess(args)).code).toBe(0);
     const { code, stderr } = await runInProcess([...args, '--reconcile']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('there is no collector')]);

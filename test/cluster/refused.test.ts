@@ -13,7 +13,15 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const operands = command === 'feed' ? ['http://127.0.0.1:1/'] : [];
     const port = await freePort();
     const broker = `nats://me:secret@127.0.0.1:${port}`;
-    const { code, stderr } = await runInProcess([command, ...operands, '--run', 'r', '--broker', broker]);
+    const { code, stderr } = await runInProcess([
+      'cluster',
+      command,
+      ...operands,
+      '--run',
+      'r',
+      '--broker',
+      broker,
+    ]);
     expect([code, stderr]).toEqual([
       2,
       expect.stringContaining(`Cannot connect to the broker at 127.0.0.1:${port}: `),
@@ -22,9 +30,9 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
   });
 
   it('say which flag is missing, and what is wrong with one, without showing a password', async () => {
-    const said = async (...args: string[]) => (await runInProcess(args)).stderr;
-    expect(await said('work', '--run', 'r')).toContain('--run alone: it needs --broker');
-    expect(await said('status', '--broker', 'nats://127.0.0.1:1')).toContain('give it a name with --run');
+    const said = async (...args: string[]) => (await runInProcess(['cluster', ...args])).stderr;
+    expect(await said('work', '--run', 'r')).toContain('--broker is missing');
+    expect(await said('status', '--broker', 'nats://127.0.0.1:1')).toContain('--run is missing');
     expect(await said('status', '--run', 'a b', '--broker', 'nats://h')).toContain('letters, digits');
     const wrong = await said('status', '--run', 'r', '--broker', 'http://u:secret@h');
     expect(wrong).toContain('nats://[user:password@]host');
@@ -35,31 +43,31 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     for (const flags of [['--journal', 'j'], ['--keep-failed']]) {
       const [flag] = flags;
       const fetch = await said('fetch', '--broker', 'nats://h', ...flags, 'http://h/');
-      expect(fetch).toMatch(new RegExp(`Cannot use ${flag} with --broker: .* --store`));
+      expect(fetch).toMatch(new RegExp(`no option ${flag} here: .* --store`));
       const collect = await said('collect', '--broker', 'nats://h', '--run', 'r', ...flags);
-      expect(collect).toMatch(new RegExp(`Cannot use ${flag}: .* --store`));
+      expect(collect).toMatch(new RegExp(`no option ${flag} here: .* --store`));
     }
     expect(await said('collect', '--broker', 'nats://h', '--run', 'r', '--max-failures', '0')).toContain(
-      'Cannot use "0" for --max-failures: it must be a whole number above 0',
+      'invalid value "0" for --max-failures: must be a positive integer',
     );
   });
 
   it('say that a run is not there, and that credentials are wrong', async () => {
     const open = await aNatsServer();
-    const unknown = await runInProcess(['work', '--run', 'nobody', '--broker', open.url]);
+    const unknown = await runInProcess(['cluster', 'work', '--run', 'nobody', '--broker', open.url]);
     expect([unknown.code, unknown.stderr]).toEqual([
       2,
       expect.stringContaining('Cannot find the run "nobody"'),
     ]);
     const locked = await aNatsServer(['--user', 'me', '--pass', 'right']);
     const url = locked.url.replace('//', '//me:wrong@');
-    const refused = await runInProcess(['status', '--run', 'r', '--broker', url]);
+    const refused = await runInProcess(['cluster', 'status', '--run', 'r', '--broker', url]);
     expect([refused.code, refused.stderr]).toEqual([
       2,
       expect.stringContaining('it refuses the credentials'),
     ]);
     expect(refused.stderr).not.toContain('wrong@');
-    const right = await runInProcess(['status', '--run', 'r'], {
+    const right = await runInProcess(['cluster', 'status', '--run', 'r'], {
       env: { FANOUT_BROKER: locked.url.replace('//', '//me:right@') },
     });
     expect(right.stderr).toContain('Cannot find the run "r"');
@@ -69,15 +77,15 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const on = ['--broker', broker.url, '--run', 'one'];
     const file = await aFile([`${origin.url}/ok`, `${origin.url}/gate/g`]);
-    await runInProcess(['feed', file, ...on, '--chunk', '1']);
-    const work = startCli(['work', ...on]);
-    const first = startCli(['collect', ...on], { cwd });
+    await runInProcess(['cluster', 'feed', file, ...on, '--chunk', '1']);
+    const work = startCli(['cluster', 'work', ...on]);
+    const first = startCli(['cluster', 'collect', ...on], { cwd });
     await first.stdout.sees('OK');
-    const other = ['collect', ...on, '--store', join(cwd, 'other.jsonl')];
+    const other = ['cluster', 'collect', ...on, '--store', join(cwd, 'other.jsonl')];
     const second = await runInProcess(other);
     expect([second.code, second.stderr]).toEqual([2, expect.stringContaining('another collector does at')]);
     const precious = await aFile(['precious'], 'mine.txt');
-    const mine = await runInProcess(['collect', ...on, '--store', precious]);
+    const mine = await runInProcess(['cluster', 'collect', ...on, '--store', precious]);
     expect([mine.code, mine.stderr]).toEqual([2, expect.stringContaining('none of its own')]);
     origin.open('g');
     expect((await first.done).code).toBe(0);

@@ -15,9 +15,9 @@ describe('a run whose broker goes away', { timeout: 150_000 }, () => {
     const list = urls(origin, '/ok', COUNT);
     const on = ['--broker', broker.url, '--run', 'away'];
     const bounds = ['--chunk', '25', '--max-queued', '10', '--ack-wait', '1s'];
-    const feed = ['feed', await aFile(list), ...on, ...bounds];
-    const work = ['work', ...on, '-c', '4'];
-    const roles = [feed, work, ['collect', ...on, '-q']].map((args) => new Role(args, cwd));
+    const feed = ['cluster', 'feed', await aFile(list), ...on, ...bounds];
+    const work = ['cluster', 'work', ...on, '-c', '4'];
+    const roles = [feed, work, ['cluster', 'collect', ...on, '-q']].map((args) => new Role(args, cwd));
     const [feeder, worker, collector] = roles;
     feeder?.start();
     await statusWhen(on, () => true);

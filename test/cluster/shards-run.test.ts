@@ -17,10 +17,10 @@ const SLOW = { killAfterMs: 60_000 };
 async function aRun(list: readonly string[], chunk = 50) {
   const [broker, cwd] = [await aNatsServer(), await tempDir()];
   const on = ['--broker', broker.url, '--run', 'r'];
-  const feed = ['feed', await aFile(list), ...on, '--chunk', String(chunk)];
+  const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', String(chunk)];
   const at = { ...SLOW, cwd };
-  const fanout = (...args: string[]) => runCli(args.concat(on), at);
-  const start = (...args: string[]) => startCli(args.concat(on), at);
+  const fanout = (...args: string[]) => runCli(['cluster', ...args, ...on], at);
+  const start = (...args: string[]) => startCli(['cluster', ...args, ...on], at);
   expect((await runInProcess(feed)).code).toBe(0);
   return { cwd, on, fanout, start, store: join(cwd, 'fanout-r.jsonl'), feed };
 }
@@ -120,7 +120,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const list = urls(origin, '/ok', 2000);
     const { cwd, on, start } = await aRun(list, 500);
     const collect = start('collect', '--json', '--silent', '-o', 'out.jsonl', '--shards', 'sh');
-    const work = ['work', '-c', '8', ...on];
+    const work = ['cluster', 'work', '-c', '8', ...on];
     const disk = await tempDir();
     const full = await runOnSmallDisk(disk, [...work, '--shards', disk], { ...SLOW, kilobytes: 4 });
     expect([full.code, full.stderr]).toEqual([3, expect.stringContaining('no space left on device')]);
@@ -141,10 +141,10 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect((await work.done).code).toBe(0);
   });
 
-  it('is also a flag of fetch --broker, which then keeps its manifest', async () => {
+  it('is also a flag of cluster fetch, which then keeps its manifest', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/ok', 300);
-    const fetch = ['fetch', await aFile(list), '--broker', broker.url, '--chunk', '100', '--json'];
+    const fetch = ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '100', '--json'];
     const fetched: CliResult = await runCli([...fetch, '--shards', '.', '--inline-body'], { ...SLOW, cwd });
     expect([fetched.code, urlsIn(fetched.stdout)]).toEqual([0, list.toSorted()]);
     const [name = ''] = (await readdir(cwd)).filter((one) => one.endsWith('.jsonl'));

@@ -6,7 +6,7 @@ import type { Role } from './role.ts';
 const LOOK_INTERVAL_MS = 100;
 
 /**
- * The status of a run, as `fanout status` with these flags would show it; `undefined` while the run does not exist or the broker
+ * The status of a run, as `fanout cluster status` with these flags would show it; `undefined` while the run does not exist or the broker
  * is away. Read in this process: starting the program for each look would take most of the time of a test.
  */
 export async function statusOf(on: readonly string[]): Promise<RunStatus | undefined> {

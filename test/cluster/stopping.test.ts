@@ -51,11 +51,13 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     );
     const on = ['--broker', broker.url, '--run', 'fast'];
     const flags = ['--chunk', '20', '--max-queued', '10', '--ack-wait', '5s'];
-    const feed = startCli(['feed', list, ...on, ...flags], SLOW);
+    const feed = startCli(['cluster', 'feed', list, ...on, ...flags], SLOW);
     await statusWhen(on, () => true);
-    const workers = [1, 2, 3].map(() => startCli(['work', ...on, '--lanes', '1', '--rate', '300/s'], SLOW));
+    const workers = [1, 2, 3].map(() =>
+      startCli(['cluster', 'work', ...on, '--lanes', '1', '--rate', '300/s'], SLOW),
+    );
     await origin.waiting('begun', 3); // one in the first chunk of each worker
-    const collect = ['collect', ...on, '-q', '--fail-fast', '--summary', 'json'];
+    const collect = ['cluster', 'collect', ...on, '-q', '--fail-fast', '--summary', 'json'];
     const collecting = startCli(collect, { ...SLOW, cwd });
     origin.open('begun');
     const { code, stdout, stderr } = await collecting.done;
@@ -76,26 +78,39 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     const urlsOfRun = withFailure(origin, 1000, 10);
     const list = await aFile(urlsOfRun);
     const on = ['--broker', broker.url, '--run', 'again'];
-    const fetch = ['fetch', list, ...on, '--chunk', '10', '--max-queued', '5', '--fail-fast', '-q'];
+    const fetch = [
+      'cluster',
+      'fetch',
+      list,
+      ...on,
+      '--chunk',
+      '10',
+      '--max-queued',
+      '5',
+      '--fail-fast',
+      '-q',
+    ];
     const rate = ['--rate', '200/s', '--summary', 'json'];
     const first = await runCli([...fetch, ...rate], { ...SLOW, cwd });
     const counts = summaryIn(first.stderr);
     expect([first.code, counts.failed, sumOf(counts)]).toEqual([1, 1, 1000]);
     expect(counts.notFetched).toBeGreaterThan(500);
     for (const args of [
-      ['feed', list, ...on],
-      ['work', ...on],
+      ['cluster', 'feed', list, ...on],
+      ['cluster', 'work', ...on],
     ]) {
       const refused = await runInProcess(args);
       expect([refused.code, refused.stderr]).toEqual([
         2,
         expect.stringContaining(
-          'this run: it was stopped after its first failure; it goes on when "fanout collect"',
+          'this run: it was stopped after its first failure; it goes on when "fanout cluster collect"',
         ),
       ]);
     }
-    const status = await runInProcess(['status', ...on]);
-    expect(status.stdout).toContain('again: stopped after its first failure; "fanout collect" goes on');
+    const status = await runInProcess(['cluster', 'status', ...on]);
+    expect(status.stdout).toContain(
+      'again: stopped after its first failure; "fanout cluster collect" goes on',
+    );
     const second = await runCli([...fetch, '--summary', 'json'], { ...SLOW, cwd });
     expect([second.code, summaryIn(second.stderr)]).toEqual([
       1,
@@ -111,7 +126,17 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     const slow = [...urls(origin, '/ok', 3), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 16)];
     const list = [...slow, `${other.url}/status/404`, ...urls(other, '/ok', 19)];
     const on = ['--broker', broker.url, '--run', 'part'];
-    const fetch = ['fetch', await aFile(list), ...on, '--chunk', '20', '--per-host', '1', '--ordered'];
+    const fetch = [
+      'cluster',
+      'fetch',
+      await aFile(list),
+      ...on,
+      '--chunk',
+      '20',
+      '--per-host',
+      '1',
+      '--ordered',
+    ];
     const run = startCli([...fetch, '--fail-fast', '--json'], { ...SLOW, cwd });
     await run.stderr.sees('the run was stopped after its first failure');
     origin.open('slow');
@@ -143,11 +168,11 @@ describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
       ...urls(origin, '/ok', 1500),
     ]);
     const on = ['--broker', broker.url, '--run', 'max'];
-    await runInProcess(['feed', list, ...on, '--chunk', '1']);
+    await runInProcess(['cluster', 'feed', list, ...on, '--chunk', '1']);
     const flags = ['--max-failures', '3', '--baseline', await aFile(known, 'known.txt')];
-    const collect = ['collect', ...on, '-q', '--summary', 'json', ...flags];
+    const collect = ['cluster', 'collect', ...on, '-q', '--summary', 'json', ...flags];
     const killed = startCli(collect, { ...SLOW, cwd });
-    const work = startCli(['work', ...on, '--lanes', '1'], SLOW);
+    const work = startCli(['cluster', 'work', ...on, '--lanes', '1'], SLOW);
     await origin.waiting('wait');
     await statusWhen(on, ({ done }) => done >= 12);
     killed.child.kill('SIGKILL');
@@ -171,7 +196,7 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
     const list = [...urls(origin, '/ok', 25), `${origin.url}/gate/never`, ...urls(origin, '/ok/rest', 5000)];
     const on = ['--broker', broker.url, '--run', 'late'];
     const flags = ['--chunk', '10', '--max-queued', '3', '--rate', '20/s', '-c', '4', '--deadline', '2s'];
-    const args = ['fetch', await aFile(list), ...on, ...flags, '--json', '--summary', 'json'];
+    const args = ['cluster', 'fetch', await aFile(list), ...on, ...flags, '--json', '--summary', 'json'];
     const { code, stdout, stderr } = await runCli(args, { ...SLOW, cwd });
     const counts = summaryIn(stderr);
     expect([code, counts.read, sumOf(counts)]).toEqual([1, 5026, 5026]);
@@ -191,16 +216,16 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
   it('does not wait forever for a worker that hangs, or for a list that never ends', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const on = ['--broker', broker.url, '--run', 'hang'];
-    const feed = startCli(['feed', '-', ...on, '--chunk', '1', '--ack-wait', '1s'], {
+    const feed = startCli(['cluster', 'feed', '-', ...on, '--chunk', '1', '--ack-wait', '1s'], {
       ...SLOW,
       stdin: 'open',
     });
     feed.child.stdin?.write(`${origin.url}/gate/hang\n${origin.url}/ok\n`);
     await statusWhen(on, () => true);
-    const work = startCli(['work', ...on], SLOW);
+    const work = startCli(['cluster', 'work', ...on], SLOW);
     await origin.waiting('hang');
     work.child.kill('SIGSTOP');
-    const collect = ['collect', ...on, '-q', '--summary', 'json', '--deadline', '1s'];
+    const collect = ['cluster', 'collect', ...on, '-q', '--summary', 'json', '--deadline', '1s'];
     const { code, stderr } = await runCli(collect, { ...SLOW, cwd });
     const counts = summaryIn(stderr);
     expect([code, counts.read, sumOf(counts)]).toEqual([1, 2, 2]);
@@ -231,10 +256,12 @@ describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
       const slow = [...urls(origin, '/ok', 3), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 16)];
       const list = [...slow, `${other.url}/status/404`, ...urls(other, '/ok', 19)];
       const on = ['--broker', broker.url, '--run', 'part'];
-      expect((await runInProcess(['feed', await aFile(list), ...on, '--chunk', '20'])).code).toBe(0);
-      const work = ['work', ...on, '--per-host', '1', '--shards', 'sh'];
+      expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--chunk', '20'])).code).toBe(
+        0,
+      );
+      const work = ['cluster', 'work', ...on, '--per-host', '1', '--shards', 'sh'];
       const worker = startCli(work, { ...SLOW, cwd });
-      const collect = ['collect', ...on, ...shards, '--json'];
+      const collect = ['cluster', 'collect', ...on, ...shards, '--json'];
       const collecting = startCli([...collect, '--fail-fast'], { ...SLOW, cwd });
       await worker.stderr.sees('the run was stopped after its first failure');
       origin.open('slow');

@@ -24,9 +24,18 @@ describe('a worker that was suspended for longer than the ack wait', { timeout: 
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/gate/g', COUNT);
     const on = ['--broker', broker.url, '--run', 'sleepy'];
-    const feed = ['feed', await aFile(list), ...on, '--ack-wait', '2s', '--partitions', String(partitions)];
+    const feed = [
+      'cluster',
+      'feed',
+      await aFile(list),
+      ...on,
+      '--ack-wait',
+      '2s',
+      '--partitions',
+      String(partitions),
+    ];
     expect((await runInProcess(feed)).code).toBe(0);
-    const work = ['work', ...on, '--per-host', '1', '--lanes', '1'];
+    const work = ['cluster', 'work', ...on, '--per-host', '1', '--lanes', '1'];
     const sleeper = started(work);
     await origin.waiting('g', 1);
     sleeper.child.kill('SIGSTOP');
@@ -35,7 +44,7 @@ describe('a worker that was suspended for longer than the ack wait', { timeout: 
     sleeper.child.kill('SIGCONT');
     await sleeper.stderr.sees('chunks given up, for others to fetch: 1');
     origin.open('g');
-    expect((await started(['collect', ...on, '-q'], cwd).done).code).toBe(0);
+    expect((await started(['cluster', 'collect', ...on, '-q'], cwd).done).code).toBe(0);
     expect([(await sleeper.done).stderr, (await successor.done).stderr]).toEqual([
       expect.stringMatching(/worked on [01] URLs of the run "sleepy", 0 chunks/),
       expect.stringContaining(`worked on ${COUNT} URLs of the run "sleepy", 1 chunks`),

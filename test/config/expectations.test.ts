@@ -28,13 +28,13 @@ describe('parseExpectation()', () => {
   });
 
   it.each([
-    ['text', 'Cannot use what it is for "expect": it must be an object'],
-    [{ statu: 1 }, 'Cannot use the key "statu" in "expect": it has status, contains'],
-    [{ status: '999999' }, 'Cannot use the "status" of "expect": it must be a list of status codes'],
-    [{ matches: '(' }, 'Cannot use the "matches" of "expect": it must be a regular expression'],
-    [{ contains: '' }, 'Cannot use the "contains" of "expect": it must be text that is not empty'],
-    [{ header: 'no colon' }, 'Cannot use the "header" of "expect": it must look like "Name: value"'],
-    [{ time: '2' }, 'Cannot use the "time" of "expect": it must be a duration with a unit'],
+    ['text', 'invalid value for "expect": must be an object'],
+    [{ statu: 1 }, 'unknown key "statu" in "expect"; the keys are status, contains'],
+    [{ status: '999999' }, 'invalid value for "status" in "expect": must be a list of status codes'],
+    [{ matches: '(' }, 'invalid value for "matches" in "expect": must be a JavaScript regular expression'],
+    [{ contains: '' }, 'invalid value for "contains" in "expect": must not be empty'],
+    [{ header: 'no colon' }, 'invalid value for "header" in "expect": must look like "Name: value"'],
+    [{ time: '2' }, 'invalid value for "time" in "expect": must be a duration with a unit'],
   ])('says what is wrong with %j', (value, fault) => {
     expect(parseExpectation(value)).toEqual({ fault: expect.stringContaining(fault) });
   });
@@ -64,7 +64,7 @@ describe('toExpectation()', () => {
   it.each([{ contains: '' }, { matches: '(' }, { expectHeader: 'nothing' }, { expectTime: 0 }])(
     'relies on resolved options, which refuse %j',
     (options) => {
-      expect(() => resolveRunOptions(options, '1')).toThrow(/Cannot use .* for option/);
+      expect(() => resolveRunOptions(options, '1')).toThrow(/invalid value .* for option/);
     },
   );
 });

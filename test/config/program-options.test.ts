@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { clusterOptions } from '../../src/config/cluster-options.ts';
 import type { Table } from '../../src/config/option.ts';
 import { outputOptions } from '../../src/config/output-options.ts';
-import { loadProgramOptions, programOptions } from '../../src/config/program-options.ts';
+import {
+  fetchOptions,
+  loadProgramOptions,
+  programOptions,
+  resolveProgramOptions,
+} from '../../src/config/program-options.ts';
 import { runOptions } from '../../src/config/run-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { refusal, resolve } from './resolve-given.ts';
@@ -23,6 +28,14 @@ describe('programOptions', () => {
   it('has each short flag once', () => {
     const short = Object.values(table).flatMap(({ flags }) => /^-\w/.exec(flags) ?? []);
     expect(new Set(short).size).toBe(short.length);
+  });
+
+  it.each(Object.entries(table))('has one line of help in lower case: %s', (_, { help, details, noHelp }) => {
+    for (const line of [help, noHelp ?? help]) {
+      expect(line).toMatch(/^(?:[a-z]|DNS|HTTP|JavaScript|NATS)\S* .*[^.]$/);
+      expect(line.length).toBeLessThanOrEqual(60);
+    }
+    expect(details ?? 'A sentence.').toMatch(/\.$/);
   });
 
   it.each(Object.entries(table))('reads back the printed default of %s', (_, entry) => {
@@ -49,15 +62,25 @@ describe('hashesBodies', () => {
   });
 });
 
-describe('options that a run over several machines does not have', () => {
-  it.each([
-    [{ journal: 'j' }, '--journal', 'the collector keeps all results in a file already'],
-    [{ journal: 'j', keepFailed: true }, '--journal', 'the collector keeps all results'],
-    [{ keepFailed: true }, '--keep-failed', 'failures stand in the file of --store'],
-    [{ threads: '2' }, '--threads', 'each process of such a run has one'],
-  ])('are refused with a broker: %j', (flags, flag, reason) => {
-    const given = { flags: { ...flags, broker: 'nats://127.0.0.1', run: 'r' } };
-    expect(refusal(given)).toMatch(new RegExp(`^Cannot use ${flag} with --broker: ${reason}`));
+describe('resolveProgramOptions()', () => {
+  const environment = { FANOUT_BROKER: 'nats://127.0.0.1', FANOUT_LANES: 'many', FANOUT_RETRIES: '7' };
+
+  it('ignores options of other commands in the environment and the file', () => {
+    const file = { path: 'f.json', values: { run: 'may', chunk: 'many', retries: 9 } };
+    const options = resolveProgramOptions(fetchOptions, { flags: {}, environment, file }, '1');
+    expect([options.broker, options.run, options.lanes, options.retries]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      7,
+    ]);
+  });
+
+  it('refuses what no command has', () => {
+    const given = { flags: {}, environment: { FANOUT_BROKERS: 'x' } };
+    expect(() => resolveProgramOptions(fetchOptions, given, '1')).toThrow(
+      new UsageError('unknown environment variable FANOUT_BROKERS; did you mean FANOUT_BROKER?'),
+    );
   });
 });
 
@@ -78,15 +101,15 @@ describe('loadProgramOptions()', () => {
 
   it('reads the file of --config, or else of FANOUT_CONFIG', async () => {
     const both = sources({ config: 'flag.json' }, { FANOUT_CONFIG: 'variable.json' });
-    expect((await loadProgramOptions(both, '1')).retries).toBe(7);
+    expect((await loadProgramOptions(programOptions, both, '1')).retries).toBe(7);
     const one = sources({}, { FANOUT_CONFIG: 'variable.json' });
-    expect((await loadProgramOptions(one, '1')).retries).toBe(8);
-    expect((await loadProgramOptions(sources({}, {}), '1')).retries).toBe(2);
+    expect((await loadProgramOptions(programOptions, one, '1')).retries).toBe(8);
+    expect((await loadProgramOptions(programOptions, sources({}, {}), '1')).retries).toBe(2);
   });
 
   it('refuses --config without a name', async () => {
-    await expect(loadProgramOptions(sources({ config: '' }, {}), '1')).rejects.toThrow(
-      new UsageError('Cannot use "" for --config: it must be the name of a file'),
+    await expect(loadProgramOptions(programOptions, sources({ config: '' }, {}), '1')).rejects.toThrow(
+      new UsageError('invalid value "" for --config: must be the name of a file'),
     );
   });
 });

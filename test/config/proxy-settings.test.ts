@@ -56,15 +56,15 @@ describe('toProxySettings()', () => {
   ])('refuses %j by the name of the variable, without its value', (environment, name) => {
     const settings = () => toProxySettings(NOTHING, environment);
     expect(settings).toThrow(UsageError);
-    expect(settings).toThrow(new RegExp(`^Cannot use the value for ${name}: it must (?!.*s3cret)`));
+    expect(settings).toThrow(new RegExp(`^invalid value for ${name}: must (?!.*s3cret)`));
   });
 
   it('refuses a proxy with --deny-private, wherever it comes from', () => {
     const given = () => toProxySettings({ proxy: proxy.parse('p'), denyPrivate: true }, {});
     const found = () => toProxySettings({ ...NOTHING, denyPrivate: true }, { HTTPS_PROXY: 'p' });
     expect(given).toThrow(UsageError);
-    expect(given).toThrow(/^Cannot use a proxy with --deny-private: only the proxy knows/);
-    expect(found).toThrow(/^Cannot use a proxy of the environment with --deny-private/);
+    expect(given).toThrow(/^cannot use --proxy with --deny-private, which cannot check/);
+    expect(found).toThrow(/^cannot use the proxy of the environment with --deny-private/);
     expect(toProxySettings({ proxy: null, denyPrivate: true }, { HTTPS_PROXY: 'p' })).toBeUndefined();
     expect(toProxySettings({ ...NOTHING, denyPrivate: true }, { NO_PROXY: 'p' })).toBeUndefined();
   });
@@ -77,7 +77,7 @@ describe('toProxySettings()', () => {
 describe('--proxy', () => {
   it('is refused by its name, without its value', () => {
     expect(refusal({ flags: { proxy: 'http://me:s3cret@p/x' } })).toBe(
-      'Cannot use the value for --proxy: it must look like http://[user:password@]host[:port]',
+      'invalid value for --proxy: must look like http://[user:password@]host[:port]',
     );
   });
 

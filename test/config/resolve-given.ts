@@ -1,4 +1,8 @@
-import { type ProgramOptions, resolveProgramOptions } from '../../src/config/program-options.ts';
+import {
+  type ProgramOptions,
+  programOptions,
+  resolveProgramOptions,
+} from '../../src/config/program-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
 
 /** What is given to the program in each of its layers. */
@@ -11,7 +15,7 @@ export interface Given {
 /** Resolves options as the program does, at version 1.2.3. */
 export function resolve({ flags = {}, environment = {}, file }: Given): ProgramOptions {
   const named = file === undefined ? undefined : { path: 'fanout.config.json', values: file };
-  return resolveProgramOptions({ flags, environment, file: named }, '1.2.3');
+  return resolveProgramOptions(programOptions, { flags, environment, file: named }, '1.2.3');
 }
 
 /** The message with which options are refused; fails when they are taken. */

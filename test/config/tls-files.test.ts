@@ -55,42 +55,38 @@ describe('parseTlsMaterial()', () => {
   const broken = (text: string) => text.replace(/\n[^-][^\n]*\n/, '\nAAAA\n');
 
   it.each<[string, () => Parameters<typeof parseTlsMaterial>[0], RegExp]>([
-    ['no PEM', () => ({ cacert: pem('hello') }), /: it must hold a certificate in PEM$/],
-    ['nothing', () => ({ cacert: pem('') }), /: it must hold a certificate in PEM$/],
-    ['a key alone', () => ({ cacert: pem(mine.key) }), /: it must hold a certificate in PEM$/],
-    ['half a certificate', () => ({ cacert: pem(ca.slice(0, 100)) }), /must hold a certificate in PEM$/],
-    [
-      'a broken one',
-      () => ({ cacert: pem(ca + broken(ca)) }),
-      /: its certificate 2 must be readable \(.+\)$/,
-    ],
-    ['no key', () => ({ cert: pem(mine.cert) }), /: it must hold a private key in PEM$/],
+    ['no PEM', () => ({ cacert: pem('hello') }), /: must contain a PEM certificate$/],
+    ['nothing', () => ({ cacert: pem('') }), /: must contain a PEM certificate$/],
+    ['a key alone', () => ({ cacert: pem(mine.key) }), /: must contain a PEM certificate$/],
+    ['half a certificate', () => ({ cacert: pem(ca.slice(0, 100)) }), /must contain a PEM certificate$/],
+    ['a broken one', () => ({ cacert: pem(ca + broken(ca)) }), /: certificate 2 must be readable \(.+\)$/],
+    ['no key', () => ({ cert: pem(mine.cert) }), /: must contain a PEM private key$/],
     [
       'a broken key',
       () => ({ cert: pem(mine.cert), key: pem(broken(mine.key)) }),
-      /: its private key must be readable \(.+\)$/,
+      /: the private key must be readable \(.+\)$/,
     ],
     [
       'a key of another certificate',
       () => ({ cert: pem(mine.cert), key: pem(other.key) }),
-      /: its private key must be the one of the certificate$/,
+      /: the private key must match the certificate$/,
     ],
-    ['a key without a certificate', () => ({ key: pem(mine.key) }), /: it needs a certificate, too$/],
+    ['a key without a certificate', () => ({ key: pem(mine.key) }), /: needs a certificate too \(--cert\)$/],
     [
       'a key with a passphrase',
       () => ({ cert: pem(mine.cert), key: pem(encrypted('pkcs8')) }),
-      /: its private key must have no passphrase$/,
+      /: the private key must have no passphrase$/,
     ],
     [
       'an old key with a passphrase',
       () => ({ cert: pem(mine.cert), key: pem(encrypted('sec1')) }),
-      /: its private key must have no passphrase$/,
+      /: the private key must have no passphrase$/,
     ],
   ])('refuses %s, and shows nothing of it', (_, texts, requirement) => {
     const attempt = () => parseTlsMaterial(texts());
     expect(attempt).toThrow(UsageError);
     expect(attempt).toThrow(requirement);
-    expect(attempt).toThrow(/^Cannot use x\.pem for --flag: [\x20-\x7e]{1,90}$/);
+    expect(attempt).toThrow(/^invalid value x\.pem for --flag: [\x20-\x7e]{1,90}$/);
   });
 });
 
@@ -105,7 +101,7 @@ describe('toTlsMaterial()', () => {
 
   it('names the option of a text that it refuses', () => {
     const attempt = () => toTlsMaterial({ cacert: 'ca.pem', cert: undefined, key: undefined });
-    expect(attempt).toThrow('Cannot use the text of option cacert: it must hold a certificate in PEM');
+    expect(attempt).toThrow('invalid value for option cacert: must contain a PEM certificate');
   });
 });
 
@@ -135,7 +131,7 @@ describe('readTlsFiles()', () => {
       );
       await expect(reading).rejects.toThrow(UsageError);
       await expect(reading).rejects.toThrow(
-        `Cannot read no\\u{1b}such.pem for --${key}: ENOENT: no such file or directory`,
+        `cannot read no\\u{1b}such.pem for --${key}: ENOENT: no such file or directory`,
       );
     },
   );

@@ -49,7 +49,6 @@ describe('manPage()', () => {
       description: `.so /etc/passwd \\n ~ ^ "x" ${'word '.repeat(20)}'quoted`,
       operands: [],
       options: {},
-      helpGroup: 'Output',
       examples: '',
     };
     const page = manPage([spec], '1.0.0');

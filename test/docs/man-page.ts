@@ -1,7 +1,7 @@
-import { type CommandSpec, type Flag, toFlags } from '../../src/cli/command-specs.ts';
+import { type CommandSpec, type Flag, longHelp, toFlags } from '../../src/cli/command-specs.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
+import { EXIT_MEANINGS } from '../../src/cli/help.ts';
 import { GROUPS } from '../../src/config/option.ts';
-import { EXIT_MEANINGS } from './exit-meanings.ts';
 
 /** Returns the man page in man(7) macros. Flags that a command shares with `fetch` are described there, and only named here. */
 export function manPage(commands: readonly CommandSpec[], version: string): string {
@@ -23,13 +23,13 @@ export function manPage(commands: readonly CommandSpec[], version: string): stri
     ...groups(toFlags(fetch.options)),
     ...commands.slice(1).flatMap((command) => ownOptions(command, shown)),
     ...section('ENVIRONMENT'),
-    ...item('FANOUT_NAME', ENVIRONMENT),
-    ...item('HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY', 'Proxies, unless --proxy names one.'),
-    ...item('NO_COLOR, FORCE_COLOR', 'Whether there are colours, where --color is auto.'),
+    ...item('FANOUT_OPTION', ENVIRONMENT),
+    ...item('HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY', 'Proxies, unless --proxy is given.'),
+    ...item('NO_COLOR, FORCE_COLOR', 'Whether to use colors if --color is auto.'),
     ...section('FILES'),
     ...item(
       'fanout.config.json',
-      'Options by their long names in camel case, read from the working directory.',
+      'Options by their long flags in camel case. It is read from the working directory.',
     ),
     ...section('EXIT STATUS'),
     ...Object.entries(EXIT).flatMap(([key, value]) =>
@@ -56,11 +56,11 @@ const DATE = '2026-11-25';
 const MAX_LINE = 78;
 
 const ABOUT =
-  'Fetches the URLs of a list with N workers that share one agent, fair to every host, and writes one result for each. ' +
+  'Fetches every URL of a list, politely to each host, and writes one result per URL. ' +
   'Results go to standard output as they finish; the progress bar, the summary and warnings go to standard error.';
 
 const ENVIRONMENT =
-  'Any option of the command, as in FANOUT_MAX_SIZE=1mb for --max-size. Flags win over the environment, which wins over the file.';
+  'Sets an option: FANOUT_MAX_SIZE=1mb is --max-size 1mb. Flags win over the environment, which wins over the configuration file. An unknown name is an error.';
 
 function section(title: string): readonly string[] {
   return [`.SH ${title.includes(' ') ? `"${title}"` : title}`];
@@ -95,8 +95,8 @@ function identity({ spelling, help }: Flag): string {
   return `${spelling} ${help}`;
 }
 
-function flagItem({ spelling, help, defaultText }: Flag): readonly string[] {
-  return item(spelling, `${help}${defaultText === undefined ? '' : ` (default: ${defaultText})`}`);
+function flagItem(flag: Flag): readonly string[] {
+  return item(flag.spelling, longHelp(flag));
 }
 
 function item(term: string, words: string): readonly string[] {

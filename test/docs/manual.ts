@@ -1,7 +1,7 @@
-import { type CommandSpec, type Flag, toFlags } from '../../src/cli/command-specs.ts';
+import { type CommandSpec, type Flag, longHelp, toFlags } from '../../src/cli/command-specs.ts';
 import { EXIT } from '../../src/cli/exit-code.ts';
+import { EXIT_MEANINGS } from '../../src/cli/help.ts';
 import { GROUPS } from '../../src/config/option.ts';
-import { EXIT_MEANINGS } from './exit-meanings.ts';
 
 const BEGIN =
   '<!-- From here to the next mark: made by "npm run manual". Change src/config and src/cli, and run it. -->';
@@ -22,7 +22,10 @@ function generated(commands: readonly CommandSpec[]): string {
 }
 
 function overview(commands: readonly CommandSpec[]): string {
-  const rows = commands.map(({ name, summary }) => [`[\`fanout ${name}\`](#fanout-${name})`, summary]);
+  const rows = commands.map(({ name, summary }) => [
+    `[\`fanout ${name}\`](#fanout-${name.replace(' ', '-')})`,
+    summary,
+  ]);
   return table(['command', 'what it does'], rows);
 }
 
@@ -54,7 +57,11 @@ function chapter({ name, description, operands, options, examples }: CommandSpec
 function groupOf(group: string, flags: readonly Flag[]): readonly string[] {
   const rows = flags
     .filter((flag) => flag.group === group)
-    .map(({ spelling, defaultText = '', help }) => [code(spelling), prose(defaultText), prose(help)]);
+    .map((flag) => [
+      code(flag.spelling),
+      prose(flag.defaultText ?? ''),
+      prose(longHelp({ ...flag, defaultText: undefined })),
+    ]);
   return rows.length === 0 ? [] : [`### ${group}`, table(['flag', 'default', 'what it does'], rows)];
 }
 

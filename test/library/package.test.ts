@@ -148,7 +148,7 @@ describe('the packed package', { timeout: 180_000 }, () => {
     expect((await fanout('diff', 'results.jsonl', 'results.jsonl')).stdout).toContain('1 the same');
 
     const onBroker = ['--broker', 'nats://127.0.0.1:1', '--run', 'r'];
-    const refused = await fanout('status', ...onBroker).catch((error) => error);
+    const refused = await fanout('cluster', 'status', ...onBroker).catch((error) => error);
     expect([refused.code, refused.stderr]).toEqual([
       2,
       expect.stringContaining('run "npm install @nats-io/transport-node@3 @nats-io/jetstream@3"'),

@@ -15,14 +15,14 @@ const STATES: Readonly<Record<RunStatus['state'], string>> = {
   feeding: 'the list is being sent',
   working: 'all is sent',
   short:
-    'SHORT: nothing waits, but chunks have no result; type "fanout feed --reconcile" with the same inputs',
+    'SHORT: nothing waits, but chunks have no result; type "fanout cluster feed --reconcile" with the same inputs',
   stopped: 'stopped',
   complete: 'complete',
 };
 
 const COLLECTORS: Readonly<Record<RunStatus['collector'], string>> = {
   here: 'is there',
-  none: 'NONE: start "fanout collect"',
+  none: 'NONE: start "fanout cluster collect"',
   silent: 'does not answer',
 };
 
@@ -32,7 +32,7 @@ export interface AdminArguments {
   readonly process: NodeJS.Process;
 }
 
-/** `fanout status`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+/** `fanout cluster status`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function statusCommand({ flags, process }: AdminArguments): Promise<number> {
   const { values } = resolveAdminOptions(statusOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);
@@ -53,7 +53,7 @@ export async function statusCommand({ flags, process }: AdminArguments): Promise
 function statusText(run: string, status: RunStatus): string {
   const { state, stopped, collector, urls, chunks, sent, done, ok, failed, etaSeconds } = status;
   const lines = [
-    `${run}: ${stopped === undefined ? STATES[state] : `stopped ${stopText(stopped)}; "fanout collect" goes on with it`}`,
+    `${run}: ${stopped === undefined ? STATES[state] : `stopped ${stopText(stopped)}; "fanout cluster collect" goes on with it`}`,
     `  sent        ${sent}${chunks === undefined ? ' chunks so far' : ` of ${chunks} chunks, ${urls} URLs`}`,
     `  waiting     ${status.queued} chunks`,
     `  under way   ${status.underWay} chunks`,
@@ -69,7 +69,7 @@ function statusText(run: string, status: RunStatus): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** `fanout purge`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+/** `fanout cluster purge`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function purgeCommand({ flags, process }: AdminArguments): Promise<number> {
   const { values } = resolveAdminOptions(purgeOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);

@@ -8,7 +8,7 @@ import { ResultStore } from '../../cluster/result-store.ts';
 import { type CollectorProgress, type StopReason, stopText } from '../../cluster/run-state.ts';
 import type { ShardReader } from '../../cluster/shards.ts';
 import { collectOptions } from '../../config/command-options.ts';
-import type { ProgramOptions } from '../../config/program-options.ts';
+import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { printable } from '../../model/printable.ts';
 import { failsRun, type Result } from '../../model/result.ts';
@@ -17,13 +17,7 @@ import { checkBalance, SummaryFold } from '../../model/summary.ts';
 import type { Progress } from '../../output/progress.ts';
 import { collect } from '../../results/collect.ts';
 import type { Sink } from '../../results/sink.ts';
-import {
-  connectToRun,
-  createMetrics,
-  createWorkerShardReader,
-  loadOptionSources,
-  resolveRunOptions,
-} from '../cluster.ts';
+import { connectToRun, createMetrics, createWorkerShardReader, loadOptionSources } from '../cluster.ts';
 import { EXIT, summaryExitCode } from '../exit-code.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
 import { checkOutputs, outputFiles } from '../output-files.ts';
@@ -39,9 +33,9 @@ export interface CollectArguments {
   readonly version: string;
 }
 
-/** `fanout collect`: resolves to the exit code, as that of `fanout fetch`. Throws the errors of `model/errors.ts`. */
+/** `fanout cluster collect`: resolves to the exit code, as that of `fanout fetch`. Throws the errors of `model/errors.ts`. */
 export async function collectCommand({ flags, process, version }: CollectArguments): Promise<number> {
-  const options = resolveRunOptions(collectOptions, await loadOptionSources(flags, process.env), version);
+  const options = resolveProgramOptions(collectOptions, await loadOptionSources(flags, process.env), version);
   if (options.printConfig) return printConfig(collectOptions, options, process);
   const warn = createWarn(process, { isSilent: options.silent });
   const metrics = await createMetrics(options.metrics, { role: 'collect', run: options.run, process, warn });

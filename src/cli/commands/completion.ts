@@ -3,6 +3,7 @@ import { UsageError } from '../../model/errors.ts';
 import { printable } from '../../model/printable.ts';
 import { COMMANDS, type CommandSpec, type Flag, type Operand, toFlags } from '../command-specs.ts';
 import { EXIT } from '../exit-code.ts';
+import { HELP_TOPICS } from '../help.ts';
 import { writeText } from '../terminal.ts';
 
 /** The functions that make the script of each shell. */
@@ -16,6 +17,27 @@ const SCRIPTS: ReadonlyMap<string, (commands: readonly CommandSpec[]) => string>
 const HELP = { short: '-h', long: '--help', help: 'show this help' } as const;
 const VERSION = { short: '-V', long: '--version', help: 'show the version' } as const;
 
+const CLUSTER = { name: 'cluster', summary: 'fetch one list on many machines' } as const;
+
+interface NamedCommand {
+  readonly name: string;
+  readonly summary: string;
+}
+
+/** Commands of one word; `cluster` stands for its commands. */
+function firstWords(commands: readonly CommandSpec[]): readonly NamedCommand[] {
+  const own = commands.filter(({ name }) => !name.startsWith('cluster '));
+  return own.length === commands.length ? own : [...own, CLUSTER];
+}
+
+/** The commands of `cluster`, by their second word. */
+function clusterCommands(commands: readonly CommandSpec[]): readonly NamedCommand[] {
+  return commands.flatMap(({ name, summary }) => {
+    const [first, second] = name.split(' ');
+    return first === 'cluster' && second !== undefined ? [{ name: second, summary }] : [];
+  });
+}
+
 export interface CompletionArguments {
   readonly shell: string;
   readonly process: NodeJS.Process;
@@ -25,8 +47,8 @@ export interface CompletionArguments {
 export function completionCommand({ shell, process }: CompletionArguments): number {
   const toScript = SCRIPTS.get(shell);
   if (toScript === undefined) {
-    const wish = `it must be one of ${[...SCRIPTS.keys()].join(', ')}`;
-    throw new UsageError(`Cannot make completions for "${printable(shell, 200)}": ${wish}`);
+    const shells = [...SCRIPTS.keys()].join(', ');
+    throw new UsageError(`no completions for "${printable(shell, 200)}"; the shells are ${shells}`);
   }
   writeText(process.stdout, toScript(COMMANDS));
   return EXIT.ok;
@@ -34,12 +56,13 @@ export function completionCommand({ shell, process }: CompletionArguments): numb
 
 /** Returns a script for bash 3.2 and later: macOS has 3.2. */
 export function toBashScript(commands: readonly CommandSpec[]): string {
-  const names = commands.map(({ name }) => name);
+  const names = firstWords(commands).map(({ name }) => name);
+  const clusterNames = clusterCommands(commands).map(({ name }) => name);
   return `# Completes fanout in bash: eval "$(fanout completion bash)"
 _fanout() {
   local IFS=$'\\n'
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}"
-  local want='' operands='' words='' flags='' value=''
+  local command="\${COMP_WORDS[1]}" want='' operands='' words='' flags='' value=''
   COMPREPLY=()
   # To bash the = in --flag=value is a word by itself.
   if [[ $current == '=' ]]; then
@@ -49,9 +72,12 @@ _fanout() {
   fi
   if ((COMP_CWORD == 1)); then
     want=words words=${bashWords([...names, 'help', HELP.short, HELP.long, VERSION.short, VERSION.long])}
+  elif ((COMP_CWORD == 2)) && [[ $command == cluster ]]; then
+    want=words words=${bashWords([...clusterNames, HELP.short, HELP.long])}
   else
-    case "\${COMP_WORDS[1]}" in
-    help) operands=words words=${bashWords(names)} ;;
+    if [[ $command == cluster ]]; then command="cluster \${COMP_WORDS[2]}"; fi
+    case "$command" in
+    help) operands=words words=${bashWords([...names, ...HELP_TOPICS])} ;;
 ${commands.map(bashCommandCase).join('\n')}
     esac
   fi
@@ -80,7 +106,7 @@ function bashCommandCase({ name, options, operands: [operand] }: CommandSpec): s
   const cases = values.map(
     (flag) => `      ${bashSpellings(flag).join(' | ')}) ${bashWanted('want', flag.suggestions)} ;;\n`,
   );
-  return `    ${name})
+  return `    '${name}')
       ${bashWanted('operands', operand?.suggestions)}
       flags=${bashWords(names)}
       case "$previous" in
@@ -105,23 +131,35 @@ function bashWords(words: readonly string[]): string {
 
 /** Returns a script for fish. */
 export function toFishScript(commands: readonly CommandSpec[]): string {
-  const names = commands.map(({ name }) => name).join(' ');
+  const first = firstWords(commands);
+  const topics = [...first.map(({ name }) => name), ...HELP_TOPICS].join(' ');
   return `# Completes fanout in fish: fanout completion fish | source
 function __fanout_runs
     set -l words (commandline -opc)
-    test (count $words) -gt 1; and contains -- $words[2] $argv
+    set -e words[1]
+    set -l length (count $argv)
+    test (count $words) -ge $length; and test "$words[1..$length]" = "$argv"
 end
-function __fanout_runs_nothing
-    test (count (commandline -opc)) -eq 1
+function __fanout_is
+    set -l words (commandline -opc)
+    set -e words[1]
+    test "$words" = "$argv"
 end
 complete -c fanout -f
-${commands.map(({ name, summary }) => `complete -c fanout -n __fanout_runs_nothing -a ${name} -d ${fishQuoted(summary)}`).join('\n')}
-complete -c fanout -n __fanout_runs_nothing -a help -d 'show the help of a command'
-complete -c fanout -n '__fanout_runs help' -a ${fishQuoted(names)}
-complete -c fanout -n __fanout_runs_nothing ${fishHelpFlag(VERSION)}
+${first.map((command) => fishCommand('__fanout_is', command)).join('\n')}
+complete -c fanout -n __fanout_is -a help -d 'show the help of a command or topic'
+complete -c fanout -n '__fanout_runs help' -a ${fishQuoted(topics)}
+${clusterCommands(commands)
+  .map((command) => fishCommand("'__fanout_is cluster'", command))
+  .join('\n')}
+complete -c fanout -n __fanout_is ${fishHelpFlag(VERSION)}
 complete -c fanout ${fishHelpFlag(HELP)}
 ${commands.flatMap(fishCommandLines).join('\n')}
 `;
+}
+
+function fishCommand(condition: string, { name, summary }: NamedCommand): string {
+  return `complete -c fanout -n ${condition} -a ${name} -d ${fishQuoted(summary)}`;
 }
 
 function fishHelpFlag({ short, long, help }: typeof HELP | typeof VERSION): string {
@@ -163,26 +201,44 @@ function fishQuoted(text: string): string {
 
 /** Returns a script for zsh, to be sourced or to be saved as `_fanout` in a directory of `$fpath`. */
 export function toZshScript(commands: readonly CommandSpec[]): string {
-  const described = commands.map(({ name, summary }) => `    ${zshQuoted(`${name}:${summary}`)}`);
+  const own = commands.filter(({ name }) => !name.startsWith('cluster '));
+  const cluster = commands.filter(({ name }) => name.startsWith('cluster '));
   return `#compdef fanout
 # Completes fanout in zsh: eval "$(fanout completion zsh)"
 _fanout_pairs() { # KIND=, and a file behind it
   if compset -P '*='; then _files; else compadd -S '' -- "$@"; fi
 }
+_fanout_cluster() {
+  local curcontext="$curcontext" context state state_descr line
+  typeset -A opt_args
+  local -a commands=(
+${zshNames(clusterCommands(commands))}
+  )
+  _arguments -C ${zshHelpFlag(HELP)} '1:command:->command' '*::argument:->rest'
+  case $state in
+  command) _describe -t commands command commands ;;
+  rest)
+    case $words[1] in
+${cluster.map(zshCommandCase).join('\n')}
+    esac
+    ;;
+  esac
+}
 _fanout() {
   local curcontext="$curcontext" context state state_descr line
   typeset -A opt_args
   local -a commands=(
-${described.join('\n')}
-    'help:show the help of a command'
+${zshNames(firstWords(commands))}
+    'help:show the help of a command or topic'
   )
   _arguments -C ${zshHelpFlag(HELP)} ${zshHelpFlag(VERSION)} '1:command:->command' '*::argument:->rest'
   case $state in
   command) _describe -t commands command commands ;;
   rest)
     case $words[1] in
-    help) _describe -t commands command commands ;;
-${commands.map(zshCommandCase).join('\n')}
+    help) _describe -t commands command commands; compadd -- ${HELP_TOPICS.join(' ')} ;;
+    cluster) _fanout_cluster ;;
+${own.map(zshCommandCase).join('\n')}
     esac
     ;;
   esac
@@ -191,13 +247,17 @@ if [[ $funcstack[1] == _fanout ]]; then _fanout "$@"; else compdef _fanout fanou
 `;
 }
 
+function zshNames(commands: readonly NamedCommand[]): string {
+  return commands.map(({ name, summary }) => `    ${zshQuoted(`${name}:${summary}`)}`).join('\n');
+}
+
 function zshHelpFlag({ short, long, help }: typeof HELP | typeof VERSION): string {
   return `'(- *)'{${short},${long}}${zshQuoted(`[${help}]`)}`;
 }
 
 function zshCommandCase({ name, options, operands }: CommandSpec): string {
   const specs = [...toFlags(options).map(zshFlag), zshHelpFlag(HELP), ...operands.map(zshOperand)];
-  return `    ${name})\n      _arguments -s -S ${specs.join(' \\\n        ')}\n      ;;`;
+  return `    ${name.replace('cluster ', '')})\n      _arguments -s -S ${specs.join(' \\\n        ')}\n      ;;`;
 }
 
 function zshFlag(flag: Flag): string {

@@ -26,7 +26,7 @@ export interface DeadArguments {
   readonly process: NodeJS.Process;
 }
 
-/** `fanout dead`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+/** `fanout cluster dead`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function deadCommand({ action, flags, process }: DeadArguments): Promise<number> {
   if (action !== 'list' && action !== 'export' && action !== 'retry') {
     throw new UsageError(
@@ -55,7 +55,7 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
 }
 
 /**
- * `fanout dead retry`: sends the dead URLs of a complete run again, as a run of its own with one URL per chunk. They cannot be
+ * `fanout cluster dead retry`: sends the dead URLs of a complete run again, as a run of its own with one URL per chunk. They cannot be
  * sent again in the same run, because its results are already counted and written. Resolves to the exit code.
  */
 async function retryDead(
@@ -77,7 +77,7 @@ async function retryDead(
   const name = retryName(run);
   if (!isRunName(name)) {
     throw new UsageError(
-      `Cannot name the run of another try "${name}": it must have 64 characters at most; type "fanout dead export | fanout feed - --run NAME"`,
+      `Cannot name the run of another try "${name}": it must have 64 characters at most; type "fanout cluster dead export | fanout cluster feed - --run NAME"`,
     );
   }
   const settings = { ...engine.settings, chunk: 1 };
@@ -88,7 +88,7 @@ async function retryDead(
     await retry.engine.close();
   }
   warn(
-    `the run "${name}" has the ${jobs.length} dead URLs of "${run}": type "fanout work --run ${name}" and "fanout collect --run ${name}"`,
+    `the run "${name}" has the ${jobs.length} dead URLs of "${run}": type "fanout cluster work --run ${name}" and "fanout cluster collect --run ${name}"`,
   );
   return EXIT.ok;
 }
@@ -97,7 +97,7 @@ async function retryDead(
 async function checkComplete(engine: JetStreamEngine, run: string): Promise<void> {
   if ((await engine.state(COMPLETE_KEY)) === true) return;
   throw new UsageError(
-    `Cannot retry the dead of the run "${run}": it is not complete; wait until "fanout collect" has ended, or type "fanout dead export"`,
+    `Cannot retry the dead of the run "${run}": it is not complete; wait until "fanout cluster collect" has ended, or type "fanout cluster dead export"`,
   );
 }
 

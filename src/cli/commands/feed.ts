@@ -1,4 +1,3 @@
-import { isatty } from 'node:tty';
 import { feed } from '../../cluster/feeder.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
@@ -6,8 +5,9 @@ import { type RunStop, stopText } from '../../cluster/run-state.ts';
 import { feedOptions } from '../../config/command-options.ts';
 import { parseExpectation } from '../../config/expectations.ts';
 import type { OptionValues } from '../../config/option.ts';
+import { resolveCommandOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
-import { checkInputs, type Input } from '../../input/input.ts';
+import type { Input } from '../../input/input.ts';
 import { type InputCounts, readJobs } from '../../input/read-jobs.ts';
 import {
   connectToRun,
@@ -15,11 +15,10 @@ import {
   createMetrics,
   describeList,
   loadOptionSources,
-  resolveClusterOptions,
   toNewRun,
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
-import { countInputs, toInputs } from '../inputs.ts';
+import { countInputs, resolveInputs } from '../inputs.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
 import { createWarn } from '../terminal.ts';
@@ -31,13 +30,12 @@ export interface FeedArguments {
   readonly process: NodeJS.Process;
 }
 
-/** `fanout feed`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+/** `fanout cluster feed`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function feedCommand(args: FeedArguments): Promise<number> {
   const { flags, process } = args;
-  const { values } = resolveClusterOptions(feedOptions, await loadOptionSources(flags, process.env));
+  const { values } = resolveCommandOptions(feedOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(feedOptions, values, process);
-  const inputs = toInputs(args.inputs, isatty(process.stdin.fd));
-  await checkInputs(inputs);
+  const inputs = await resolveInputs(args.inputs, values, process);
   const warn = createWarn(process);
   const metrics = await createMetrics(values.metrics, { role: 'feed', run: values.run, process, warn });
   try {
@@ -69,10 +67,19 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
     engine.close().catch(() => {});
   };
   const signals = new Signals(process, { stop, abort, quit: abort });
-  const { unique, defaultScheme } = values;
+  const { unique, defaultScheme, null: isNullSeparated, column } = values;
   const counts: InputCounts = { read: 0, skipped: 0 };
   const { signal } = reading;
-  const options = { unique, defaultScheme, parseExpectation, stdin: process.stdin, signal };
+  const format = { isNullSeparated, column };
+  const options = {
+    unique,
+    defaultScheme,
+    ...format,
+    parseExpectation,
+    stdin: process.stdin,
+    signal,
+    keepsInput: true,
+  };
   try {
     const outcome = await feed({
       ...values,
@@ -83,7 +90,7 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
       now: systemClock.now,
       sent: metrics && countSentChunks(metrics, engine, counts),
       reading,
-      count: (signal) => countInputs(inputs, signal),
+      count: (signal) => countInputs(inputs, signal, format),
       leaving: leaving.signal,
     });
     if (outcome.end !== undefined) {
@@ -111,6 +118,7 @@ async function warnIncomplete(
 ): Promise<void> {
   if (!engine.isConnected) return;
   const sent = await engine.published();
-  const condition = stop === undefined ? '' : `it was stopped ${stopText(stop)}; after "fanout collect" `;
+  const condition =
+    stop === undefined ? '' : `it was stopped ${stopText(stop)}; after "fanout cluster collect" `;
   warn(`${sent} chunks of the run "${run}" are sent: ${condition}the same command goes on from there`);
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { type FeedOutcome, feed } from '../../cluster/feeder.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
-import type { ProgramOptions } from '../../config/program-options.ts';
+import { clusterFetchOptions } from '../../config/command-options.ts';
+import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { Input } from '../../input/input.ts';
 import {
@@ -16,14 +17,18 @@ import {
   createMetrics,
   createShardWriter,
   describeList,
+  loadOptionSources,
   toNewRun,
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
-import type { FetchSettings } from '../fetch-settings.ts';
-import { JobSource } from '../inputs.ts';
+import { type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
+import { JobSource, resolveInputs } from '../inputs.ts';
+import { checkOutputs, outputFiles } from '../output-files.ts';
+import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
 import { createWarn } from '../terminal.ts';
 import { CollectRun } from './collect.ts';
+import type { FetchArguments } from './fetch.ts';
 import { WorkRun } from './work.ts';
 
 interface FetchParts {
@@ -33,16 +38,25 @@ interface FetchParts {
   readonly process: NodeJS.Process;
 }
 
-/** `fanout fetch --broker`: feeds the list, works on it and collects the results in one process. Other machines may join. */
-export async function fetchOverCluster(parts: FetchParts): Promise<number> {
-  const { options, process } = parts;
+/**
+ * `fanout cluster fetch`: feeds the list, works on it and collects the results in one process. Other machines may join.
+ * Resolves to the exit code. Throws the errors of `model/errors.ts`.
+ */
+export async function clusterFetchCommand(args: FetchArguments): Promise<number> {
+  const { flags, process, version } = args;
+  const sources = await loadOptionSources(flags, process.env);
+  const options = resolveProgramOptions(clusterFetchOptions, sources, version);
+  if (options.printConfig) return printConfig(clusterFetchOptions, options, process);
+  const inputs = await resolveInputs(args.inputs, options, process);
+  await checkOutputs(inputs, outputFiles(options));
   checkInlineBody(options);
+  const settings = await loadFetchSettings(options, process);
   Error.stackTraceLimit = 0; // for the reason given in fetch.ts
   const warn = createWarn(process, { isSilent: options.silent });
   const run = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
   const metrics = await createMetrics(options.metrics, { role: 'fetch', run, process, warn });
   try {
-    return await fetchAsRun(run, parts, metrics);
+    return await fetchAsRun(run, { options, inputs, settings, process }, metrics);
   } finally {
     metrics?.close();
   }
@@ -58,7 +72,7 @@ async function fetchAsRun(run: string, parts: FetchParts, metrics: Metrics | und
   const storePath =
     options.store ?? (directory === undefined ? `fanout-${run}.jsonl` : join(directory, 'results'));
   try {
-    warn(`other machines may join with "fanout work --broker URL --run ${run}"`);
+    warn(`other machines may join with "fanout cluster work --broker URL --run ${run}"`);
     const shards = await createShardWriter(options, process);
     try {
       return await new ClusterFetch(parts, { ...connected, storePath, shards, metrics }).run();

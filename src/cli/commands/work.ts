@@ -4,7 +4,7 @@ import type { Metrics } from '../../cluster/metrics.ts';
 import { type RunStop, refuseStopped, stopText, untilStopped } from '../../cluster/run-state.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
 import { workOptions } from '../../config/command-options.ts';
-import type { ProgramOptions } from '../../config/program-options.ts';
+import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { Run } from '../../fetch/run.ts';
 import type { Job } from '../../model/job.ts';
@@ -15,7 +15,6 @@ import {
   createMetrics,
   createShardWriter,
   loadOptionSources,
-  resolveRunOptions,
   workerName,
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
@@ -36,9 +35,9 @@ export interface WorkArguments {
   readonly version: string;
 }
 
-/** `fanout work`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+/** `fanout cluster work`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function workCommand({ flags, process, version }: WorkArguments): Promise<number> {
-  const options = resolveRunOptions(workOptions, await loadOptionSources(flags, process.env), version);
+  const options = resolveProgramOptions(workOptions, await loadOptionSources(flags, process.env), version);
   if (options.printConfig) return printConfig(workOptions, options, process);
   checkInlineBody(options);
   const settings = await loadFetchSettings(options, process);

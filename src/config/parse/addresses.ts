@@ -4,11 +4,11 @@ import { InvalidValueError, type Parser } from '../option.ts';
 import { asList } from './texts.ts';
 
 const OVERRIDE_REQUIREMENT =
-  'it must look like HOST:PORT:ADDRESS, as in example.com:443:127.0.0.1 or *:80:[::1]';
+  'must look like HOST:PORT:ADDRESS, such as example.com:443:127.0.0.1 or *:80:[::1]';
 const NAME_SERVER_REQUIREMENT =
-  'it must be an IPv4 or IPv6 address, with a port if it is not 53, as in 127.0.0.1:5353 or [::1]:5353';
+  'must be an IPv4 or IPv6 address, with a port unless it is 53: 127.0.0.1:5353 or [::1]:5353';
 const LISTEN_REQUIREMENT =
-  'it must be a port, for this machine alone, or an address of this machine with a port: 9464, 127.0.0.1:9464, [::1]:9464, 0.0.0.0:9464';
+  'must be a port (this machine only), or an address of this machine and a port: 9464, 127.0.0.1:9464, [::1]:9464, 0.0.0.0:9464';
 
 /** The addresses to connect to for a host and a port. */
 export interface AddressOverride {
@@ -53,7 +53,7 @@ function parseOverrideAddress(text: string): string {
   const address = /^\[(.*)\]$/.exec(trimmed)?.[1] ?? trimmed;
   if (isIP(address) === 0 || (address !== trimmed && !isIPv6(address))) {
     throw new InvalidValueError(
-      'what stands behind its port must be IPv4 or IPv6 addresses, with commas between them',
+      'must end in IPv4 or IPv6 addresses, separated by commas',
     );
   }
   return address;
@@ -92,7 +92,7 @@ export const listenAddress: Parser<ListenAddress> = {
       (typeof text === 'string' && /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d{1,5})$/.exec(text)) || [];
     if (digits === '') throw new InvalidValueError(LISTEN_REQUIREMENT);
     if (Number(digits) > 65_535)
-      throw new InvalidValueError('its port must be from 0 to 65535, 0 for any free one');
+      throw new InvalidValueError('port must be from 0 to 65535, 0 for any free one');
     const isLoopback = inBrackets === undefined && (plain === '' || plain.toLowerCase() === 'localhost');
     const host = isLoopback ? '127.0.0.1' : (inBrackets ?? plain);
     if (inBrackets === undefined ? !isIPv4(host) : !isIPv6(host))
@@ -115,7 +115,7 @@ export function toHostname(authority: string): string | undefined {
 /** Reads a port from 1 to 65535. Throws `InvalidValueError`. */
 export function parsePort(digits: string): number {
   const port = Number(digits);
-  if (port < 1 || port > 65_535) throw new InvalidValueError('its port must be from 1 to 65535');
+  if (port < 1 || port > 65_535) throw new InvalidValueError('port must be from 1 to 65535');
   return port;
 }
 
@@ -133,6 +133,6 @@ function readLines(value: unknown, requirement: string): readonly string[] {
 
 function showLines(value: unknown): string {
   return asList(value)
-    .map((line) => (typeof line === 'string' ? `"${printable(line, 200)}"` : 'a value that is no text'))
+    .map((line) => (typeof line === 'string' ? `"${printable(line, 200)}"` : 'a value that is not text'))
     .join(', ');
 }

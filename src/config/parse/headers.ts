@@ -11,13 +11,13 @@ import { asList, readPairs, splitAt } from './texts.ts';
  */
 export const headerValue: Parser<string> = {
   parse(value) {
-    if (typeof value !== 'string') throw new InvalidValueError('the value of a header must be text');
+    if (typeof value !== 'string') throw new InvalidValueError('header value must be text');
     const trimmed = value.replace(/^[ \t]+|[ \t]+$/g, '');
     if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(trimmed)) {
-      throw new InvalidValueError('the value of a header must be without control characters');
+      throw new InvalidValueError('header value must not contain control characters');
     }
     if (/[^\u0000-\u00ff]/.test(trimmed)) {
-      throw new InvalidValueError('the value of a header must be Latin-1: encode other characters');
+      throw new InvalidValueError('header value must be Latin-1 (encode other characters)');
     }
     return trimmed;
   },
@@ -37,29 +37,29 @@ export interface Header {
 export const headers: Parser<readonly Header[]> = {
   parse: (value) =>
     Object.freeze(
-      readPairs(value, (line) => splitAt(line, ':'), 'it must look like "Name: value"').map(([name, text]) =>
+      readPairs(value, (line) => splitAt(line, ':'), 'must look like "Name: value"').map(([name, text]) =>
         parseHeader(name, text),
       ),
     ),
   print: (list) => list.map(formatHeader),
-  show: (value) => asList(value).map(showHeader).join(', '),
+  show: (value) => asList(value).map(showHeader).filter(Boolean).join(', '),
 };
 
 function parseHeader(name: string, value: unknown): Header {
   if (!isToken(name))
     throw new InvalidValueError(
-      'the name of a header must be letters, digits and dashes, as in "Name: value"',
+      'header name must consist of letters, digits and dashes, as in "Name: value"',
     );
   const lower = name.toLowerCase();
   if (MANAGED_HEADERS.has(lower))
-    throw new InvalidValueError(`it must not be ${lower}, which is set for each connection and body`);
+    throw new InvalidValueError(`must not be ${lower}, which fanout sets itself`);
   return Object.freeze({ name: lower, value: headerValue.parse(value) });
 }
 
 // Shows only the name, since a value may be a secret. A line of one word is not shown: the word may be the secret.
 function showHeader(line: unknown): string {
   const [, name] = typeof line === 'string' ? (/^([^\s:]{1,64}[:\s])\s*\S/.exec(line) ?? []) : [];
-  return name === undefined ? 'the value' : `"${printable(name.trimEnd())} ***"`;
+  return name === undefined ? '' : `"${printable(name.trimEnd())} ***"`;
 }
 
 /** A request header for one host. */
@@ -75,7 +75,7 @@ export interface HostHeader extends Header {
 export const hostHeaders: Parser<readonly HostHeader[]> = {
   parse: (value) =>
     Object.freeze(
-      readPairs(value, splitHost, 'it must look like "HOST Name: value"').flatMap(([text, lines]) => {
+      readPairs(value, splitHost, 'must look like "HOST Name: value"').flatMap(([text, lines]) => {
         const host = parseHost(text);
         if (host === undefined) {
           throw new InvalidValueError('HOST must be a host such as example.com, [::1] or example.com:8443');
@@ -84,7 +84,7 @@ export const hostHeaders: Parser<readonly HostHeader[]> = {
       }),
     ),
   print: (list) => list.map((header) => `${header.host} ${formatHeader(header)}`),
-  show: (value) => asList(value).map(showHostHeader).join(', '),
+  show: (value) => asList(value).map(showHostHeader).filter(Boolean).join(', '),
 };
 
 function splitHost(line: string): readonly [string, string] | undefined {
@@ -105,7 +105,7 @@ function parseHost(text: string): string | undefined {
 function showHostHeader(line: unknown): string {
   const [, first = ''] = typeof line === 'string' ? (/^\s*(\S+)\s+\S/.exec(line) ?? []) : [];
   const host = parseHost(first);
-  return host === undefined ? 'the value' : `"${host} ***"`;
+  return host === undefined ? '' : `"${host} ***"`;
 }
 
 /** Headers that a response must have: `Name: value`, or `Name:` for any value; one, or a list. */
@@ -117,7 +117,7 @@ export const expectedHeaders: Parser<readonly ExpectedHeader[]> = {
 function parseExpectedHeader(line: unknown): ExpectedHeader {
   const [name = '', value = ''] = (typeof line === 'string' && splitAt(line, ':')) || [];
   if (!isToken(name.trim())) {
-    throw new InvalidValueError('it must look like "Name: value", or "Name:" for any value');
+    throw new InvalidValueError('must look like "Name: value", or "Name:" for any value');
   }
   return Object.freeze({ name: name.trim().toLowerCase(), value: value.trim() });
 }
@@ -130,13 +130,13 @@ function formatHeader({ name, value }: Header): string {
 export const credentials: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || !value.includes(':')) {
-      throw new InvalidValueError('it must look like NAME:PASSWORD; with an empty password, NAME:');
+      throw new InvalidValueError('must look like NAME:PASSWORD (NAME: for an empty password)');
     }
     // RFC 7617, section 2. The most frequent one is the line break at the end of a file.
     if (/[\u0000-\u001f\u007f]/.test(value))
-      throw new InvalidValueError('it must be without control characters');
+      throw new InvalidValueError('must not contain control characters');
     return value;
   },
   print: (value) => value,
-  show: () => 'the value',
+  show: () => '',
 };

@@ -37,7 +37,7 @@ export const saveDirectoryName: Parser<string> = {
 
 function parsePath(value: unknown, kind: 'file' | 'directory'): string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-    throw new InvalidValueError(`it must be the name of a ${kind}`);
+    throw new InvalidValueError(`must be the name of a ${kind}`);
   }
   return value;
 }
@@ -46,7 +46,7 @@ function parsePath(value: unknown, kind: 'file' | 'directory'): string {
 export const runName: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(value)) {
-      throw new InvalidValueError('it must be 1 to 64 letters, digits, dashes and underscores');
+      throw new InvalidValueError('must be 1 to 64 letters, digits, dashes and underscores');
     }
     return value;
   },
@@ -58,7 +58,7 @@ export const nameTemplate: Parser<NameTemplate> = {
   parse(value) {
     if (typeof value !== 'string' || value === '' || value.length > MAX_TEMPLATE_LENGTH) {
       throw new InvalidValueError(
-        `it must be a name of 1 to ${MAX_TEMPLATE_LENGTH} characters with fields such as {host}{path}`,
+        `must be a name of 1 to ${MAX_TEMPLATE_LENGTH} characters with fields such as {host}{path}`,
       );
     }
     const parts = value.split(/(\{[^{}]*\})/).filter((part) => part !== '');
@@ -73,14 +73,14 @@ export const nameTemplate: Parser<NameTemplate> = {
 function parseNamePart(part: string): NamePart {
   if (!/[{}]/.test(part)) return { text: part };
   const field = NAME_FIELDS.find((name) => part === `{${name}}`);
-  if (field === undefined) throw new InvalidValueError(`it knows no ${part}, its fields are ${FIELD_LIST}`);
+  if (field === undefined) throw new InvalidValueError(`unknown field ${part}; the fields are ${FIELD_LIST}`);
   return { field };
 }
 
 function checkRepeatedFields(template: NameTemplate): void {
   const fields = template.flatMap((part): NameField[] => ('field' in part ? [part.field] : []));
   const repeated = fields.find((field, index) => fields.indexOf(field) !== index);
-  if (repeated !== undefined) throw new InvalidValueError(`it must hold {${repeated}} once`);
+  if (repeated !== undefined) throw new InvalidValueError(`must contain {${repeated}} only once`);
 }
 
 /** Checks that the template gives a relative path that is valid on every file system, if its fields do. */
@@ -93,7 +93,7 @@ function checkPath(template: string): void {
     .replace(/\{\w+\}/g, 'x');
   if (example.split('/').some((part) => part === '' || safePart(part) !== part)) {
     throw new InvalidValueError(
-      'it must be a relative name that every file system takes: without "..", a "/" at either end, and < > : " | ? * \\',
+      'must be a relative path that is valid on every file system: no "..", no "/" at either end, none of < > : " | ? * \\',
     );
   }
 }

@@ -48,10 +48,10 @@ export function wholeNumber({
       const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
       if (typeof number !== 'number' || !Number.isInteger(number) || number < min) {
         throw new InvalidValueError(
-          min === 1 ? 'it must be a whole number above 0' : `it must be a whole number, ${min} or more`,
+          min === 1 ? 'must be a positive integer' : `must be an integer, ${min} or more`,
         );
       }
-      if (number > max) throw new InvalidValueError(`it must be a whole number, ${max} or less`);
+      if (number > max) throw new InvalidValueError(`must be an integer, ${max} or less`);
       return number;
     },
     print: (value) => value,
@@ -74,7 +74,7 @@ export const ratio: Parser<number> = {
   parse(value) {
     const number = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
     if (typeof number !== 'number' || !Number.isFinite(number) || number < 1) {
-      throw new InvalidValueError('it must be a number, 1 or more, as in 2 or 1.5');
+      throw new InvalidValueError('must be a number, 1 or more, as in 2 or 1.5');
     }
     return number;
   },
@@ -98,7 +98,7 @@ export const rate: Parser<Rate> = {
     const unitMs = DURATION_UNITS.get(unit);
     if (amount === undefined || unitMs === undefined || Number(amount) === 0) {
       throw new InvalidValueError(
-        'it must be a number above 0 of requests a second, minute or hour: 10, 10/s, 30/m or 500/h',
+        'must be a positive number of requests per second, minute or hour: 10, 10/s, 30/m or 500/h',
       );
     }
     return Object.freeze({ text: `${amount}/${unit}`, perMs: Number(amount) / unitMs });
@@ -116,10 +116,10 @@ export function duration({ minMs = 0 }: { readonly minMs?: number } = {}): Parse
       const ms = parseQuantity(
         value,
         (suffix, amount) => DURATION_UNITS.get(suffix === '' && amount === 0 ? 'ms' : suffix),
-        'it must be a duration with a unit: 500ms, 10s, 2m or 1h',
+        'must be a duration with a unit: 500ms, 10s, 2m or 1h',
       );
-      if (ms < minMs) throw new InvalidValueError(`it must be ${minMs}ms or more`);
-      if (ms > MAX_DURATION_MS) throw new InvalidValueError('it must be 596h or less');
+      if (ms < minMs) throw new InvalidValueError(`must be ${minMs}ms or more`);
+      if (ms > MAX_DURATION_MS) throw new InvalidValueError('must be 596h or less');
       return ms;
     },
     print: (ms) => formatQuantity(ms, DURATION_UNITS),
@@ -127,7 +127,7 @@ export function duration({ minMs = 0 }: { readonly minMs?: number } = {}): Parse
 }
 
 /**
- * A size in bytes, 1 or more: `64kb`, `1.5mb`, `1gb`, or a number of bytes. 1kb is 1024 bytes, and the `b` may be left
+ * A size in bytes: `64kb`, `1.5mb`, `1gb`, or a number of bytes. 1kb is 1024 bytes, and the `b` may be left
  * out, as in curl.
  */
 export const size: Parser<number> = {
@@ -135,10 +135,9 @@ export const size: Parser<number> = {
     const bytes = parseQuantity(
       value,
       (suffix) => SIZE_UNITS.get(suffix.replace(/b?$/, 'b')),
-      'it must be a size in bytes, or one such as 64kb, 10mb or 1gb',
+      'must be a size such as 64kb, 10mb or 1gb, or a number of bytes',
     );
-    if (bytes < 1) throw new InvalidValueError('it must be 1b or more');
-    if (bytes > Number.MAX_SAFE_INTEGER) throw new InvalidValueError('it must be 8388607gb or less');
+    if (bytes > Number.MAX_SAFE_INTEGER) throw new InvalidValueError('must be 8388607gb or less');
     return bytes;
   },
   print: (bytes) => formatQuantity(bytes, SIZE_UNITS),
@@ -163,8 +162,8 @@ export const inlineSize: Parser<number | undefined> = {
   parse(value) {
     if (value === false || value === 'false') return undefined;
     const bytes = sizeOrNone.parse(value === true || value === 'true' ? DEFAULT_INLINE_BYTES : value);
-    if (bytes !== undefined && bytes > MAX_INLINE_BYTES)
-      throw new InvalidValueError('it must be 64mb or less');
+    if (bytes === 0) throw new InvalidValueError('must be 1b or more');
+    if (bytes !== undefined && bytes > MAX_INLINE_BYTES) throw new InvalidValueError('must be 64mb or less');
     return bytes;
   },
   print: sizeOrNone.print,

@@ -3,7 +3,7 @@ import { InvalidValueError, type Parser } from '../option.ts';
 import { parsePort, toHostname } from './addresses.ts';
 import { splitAt } from './texts.ts';
 
-const PROXY_REQUIREMENT = 'it must look like http://[user:password@]host[:port]';
+const PROXY_REQUIREMENT = 'must look like http://[user:password@]host[:port]';
 // Scheme, credentials, host, port. The URL parser reads only the host: it would end a password at a `#` or `/`, and
 // cannot tell `:80` from a missing port.
 const PROXY_URL =
@@ -11,7 +11,7 @@ const PROXY_URL =
 const DEFAULT_PROXY_PORT = 1080;
 const DEFAULT_HTTPS_PROXY_PORT = 443;
 
-const BROKER_REQUIREMENT = 'it must look like nats://[user:password@]host[:port][,host...], or tls://...';
+const BROKER_REQUIREMENT = 'must look like nats://[user:password@]host[:port][,host...], or tls://...';
 // Scheme, credentials, hosts.
 const BROKER_URL = /^(nats|tls):\/\/(?:([^@]*)@)?([^@/?#]+)\/?$/i;
 const DEFAULT_BROKER_PORT = 4222;
@@ -26,7 +26,7 @@ const MASKED_USERINFO = '***@';
 export const proxy: Parser<ProxyServer | null> = {
   parse: (value) => (value === '' ? null : parseProxy(value)),
   print: (value) => (value === null ? '' : formatProxy(value, proxyUserinfo(value))),
-  show: () => 'the value',
+  show: () => '',
 };
 
 /** The URL of a proxy with `***` for its credentials. */
@@ -39,7 +39,7 @@ function parseProxy(value: unknown): ProxyServer {
     (typeof value === 'string' && PROXY_URL.exec(value.trim())) || [];
   const hostname = toHostname(host);
   if (/^socks/i.test(scheme))
-    throw new InvalidValueError('it must be an http:// or https:// proxy; SOCKS is not known');
+    throw new InvalidValueError('must be an http:// or https:// proxy (SOCKS is not supported)');
   if (!/^https?$/i.test(scheme) || hostname === undefined) throw new InvalidValueError(PROXY_REQUIREMENT);
   const isSecure = scheme.toLowerCase() === 'https';
   const defaultPort = isSecure ? DEFAULT_HTTPS_PROXY_PORT : DEFAULT_PROXY_PORT;
@@ -84,7 +84,7 @@ export const brokerUrl: Parser<BrokerUrl> = {
     });
   },
   print: (value) => formatBroker(value, brokerUserinfo(value)),
-  show: () => 'the value',
+  show: () => '',
 };
 
 /** The URL of a broker with `***` for its credentials. */
@@ -124,10 +124,15 @@ function decodeUserinfo(userinfo: string): { readonly user: string; readonly pas
       ...(password === undefined ? {} : { password: decodeURIComponent(password) }),
     };
   } catch {
-    throw new InvalidValueError('a % in its user name or password must be written as %25');
+    throw new InvalidValueError('write a % in the user name or password as %25');
   }
 }
 
 function encodeUserinfo(user: string, password?: string): string {
-  return `${encodeURIComponent(user)}${password === undefined ? '' : `:${encodeURIComponent(password)}`}@`;
+  return `${encodePart(user)}${password === undefined ? '' : `:${encodePart(password)}`}@`;
+}
+
+/** As `encodeURIComponent`, with U+FFFD for a lone surrogate, which no UTF-8 text has. */
+function encodePart(text: string): string {
+  return encodeURIComponent(Buffer.from(text).toString());
 }

@@ -1,9 +1,9 @@
 import { InvalidValueError, type Parser } from '../option.ts';
 import { asList } from './texts.ts';
 
-const STATUS_REQUIREMENT = 'it must be a list of status codes from 100 to 999, such as 200-299,304 or 2xx';
+const STATUS_REQUIREMENT = 'must be a list of status codes from 100 to 999, such as 200-299,304 or 2xx';
 const RETRY_REQUIREMENT =
-  'it must be a list of status codes from 100 to 999 and the word network, such as 429,5xx,network';
+  'must be a list of status codes from 100 to 999 and the word network, such as 429,5xx,network';
 
 type Range = readonly [first: number, last: number];
 
@@ -78,7 +78,6 @@ function parseRange(item: string): Range {
     /^(?:([1-9]\d\d)|([1-9]\d\d)-([1-9]\d\d)|([1-9])xx)$/i.exec(item) ?? [];
   if (hundreds !== undefined) return [Number(hundreds) * 100, Number(hundreds) * 100 + 99];
   if (first === undefined || last === undefined) throw new InvalidValueError(STATUS_REQUIREMENT);
-  if (Number(first) > Number(last))
-    throw new InvalidValueError(`the range must go upwards: ${last}-${first}`);
+  if (Number(first) > Number(last)) throw new InvalidValueError(`range must be ascending: ${last}-${first}`);
   return [Number(first), Number(last)];
 }

@@ -17,23 +17,23 @@ const BOOLEANS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   ['no', false],
 ]);
 
-const REPORT_REQUIREMENT = `it must look like KIND=FILE, with a kind out of ${REPORT_KINDS.join(', ')}`;
+const REPORT_REQUIREMENT = `must look like KIND=FILE, where KIND is one of ${REPORT_KINDS.join(', ')}`;
 
 /** Any text, including an empty one. Error messages do not show it. */
 export const secretText: Parser<string> = {
   parse(value) {
-    if (typeof value !== 'string') throw new InvalidValueError('it must be text');
+    if (typeof value !== 'string') throw new InvalidValueError('must be text');
     return value;
   },
   print: (value) => value,
-  show: () => 'the value',
+  show: () => '',
 };
 
 /** A flag, a JSON boolean, or one of true, false, 1, 0, yes, no (in any case), as in the environment. */
 export const boolean: Parser<boolean> = {
   parse(value) {
     const parsed = BOOLEANS.get(typeof value === 'string' ? value.toLowerCase() : value);
-    if (parsed === undefined) throw new InvalidValueError('it must be true or false');
+    if (parsed === undefined) throw new InvalidValueError('must be true or false');
     return parsed;
   },
   print: (value) => value,
@@ -44,7 +44,7 @@ export function oneOf<const Word extends string>(words: readonly Word[]): Parser
   return {
     parse(value) {
       const found = words.find((word) => word === value);
-      if (found === undefined) throw new InvalidValueError(`it must be one of ${words.join(', ')}`);
+      if (found === undefined) throw new InvalidValueError(`must be one of ${words.join(', ')}`);
       return found;
     },
     print: (value) => value,
@@ -59,10 +59,10 @@ export function oneOf<const Word extends string>(words: readonly Word[]): Parser
 export const method: Parser<string> = {
   parse(value) {
     if (typeof value !== 'string' || !isToken(value)) {
-      throw new InvalidValueError('it must be a request method such as GET, HEAD or POST');
+      throw new InvalidValueError('must be a request method such as GET, HEAD or POST');
     }
     if (value.toUpperCase() === 'CONNECT')
-      throw new InvalidValueError('it must not be CONNECT, which asks for a tunnel and not for a URL');
+      throw new InvalidValueError('must not be CONNECT, which requests a tunnel');
     return normalizeMethod(value);
   },
   print: (value) => value,
@@ -75,10 +75,9 @@ export const texts: Parser<readonly string[]> = {
 };
 
 function parseSearchText(value: unknown): string {
-  if (typeof value !== 'string' || value === '')
-    throw new InvalidValueError('it must be text that is not empty');
+  if (typeof value !== 'string' || value === '') throw new InvalidValueError('must not be empty');
   if (value.length > MAX_SEARCH_LENGTH)
-    throw new InvalidValueError(`it must be ${MAX_SEARCH_LENGTH} characters or less`);
+    throw new InvalidValueError(`must be ${MAX_SEARCH_LENGTH} characters or less`);
   return value;
 }
 
@@ -90,15 +89,13 @@ export const regexps: Parser<readonly RegExp[]> = {
 
 function parseRegexp(value: unknown): RegExp {
   if (typeof value !== 'string' || value === '') {
-    throw new InvalidValueError('it must be a regular expression that is not empty');
+    throw new InvalidValueError('must be a regular expression that is not empty');
   }
   try {
     return new RegExp(value);
   } catch (error) {
     const [, reason] = /: ([^:]*)$/.exec(error instanceof Error ? error.message : '') ?? [];
-    throw new InvalidValueError(
-      `it must be a regular expression of JavaScript${reason ? ` (${reason})` : ''}`,
-    );
+    throw new InvalidValueError(`must be a JavaScript regular expression${reason ? ` (${reason})` : ''}`);
   }
 }
 
@@ -124,7 +121,7 @@ function parseReport(name: string, file: unknown): ReportFile {
   const kind = REPORT_KINDS.find((one) => one === name);
   if (kind === undefined) throw new InvalidValueError(REPORT_REQUIREMENT);
   if (file === '-')
-    throw new InvalidValueError('it must name a file: "fanout report" writes to standard output');
+    throw new InvalidValueError('must name a file ("fanout report" writes to standard output)');
   return Object.freeze({ kind, file: fileName.parse(file) });
 }
 

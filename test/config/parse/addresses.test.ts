@@ -49,24 +49,24 @@ describe('addressOverrides', () => {
     'u@a:80:::1',
     '[x]:80:::1',
   ])('refuses %j', (line) => {
-    expect(refused(addressOverrides, line)).toMatch(/^it must look like HOST:PORT:ADDRESS/);
+    expect(refused(addressOverrides, line)).toMatch(/^must look like HOST:PORT:ADDRESS/);
   });
 
   it.each([null, 1, {}, ['a:80:127.0.0.1', 1], [['a:80:127.0.0.1']]])(
     'refuses %j, which is not text',
     (value) => {
-      expect(refused(addressOverrides, value)).toMatch(/^it must look like/);
+      expect(refused(addressOverrides, value)).toMatch(/^must look like/);
     },
   );
 
   it.each(['a:0:::1', 'a:65536:::1', 'a:99999:::1'])('refuses the port in %s', (line) => {
-    expect(refused(addressOverrides, line)).toBe('its port must be from 1 to 65535');
+    expect(refused(addressOverrides, line)).toBe('port must be from 1 to 65535');
   });
 
   it.each(['a:80:b', 'a:80:127.1', 'a:80:[127.0.0.1]', 'a:80:127.0.0.1,', 'a:80:[::1', 'a:80:127.0.0.1:80'])(
     'refuses the addresses in %s',
     (line) => {
-      expect(refused(addressOverrides, line)).toMatch(/^what stands behind its port/);
+      expect(refused(addressOverrides, line)).toMatch(/^must end in IPv4 or IPv6 addresses/);
     },
   );
 
@@ -77,7 +77,7 @@ describe('addressOverrides', () => {
 
   it('shows what it refuses, line by line', () => {
     expect(addressOverrides.show?.(['a', '\u001b[31m', 1])).toBe(
-      '"a", "\\u{1b}[31m", a value that is no text',
+      '"a", "\\u{1b}[31m", a value that is not text',
     );
     expect(addressOverrides.show?.('a')).toBe('"a"');
   });
@@ -110,15 +110,15 @@ describe('nameServers', () => {
     '::1]:53',
     '[127.0.0.1]',
   ])('refuses %j, which is not an address', (text) => {
-    expect(refused(nameServers, text)).toMatch(/^it must be an IPv4 or IPv6 address/);
+    expect(refused(nameServers, text)).toMatch(/^must be an IPv4 or IPv6 address/);
   });
 
   it.each(['fe80::1%eth0', '[fe80::1%eth0]:53', null, 53, [53], {}])('refuses %j', (value) => {
-    expect(refused(nameServers, value)).toMatch(/^it must be an IPv4 or IPv6 address/);
+    expect(refused(nameServers, value)).toMatch(/^must be an IPv4 or IPv6 address/);
   });
 
   it.each(['127.0.0.1:0', '127.0.0.1:65536', '[::1]:0'])('refuses the port in %s', (text) => {
-    expect(refused(nameServers, text)).toBe('its port must be from 1 to 65535');
+    expect(refused(nameServers, text)).toBe('port must be from 1 to 65535');
   });
 
   it('prints what it reads back', () => {
@@ -127,7 +127,7 @@ describe('nameServers', () => {
   });
 
   it('shows what it refuses, line by line', () => {
-    expect(nameServers.show?.(['a', '\u001b[31m', 1])).toBe('"a", "\\u{1b}[31m", a value that is no text');
+    expect(nameServers.show?.(['a', '\u001b[31m', 1])).toBe('"a", "\\u{1b}[31m", a value that is not text');
     expect(nameServers.show?.('a')).toBe('"a"');
   });
 });
@@ -165,11 +165,11 @@ describe('listenAddress', () => {
     null,
     true,
   ])('refuses %j', (text) => {
-    expect(() => listenAddress.parse(text)).toThrow(/^it must be a port, for this machine alone/);
+    expect(() => listenAddress.parse(text)).toThrow(/^must be a port \(this machine only\)/);
   });
 
   it('refuses a port above 65535', () => {
-    expect(() => listenAddress.parse('127.0.0.1:65536')).toThrow('its port must be from 0 to 65535');
+    expect(() => listenAddress.parse('127.0.0.1:65536')).toThrow('port must be from 0 to 65535');
   });
 });
 

@@ -31,31 +31,31 @@ describe('headers', () => {
   it.each(['', 'X-Foo', 1, null, true, [1], ['X'], [['a', 'b']]])(
     'refuses %j, which is not a header line',
     (value) => {
-      expect(refused(headers, value)).toBe('it must look like "Name: value"');
+      expect(refused(headers, value)).toBe('must look like "Name: value"');
     },
   );
 
   it.each([': v', ' A: v', 'A : v', 'A B: v', 'é: v', 'A\n: v', ':authority: v'])(
     'refuses the name in %j',
     (line) => {
-      expect(refused(headers, line)).toMatch(/^the name of a header/);
+      expect(refused(headers, line)).toMatch(/^header name must/);
     },
   );
 
   it.each(['a\r\nb', 'a\nb', 'a\0b', 'a\u007f', '\u001b[31m'])('refuses control characters: %j', (value) => {
-    expect(refused(headers, { a: value })).toBe('the value of a header must be without control characters');
+    expect(refused(headers, { a: value })).toBe('header value must not contain control characters');
   });
 
   it('refuses what is not Latin-1, or no text', () => {
     expect(refused(headers, 'A: €')).toMatch(/Latin-1/);
-    expect(refused(headers, { a: 1 })).toBe('the value of a header must be text');
+    expect(refused(headers, { a: 1 })).toBe('header value must be text');
   });
 
   it.each(['Transfer-Encoding', 'Connection', 'keep-alive', 'UPGRADE', 'Expect', 'Content-Length'])(
     'refuses %s, which belongs to the connection or the body',
     (name) => {
       expect(refused(headers, `${name}: 1`)).toBe(
-        `it must not be ${name.toLowerCase()}, which is set for each connection and body`,
+        `must not be ${name.toLowerCase()}, which fanout sets itself`,
       );
     },
   );
@@ -69,9 +69,9 @@ describe('headers', () => {
   it.each([
     ['Authorization: Bearer s3cret\n', '"Authorization: ***"'],
     ['Authorization Bearer s3cret', '"Authorization ***"'],
-    ['s3cret', 'the value'],
-    ['s3cret \n', 'the value'],
-    [{ a: 's3cret\n' }, 'the value'],
+    ['s3cret', ''],
+    ['s3cret \n', ''],
+    [{ a: 's3cret\n' }, ''],
     [['Good: s3cret', 'Cookie s3cret'], '"Good: ***", "Cookie ***"'],
     ['\u001b[31m: s3cret', '"\\u{1b}[31m: ***"'],
   ])('shows no value of %j', (value, shown) => {
@@ -120,7 +120,7 @@ describe('hostHeaders', () => {
   it.each(['', 'a.test', 'Authorization:s3cret', 1, null, [1], [['a.test', 'A: 1']]])(
     'refuses %j, which is not such a line',
     (value) => {
-      expect(refused(hostHeaders, value)).toBe('it must look like "HOST Name: value"');
+      expect(refused(hostHeaders, value)).toBe('must look like "HOST Name: value"');
     },
   );
 
@@ -150,10 +150,10 @@ describe('hostHeaders', () => {
   });
 
   it('refuses what headers refuse', () => {
-    expect(refused(hostHeaders, 'a.test no colon')).toBe('it must look like "Name: value"');
-    expect(refused(hostHeaders, 'a.test A: x\u0000')).toMatch(/without control characters/);
+    expect(refused(hostHeaders, 'a.test no colon')).toBe('must look like "Name: value"');
+    expect(refused(hostHeaders, 'a.test A: x\u0000')).toMatch(/not contain control characters/);
     expect(refused(hostHeaders, 'a.test Connection: close')).toMatch(/must not be connection/);
-    expect(refused(hostHeaders, { 'a.test': 1 })).toBe('it must look like "Name: value"');
+    expect(refused(hostHeaders, { 'a.test': 1 })).toBe('must look like "Name: value"');
   });
 
   it('prints lines that it reads back', () => {
@@ -164,12 +164,12 @@ describe('hostHeaders', () => {
   it.each([
     ['a.test X-Key s3cret', '"a.test ***"'],
     ['a.test X-Key: s3cret\n', '"a.test ***"'],
-    ['X-Key: s3cret', 'the value'],
-    ['s3cret', 'the value'],
-    ['s3cret \n', 'the value'],
-    ['me:s3cret@a.test X: 1', 'the value'],
-    [{ 'a.test': 's3cret' }, 'the value'],
-    [['a.test s3cret', 'X-Key: s3:cret'], '"a.test ***", the value'],
+    ['X-Key: s3cret', ''],
+    ['s3cret', ''],
+    ['s3cret \n', ''],
+    ['me:s3cret@a.test X: 1', ''],
+    [{ 'a.test': 's3cret' }, ''],
+    [['a.test s3cret', 'X-Key: s3:cret'], '"a.test ***"'],
   ])('shows no value of %j', (value, shown) => {
     expect(hostHeaders.show?.(value)).toBe(shown);
   });
@@ -185,19 +185,17 @@ describe('credentials', () => {
   );
 
   it.each(['me', '', 1, null, { me: 'pw' }])('refuses %j, which has no password', (value) => {
-    expect(refused(credentials, value)).toBe(
-      'it must look like NAME:PASSWORD; with an empty password, NAME:',
-    );
+    expect(refused(credentials, value)).toBe('must look like NAME:PASSWORD (NAME: for an empty password)');
   });
 
   it.each(['me:pw\n', 'me:p\u0000w', 'm\te:pw', 'me:\u007f'])(
     'refuses the control character in %j',
     (value) => {
-      expect(refused(credentials, value)).toBe('it must be without control characters');
+      expect(refused(credentials, value)).toBe('must not contain control characters');
     },
   );
 
   it('shows nothing of a value', () => {
-    expect(credentials.show?.('s3cret')).toBe('the value');
+    expect(credentials.show?.('s3cret')).toBe('');
   });
 });
