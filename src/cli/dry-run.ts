@@ -1,5 +1,7 @@
+import { FileNamer } from '../bodies/file-name-template.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { maskHeaders } from '../config/secrets.ts';
+import { rejectInvalidJobs } from '../fetch/job-checks.ts';
 import { firstHop, headersFor, type RequestDefaults } from '../http/hop.ts';
 import type { Job } from '../model/job.ts';
 import { escapeJson } from '../output/jsonl.ts';
@@ -15,8 +17,8 @@ interface DryRunParts {
 }
 
 /**
- * `--dry-run`: writes the first request of each job as one JSON line on standard output, with secrets masked, and fetches nothing.
- * Resolves to the exit code, which is 1 if a job is invalid.
+ * `--dry-run`: writes the first request of each job as one JSON line on standard output, with secrets masked and the name of
+ * the file for its body, and fetches nothing. Resolves to the exit code, which is 1 if a job is invalid.
  */
 export async function dryRun(
   source: JobSource,
@@ -25,11 +27,12 @@ export async function dryRun(
   const output = await createOutput(undefined, process);
   const reading = new AbortController();
   output.closed.then(() => reading.abort());
+  const namer = options.saveAs && new FileNamer({ template: options.saveAs, defaultMethod: options.method });
   let invalid = 0;
-  for await (const batch of source.jobs(reading.signal)) {
+  for await (const batch of rejectInvalidJobs(source.jobs(reading.signal), options)) {
     for (const job of batch) {
       if (job.invalid !== undefined) invalid += 1;
-      await output.write(`${jobLine(job, settings.defaults)}\n`);
+      await output.write(`${jobLine(job, settings.defaults, namer)}\n`);
     }
   }
   await output.end();
@@ -37,7 +40,7 @@ export async function dryRun(
   return invalid > 0 ? EXIT.failed : EXIT.ok;
 }
 
-function jobLine(job: Job, defaults: RequestDefaults): string {
+function jobLine(job: Job, defaults: RequestDefaults, namer: FileNamer | undefined): string {
   const { index, source, line, id, url, invalid } = job;
   if (invalid !== undefined) return escapeJson(JSON.stringify({ index, source, line, url, invalid }));
   const { method, headers, body } = firstHop(job, defaults);
@@ -45,5 +48,8 @@ function jobLine(job: Job, defaults: RequestDefaults): string {
   const list = Object.entries(headers).map(([name, value]) => ({ name, value }));
   const masked = maskHeaders(list, (name) => Object.hasOwn(hostHeaders, name));
   const bodyBytes = body === undefined ? undefined : Buffer.byteLength(body);
-  return escapeJson(JSON.stringify({ index, source, line, id, url, method, headers: masked, bodyBytes }));
+  const file = method === 'HEAD' ? undefined : namer?.previewFor(job);
+  return escapeJson(
+    JSON.stringify({ index, source, line, id, url, method, headers: masked, bodyBytes, file }),
+  );
 }

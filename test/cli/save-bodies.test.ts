@@ -48,7 +48,7 @@ describe('fanout fetch --save-dir', () => {
       '--save-dir',
       dir,
       '--json',
-      '-q',
+      '--only-failures',
       '--no-progress',
       '-c',
       '1',
@@ -144,8 +144,8 @@ describe('fanout fetch --save-dir', () => {
 
 describe('fanout fetch, where bodies cannot be saved', () => {
   it.each([
-    ['--save-all', 'Cannot use --save-all alone'],
-    ['--save-as={nope}', 'it knows no {nope}, its fields are {host} {path}'],
+    ['--save-all', '--save-all needs --save-dir'],
+    ['--save-as={nope}', 'unknown field {nope}; the fields are {host} {path}'],
   ])('ends with 2 for %s', async (flag, message) => {
     const { code, stderr } = await runInProcess(['fetch', 'http://127.0.0.1:1/', flag]);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
@@ -199,7 +199,9 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     const { code, stdout, stderr } = await run.done;
     expect(code).toBe(3);
     expect(stderr).toContain('no body can be saved any more');
-    expect(recordsIn(stdout).map(({ ok, failure }) => failure?.kind ?? ok)).toEqual([true, 'write']);
+    const kinds = recordsIn(stdout).map(({ ok, failure }) => failure?.kind ?? ok);
+    expect(kinds.slice(0, 2)).toEqual([true, 'write']);
+    expect(new Set(kinds.slice(2))).toEqual(new Set(['aborted']));
   });
 
   it('continues when only one URL cannot be saved', async () => {

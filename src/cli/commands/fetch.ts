@@ -13,6 +13,7 @@ import { printable } from '../../model/printable.ts';
 import type { Result } from '../../model/result.ts';
 import { eventText, type RunLog } from '../../model/run-event.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
+import type { Sink } from '../../results/sink.ts';
 import { dryRun } from '../dry-run.ts';
 import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createThreads, type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
@@ -24,6 +25,9 @@ import { printBody } from '../print-body.ts';
 import { printConfig } from '../print-config.ts';
 import { interruptedText, Signals } from '../signals.ts';
 import { createNotify, createWarn } from '../terminal.ts';
+
+/** Lines of the stack of an error with `--verbose`. */
+const STACK_LINES = 10;
 
 export interface FetchArguments {
   readonly inputs: readonly string[];
@@ -60,10 +64,10 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
 /** Whether one URL is fetched into a file of one result line, where curl and wget write the page. */
 function savesLineOfPage(
   inputs: readonly Input[],
-  { output, format, saveDir, sitemap }: ProgramOptions,
+  { output, format, saveDir, sitemap, body }: ProgramOptions,
 ): boolean {
   const isOneUrl = inputs.length === 1 && inputs[0]?.kind === 'url';
-  const writesLines = format === 'text' && saveDir === undefined && !sitemap;
+  const writesLines = format === 'text' && saveDir === undefined && !sitemap && !body;
   return isOneUrl && writesLines && !isStandardOutput(output);
 }
 
@@ -79,7 +83,8 @@ interface FetchParts {
 async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> {
   const { options, settings, process, isTyped } = parts;
   // Each closed connection creates errors whose stack traces nobody reads: a quarter of the CPU time of a new host.
-  Error.stackTraceLimit = 0;
+  // One line is enough to find a bug; --verbose is for more.
+  Error.stackTraceLimit = options.verbose > 0 ? STACK_LINES : 1;
   const reading = new AbortController();
   const listing = new AbortController();
   const writing = new AbortController();
@@ -144,7 +149,8 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
       bar.start();
     }
     // The journal comes last: every other output then has what the journal has.
-    const sinks = [...knownFailures.sinks, ...outputs.sinks, ...(journal ? [journal] : [])];
+    const sinks: Sink[] = [...knownFailures.sinks, ...outputs.sinks, ...(journal ? [journal] : [])];
+    if (options.verbose > 0 && !isSilent) sinks.push(stackSink(notify));
     isCollecting = true;
     const summary = await run.collect(sinks, fold);
     checkBalance(summary);
@@ -160,6 +166,17 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     reading.abort();
     if (!isCollecting) await written.discard(); // otherwise the sinks have been ended
   }
+}
+
+/** `--verbose`: writes where in the code each result of kind `internal` comes from. */
+export function stackSink(notify: (message: string) => void): Sink {
+  return {
+    write({ failure, url }) {
+      if (failure?.stack === undefined) return;
+      notify(`bug at ${printable(url)}, please report it: ${failure.stack.split('\n').map((line) => printable(line)).join('\n')}`);
+    },
+    end: () => {},
+  };
 }
 
 /** `--verbose`: writes events of the run on standard error. */
