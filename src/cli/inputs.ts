@@ -179,7 +179,8 @@ export class JobSource {
     const { options, process } = this.#parts;
     const { unique, defaultScheme, method: defaultMethod } = options;
     const settings = { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
-    return { ...settings, ...this.#format, keepsInput: options.record?.includes('input') ?? false };
+    // So that a search for a line of the list finds its result.
+    return { ...settings, ...this.#format, keepsInput: true };
   }
 
   /** Counts the jobs ahead of reading. Resolves to `undefined` if that is not possible. */

@@ -37,8 +37,8 @@ function expectInput({ status, contains, notContains, matches, headers, maxTimeM
 
 /** A job as one line of JSON. */
 export function encodeJob(job: Job): string {
-  const { index, source, line, url, id, invalid } = job;
-  const place = { index, source, line };
+  const { index, source, line, input, url, id, invalid } = job;
+  const place = { index, source, line, input };
   if (invalid === undefined) return JSON.stringify({ ...place, request: encodeRequest(job) });
   return JSON.stringify({ ...place, url, id, invalid });
 }
@@ -52,9 +52,9 @@ export function decodeJob(text: string): Job | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { index, source, line, request, url, id, invalid }: Record<string, unknown> = { ...value };
+  const { index, source, line, input, request, url, id, invalid }: Record<string, unknown> = { ...value };
   if (!isCount(index) || !isCount(line) || typeof source !== 'string') return undefined;
-  const place = { index, source, line };
+  const place = { index, source, line, ...(typeof input === 'string' ? { input } : {}) };
   if (typeof request === 'object' && request !== null) {
     return { ...place, ...parseJobInput(request, '', { parseExpectation }) };
   }

@@ -4,7 +4,14 @@ import type { Job } from '../model/job.ts';
 import { isToken, MANAGED_HEADERS, normalizeMethod } from '../model/request-rules.ts';
 import { fileNameFault } from '../model/safe-name.ts';
 import type { RawLine } from './line-splitter.ts';
-import { parseUrl, redactedExcerpt, redactedUrl, type Scheme, withoutUserInfo } from './parse-url.ts';
+import {
+  hasControls,
+  parseUrl,
+  redactedExcerpt,
+  redactedUrl,
+  type Scheme,
+  withoutUserInfo,
+} from './parse-url.ts';
 
 const KEYS = ['url', 'method', 'headers', 'body', 'json', 'id', 'save', 'expect'];
 const STRING_KEYS = ['method', 'body', 'id', 'save'];
@@ -103,16 +110,21 @@ export function isComment(line: string): boolean {
 export function parseLine(text: string, options: ParseOptions = {}): ParsedJob {
   if (text.startsWith('{')) return parseJsonLine(text, options);
   const parsed = parseUrl(text, options.defaultScheme);
-  if ('invalid' in parsed) return { url: redactedUrl(text), invalid: parsed.invalid };
+  if ('invalid' in parsed) return { ...withInput(text, redactedUrl(text), options), invalid: parsed.invalid };
   const { url, authorization } = parsed;
-  const job = authorization === undefined ? { url } : { url, headers: { authorization } };
-  return options.keepsInput ? { ...job, ...inputOf(text, url) } : job;
+  const job = withInput(text, url, options);
+  return authorization === undefined ? job : { ...job, headers: { authorization } };
 }
 
-/** What was read, if it is not the serialized URL. */
-function inputOf(text: string, url: string): { readonly input?: string } {
-  const input = redactedUrl(text);
-  return input === url ? {} : { input };
+/** The URL of a job and, if it is kept, what was read. A text with control characters is kept always: `url` is not that text. */
+function withInput(
+  text: string,
+  url: string,
+  { keepsInput }: ParseOptions,
+): Pick<ParsedJob, 'url' | 'input'> {
+  if (text === url || !(keepsInput || hasControls(text))) return { url };
+  const input = withoutUserInfo(text);
+  return input === url ? { url } : { url, input };
 }
 
 function parseJsonLine(text: string, options: ParseOptions): ParsedJob {
@@ -146,9 +158,10 @@ export function parseJobInput(input: object, raw: string, options: ParseOptions 
     fault;
   const parsed = parseUrl(url.trim(), options.defaultScheme);
   if ('invalid' in parsed) {
+    const shown = redactedUrl(url);
     return {
-      ...inputOf(url.trim(), redactedUrl(url)),
-      ...invalidJob(redactedUrl(url), id, reason ?? parsed.invalid),
+      ...withInput(url.trim(), shown, options),
+      ...invalidJob(shown, id, reason ?? parsed.invalid),
     };
   }
   if (reason !== undefined) return invalidJob(parsed.url, id, reason);
@@ -159,8 +172,7 @@ export function parseJobInput(input: object, raw: string, options: ParseOptions 
   if (parsed.authorization !== undefined) requestHeaders.authorization ??= parsed.authorization;
   if (json !== undefined) requestHeaders['content-type'] ??= 'application/json';
   return {
-    url: parsed.url,
-    ...(options.keepsInput ? inputOf(url, parsed.url) : {}),
+    ...withInput(url.trim(), parsed.url, options),
     ...(method === undefined ? {} : { method }),
     ...(Object.keys(requestHeaders).length === 0 ? {} : { headers: requestHeaders }),
     ...(body === undefined ? {} : { body }),

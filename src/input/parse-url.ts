@@ -59,6 +59,11 @@ export function parseUrl(text: string, defaultScheme?: Scheme): ParsedUrl {
   return href.includes('@') ? extractUserInfo(parsed) : { url: href };
 }
 
+/** Whether a URL with this text is refused because of a control character. */
+export function hasControls(text: string): boolean {
+  return CONTROL.test(text);
+}
+
 /** Whether the text is a link that names nothing to fetch, such as `mailto:` or `javascript:`. */
 export function isOtherLink(text: string): boolean {
   return OTHER_SCHEME.test(text);
@@ -103,6 +108,11 @@ export function redactedUrl(text: string): string {
 /** The first 100 characters of what was read, for a message: printable and without passwords. */
 export function redactedExcerpt(text: string): string {
   return redact(text, MAX_EXCERPT_LENGTH);
+}
+
+/** The text of a URL as it was read, with user name and password masked. */
+export function withoutUserInfo(text: string): string {
+  return text.includes('@') ? removeSecrets(text) : text;
 }
 
 function redact(text: string, maxLength: number): string {

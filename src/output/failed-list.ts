@@ -29,7 +29,10 @@ export function failedListSink(
 }
 
 /** One line of the list, without its newline. */
-export function listLine({ url, method, id }: FailedResult, runMethod: string, request?: object): string {
+export function listLine(result: FailedResult, runMethod: string, request?: object): string {
+  const { method, id, failure } = result;
+  // The `url` of an invalid line is made printable, which may be another URL.
+  const url = failure.kind === 'invalid' ? (result.input ?? result.url) : result.url;
   const ownMethod = method === runMethod ? undefined : method;
   const hasMore = id !== undefined || ownMethod !== undefined || request !== undefined;
   if (!hasMore && PLAIN_LINE.test(url)) return url;

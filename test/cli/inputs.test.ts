@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { BIN, startCli, startProcess } from '../origin/run-cli.ts';
@@ -105,6 +106,19 @@ test('an invalid line is a result in its place and stops nothing', async () => {
     '',
   ]);
   expect([code, stderr]).toEqual([1, expect.stringContaining('Done: 2 succeeded, 3 failed\n')]);
+});
+
+test('a URL with a tab is invalid, and still is when --failed is read again', async () => {
+  const failed = await aFile([], 'failed.txt');
+  const args = ['fetch', '--failed', failed];
+  const first = await runInProcess(args, { stdin: 'http://127.0.0.1:9/a\tb\n' });
+  expect([first.code, first.stdout]).toEqual([
+    1,
+    expect.stringContaining('FAIL  invalid  http://127.0.0.1:9/a\\u{9}b'),
+  ]);
+  expect(await readFile(failed, 'utf8')).toBe('{"url":"http://127.0.0.1:9/a\\tb"}\n');
+  const again = await runInProcess(['fetch', failed]);
+  expect([again.code, again.stdout]).toEqual([first.code, first.stdout]);
 });
 
 test('--unique fetches each URL once and counts the others as skipped', async () => {

@@ -206,6 +206,33 @@ describe('parseLine() of a JSON job', () => {
   });
 });
 
+describe('the input of a job', () => {
+  const keeps = { keepsInput: true };
+
+  it.each([
+    ['HTTP://h/a/../b', 'http://h/b'],
+    ['http://h', 'http://h/'],
+    ['{"url":" HTTP://h/ "}', 'http://h/', 'HTTP://h/'],
+    ['http://bücher.example/', 'http://xn--bcher-kva.example/'],
+    ['http://u:secret@h/', 'http://h/', 'http://***@h/'],
+    ['no url', 'no%20url'],
+  ])('of %s is what was read, without a password', (text, url, input = text) => {
+    expect(parseLine(text, keeps)).toMatchObject({ url, input });
+    expect(parseLine(text)).not.toHaveProperty('input');
+  });
+
+  it('is left out if it is the URL', () => {
+    expect(parseLine('http://h/#ü'.replace('ü', '%C3%BC'), keeps)).toEqual({ url: 'http://h/#%C3%BC' });
+  });
+
+  it.each(['http://h/a\tb', '{"url":"http://h/a\\tb"}'])(
+    'is always kept of %j, whose url is another text',
+    (text) => {
+      expect(parseLine(text)).toMatchObject({ url: 'http://h/a\\u{9}b', input: 'http://h/a\tb' });
+    },
+  );
+});
+
 describe('the body of a JSON job', () => {
   const job = (fields: object, options = {}) => parseLine(json({ url: 'http://h/', ...fields }), options);
 
