@@ -22,7 +22,8 @@ export function toExitCode(error: unknown): number | undefined {
 
 /** Returns the exit code of a run that no signal ended: 1 if a URL was not fetched or has a failure that counts. */
 export function summaryExitCode(summary: Summary): number {
-  return countFailures(summary) > 0 || summary.notFetched > 0 ? EXIT.failed : EXIT.ok;
+  const { notFetched, isListComplete } = summary;
+  return countFailures(summary) > 0 || notFetched > 0 || !isListComplete ? EXIT.failed : EXIT.ok;
 }
 
 /** The number of failures that fail the run: neither known nor flaky. */

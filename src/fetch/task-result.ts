@@ -18,8 +18,10 @@ export function failedResult(task: RequestTask, failure: Failure, response?: Htt
 
 /** The result of a task whose work threw an error: a bug. */
 export function crashedResult(task: RequestTask, error: unknown): FailedResult {
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return failedResult(task, { kind: 'internal', message });
+  if (!(error instanceof Error)) return failedResult(task, { kind: 'internal', message: String(error) });
+  const { name, message, stack } = error;
+  const where = stack === undefined ? {} : { stack };
+  return failedResult(task, { kind: 'internal', message: `${name}: ${message}`, ...where });
 }
 
 /** The result of a job for which nothing was sent; `method` is the method of its request. */

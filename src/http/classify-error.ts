@@ -30,9 +30,18 @@ export function classifyError(error: ReportedError, progress: ExchangeProgress):
     return { ...toFailure(error, { kind: error.kind, isRetryable: true }), isResourceExhausted: true };
   }
   if (error instanceof NetworkError) {
-    return toFailure(error, { kind: error.kind, isRetryable: isRetryableKind(error.kind, error.code) });
+    const failure = toFailure(error, {
+      kind: error.kind,
+      isRetryable: isRetryableKind(error.kind, error.code),
+    });
+    return error.code === REFUSED_STREAM ? { ...failure, isUnprocessed: true } : failure;
   }
-  const rule = ruleFor(error, progress) ?? { kind: 'internal', isRetryable: false };
+  const rule = ruleFor(error, progress);
+  if (rule === undefined) {
+    const failed = toFailure(error, { kind: 'internal', isRetryable: false });
+    const { stack } = error;
+    return stack === undefined ? failed : { ...failed, failure: { ...failed.failure, stack } };
+  }
   const failure = toFailure(error, rule);
   return rule.kind === 'protocol' ? { ...failure, isUnparsable: true } : failure;
 }
@@ -131,9 +140,18 @@ function toFailure(error: ReportedError, { kind, isRetryable, message }: Rule): 
   return { failure: { kind, ...code, message: message ?? describeError(error) }, isRetryable };
 }
 
+/** RFC 9113, 8.7: the stream was refused before any processing. */
+const REFUSED_STREAM = 'NGHTTP2_REFUSED_STREAM';
+
+const MISSING_ISSUER =
+  'the server may leave out its intermediate certificate: give the missing certificate with --cacert';
+
 // Added to what OpenSSL says, by Node's code for it.
 const HINTS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: ' (is this a plain HTTP port?)',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ` (${MISSING_ISSUER})`,
+  UNABLE_TO_GET_ISSUER_CERT: ` (${MISSING_ISSUER})`,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ` (${MISSING_ISSUER})`,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ' (is this a plain HTTP port?)',
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: ' (give one with --cert)',
 };
@@ -147,7 +165,8 @@ export function describeError(error: Error & { readonly code?: string | undefine
   if ('reason' in error && typeof error.reason === 'string' && code.startsWith('ERR_SSL_')) {
     return printable(`${error.reason}${HINTS[code] ?? ''}`);
   }
-  return printable(error.message.replace(NODE_ADVICE, '') || describeParts(error) || code || error.name);
+  const message = error.message.replace(NODE_ADVICE, '') || describeParts(error) || code || error.name;
+  return printable(`${message}${HINTS[code] ?? ''}`);
 }
 
 /** An AggregateError has no message of its own. */

@@ -20,9 +20,9 @@ export class AccountingError extends Error {
   override readonly name = 'AccountingError';
 }
 
-/** An error such as `Cannot write to "results.jsonl": no space left on device`. */
+/** An error such as `cannot write to "results.jsonl": no space left on device`. */
 export function toOutputError(name: string, cause: unknown, action = 'write to'): OutputError {
-  return new OutputError(`Cannot ${action} ${JSON.stringify(name)}: ${systemReason(cause)}`, { cause });
+  return new OutputError(`cannot ${action} ${JSON.stringify(name)}: ${systemReason(cause)}`, { cause });
 }
 
 /** The message of the system, without the code, the system call and the path that Node adds. */

@@ -26,4 +26,6 @@ export interface Failure {
   readonly kind: FailureKind;
   readonly code?: string;
   readonly message: string;
+  /** Of kind `internal`: where in the code it happened. Not part of the record. */
+  readonly stack?: string;
 }

@@ -40,7 +40,7 @@ function rareKeys({ headers, body, failure, warning, baseline, badRuns, worker }
   let text = '';
   if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
   if (body !== undefined) text += `,"body":${JSON.stringify({ ...body, buffer: undefined })}`;
-  if (failure !== undefined) text += `,"failure":${JSON.stringify(failure)}`;
+  if (failure !== undefined) text += `,"failure":${JSON.stringify({ ...failure, stack: undefined })}`;
   if (warning !== undefined) text += `,"warning":${JSON.stringify(warning)}`;
   if (baseline !== undefined) text += `,"baseline":"${baseline}"`;
   if (badRuns !== undefined) text += `,"badRuns":${badRuns}`;

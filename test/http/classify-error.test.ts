@@ -25,9 +25,11 @@ test.each([
   });
 });
 
-test('classifyError() calls a bug internal, with its message', () => {
-  const { failure, isRetryable } = classifyError(new TypeError('x is not a function'), AT_START);
-  expect([failure, isRetryable]).toEqual([{ kind: 'internal', message: 'x is not a function' }, false]);
+test('classifyError() calls a bug internal, with its message and stack', () => {
+  const error = new TypeError('x is not a function');
+  const { failure, isRetryable } = classifyError(error, AT_START);
+  const expected = { kind: 'internal', message: 'x is not a function', stack: error.stack };
+  expect([failure, isRetryable]).toEqual([expected, false]);
 });
 
 test.each([

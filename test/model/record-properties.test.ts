@@ -11,11 +11,12 @@ import { hostileText } from '../arbitrary/texts.ts';
 /** A result as a record has it: times in tenths of a ms. */
 function recorded(result: Result): unknown {
   const tenths = (value: number) => Math.round(value * 10) / 10;
-  const { durationMs, ttfbMs } = result;
+  const { durationMs, ttfbMs, totalMs } = result;
   return {
     ...result,
     v: 1,
     durationMs: tenths(durationMs),
+    totalMs: tenths(totalMs),
     ...(ttfbMs === undefined ? {} : { ttfbMs: tenths(ttfbMs) }),
   };
 }

@@ -87,6 +87,14 @@ test('encodeRecordCached() encodes a result once', () => {
   expect(reads).toBe(1);
 });
 
+test('encodeRecord() leaves out the stack of a bug', () => {
+  const failure = { kind: 'internal', message: 'a bug', stack: 'Error: a bug\n    at x.ts:1:1' } as const;
+  expect(JSON.parse(encodeRecord(failedResult('internal', { failure }))).failure).toEqual({
+    kind: 'internal',
+    message: 'a bug',
+  });
+});
+
 describe('decodeRecord()', () => {
   const results: readonly Result[] = [
     okResult(),

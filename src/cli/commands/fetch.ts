@@ -173,7 +173,8 @@ export function stackSink(notify: (message: string) => void): Sink {
   return {
     write({ failure, url }) {
       if (failure?.stack === undefined) return;
-      notify(`bug at ${printable(url)}, please report it: ${failure.stack.split('\n').map((line) => printable(line)).join('\n')}`);
+      const stack = failure.stack.split('\n').map((line) => printable(line));
+      notify(`bug at ${printable(url)}, please report it: ${stack.join('\n')}`);
     },
     end: () => {},
   };

@@ -4,7 +4,7 @@ import { FetchingThread } from './fetching-thread.ts';
 import type { ThreadSetup, ToThread } from './messages.ts';
 
 // The entry of a fetching thread, started by `ThreadBackend`.
-Error.stackTraceLimit = 0; // as in the thread that started it
+Error.stackTraceLimit = 1; // as in the thread that started it
 const port = parentPort;
 if (port === null) throw new Error('Cannot run this file by itself: it is for a thread of fanout');
 const thread = new FetchingThread({
