@@ -89,7 +89,12 @@ describe('fanout fetch --save-dir', () => {
     const { code, stdout } = await runInProcess(['fetch', list, '--save-dir', dir, ...flags]);
     expect(code).toBe(1);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
-    expect(records.map(({ body }) => body?.path)).toEqual(['200/0.txt', '404/1.txt', 'mine/ok.txt', undefined]);
+    expect(records.map(({ body }) => body?.path)).toEqual([
+      '200/0.txt',
+      '404/1.txt',
+      'mine/ok.txt',
+      undefined,
+    ]);
     expect(records[3]?.failure).toMatchObject({
       kind: 'invalid',
       message: expect.stringContaining('"MINE/ok.txt"'),
