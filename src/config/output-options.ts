@@ -135,7 +135,7 @@ export const outputOptions = {
     parser: verbosity,
     default: 0,
     repeatable: true,
-    help: 'print retries, pauses, lowered limits and circuit breakers on standard error',
+    help: 'print retries, pauses and limits on standard error',
     details: '-vv prints each request too.',
   }),
   progress: option({

@@ -32,7 +32,7 @@ describe('deriveRunOptions()', () => {
     expect(resolve({}).maxSize).toBe(10_485_760);
     expect(resolve({ flags: { saveDir: 'out' } }).maxSize).toBe(Number.POSITIVE_INFINITY);
     expect(resolve({ flags: { saveDir: 'out' }, file: { maxSize: '1kb' } }).maxSize).toBe(1024);
-    expect(resolve({ flags: { inlineBody: true } }).maxSize).toBe(10_485_760);
+    expect(resolve({ flags: { inlineBody: true, json: true } }).maxSize).toBe(10_485_760);
   });
 });
 

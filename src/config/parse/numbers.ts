@@ -28,8 +28,11 @@ export const verbosity: Parser<number> = {
   parse(value) {
     const list = Array.isArray(value) ? value : [value];
     if (list.every((one) => one === true)) return Math.min(list.length, 2);
-    const level = list.length === 1 && /^[012]$/.test(String(list[0])) ? Number(list[0]) : undefined;
-    if (level === undefined) throw new InvalidValueError('must be 0, 1 or 2');
+    const [only] = list;
+    const level = typeof only === 'string' && /^\d$/.test(only) ? Number(only) : only;
+    if (list.length > 1 || (level !== 0 && level !== 1 && level !== 2)) {
+      throw new InvalidValueError('must be 0, 1 or 2');
+    }
     return level;
   },
   print: (value) => value,
