@@ -249,7 +249,10 @@ async function createSummarySink(parts: OutputParts): Promise<Sink> {
   if (options.summary === 'json') return summaryJsonSink(output);
   const isTerminal = isatty(process.stderr.fd);
   const paint = await createPaint(options.color, isTerminal, process.env);
-  return summaryTextSink(output, paint, isTerminal && !options.quiet);
+  return summaryTextSink(output, paint, {
+    repeatsFailures: isTerminal && !options.quiet,
+    saveDir: options.saveDir,
+  });
 }
 
 /**

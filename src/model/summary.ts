@@ -73,6 +73,9 @@ export interface Summary {
   /** URLs that this run finished, OK or failed, per second of wall time. */
   readonly urlsPerSecond: number;
   readonly bytes: number;
+  /** Bodies that this run saved as files, and their bytes. */
+  readonly savedFiles: number;
+  readonly savedBytes: number;
   /** Durations of the last attempt of each URL; left out if nothing was sent. */
   readonly latencyMs?: Latency;
   readonly failuresByKind: Readonly<Partial<Record<FailureKind, number>>>;
@@ -118,6 +121,8 @@ export class SummaryFold {
   notFetched = 0;
   isListComplete = true;
   #bytes = 0;
+  #savedFiles = 0;
+  #savedBytes = 0;
   readonly #latency = new LatencyHistogram();
   readonly #kinds = new Map<FailureKind, number>();
   readonly #statuses = new Map<number, number>();
@@ -131,6 +136,10 @@ export class SummaryFold {
     }
     if (result.isResumed) this.resumed += 1;
     this.#bytes += result.bytes;
+    if (result.body?.path !== undefined && !result.isResumed) {
+      this.#savedFiles += 1;
+      this.#savedBytes += result.body.bytes;
+    }
     if (result.attempts > 0) this.#latency.record(result.durationMs);
     if (result.ok) this.#addOk(result);
     else this.#addFailure(result);
@@ -156,6 +165,8 @@ export class SummaryFold {
       wallMs,
       urlsPerSecond: wallMs > 0 ? (fetched * 1000) / wallMs : 0,
       bytes: this.#bytes,
+      savedFiles: this.#savedFiles,
+      savedBytes: this.#savedBytes,
       ...(latencyMs && { latencyMs }),
       failuresByKind: Object.fromEntries(this.#kinds),
       failuresByStatus: Object.fromEntries(this.#statuses),

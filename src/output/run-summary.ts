@@ -14,13 +14,22 @@ const MAX_LISTED = 5;
 const MAX_REPEATED = 20;
 const MAX_MESSAGE = 200;
 
-/**
- * `--summary text`: writes the summary at the end of a run.
- *
- * @param repeatsFailures whether the lines of the first 20 failures come before it, for a terminal where they have scrolled
- * away. The summary itself names hosts that are down.
- */
-export function summaryTextSink(output: LineOutput, paint: Paint, repeatsFailures = false): Sink {
+interface SummaryTextOptions {
+  /**
+   * Whether the lines of the first 20 failures come before the summary, for a terminal where they have scrolled away. The
+   * summary itself names hosts that are down.
+   */
+  readonly repeatsFailures?: boolean;
+  /** Where files were saved. */
+  readonly saveDir?: string | undefined;
+}
+
+/** `--summary text`: writes the summary at the end of a run. */
+export function summaryTextSink(
+  output: LineOutput,
+  paint: Paint,
+  { repeatsFailures = false, saveDir }: SummaryTextOptions = {},
+): Sink {
   const line = textLine(paint);
   const failures: string[] = [];
   let results = 0;
@@ -39,7 +48,7 @@ export function summaryTextSink(output: LineOutput, paint: Paint, repeatsFailure
         const rest = more > 0 ? `${paint.dim(`and ${more} more failures`)}\n` : '';
         await output.write(`\n${failures.join('')}${rest}`);
       }
-      await output.write(summaryText(summary, paint));
+      await output.write(summaryText(summary, paint, saveDir));
       await output.end();
     },
   };
@@ -59,7 +68,7 @@ export function summaryJsonSink(output: LineOutput): Sink {
 }
 
 /** A blank line, `Done: 2 succeeded, 1 failed`, and indented lines with times, bytes and failures. */
-export function summaryText(summary: Summary, paint: Paint): string {
+export function summaryText(summary: Summary, paint: Paint, saveDir?: string): string {
   const { latencyMs: latency, bytes, wallMs } = summary;
   const rows: (readonly [string, string])[] = [
     ['time', `${formatDuration(wallMs)}, ${formatRate(summary.urlsPerSecond)} URLs/s`],
@@ -72,6 +81,7 @@ export function summaryText(summary: Summary, paint: Paint): string {
     const [p50, p90, p99] = [latency.p50, latency.p90, latency.p99].map(formatDuration);
     rows.push(['latency', `p50 ${p50}, p90 ${p90}, p99 ${p99}`]);
   }
+  if (saveDir !== undefined && summary.savedFiles > 0) rows.push(['saved', savedText(summary, saveDir)]);
   if (summary.failed > 0) rows.push(['failures', list(failureCounts(summary))]);
   if (summary.worstHosts.length > 0) rows.push(['hosts', list(summary.worstHosts.map(hostCount))]);
   if (summary.downHosts.length > 0) rows.push(['down', list(summary.downHosts.map(downText))]);
@@ -100,6 +110,11 @@ function failureCounts({ failuresByKind, failuresByStatus }: Summary): string[] 
 /** Adds `+` if only a lower bound is known. */
 function hostCount({ host, failures, overcount }: FailingHost): string {
   return `${printable(host)} (${failures - overcount}${overcount > 0 ? '+' : ''})`;
+}
+
+function savedText({ savedFiles, savedBytes }: Summary, directory: string): string {
+  const files = savedFiles === 1 ? '1 file' : `${savedFiles} files`;
+  return `${files} (${formatBytes(savedBytes)}) in ${printable(directory)}${directory.endsWith('/') ? '' : '/'}`;
 }
 
 function downText({ host, urls, message }: Summary['downHosts'][number]): string {

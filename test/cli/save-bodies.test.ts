@@ -86,8 +86,9 @@ describe('fanout fetch --save-dir', () => {
       `{"url":"${origin.url}/bytes/3","save":"MINE/ok.txt"}`,
     ]);
     const flags = ['--save-all', '--no-decompress', '--save-as', '{status}/{index}.{ext}', '--json'];
-    const { code, stdout } = await runInProcess(['fetch', list, '--save-dir', dir, ...flags]);
+    const { code, stdout, stderr } = await runInProcess(['fetch', list, '--save-dir', dir, ...flags]);
     expect(code).toBe(1);
+    expect(stderr).toContain(`  saved     3 files (5.0kB) in ${dir}/\n`);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
     expect(records.map(({ body }) => body?.path)).toEqual([
       '200/0.txt',

@@ -29,11 +29,24 @@ describe('SummaryFold', () => {
       wallMs: 0,
       urlsPerSecond: 0,
       bytes: 0,
+      savedFiles: 0,
+      savedBytes: 0,
       failuresByKind: {},
       failuresByStatus: {},
       worstHosts: [],
       downHosts: [],
     });
+  });
+
+  test('counts the files that this run saved, not those of the journal and not inline bodies', () => {
+    const results = [
+      okResult({ body: { path: 'a', bytes: 3 } }),
+      okResult({ body: { path: 'b', bytes: 4 } }),
+      okResult({ body: { path: 'c', bytes: 5 }, isResumed: true }),
+      okResult({ body: { text: 'abc', bytes: 3 } }),
+      failedResult('status', { body: { path: 'd', bytes: 1 } }),
+    ];
+    expect(summaryOf(results, 0)).toMatchObject({ savedFiles: 3, savedBytes: 8 });
   });
 
   test('counts a URL that was not fetched neither as OK nor as failed', () => {

@@ -22,6 +22,8 @@ const good: Summary = {
   wallMs: 500,
   urlsPerSecond: 4,
   bytes: 5 * 1024 ** 2,
+  savedFiles: 0,
+  savedBytes: 0,
   latencyMs: { p50: 34.1, p90: 120, p99: 1240 },
   failuresByKind: {},
   failuresByStatus: {},
@@ -47,6 +49,20 @@ const bad: Summary = {
 function textOf(summary: Partial<Summary>): string {
   return summaryText({ ...good, ...summary }, plain);
 }
+
+test.each([
+  [12, 34 * 1024 ** 2, 'pages', '12 files (34MB) in pages/'],
+  [1, 5, './out/', '1 file (5B) in ./out/'],
+  [1, 5, 'a\u001bb', '1 file (5B) in a\\u{1b}b/'],
+])('%d saved files of %d bytes in %j are told as %s', (savedFiles, savedBytes, directory, line) => {
+  const text = summaryText({ ...good, savedFiles, savedBytes }, plain, directory);
+  expect(text).toContain(`\n  saved     ${line}\n`);
+});
+
+test('nothing is said of a directory in which nothing was saved, or of files that are elsewhere', () => {
+  expect(summaryText(good, plain, 'pages')).not.toContain('saved');
+  expect(summaryText({ ...good, savedFiles: 1 }, plain)).not.toContain('saved');
+});
 
 test('the summary of a good run is short', () => {
   expect(textOf({})).toBe(
@@ -94,7 +110,7 @@ test('the summary names a host that is down once, with its URLs and last error',
 
 test('on a terminal the summary repeats the first 20 failures, without hosts that are down', async () => {
   const output = new CollectedLines();
-  const sink = summaryTextSink(output, plain, true);
+  const sink = summaryTextSink(output, plain, { repeatsFailures: true });
   sink.write(okResult());
   sink.write(failedResult('dns', { baseline: 'known' }));
   sink.write(failedResult('aborted', { attempts: 0 }));
@@ -113,7 +129,7 @@ test('on a terminal the summary repeats the first 20 failures, without hosts tha
 
 test('the summary of a single URL does not repeat its failure', async () => {
   const output = new CollectedLines();
-  const sink = summaryTextSink(output, plain, true);
+  const sink = summaryTextSink(output, plain, { repeatsFailures: true });
   sink.write(failedResult('dns'));
   await sink.end(good);
   expect(output.text).toMatch(/^\nDone: /);
