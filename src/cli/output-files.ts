@@ -49,7 +49,7 @@ type FilesByFlag = Readonly<Record<string, string | undefined>>;
 
 /** Returns the files that a run writes. */
 export function outputFiles(options: ProgramOptions): FilesByFlag {
-  const reports = options.report?.map(({ kind, file }) => [`--report ${kind}=`, file]) ?? [];
+  const reports = options.report?.map(({ kind, file }) => [`--report ${kind}=${file}`, file]) ?? [];
   return {
     '--output': options.output,
     '--failed': options.failed,
@@ -116,14 +116,15 @@ export async function checkOutputs(
     take(key, 'standard output goes there');
     take('-', 'the results go to standard output');
   }
-  for (const [flag, path] of Object.entries(outputs)) {
+  for (const [name, path] of Object.entries(outputs)) {
+    const [flag = ''] = name.split('='); // without the file of --report
     if (path === undefined || (flag === '--output' && isStandardOutput(path))) continue;
     const key = isStandardOutput(path) ? '-' : await fileKey(path);
     const use = key && taken.get(key);
     if (use !== undefined) {
       throw new UsageError(`invalid value "${printable(path, 200)}" for ${flag}: ${use}; name another file`);
     }
-    take(key, `it is the file of ${flag}`);
+    take(key, `it is the file of ${name}`);
     if (key !== '-') await checkWritable(path);
   }
 }

@@ -195,7 +195,7 @@ function createFailedList(
       if (omittedHeaders === '' || silent) return;
       const file = JSON.stringify(path);
       process.stderr.write(
-        `fanout: ${file} lacks headers of its jobs that may be secret, give them again: ${omittedHeaders}\n`,
+        `fanout: ${file} does not contain headers that may be secret; pass them again with -H: ${omittedHeaders}\n`,
       );
     },
   };
@@ -235,9 +235,7 @@ async function createJobSummary({ stderr, env }: NodeJS.Process): Promise<readon
     const { markdownReport } = await import('../output/reports/markdown.ts');
     return [markdownReport(new LineWriter(stream, { name: file }))];
   } catch {
-    stderr.write(
-      'fanout: Cannot write to the file of GITHUB_STEP_SUMMARY: there is no summary of this run\n',
-    );
+    stderr.write('fanout: cannot write the job summary to the file of GITHUB_STEP_SUMMARY\n');
     return [];
   }
 }

@@ -19,7 +19,7 @@ async function list(): Promise<string> {
 }
 
 describe('an output that is an input is refused, and the input keeps its contents', () => {
-  it.each(['--output', '--failed', '--journal', '--report junit='])('%s', async (flag) => {
+  it.each(['--output', '--failed', '--journal', '--report junit'])('%s', async (flag) => {
     const path = await list();
     const args = flag.startsWith('--report') ? ['--report', `junit=${path}`] : [flag, path];
     const { code, stderr } = await runInProcess(['fetch', path, ...args]);
@@ -57,6 +57,13 @@ describe('an output that is an input is refused, and the input keeps its content
     await makeLink(path, `${path}.link`);
     const check = checkOutputs([{ kind: 'file', path }], { '--output': `${path}.link` });
     await expect(check).rejects.toThrow('it is an input file');
+  });
+
+  it('each of two reports of one kind', async () => {
+    const path = await list();
+    const reports = ['--report', `json=${path}`, '--report', `json=${path}.new`];
+    const { code, stderr } = await runInProcess(['fetch', path, ...reports]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('for --report json: it is an input file')]);
   });
 
   it('a file that another option reads', async () => {
@@ -122,7 +129,7 @@ describe('an output that cannot be written is refused before one is opened', () 
     ] as const;
     for (const [output, reason] of cases) {
       await expect(checkOutputs([], { '--output': output })).rejects.toThrow(
-        new OutputError(`Cannot write to ${JSON.stringify(output)}: ${reason}`),
+        new OutputError(`cannot write to ${JSON.stringify(output)}: ${reason}`),
       );
     }
   });

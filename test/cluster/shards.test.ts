@@ -65,7 +65,7 @@ describe('ShardWriter', () => {
   it('fails at once if the directory cannot be used', async () => {
     const path = join(await tempDir(), 'file');
     await writeFile(path, '');
-    await expect(ShardWriter.open(path, 'host-1')).rejects.toThrow(/^Cannot create ".*host-1-.*": /);
+    await expect(ShardWriter.open(path, 'host-1')).rejects.toThrow(/^cannot create ".*host-1-.*": /);
   });
 });
 

@@ -34,7 +34,7 @@ test('a journal that reaches the file size limit ends with an error, and keeps i
   const limited = ['-c', 'ulimit -f 64; exec "$@"', 'sh', process.execPath, ...WITH_TSX, FILL, path];
   const { stdout, stderr } = await startProcess('sh', limited).done;
   expect(stderr).toBe('');
-  expect(stdout).toBe(`OutputError: Cannot write to ${JSON.stringify(path)}: file too large\n`.repeat(2));
+  expect(stdout).toBe(`OutputError: cannot write to ${JSON.stringify(path)}: file too large\n`.repeat(2));
   const text = await readFile(path, 'latin1');
   expect(text.length).toBeGreaterThan(32_000);
   expect(text).toMatch(/\}\}\n$/);

@@ -110,7 +110,7 @@ test('a file with the name of the lock is an error that names it', async () => {
   const path = join(await tempDir(), 'journal');
   await writeFile(`${path}.lock`, '');
   await expect(JournalLock.acquire(path, process)).rejects.toThrow(
-    `Cannot lock "${path}.lock": not a directory`,
+    `cannot lock "${path}.lock": not a directory`,
   );
 });
 

@@ -159,7 +159,7 @@ test('a full disk makes the next write() and end() throw an OutputError, and kee
   faults.write = (call) => call > 1 && full();
   writer.write('one\ntwo\nthree\n');
   clock.turnTo(4);
-  const message = 'Cannot write to "run.journal": no space left on device';
+  const message = 'cannot write to "run.journal": no space left on device';
   await expect.poll(() => failureOf(() => writer.write('four\n'))).toEqual(new OutputError(message));
   await expect(writer.end()).rejects.toThrow(new OutputError(message));
   expect(await text()).toBe('header\none\n');

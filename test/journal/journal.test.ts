@@ -399,7 +399,7 @@ describe('Journal.open()', () => {
       const path = join(dir, 'journal');
       await writeFile(path, '');
       await chmod(dir, 0o500);
-      expect(await refusal(path)).toMatch(/^Cannot lock ".*journal.lock": permission denied$/);
+      expect(await refusal(path)).toMatch(/^cannot lock ".*journal.lock": permission denied$/);
       await chmod(dir, 0o700);
     },
   );

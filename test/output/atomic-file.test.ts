@@ -73,7 +73,7 @@ describe('AtomicFile', () => {
   it('refuses a directory that is missing before anything is written', async () => {
     const path = join(await tempDir(), 'missing', 'state');
     await expect(AtomicFile.open(path)).rejects.toThrow(
-      new OutputError(`Cannot write to "${path}.part": no such file or directory`),
+      new OutputError(`cannot write to "${path}.part": no such file or directory`),
     );
   });
 
@@ -82,12 +82,12 @@ describe('AtomicFile', () => {
     const state = join(directory, 'state');
     await mkdir(state);
     await expect(AtomicFile.open(state)).rejects.toThrow(
-      new OutputError(`Cannot write to "${state}": it is a directory`),
+      new OutputError(`cannot write to "${state}": it is a directory`),
     );
     const link = join(directory, 'link');
     await symlink('/dev/null', link);
     await expect(AtomicFile.open(link)).rejects.toThrow(
-      new OutputError(`Cannot write to "${link}": it is not a regular file`),
+      new OutputError(`cannot write to "${link}": it is not a regular file`),
     );
     expect((await readdir(directory)).sort()).toEqual(['link', 'state']);
   });
@@ -112,7 +112,7 @@ describe('AtomicFile', () => {
     await rm(path);
     await mkdir(path);
     await expect(file.commit()).rejects.toThrow(
-      new OutputError(`Cannot write to "${path}": illegal operation on a directory`),
+      new OutputError(`cannot write to "${path}": illegal operation on a directory`),
     );
     expect(await readdir(directory)).toEqual(['state']);
   });
@@ -123,7 +123,7 @@ describe('AtomicFile', () => {
     const file = await AtomicFile.open(path);
     await file.write('new\n');
     await expect(file.commit()).rejects.toThrow(
-      new OutputError(`Cannot write to "${path}": no space left on device`),
+      new OutputError(`cannot write to "${path}": no space left on device`),
     );
     expect(await readFile(path, 'utf8')).toBe('old\n');
   });

@@ -143,7 +143,7 @@ describe('LineWriter', () => {
     const writer = new LineWriter(stream, { name: 'results.jsonl' });
     const { room } = fill(writer);
     stream.refuse('ENOSPC', -osConstants.errno.ENOSPC);
-    const message = 'Cannot write to "results.jsonl": no space left on device';
+    const message = 'cannot write to "results.jsonl": no space left on device';
     await expect(room).rejects.toThrow(new OutputError(message));
     expect(() => writer.write(LINE)).toThrow(message);
     await expect(writer.end()).rejects.toThrow(message);
@@ -155,7 +155,7 @@ describe('LineWriter', () => {
     const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
     stream.destroy(new Error('gone wrong'));
     await turn();
-    expect(() => writer.write(LINE)).toThrow('Cannot write to "out": gone wrong');
+    expect(() => writer.write(LINE)).toThrow('cannot write to "out": gone wrong');
   });
 
   it('throws an OutputError from end() if the stream throws', async () => {
@@ -166,7 +166,7 @@ describe('LineWriter', () => {
     });
     const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
     writer.write('a\n');
-    await expect(writer.end()).rejects.toThrow(new OutputError('Cannot write to "out": thrown'));
+    await expect(writer.end()).rejects.toThrow(new OutputError('cannot write to "out": thrown'));
   });
 
   it('throws an error that occurs when the file is closed', async () => {
@@ -176,7 +176,7 @@ describe('LineWriter', () => {
     });
     const writer = new LineWriter(stream, { name: 'out', scheduleFlush: setImmediate });
     writer.write('a\n');
-    await expect(writer.end()).rejects.toThrow('Cannot write to "out": quota exceeded');
+    await expect(writer.end()).rejects.toThrow('cannot write to "out": quota exceeded');
   });
 
   it.each(['destroy()', 'its signal'])('resolves all calls on %s if the reader never reads', async (how) => {

@@ -104,10 +104,10 @@ describe('openOutputFile()', () => {
   it('refuses a directory, and a file in a missing directory', async () => {
     const directory = await tempDir();
     await expect(openOutputFile(directory)).rejects.toThrow(
-      new OutputError(`Cannot write to "${directory}": illegal operation on a directory`),
+      new OutputError(`cannot write to "${directory}": illegal operation on a directory`),
     );
     await expect(openOutputFile(join(directory, 'no', 'x'))).rejects.toThrow(
-      new OutputError(`Cannot write to "${directory}/no/x": no such file or directory`),
+      new OutputError(`cannot write to "${directory}/no/x": no such file or directory`),
     );
   });
 
@@ -116,7 +116,7 @@ describe('openOutputFile()', () => {
     mkdirSync(directory);
     chmodSync(directory, 0o500);
     await expect(openOutputFile(join(directory, 'x'))).rejects.toThrow(
-      /^Cannot write to ".*x": permission denied$/,
+      /^cannot write to ".*x": permission denied$/,
     );
   });
 
@@ -124,7 +124,7 @@ describe('openOutputFile()', () => {
     const writer = new LineWriter(await openOutputFile('/dev/full'), { name: '/dev/full' });
     writer.write('a\n');
     await expect(writer.end()).rejects.toThrow(
-      new OutputError('Cannot write to "/dev/full": no space left on device'),
+      new OutputError('cannot write to "/dev/full": no space left on device'),
     );
   });
 });
