@@ -1,24 +1,36 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseExpectation } from './config/expectations.ts';
-import { type FanoutOptions as RunSettings, resolveRunOptions } from './config/library-options.ts';
+import {
+  type LibraryRunOptions,
+  type FanoutOptions as RunSettings,
+  resolveRunOptions,
+} from './config/library-options.ts';
 import { toProxySettings } from './config/proxy-settings.ts';
 import { createRequestTemplate } from './config/request-template.ts';
 import { toTlsMaterial } from './config/tls-files.ts';
 import { systemClock } from './core/clock.ts';
 import { WorkerPool as BasePool, type WorkerPoolOptions } from './core/worker-pool.ts';
 import { readFileLimit } from './fetch/file-limit.ts';
-import { Run } from './fetch/run.ts';
+import { Run, type RunParts } from './fetch/run.ts';
 import { type JobItem, readItems } from './input/read-jobs.ts';
-import type { Result } from './model/result.ts';
+import type { Journal } from './journal/journal.ts';
+import type { Job } from './model/job.ts';
+import { isNotFetched, type Result } from './model/result.ts';
+import { checkBalance, type Summary, SummaryFold } from './model/summary.ts';
 import { packageVersion } from './model/version.ts';
+import { OrderWindow } from './results/ordering.ts';
 
 export type { Duration, Size, StatusList } from './config/library-options.ts';
+export type { RecordKey } from './config/parse/record-format.ts';
 export type { JobOutcome, WorkerPoolOptions } from './core/worker-pool.ts';
 export type { JobInput } from './input/parse-job.ts';
 export type { JobItem } from './input/read-jobs.ts';
 export { InputError, OutputError, UsageError } from './model/errors.ts';
 export { FAILURE_KINDS, type Failure, type FailureKind } from './model/failure.ts';
-export { encodeRecord } from './model/record.ts';
+export { decodeRecord, encodeRecord } from './model/record.ts';
 export type { FailedResult, KeptBody, OkResult, Redirect, Result } from './model/result.ts';
+export type { Summary } from './model/summary.ts';
 
 /** The options of `fanout()`. */
 export interface FanoutOptions extends RunSettings {
@@ -26,64 +38,170 @@ export interface FanoutOptions extends RunSettings {
   readonly signal?: AbortSignal | undefined;
   /** Where HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read, such as `process.env`. Default: nowhere. */
   readonly proxyEnvironment?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Receives warnings that concern the whole run, such as a damaged journal. Default: they are dropped. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
  * Fetches URLs in bulk and gives each result as it finishes.
  *
  * - `urls` is read only while the queue has room, so it may be endless.
- * - Every URL ends in exactly one result; a failed one is a value with `ok: false`, and nothing is thrown for it.
+ * - Every URL that was read ends in exactly one result. A failed one is a value with `ok: false`; nothing is thrown for it.
+ * - A run that stops early (`deadline`, `failFast`) gives a result of kind `aborted`, with `attempts: 0`, for each URL that
+ *   was read and not fetched.
+ * - The generator returns the summary: `const summary = yield* fanout(urls)`, or the `value` of the last `next()`.
  * - Leaving the loop ends all requests in flight.
  *
  *     for await (const result of fanout(['https://example.com/'], { concurrency: 8 })) {
  *       console.log(result.ok, result.status, result.url);
  *     }
  *
- * @throws UsageError at once, when an option is wrong
+ * @throws UsageError at once if an option is wrong; the loop throws a UsageError or OutputError if the journal or the
+ * directory for bodies cannot be used
  */
 export function fanout(
   urls: Iterable<JobItem> | AsyncIterable<JobItem>,
   options: FanoutOptions = {},
-): AsyncGenerator<Result, void, void> {
-  const { signal, proxyEnvironment = {}, ...settings } = options;
+): AsyncGenerator<Result, Summary, void> {
+  const { signal, proxyEnvironment = {}, onWarning = () => {}, ...settings } = options;
   const resolved = resolveRunOptions(settings, packageVersion());
-  const { unique, defaultScheme, method } = resolved;
-  const reading = new AbortController();
-  const jobSettings = {
-    unique,
-    defaultScheme,
-    parseExpectation,
-    defaultMethod: method,
-    signal: reading.signal,
-  };
-  const run = new Run({
+  const network = {
     options: resolved,
     defaults: createRequestTemplate(resolved),
     tls: toTlsMaterial(resolved),
     proxies: toProxySettings(resolved, proxyEnvironment),
-    jobs: readItems(urls, jobSettings, { read: 0, skipped: 0 }),
     clock: systemClock,
     random: Math.random,
     fileLimit: readFileLimit(),
-    onStop: () => reading.abort(),
-  });
-  return untilAborted(run, signal);
+    warn: onWarning,
+  };
+  return results({ urls, options: resolved, network, signal, warn: onWarning });
 }
 
-async function* untilAborted(run: Run, signal: AbortSignal | undefined): AsyncGenerator<Result, void, void> {
-  const abort = () => run.abort('the signal of the caller was aborted');
-  signal?.addEventListener('abort', abort, { once: true });
+interface LibraryRun {
+  readonly urls: Iterable<JobItem> | AsyncIterable<JobItem>;
+  readonly options: LibraryRunOptions;
+  readonly network: Omit<RunParts, 'jobs'>;
+  readonly signal: AbortSignal | undefined;
+  readonly warn: (message: string) => void;
+}
+
+/** The run of one loop: journal, threads and order are those of the program. */
+async function* results({
+  urls,
+  options,
+  network,
+  signal,
+  warn,
+}: LibraryRun): AsyncGenerator<Result, Summary, void> {
+  signal?.throwIfAborted();
+  const startedAt = systemClock.now();
+  const fold = new SummaryFold();
+  const reading = new AbortController();
+  const source = readJobs(urls, options, reading.signal);
+  const threads = await createThreads(options);
+  const journal = await openJournal(options, warn);
+  const window = options.ordered
+    ? new OrderWindow<Result>(options.queueSize + options.concurrency)
+    : undefined;
+  let run: Run | undefined;
+  const abort = () => run?.abort('the signal of the caller was aborted');
   try {
-    signal?.throwIfAborted();
-    for await (const result of run.results()) {
+    run = new Run({
+      ...network,
+      ...(threads && { backend: threads }),
+      jobs: source.jobs,
+      listsNotFetched: true,
+      ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),
+      ...(window && { admit: (job) => window.admit(job.index) }),
+      onStop: () => {
+        reading.abort();
+        window?.close();
+      },
+    });
+    signal?.addEventListener('abort', abort, { once: true });
+    const inOrder = window === undefined ? run.results() : sorted(run.results(), window);
+    for await (const result of inOrder) {
       signal?.throwIfAborted();
-      yield result;
+      fold.add(result);
+      yield threads === undefined ? result : withBuffer(result);
+      // The caller is done with it.
+      await journal?.write(result);
     }
     signal?.throwIfAborted();
+    const { read, skipped, isReadToEnd: isListComplete } = source.counts;
+    Object.assign(fold, { read, skipped, isListComplete });
+    const summary = fold.summary(systemClock.now() - startedAt);
+    checkBalance(summary);
+    return summary;
   } finally {
     signal?.removeEventListener('abort', abort);
-    run.stop();
+    run?.stop();
+    reading.abort();
+    await journal?.end();
   }
+}
+
+/** The jobs of a list, and their counts so far. */
+function readJobs(
+  urls: LibraryRun['urls'],
+  { unique, defaultScheme, method: defaultMethod, keepsInput }: LibraryRunOptions,
+  signal: AbortSignal,
+) {
+  const counts = { read: 0, skipped: 0, isReadToEnd: false };
+  const options = { unique, defaultScheme, defaultMethod, keepsInput, parseExpectation, signal };
+  async function* jobs(): AsyncGenerator<Iterable<Job>> {
+    yield* readItems(urls, options, counts);
+    if (!signal.aborted) counts.isReadToEnd = true;
+  }
+  return { counts, jobs: jobs() };
+}
+
+/** Brings results into the order of their jobs. Those of a stopped run that were not fetched come last. */
+async function* sorted(results: AsyncIterable<Result>, window: OrderWindow<Result>): AsyncGenerator<Result> {
+  for await (const result of results) {
+    if (isNotFetched(result)) {
+      yield* window.rest();
+      yield result;
+      continue;
+    }
+    window.put(result);
+    for (let next = window.take(); next !== undefined; next = window.take()) yield next;
+  }
+  yield* window.rest();
+}
+
+/** Returns what fetches in several threads, or `undefined` for one thread. The code of threads is loaded on use. */
+async function createThreads({ threads }: LibraryRunOptions) {
+  if (threads === 1) return undefined;
+  const { createThreadBackend } = await import('./fetch/threads/coordinator.ts');
+  return createThreadBackend(threads, new URL('./fetch/threads/worker.js', import.meta.url));
+}
+
+/** A `Buffer` that comes from a thread is a `Uint8Array`. */
+function withBuffer(result: Result): Result {
+  const bytes: Uint8Array | undefined = result.body?.buffer;
+  if (result.body === undefined || bytes === undefined) return result;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { ...result, body: { ...result.body, buffer } };
+}
+
+/** Opens the journal, whose code is loaded on use. */
+async function openJournal(
+  { journal: path, keepFailed, saveDir }: LibraryRunOptions,
+  warn: (message: string) => void,
+): Promise<Journal | undefined> {
+  if (path === undefined) return undefined;
+  const { Journal } = await import('./journal/journal.ts');
+  const confirm = saveDir === undefined ? undefined : (result: Result) => isBodySaved(result, saveDir);
+  return Journal.open(path, { keepFailed, confirm, warn, after: systemClock.after, processes: process });
+}
+
+/** Whether the saved body of a finished URL is still there; if it was removed, the URL is fetched again. */
+function isBodySaved({ ok, method, body }: Result, directory: string): boolean {
+  if (body?.path === undefined) return !ok || method === 'HEAD';
+  const status = statSync(join(directory, body.path), { throwIfNoEntry: false });
+  return status?.isFile() === true && status.size === body.bytes;
 }
 
 /** A worker pool that ends the process with a message if `submit` waits and the results are never read. */

@@ -9,6 +9,8 @@ export interface BodyCaptureOptions {
   readonly saver?: FileSaver | undefined;
   /** `--inline-body`: the maximum number of bytes of a body in its record. */
   readonly inlineBytes?: number | undefined;
+  /** Whether a body in a result is a `Buffer`, and not text or base64. */
+  readonly keepsBuffers?: boolean | undefined;
   /** Limit in bytes for a body that is saved. */
   readonly maxBytes: number;
   /** Limit in bytes for a body that is not saved. */
@@ -114,9 +116,9 @@ export class BodyCapture {
   }
 
   #withInline(sink: BodySink | undefined): BodySink | undefined {
-    const { inlineBytes } = this.#options;
+    const { inlineBytes, keepsBuffers = false } = this.#options;
     if (inlineBytes === undefined) return sink;
-    const inline = new InlineSink(inlineBytes);
+    const inline = new InlineSink(inlineBytes, keepsBuffers);
     return sink === undefined ? inline : new BodySinkGroup([sink, inline]);
   }
 
@@ -132,7 +134,7 @@ export class BodyCapture {
 const UNREQUESTED_PART: BodySink = {
   write() {},
   end(isOk) {
-    if (isOk) throw new BodyError('protocol', undefined, 'a part of the body came that was not asked for');
+    if (isOk) throw new BodyError('protocol', undefined, 'the server sent a part of the body instead of the whole');
     return undefined;
   },
   drop() {},

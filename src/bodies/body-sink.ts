@@ -50,14 +50,16 @@ export class BodySinkGroup implements BodySink {
   }
 }
 
-/** `--inline-body`: keeps a body in memory for its record. A body over the limit is left out entirely. */
+/** Keeps a body in memory for its result, as text or base64, or as a `Buffer`. A body over the limit is left out entirely. */
 export class InlineSink implements BodySink {
   readonly #maxBytes: number;
+  readonly #isBuffer: boolean;
   #pieces: Buffer[] = [];
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, isBuffer = false) {
     this.#maxBytes = maxBytes;
+    this.#isBuffer = isBuffer;
   }
 
   write(piece: Buffer): void {
@@ -72,6 +74,7 @@ export class InlineSink implements BodySink {
     const body = Buffer.concat(this.#pieces);
     this.#pieces = [];
     const bytes = body.length;
+    if (this.#isBuffer) return { bytes, buffer: body };
     return isUtf8(body) ? { bytes, text: body.toString('utf8') } : { bytes, base64: body.toString('base64') };
   }
 
@@ -97,5 +100,5 @@ export class BodyError extends Error {
 /** Converts an error of the file system to a failure of kind `write`. `name` is the file or directory. */
 export function writeError(name: string, cause: unknown): BodyError {
   const code = errorCode(cause);
-  return new BodyError('write', code, `Cannot write "${printable(name)}": ${systemReason(cause)}`);
+  return new BodyError('write', code, `cannot write "${printable(name)}": ${systemReason(cause)}`);
 }

@@ -1,8 +1,14 @@
+import { UsageError } from '../model/errors.ts';
+import { option } from './option.ts';
 import { optionsFromObject } from './option-sources.ts';
-import { resolveOptions } from './resolve-options.ts';
+import { outputOptions } from './output-options.ts';
+import { wholeNumber } from './parse/numbers.ts';
+import type { RecordKey } from './parse/record-format.ts';
+import { oneOf } from './parse/texts.ts';
+import { checkRequirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
-/** A number of ms, or text with a unit: `500ms`, `10s`, `2m`, `1h`. */
+/** Text with a unit, as on the command line: `'500ms'`, `'10s'`, `'2m'`, `'1h'`; or a number of ms. */
 export type Duration = number | string;
 
 /** A number of bytes, or text with a unit: `64kb`, `10mb`, `1gb` (1kb is 1024 bytes). */
@@ -122,18 +128,71 @@ export interface FanoutOptions {
   readonly resumePartial?: boolean | undefined;
   /** Put each body up to this size, at most `64mb`, into `body.text` or `body.base64` of its result; `true` is `64kb`. Default: false. */
   readonly inlineBody?: Size | boolean | undefined;
+  /** `'buffer'`: keep each body, up to `maxSize`, as a `Buffer` in `body.buffer` of its result. Default: bodies are dropped. */
+  readonly body?: 'buffer' | undefined;
+  /** More keys of a result: `headers`, those of its response; `input`, the URL as it was given if it is not `url`. Default: none. */
+  readonly record?: RecordKey | readonly RecordKey[] | undefined;
+  /** Give the results in the order of the list. Default: false. */
+  readonly ordered?: boolean | undefined;
+  /** File that records finished URLs. A later run with the same file continues where this one stopped. Default: none. */
+  readonly journal?: string | undefined;
+  /** With `journal`: do not fetch URLs again that failed. Default: false. */
+  readonly keepFailed?: boolean | undefined;
+  /** Number of threads that fetch, 1 to 64. Hosts and workers are divided among them. Default: 1. */
+  readonly threads?: number | undefined;
 }
 
-// The flag, which is given once for each header, has its name in the singular.
 const { header, ...otherOptions } = runOptions;
-const libraryOptions = { ...otherOptions, headers: header };
+const { journal, keepFailed, ordered, record } = outputOptions;
+
+/** The flag for headers, which is given once for each, has its name in the singular. */
+const libraryOptions = {
+  ...otherOptions,
+  headers: header,
+  ...{ journal, keepFailed, ordered, record },
+  threads: option({
+    flags: '--threads <n>',
+    group: 'Output',
+    parser: wholeNumber({ min: 1, max: 64 }),
+    default: 1,
+    help: 'number of threads that fetch',
+  }),
+  body: option({
+    flags: '--body <form>',
+    group: 'Output',
+    parser: oneOf(['buffer']),
+    default: undefined,
+    help: 'form of the body in a result',
+  }),
+};
+
+/** The options of a run, and those that the program gives to its outputs. */
+export interface LibraryRunOptions extends RunOptions {
+  readonly journal: string | undefined;
+  readonly keepFailed: boolean;
+  readonly ordered: boolean;
+  readonly threads: number;
+  /** Whether results have the URL as it was given. */
+  readonly keepsInput: boolean;
+}
 
 /**
  * Resolves the options of the library. `version` is the one in the default user agent. Throws `UsageError` for an unknown
  * key, and for a value that the program would reject too.
  */
-export function resolveRunOptions(options: FanoutOptions, version: string): RunOptions {
-  const { values, labels } = resolveOptions(libraryOptions, [optionsFromObject(libraryOptions, options)]);
-  const { headers, ...others } = values;
-  return deriveRunOptions({ values: { ...others, header: headers }, labels }, version);
+export function resolveRunOptions(options: FanoutOptions, version: string): LibraryRunOptions {
+  const resolved = resolveOptions(libraryOptions, [optionsFromObject(libraryOptions, options)]);
+  checkRequirements(resolved, { keepFailed: ['journal', 'option journal'] });
+  const { labels, values } = resolved;
+  const { headers, body, record, journal, keepFailed, ordered, threads, ...others } = values;
+  if (body !== undefined && (others.head || others.inlineBody !== undefined)) {
+    throw new UsageError(`cannot use option body with option ${others.head ? 'head' : 'inlineBody'}`);
+  }
+  return Object.freeze({
+    ...deriveRunOptions({ values: { ...others, header: headers }, labels }, version),
+    ...{ journal, keepFailed, ordered, threads },
+    keepsHeaders: record?.includes('headers') ?? false,
+    keepsInput: record?.includes('input') ?? false,
+    keepsBuffers: body !== undefined,
+  });
 }

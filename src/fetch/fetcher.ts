@@ -15,7 +15,7 @@ import { failsRun, type Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
 import type { RequestTask } from './request-task.ts';
 import type { ResponseValidator } from './response-validator.ts';
-import { addBody, failedResult, statusFailure, unsentResult } from './task-result.ts';
+import { addBody, addHeaders, failedResult, statusFailure, unsentResult } from './task-result.ts';
 
 /** Everything that decides what follows an outcome. */
 export interface FetchPolicy extends RetryPolicy {
@@ -33,6 +33,8 @@ export interface FetcherOptions {
   readonly validator: ResponseValidator;
   /** What is done with bodies; they are only counted if left out. */
   readonly bodies?: BodyCaptureOptions | undefined;
+  /** Whether results have the headers of their response. */
+  readonly keepsHeaders?: boolean | undefined;
   /** Whether another job waits for this host. */
   readonly hasMore: (host: string) => boolean;
   /** Whether the run is stopping: nothing is retried any more. */
@@ -135,7 +137,7 @@ export class Fetcher {
 
   /** Reports the outcome to the host, and decides. */
   #next(task: RequestTask, outcome: AttemptOutcome, startedAt: number, capture?: BodyCapture): Step {
-    const { hosts, policy, now } = this.#options;
+    const { hosts, policy, now, keepsHeaders } = this.#options;
     const { response, failed } = outcome;
     if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
     const endedAt = startedAt + outcome.durationMs;
@@ -148,6 +150,7 @@ export class Fetcher {
     }
     task.recordHop(outcome.ttfbMs, outcome.durationMs);
     const step = this.#decide(task, outcome, waitMs);
+    if (keepsHeaders && response !== undefined && 'result' in step) addHeaders(step.result, response);
     return capture === undefined ? step : finishBody(task, step, capture);
   }
 

@@ -85,7 +85,7 @@ export function socketBudget({ options, fileLimit, warn }: NetworkParts): Socket
   });
   if (sockets.workers < concurrency) {
     warn?.(
-      `--concurrency is lowered from ${concurrency} to ${sockets.workers}: no more than ${fileLimit} files and sockets may be open; "ulimit -n ${sockets.wantedLimit}" raises that`,
+      `warning: lowering --concurrency to ${sockets.workers}: the open-file limit is ${fileLimit} (raise it with ulimit -n ${sockets.wantedLimit})`,
     );
   }
   return sockets;
@@ -157,7 +157,7 @@ interface FetcherParts {
   readonly random: () => number;
   readonly log?: RunLog | undefined;
   readonly isStopping: () => boolean;
-  /** Called when no body can be saved any more. */
+  /** Called when no more bodies can be saved. */
   readonly onUnwritable: (error: OutputError) => void;
 }
 
@@ -177,6 +177,7 @@ export function createFetcher(parts: FetcherParts): Fetcher {
     policy: toPolicy(options),
     validator,
     bodies: createBodies(options, validator, onUnwritable),
+    keepsHeaders: options.keepsHeaders,
     hasMore: (host) => scheduler.hasMore(host),
     isStopping,
     now: clock.now,
@@ -207,12 +208,13 @@ function createBodies(
   validator: ResponseValidator,
   onUnwritable: (error: OutputError) => void,
 ): BodyCaptureOptions | undefined {
-  const { inlineBody, maxSize } = options;
+  const { inlineBody, keepsBuffers, maxSize } = options;
   const saver = createSaver(options, onUnwritable);
-  if (saver === undefined && inlineBody === undefined) return undefined;
+  if (saver === undefined && inlineBody === undefined && !keepsBuffers) return undefined;
   return {
     saver,
-    inlineBytes: inlineBody,
+    inlineBytes: keepsBuffers ? maxSize : inlineBody,
+    keepsBuffers,
     maxBytes: maxSize,
     maxUnsavedBytes: Number.isFinite(maxSize) ? maxSize : MAX_UNSAVED_BYTES,
     isFollowed: (job, status, headers) => validator.isFollowed(job, status, headers),

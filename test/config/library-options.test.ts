@@ -72,6 +72,13 @@ describe('resolveRunOptions()', () => {
       expectTime: undefined,
       blocked: 'fail',
       maxFailures: undefined,
+      journal: undefined,
+      keepFailed: false,
+      ordered: false,
+      threads: 1,
+      keepsHeaders: false,
+      keepsInput: false,
+      keepsBuffers: false,
     });
   });
 
@@ -137,13 +144,33 @@ describe('resolveRunOptions()', () => {
     expect(refusal({ head: true, data: 'x' })).toBe('cannot use option head with option data');
   });
 
+  it.each<[FanoutOptions, boolean, boolean]>([
+    [{ record: 'headers' }, true, false],
+    [{ record: ['input'] }, false, true],
+    [{ record: ['headers', 'input'] }, true, true],
+  ])('keeps what %j requests', (options, keepsHeaders, keepsInput) => {
+    expect(resolveRunOptions(options, '1')).toMatchObject({ keepsHeaders, keepsInput });
+  });
+
+  it.each([
+    [{ record: ['cookies'] }, /for option record: must be/],
+    [{ body: 'stream' }, /^invalid value "stream" for option body: must be one of buffer$/],
+    [{ body: 'buffer', inlineBody: true }, /^cannot use option body with option inlineBody$/],
+    [{ body: 'buffer', head: true }, /^cannot use option body with option head$/],
+    [{ keepFailed: true }, /^option keepFailed needs option journal$/],
+    [{ threads: 0 }, /0 for option threads: must be/],
+  ])('refuses %j', (options, message) => {
+    expect(refusal(options)).toMatch(message);
+  });
+
   it('has an input type for each option of the table', () => {
     expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<
-      Exclude<keyof typeof runOptions, 'header'> | 'headers'
+      | Exclude<keyof typeof runOptions, 'header'>
+      | ('headers' | 'body' | 'record' | 'ordered' | 'journal' | 'keepFailed' | 'threads')
     >();
     // Derived values are not options.
     expectTypeOf<keyof RunOptions>().toEqualTypeOf<
-      Exclude<keyof typeof runOptions, 'failFast'> | 'hashesBodies'
+      Exclude<keyof typeof runOptions, 'failFast'> | 'hashesBodies' | 'keepsHeaders' | 'keepsBuffers'
     >();
     expectTypeOf<RunOptions['defaultScheme']>().toEqualTypeOf<'http' | 'https' | undefined>();
     expectTypeOf<RunOptions['queueSize']>().toEqualTypeOf<number>();

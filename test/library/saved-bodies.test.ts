@@ -70,7 +70,8 @@ it('leaving the loop aborts the requests in flight, and leaves no unfinished fil
   expect(await files()).toEqual(['1']);
 });
 
-it('a directory that cannot be used is an error at once', async () => {
+it('a directory that cannot be used is an error before anything is read', async () => {
   const { dir } = await scene();
-  expect(() => fanout([], { saveDir: `${dir}/${'a'.repeat(300)}` })).toThrow(OutputError);
+  const results = fanout([], { saveDir: `${dir}/${'a'.repeat(300)}` });
+  await expect(results.next()).rejects.toThrow(OutputError);
 });

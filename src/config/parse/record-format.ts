@@ -4,6 +4,7 @@ import { InvalidValueError, type Parser } from '../option.ts';
 /** Keys that `--record` adds to the record. */
 const RECORD_KEYS = ['headers', 'input'] as const;
 
+/** A key that a result has only if it is requested. */
 export type RecordKey = (typeof RECORD_KEYS)[number];
 
 /** Fields of `--template`: the keys of the record, and values as the text format shows them. */
