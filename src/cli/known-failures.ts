@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { parseExpectation } from '../config/expectations.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { type Line, LineSplitter } from '../input/line-splitter.ts';
-import { jobText, parseLine } from '../input/parse-job.ts';
+import { jobText, parseLine, percentEncoded } from '../input/parse-job.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
@@ -90,9 +90,8 @@ async function readBaseline(
   const baseline = new Baseline();
   if (!existsSync(path)) {
     if (mayBeMissing) return { baseline, isList: false };
-    const wish = 'it must be a JSONL result or a list of URLs; --update-baseline makes a new one';
     throw new InputError(
-      `Cannot read "${printable(path, 200)}" for --baseline: there is no such file; ${wish}`,
+      `cannot read --baseline "${printable(path, 200)}": no such file (create it with --update-baseline)`,
     );
   }
   const splitter = new LineSplitter(MAX_RECORD_BYTES);
@@ -102,9 +101,11 @@ async function readBaseline(
   const add = (record: Result): void => {
     if (!record.ok && !isNotFetched(record)) baseline.add(record);
   };
-  const addLine = async (text: Line): Promise<void> => {
+  const addLine = async (read: Line): Promise<void> => {
     line += 1;
-    if (typeof text !== 'string') throw damaged(path, line, 'it is too long');
+    if (typeof read !== 'string' && 'start' in read) throw damaged(path, line, 'it is too long');
+    const text = typeof read === 'string' ? read : percentEncoded(read);
+    const job = jobText(text);
     if (text.startsWith('{"v":')) {
       records += 1;
       const record = decodeLine(text);
@@ -113,9 +114,9 @@ async function readBaseline(
       const found = await createShardReader(path, undefined).read(record);
       if ('fault' in found) throw damaged(path, line, `${describeSegment(record)}: ${found.fault}`);
       found.forEach(add);
-    } else if (jobText(text) !== undefined) {
+    } else if (job !== undefined) {
       urls += 1;
-      baseline.add(parseLine(text.trim(), { parseExpectation }));
+      baseline.add(parseLine(job, { parseExpectation }));
     }
   };
   for await (const chunk of readChunks(await openFile(path), path))
@@ -125,7 +126,7 @@ async function readBaseline(
 }
 
 function damaged(path: string, line: number, reason: string): InputError {
-  return new InputError(`Cannot read ${printable(path)}:${line} as a result record: ${reason}`);
+  return new InputError(`${printable(path)}:${line} is not a result record: ${reason}`);
 }
 
 async function createFlakyHistory(
@@ -179,7 +180,7 @@ async function readStateFile(path: string): Promise<string> {
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return '';
     throw new InputError(
-      `Cannot read ${printable(path)} for --flaky-state: ${printable(systemReason(error))}`,
+      `cannot read --flaky-state "${printable(path, 200)}": ${printable(systemReason(error))}`,
     );
   }
 }
@@ -187,9 +188,7 @@ async function readStateFile(path: string): Promise<string> {
 function parseFlakyRun(line: string, place: string): FlakyEntry {
   const value = parseJson(line);
   if (isFlakyRun(value)) return value;
-  throw new InputError(
-    `Cannot read ${place} as a line of --flaky-state: it must be what an earlier run wrote; without the file all counts begin anew`,
-  );
+  throw new InputError(`${place} is not a line of --flaky-state (remove the file to start over)`);
 }
 
 function parseJson(text: string): unknown {

@@ -25,15 +25,15 @@ export interface RecordOptions {
 /** Throws an error for the first name that is not a readable file, and for a second `-`. */
 export async function checkRecordFiles(names: readonly string[]): Promise<void> {
   if (names.filter((name) => name === '-').length > 1) {
-    throw new UsageError('Cannot read standard input twice: give - once');
+    throw new UsageError('standard input can be read only once: give - once');
   }
   for (const name of names) {
     if (name === '-') continue;
     const status = await stat(name).catch(() => undefined);
     if (status !== undefined && !status.isDirectory()) continue;
-    const reason = status === undefined ? 'there is no such file' : 'it is a directory';
+    const reason = status === undefined ? 'no such file' : 'is a directory';
     throw new InputError(
-      `Cannot read "${printable(name, 200)}": ${reason}; it must be a file of results, as fanout fetch --json writes them`,
+      `cannot read "${printable(name, 200)}": ${reason} (expected results of fanout fetch --json)`,
     );
   }
 }
@@ -48,43 +48,83 @@ export async function forEachRecord(
   onResult: (result: Result) => void | Promise<void>,
 ): Promise<number> {
   let damaged = 0;
-  const report = (message: string) => {
-    damaged += 1;
-    if (damaged <= REPORTED_LINES) warn(message);
-  };
   for (const name of names) {
+    const lines = new DamagedLines(name, warn);
     const stream = name === '-' ? stdin : await openFile(name, signal);
     for await (const records of readRecords(stream, name, signal)) {
       for (const record of records) {
         if ('broken' in record) {
-          report(`${displayName(name)}:${record.line} is no result record: ${record.broken}`);
+          lines.add(`${displayName(name)}:${record.line} is not a result record: ${record.broken}`);
         } else if ('index' in record) {
+          lines.foundRecord();
           const accepted = onResult(record);
           if (accepted !== undefined) await accepted;
         } else {
+          lines.foundRecord();
           const reader = createShardReader(name, shards);
           const found = await reader.read(record);
           if ('fault' in found) {
-            report(
-              `${displayName(name)}: Cannot read ${describeSegment(record)} in ${printable(reader.directory, 200)}: ${found.fault}`,
+            lines.add(
+              `${displayName(name)}: cannot read ${describeSegment(record)} in ${printable(reader.directory, 200)}: ${found.fault}`,
             );
           } else {
             for (const result of found) await onResult(result);
           }
         }
       }
-      if (signal?.aborted) return damaged;
+      if (signal?.aborted) return damaged + lines.count;
     }
+    lines.end();
+    damaged += lines.count;
   }
-  if (damaged > REPORTED_LINES) warn(`${damaged - REPORTED_LINES} more lines are no result records`);
   return damaged;
+}
+
+/** Reports the damaged lines of one file: the first ten of them, or only that a longer file has no record at all. */
+class DamagedLines {
+  readonly #name: string;
+  readonly #warn: (message: string) => void;
+  #pending: string[] = [];
+  #hasRecords = false;
+  count = 0;
+
+  constructor(name: string, warn: (message: string) => void) {
+    this.#name = name;
+    this.#warn = warn;
+  }
+
+  add(message: string): void {
+    this.count += 1;
+    if (this.count > REPORTED_LINES) return;
+    if (this.#hasRecords) this.#warn(message);
+    else this.#pending.push(message);
+  }
+
+  foundRecord(): void {
+    this.#hasRecords = true;
+    this.#flush();
+  }
+
+  #flush(): void {
+    for (const message of this.#pending.splice(0)) this.#warn(message);
+  }
+
+  end(): void {
+    if (!this.#hasRecords && this.count >= REPORTED_LINES) {
+      this.#warn(`${displayName(this.#name)} does not look like results of fanout fetch --json`);
+    } else if (this.count > REPORTED_LINES) {
+      this.#warn(
+        `${displayName(this.#name)}: ${this.count - REPORTED_LINES} more lines are not result records`,
+      );
+    } else this.#flush();
+  }
 }
 
 /** Reads the shards of a results file from the directory of `--shards` or, if that is unset, from beside the file. */
 export function createShardReader(name: string, directory: string | undefined): ShardReader {
   if (directory !== undefined) return new ShardReader(directory);
   if (name !== '-') return new ShardReader(dirname(name));
-  throw new UsageError('Cannot tell where the shards of standard input are: give --shards DIR, too');
+  throw new UsageError('cannot find the shards of standard input: name their directory with --shards');
 }
 
 function displayName(name: string): string {

@@ -1,4 +1,5 @@
 import { ACCEPT_ENCODING } from '../bodies/decompress.ts';
+import { duration } from '../config/parse/numbers.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
@@ -219,7 +220,11 @@ export class Run {
   /** Stops, and fails what is in flight: the deadline of the run has passed. */
   expire(deadlineMs: number): void {
     this.#end(
-      new AttemptError('timeout', 'ERR_DEADLINE', `the deadline of the run, ${deadlineMs}ms, has come`),
+      new AttemptError(
+        'timeout',
+        'ERR_DEADLINE',
+        `cut off by the deadline of the run, ${duration().print(deadlineMs)}`,
+      ),
     );
   }
 

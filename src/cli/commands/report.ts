@@ -64,7 +64,7 @@ function toFiles(names: readonly string[], isTerminal: boolean): readonly string
   if (names.length > 0) return names;
   if (!isTerminal) return ['-'];
   throw new UsageError(
-    'Cannot read results from a terminal: name a file, as in "fanout report results.jsonl", or pipe them in, ' +
+    'no results to read: name a file, as in "fanout report results.jsonl", or pipe them in, ' +
       'as in "fanout fetch urls.txt --json | fanout report"',
   );
 }

@@ -186,7 +186,7 @@ export class ThreadBackend implements Backend {
       this.#endIfDone();
       return;
     }
-    this.#error ??= new Error(`Cannot go on: every thread has ended, the last with: ${error.message}`);
+    this.#error ??= new Error(`every thread has ended; last error: ${error.message}`);
     this.stop();
   }
 

@@ -99,39 +99,44 @@ describe('fanout report', () => {
     expect(code).toBe(2);
     expect(JSON.parse(stdout).summary.results).toBe(2);
     expect(stderr.split('\n')).toEqual([
-      `fanout: ${file}:2 is no result record: it is not JSON`,
-      `fanout: ${file}:4 is no result record: it is no JSON object`,
-      `fanout: ${file}:5 is no result record: its "v" is not 1`,
+      `fanout: ${file}:2 is not a result record: it is not JSON`,
+      `fanout: ${file}:4 is not a result record: it is not a JSON object`,
+      `fanout: ${file}:5 is not a result record: its "v" is not 1`,
       '',
     ]);
   });
 
   it('names ten damaged lines of many', async () => {
-    const { code, stderr } = await runCli(['report'], { stdin: 'nothing\n'.repeat(5000) });
+    const stdin = `${'nothing\n'.repeat(5000)}${lines([okResult()]).join('\n')}\n`;
+    const { code, stderr } = await runInProcess(['report'], { stdin });
     expect(code).toBe(2);
     expect(stderr.split('\n')).toHaveLength(12);
-    expect(stderr).toContain('fanout: standard input:10 is no result record: it is not JSON\n');
-    expect(stderr).toContain('fanout: 4990 more lines are no result records\n');
+    expect(stderr).toContain('fanout: standard input:10 is not a result record: it is not JSON\n');
+    expect(stderr).toContain('fanout: standard input: 4990 more lines are not result records\n');
+  });
+
+  it('says of a file without any record only that', async () => {
+    const { code, stderr } = await runInProcess(['report'], { stdin: 'nothing\n'.repeat(5000) });
+    expect([code, stderr]).toEqual([
+      2,
+      'fanout: standard input does not look like results of fanout fetch --json\n',
+    ]);
   });
 
   it.each<[string, readonly string[], string]>([
     [
       'a missing file',
       ['report', 'nope.jsonl'],
-      'Cannot read "nope.jsonl": there is no such file; it must be a file of results',
+      'cannot read "nope.jsonl": no such file (expected results of fanout fetch --json)',
     ],
-    ['a directory', ['report', '.'], 'Cannot read ".": it is a directory; it must be'],
+    ['a directory', ['report', '.'], 'cannot read ".": is a directory'],
     [
       'an unknown format',
       ['report', '-', '--format', 'xml'],
-      'for --format: it must be one of text, jsonl, junit, json, markdown, html, csv',
+      'invalid value "xml" for --format: must be one of text, jsonl, ',
     ],
-    ['standard input twice', ['report', '-', '-'], 'Cannot read standard input twice'],
-    [
-      'an option of fetch',
-      ['report', '--concurrency', '3'],
-      'there is no such option\nSee fanout --help and fanout report --help.\n',
-    ],
+    ['standard input twice', ['report', '-', '-'], 'standard input can be read only once'],
+    ['an option of fetch', ['report', '--concurrency', '3'], 'unknown option --concurrency\n'],
   ])('ends with 2 at %s', async (_, args, message) => {
     const { code, stdout, stderr } = await runInProcess(args);
     expect([code, stdout]).toEqual([2, '']);
@@ -141,7 +146,7 @@ describe('fanout report', () => {
   it('does not overwrite its input', async () => {
     const file = await recordFile([okResult()]);
     const { code, stderr } = await runInProcess(['report', file, '-o', file]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('for --output: it is one of the inputs')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('for --output: it is an input file')]);
     expect((await readFile(file, 'utf8')).length).toBeGreaterThan(0);
   });
 
@@ -154,7 +159,7 @@ describe('fanout report', () => {
     ]);
     expect([code, stderr]).toEqual([
       3,
-      'fanout: Cannot write to "/nonexistent/report": no such file or directory\n',
+      'fanout: cannot write to "/nonexistent/report": no such file or directory\n',
     ]);
   });
 
@@ -218,14 +223,14 @@ describe('--report', () => {
   it('may not be an input or another output', async () => {
     const list = await aFile(['http://127.0.0.1:9/']);
     const same = await runInProcess(['fetch', list, '--report', `json=${list}`]);
-    expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('it is one of the inputs')]);
+    expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('it is an input file')]);
     const twice = await runInProcess([
       'fetch',
       list,
       '--report',
       `json=${list}.x`,
       '--report',
-      `csv=${list}.x`,
+      `html=${list}.x`,
     ]);
     expect([twice.code, twice.stderr]).toEqual([
       2,
@@ -281,7 +286,7 @@ describe('a file of results with shards', () => {
     const alone = await runInProcess(['report', path, '--format', 'jsonl']);
     expect([alone.code, alone.stdout.trim()]).toEqual([2, lines(RESULTS)[2]]);
     expect(alone.stderr).toMatch(
-      /Cannot read the results of chunk 0 at 31 of host-1-.* in \/.*: no such file/,
+      /cannot read the results of chunk 0 at 31 of host-1-.* in \/.*: no such file/,
     );
     const piped = await runInProcess(['report'], { stdin: `${lines(RESULTS)[2]}\n` });
     expect(piped.code).toBe(0);
@@ -314,7 +319,7 @@ describe('a file of results with shards', () => {
     const { code, stderr } = await runInProcess([...fetch, '--baseline', path]);
     expect([code, stderr]).toEqual([
       2,
-      expect.stringContaining(`${path}:1 as a result record: the results of chunk 0`),
+      expect.stringContaining(`${path}:1 is not a result record: the results of chunk 0`),
     ]);
   });
 });

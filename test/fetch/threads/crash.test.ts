@@ -116,7 +116,7 @@ describe('a thread that dies', () => {
     const reading = (async () => {
       for await (const { failure } of run.results()) kinds.push(failure?.kind);
     })();
-    await expect(reading).rejects.toThrow('Cannot go on: every thread has ended, the last with: a bug');
+    await expect(reading).rejects.toThrow('every thread has ended; last error: a bug');
     expect(kinds).toEqual(['internal', 'internal']);
   });
 
