@@ -134,7 +134,8 @@ export class BodyCapture {
 const UNREQUESTED_PART: BodySink = {
   write() {},
   end(isOk) {
-    if (isOk) throw new BodyError('protocol', undefined, 'the server sent a part of the body instead of the whole');
+    if (isOk)
+      throw new BodyError('protocol', undefined, 'the server sent a part of the body instead of the whole');
     return undefined;
   },
   drop() {},

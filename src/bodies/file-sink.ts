@@ -112,7 +112,9 @@ export class FileSaver {
         error = cause as BodyError; // `probe` throws nothing else
       }
     }
-    onUnwritable(new OutputError(`${error.message}; no body can be saved any more`, { cause: error }));
+    onUnwritable(
+      new OutputError(`${error.message}; stopping, since no more bodies can be saved`, { cause: error }),
+    );
   }
 }
 
@@ -171,7 +173,7 @@ class FileSink implements BodySink {
     }
     if (partial !== undefined && partial.totalBytes !== this.#bytes) {
       this.drop(false);
-      throw new BodyError('protocol', undefined, 'the parts of the body are not as long as the whole');
+      throw new BodyError('protocol', undefined, 'the resumed body has the wrong length');
     }
     this.#attempt(() => {
       this.#open();

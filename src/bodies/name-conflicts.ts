@@ -35,7 +35,7 @@ export class NameConflicts {
     const owner = `${name}\n${bodyKey(job, this.#defaultMethod)}`;
     if (this.#owners.has(owner)) return undefined;
     if (this.#names.has(name)) {
-      return `Cannot use "${printable(job.save, 200)}" for "save": a job before it has this name for another URL`;
+      return `invalid value "${printable(job.save, 200)}" for "save": an earlier job with another URL has this name`;
     }
     this.#names.add(name);
     this.#owners.add(owner);

@@ -83,7 +83,7 @@ function makeRealDirectory(path: string): void {
 }
 
 function notADirectory(path: string): string {
-  return `Cannot use "${printable(path)}" for bodies: a file or a symbolic link is in the place of a directory`;
+  return `cannot save to "${printable(path)}": a file or a symbolic link, not a directory`;
 }
 
 /**

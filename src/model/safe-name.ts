@@ -39,23 +39,22 @@ export function safePart(text: string): string {
   return safe === '' ? '_' : safe;
 }
 
-/** Why this is not a valid relative file name on every common file system; `undefined` if it is. */
+/** What a name must be to be a valid relative file name on every common file system; `undefined` if it is one. */
 export function fileNameFault(name: string): string | undefined {
-  if (name === '') return 'it must not be empty';
-  if (name.startsWith('/') || /^[a-z]:/i.test(name))
-    return 'it must be relative to the directory of --save-dir';
+  if (name === '') return 'must not be empty';
+  if (name.startsWith('/') || /^[a-z]:/i.test(name)) return 'must be relative to the directory of --save-dir';
   for (const part of name.split('/')) {
-    if (part === '..' || part === '.') return 'it must not hold the parts "." and ".."';
-    if (part === '') return 'it must name a file, with one "/" between its parts';
+    if (part === '..' || part === '.') return 'must not contain the parts "." and ".."';
+    if (part === '') return 'must name a file, with one "/" between its parts';
     if (Buffer.byteLength(part) > MAX_FILE_NAME_BYTES) {
-      return `no part of it may be longer than ${MAX_FILE_NAME_BYTES} bytes`;
+      return `must not have parts longer than ${MAX_FILE_NAME_BYTES} bytes`;
     }
-    if (FORBIDDEN.test(part)) return 'it must hold none of < > : " | ? * \\ and no invisible characters';
-    if (DEVICE.test(part)) return 'it must not be the name of a device on Windows, such as CON or NUL';
-    if (UNFINISHED.test(part)) return 'it must not end in .part or .part.json, as unfinished bodies do';
-    if (EDGES.test(part)) return 'no part of it may start with a space, or end in a space or a dot';
+    if (FORBIDDEN.test(part)) return 'must not contain < > : " | ? * \\ or invisible characters';
+    if (DEVICE.test(part)) return 'must not be the name of a Windows device, such as CON or NUL';
+    if (UNFINISHED.test(part)) return 'must not end in .part or .part.json, the names of incomplete bodies';
+    if (EDGES.test(part)) return 'must not have parts that start with a space, or end in a space or a dot';
   }
-  if (name !== name.normalize('NFC')) return 'its letters must be in the composed form, Unicode NFC';
-  if (Buffer.byteLength(name) > MAX_NAME_BYTES) return `it must be ${MAX_NAME_BYTES} bytes long at most`;
+  if (name !== name.normalize('NFC')) return 'must be composed (Unicode NFC)';
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) return `must be at most ${MAX_NAME_BYTES} bytes`;
   return undefined;
 }

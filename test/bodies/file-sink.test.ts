@@ -129,7 +129,7 @@ describe('what is in the directory beforehand', () => {
     };
     expect(bodyErrorOf(act)).toMatchObject({
       kind: 'write',
-      message: expect.stringMatching(/^Cannot (write|use) "/),
+      message: expect.stringMatching(/^cannot (write|save to) "/),
     });
     capture.drop();
     expect(fatal).toEqual([]);
@@ -167,7 +167,9 @@ describe('a directory that changes while bodies are saved', () => {
     await writeFile(root, 'a file');
     const { write } = begin(URL);
     expect(bodyErrorOf(() => write('hello'))).toMatchObject({ kind: 'write' });
-    expect(fatal[0]?.message).toMatch(/^Cannot write ".*\/out": .*; no body can be saved any more$/);
+    expect(fatal[0]?.message).toMatch(
+      /^cannot write ".*\/out": .*; stopping, since no more bodies can be saved$/,
+    );
   });
 });
 

@@ -3,7 +3,7 @@ import { NameConflicts } from '../../src/bodies/name-conflicts.ts';
 import type { Job } from '../../src/model/job.ts';
 import { aJob } from './a-job.ts';
 
-const REFUSED = expect.stringContaining('a job before it has this name for another URL');
+const REFUSED = expect.stringContaining('an earlier job with another URL has this name');
 
 function conflicts(...jobs: Job[]): (string | undefined)[] {
   return [...new NameConflicts(() => new Set<string>(), 'GET').check(jobs)].map(({ invalid }) => invalid);

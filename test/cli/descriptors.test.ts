@@ -34,7 +34,7 @@ test.runIf(isLinux)(
     const { code, stdout, stderr } = await done;
     expect([code, stdout.match(OK_LINE)?.length]).toEqual([0, HOSTS]);
     expect(stderr.match(/^fanout: .*$/gm)).toEqual([
-      'fanout: --concurrency is lowered from 256 to 192: no more than 256 files and sockets may be open; "ulimit -n 576" raises that',
+      'fanout: warning: lowering --concurrency to 192: open-file limit is 256 (raise it with ulimit -n 576)',
     ]);
   },
   60_000,

@@ -88,7 +88,7 @@ describe('fanout fetch --save-dir', () => {
     const flags = ['--save-all', '--no-decompress', '--save-as', '{status}/{index}.{ext}', '--json'];
     const { code, stdout, stderr } = await runInProcess(['fetch', list, '--save-dir', dir, ...flags]);
     expect(code).toBe(1);
-    expect(stderr).toContain(`  saved     3 files (5.0kB) in ${dir}/\n`);
+    expect(stderr).toContain(`\n  saved     3 files (111B) in ${dir}/\n`);
     const records = recordsIn(stdout).sort((a, b) => a.index - b.index);
     expect(records.map(({ body }) => body?.path)).toEqual([
       '200/0.txt',
@@ -163,7 +163,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     const { code, stderr, stdout } = await runInProcess(['fetch', `${origin.url}/ok`, '--save-dir', file]);
     expect([code, stdout, origin.requests]).toEqual([3, '', 0]);
     expect(stderr).toBe(
-      `fanout: Cannot write "${file}": file already exists; --save-dir must be a directory\n`,
+      `fanout: cannot write "${file}": file already exists; --save-dir must be a directory\n`,
     );
   });
 
@@ -184,7 +184,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
       const records = recordsIn(stdout);
       expect(code).toBe(3);
       expect(stderr).toMatch(
-        /fanout: Cannot write ".*": no space left on device; no body can be saved any more\n$/,
+        /fanout: cannot write ".*": no space left on device; stopping, since no more bodies can be saved\n$/,
       );
       expect(records.filter(({ failure }) => failure?.code === 'ENOSPC').length).toBeGreaterThan(0);
       expect(records.filter(({ ok }) => ok).length).toBeGreaterThan(10);
@@ -204,7 +204,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     origin.open('a');
     const { code, stdout, stderr } = await run.done;
     expect(code).toBe(3);
-    expect(stderr).toContain('no body can be saved any more');
+    expect(stderr).toContain('no more bodies can be saved');
     const kinds = recordsIn(stdout).map(({ ok, failure }) => failure?.kind ?? ok);
     expect(kinds.slice(0, 2)).toEqual([true, 'write']);
     expect(new Set(kinds.slice(2))).toEqual(new Set(['aborted']));

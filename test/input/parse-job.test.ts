@@ -98,7 +98,7 @@ describe('parseLine() of a JSON job', () => {
     });
     expect(parseLine('{"url":"http://h/","save":"../b.html"}')).toEqual({
       url: 'http://h/',
-      invalid: 'invalid value "../b.html" for "save": it must not hold the parts "." and ".."',
+      invalid: 'invalid value "../b.html" for "save": must not contain the parts "." and ".."',
     });
     expect(parseLine('{"url":"http://h/","save":7}').invalid).toBe(
       'invalid "save": must be a string, not a number',
