@@ -76,7 +76,7 @@ export interface FanoutOptions {
   readonly maxRetryAfter?: Duration | undefined;
   /** Time limit of the whole run, above 0, or `none`. Default: `none`. */
   readonly deadline?: Duration | undefined;
-  /** Maximum number of bytes of a body that are read, above 0, or `none`; a saved body that is larger fails. Default: `10mb`, or `none` with `saveDir`. */
+  /** Maximum number of bytes of a body that are read, or `none`; 0 ends at the response head. A saved body that is larger fails. Default: `10mb`, or `none` with `saveDir`. */
   readonly maxSize?: Size | undefined;
   /** Status codes that are OK, after redirects. Default: `200-299`. */
   readonly accept?: StatusList | undefined;
@@ -122,7 +122,7 @@ export interface FanoutOptions {
   readonly saveDir?: string | undefined;
   /** Save the bodies of failed responses too. Default: false. */
   readonly saveAll?: boolean | undefined;
-  /** Template for file names, with the fields `{host}`, `{path}`, `{index}`, `{id}`, `{hash}`, `{ext}`, `{status}` and `{query}`. Default: `{host}{path}`. */
+  /** Template for file names, with the fields `{host}`, `{path}`, `{index}`, `{id}`, `{hash}`, `{ext}`, `{status}` and `{query}`. `{ext}` is the extension, without its dot, of the URL or else of the content type. Default: `{host}{path}`. */
   readonly saveAs?: string | undefined;
   /** Keep an incomplete body, and request only the rest in the next attempt. Default: false. */
   readonly resumePartial?: boolean | undefined;

@@ -85,7 +85,8 @@ export const bodyOptions = {
     defaultText: '{host}{path}',
     help: 'template for the names of saved files',
     details:
-      'Fields: {host} {path} {index} {id} {hash} {ext} {status} {query}. Where two URLs could have the same name, ~HASH is added.',
+      'Fields: {host} {path} {index} {id} {hash} {ext} {status} {query}. {ext} is the extension, without its dot, of the URL or else of the content type. ' +
+      'Where two URLs could have the same name, ~HASH is added.',
   }),
   resumePartial: option({
     flags: '--resume-partial',
@@ -102,6 +103,6 @@ export const bodyOptions = {
     default: undefined,
     defaultText: 'none; 64kb without a size',
     help: 'put bodies up to this size into the JSONL records',
-    details: 'As text if possible, otherwise as base64.',
+    details: 'As text if possible, otherwise as base64. Needs --json.',
   }),
 };

@@ -129,7 +129,7 @@ export const runOptions = {
     default: 10 * 1024 ** 2,
     defaultText: '10mb, none with --save-dir',
     help: 'read at most this much of a body: 64kb, 10mb or none',
-    details: '1kb is 1024 bytes.',
+    details: 'With 0, a request ends at the response head. 1kb is 1024 bytes.',
   }),
   ...expectOptions,
   ...proxyOptions,
