@@ -68,6 +68,7 @@ describe('--format', () => {
         startedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
         durationMs: expect.any(Number),
         ttfbMs: expect.any(Number),
+        totalMs: expect.any(Number),
       });
       expect(failed).toMatchObject({
         ok: false,
@@ -90,8 +91,8 @@ describe('--format', () => {
       `${origin.url}/status/404`,
     ];
     const lines = (await runInProcess(args)).stdout.split('\n');
-    expect(lines[0]).toMatch(/^index,source,line,id,url,finalUrl,method,ok,status,attempts,/);
-    expect(lines[1]).toContain(`0,arguments,1,,"${origin.url}/ok?a,b",,GET,true,200,1,`);
+    expect(lines[0]).toMatch(/^index,source,line,input,id,url,finalUrl,method,ok,status,attempts,/);
+    expect(lines[1]).toContain(`0,arguments,1,,,"${origin.url}/ok?a,b",,GET,true,200,1,`);
     expect(lines[2]).toMatch(/^1,arguments,2,.*,status,,Not Found,FAIL,,$/);
     expect(lines).toHaveLength(4);
   });
