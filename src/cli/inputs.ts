@@ -8,6 +8,7 @@ import { Run } from '../fetch/run.ts';
 import { checkInputs, classifyInput, type Input, looksLikeHost, quotedInputName } from '../input/input.ts';
 import type { Scheme } from '../input/parse-url.ts';
 import {
+  checkLists,
   countJobs,
   type InputCounts,
   type ListFormat,
@@ -23,23 +24,36 @@ import { createWarn } from './terminal.ts';
 /** The largest sitemap, uncompressed, that sitemaps.org allows. */
 const MAX_SITEMAP_BYTES = 50 * 1024 ** 2;
 
+type ListOptions = Pick<ProgramOptions, 'null' | 'column'>;
+
+/** The options of a command that concern its inputs. */
+type InputOptions = ListOptions &
+  Pick<ProgramOptions, 'defaultScheme'> &
+  Partial<Pick<ProgramOptions, 'sitemap' | 'silent'>>;
+
 /**
  * Returns the inputs that the arguments name, or standard input if there are none, and warns if a pipe on standard input is
- * not read. Throws a `UsageError` or `InputError` if an input cannot be read.
+ * not read. Throws a `UsageError` or `InputError` if an input cannot be read or is not a list.
  */
 export async function resolveInputs(
   args: readonly string[],
-  { defaultScheme, silent = false }: Pick<ProgramOptions, 'defaultScheme'> & { readonly silent?: boolean },
+  options: InputOptions,
   process: NodeJS.Process,
 ): Promise<readonly Input[]> {
+  const { defaultScheme, sitemap = false, silent = false } = options;
   const inputs = toInputs(args, isatty(process.stdin.fd), defaultScheme);
   await checkInputs(inputs);
+  if (!sitemap) await checkLists(inputs, listFormat(options));
   if (isPipeIgnored(inputs, process)) {
     createWarn(process, { isSilent: silent })(
       'warning: ignoring the pipe on standard input, since inputs are named (add - to read it)',
     );
   }
   return inputs;
+}
+
+function listFormat({ null: isNullSeparated, column }: ListOptions): ListFormat {
+  return { isNullSeparated, column };
 }
 
 function toInputs(
@@ -180,18 +194,13 @@ export class JobSource {
     const { unique, defaultScheme, method: defaultMethod } = options;
     const settings = { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
     // So that a search for a line of the list finds its result.
-    return { ...settings, ...this.#format, keepsInput: true };
+    return { ...settings, ...listFormat(options), keepsInput: true };
   }
 
   /** Counts the jobs ahead of reading. Resolves to `undefined` if that is not possible. */
   async count(signal: AbortSignal): Promise<number | undefined> {
     const { options, inputs } = this.#parts;
-    return options.sitemap ? undefined : countInputs(inputs, signal, this.#format);
-  }
-
-  get #format(): ListFormat {
-    const { null: isNullSeparated, column } = this.#parts.options;
-    return { isNullSeparated, column };
+    return options.sitemap ? undefined : countInputs(inputs, signal, listFormat(options));
   }
 
   // The XML parser is loaded on use.

@@ -21,7 +21,7 @@ const FIRST_LINES = 5;
 
 const MARKUP = /^<(?!https?:)(?:[!?a-z][\w:!?-]*)(?:[\s>/]|$)/i;
 const XML = /^<(?:\?xml|urlset|sitemapindex|rss|feed)\b/i;
-const TEXT_RESULT = /^(?:OK|WARN|FAIL|KNOWN) +(?:\d{3}|[a-z]+) +https?:\/\//;
+const TEXT_RESULT = /^(?:OK|WARN|FAIL|KNOWN) +(?:\d{3}|[a-z]+) +\S+ +[\d.]+m?s\b/;
 const URL_START = /^["']?https?:\/\//i;
 const URL_COLUMN =
   /^(?:urls?|ur[il]s?|links?|href|loc|location|address|website|web ?site|site|page|homepage)$/i;

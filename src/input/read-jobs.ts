@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { type Cell, type Column, ColumnReader } from './column-reader.ts';
@@ -101,6 +101,18 @@ async function* readFile(
   const last = splitter.end();
   if (last.length > 0) yield toJobs(last);
   if (table !== undefined) yield factory.fromCells(table.end(), name);
+}
+
+/**
+ * Reads the start of each regular file, before a run begins. Throws an `InputError` if one cannot be read or unpacked, is not
+ * a list of URLs, or does not have the column.
+ */
+export async function checkLists(inputs: readonly Input[], format: ListFormat): Promise<void> {
+  const factory = new JobFactory({}, { read: 0, skipped: 0 });
+  for (const input of inputs) {
+    if (input.kind !== 'file' || !(await stat(input.path)).isFile()) continue;
+    for await (const _ of readFile(input, factory, { ...format, stdin: Readable.from([]) })) break;
+  }
 }
 
 function createSplitter({ isNullSeparated }: ListFormat): LineSplitter {

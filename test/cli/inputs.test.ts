@@ -204,6 +204,17 @@ test.each([
   expect(stderr).toContain(hint);
 });
 
+test('a file that is not a list is refused before an output is written', async () => {
+  const output = await aFile(['earlier results'], 'results.txt');
+  const page = await aFile(['<!doctype html>'], 'page.html');
+  const { code, stderr } = await runInProcess(['fetch', '-o', output, page]);
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringMatching(/^\w+: cannot read .*page\.html" as a list of URLs: /),
+  ]);
+  expect(await readFile(output, 'utf8')).toBe('earlier results\n');
+});
+
 test('links that name nothing to fetch are skipped and counted', async () => {
   const origin = await anOrigin();
   const stdin = ['mailto:a@b.example', 'tel:1', `<${origin.url}/ok> # a page`].join('\n');

@@ -144,6 +144,7 @@ describe('foreignFormat()', () => {
     ['a sitemap without a declaration', '<urlset xmlns="x">', '--sitemap'],
     ['a result file', '{"v":1,"index":0,"url":"http://a/","ok":true,"attempts":1}', 'fanout report'],
     ['results as text', 'FAIL  404  http://a/  12ms  Not Found', 'fanout report'],
+    ['results of bad lines as text', 'FAIL  invalid  ftp://a/   0ms  invalid URL', 'fanout report'],
     ['a JSON array', '["http://a/",', 'one URL or JSON job per line'],
     ['a JSON array over several lines', '[\n  {"url":"http://a/"}', 'one URL or JSON job per line'],
     ['CSV with names', 'id,url,title\n1,http://a/,x', 'use --column url'],
@@ -178,6 +179,7 @@ describe('foreignFormat()', () => {
     'nonsense, as some people write it',
     '# <html>',
     'OK computer',
+    'OK 200 computers for 3s',
     '',
   ])('takes %j for a list', (text) => {
     expect(foreignFormat(text.split('\n'))).toBeUndefined();

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Input } from '../../src/input/input.ts';
 import {
+  checkLists,
   countJobs,
   type InputCounts,
   type JobOptions,
@@ -230,6 +231,29 @@ describe('readJobs() of other lists', () => {
       true,
       false,
     ]);
+  });
+});
+
+describe('checkLists()', () => {
+  it('accepts lists, and does not touch other inputs', async () => {
+    const dir = await tempDir();
+    execFileSync('mkfifo', [join(dir, 'pipe')]);
+    const list = await listFile('nope\n');
+    const inputs = [
+      STDIN,
+      { kind: 'url', url: 'http://a/' } as const,
+      fileInput(join(dir, 'pipe')),
+      fileInput(list),
+    ];
+    await expect(checkLists(inputs, {})).resolves.toBeUndefined();
+  });
+
+  it.each([
+    ['an HTML file', '<!doctype html>\n', {}, 'it looks like HTML'],
+    ['a packed HTML file', gzipSync('<!doctype html>\n'), {}, 'it looks like HTML'],
+    ['a table without the column', 'id,url\n', { column: 'link' }, 'no column "link"'],
+  ])('throws an InputError for %s', async (_, bytes, format, message) => {
+    await expect(checkLists([STDIN, fileInput(await listFile(bytes))], format)).rejects.toThrow(message);
   });
 });
 
