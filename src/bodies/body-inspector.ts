@@ -24,6 +24,11 @@ export class BodyInspector {
     return this.#start;
   }
 
+  /** Whether it searches the whole body. */
+  get isSearching(): boolean {
+    return this.#options.matcher !== undefined;
+  }
+
   write(piece: Buffer): void {
     const { matcher, keepStart } = this.#options;
     matcher?.write(piece);

@@ -1,6 +1,13 @@
 import type { BodyInspector } from './body-inspector.ts';
 import type { BodySink } from './body-sink.ts';
-import { type Decoder, decoderFor, ENCODING_OVERHEAD_BYTES, OverflowError } from './decompress.ts';
+import {
+  DecodeError,
+  type Decoder,
+  decoderFor,
+  ENCODING_OVERHEAD_BYTES,
+  OverflowError,
+  unsupportedCoding,
+} from './decompress.ts';
 
 interface BodyOptions {
   /** Limit in bytes, decoded. The body is not read beyond it. */
@@ -45,6 +52,10 @@ export class Body {
   write(chunk: Buffer): void {
     // Created with the first bytes: a response to HEAD names a coding and has no body.
     if (this.#receivedBytes === 0 && this.#contentEncoding !== undefined) {
+      const fault = unsupportedCoding(this.#contentEncoding);
+      // Encoded bytes must be neither saved nor searched as if they were the body.
+      const matters = this.#sink !== undefined || this.#inspector?.isSearching === true;
+      if (fault !== undefined && matters) throw new DecodeError(`the body has ${fault}`, undefined);
       this.#decoder = decoderFor(this.#contentEncoding, this.#maxBytes);
     }
     this.#receivedBytes += chunk.length;

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { BrotliDecompress, Gunzip, Inflate, InflateRaw, ZlibOptions } from 'minizlib';
+import { printable } from '../model/printable.ts';
 
 /** The value of Accept-Encoding: the codings that can be decoded. */
 export const ACCEPT_ENCODING = 'gzip, deflate, br';
@@ -8,7 +9,7 @@ export const ACCEPT_ENCODING = 'gzip, deflate, br';
 export const ENCODING_OVERHEAD_BYTES = 64 * 1024;
 
 /** Most codings of one body that are decoded. */
-const MAX_CODINGS = 3;
+const MAX_CODINGS = 2;
 
 /** Most bytes that go into a decoder at once, and that may come out at once: a small piece may expand to a large one. */
 const MAX_INPUT_BYTES = 16 * 1024;
@@ -50,12 +51,8 @@ export class OverflowError extends Error {
  * supported and the body is to be taken as it is. A piece that decodes to more than `maxBytes` causes an `OverflowError`.
  */
 export function decoderFor(contentEncoding: string, maxBytes: number): Decoder | undefined {
-  const names = contentEncoding
-    .toLowerCase()
-    .split(',')
-    .map((name) => name.trim());
-  const codings = names.filter((name) => name !== '' && name !== 'identity').reverse();
-  if (codings.length > MAX_CODINGS) return undefined;
+  const codings = toCodings(contentEncoding).reverse();
+  if (unsupportedCoding(contentEncoding) !== undefined) return undefined;
   let decoder: Decoder | undefined;
   for (const [index, coding] of codings.entries()) {
     const isLast = index === codings.length - 1;
@@ -66,6 +63,22 @@ export function decoderFor(contentEncoding: string, maxBytes: number): Decoder |
     decoder = decoder === undefined ? next : chain(decoder, next);
   }
   return decoder;
+}
+
+const SUPPORTED_CODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'br', 'deflate']);
+
+/** Why a body with this Content-Encoding cannot be decoded, in words; `undefined` if it can. */
+export function unsupportedCoding(contentEncoding: string): string | undefined {
+  const codings = toCodings(contentEncoding);
+  if (codings.length > MAX_CODINGS) return `more than ${MAX_CODINGS} content codings`;
+  const unknown = codings.find((coding) => !SUPPORTED_CODINGS.has(coding));
+  return unknown === undefined ? undefined : `an unknown content coding, "${printable(unknown, 40)}"`;
+}
+
+/** The codings in the order in which they were applied. */
+function toCodings(contentEncoding: string): string[] {
+  const names = contentEncoding.toLowerCase().split(',');
+  return names.map((name) => name.trim()).filter((name) => name !== '' && name !== 'identity');
 }
 
 /** Zlib options with one that minizlib passes on to Node, and that its types leave out. */

@@ -2,12 +2,14 @@ import { BodyCapture, type BodyCaptureOptions } from '../bodies/body-capture.ts'
 import { BodyError } from '../bodies/body-sink.ts';
 import type { HostRegistry, HostSignal } from '../hosts/host-registry.ts';
 import {
+  backoffMs,
   decideRetry,
   type FailedAttempt,
   isIdempotent,
   type RetryPolicy,
   requestedWaitMs,
 } from '../hosts/retry-policy.ts';
+import type { ConnectionUse } from '../http/agent.ts';
 import { nextHop } from '../http/redirect.ts';
 import type { AttemptOutcome, AttemptRequest, HttpResponse, Transport } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
@@ -52,6 +54,9 @@ export type Step =
   | { readonly result: Result }
   | { readonly again: RequestTask; readonly at: number }
   | { readonly isDropped: true };
+
+/** How often a request is sent again that the server refused without processing it; it uses up no retries. */
+const MAX_REFUSALS = 10;
 
 /** Time in ms after which a task fails for which this machine never had a free descriptor, memory or port. */
 const MAX_EXHAUSTED_MS = 120_000;
@@ -101,8 +106,7 @@ export class Fetcher {
       hop: task.hop,
       elapsedMs: task.elapsedMs,
       isLast: transport.isCrowded && !hasMore(task.host),
-      // The server may close a kept connection as it is used. A request that must not be sent twice would be lost.
-      use: task.isLenient ? 'lenient' : isIdempotent(task.hop.method) ? 'any' : 'fresh',
+      use: this.#connectionUse(task),
       capture,
       inspectorFor: (status, headers) => validator.inspectorFor(job, status, headers),
       needsBody: (status, headers) => validator.needsBody(job, status, headers),
@@ -156,6 +160,10 @@ export class Fetcher {
 
   #decide(task: RequestTask, { response, failed }: AttemptOutcome, waitMs: number): Step {
     const { policy, validator } = this.#options;
+    if (failed?.isUnprocessed === true && response === undefined && task.refusals < MAX_REFUSALS) {
+      task.refusals += 1;
+      return { again: task, at: this.#options.now() + backoffMs(task.refusals, this.#options.random) };
+    }
     if (failed?.isUnparsable === true && this.#mayReadLeniently(task)) {
       task.isLenient = true;
       return { again: task, at: 0 };
@@ -175,6 +183,16 @@ export class Fetcher {
     }
     const result = validator.refused(task, response);
     return this.#retry(task, { status, isTransient: true, waitMs }, result, response);
+  }
+
+  /**
+   * A request that must not be sent twice uses no kept connection, which the server may be closing, and is read leniently at
+   * once, since it could not be sent again for that.
+   */
+  #connectionUse({ hop, isLenient }: RequestTask): ConnectionUse {
+    if (isLenient) return 'lenient';
+    if (isIdempotent(hop.method)) return 'any';
+    return this.#options.policy.isLenient ? 'lenient' : 'fresh';
   }
 
   /** Only a request that may be sent twice, and has no body. */
@@ -289,9 +307,12 @@ function toHostSignal({ response, failed }: AttemptOutcome, pauseMs: number): Ho
   }
   const failure = failed?.failure;
   switch (failure?.kind) {
+    case 'tls':
+      // A host with a bad certificate is up.
+      if (failed?.isRetryable === false) return { kind: 'response' };
+      return { kind: 'failure', isTimeout: false, error: failure.message };
     case 'connect':
     case 'dns':
-    case 'tls':
       return { kind: 'failure', isTimeout: false, error: failure.message };
     case 'timeout':
       return { kind: 'failure', isTimeout: true, error: failure.message };

@@ -37,6 +37,8 @@ export class RequestTask {
   elapsedMs = 0;
   /** Time in ms from the start of the attempt to the last response head. */
   ttfbMs: number | undefined = undefined;
+  /** How often a server refused a request of this task without processing it. */
+  refusals = 0;
   /** Whether the next hop is read by the lenient parser: the strict one refused its response. */
   isLenient = false;
   /** Whether the next hop belongs to an attempt that has begun. */

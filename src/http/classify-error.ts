@@ -166,7 +166,8 @@ export function describeError(error: Error & { readonly code?: string | undefine
     return printable(`${error.reason}${HINTS[code] ?? ''}`);
   }
   const message = error.message.replace(NODE_ADVICE, '') || describeParts(error) || code || error.name;
-  return printable(`${message}${HINTS[code] ?? ''}`);
+  // A `NetworkError` was described when it was made.
+  return printable(error instanceof NetworkError ? message : `${message}${HINTS[code] ?? ''}`);
 }
 
 /** An AggregateError has no message of its own. */

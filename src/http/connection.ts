@@ -17,7 +17,7 @@ export class Connection implements IdleNode<Connection> {
   #cancelConnect: ((reason: Error) => void) | undefined;
   #socket: SharedBufferSocket | undefined;
 
-  /** @param isLenient whether it reads what the strict parser refuses, for one exchange */
+  /** @param isLenient whether it reads what the strict parser refuses, for one exchange; not where HTTP/2 is offered */
   constructor(origin: string, connector: Connector, isLenient = false) {
     this.origin = origin;
     const connect: Connect = (target, onConnect) => {
@@ -29,8 +29,8 @@ export class Connection implements IdleNode<Connection> {
       });
     };
     const usesAlpn = connector.offersHttp2 && origin.startsWith('https:');
-    if (isLenient) this.client = new LenientClient(origin, connect);
-    else this.client = usesAlpn ? new AlpnClient(origin, connect) : createHttp1Client(origin, connect);
+    if (usesAlpn) this.client = new AlpnClient(origin, connect);
+    else this.client = isLenient ? new LenientClient(origin, connect) : createHttp1Client(origin, connect);
   }
 
   /** Whether the socket now receives a body, whose pieces are consumed as they arrive. */

@@ -13,7 +13,7 @@ const MAX_INTERIM = 32;
 const LF = 0x0a;
 
 /**
- * Sends one GET or HEAD over a connection of its own and reads the response as browsers and curl do, where undici's parser
+ * Sends one request over a connection of its own and reads the response as browsers and curl do, where undici's parser
  * refuses it: bare LF, folded header lines, lines that are no header, control characters, repeated equal Content-Length,
  * Transfer-Encoding with Content-Length, padded chunk sizes, unsolicited 1xx. The connection is closed afterwards.
  *
@@ -39,7 +39,10 @@ export class LenientClient implements HttpClient {
       }
       this.#socket = socket;
       new ResponseReader(socket, request.method === 'HEAD', handler).start();
-      socket.write(encodeRequest(request, new URL(this.#origin).host), 'latin1');
+      // The body of a `Hop` is text or bytes.
+      const body = request.body as string | Uint8Array | null | undefined;
+      socket.write(encodeHead(request, new URL(this.#origin).host, body), 'latin1');
+      if (body) socket.write(body);
     });
   }
 
@@ -48,11 +51,19 @@ export class LenientClient implements HttpClient {
   }
 }
 
-function encodeRequest({ method, path, headers }: Dispatcher.DispatchOptions, host: string): string {
-  // Header values have been checked by undici, which refused the response to this request and not the request.
+const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+/** The request up to its body. Header names and values were checked when they were parsed. */
+function encodeHead(
+  { method, path, headers }: Dispatcher.DispatchOptions,
+  host: string,
+  body: string | Uint8Array | null | undefined,
+): string {
   const own = Object.entries((headers ?? {}) as Readonly<Record<string, string>>); // `Hop` has no other form
   const hasHost = own.some(([name]) => name === 'host');
-  const lines = [...(hasHost ? [] : [['host', host]]), ...own, ['connection', 'close']];
+  const hasBody = Boolean(body) || METHODS_WITH_BODY.has(method);
+  const length = hasBody ? [['content-length', `${Buffer.byteLength(body ?? '')}`]] : [];
+  const lines = [...(hasHost ? [] : [['host', host]]), ...own, ...length, ['connection', 'close']];
   return `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
 }
 

@@ -7,6 +7,8 @@ export interface NetworkFailure {
   readonly isRetryable: boolean;
   /** Whether the strict parser refused the response, so that a lenient one may read it. */
   readonly isUnparsable?: boolean;
+  /** Whether the server certainly did not process the request, so that any method may be sent again. */
+  readonly isUnprocessed?: boolean;
   /** Whether this machine lacked a resource, so that the failure says nothing about the URL and its host. */
   readonly isResourceExhausted?: boolean;
 }

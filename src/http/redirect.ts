@@ -59,10 +59,15 @@ function toGet(hop: Hop): Hop {
   return { ...hop, method: 'GET', body: undefined, headers, ...portable };
 }
 
-/** Resolves a Location, which arrives here as latin1. Outside ASCII it is UTF-8 in practice. */
+/** Encodes what is not ASCII in a text of bytes. */
+function percentEncodeBytes(latin1: string): string {
+  return latin1.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/** Resolves a Location, which arrives here as latin1. Bytes that are not UTF-8 are sent as they came. */
 function resolveLocation(base: string, location: string): URL | undefined {
   const decoded = Buffer.from(location, 'latin1').toString('utf8');
-  const text = decoded.includes('\ufffd') ? location : decoded;
+  const text = decoded.includes('\ufffd') ? percentEncodeBytes(location) : decoded;
   try {
     // Not `URL.canParse`: once optimised, Node 20's returns false for anything but ASCII.
     return new URL(text, base);

@@ -191,11 +191,11 @@ class Attempt implements ExchangeHandler {
     const plan = this.#request.capture?.onHead(status, headers);
     this.#head = { status: plan?.status ?? status, headers, statusText };
     this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers);
-    const encoding = this.#options.decompresses ? headers['content-encoding'] : undefined;
+    const encoding = this.#options.decompresses ? toCodings(headers) : transferCodings(headers);
     const maxBytes = plan?.maxBytes ?? this.#options.maxBytes;
     this.#body = new Body({
       maxBytes,
-      contentEncoding: Array.isArray(encoding) ? encoding.join(',') : encoding,
+      contentEncoding: encoding,
       sink: plan?.sink,
       inspector: this.#inspector,
     });
@@ -289,6 +289,18 @@ function mayHaveBody(method: string, status: number, headers: ResponseHeaders): 
 
 function expire(attempt: Attempt): void {
   attempt.expire();
+}
+
+/** The codings to undo, in the order in which they were applied: of the content, then of the transfer but for chunked. */
+function toCodings(headers: ResponseHeaders): string | undefined {
+  const { 'content-encoding': content } = headers;
+  const codings = [Array.isArray(content) ? content.join(',') : content, transferCodings(headers)];
+  return codings.filter((coding) => coding !== undefined).join(',') || undefined;
+}
+
+function transferCodings({ 'transfer-encoding': header }: ResponseHeaders): string | undefined {
+  if (header === undefined || header === 'chunked') return undefined;
+  return `${header}`.replace(/(?:^|,)\s*chunked\s*$/i, '') || undefined;
 }
 
 /** A body that was to be saved counts even if it does not decide the verdict. */

@@ -147,3 +147,17 @@ test('the sink gets the body decoded and in order, and nothing beyond the limit'
   small.write(Buffer.alloc(8));
   expect(Buffer.concat(given)).toHaveLength(8);
 });
+
+test.each([
+  ['zstd', 'an unknown content coding, "zstd"'],
+  ['aws-chunked, gzip', 'an unknown content coding, "aws-chunked"'],
+  ['gzip, none', 'an unknown content coding, "none"'],
+  ['gzip, gzip, gzip', 'more than 2 content codings'],
+])('a body in "%s" is neither saved nor searched as it is', (contentEncoding, message) => {
+  const sink = { write() {}, end: () => undefined, drop() {} };
+  const saved = new Body({ maxBytes: 1e6, contentEncoding, sink });
+  expect(() => saved.write(gzip(TEXT))).toThrow(new DecodeError(`the body has ${message}`, undefined));
+  const dropped = new Body({ maxBytes: 1e6, contentEncoding });
+  dropped.write(gzip(TEXT));
+  expect(dropped.bytes).toBe(gzip(TEXT).length);
+});

@@ -23,7 +23,7 @@ const POLICY: FetchPolicy = {
 /** A fetcher over outcomes that the test made up, and one task for it. */
 function start(
   outcomes: readonly (Partial<AttemptOutcome> | Error)[],
-  { method = 'GET', hasMore = true } = {},
+  { method = 'GET', hasMore = true, isLenient = true } = {},
 ) {
   const transport = new FakeTransport(...outcomes);
   const run = { isStopping: false };
@@ -206,4 +206,46 @@ test.each<[FailureKind, boolean]>([
   const { hosts, task, step } = start([failed(kind)]);
   await step();
   expect(hosts.keyNextAllowedAt(task.host, 0) > NOW).toBe(counts);
+});
+
+describe('a request that the server refused without processing it', () => {
+  const refused: Partial<AttemptOutcome> = {
+    failed: { failure: { kind: 'reset', message: 'refused' }, isRetryable: true, isUnprocessed: true },
+  };
+
+  test.each(['GET', 'POST'])('is sent again for %s, and uses up no retries', async (method) => {
+    const { transport, step } = start([...Array.from({ length: 5 }, () => refused), responded(200)], {
+      method,
+    });
+    for (let times = 0; times < 5; times += 1) expect(await step()).toHaveProperty('again');
+    expect(await step()).toMatchObject({ result: { ok: true, attempts: 1 } });
+    expect(transport.requests).toHaveLength(6);
+  });
+
+  test('fails when it was refused too often', async () => {
+    const { step } = start(
+      Array.from({ length: 12 }, () => refused),
+      { method: 'POST' },
+    );
+    for (let times = 0; times < 10; times += 1) expect(await step()).toHaveProperty('again');
+    expect(await step()).toMatchObject({ result: { failure: { kind: 'reset' } } });
+  });
+});
+
+test.each([
+  ['POST', true, 'lenient'],
+  ['PATCH', true, 'lenient'],
+  ['POST', false, 'fresh'],
+  ['PUT', true, 'any'],
+  ['GET', true, 'any'],
+])('%s with a lenient policy: %s uses the connection "%s"', async (method, isLenient, use) => {
+  const { transport, step } = start([responded(200)], { method, isLenient });
+  await step();
+  expect(transport.requests[0]?.use).toBe(use);
+});
+
+test('a bad certificate is a sign of life of its host', async () => {
+  const { hosts, task, step } = start([failed('tls', false)]);
+  await step();
+  expect(hosts.keyNextAllowedAt(task.host, 0) > NOW).toBe(false);
 });

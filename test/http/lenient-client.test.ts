@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { startOrigin } from '../origin/origin.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { startHttps } from '../origin/tls.ts';
 import { running, startClient } from './client.ts';
@@ -176,6 +177,18 @@ describe('LenientClient', () => {
       `host: ${new URL(server.url).host}`,
       'connection: close',
     ]);
+  });
+
+  test.each([
+    ['text', 'é', 2],
+    ['bytes', new Uint8Array([0, 1, 2]), 3],
+    ['nothing', undefined, 0],
+  ])('sends a body of %s with its length', async (_, body, length) => {
+    const origin = await running(startOrigin());
+    const { send } = await startClient();
+    const { response } = await send(`${origin.url}/echo`, { method: 'POST', body }, { use: 'lenient' });
+    expect(response?.status).toBe(200);
+    expect(origin.log[0]?.headers['content-length']).toBe(`${length}`);
   });
 
   test('works over TLS', async () => {

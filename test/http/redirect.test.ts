@@ -181,7 +181,7 @@ test.each([
   ['/a\tb', 'http://a.test/ab'],
   ['/%2e%2e/x', 'http://a.test/x'],
   [latin1('/café'), 'http://a.test/caf%C3%A9'],
-  ['/caf\u00e9', 'http://a.test/caf%C3%A9'],
+  ['/caf\u00e9', 'http://a.test/caf%E9'],
   [latin1('http://bücher.test/'), 'http://xn--bcher-kva.test/'],
   ['http://user:hunter2@b.test/x', 'http://b.test/x'],
   ['http://user@a.test/x', 'http://a.test/x'],
