@@ -18,7 +18,7 @@ import type { Progress } from '../../output/progress.ts';
 import { collect } from '../../results/collect.ts';
 import type { Sink } from '../../results/sink.ts';
 import { connectToRun, createMetrics, createWorkerShardReader, loadOptionSources } from '../cluster.ts';
-import { EXIT, summaryExitCode } from '../exit-code.ts';
+import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
 import { checkOutputs, outputFiles } from '../output-files.ts';
 import { createOutputs, type Outputs } from '../outputs.ts';
@@ -102,7 +102,7 @@ export class CollectRun {
   #onClaimed: () => void = () => {};
   #collector: Collector | undefined;
   #limits: RunLimits | undefined;
-  #isReaderGone = false;
+  #readerGoneCode: number | undefined;
   #hasCounted = false;
 
   constructor(parts: CollectRunParts) {
@@ -148,9 +148,18 @@ export class CollectRun {
 
   /** Collects the results. Resolves to the exit code of a run that no signal ended. */
   async run(): Promise<number> {
+    const knownFailures = await createKnownFailures(this.#parts.options, () => this.isComplete);
+    try {
+      return await this.#run(knownFailures);
+    } finally {
+      // Those that the end of the run has replaced are not touched.
+      for (const file of knownFailures.files) await file.discard();
+    }
+  }
+
+  async #run(knownFailures: KnownFailures): Promise<number> {
     const { engine, run, options, storePath, warn } = this.#parts;
     const { now } = systemClock;
-    const knownFailures = await createKnownFailures(options, () => this.isComplete);
     const shards = await createWorkerShardReader(options);
     const store = await ResultStore.open(storePath, run, engine.settings);
     const collector = new Collector({
@@ -170,7 +179,7 @@ export class CollectRun {
     const outputs = await this.#createOutputs(store, shards, knownFailures);
     outputs.bar?.start();
     outputs.readerGone.then(() => {
-      this.#isReaderGone = true;
+      this.#readerGoneCode = countFailures(this.#fold) > 0 ? EXIT.failed : EXIT.ok;
       this.stop();
       this.quit();
     });
@@ -179,7 +188,7 @@ export class CollectRun {
     const sinks = [...knownFailures.sinks, ...outputs.sinks];
     const summary = await collect(results, sinks, this.#fold, now).finally(() => limits.close());
     checkBalance(summary);
-    return this.#isReaderGone ? EXIT.ok : summaryExitCode(summary);
+    return this.#readerGoneCode ?? summaryExitCode(summary);
   }
 
   #createOutputs(
@@ -217,7 +226,7 @@ export class CollectRun {
     const { storePath, warn } = this.#parts;
     if (!this.#hasCounted) {
       warn(
-        `some workers write results into shards: they are counted here, and not written; collect with --shards DIR to have them, or read them later with "fanout report ${printable(storePath, 200)} --shards DIR"`,
+        `some workers write results to shards, which are only counted here: use --shards DIR to write them, or read them later with "fanout report ${printable(storePath, 200)} --shards DIR"`,
       );
     }
     this.#hasCounted = true;
@@ -282,7 +291,7 @@ class RunLimits {
     if (this.#isStopped) return;
     this.#isStopped = true;
     const { collector, warn } = this.#parts;
-    warn(`the run is stopped ${stopText(reason)}: collecting what is under way`);
+    warn(`the run is stopped ${stopText(reason)}: collecting the chunks in flight`);
     collector.stopRun(reason, () => this.#failures);
   }
 }
