@@ -2,15 +2,18 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ShardReader } from '../cluster/shards.ts';
-import { readRecords } from '../input/read-records.ts';
-import { openFile } from '../input/read-stream.ts';
+import { type Line, LineSplitter, type LongLine, type RawLine } from '../input/line-splitter.ts';
+import { openFile, readChunks } from '../input/read-stream.ts';
 import { InputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
-import { describeSegment } from '../model/result-line.ts';
+import { decodeLine, describeSegment, type ShardSegment } from '../model/result-line.ts';
 
 /** How many damaged lines are reported one by one. */
 const REPORTED_LINES = 10;
+
+/** The longest record that is read, in bytes: it may contain a whole body. */
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
 export interface RecordOptions {
   /** Read for the name `-`. */
@@ -129,4 +132,41 @@ export function createShardReader(name: string, directory: string | undefined): 
 
 function displayName(name: string): string {
   return name === '-' ? 'standard input' : printable(name, 200);
+}
+
+/** A line that is not a result record. */
+interface InvalidRecord {
+  readonly source: string;
+  /** From 1. */
+  readonly line: number;
+  /** Why it is not a record. */
+  readonly broken: string;
+}
+
+/**
+ * Yields the result records of a JSONL stream and the segments of a manifest, those of one chunk at a time. Skips
+ * blank lines.
+ * - A line that is neither becomes an `InvalidRecord`.
+ * - Throws an `InputError` that names the source if it cannot be read.
+ */
+export async function* readRecords(
+  stream: Readable,
+  source: string,
+  signal?: AbortSignal,
+): AsyncGenerator<readonly (Result | ShardSegment | InvalidRecord)[], void, undefined> {
+  const splitter = new LineSplitter(MAX_RECORD_BYTES);
+  let number = 0;
+  const decode = (line: Line): (Result | ShardSegment | InvalidRecord)[] => {
+    number += 1;
+    if (typeof line === 'string' && line.trim() === '') return [];
+    const record = typeof line === 'string' ? decodeLine(line) : { broken: unreadable(line) };
+    return ['broken' in record ? { source, line: number, broken: record.broken } : record];
+  };
+  for await (const chunk of readChunks(stream, source, signal)) yield splitter.push(chunk).flatMap(decode);
+  // After an abort the rest of the last line may be missing.
+  if (!signal?.aborted) yield splitter.end().flatMap(decode);
+}
+
+function unreadable(line: LongLine | RawLine): string {
+  return 'bytes' in line ? 'it is not UTF-8' : 'it is too long';
 }

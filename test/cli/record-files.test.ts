@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { readRecords } from '../../src/input/read-records.ts';
+import { readRecords } from '../../src/cli/record-files.ts';
 import { InputError } from '../../src/model/errors.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import { okResult } from '../model/a-result.ts';
@@ -60,4 +60,12 @@ test('readRecords() names a source that cannot be read', async () => {
   const failed = read(stream);
   await expect(failed).rejects.toThrow(InputError);
   await expect(failed).rejects.toThrow(/"results\.jsonl"/);
+});
+
+test('a line that is not UTF-8 is not a record', async () => {
+  const lines = Readable.from([Buffer.from(`${record('http://a/')}\n{"v":1,"url":"\xe9"}\n`, 'latin1')]);
+  expect(await read(lines)).toEqual([
+    'http://a/',
+    { source: 'results.jsonl', line: 2, broken: 'it is not UTF-8' },
+  ]);
 });
