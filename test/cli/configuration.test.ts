@@ -103,7 +103,7 @@ describe('the configuration', () => {
 
   it.each<[string, unknown, Record<string, string>, RegExp]>([
     ['an unknown key of the file', { concurency: 3 }, {}, /"?concurency"?.*did you mean "?concurrency"?\?/],
-    ['a bad value of the file', { concurrency: 0 }, {}, /concurrency.*whole number/],
+    ['a bad value of the file', { concurrency: 0 }, {}, /concurrency.*positive integer/],
     [
       'an unknown variable',
       {},

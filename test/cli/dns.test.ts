@@ -133,7 +133,7 @@ describe('--resolve', () => {
     const { code, stderr } = await runInProcess(['fetch', '--resolve', 'a.test:127.0.0.1', 'http://a.test/']);
     expect(code).toBe(2);
     expect(stderr).toContain(
-      'Cannot use "a.test:127.0.0.1" for --resolve: it must look like HOST:PORT:ADDRESS',
+      'invalid value "a.test:127.0.0.1" for --resolve: must look like HOST:PORT:ADDRESS',
     );
   });
 });
@@ -167,6 +167,6 @@ describe('-4 and -6', () => {
 
   it('exclude each other', async () => {
     const { code, stderr } = await runInProcess(['fetch', '-4', '-6', 'http://a.test/']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('Cannot use --ipv4 with --ipv6')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('cannot use --ipv4 with --ipv6')]);
   });
 });

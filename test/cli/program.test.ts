@@ -70,12 +70,12 @@ describe('fanout fetch', () => {
 
   it('takes a usage error of the command for wrong usage', async () => {
     const outcome = await run(['fetch'], () =>
-      Promise.reject(new UsageError('Cannot use "0" for --queue-size: no')),
+      Promise.reject(new UsageError('invalid value "0" for --queue-size: no')),
     );
     expect(outcome).toMatchObject({
       exitCode: 2,
       out: '',
-      err: 'fanout: Cannot use "0" for --queue-size: no\n',
+      err: 'fanout: invalid value "0" for --queue-size: no\n',
     });
   });
 

@@ -178,7 +178,7 @@ describe('wrong usage', () => {
   ])('of %s ends with 2 and shows no credentials', async (name, args, env) => {
     const result = await runInProcess(['fetch', ...args, 'http://a.test/'], { env });
     expect([result.code, result.stdout]).toEqual([2, '']);
-    expect(result.stderr).toMatch(`fanout: Cannot use the value for ${name}: it must `);
+    expect(result.stderr).toMatch(`fanout: invalid value for ${name}: must `);
     expectNoSecret(result);
   });
 
@@ -191,7 +191,10 @@ describe('wrong usage', () => {
       [[], { ALL_PROXY: proxy.url }],
     ] as const) {
       const { code, stderr } = await runInProcess([...args, ...more], { env });
-      expect([code, stderr]).toEqual([2, expect.stringMatching(/Cannot use a proxy .*with --deny-private/)]);
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(/cannot use (--proxy|the proxy of the environment) with --deny-private/),
+      ]);
     }
     expect([proxy.accepted.count, origin.requests]).toEqual([0, 0]);
     const alone = await runInProcess([...args, '--proxy', ''], { env: { ALL_PROXY: proxy.url } });

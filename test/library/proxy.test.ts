@@ -34,9 +34,7 @@ describe('fanout()', () => {
 
   it('refuses an invalid proxy at once', () => {
     expect(() => fanout([], { proxy: 'ftp://me:s3cret@p' })).toThrow(
-      new UsageError(
-        'Cannot use the value for option proxy: it must look like http://[user:password@]host[:port]',
-      ),
+      new UsageError('invalid value for option proxy: must look like http://[user:password@]host[:port]'),
     );
     expect(() => fanout([], { proxyEnvironment: { ALL_PROXY: 'socks5://p' } })).toThrow(UsageError);
   });
