@@ -66,7 +66,7 @@ export async function connectBroker(
   } catch (error) {
     const isRefused = error instanceof nats.transport.AuthorizationError;
     const reason = isRefused ? 'it refuses the credentials' : reasonOf(error);
-    throw new UsageError(`Cannot connect to the broker at ${servers}: ${reason}`, { cause: error });
+    throw new UsageError(`cannot connect to the broker at ${servers}: ${reason}`, { cause: error });
   }
   try {
     await checkServer(nats, connection, servers);
@@ -189,14 +189,14 @@ async function checkServer({ jetstream }: Nats, connection: NatsConnection, serv
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < 2 || (major === 2 && minor < 9)) {
     throw new UsageError(
-      `Cannot use the broker at ${servers}: it is nats-server ${printable(version, 50)}, it must be 2.9 or newer`,
+      `the broker at ${servers} is too old: nats-server ${printable(version, 50)}; use 2.9 or newer`,
     );
   }
   try {
     await (await jetstream.jetstreamManager(connection, { checkAPI: false })).getAccountInfo();
   } catch (error) {
     throw new UsageError(
-      `Cannot use the broker at ${servers}: ${reasonOf(error)}; it must run with JetStream, as in "nats-server -js"`,
+      `cannot use JetStream of the broker at ${servers}: ${reasonOf(error)}; start it with "nats-server -js"`,
       { cause: error },
     );
   }
@@ -214,13 +214,14 @@ function watchStatus(
     for await (const status of connection.status()) {
       if (status.type === 'disconnect' && isConnected) {
         isConnected = false;
-        warn(`the broker at ${servers} is away: waiting for it`);
+        warn(`lost the connection to the broker at ${servers}: waiting for it`);
       } else if (status.type === 'reconnect' && !isConnected) {
         isConnected = true;
         isRefused = false;
-        warn(`the broker at ${servers} is back`);
+        warn(`connected to the broker at ${servers} again`);
       } else if (status.type === 'error' && status.error instanceof nats.transport.AuthorizationError) {
-        if (!isRefused) warn(`the broker at ${servers} refuses the credentials: waiting until it takes them`);
+        if (!isRefused)
+          warn(`the broker at ${servers} refuses the credentials: waiting until it accepts them`);
         isRefused = true;
       }
     }

@@ -51,7 +51,7 @@ export function layoutText({ chunk, partitions }: Layout): string {
 
 /** The beginning of a message about a file of results that cannot be used. */
 export function cannotUse(path: string): string {
-  return `Cannot use "${printable(path)}" for the results of this run`;
+  return `cannot use "${printable(path)}" for the results of this run`;
 }
 
 /** A set of small whole numbers, one bit each. */

@@ -174,7 +174,9 @@ export class ChunkWorker {
     if (leased !== undefined) return leased.redelivered(delivery, leasedSince);
     const jobs = chunkJobs(delivery.body);
     if (jobs === undefined) {
-      warn(`chunk ${delivery.id} is damaged and was dropped; "fanout cluster feed --reconcile" sends it again`);
+      warn(
+        `chunk ${delivery.id} is damaged and was dropped; "fanout cluster feed --reconcile" sends it again`,
+      );
       return delivery.ack();
     }
     const chunk = new LeasedChunk(delivery, jobs, { worker, leasedSince });
@@ -194,7 +196,7 @@ export class ChunkWorker {
   #abandon(chunks: readonly LeasedChunk[]): void {
     const { warn, unwanted } = this.#parts;
     warn(
-      `the broker heard nothing of this worker for longer than --ack-wait: chunks given up, for others to fetch: ${chunks.length}`,
+      `this worker could not reach the broker for longer than --ack-wait: ${chunks.length} chunks are left to other workers`,
     );
     for (const chunk of chunks) {
       this.#leased.delete(chunk.delivery.id);

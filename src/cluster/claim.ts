@@ -21,13 +21,11 @@ export async function claimRun({ engine, store, place }: Claimant): Promise<void
   const claim = await readClaim(engine);
   const where = claim === undefined ? '' : ` at ${printable(claim.place, 300)}`;
   if (response !== undefined) {
-    throw new UsageError(`Cannot collect this run: another collector does${where}; a run has one`);
+    throw new UsageError(`another collector is running for this run${where}: a run has only one`);
   }
   const progress = progressFrom(await engine.state(PROGRESS_KEY));
   if (claim !== undefined && claim.id !== store.id && (progress?.chunks ?? 0) > 0) {
-    throw new UsageError(
-      `Cannot collect this run here: its first results are${where}; go on there, with the same --store`,
-    );
+    throw new UsageError(`the first results of this run are${where}: continue there, with the same --store`);
   }
   await engine.setState(COLLECTOR_KEY, { id: store.id, place });
 }
@@ -37,9 +35,7 @@ export async function checkClaim({ engine, store, place }: Claimant): Promise<vo
   const claim = await readClaim(engine);
   if (claim === undefined) return engine.setState(COLLECTOR_KEY, { id: store.id, place });
   if (claim.id === store.id) return;
-  throw new OutputError(
-    `Cannot go on collecting: another collector has taken this run over, at ${printable(claim.place, 300)}`,
-  );
+  throw new OutputError(`another collector has taken over this run, at ${printable(claim.place, 300)}`);
 }
 
 async function readClaim(

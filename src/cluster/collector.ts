@@ -371,7 +371,7 @@ export class LogConsumer {
       }
     }
     warn(
-      `the results of chunk ${entry.chunk} are damaged and were dropped; "fanout cluster feed --reconcile" sends it again`,
+      `the results of chunk ${entry.chunk} are damaged and were dropped; "fanout cluster feed --reconcile" sends the chunk again`,
     );
     return undefined;
   }

@@ -101,14 +101,12 @@ export async function sendList(parts: SendParts): Promise<RunEnd | undefined> {
   else await engine.queue.publish(chunks, parts);
   if (signal.aborted) return undefined;
   if (tally.read === 0 && !parts.allowEmpty) {
-    throw new InputError(
-      'no URLs in the input (use --allow-empty to permit this)',
-    );
+    throw new InputError('no URLs in the input (use --allow-empty to permit this)');
   }
   const end = { chunks: chunker.count, read: tally.read, skipped: tally.skipped };
   if (previous !== undefined && JSON.stringify(end) !== JSON.stringify({ ...end, ...previous })) {
     throw new UsageError(
-      `Cannot go on with this list: it has ${end.read} URLs, and the run was fed ${previous.read}; feed the same inputs as before`,
+      `this list has ${end.read} URLs, but the run was fed ${previous.read}: feed the same inputs as before`,
     );
   }
   await engine.setState(END_KEY, end);
@@ -136,7 +134,7 @@ async function checkInputs({ engine, inputs }: SendParts): Promise<void> {
   if (before === undefined) return engine.setState(INPUTS_KEY, inputs);
   if (JSON.stringify(before) === JSON.stringify(inputs)) return;
   throw new UsageError(
-    'Cannot feed these inputs to this run: it was begun with others, or with other flags for lines; feed the same ones, or name another --run',
+    'this run was started with other inputs or input options: feed the same ones, or use another --run',
   );
 }
 
@@ -144,7 +142,7 @@ async function checkInputs({ engine, inputs }: SendParts): Promise<void> {
 async function unsent(engine: JetStreamEngine): Promise<(id: number) => boolean> {
   if ((await engine.state(RECONCILED_KEY)) !== undefined) {
     throw new UsageError(
-      'Cannot tell what of this run was sent, since a part of it was sent again: go on with "fanout cluster feed --reconcile"',
+      'a part of this run was sent again, so what is missing is unknown: continue with "fanout cluster feed --reconcile"',
     );
   }
   const published = await engine.published();
@@ -156,16 +154,16 @@ async function withoutResults(engine: JetStreamEngine): Promise<(id: number) => 
   const response = await engine.askCollector({ tries: 3 });
   const state = response === undefined || response === 'silent' ? undefined : decodeCollectorState(response);
   if (state === undefined) {
-    const reason = response === undefined ? 'there is no collector' : 'the collector does not answer';
+    const reason = response === undefined ? 'there is no collector' : 'the collector does not respond';
     throw new UsageError(
-      `Cannot tell what has no result yet: ${reason}; start "fanout cluster collect" for this run, and try again`,
+      `cannot find out which chunks have no result: ${reason}; start "fanout cluster collect" for this run, and try again`,
     );
   }
   const { layout, done } = state;
   const { chunk, partitions } = engine.settings;
   if (layout.chunk !== chunk || layout.partitions !== partitions) {
     throw new UsageError(
-      `Cannot send this run again with ${layoutText(engine.settings)}: it was begun with ${layoutText(layout)}; "fanout cluster purge" it, and feed it with these`,
+      `this run was started with ${layoutText(layout)}, but the broker has ${layoutText(engine.settings)}: run "fanout cluster purge", and feed it with the former`,
     );
   }
   await engine.setState(RECONCILED_KEY, true);
@@ -270,6 +268,6 @@ function encodeFitting(job: Job, maxBytes: number): string {
   // A chunk has up to 256 Ki characters before its last job.
   if (encoded.length <= MAX_CHARACTERS || Buffer.byteLength(encoded) <= maxBytes / 2) return encoded;
   const { index, source, line, url, id } = job;
-  const invalid = `Cannot send a job of ${encoded.length} characters through the broker: it must be half a message at most`;
+  const invalid = `a job of ${encoded.length} characters is too large for a message of the broker: at most half a message is possible`;
   return encodeJob({ index, source, line, url, invalid, ...(id === undefined ? {} : { id }) });
 }

@@ -60,7 +60,7 @@ export async function openRun(
   } catch (error) {
     await closeConnection(broker.connection);
     if (!(error instanceof Error) || error instanceof UsageError) throw error;
-    throw new UsageError(`Cannot open the run on the broker: ${printable(error.message, 200)}`, {
+    throw new UsageError(`cannot open the run on the broker: ${printable(error.message, 200)}`, {
       cause: error,
     });
   }
@@ -260,19 +260,19 @@ async function openOn(broker: Broker, name: string, created: NewRun | undefined)
 function checkSettings(found: unknown, run: string, wanted: Partial<RunSettings>): RunSettings {
   if (found === undefined) {
     throw new UsageError(
-      `Cannot find the run "${run}" on this broker: start it with "fanout cluster feed INPUT --broker URL --run ${run}"`,
+      `the broker has no run "${run}": create it with "fanout cluster feed INPUT --broker URL --run ${run}"`,
     );
   }
   const settings = settingsFrom(found);
   if (settings === undefined) {
     throw new UsageError(
-      `Cannot use the run "${run}" of this broker: its settings are damaged or of another version`,
+      `the settings of the run "${run}" are damaged or of another version of fanout: purge it, or use another --run`,
     );
   }
   const [first] = differences(settings, wanted);
   if (first === undefined) return settings;
   throw new UsageError(
-    `Cannot change ${first} of the run "${run}" from ${settings[first]} to ${wanted[first]}: it holds from the start of a run`,
+    `cannot change ${first} of the run "${run}" from ${settings[first]} to ${wanted[first]}: it is fixed when the run is created`,
   );
 }
 

@@ -184,8 +184,8 @@ export class JetStreamQueue {
 
 function lostChunks(held: number, sent: number): OutputError {
   return new OutputError(
-    `Cannot go on sending: the broker has forgotten chunks, it knows ${held} of ${sent}; ` +
-      'while fanout cluster collect runs, type "fanout cluster feed --reconcile" with the same inputs to send what has no result',
+    `the broker has lost chunks: it has ${held} of ${sent}; ` +
+      'while "fanout cluster collect" runs, run "fanout cluster feed --reconcile" with the same inputs',
   );
 }
 

@@ -195,7 +195,7 @@ export class MetricsServer {
       await once(server, 'listening');
     } catch (error) {
       const place = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-      throw new UsageError(`Cannot serve metrics at ${place}: ${systemReason(error)}`, { cause: error });
+      throw new UsageError(`cannot serve metrics at ${place}: ${systemReason(error)}`, { cause: error });
     }
     server.unref();
     return metrics;

@@ -231,5 +231,5 @@ class SortedRange {
 }
 
 function damaged(reason: string): UsageError {
-  return new UsageError(`Cannot read the results of this run again for --ordered: ${reason}`);
+  return new UsageError(`cannot read the results of this run again for --ordered: ${reason}`);
 }

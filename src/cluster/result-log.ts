@@ -166,7 +166,7 @@ export class SegmentReader {
     if (found.kind === 'unreadable') throw unreadable(segment, found);
     if (found.kind === 'missing' && !(await shards.hasAny())) {
       throw new OutputError(
-        `Cannot read ${describeSegment(segment)}: there is no shard at all in "${printable(shards.directory, 200)}"; give --shards the directory that the workers write to`,
+        `cannot read ${describeSegment(segment)}: there are no shards in "${printable(shards.directory, 200)}"; name the directory of the workers with --shards`,
       );
     }
     this.#warnOfLoss(segment, found);
@@ -186,16 +186,16 @@ export class SegmentReader {
     this.#lost.set(segment.shard, count);
     if (count <= MAX_WARNINGS) {
       warn(
-        `${describeSegment(segment)} cannot be read, ${fault}: its chunk is not done; "fanout cluster feed --reconcile" sends it again`,
+        `cannot read ${describeSegment(segment)}: ${fault}; "fanout cluster feed --reconcile" sends its chunk again`,
       );
     } else if (count === MAX_WARNINGS + 1) {
-      warn(`more chunks of ${segment.shard} cannot be read, and are not named one by one`);
+      warn(`more chunks of ${segment.shard} cannot be read; they are not named one by one`);
     }
   }
 }
 
 function unreadable(segment: ShardSegment, { fault }: SegmentFault): OutputError {
   return new OutputError(
-    `Cannot read ${describeSegment(segment)}: ${fault}; start again when it can be read, or without --shards, which counts results and does not read them`,
+    `cannot read ${describeSegment(segment)}: ${fault}; start again when it can be read, or without --shards to count the results only`,
   );
 }

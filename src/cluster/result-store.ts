@@ -64,14 +64,14 @@ export class ResultStore {
     const layout = { chunk, partitions };
     if (found !== undefined && (found.layout.chunk !== chunk || found.layout.partitions !== partitions)) {
       throw new UsageError(
-        `${cannotUse(path)}: it was begun with ${layoutText(found.layout)}, and the run on the broker has ${layoutText(layout)}`,
+        `${cannotUse(path)}: it was started with ${layoutText(found.layout)}, but the run on the broker has ${layoutText(layout)}`,
       );
     }
     const checkpoint = found ?? { run, layout, id: randomUUID(), bytes: 0, done: new Bitmap() };
     try {
       const size = await fileSize(path);
       if (found === undefined && size !== undefined) {
-        throw new UsageError(`${cannotUse(path)}: it exists, and is none of its own`);
+        throw new UsageError(`${cannotUse(path)}: the file exists already, and has no checkpoint`);
       }
       if ((size ?? 0) < checkpoint.bytes) throw new UsageError(`${cannotUse(path)}: a part of it is missing`);
       // Before the file: after a crash between the two, a file without a checkpoint would be refused.

@@ -97,7 +97,7 @@ export async function refuseStopped(engine: JetStreamEngine, action: string): Pr
   const stop = await lastStop(engine);
   if (stop?.isOver !== false) return;
   throw new UsageError(
-    `Cannot ${action} this run: it was stopped ${stopText(stop)}; it goes on when "fanout cluster collect" is started again`,
+    `cannot ${action} this run: it was stopped ${stopText(stop)}; start "fanout cluster collect" to continue it`,
   );
 }
 

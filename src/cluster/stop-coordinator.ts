@@ -135,8 +135,8 @@ export class StopCoordinator {
     const sinceMs = Math.max(this.#seenMs, this.#startedMs + MIN_STOP_MS);
     const isCounting = this.#feed?.counting !== undefined && !this.#isSenderSilent();
     if (isCounting || now() - sinceMs < longestMs) return false;
-    const silent = this.#isBrokerHeard ? 'a worker that has chunks in hand' : 'the broker';
-    warn(`${silent} does not answer: what it has counts as not fetched`);
+    const silent = this.#isBrokerHeard ? 'a worker that has chunks' : 'the broker';
+    warn(`${silent} does not respond: its URLs count as not fetched`);
     return true;
   }
 }

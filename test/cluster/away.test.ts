@@ -26,7 +26,7 @@ async function aLonelySender(command: readonly string[]) {
   const sender = startCli(args, { killAfterMs: 50_000, cwd });
   await statusWhen(on, ({ queued, underWay }) => queued + underWay > 0);
   await broker.kill();
-  await sender.stderr.sees('is away: waiting for it');
+  await sender.stderr.sees('lost the connection to the broker');
   return { sender, restart: (flags: readonly string[]) => aServer(port, store, flags) };
 }
 
@@ -49,12 +49,12 @@ describe('a broker that is away', { timeout: 60_000 }, () => {
   it('is waited for also when it refuses the credentials meanwhile', async () => {
     const { sender, restart } = await aLonelySender(['cluster', 'feed']);
     const other = await restart(['--auth', 'other']);
-    await sender.stderr.sees('refuses the credentials: waiting until it takes them');
+    await sender.stderr.sees('refuses the credentials: waiting until it accepts them');
     await other.kill();
     await restart([]);
-    await sender.stderr.sees('is back');
+    await sender.stderr.sees('connected to the broker');
     sender.child.kill('SIGTERM');
     const { code, stderr } = await sender.done;
-    expect([code, stderr]).toEqual([143, expect.stringContaining('the same command goes on from there')]);
+    expect([code, stderr]).toEqual([143, expect.stringContaining('run the same command again to continue')]);
   });
 });

@@ -25,7 +25,7 @@ describe('connectBroker()', () => {
     const closed = sockets.map((socket) => once(socket, 'close'));
     const error = await connecting.catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UsageError);
-    expect(String(error)).toContain(`Cannot connect to the broker at 127.0.0.1:${address.port}: timeout`);
+    expect(String(error)).toContain(`cannot connect to the broker at 127.0.0.1:${address.port}: timeout`);
     expect(await Promise.all(closed)).toHaveLength(1);
   });
 
@@ -51,8 +51,8 @@ describe('connectBroker()', () => {
     await back;
     expect(isConnected()).toBe(true);
     expect(warnings).toEqual([
-      `the broker at 127.0.0.1:${server.port} is away: waiting for it`,
-      `the broker at 127.0.0.1:${server.port} is back`,
+      `lost the connection to the broker at 127.0.0.1:${server.port}: waiting for it`,
+      `connected to the broker at 127.0.0.1:${server.port} again`,
     ]);
   });
 });

@@ -113,7 +113,7 @@ describe('LogConsumer', () => {
     expect(await consumer.take(commit(aSegment()))).toEqual([]);
     expect([store.done.has(7), reads()]).toEqual([false, 1]);
     expect(warnings).toEqual([
-      'the results of chunk 7 at 100 of host-1-0a1b2c3d.jsonl.gz cannot be read, other bytes: its chunk is not done; "fanout cluster feed --reconcile" sends it again',
+      'cannot read the results of chunk 7 at 100 of host-1-0a1b2c3d.jsonl.gz: other bytes; "fanout cluster feed --reconcile" sends its chunk again',
     ]);
   });
 
@@ -125,7 +125,7 @@ describe('LogConsumer', () => {
   });
 
   it.each([
-    ['there is no shard at all', [MISSING], 'give --shards the directory'],
+    ['there is no shard at all', [MISSING], 'name the directory of the workers'],
     ['the directory is unreadable', [UNREADABLE, UNREADABLE], 'i/o error; start again when it can be read'],
   ])('ends the run when %s, so that nothing is lost', async (_, outcomes, message) => {
     const { consumer, store } = await aConsumer(...outcomes);
@@ -163,7 +163,10 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
     const first = started(['cluster', 'collect', ...on], cwd);
     await statusWhen(on, ({ done }) => done === 10);
     const second = await runCli(['cluster', 'collect', ...on], { ...SLOW, cwd });
-    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining('another collector does at')]);
+    expect([second.code, second.stderr]).toEqual([
+      2,
+      expect.stringContaining('another collector is running for this run at'),
+    ]);
     first.child.kill('SIGKILL');
     await first.done;
     const heir = started(['cluster', 'collect', ...on, '--summary', 'json'], cwd);

@@ -43,7 +43,7 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     });
     expect((await runCli(['cluster', 'purge', ...on], SLOW)).code).toBe(0);
     const gone = await runCli(['cluster', 'status', ...on], SLOW);
-    expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('Cannot find the run "r1"')]);
+    expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('the broker has no run "r1"')]);
   });
 
   it('is one command with fetch --broker, which other workers may join', async () => {

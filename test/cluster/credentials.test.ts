@@ -41,7 +41,7 @@ describe('a broker with TLS', { timeout: 60_000 }, () => {
       const wrong = await status(broker.url, ...more);
       expect([wrong.code, wrong.stderr]).toEqual([
         2,
-        expect.stringMatching(/^fanout: Cannot connect to the broker at 127\S+: unable to verify/),
+        expect.stringMatching(/^fanout: cannot connect to the broker at 127\S+: unable to verify/),
       ]);
     }
     const none = await status(broker.url, '--broker-ca', join(await tempDir(), 'none.pem'));
@@ -52,7 +52,7 @@ describe('a broker with TLS', { timeout: 60_000 }, () => {
     const broker = await aTlsServer(['localhost']);
     const ca = await aFile([(await testCa()).cert], 'ca.pem');
     const byName = await status(`tls://localhost:${broker.port}`, '--broker-ca', ca);
-    expect(byName.stderr).toContain('Cannot find the run');
+    expect(byName.stderr).toContain('the broker has no run');
     const byAddress = await status(broker.url, '--broker-ca', ca);
     expect([byAddress.code, byAddress.stderr]).toEqual([
       2,
@@ -102,7 +102,10 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const accepted = await runInProcess(['cluster', 'status', '--run', 'r'], {
       env: { FANOUT_BROKER: right ?? '' },
     });
-    expect([accepted.code, accepted.stderr]).toEqual([2, expect.stringContaining('Cannot find the run "r"')]);
+    expect([accepted.code, accepted.stderr]).toEqual([
+      2,
+      expect.stringContaining('the broker has no run "r"'),
+    ]);
     expect(refused.stderr + accepted.stderr).not.toMatch(/s3cr3t|wr0ng/);
   });
 
@@ -123,9 +126,9 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const metrics = /http:\S+/.exec(await work.stderr.sees(/metrics are at \S+\n/))?.[0] ?? '';
     const page = (await get(metrics)).text;
     await broker.kill();
-    for (const run of [work, collect]) await run.stderr.sees('is away: waiting for it');
+    for (const run of [work, collect]) await run.stderr.sees('lost the connection to the broker');
     await broker.start();
-    for (const run of [work, collect]) await run.stderr.sees('is back');
+    for (const run of [work, collect]) await run.stderr.sees('connected to the broker');
     origin.open('g');
     const ended: CliOutput[] = [fed, await work.done, await collect.done];
     expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);

@@ -103,7 +103,7 @@ describe('workers that end at a second SIGTERM', { timeout: 120_000 }, () => {
       const work = startCli(['cluster', 'work', ...on, '--lanes', '1'], SLOW);
       await origin.waiting('slow', ends);
       work.child.kill('SIGTERM');
-      await work.stderr.sees('once more to give them back at once');
+      await work.stderr.sees('send it again to return them at once');
       work.child.kill('SIGTERM');
       expect((await work.done).code).toBe(143);
     }

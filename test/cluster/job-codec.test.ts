@@ -5,7 +5,7 @@ import { parseExpectation } from '../../src/config/expectations.ts';
 import { JobFactory } from '../../src/input/read-jobs.ts';
 
 const JOBS = [
-  ...new JobFactory({ parseExpectation }, { read: 0, skipped: 0 }).fromLines(
+  ...new JobFactory({ parseExpectation, keepsInput: true }, { read: 0, skipped: 0 }).fromLines(
     [
       'http://user:secret@h.test/a',
       JSON.stringify({
@@ -18,6 +18,7 @@ const JOBS = [
         expect: { status: '301,404', contains: 'a', matches: ['^b', 'c\\d'], header: 'x: y', time: '2s' },
       }),
       'ftp://nowhere/',
+      'HTTP://h.test/a\tb',
     ],
     'urls.txt',
     1,
@@ -30,6 +31,12 @@ describe('chunkJobs()', () => {
   it('returns the jobs of a chunk, with all that a line of a list can hold', () => {
     const jobs = chunkJobs(gzipSync(LINES.join('\n')));
     expect(JSON.stringify(jobs)).toBe(JSON.stringify(JOBS));
+    expect(jobs?.map(({ input }) => input)).toEqual([
+      'http://***@h.test/a',
+      undefined,
+      undefined,
+      'HTTP://h.test/a\tb',
+    ]);
     const expectation = jobs?.[1]?.expect;
     expect(expectation?.matches.map(String)).toEqual(['/^b/', '/c\\d/']);
     expect([200, 301, 404].map((status) => expectation?.status?.has(status))).toEqual([false, true, true]);

@@ -12,7 +12,7 @@ const COUNT = 1500;
 
 /** URLs and chunks that a worker says it has done. */
 function workOf(said: string): number[] {
-  return [/worked on (\d+) URLs/, /, (\d+) chunks/].map((pattern) => Number(pattern.exec(said)?.[1]));
+  return [/fetched (\d+) URLs/, /, (\d+) chunks/].map((pattern) => Number(pattern.exec(said)?.[1]));
 }
 
 describe('a run whose workers come and go', { timeout: 120_000 }, () => {
@@ -32,7 +32,7 @@ describe('a run whose workers come and go', { timeout: 120_000 }, () => {
     const left = await leaver.done;
     expect([left.code, left.stderr]).toEqual([
       143,
-      expect.stringContaining('SIGTERM: finishing the chunks in hand'),
+      expect.stringContaining('SIGTERM: finishing the chunks of this worker'),
     ]);
     expect((await collect.done).code).toBe(0);
     const joined = await joiner.done;

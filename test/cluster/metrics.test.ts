@@ -104,7 +104,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
         fanout_broker_connected: 1,
       });
     await broker.kill();
-    await feed.stderr.sees('is away');
+    await feed.stderr.sees('lost the connection');
     const away = await scrape(url);
     expect(away).toMatchObject({ fanout_broker_connected: 0, fanout_feed_urls_sent_total: 15 });
     expect(away).not.toHaveProperty('fanout_queue_chunks{state="waiting"}');
@@ -158,7 +158,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
       const taken = await runInProcess([...args, '--run', 'r', '--metrics', port]);
       expect([taken.code, taken.stderr]).toEqual([
         2,
-        `fanout: Cannot serve metrics at 127.0.0.1:${port}: address already in use\n`,
+        `fanout: cannot serve metrics at 127.0.0.1:${port}: address already in use\n`,
       ]);
       const foreign = await runInProcess([...args, '--run', 'r', '--metrics', '192.0.2.1:9464']);
       expect([foreign.code, foreign.stderr]).toEqual([2, expect.stringContaining('not available')]);
@@ -208,7 +208,7 @@ describe('MetricsServer', () => {
     const { port } = new URL((await aServer()).url);
     const again = aServer({ port: Number(port) });
     await expect(again).rejects.toThrow(UsageError);
-    await expect(again).rejects.toThrow(`Cannot serve metrics at 127.0.0.1:${port}: address already in use`);
+    await expect(again).rejects.toThrow(`cannot serve metrics at 127.0.0.1:${port}: address already in use`);
   });
 
   it('renders one page for simultaneous requests', async () => {

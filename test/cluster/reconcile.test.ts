@@ -24,7 +24,7 @@ describe('feed --reconcile', { timeout: 90_000 }, () => {
     await broker.start();
     await statusWhen(on, ({ state }) => state === 'short');
     const plain = await runInProcess(feed.slice(0, -4).concat('--chunk', '26'));
-    expect([plain.code, plain.stderr]).toEqual([2, expect.stringContaining('Cannot change chunk')]);
+    expect([plain.code, plain.stderr]).toEqual([2, expect.stringContaining('cannot change chunk')]);
     expect((await runCli([...feed, '--reconcile'], SLOW)).code).toBe(0);
     expect((await collect.done).code).toBe(0);
     expect((await work.done).code).toBe(0);

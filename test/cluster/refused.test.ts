@@ -24,7 +24,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     ]);
     expect([code, stderr]).toEqual([
       2,
-      expect.stringContaining(`Cannot connect to the broker at 127.0.0.1:${port}: `),
+      expect.stringContaining(`cannot connect to the broker at 127.0.0.1:${port}: `),
     ]);
     expect(stderr).not.toContain('secret');
   });
@@ -57,7 +57,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const unknown = await runInProcess(['cluster', 'work', '--run', 'nobody', '--broker', open.url]);
     expect([unknown.code, unknown.stderr]).toEqual([
       2,
-      expect.stringContaining('Cannot find the run "nobody"'),
+      expect.stringContaining('the broker has no run "nobody"'),
     ]);
     const locked = await aNatsServer(['--user', 'me', '--pass', 'right']);
     const url = locked.url.replace('//', '//me:wrong@');
@@ -70,7 +70,7 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     const right = await runInProcess(['cluster', 'status', '--run', 'r'], {
       env: { FANOUT_BROKER: locked.url.replace('//', '//me:right@') },
     });
-    expect(right.stderr).toContain('Cannot find the run "r"');
+    expect(right.stderr).toContain('the broker has no run "r"');
   });
 
   it('let one collector at a time have a run, and no other file go on with it', async () => {
@@ -83,14 +83,20 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
     await first.stdout.sees('OK');
     const other = ['cluster', 'collect', ...on, '--store', join(cwd, 'other.jsonl')];
     const second = await runInProcess(other);
-    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining('another collector does at')]);
+    expect([second.code, second.stderr]).toEqual([
+      2,
+      expect.stringContaining('another collector is running for this run at'),
+    ]);
     const precious = await aFile(['precious'], 'mine.txt');
     const mine = await runInProcess(['cluster', 'collect', ...on, '--store', precious]);
-    expect([mine.code, mine.stderr]).toEqual([2, expect.stringContaining('none of its own')]);
+    expect([mine.code, mine.stderr]).toEqual([2, expect.stringContaining('has no checkpoint')]);
     origin.open('g');
     expect((await first.done).code).toBe(0);
     await work.done;
     const third = await runInProcess(other);
-    expect([third.code, third.stderr]).toEqual([2, expect.stringContaining('its first results are at')]);
+    expect([third.code, third.stderr]).toEqual([
+      2,
+      expect.stringContaining('the first results of this run are at'),
+    ]);
   });
 });

@@ -26,8 +26,8 @@ describe('a run whose broker goes away', { timeout: 150_000 }, () => {
     await origin.received(COUNT / 4);
     await broker.kill(signal);
     for (const role of roles)
-      await role.says(`the broker at 127.0.0.1:${broker.port} is away: waiting for it`);
-    const back = roles.map((role) => role.says(`the broker at 127.0.0.1:${broker.port} is back`));
+      await role.says(`lost the connection to the broker at 127.0.0.1:${broker.port}: waiting for it`);
+    const back = roles.map((role) => role.says(`connected to the broker at 127.0.0.1:${broker.port} again`));
     await broker.start();
     await Promise.all(back);
     if (collector !== undefined) await endOf(collector, on, feed);

@@ -66,7 +66,7 @@ describe('ResultStore', () => {
   it('refuses the file of somebody else, of another run, of another layout, and what is damaged', async () => {
     const path = await aPath();
     await writeFile(path, 'precious');
-    await expect(ResultStore.open(path, 'r', LAYOUT)).rejects.toThrow('none of its own');
+    await expect(ResultStore.open(path, 'r', LAYOUT)).rejects.toThrow('has no checkpoint');
     expect(await readFile(path, 'utf8')).toBe('precious');
     const mine = await aPath();
     const store = await ResultStore.open(mine, 'r', LAYOUT);
@@ -75,7 +75,7 @@ describe('ResultStore', () => {
     await store.close();
     await expect(ResultStore.open(mine, 'other', LAYOUT)).rejects.toThrow('results of the run "r"');
     await expect(ResultStore.open(mine, 'r', { chunk: 1, partitions: 1 })).rejects.toThrow(
-      'begun with --chunk 500',
+      'started with --chunk 500',
     );
     await writeFile(mine, '');
     await expect(ResultStore.open(mine, 'r', LAYOUT)).rejects.toThrow('a part of it is missing');

@@ -75,7 +75,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const work = start('work', '--shards', 'sh');
     const { code, stdout, stderr } = await fanout('collect', '--json');
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr.split('--shards DIR to have them')).toHaveLength(2);
+    expect(stderr.split('use --shards DIR to write them')).toHaveLength(2);
     expect(stderr).toContain('Done: 200 succeeded, 3 failed');
     expect((await work.done).code).toBe(0);
     // One of the failures, which this collector has not read, may be that of this URL.
@@ -90,7 +90,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const lost = await fanout('collect', '--json', '--shards', 'sh');
     expect([lost.code, lost.stderr]).toEqual([
       3,
-      expect.stringContaining('Cannot read the results of chunk'),
+      expect.stringContaining('cannot read the results of chunk'),
     ]);
   });
 
@@ -104,7 +104,10 @@ describe('work --shards', { timeout: 90_000 }, () => {
     await first.done;
     for (const name of await readdir(join(cwd, 'sh'))) await rm(join(cwd, 'sh', name));
     const nothing = await fanout('collect', '--shards', 'sh');
-    expect([nothing.code, nothing.stderr]).toEqual([3, expect.stringContaining('no shard at all in "sh"')]);
+    expect([nothing.code, nothing.stderr]).toEqual([
+      3,
+      expect.stringContaining('there are no shards in "sh"'),
+    ]);
     expect((await statusOf(on))?.uncollected).toBe(8);
     const second = start('work', '--shards', 'sh');
     const collect = start('collect', '--shards', 'sh', '--json', '--silent', '-o', 'out.jsonl');
@@ -133,7 +136,10 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const origin = await anOrigin();
     const { fanout, start } = await aRun([`${origin.url}/bytes/300000`]);
     const refused = await fanout('work', '--inline-body', '1mb');
-    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('give --shards DIR, too')]);
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('--inline-body needs --shards DIR'),
+    ]);
     const work = start('work', '--inline-body', '1mb', '--shards', 'sh');
     const { code, stdout } = await fanout('collect', '--json', '--shards', 'sh');
     const { text, base64 } = JSON.parse(stdout).body;
@@ -151,6 +157,9 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const { code, stdout } = await runCli(['report', join(cwd, name), '--format', 'jsonl'], SLOW);
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
     const refused = await runInProcess([...fetch, '--inline-body']);
-    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('give --shards DIR, too')]);
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('--inline-body needs --shards DIR'),
+    ]);
   });
 });

@@ -64,7 +64,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     const counts = summaryIn(stderr);
     expect([code, stdout.match(/^FAIL {2}404/gm)?.length]).toEqual([1, 1]);
     expect(counts).toMatchObject({ read: 3000, failed: 1, skipped: 0 });
-    expect([sumOf(counts), stderr.includes('does not answer')]).toEqual([3000, false]);
+    expect([sumOf(counts), stderr.includes('does not respond')]).toEqual([3000, false]);
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     const isLast = place === 2999;
     expect((await feed.done).code).toBe(isLast ? 0 : 1);
@@ -103,13 +103,13 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       expect([refused.code, refused.stderr]).toEqual([
         2,
         expect.stringContaining(
-          'this run: it was stopped after its first failure; it goes on when "fanout cluster collect"',
+          'this run: it was stopped after its first failure; start "fanout cluster collect"',
         ),
       ]);
     }
     const status = await runInProcess(['cluster', 'status', ...on]);
     expect(status.stdout).toContain(
-      'again: stopped after its first failure; "fanout cluster collect" goes on',
+      'again: stopped after its first failure; run "fanout cluster collect" to continue',
     );
     const second = await runCli([...fetch, '--summary', 'json'], { ...SLOW, cwd });
     expect([second.code, summaryIn(second.stderr)]).toEqual([
@@ -229,7 +229,7 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
     const { code, stderr } = await runCli(collect, { ...SLOW, cwd });
     const counts = summaryIn(stderr);
     expect([code, counts.read, sumOf(counts)]).toEqual([1, 2, 2]);
-    expect(stderr).toContain('a worker that has chunks in hand does not answer');
+    expect(stderr).toContain('a worker that has chunks does not respond');
     const fed = await feed.done;
     expect([fed.code, fed.stderr]).toEqual([
       1,

@@ -40,7 +40,8 @@ afterAll(async () => {
 
 async function shell(command: string): Promise<{ readonly code: number | null; readonly stderr: string }> {
   const env = { PATH: `${cwd}${delimiter}${process.env.PATH}`, HOME: cwd, TOKEN: 'secret' };
-  return startProcess('bash', ['-o', 'pipefail', '-c', command], { cwd, env }).done;
+  // As in a terminal, standard input is not a pipe.
+  return startProcess('bash', ['-o', 'pipefail', '-c', `exec < /dev/null\n${command}`], { cwd, env }).done;
 }
 
 /** Replaces the hosts of a command by the test origin, and the sitemap by a file. */

@@ -16,6 +16,7 @@ const WHOLE: OkResult & { readonly failure?: undefined } = {
   index: 0,
   source: 'urls.txt',
   line: 1,
+  input: 'a',
   id: 'one',
   url: 'http://a/',
   finalUrl: 'http://b/',
@@ -30,11 +31,13 @@ const WHOLE: OkResult & { readonly failure?: undefined } = {
   startedAt: 0,
   durationMs: 1,
   totalMs: 1,
+  headers: {},
   ttfbMs: 1,
   body: { bytes: 1 },
   warning: { kind: 'blocked', message: '' },
   baseline: 'known',
   badRuns: 1,
+  worker: 'host-1',
 };
 
 /** Returns the first cells of the tables below a heading, up to the next heading. */

@@ -12,18 +12,18 @@ import { createWarn, writeText } from '../terminal.ts';
 const WATCH_INTERVAL_MS = 1000;
 
 const STATES: Readonly<Record<RunStatus['state'], string>> = {
-  feeding: 'the list is being sent',
-  working: 'all is sent',
+  feeding: 'sending the list',
+  working: 'the whole list is sent',
   short:
-    'SHORT: nothing waits, but chunks have no result; type "fanout cluster feed --reconcile" with the same inputs',
+    'INCOMPLETE: the queue is empty, but some chunks have no results; run "fanout cluster feed --reconcile" with the same inputs',
   stopped: 'stopped',
   complete: 'complete',
 };
 
 const COLLECTORS: Readonly<Record<RunStatus['collector'], string>> = {
-  here: 'is there',
+  here: 'is running',
   none: 'NONE: start "fanout cluster collect"',
-  silent: 'does not answer',
+  silent: 'does not respond',
 };
 
 export interface AdminArguments {
@@ -53,10 +53,10 @@ export async function statusCommand({ flags, process }: AdminArguments): Promise
 function statusText(run: string, status: RunStatus): string {
   const { state, stopped, collector, urls, chunks, sent, done, ok, failed, etaSeconds } = status;
   const lines = [
-    `${run}: ${stopped === undefined ? STATES[state] : `stopped ${stopText(stopped)}; "fanout cluster collect" goes on with it`}`,
+    `${run}: ${stopped === undefined ? STATES[state] : `stopped ${stopText(stopped)}; run "fanout cluster collect" to continue`}`,
     `  sent        ${sent}${chunks === undefined ? ' chunks so far' : ` of ${chunks} chunks, ${urls} URLs`}`,
     `  waiting     ${status.queued} chunks`,
-    `  under way   ${status.underWay} chunks`,
+    `  in flight   ${status.underWay} chunks`,
     `  uncollected ${status.uncollected} chunks`,
     `  done        ${done} chunks, ${ok} OK, ${failed} failed, ${status.dead} of them dead`,
     `  duplicates  ${status.duplicates} chunks, dropped`,
@@ -77,7 +77,7 @@ export async function purgeCommand({ flags, process }: AdminArguments): Promise<
   const { engine, run } = await connectToRun(values, warn);
   try {
     await engine.purge();
-    warn(`the broker has forgotten the run "${run}"; the collector's files are still there`);
+    warn(`deleted the run "${run}" from the broker; the collector's files are kept`);
     return EXIT.ok;
   } finally {
     await engine.close();
