@@ -16,7 +16,7 @@ import { jsonlSink } from '../output/jsonl.ts';
 import { type LineOutput, LineWriter } from '../output/line-writer.ts';
 import type { Progress, ProgressBar } from '../output/progress.ts';
 import { summaryJsonSink, summaryTextSink } from '../output/run-summary.ts';
-import { textSink } from '../output/text.ts';
+import { templateSink, textSink } from '../output/text.ts';
 import { OrderWindow, orderedSink } from '../results/ordering.ts';
 import type { Sink } from '../results/sink.ts';
 import { createOutput, isStandardOutput } from './output-files.ts';
@@ -157,10 +157,7 @@ async function createFormatSink(output: LineOutput, { options, process }: Output
     case 'csv':
       return csvSink(output);
     case 'text': {
-      if (options.template !== undefined) {
-        const { templateSink } = await import('../output/template.ts');
-        return templateSink(output, options.template);
-      }
+      if (options.template !== undefined) return templateSink(output, options.template);
       const isTerminal = isStandardOutput(options.output) && isatty(process.stdout.fd);
       return textSink(output, await createPaint(options.color, isTerminal, process.env));
     }

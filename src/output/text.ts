@@ -1,3 +1,4 @@
+import type { LineField, LinePart } from '../config/parse/record-format.ts';
 import { printable } from '../model/printable.ts';
 import {
   bodyLength,
@@ -65,4 +66,52 @@ function notes(result: Result, paint: Paint): string {
   if (truncated) all.unshift('truncated');
   if (attempts > 1) all.unshift(`${attempts} attempts`);
   return all.length === 0 ? '' : ` ${paint.warn(`(${all.join(', ')})`)}`;
+}
+
+/**
+ * `--template`: one line per result, with the values of its fields; `-` for a field without a value. As in the text format,
+ * URLs that were not fetched have no line, and values have no control characters.
+ */
+export function templateSink(output: LineOutput, template: readonly LinePart[]): Sink {
+  return {
+    write: (result) => (isNotFetched(result) ? undefined : output.write(templateLine(template, result))),
+    end: () => output.end(),
+  };
+}
+
+function templateLine(template: readonly LinePart[], result: Result): string {
+  return `${template.map((part) => ('text' in part ? part.text : fieldValue(part.field, result))).join('')}\n`;
+}
+
+function fieldValue(field: LineField, result: Result): string {
+  switch (field) {
+    case 'url':
+      return urlColumn(result.url);
+    case 'finalUrl':
+      return urlColumn(result.finalUrl ?? result.url);
+    case 'redirects':
+      return String(result.redirects.length);
+    case 'startedAt':
+      return new Date(result.startedAt).toISOString();
+    case 'path':
+    case 'sha256':
+      return shown(result.body?.[field]);
+    case 'kind':
+    case 'code':
+    case 'message':
+      return shown((result.failure ?? result.warning)?.[field]);
+    case 'verdict':
+      return verdictOf(result);
+    case 'time':
+      return formatDuration(result.durationMs);
+    case 'size':
+      return formatBytes(bodyLength(result));
+    default:
+      return shown(result[field]);
+  }
+}
+
+function shown(value: string | number | boolean | undefined): string {
+  if (value === undefined || value === '') return '-';
+  return typeof value === 'string' ? printable(value) : String(value);
 }

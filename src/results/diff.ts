@@ -1,5 +1,5 @@
-import { IndexSpan } from '../model/index-span.ts';
 import { bodyLength, isNotFetched, outcomeLabel, type Result } from '../model/result.ts';
+import { IndexSpan } from '../model/summary.ts';
 
 /** How a URL can differ between two runs. A URL that is OK in both can have several of `moved`, `slower` and `changed`. */
 const CHANGES = ['newlyFailing', 'fixed', 'moved', 'slower', 'changed'] as const;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { lineTemplate } from '../../src/config/parse/record-format.ts';
 import { SummaryFold } from '../../src/model/summary.ts';
-import { templateSink } from '../../src/output/template.ts';
+import { templateSink } from '../../src/output/text.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { CollectedLines } from './collected-lines.ts';
 import { hostileResults, UNPRINTABLE } from './hostile.ts';

@@ -1,4 +1,3 @@
-import { IndexSpan } from '../../model/index-span.ts';
 import {
   bodyLength,
   failsRun,
@@ -7,7 +6,7 @@ import {
   outcomeLabel,
   type Result,
 } from '../../model/result.ts';
-import { type Summary, SummaryFold } from '../../model/summary.ts';
+import { IndexSpan, type Summary, SummaryFold } from '../../model/summary.ts';
 import { hostOf } from '../../model/url.ts';
 import { formatCount } from '../format.ts';
 
