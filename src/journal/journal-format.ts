@@ -44,13 +44,13 @@ export interface JournalEntry extends JobKey {
   isOk: boolean;
 }
 
-/** The error for a journal that cannot be used: `Cannot use "x" as the journal: it is …; it must be …`. */
+/** The error for a journal that cannot be used: `cannot use "x" as the journal: it is …; name …`. */
 export function journalError(
   path: string,
   reason: string,
-  remedy = 'it must be the journal of an earlier run, or a new file',
+  remedy = 'name a journal of an earlier run, or a new file',
 ): UsageError {
-  return new UsageError(`Cannot use ${JSON.stringify(path)} as the journal: ${reason}; ${remedy}`);
+  return new UsageError(`cannot use ${JSON.stringify(path)} as the journal: ${reason}; ${remedy}`);
 }
 
 /**

@@ -1,5 +1,6 @@
-import { constants } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { systemReason, toOutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
@@ -144,9 +145,25 @@ export class Journal implements Sink {
     if (this.#options.confirm?.(result) === false) return undefined;
     const { index, source, line, input, id } = job;
     // The comparison with the baseline is made anew in each run. Assigned, since a spread takes 10 µs.
-    const ofThisRun = { index, source, line, input, id, baseline: undefined, badRuns: undefined, isResumed: true };
+    const ofThisRun = {
+      index,
+      source,
+      line,
+      input,
+      id,
+      baseline: undefined,
+      badRuns: undefined,
+      isResumed: true,
+    };
     return Object.assign(result, ofThisRun);
   }
+}
+
+/** Whether the saved body of a finished URL is still there; if it was removed, the URL is fetched again. */
+export function isBodySaved({ ok, method, body }: Result, directory: string): boolean {
+  if (body?.path === undefined) return !ok || method === 'HEAD';
+  const status = statSync(join(directory, body.path), { throwIfNoEntry: false });
+  return status?.isFile() === true && status.size === body.bytes;
 }
 
 /** Opens or creates a regular file for reading and writing. Rejects with a `UsageError`. */
@@ -172,7 +189,7 @@ async function load(
   if (size > MAX_BLOCK * BLOCK_BYTES) throw journalError(path, 'it has over 128 GiB', 'start a new one');
   try {
     const loaded = await loadJournal(file, index, (message) =>
-      warn(`Cannot use all of the journal ${JSON.stringify(path)}: ${message}`),
+      warn(`cannot use all of the journal ${JSON.stringify(path)}: ${message}`),
     );
     if (loaded.end < size) await file.truncate(loaded.end);
     return loaded;

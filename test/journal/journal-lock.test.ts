@@ -39,7 +39,7 @@ test('the error names the file, the pid of the holder and the remedy', async () 
   const path = join(await tempDir(), 'journal');
   const lock = await JournalLock.acquire(path, process);
   await expect(JournalLock.acquire(path, process)).rejects.toThrow(
-    `Cannot use "${path}" as the journal: the run with pid ${process.pid} on ${hostname()} is using it; ` +
+    `cannot use "${path}" as the journal: the run with pid ${process.pid} on ${hostname()} is using it; ` +
       `wait until it has ended, or remove "${path}.lock" if it has`,
   );
   await lock.release();

@@ -261,7 +261,7 @@ describe('a damaged journal', () => {
     const { fetched, warnings } = await run(path, URLS);
     expect(fetched).toEqual([URLS[1]]);
     expect(warnings).toEqual([
-      `Cannot use all of the journal ${JSON.stringify(path)}: line 3 is damaged, its URL is fetched again`,
+      `cannot use all of the journal ${JSON.stringify(path)}: line 3 is damaged, its URL is fetched again`,
     ]);
     expect(await readFile(path, 'utf8')).toContain('"index":3'); // only an unfinished last line is removed
   });
@@ -343,7 +343,7 @@ describe('Journal.open()', () => {
     const path = join(dir, 'list.txt');
     await writeFile(path, text);
     expect(await refusal(path)).toBe(
-      `Cannot use ${JSON.stringify(path)} as the journal: it holds something else; it must be the journal of an earlier run, or a new file`,
+      `cannot use ${JSON.stringify(path)} as the journal: it holds something else; name a journal of an earlier run, or a new file`,
     );
     expect(await readFile(path, 'utf8')).toBe(text);
     expect(await readdir(dir)).toEqual(['list.txt']);
@@ -365,7 +365,7 @@ describe('Journal.open()', () => {
   test('refuses a directory', async () => {
     const path = join(await tempDir(), 'journal');
     await mkdir(path);
-    expect(await refusal(path)).toMatch(/it is not a regular file; it must be/);
+    expect(await refusal(path)).toMatch(/it is not a regular file; name a journal/);
   });
 
   test('refuses a device', async () => {
@@ -381,7 +381,7 @@ describe('Journal.open()', () => {
   test('names a directory that does not exist', async () => {
     const path = join(await tempDir(), 'none', 'journal');
     expect(await refusal(path)).toMatch(
-      /none\/journal" as the journal: no such file or directory; it must be/,
+      /none\/journal" as the journal: no such file or directory; name a journal/,
     );
   });
 
