@@ -29,7 +29,7 @@ export interface ResponseValidatorOptions {
 
 const NOT_SEARCHED: Failure = {
   kind: 'size',
-  message: 'the body is larger than --max-size, so text that it must not contain may be in the rest',
+  message: 'the body is larger than --max-size, and the rest was not checked for unwanted text',
 };
 
 /** Decides whether the final response of a URL is OK: by its status, by what is expected of it, and by whether it blocks robots. */
@@ -96,7 +96,7 @@ export class ResponseValidator {
       return isUnsure ? failedResult(task, NOT_SEARCHED, response) : okResult(task, response);
     }
     const message =
-      response.isTruncated && fault === textFault ? `${fault} (it was cut at --max-size)` : fault;
+      response.isTruncated && fault === textFault ? `${fault} before the cut at --max-size` : fault;
     return failedResult(task, { kind: 'expectation', message }, response);
   }
 

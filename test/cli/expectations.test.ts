@@ -158,7 +158,7 @@ describe('a response that blocks bots', () => {
 
   it('warns with --blocked warn, and does not fail the run', async () => {
     const [code, line] = await run(['--blocked', 'warn'], await aServer(challenge));
-    expect([code, line]).toEqual([0, expect.stringMatching(/^WARN {2}blocked {2}http/)]);
+    expect([code, line]).toEqual([0, expect.stringMatching(/^WARN {2}403 {2}http.* blocked: /)]);
     const { stdout } = await runInProcess(['fetch', '--json', '--blocked', 'warn', await aServer(challenge)]);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, status: 403, warning: { kind: 'blocked' } });
   });

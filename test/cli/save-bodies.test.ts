@@ -162,9 +162,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     const file = await aFile(['x']);
     const { code, stderr, stdout } = await runInProcess(['fetch', `${origin.url}/ok`, '--save-dir', file]);
     expect([code, stdout, origin.requests]).toEqual([3, '', 0]);
-    expect(stderr).toBe(
-      `fanout: cannot write "${file}": file already exists; --save-dir must be a directory\n`,
-    );
+    expect(stderr).toBe(`fanout: cannot save to "${file}": not a directory\n`);
   });
 
   it.each(['1', '2'])(
