@@ -24,6 +24,15 @@ test('an OK result is left out', async () => {
   expect(output).toMatchObject({ text: '', isEnded: true });
 });
 
+test('an invalid line is written as it was read, since its printable form may be another URL', () => {
+  const invalid = { failure: { kind: 'invalid', message: '' } } as const;
+  expect(listOf({ ...invalid, url: 'http://a/\\u{9}b', input: 'http://a/\tb' })).toBe(
+    '{"url":"http://a/\\tb"}\n',
+  );
+  expect(listOf({ ...invalid, url: 'nope' })).toBe('nope\n');
+  expect(listOf({ url: 'http://a/', input: 'HTTP://a' })).toBe('http://a/\n');
+});
+
 test('an id or a method of its own makes a JSON job', () => {
   expect(listOf({ id: 'mine' })).toBe('{"url":"https://example.com/1","id":"mine"}\n');
   expect(listOf({ method: 'POST' })).toBe('{"url":"https://example.com/1","method":"POST"}\n');
