@@ -91,6 +91,8 @@ export interface ResolvedOptions<T extends Table> {
   readonly values: OptionValues<T>;
   /** The labels of the options that were given. An option that has its default is missing. */
   readonly labels: ReadonlyMap<string, string>;
+  /** The options that an option of an earlier source excludes. Those that need them are ignored. */
+  readonly dropped?: ReadonlySet<string>;
 }
 
 /** The parsed values of a whole table, by key. */

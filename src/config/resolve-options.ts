@@ -60,6 +60,7 @@ export function resolveOptions<T extends Table>(
   sources: readonly GivenOptions[],
 ): ResolvedOptions<T> {
   const resolved = new Map<string, ParsedOption>();
+  const dropped = new Set<string>();
   for (const source of sources) {
     const parsed = parseSource(table, source);
     const conflict = findConflict(parsed);
@@ -69,8 +70,9 @@ export function resolveOptions<T extends Table>(
     }
     const earlier = new Map(resolved);
     for (const [key, option] of parsed) {
-      const isOverridden = earlier.has(key) || findConflict(new Map(earlier).set(key, option)) !== undefined;
-      if (!isOverridden) resolved.set(key, option);
+      if (earlier.has(key)) continue;
+      if (findConflict(new Map(earlier).set(key, option)) === undefined) resolved.set(key, option);
+      else dropped.add(key);
     }
   }
   const values = Object.entries(table).map(([key, entry]) => {
@@ -81,18 +83,21 @@ export function resolveOptions<T extends Table>(
     // Each key of the table has a value of its own parser, or its own default.
     values: Object.freeze(Object.fromEntries(values)) as OptionValues<T>,
     labels: new Map([...resolved].map(([key, { label }]) => [key, label])),
+    dropped,
   };
 }
 
 /** Throws a `UsageError` if an option is set without the one that it needs. */
 export function checkRequirements<T extends Table>(
-  { values, labels }: ResolvedOptions<T>,
+  { values, labels, dropped }: ResolvedOptions<T>,
   requirements: Requirements<T>,
 ): void {
   const byKey = new Map<string, unknown>(Object.entries(values));
   for (const [key, requirement] of Object.entries(requirements)) {
     // A `false` in a file requests nothing.
-    if (requirement === undefined || !byKey.get(key) || values[requirement[0]] !== undefined) continue;
+    if (requirement === undefined || !byKey.get(key)) continue;
+    const [needed] = requirement;
+    if (values[needed] !== undefined || dropped?.has(String(needed))) continue;
     throw new UsageError(`${labels.get(key)} needs ${requirement[1]}`);
   }
 }

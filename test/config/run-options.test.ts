@@ -48,6 +48,14 @@ describe('options of saved bodies', () => {
     expect(resolve({ flags: { saveAll: true }, file: { saveDir: 'out' } }).saveAll).toBe(true);
   });
 
+  it('are ignored if a flag excludes the directory', () => {
+    const file = { saveDir: 'out', saveAll: true, saveAs: '{index}', resumePartial: true };
+    const { head, saveDir, saveAs } = resolve({ flags: { head: true }, file });
+    expect([head, saveDir, saveAs]).toEqual([true, undefined, undefined]);
+    const wrong = { flags: { saveAll: true }, file: { head: true } };
+    expect(refusal(wrong)).toBe('--save-all needs --save-dir');
+  });
+
   it('name files by host and path by default', () => {
     expect(resolve({ flags: { saveDir: 'out' } }).saveAs).toEqual([{ field: 'host' }, { field: 'path' }]);
     expect(resolve({ flags: { saveDir: 'out', saveAs: '{hash}' } }).saveAs).toEqual([{ field: 'hash' }]);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Parser } from '../../../src/config/option.ts';
 import { brokerUrl, maskBroker, maskProxy, proxy } from '../../../src/config/parse/server-urls.ts';
 import { refused } from './refused.ts';
 
@@ -128,4 +129,12 @@ describe('brokerUrl', () => {
     expect(refused(brokerUrl, 'nats://me:100%@a')).toMatch(/^write a % in the user name or password as %25/);
     expect(brokerUrl.show?.('nats://me:s3cret')).toBe('');
   });
+});
+
+it.each([
+  [proxy, 'http://me:\ud800@host:1'],
+  [brokerUrl, 'nats://me:\ud800@host'],
+])('half a character in credentials is printed as U+FFFD', (parser, text) => {
+  const print = (value: unknown) => (parser as Parser<unknown>).print(value); // either of the two
+  expect(print(parser.parse(text))).toContain('me:%EF%BF%BD@');
 });
