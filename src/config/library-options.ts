@@ -96,6 +96,8 @@ export interface FanoutOptions {
   readonly proxy?: string | undefined;
   /** Use HTTP/2 with https servers that offer it. Default: false. */
   readonly http2?: boolean | undefined;
+  /** Refuses responses that break the rules of HTTP, though browsers and curl accept them. Default: false. */
+  readonly strict?: boolean | undefined;
   /** Accept any certificate of a server. Default: false. */
   readonly insecure?: boolean | undefined;
   /** Certificates to trust instead of Node's own: the PEM text itself, not the name of a file. */

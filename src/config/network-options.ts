@@ -66,6 +66,15 @@ export const tlsOptions = {
     default: false,
     help: 'use HTTP/2 with https servers that offer it',
   }),
+  strict: option({
+    flags: '--strict',
+    group: 'Request',
+    parser: boolean,
+    default: false,
+    help: 'refuse responses that break the rules of HTTP',
+    details:
+      'By default, responses that browsers and curl accept are accepted: repeated equal Content-Length, bare LF, folded or odd header lines, unsolicited 1xx. Their records have "lenient": true.',
+  }),
   insecure: option({
     flags: '-k, --insecure',
     group: 'Network',

@@ -190,7 +190,7 @@ export function createFetcher(parts: FetcherParts): Fetcher {
 function toPolicy(options: RunOptions): FetchPolicy {
   return {
     maxRedirects: options.maxRedirects,
-    isLenient: true,
+    isLenient: !options.strict,
     headFallsBack: options.head,
     retries: options.retries,
     retryStatuses: options.retryOn.statuses,

@@ -36,8 +36,8 @@ export function encodeRecordCached(result: Result): string {
   return latest.text;
 }
 
-function rareKeys({ headers, body, failure, warning, baseline, badRuns, worker }: Result): string {
-  let text = '';
+function rareKeys({ lenient, headers, body, failure, warning, baseline, badRuns, worker }: Result): string {
+  let text = lenient === true ? ',"lenient":true' : '';
   if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
   if (body !== undefined) text += `,"body":${JSON.stringify({ ...body, buffer: undefined })}`;
   if (failure !== undefined) text += `,"failure":${JSON.stringify({ ...failure, stack: undefined })}`;
@@ -131,6 +131,7 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   durationMs: isMs,
   ttfbMs: optional(isMs),
   totalMs: optional(isMs),
+  lenient: optional(isFlag),
   headers: optional(isHeaders),
   body: optional(isBody),
   failure: optional(isFailure),

@@ -47,6 +47,8 @@ interface BaseResult {
   /** Whether the body exceeded the size limit and was cut. */
   readonly truncated: boolean;
   readonly contentType?: string | undefined;
+  /** Whether the strict parser refused the response and the lenient one read it. */
+  readonly lenient?: boolean | undefined;
   /** Start of the last attempt, in ms since the epoch. */
   readonly startedAt: number;
   /** Duration of the last attempt in ms, until its last byte or its failure. */

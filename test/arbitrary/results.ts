@@ -47,6 +47,7 @@ const optional = {
   ),
   baseline: fc.constantFrom('new', 'known', 'fixed'),
   badRuns: count,
+  lenient: fc.constant(true),
 };
 
 const requiredKeys = [

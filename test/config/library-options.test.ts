@@ -61,6 +61,7 @@ describe('resolveRunOptions()', () => {
       maxSize: 10_485_760,
       proxy: undefined,
       http2: false,
+      strict: false,
       insecure: false,
       cacert: undefined,
       cert: undefined,
