@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { runCli } from '../origin/run-cli.ts';
 import { anOrigin } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
 
@@ -27,6 +28,13 @@ describe('--verbose', () => {
     const { stderr } = await runInProcess(args);
     expect(stderr).toMatch(/^pausing 127\.0\.0\.1:\d+ for [01]\.\ds, as the server asks$/m);
     expect(stderr).toMatch(/^limiting 127\.0\.0\.1:\d+ to \d+ requests? at once$/m);
+  });
+
+  it('shows the same of worker threads', async () => {
+    const origin = await anOrigin();
+    const args = ['fetch', '-vv', '--threads', '2', `${origin.url}/flaky/a/1`];
+    const { code, stderr } = await runCli(args);
+    expect([code, stderr.match(/^retrying /gm)?.length, stderr.match(/^GET /gm)?.length]).toEqual([0, 1, 2]);
   });
 
   it('shows no secret', async () => {
