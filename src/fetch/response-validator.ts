@@ -1,4 +1,4 @@
-import { BodyInspector } from '../bodies/body-inspector.ts';
+import { BodyInspector } from '../bodies/body.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
 import type { ResponseHeaders } from '../http/exchange.ts';
 import { isRedirect } from '../http/redirect.ts';

@@ -1,6 +1,5 @@
-import { Body } from '../bodies/body.ts';
+import { Body, type BodyInspector } from '../bodies/body.ts';
 import type { BodyCapture } from '../bodies/body-capture.ts';
-import type { BodyInspector } from '../bodies/body-inspector.ts';
 import { BodyError } from '../bodies/body-sink.ts';
 import type { DecodeError } from '../bodies/decompress.ts';
 import { isIdempotent } from '../hosts/retry-policy.ts';
