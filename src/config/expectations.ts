@@ -1,4 +1,6 @@
+import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation } from '../model/expectation.ts';
+import { printable } from '../model/printable.ts';
 import { InvalidValueError, type Parser } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
 import { duration } from './parse/numbers.ts';
@@ -28,7 +30,9 @@ export function parseExpectation(value: unknown): Expectation | { readonly fault
   const fields: Readonly<Record<string, unknown>> = { ...value };
   const unknownKey = Object.keys(fields).find((key) => !KEYS.includes(key));
   if (unknownKey !== undefined) {
-    return { fault: `unknown key "${unknownKey}" in "expect"; the keys are ${KEYS.join(', ')}` };
+    const closest = didYouMean(unknownKey, KEYS);
+    const hint = closest === undefined ? `use ${KEYS.join(', ')}` : `did you mean "${closest}"?`;
+    return { fault: `unknown key "${printable(unknownKey, 100)}" in "expect": ${hint}` };
   }
   try {
     return {

@@ -192,7 +192,7 @@ function parseBody({ body, json }: Fields): { readonly body?: string; readonly f
   } catch {
     // a cycle, or a BigInt
   }
-  return { fault: 'invalid "json": must be a JSON value' };
+  return { fault: 'invalid value for "json": must be a JSON value' };
 }
 
 /** Upper case for a standard method. A job with a body is sent with POST, as curl does, unless it or the run says otherwise. */
@@ -291,7 +291,7 @@ function checkSave({ save }: Fields): string | undefined {
 }
 
 function wrongType(key: string, value: unknown, requirement: string): string {
-  return `invalid "${key}": must be ${requirement}, not ${describeType(value)}`;
+  return `invalid value for "${key}": must be ${requirement}, not ${describeType(value)}`;
 }
 
 /** The type of a value in words, such as `an array`. */

@@ -29,7 +29,8 @@ describe('parseExpectation()', () => {
 
   it.each([
     ['text', 'invalid value for "expect": must be an object'],
-    [{ statu: 1 }, 'unknown key "statu" in "expect"; the keys are status, contains'],
+    [{ statu: 1 }, 'unknown key "statu" in "expect": did you mean "status"?'],
+    [{ 'size\u001b': 1 }, 'unknown key "size\\u{1b}" in "expect": use status, contains'],
     [{ status: '999999' }, 'invalid value for "status" in "expect": must be a list of status codes'],
     [{ matches: '(' }, 'invalid value for "matches" in "expect": must be a JavaScript regular expression'],
     [{ contains: '' }, 'invalid value for "contains" in "expect": must not be empty'],

@@ -101,7 +101,7 @@ describe('parseLine() of a JSON job', () => {
       invalid: 'invalid value "../b.html" for "save": must not contain the parts "." and ".."',
     });
     expect(parseLine('{"url":"http://h/","save":7}').invalid).toBe(
-      'invalid "save": must be a string, not a number',
+      'invalid value for "save": must be a string, not a number',
     );
   });
 
@@ -148,15 +148,15 @@ describe('parseLine() of a JSON job', () => {
   });
 
   it.each([
-    ['url', 1, 'invalid "url": must be a string, not a number'],
-    ['url', null, 'invalid "url": must be a string, not null'],
-    ['method', true, 'invalid "method": must be a string, not a boolean'],
-    ['method', null, 'invalid "method": must be a string, not null'],
-    ['body', { a: 1 }, 'invalid "body": must be a string, not an object'],
-    ['id', 7, 'invalid "id": must be a string, not a number'],
-    ['headers', 'a: b', 'invalid "headers": must be an object of strings, not a string'],
-    ['headers', ['a: b'], 'invalid "headers": must be an object of strings, not an array'],
-    ['headers', null, 'invalid "headers": must be an object of strings, not null'],
+    ['url', 1, 'invalid value for "url": must be a string, not a number'],
+    ['url', null, 'invalid value for "url": must be a string, not null'],
+    ['method', true, 'invalid value for "method": must be a string, not a boolean'],
+    ['method', null, 'invalid value for "method": must be a string, not null'],
+    ['body', { a: 1 }, 'invalid value for "body": must be a string, not an object'],
+    ['id', 7, 'invalid value for "id": must be a string, not a number'],
+    ['headers', 'a: b', 'invalid value for "headers": must be an object of strings, not a string'],
+    ['headers', ['a: b'], 'invalid value for "headers": must be an object of strings, not an array'],
+    ['headers', null, 'invalid value for "headers": must be an object of strings, not null'],
     ['headers', { a: 1 }, 'invalid header "a": the value must be a string'],
     ['headers', { a: null }, 'invalid header "a": the value must be a string'],
   ])('refuses %s of the wrong type: %j', (key, value, reason) => {
@@ -276,7 +276,7 @@ describe('the body of a JSON job', () => {
 
   it.each([() => 1, Symbol('x'), 10n])('cannot be %s of the library', (value) => {
     expect(parseJobInput({ url: 'http://h/', json: value }, '').invalid).toBe(
-      'invalid "json": must be a JSON value',
+      'invalid value for "json": must be a JSON value',
     );
   });
 });
