@@ -1,5 +1,3 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseExpectation } from './config/expectations.ts';
 import {
   type LibraryRunOptions,
@@ -28,7 +26,7 @@ export type { JobInput } from './input/parse-job.ts';
 export type { JobItem } from './input/read-jobs.ts';
 export { InputError, OutputError, UsageError } from './model/errors.ts';
 export { FAILURE_KINDS, type Failure, type FailureKind } from './model/failure.ts';
-export { decodeRecord, encodeRecord } from './model/record.ts';
+export { decodeRecord, encodeRecord, type ResultRecord } from './model/record.ts';
 export type { FailedResult, KeptBody, OkResult, Redirect, Result } from './model/result.ts';
 export type { Summary } from './model/summary.ts';
 
@@ -192,16 +190,9 @@ async function openJournal(
   warn: (message: string) => void,
 ): Promise<Journal | undefined> {
   if (path === undefined) return undefined;
-  const { Journal } = await import('./journal/journal.ts');
+  const { isBodySaved, Journal } = await import('./journal/journal.ts');
   const confirm = saveDir === undefined ? undefined : (result: Result) => isBodySaved(result, saveDir);
   return Journal.open(path, { keepFailed, confirm, warn, after: systemClock.after, processes: process });
-}
-
-/** Whether the saved body of a finished URL is still there; if it was removed, the URL is fetched again. */
-function isBodySaved({ ok, method, body }: Result, directory: string): boolean {
-  if (body?.path === undefined) return !ok || method === 'HEAD';
-  const status = statSync(join(directory, body.path), { throwIfNoEntry: false });
-  return status?.isFile() === true && status.size === body.bytes;
 }
 
 /** A worker pool that ends the process with a message if `submit` waits and the results are never read. */

@@ -1,8 +1,17 @@
 import { FAILURE_KINDS, type Failure } from './failure.ts';
-import type { Result } from './result.ts';
+import type { FailedResult, OkResult, Result } from './result.ts';
 
 /** The version of the record format: the value of its first key, `v`. */
 export const RECORD_VERSION = 1;
+
+type NotInRecord = 'startedAt' | 'isResumed';
+
+/** A record as `JSON.parse` gives it. `decodeRecord()` makes a result of it, and checks it. */
+export type ResultRecord = (Omit<OkResult, NotInRecord> | Omit<FailedResult, NotInRecord>) & {
+  readonly v: typeof RECORD_VERSION;
+  /** Start of the last attempt, in the format of `Date.toISOString()`. */
+  readonly startedAt: string;
+};
 
 /**
  * Encodes a result as a record: one line of JSON without its newline. Keys without a value are left out.

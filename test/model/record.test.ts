@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decodeRecord, encodeRecord, encodeRecordCached } from '../../src/model/record.ts';
+import { decodeRecord, encodeRecord, encodeRecordCached, type ResultRecord } from '../../src/model/record.ts';
 import type { Result } from '../../src/model/result.ts';
 import { failedResult, okResult } from './a-result.ts';
 
@@ -85,6 +85,12 @@ test('encodeRecordCached() encodes a result once', () => {
   });
   expect(encodeRecordCached(result)).toBe(encodeRecordCached(result));
   expect(reads).toBe(1);
+});
+
+test('a parsed record has the type of the library: it narrows by "ok"', () => {
+  const record: ResultRecord = JSON.parse(encodeRecord(failedResult('dns')));
+  expect(record.ok ? undefined : record.failure.kind).toBe('dns');
+  expect([record.v, record.startedAt]).toEqual([1, '2026-01-01T00:00:00.000Z']);
 });
 
 test('encodeRecord() leaves out the stack of a bug', () => {
