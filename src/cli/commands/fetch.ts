@@ -1,6 +1,4 @@
-import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -10,7 +8,6 @@ import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
 import { printable } from '../../model/printable.ts';
-import type { Result } from '../../model/result.ts';
 import { eventText, type RunLog } from '../../model/run-event.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
 import type { Sink } from '../../results/sink.ts';
@@ -253,7 +250,7 @@ function watchSignals(run: Run, { process, listing, writing, notify }: StopParts
 async function createJournal(options: ProgramOptions, process: NodeJS.Process): Promise<Journal | undefined> {
   const { journal: path, keepFailed, saveDir, silent } = options;
   if (path === undefined) return undefined;
-  const { Journal } = await import('../../journal/journal.ts');
+  const { isBodySaved, Journal } = await import('../../journal/journal.ts');
   return Journal.open(path, {
     keepFailed,
     confirm: saveDir === undefined ? undefined : (result) => isBodySaved(result, saveDir),
@@ -266,13 +263,6 @@ async function createJournal(options: ProgramOptions, process: NodeJS.Process): 
 /** Whether the journal had the results of all URLs. */
 function isAllResumed({ read, skipped, resumed }: Summary): boolean {
   return resumed > 0 && resumed === read - skipped;
-}
-
-/** Whether the saved body of a finished URL is still there; if it was removed, the URL is fetched again. */
-function isBodySaved({ ok, method, body }: Result, directory: string): boolean {
-  if (body?.path === undefined) return !ok || method === 'HEAD';
-  const status = statSync(join(directory, body.path), { throwIfNoEntry: false });
-  return status?.isFile() === true && status.size === body.bytes;
 }
 
 /** Adds the counts that no result carries. */
