@@ -4,6 +4,8 @@ import { printable } from '../model/printable.ts';
 import { type GivenOptions, InvalidValueError, type Table } from './option.ts';
 
 const PREFIX = 'FANOUT_';
+/** Names the JSON schema of the file, for editors. */
+const SCHEMA_KEY = '$schema';
 const DEFAULT_CONFIG_PATH = 'fanout.config.json';
 
 /** Environment variables by name, as in `process.env`. */
@@ -68,6 +70,7 @@ export function optionsFromFile(
 /** Throws a `UsageError` for a key in the file that is not an option in `known`, or not allowed in a file. */
 export function checkFileKeys(known: Table, { path, values }: ConfigFile): void {
   for (const key of Object.keys(values)) {
+    if (key === SCHEMA_KEY) continue;
     if (!Object.hasOwn(known, key)) {
       const closest = closestKey(key, known);
       throw unknownOption(`key ${fileLabel(key, path)}`, closest && `"${closest}"`);

@@ -42,6 +42,10 @@ describe('unknown options', () => {
     expect(refusal({ environment: { [name]: '1' } })).toBe(`unknown environment variable ${name}${advice}`);
   });
 
+  it('may be in a file if the key is $schema, which editors read', () => {
+    expect(resolve({ file: { $schema: './fanout.config.schema.json', retries: 7 } }).retries).toBe(7);
+  });
+
   it('may be in the environment if they are empty, or do not begin with FANOUT_', () => {
     const environment = { FANOUT_SOMETHING: '', XFANOUT_RETRIES: '1', PATH: '/bin', concurrency: '1' };
     expect(resolve({ environment })).toEqual(resolve({}));

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const MANUAL = join(ROOT, 'docs/manual.md');
 export const MAN_PAGE = join(ROOT, 'man/fanout.1');
+export const CONFIG_SCHEMA = join(ROOT, 'fanout.config.schema.json');
 export const README = join(ROOT, 'README.md');
 
 /** A page of the documentation. */
