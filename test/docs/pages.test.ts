@@ -85,6 +85,25 @@ describe('docs/security.md', () => {
   });
 });
 
+describe('docs/cluster.md', () => {
+  const text = PAGES.find(({ path }) => path === 'docs/cluster.md')?.text ?? '';
+  const [, troubles = ''] = text.split('\n## Troubleshooting\n');
+  const messages = [...troubles.matchAll(/^\| `([^`]+)` \|/gm)].map(([, message = '']) => message);
+
+  it.each(messages)('%s is a message of the program', async (message) => {
+    const folders = ['src/cluster', 'src/cli/commands'].map((folder) => join(ROOT, folder));
+    const names = await Promise.all(
+      folders.map(async (folder) => (await readdir(folder)).map((name) => join(folder, name))),
+    );
+    const sources = (await Promise.all(names.flat().map((name) => readFile(name, 'utf8')))).join('');
+    for (const part of message.split('…')) expect(sources).toContain(part.trim());
+  });
+
+  it('lists messages', () => {
+    expect(messages.length).toBeGreaterThan(8);
+  });
+});
+
 describe('README.md', () => {
   const readme = PAGES.find(({ path }) => path === 'README.md');
 
