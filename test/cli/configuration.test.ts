@@ -46,7 +46,7 @@ describe('--dry-run', () => {
       id: 'b',
     };
     const list = await aFile([`${origin.url.replace('//', '//me:s3cret-a@')}/a`, JSON.stringify(job)]);
-    const { code, stdout, stderr } = await runCli([
+    const { code, stdout, stderr } = await runInProcess([
       'fetch',
       '--dry-run',
       '-H',

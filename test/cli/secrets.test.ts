@@ -98,7 +98,7 @@ const FILES = [
   ...['--failed', 'failed.txt'],
   ...['--baseline', 'baseline.jsonl', '--update-baseline'],
   ...['--flaky-after', '1', '--flaky-state', 'state.json'],
-  ...['junit', 'json', 'markdown', 'csv'].flatMap((kind) => ['--report', `${kind}=report.${kind}`]),
+  ...['junit', 'json', 'markdown', 'html'].flatMap((kind) => ['--report', `${kind}=report.${kind}`]),
 ];
 
 /** Runs the program with all of the secrets. Resolves to everything that it wrote to streams and files. */
@@ -153,7 +153,7 @@ describe('no secret is written', () => {
     expect([run.code, [...run.files.keys()].sort()]).toEqual([
       1,
       [
-        ...['baseline.jsonl', 'failed.txt', 'report.csv', 'report.json', 'report.junit', 'report.markdown'],
+        ...['baseline.jsonl', 'failed.txt', 'report.html', 'report.json', 'report.junit', 'report.markdown'],
         ...['state.json', 'summary.md'],
       ],
     ]);
