@@ -41,6 +41,14 @@ export const dnsOptions = {
     default: false,
     help: 'connect to IPv6 addresses only',
   }),
+  denyPrivate: option({
+    flags: '--deny-private',
+    group: 'Network',
+    parser: boolean,
+    default: false,
+    help: 'refuse to connect to private and other special addresses',
+    details: 'These are loopback, private, link-local and reserved addresses.',
+  }),
 };
 
 /** Which proxy requests go through. */

@@ -153,6 +153,15 @@ export const outputOptions = {
     default: 'auto',
     help: 'use colors: auto, always or never',
   }),
+  report: option({
+    flags: '--report <kind=file>',
+    group: 'Reports and comparison',
+    parser: reports,
+    default: undefined,
+    repeatable: true,
+    help: 'write a report: junit, json, markdown or html',
+    details: 'As in --report junit=report.xml.',
+  }),
   summary: option({
     flags: '--summary <format>',
     group: 'Reports and comparison',
@@ -237,14 +246,5 @@ export const outputOptions = {
     parser: boolean,
     default: false,
     help: 'read the input, print each job as JSON, fetch nothing',
-  }),
-  report: option({
-    flags: '--report <kind=file>',
-    group: 'Reports and comparison',
-    parser: reports,
-    default: undefined,
-    repeatable: true,
-    help: 'write a report: junit, json, markdown or html',
-    details: 'As in --report junit=report.xml.',
   }),
 };

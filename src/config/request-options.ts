@@ -58,6 +58,17 @@ export const requestOptions = {
     expands: true,
     mask: maskHeaders,
   }),
+  headerFor: option({
+    flags: '--header-for <line>',
+    group: 'Request',
+    parser: hostHeaders,
+    default: NO_HOST_HEADERS,
+    help: "add a header for one host only: 'HOST Name: value'",
+    details: 'HOST may have a port. $NAME is replaced by an environment variable.',
+    repeatable: true,
+    expands: true,
+    mask: maskHostHeaders,
+  }),
   data: option({
     flags: '-d, --data <text|@file>',
     group: 'Request',
@@ -84,6 +95,16 @@ export const requestOptions = {
     defaultText: 'fanout/VERSION',
     help: 'user-agent header; an empty one sends none',
   }),
+  user: option({
+    flags: '-u, --user <name:password>',
+    group: 'Request',
+    parser: credentials,
+    default: undefined,
+    help: 'user name and password for URLs without any (HTTP Basic)',
+    details: '$NAME is replaced by an environment variable.',
+    expands: true,
+    mask: maskCredentials,
+  }),
   maxRedirects: option({
     flags: '--max-redirects <n>',
     group: 'Request',
@@ -98,38 +119,5 @@ export const requestOptions = {
     parser: boolean,
     default: true,
     help: 'do not request or decompress compressed bodies',
-  }),
-};
-
-/** Which credentials hosts get, and which addresses are refused. */
-export const accessOptions = {
-  headerFor: option({
-    flags: '--header-for <line>',
-    group: 'Request',
-    parser: hostHeaders,
-    default: NO_HOST_HEADERS,
-    help: "add a header for one host only: 'HOST Name: value'",
-    details: 'HOST may have a port. $NAME is replaced by an environment variable.',
-    repeatable: true,
-    expands: true,
-    mask: maskHostHeaders,
-  }),
-  user: option({
-    flags: '-u, --user <name:password>',
-    group: 'Request',
-    parser: credentials,
-    default: undefined,
-    help: 'user name and password for URLs without any (HTTP Basic)',
-    details: '$NAME is replaced by an environment variable.',
-    expands: true,
-    mask: maskCredentials,
-  }),
-  denyPrivate: option({
-    flags: '--deny-private',
-    group: 'Network',
-    parser: boolean,
-    default: false,
-    help: 'refuse to connect to private and other special addresses',
-    details: 'These are loopback, private, link-local and reserved addresses.',
   }),
 };

@@ -19,20 +19,20 @@ export const expectOptions = {
     help: 'text that the body must contain',
     repeatable: true,
   }),
-  matches: option({
-    flags: '--matches <regex>',
-    group: 'What counts as OK',
-    parser: regexps,
-    default: NO_REGEXPS,
-    help: 'JavaScript regular expression that the body must match',
-    repeatable: true,
-  }),
   notContains: option({
     flags: '--not-contains <text>',
     group: 'What counts as OK',
     parser: texts,
     default: NO_TEXTS,
     help: 'text that the body must not contain',
+    repeatable: true,
+  }),
+  matches: option({
+    flags: '--matches <regex>',
+    group: 'What counts as OK',
+    parser: regexps,
+    default: NO_REGEXPS,
+    help: 'JavaScript regular expression that the body must match',
     repeatable: true,
   }),
   expectHeader: option({

@@ -5,7 +5,7 @@ import { type OptionValues, option, type ResolvedOptions } from './option.ts';
 import { duration, failureLimit, orNone, rate, size, wholeNumber } from './parse/numbers.ts';
 import { retryOn, statusSet } from './parse/status-sets.ts';
 import { boolean } from './parse/texts.ts';
-import { accessOptions, requestOptions } from './request-options.ts';
+import { requestOptions } from './request-options.ts';
 import { checkRequirements, type Requirements } from './resolve-options.ts';
 import { bodyOptions, expectOptions } from './response-options.ts';
 
@@ -18,8 +18,6 @@ const DEFAULT_NAME: NameTemplate = Object.freeze([{ field: 'host' }, { field: 'p
 /** The options of a run, shared by the program and the library. */
 export const runOptions = {
   ...requestOptions,
-  ...dnsOptions,
-  ...accessOptions,
   ...bodyOptions,
   concurrency: option({
     flags: '-c, --concurrency <n>',
@@ -52,14 +50,6 @@ export const runOptions = {
     defaultText: 'none',
     help: 'maximum rate of requests per host',
   }),
-  breaker: option({
-    flags: '--breaker <n>',
-    group: 'Speed and politeness',
-    parser: wholeNumber({ min: 0 }),
-    default: 5,
-    help: 'pause a host after n failures in a row; 0: never',
-    details: 'Failures to connect and timeouts count.',
-  }),
   queueSize: option({
     flags: '--queue-size <n>',
     group: 'Speed and politeness',
@@ -67,6 +57,14 @@ export const runOptions = {
     default: undefined,
     defaultText: '1000, at least 4 x --concurrency',
     help: 'maximum number of queued jobs',
+  }),
+  breaker: option({
+    flags: '--breaker <n>',
+    group: 'Speed and politeness',
+    parser: wholeNumber({ min: 0 }),
+    default: 5,
+    help: 'pause a host after n failures in a row; 0: never',
+    details: 'Failures to connect and timeouts count.',
   }),
   timeout: option({
     flags: '-m, --timeout <duration>',
@@ -131,9 +129,6 @@ export const runOptions = {
     help: 'read at most this much of a body: 64kb, 10mb or none',
     details: 'With 0, a request ends at the response head. 1kb is 1024 bytes.',
   }),
-  ...expectOptions,
-  ...proxyOptions,
-  ...tlsOptions,
   accept: option({
     flags: '--accept <list>',
     group: 'What counts as OK',
@@ -143,6 +138,10 @@ export const runOptions = {
     help: 'status codes that are OK: 200-299,304 or 2xx',
     details: 'The status after redirects counts.',
   }),
+  ...expectOptions,
+  ...tlsOptions,
+  ...proxyOptions,
+  ...dnsOptions,
   failFast: option({
     flags: '--fail-fast[=n]',
     group: 'Reports and comparison',

@@ -52,9 +52,7 @@ function parseOverrideAddress(text: string): string {
   const trimmed = text.trim();
   const address = /^\[(.*)\]$/.exec(trimmed)?.[1] ?? trimmed;
   if (isIP(address) === 0 || (address !== trimmed && !isIPv6(address))) {
-    throw new InvalidValueError(
-      'must end in IPv4 or IPv6 addresses, separated by commas',
-    );
+    throw new InvalidValueError('must end in IPv4 or IPv6 addresses, separated by commas');
   }
   return address;
 }
