@@ -88,7 +88,7 @@ describe('fanout fetch --threads 2', () => {
     const run = startCli([...FETCH, '-c', '4', list]);
     await Promise.all([a.waiting('g', 2), b.waiting('g', 2)]);
     run.child.kill('SIGINT');
-    await run.stderr.sees('finishing what is under way');
+    await run.stderr.sees(': finishing ');
     a.open('g');
     b.open('g');
     const { code, stderr } = await run.done;
@@ -114,7 +114,7 @@ describe('fanout fetch --threads 2', () => {
     const run = startCli([...FETCH, '-c', '2', `${a.url}/hang`, `${b.url}/hang`]);
     await Promise.all([a.waiting('hang'), b.waiting('hang')]);
     run.child.kill('SIGTERM');
-    await run.stderr.sees('once more to stop at once');
+    await run.stderr.sees(' to quit now');
     run.child.kill('SIGTERM');
     expect((await run.done).code).toBe(143);
     await Promise.all([a.abandoned('hang'), b.abandoned('hang')]);

@@ -534,7 +534,7 @@ test('another attempt has the whole time again', async () => {
   expect(result).toMatchObject({ ok: true, attempts: 2, startedAt: NOW + 59_900, durationMs: 59_900 });
 });
 
-test('between two hops nothing is under way and an abort opens no connection', async () => {
+test('between two hops nothing is in flight and an abort opens no connection', async () => {
   const origin = await running(startOrigin());
   const { agent, transport } = await startClient();
   onTestFinished(() => agent.destroy(new Error('over')));
