@@ -39,7 +39,7 @@ describe('a broker that is away', { timeout: 60_000 }, () => {
     const [first, second] = signals;
     sender.child.kill(first);
     if (second !== undefined) {
-      await sender.stderr.sees('once more to stop at once');
+      await sender.stderr.sees('send it again to stop at once');
       sender.child.kill(second);
     }
     const ended = await sender.done;

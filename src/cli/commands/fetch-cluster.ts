@@ -189,7 +189,7 @@ class ClusterFetch {
     const warn = createWarn(process, { isSilent: options.silent });
     return new Signals(process, {
       stop: (name) => {
-        warn(`${name}: finishing the chunks in hand; once more to stop at once`);
+        warn(`${name}: finishing the chunks in hand; send it again to stop at once`);
         this.#reading.abort();
         this.#leaving.abort();
         this.#work.drain();
