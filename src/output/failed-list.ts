@@ -4,10 +4,10 @@ import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
 
 /**
- * A URL that is read back unchanged from a line of its own: not empty, no white space, not a comment and not JSON. Without
- * `##[`, which starts a command where GitHub Actions shows the list.
+ * A URL that is read back unchanged from a line of its own: not empty, without white space and quotes around it, not a comment
+ * and not JSON. Without `##[`, which starts a command where GitHub Actions shows the list.
  */
-const PLAIN_LINE = /^(?!.*##\[)(?![#{])[\x21-\x7e]+$/;
+const PLAIN_LINE = /^(?!.*##\[)(?![#{<"'])[\x21-\x7e]+$/;
 
 /**
  * `--failed FILE`: the failed URLs as an input for `fanout fetch`. A URL with an id, another method than `runMethod`, or

@@ -55,7 +55,7 @@ test('a list of --failed keeps "expect" and "save" of its jobs', async () => {
   const { failed, text } = await failedOf([{ url: `${url}/ok`, expect: expectation, save: 'a/b.txt' }]);
   expect(JSON.parse(text)).toMatchObject({ save: 'a/b.txt', expect: { contains: ['a'], matches: ['b+'] } });
   const again = await runInProcess(['fetch', failed]);
-  expect(again.stdout).toContain('the answer has no header x-a');
+  expect(again.stdout).toContain('the response has no header x-a');
 });
 
 test('headers that may be secret are left out of a list of --failed, with a warning', async () => {

@@ -52,6 +52,9 @@ test.each([
   HOSTILE,
   'bücher.example',
   'http://a/##[error]b',
+  '<https://example.com/>',
+  '"https://example.com/"',
+  "'https://example.com/'",
 ])('a URL that is not a plain line becomes a JSON job: %j', (url) => {
   const line = listOf({ url });
   expect(JSON.parse(line)).toEqual({ url });

@@ -103,7 +103,8 @@ test('the list of failed URLs is parsed as the URLs that failed', async () => {
       const lines = text.split('\n').slice(0, -1);
       expect(lines).toHaveLength(failed.length);
       for (const [index, line] of lines.entries()) {
-        const url = failed[index]?.url ?? '';
+        const { url: used = '', input = used, failure = undefined } = failed[index] ?? {};
+        const url = failure?.kind === 'invalid' ? input : used;
         const { invalid, url: read } = parseLine(line);
         const asLine = parseLine(JSON.stringify({ url }));
         if (asLine.invalid === undefined) expect([read, invalid]).toEqual([asLine.url, undefined]);
