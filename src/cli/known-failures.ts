@@ -13,8 +13,7 @@ import { decodeLine, describeSegment } from '../model/result-line.ts';
 import { AtomicFile } from '../output/atomic-file.ts';
 import { baselineFileSink, flakyFileSink } from '../output/baseline-files.ts';
 import { isGzipName } from '../output/output-file.ts';
-import { Baseline } from '../results/baseline.ts';
-import { type FlakyEntry, FlakyHistory } from '../results/flaky.ts';
+import { Baseline, type FlakyEntry, FlakyHistory } from '../results/history.ts';
 import type { Sink } from '../results/sink.ts';
 import { createShardReader } from './record-files.ts';
 

@@ -1,6 +1,6 @@
 import { encodeRecord } from '../model/record.ts';
 import { isNotFetched } from '../model/result.ts';
-import type { FlakyHistory } from '../results/flaky.ts';
+import type { FlakyHistory } from '../results/history.ts';
 import type { Sink } from '../results/sink.ts';
 import type { AtomicFile } from './atomic-file.ts';
 import { listLine } from './failed-list.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Baseline } from '../../src/results/baseline.ts';
+import { Baseline } from '../../src/results/history.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 
 const url = 'https://example.com/1';

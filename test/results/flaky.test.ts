@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FlakyHistory } from '../../src/results/flaky.ts';
+import { FlakyHistory } from '../../src/results/history.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 
 const entry = { method: 'GET', url: 'https://example.com/1', id: undefined };

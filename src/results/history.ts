@@ -1,6 +1,34 @@
 import type { FailureKind } from '../model/failure.ts';
 import type { FailedResult, Result } from '../model/result.ts';
 
+// What earlier runs say of a URL.
+
+/** A request that failed in the run that the baseline was made from. */
+interface BaselineEntry {
+  readonly url: string;
+  /** Left out if the baseline is a list of URLs: then the entry matches any method and any id. */
+  readonly method?: string | undefined;
+  readonly id?: string | undefined;
+}
+
+/** The failures of an earlier run, with which those of this run are compared. O(failures) in memory. */
+export class Baseline {
+  readonly #keys = new Set<string>();
+
+  /** The kind of the failure does not matter. */
+  add({ url, method, id }: BaselineEntry): void {
+    this.#keys.add(method === undefined ? url : keyOf(method, url, id));
+  }
+
+  /** Returns the result with its `baseline` key. A result that is OK and not in the baseline has none. */
+  annotate(result: Result): Result {
+    const { url, method, id, ok } = result;
+    const isKnown = this.#keys.has(url) || this.#keys.has(keyOf(method, url, id));
+    if (ok) return isKnown ? { ...result, baseline: 'fixed' } : result;
+    return { ...result, baseline: isKnown ? 'known' : 'new' };
+  }
+}
+
 /** A request that failed in its last runs, and the number of these runs in a row. */
 export interface FlakyEntry {
   readonly method: string;
@@ -21,7 +49,8 @@ const LASTING_KINDS: ReadonlySet<FailureKind> = new Set(['invalid', 'denied']);
 const LASTING_STATUSES: ReadonlySet<number | undefined> = new Set([404, 410]);
 
 /**
- * Counts in how many consecutive runs each URL has failed, so that a single bad run is not a failure if it may pass. O(failed URLs) in memory.
+ * Counts in how many consecutive runs each URL has failed, so that a single bad run is not a failure if it may pass.
+ * O(failed URLs) in memory.
  */
 export class FlakyHistory {
   readonly #threshold: number;
@@ -30,17 +59,18 @@ export class FlakyHistory {
   /** @param threshold number of consecutive bad runs that are a failure, 1 or more */
   constructor(threshold: number, earlier: Iterable<FlakyEntry> = []) {
     this.#threshold = threshold;
-    for (const entry of earlier) this.#states.set(keyOf(entry), { ...entry, isCurrent: false });
+    for (const entry of earlier)
+      this.#states.set(keyOf(entry.method, entry.url, entry.id), { ...entry, isCurrent: false });
   }
 
   /** Returns the result, with its `badRuns` while these are below the threshold. Must be called once for each result. */
   annotate(result: Result): Result {
-    const key = keyOf(result);
+    const { method, url, id } = result;
+    const key = keyOf(method, url, id);
     if (result.ok) {
       this.#states.delete(key);
       return result;
     }
-    const { method, url, id } = result;
     const state = this.#states.get(key);
     // A URL that is in the list twice has had one bad run, not two.
     const badRuns = state?.isCurrent ? state.badRuns : (state?.badRuns ?? 0) + 1;
@@ -58,6 +88,7 @@ function mayPass({ failure: { kind }, status }: FailedResult): boolean {
   return kind === 'status' ? !LASTING_STATUSES.has(status) : !LASTING_KINDS.has(kind);
 }
 
-function keyOf({ method, url, id }: Omit<FlakyEntry, 'badRuns'>): string {
+// Neither a serialised URL nor a method contains a space.
+function keyOf(method: string, url: string, id: string | undefined): string {
   return `${method} ${url} ${id ?? ''}`;
 }
