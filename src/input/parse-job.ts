@@ -1,7 +1,6 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation, ParseExpectation } from '../model/expectation.ts';
-import type { Job } from '../model/job.ts';
-import { isToken, MANAGED_HEADERS, normalizeMethod } from '../model/request-rules.ts';
+import { isToken, type Job, MANAGED_HEADERS, normalizeMethod } from '../model/job.ts';
 import { fileNameFault } from '../model/safe-name.ts';
 import type { RawLine } from './line-splitter.ts';
 import {

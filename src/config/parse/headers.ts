@@ -1,6 +1,6 @@
 import type { ExpectedHeader } from '../../model/expectation.ts';
+import { isToken, MANAGED_HEADERS } from '../../model/job.ts';
 import { printable } from '../../model/printable.ts';
-import { isToken, MANAGED_HEADERS } from '../../model/request-rules.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 import { toHostname } from './addresses.ts';
 import { asList, readPairs, splitAt } from './texts.ts';

@@ -1,4 +1,4 @@
-import { isToken, normalizeMethod } from '../../model/request-rules.ts';
+import { isToken, normalizeMethod } from '../../model/job.ts';
 import { REPORT_KINDS, type ReportKind } from '../../model/result.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 import { fileName } from './names.ts';
