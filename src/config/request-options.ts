@@ -36,7 +36,7 @@ export const requestOptions = {
     group: 'Request',
     parser: method,
     default: undefined,
-    defaultText: 'GET, or POST with --data',
+    defaultText: 'GET, or POST with a body',
     help: 'request method',
   }),
   head: option({
