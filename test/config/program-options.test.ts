@@ -10,7 +10,7 @@ import {
 } from '../../src/config/program-options.ts';
 import { runOptions } from '../../src/config/run-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
-import { refusal, resolve } from './resolve-given.ts';
+import { resolve } from './resolve-given.ts';
 
 const table: Table = programOptions;
 
