@@ -23,7 +23,7 @@ import {
 import { EXIT } from '../exit-code.ts';
 import { type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
 import { JobSource, resolveInputs } from '../inputs.ts';
-import { checkOutputs, outputFiles } from '../output-files.ts';
+import { checkOutputs, outputFiles, readFiles } from '../output-files.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
 import { createWarn } from '../terminal.ts';
@@ -48,7 +48,7 @@ export async function clusterFetchCommand(args: FetchArguments): Promise<number>
   const options = resolveProgramOptions(clusterFetchOptions, sources, version);
   if (options.printConfig) return printConfig(clusterFetchOptions, options, process);
   const inputs = await resolveInputs(args.inputs, options, process);
-  await checkOutputs(inputs, outputFiles(options));
+  await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
   checkInlineBody(options);
   const settings = await loadFetchSettings(options, process);
   Error.stackTraceLimit = 0; // for the reason given in fetch.ts
