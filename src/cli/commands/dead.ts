@@ -29,9 +29,7 @@ export interface DeadArguments {
 /** `fanout cluster dead`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function deadCommand({ action, flags, process }: DeadArguments): Promise<number> {
   if (action !== 'list' && action !== 'export' && action !== 'retry') {
-    throw new UsageError(
-      `Cannot do "${printable(action, 50)}" with the dead: it must be list, export or retry`,
-    );
+    throw new UsageError(`unknown action "${printable(action, 50)}": use list, export or retry`);
   }
   const { values } = resolveAdminOptions(deadOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);
@@ -77,7 +75,7 @@ async function retryDead(
   const name = retryName(run);
   if (!isRunName(name)) {
     throw new UsageError(
-      `Cannot name the run of another try "${name}": it must have 64 characters at most; type "fanout cluster dead export | fanout cluster feed - --run NAME"`,
+      `the name of the new run, "${name}", is longer than 64 characters: use "fanout cluster dead export | fanout cluster feed - --run NAME"`,
     );
   }
   const settings = { ...engine.settings, chunk: 1 };
@@ -88,7 +86,7 @@ async function retryDead(
     await retry.engine.close();
   }
   warn(
-    `the run "${name}" has the ${jobs.length} dead URLs of "${run}": type "fanout cluster work --run ${name}" and "fanout cluster collect --run ${name}"`,
+    `the run "${name}" has the ${jobs.length} dead URLs of "${run}": run "fanout cluster work --run ${name}" and "fanout cluster collect --run ${name}"`,
   );
   return EXIT.ok;
 }
@@ -97,7 +95,7 @@ async function retryDead(
 async function checkComplete(engine: JetStreamEngine, run: string): Promise<void> {
   if ((await engine.state(COMPLETE_KEY)) === true) return;
   throw new UsageError(
-    `Cannot retry the dead of the run "${run}": it is not complete; wait until "fanout cluster collect" has ended, or type "fanout cluster dead export"`,
+    `cannot retry the dead URLs of the run "${run}": it is not complete; wait until "fanout cluster collect" has ended, or use "fanout cluster dead export"`,
   );
 }
 

@@ -95,7 +95,7 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
     });
     if (outcome.end !== undefined) {
       const { read, chunks } = outcome.end;
-      warn(`the run "${run}" has ${read} URLs in ${chunks} chunks: all are sent`);
+      warn(`sent the whole list to the run "${run}": ${read} URLs in ${chunks} chunks`);
     } else {
       await warnIncomplete(engine, run, { warn, stop: outcome.stop });
     }
@@ -119,6 +119,6 @@ async function warnIncomplete(
   if (!engine.isConnected) return;
   const sent = await engine.published();
   const condition =
-    stop === undefined ? '' : `it was stopped ${stopText(stop)}; after "fanout cluster collect" `;
-  warn(`${sent} chunks of the run "${run}" are sent: ${condition}the same command goes on from there`);
+    stop === undefined ? '' : `it was stopped ${stopText(stop)}; start "fanout cluster collect" first, then `;
+  warn(`sent ${sent} chunks of the run "${run}": ${condition}run the same command again to continue`);
 }

@@ -72,7 +72,7 @@ async function workOnRun({ options, settings, process, warn, metrics }: WorkPart
   let returned: Promise<void> | undefined;
   const signals = new Signals(process, {
     stop: (name) => {
-      warn(`${name}: finishing the chunks in hand; once more to give them back at once`);
+      warn(`${name}: finishing the chunks of this worker; send it again to return them at once`);
       work.drain();
     },
     abort: (message) => {
@@ -84,7 +84,7 @@ async function workOnRun({ options, settings, process, warn, metrics }: WorkPart
   });
   try {
     await work.run();
-    warn(`worked on ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
+    warn(`fetched ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
     return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
   } finally {
     signals.close();
