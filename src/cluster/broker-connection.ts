@@ -133,7 +133,7 @@ async function loadNats(): Promise<Nats> {
   } catch (error) {
     if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
     throw new UsageError(
-      `the NATS client is not installed: run "npm install ${names.map((name) => `${name}@3`).join(' ')}"`,
+      `the NATS client is not installed: run "npm install ${names.map((name) => `${name}@3.3.1`).join(' ')}"`,
       { cause: error },
     );
   }

@@ -161,7 +161,7 @@ describe('the packed package', { timeout: 180_000 }, () => {
     const refused = await fanout('cluster', 'status', ...onBroker).catch((error) => error);
     expect([refused.code, refused.stderr]).toEqual([
       2,
-      expect.stringContaining('run "npm install @nats-io/transport-node@3 @nats-io/jetstream@3"'),
+      expect.stringContaining('run "npm install @nats-io/transport-node@3.3.1 @nats-io/jetstream@3.3.1"'),
     ]);
   });
 });
