@@ -137,7 +137,7 @@ async function createResultSink(
   parts: OutputParts,
   window: OrderWindow<Result> | undefined,
 ): Promise<Sink> {
-  const { options, order } = parts;
+  const { options, order, process } = parts;
   const formatted = await createFormatSink(output, parts);
   // On a terminal, results from the journal were shown before; a file or another program gets all of them.
   const isWatched =

@@ -86,7 +86,10 @@ export class Fetcher {
     return partial.then((found) => this.#send(task, new BodyCapture(bodies, request, found)));
   }
 
-  /** What becomes of a task that waits when the run stops: its last failure, or `undefined` if it was not fetched. */
+  /**
+   * What becomes of a task that waits when the run stops: the failure of its last attempt, or `undefined`, which counts as not
+   * fetched, if it has none or waits between two redirects.
+   */
   abandon(task: RequestTask): Result | undefined {
     return task.fallback;
   }
@@ -159,8 +162,9 @@ export class Fetcher {
   }
 
   #decide(task: RequestTask, { response, failed }: AttemptOutcome, waitMs: number): Step {
-    const { policy, validator } = this.#options;
-    if (failed?.isUnprocessed === true && response === undefined && task.refusals < MAX_REFUSALS) {
+    const { isStopping, policy, validator } = this.#options;
+    const mayRepeat = task.refusals < MAX_REFUSALS && !isStopping();
+    if (failed?.isUnprocessed === true && response === undefined && mayRepeat) {
       task.refusals += 1;
       return { again: task, at: this.#options.now() + backoffMs(task.refusals, this.#options.random) };
     }
@@ -181,7 +185,8 @@ export class Fetcher {
       task.repeatAs('GET');
       return { again: task, at: 0 };
     }
-    const result = validator.refused(task, response);
+    const result = validator.unaccepted(task, response);
+    if (result.ok) return { result };
     return this.#retry(task, { status, isTransient: true, waitMs }, result, response);
   }
 
@@ -224,7 +229,7 @@ export class Fetcher {
   ): Step {
     const { policy, now, random, isStopping } = this.#options;
     const decision = decideRetry(policy, { ...failed, attempts: task.attempts, method: task.method }, random);
-    if (decision === 'wait-too-long' && response !== undefined) {
+    if (decision === 'wait-too-long' && response !== undefined && result.failure?.kind === 'status') {
       const failure = statusFailure(response);
       const message = `${failure.message}: the server asks to wait ${Math.ceil(failed.waitMs / 1000)}s`;
       return { result: failedResult(task, { ...failure, message }, response) };

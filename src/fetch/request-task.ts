@@ -16,6 +16,7 @@ export interface TaskState {
   readonly elapsedMs: number;
   readonly ttfbMs: number | undefined;
   readonly isInAttempt: boolean;
+  readonly refusals: number;
   readonly isLenient: boolean;
   readonly fallback: Result | undefined;
 }
@@ -70,6 +71,7 @@ export class RequestTask {
       elapsedMs,
       ttfbMs,
       isInAttempt,
+      refusals,
       isLenient,
       fallback,
     } = this;
@@ -82,6 +84,7 @@ export class RequestTask {
       elapsedMs,
       ttfbMs,
       isInAttempt,
+      refusals,
       isLenient,
       fallback,
     };

@@ -100,8 +100,8 @@ export class ResponseValidator {
     return failedResult(task, { kind: 'expectation', message }, response);
   }
 
-  /** The result for any other status. */
-  refused(task: RequestTask, response: HttpResponse, failure: Failure = statusFailure(response)): Result {
+  /** The result for any other status: a failure, unless the page turns robots away and that counts as OK. */
+  unaccepted(task: RequestTask, response: HttpResponse, failure: Failure = statusFailure(response)): Result {
     return this.#blocked(task, response) ?? failedResult(task, failure, response);
   }
 

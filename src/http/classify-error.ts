@@ -61,18 +61,18 @@ const BODY_CUT_OFF: Rule = {
 const NO_RESPONSE: Rule = {
   kind: 'reset',
   isRetryable: true,
-  message: 'the server closed the connection without an answer',
+  message: 'the server closed the connection without a response',
 };
 // Retryable, because undici reports a head that was cut off in the same way.
 const NO_FINAL_RESPONSE: Rule = {
   kind: 'protocol',
   isRetryable: true,
-  message: 'what the server sent is no whole answer, or one that was not asked for',
+  message: 'the server sent part of a response, or one that was not asked for',
 };
 const MALFORMED_HEAD: Rule = {
   kind: 'protocol',
   isRetryable: false,
-  message: 'the headers of the answer are malformed',
+  message: 'the headers of the response are malformed',
 };
 
 // By the code of the library that reported the error. Any other code is a bug (`internal`), unless the error is a
@@ -90,7 +90,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   ENETDOWN: { kind: 'connect', isRetryable: true },
   UND_ERR_HEADERS_OVERFLOW: { kind: 'protocol', isRetryable: false, message: 'headers over 64 KiB' },
   // An assertion of undici about what its parser accepts, such as a status below 100.
-  ERR_ASSERTION: { kind: 'protocol', isRetryable: false, message: 'the answer is not valid HTTP' },
+  ERR_ASSERTION: { kind: 'protocol', isRetryable: false, message: 'the response is not valid HTTP' },
 };
 
 function ruleFor(error: ReportedError, { hasHead, isFresh }: ExchangeProgress): Rule | undefined {

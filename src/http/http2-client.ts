@@ -193,7 +193,7 @@ function toHttp2Error(
   if (error !== undefined && !code.startsWith('ERR_HTTP2_')) return error;
   // nghttp2 could not parse the response.
   if (error !== undefined && code === 'ERR_HTTP2_ERROR') {
-    return new Http2Error('protocol', code, `the answer is not valid HTTP/2 (${describeError(error)})`);
+    return new Http2Error('protocol', code, `the response is not valid HTTP/2 (${describeError(error)})`);
   }
   const name = ERROR_CODES[resetCode] ?? `code ${resetCode}`;
   const reported = `NGHTTP2_${name}`;
@@ -202,10 +202,10 @@ function toHttp2Error(
   }
   switch (resetCode) {
     case constants.NGHTTP2_PROTOCOL_ERROR:
-      return new Http2Error('protocol', reported, 'the answer breaks the rules of HTTP/2');
+      return new Http2Error('protocol', reported, 'the response breaks the rules of HTTP/2');
     case constants.NGHTTP2_HTTP_1_1_REQUIRED:
       return new Http2Error('protocol', reported, 'the server wants HTTP/1.1 here: leave out --http2');
     default:
-      return new Http2Error('reset', reported, `the server ended the stream without an answer (${name})`);
+      return new Http2Error('reset', reported, `the server ended the stream without a response (${name})`);
   }
 }

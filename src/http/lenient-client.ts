@@ -211,7 +211,8 @@ class ResponseReader {
 
   #onEnd(): void {
     if (this.#state === 'body' && this.#framing.kind === 'close') this.#finish();
-    else if (this.#state === 'head') this.#fail(cutOff('the server closed the connection without an answer'));
+    else if (this.#state === 'head')
+      this.#fail(cutOff('the server closed the connection without a response'));
     else this.#fail(cutOff('the connection ended before the body was complete'));
   }
 
@@ -260,7 +261,7 @@ function parseHead(text: string): Head {
   const lines = text.split('\n').map((line) => line.replace(/\r+$/, ''));
   const first = lines.findIndex((line) => line !== '');
   const [, status = '', statusText = ''] = STATUS_LINE.exec(lines[first] ?? '') ?? [];
-  if (status === '') throw protocolError('the answer does not start with a status line of HTTP/1');
+  if (status === '') throw protocolError('the response does not start with a status line of HTTP/1');
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of headerLines(lines.slice(first + 1))) {
     const earlier = headers[name];

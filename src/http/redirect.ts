@@ -33,7 +33,7 @@ export function nextHop(
 ): Hop | { readonly refused: string } {
   if (location.trim() === '') return { refused: 'the Location is empty' };
   const target = resolveLocation(hop.url, location);
-  if (target === undefined) return { refused: `the Location "${redacted(location)}" is no URL` };
+  if (target === undefined) return { refused: `the Location "${redacted(location)}" is not a URL` };
   if (target.protocol !== 'http:' && target.protocol !== 'https:') {
     return { refused: `the Location leads to "${target.protocol}"` };
   }

@@ -65,7 +65,7 @@ export const denyPrivate: AddressPolicy = (address) => {
   const [bare = ''] = address.split('%', 1); // without the zone of a link-local address
   const version = net.isIP(bare);
   // To connect to it would look it up again, after every check.
-  if (version === 0) return `"${address}" is no IP address, which --deny-private refuses`;
+  if (version === 0) return `"${address}" is not an IP address, which --deny-private refuses`;
   loaded ??= load();
   const { ipaddr, special, embedded } = loaded;
   // ipaddr.js takes `::8.8.8.8`, which is IPv4-compatible, for IPv4-mapped; the URL standard writes it as `::808:808`.

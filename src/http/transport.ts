@@ -177,7 +177,7 @@ class Attempt implements ExchangeHandler {
       this.#exchange?.abort(UNNEEDED);
       return;
     }
-    const message = `no complete answer within ${this.#options.timeoutMs}ms`;
+    const message = `no complete response within ${this.#options.timeoutMs}ms`;
     this.#exchange?.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
   }
 

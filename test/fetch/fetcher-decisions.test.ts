@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
 import { RequestTask } from '../../src/fetch/request-task.ts';
+import type { ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
 import { HostRegistry } from '../../src/hosts/host-registry.ts';
 import type { AttemptOutcome } from '../../src/http/transport.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import { aValidator } from './a-validator.ts';
 import { FakeTransport } from './fake-transport.ts';
+
+type Blocked = ResponseValidatorOptions['blocked'];
 
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 
@@ -23,7 +26,7 @@ const POLICY: FetchPolicy = {
 /** A fetcher over outcomes that the test made up, and one task for it. */
 function start(
   outcomes: readonly (Partial<AttemptOutcome> | Error)[],
-  { method = 'GET', hasMore = true, isLenient = true } = {},
+  { method = 'GET', hasMore = true, isLenient = true, blocked = 'fail' as Blocked } = {},
 ) {
   const transport = new FakeTransport(...outcomes);
   const run = { isStopping: false };
@@ -40,7 +43,7 @@ function start(
     transport,
     hosts,
     policy: { ...POLICY, isLenient },
-    validator: aValidator(),
+    validator: aValidator({ blocked }),
     hasMore: () => hasMore,
     isStopping: () => run.isStopping,
     now: () => NOW,
@@ -127,6 +130,45 @@ describe('Fetcher decides on', () => {
     test('its failure with --strict', async () => {
       const { step } = start([unparsable], { isLenient: false });
       expect(await step()).toMatchObject({ result: { failure: { kind: 'protocol' } } });
+    });
+  });
+
+  describe('a page that turns robots away', () => {
+    const challenge = responded(503, { 'cf-mitigated': 'challenge', 'retry-after': '999' });
+
+    test.each<[Blocked, object]>([
+      ['fail', { ok: false, failure: { kind: 'blocked' } }],
+      ['warn', { ok: true, warning: { kind: 'blocked' } }],
+      ['ok', { ok: true }],
+    ])('with --blocked %s: the result, without a retry', async (blocked, result) => {
+      const { transport, step } = start([challenge], { blocked });
+      expect(await step()).toMatchObject({ result });
+      expect(transport.requests).toHaveLength(1);
+    });
+  });
+
+  describe('a request that the server refused without processing it', () => {
+    const refused: Partial<AttemptOutcome> = {
+      failed: { failure: { kind: 'reset', message: 'refused' }, isRetryable: true, isUnprocessed: true },
+    };
+
+    test('the same request again, at most ten times, in the same attempt', async () => {
+      const { transport, task, step } = start([...Array(11).fill(refused)], { method: 'POST' });
+      for (let count = 0; count < 10; count += 1) expect(await step()).toMatchObject({ again: task });
+      expect(await step()).toMatchObject({ result: { attempts: 1, failure: { kind: 'reset' } } });
+      expect(transport.requests).toHaveLength(11);
+    });
+
+    test('its failure if the run stops', async () => {
+      const { run, step } = start([refused]);
+      run.isStopping = true;
+      expect(await step()).toMatchObject({ result: { failure: { kind: 'reset' } } });
+    });
+
+    test('another thread goes on counting', async () => {
+      const { task, step } = start([refused]);
+      await step();
+      expect(RequestTask.from(task.job, { method: 'GET', headers: {} }, task.state).refusals).toBe(1);
     });
   });
 

@@ -513,7 +513,7 @@ test.each([
   expect(result.failure).toEqual({
     kind: 'timeout',
     code: 'ERR_TIMEOUT',
-    message: 'no complete answer within 60000ms',
+    message: 'no complete response within 60000ms',
   });
   await server.ended.reached(1);
 });

@@ -134,7 +134,7 @@ describe('a proxy that', () => {
     const { failed } = await send('http://a.test/', {}, { timeoutMs: 300 });
     expect(failed?.failure).toMatchObject({
       kind: 'timeout',
-      message: `no complete answer within 300ms (through the proxy ${proxy.host}:${proxy.port})`,
+      message: `no complete response within 300ms (through the proxy ${proxy.host}:${proxy.port})`,
     });
   });
 

@@ -85,12 +85,12 @@ describe('the response of an HTTP/2 server', () => {
   });
 
   test.each([
-    ['/refused', 'reset', true, 'NGHTTP2_REFUSED_STREAM', 'the server ended the stream without an answer'],
-    ['/reset', 'reset', true, 'NGHTTP2_INTERNAL_ERROR', 'the server ended the stream without an answer'],
-    ['/cancelled', 'reset', true, 'NGHTTP2_CANCEL', 'the server ended the stream without an answer'],
-    ['/closed', 'reset', true, 'NGHTTP2_NO_ERROR', 'the server ended the stream without an answer'],
-    ['/session-gone', 'reset', true, expect.stringMatching(/^NGHTTP2_/), 'without an answer'],
-    ['/calm', 'reset', true, expect.stringMatching(/^NGHTTP2_/), 'without an answer'],
+    ['/refused', 'reset', true, 'NGHTTP2_REFUSED_STREAM', 'the server ended the stream without a response'],
+    ['/reset', 'reset', true, 'NGHTTP2_INTERNAL_ERROR', 'the server ended the stream without a response'],
+    ['/cancelled', 'reset', true, 'NGHTTP2_CANCEL', 'the server ended the stream without a response'],
+    ['/closed', 'reset', true, 'NGHTTP2_NO_ERROR', 'the server ended the stream without a response'],
+    ['/session-gone', 'reset', true, expect.stringMatching(/^NGHTTP2_/), 'without a response'],
+    ['/calm', 'reset', true, expect.stringMatching(/^NGHTTP2_/), 'without a response'],
     ['/http1-required', 'protocol', false, 'NGHTTP2_HTTP_1_1_REQUIRED', 'leave out --http2'],
   ])('%s without a response is %s (retryable: %s)', async (path, kind, isRetryable, code, message) => {
     const origin = await startHttp2(ROUTES);

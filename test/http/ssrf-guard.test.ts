@@ -111,7 +111,7 @@ describe('denyPrivate()', () => {
   test.each(['', 'localhost', 'example.com', '127.1', '2130706433', '0x7f.1', '[::1]', '8.8.8.8 '])(
     'refuses "%s", which is not an address but may resolve to one',
     (text) => {
-      expect(denyPrivate(text)).toMatch('is no IP address');
+      expect(denyPrivate(text)).toMatch('is not an IP address');
     },
   );
 

@@ -57,13 +57,13 @@ describe('a hostile server', () => {
 
   const CUT_OFF = 'the connection ended before the body was complete';
 
-  const MALFORMED = 'the headers of the answer are malformed';
+  const MALFORMED = 'the headers of the response are malformed';
 
   const NOT_HTTP = /^Response does not match the HTTP\/1.1 protocol \(\w.*\)$/;
 
-  const NO_CERTIFICATE = 'the server closed the connection without an answer';
+  const NO_CERTIFICATE = 'the server closed the connection without a response';
 
-  const TIME_IS_UP = /^no complete answer within 150ms$/;
+  const TIME_IS_UP = /^no complete response within 150ms$/;
 
   interface Server {
     readonly url: string;
@@ -97,7 +97,7 @@ describe('a hostile server', () => {
   test.each<[keyof typeof servers, FailureKind, boolean, string | RegExp]>([
     ['refusedPort', 'connect', RETRYABLE, /^connect ECONNREFUSED 127\.0\.0\.1:\d+$/],
     ['resetBeforeAnswer', 'reset', RETRYABLE, 'connection reset by the server'],
-    ['closeWithoutAnswer', 'reset', RETRYABLE, 'the server closed the connection without an answer'],
+    ['closeWithoutAnswer', 'reset', RETRYABLE, 'the server closed the connection without a response'],
     ['unsolicitedUpgrade', 'protocol', RETRYABLE, /not asked for$/],
     ['continueFirst', 'protocol', RETRYABLE, /not asked for$/], // undici refuses what RFC 9110 (15.2) allows
     ['sshBanner', 'protocol', FINAL, NOT_HTTP],
@@ -107,7 +107,7 @@ describe('a hostile server', () => {
     ['lowerCaseProtocol', 'protocol', FINAL, NOT_HTTP],
     ['status1000', 'protocol', FINAL, NOT_HTTP],
     ['status99', 'protocol', FINAL, NOT_HTTP],
-    ['status099', 'protocol', FINAL, 'the answer is not valid HTTP'],
+    ['status099', 'protocol', FINAL, 'the response is not valid HTTP'],
     ['bareLf', 'protocol', FINAL, NOT_HTTP],
     ['controlLocation', 'protocol', FINAL, NOT_HTTP],
     ['escapeLocation', 'protocol', FINAL, NOT_HTTP],
