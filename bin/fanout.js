@@ -1,4 +1,11 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js';
+import { existsSync } from 'node:fs';
 
-process.exitCode = await main(process);
+const program = new URL('../dist/cli/main.js', import.meta.url);
+if (existsSync(program)) {
+  const { main } = await import(program.href);
+  process.exitCode = await main(process);
+} else {
+  process.stderr.write('fanout: this checkout is not built: run "npm ci" in it\n');
+  process.exitCode = 2;
+}

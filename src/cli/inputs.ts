@@ -84,8 +84,9 @@ function toInput(argument: string, scheme: Scheme | undefined): Input {
  */
 function isPipeIgnored(inputs: readonly Input[], { stdin, env }: NodeJS.Process): boolean {
   if (typeof stdin.fd !== 'number' || env.GITHUB_ACTIONS !== undefined) return false;
+  // A shell makes a FIFO. A socket is what Node gives to a child process, mostly unused.
   const pipe = fstatSync(stdin.fd);
-  if (!pipe.isFIFO() && !pipe.isSocket()) return false;
+  if (!pipe.isFIFO()) return false;
   return inputs.every((input) => {
     if (input.kind !== 'file') return input.kind === 'url';
     const { dev, ino } = statSync(input.path); // it may be /dev/stdin

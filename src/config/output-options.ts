@@ -111,7 +111,7 @@ export const outputOptions = {
     group: 'Output',
     parser: boolean,
     default: false,
-    help: 'do not print lines of URLs that are OK',
+    help: 'do not print text lines of URLs that are OK',
   }),
   silent: option({
     flags: '--silent',

@@ -94,10 +94,10 @@ export function verdictOf(result: Result): Verdict {
   return result.badRuns === undefined ? 'FAIL' : 'WARN';
 }
 
-/** Whether `--quiet` leaves this line in text output: failures that are not known, and warnings. */
+/** Whether `--quiet` leaves this line in text output: failures that are not known, warnings, and known failures that are fixed. */
 export function isShownQuietly(result: Result): boolean {
   const verdict = verdictOf(result);
-  return verdict === 'FAIL' || verdict === 'WARN';
+  return verdict === 'FAIL' || verdict === 'WARN' || result.baseline === 'fixed';
 }
 
 /** Whether a result fails the run: a failure does, unless it is in the baseline or below `--flaky-after`. */

@@ -15,7 +15,8 @@ describe('--baseline', () => {
     expect(known.code).toBe(0);
     expect(known.stdout).toMatch(/^OK .*fixed/m);
     expect(known.stdout).toMatch(/^KNOWN 404 /m);
-    expect((await runInProcess(['fetch', '-q', '--baseline', baseline, ok, broken])).stdout).toBe('');
+    const quiet = await runInProcess(['fetch', '-q', '--baseline', baseline, ok, broken]);
+    expect(quiet.stdout).toMatch(/^OK .*fixed\)?\n$/);
     const broke = await runInProcess(['fetch', '--json', '--baseline', baseline, ok, broken, fresh]);
     expect(broke.code).toBe(1);
     const records = broke.stdout

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { BIN, runCli, startCli, startProcess } from '../origin/run-cli.ts';
@@ -169,4 +169,12 @@ describe('--deadline', () => {
     const run = startCli(['fetch', '--deadline', '300ms'], { stdin: 'open' });
     expect((await run.done).code).toBe(2);
   });
+});
+
+test('a checkout that is not built: 2, with what to do', async () => {
+  const cwd = await tempDir();
+  await mkdir(join(cwd, 'bin'));
+  await copyFile(BIN, join(cwd, 'bin', 'fanout.mjs'));
+  const { code, stderr } = await startProcess(process.execPath, [join(cwd, 'bin', 'fanout.mjs')]).done;
+  expect([code, stderr]).toEqual([2, 'fanout: this checkout is not built: run "npm ci" in it\n']);
 });

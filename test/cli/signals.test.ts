@@ -78,6 +78,11 @@ describe('interruptedText()', () => {
     ['SIGINT', 1, 'Interrupted: finishing 1 request (10s at most). Press Ctrl-C again to quit now.'],
     ['SIGTERM', 2, 'Terminated: finishing 2 requests (10s at most). Send the signal again to quit now.'],
     ['SIGINT', 0, 'Interrupted.'],
+    [
+      'SIGINT',
+      undefined,
+      'Interrupted: finishing the requests in flight (10s at most). Press Ctrl-C again to quit now.',
+    ],
   ] as const)('of %s with %i in flight', (name, inFlight, text) => {
     expect(interruptedText(name, inFlight)).toBe(text);
   });

@@ -32,7 +32,8 @@ function comparable(jsonl: string, origin: Origin): unknown[] {
     .split('\n')
     .map((line) => JSON.parse(line));
   for (const record of records) {
-    for (const key of ['startedAt', 'durationMs', 'ttfbMs', 'worker', 'source']) delete record[key];
+    for (const key of ['startedAt', 'durationMs', 'ttfbMs', 'totalMs', 'worker', 'source'])
+      delete record[key];
   }
   return records.sort((a, b) => Number(a.index) - Number(b.index));
 }

@@ -138,7 +138,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
       summarizing.abort();
       run?.abort('the reader of the results has gone away');
     });
-    signals = watchSignals(run, { process, listing, writing, notify });
+    signals = watchSignals(run, { process, isThreaded: options.threads > 1, listing, writing, notify });
     if (bar !== undefined) {
       source.count(reading.signal).then((count) => {
         total = count;
@@ -223,6 +223,8 @@ async function openWritten(
 
 interface StopParts {
   readonly process: NodeJS.Process;
+  /** Then the requests in flight are known a moment later than they are sent. */
+  readonly isThreaded: boolean;
   /** Aborted when the rest of the list is not read any more. */
   readonly listing: AbortController;
   /** Aborted when the outputs are released even if nobody reads them. */
@@ -230,12 +232,12 @@ interface StopParts {
   readonly notify: (message: string) => void;
 }
 
-function watchSignals(run: Run, { process, listing, writing, notify }: StopParts): Signals {
+function watchSignals(run: Run, { process, isThreaded, listing, writing, notify }: StopParts): Signals {
   return new Signals(process, {
     stop: (name) => {
       // The terminal shows ^C on the line of the message, which overwrites it.
       const start = name === 'SIGINT' && isatty(process.stderr.fd) ? '\r' : '';
-      notify(start + interruptedText(name, run.inFlight));
+      notify(start + interruptedText(name, isThreaded ? undefined : run.inFlight));
       run.stop();
     },
     abort: (message) => {
