@@ -21,7 +21,7 @@ const MAX_EXCERPT_LENGTH = 100;
 // The text before `://` may be something else than a scheme, as in `ht tp://` or `- http://`.
 // Anchored, and no two adjacent parts match the same characters, so matching takes linear time.
 const USER_INFO =
-  /^((?:[^\\/?#@]*:)?[\\/]{2,}|https?:[\\/]+|)(?:[^\\/?#:]*:(?!\d*(?:[\\/?#]|$)).*@|[^\\/?#]*@)/is;
+  /^((?:[^\\/?#@:]*:)?[\\/]{2,}|https?:[\\/]+|)(?:[^\\/?#:]*:(?!\d*(?:[\\/?#]|$)).*@|[^\\/?#]*@)/is;
 // The end of text that was cut off within the part of a URL that may contain a password.
 const CUT_AUTHORITY = /((?:\\?\/){2})[^\\/?#"'\s]+$/;
 const JSON_SECRETS = /\b(?:headers?|body|authorization|cookie)\b.*$/is;

@@ -154,6 +154,8 @@ describe('redactedUrl() and redactedExcerpt()', () => {
     ['//user:secret@host/x', '//***@host/x'],
     ['ht tp://user:secret@host/', 'ht tp://***@host/'],
     ['http:/user:secret@host:bad', 'http:/***@host:bad'],
+    ['https::secret://@host/', '***@host/'],
+    ['https::secret:///more@host/', '***@host/'],
     ['- http://user:secret@host/', '- http://***@host/'],
     ['see a/b, "http://user:secret@host/"', 'see a/b, "http://***@host/"'],
     ['{"url": "http://user:secret@host/"', '{"url": "http://***@host/"'],
