@@ -164,7 +164,7 @@ class Attempt implements ExchangeHandler {
     const { agent, timeoutMs } = this.#options;
     const { elapsedMs, use } = this.#request;
     // Timers of one duration cost next to nothing: Node keeps them in one list.
-    this.#timer = setTimeout(expire, timeoutMs - elapsedMs, this);
+    this.#timer = setTimeout(expire, Math.max(0, timeoutMs - elapsedMs), this);
     try {
       this.#exchange = agent.dispatch(toExchangeRequest(this.#request, this.#proxy), this, use);
     } catch (error) {
