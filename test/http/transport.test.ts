@@ -162,6 +162,19 @@ describe('a hostile server', () => {
     expect(outcome.failed?.isRetryable).toBe(true);
   });
 
+  test('an attempt that has used up its time is a timeout, without a warning of Node', async () => {
+    const warnings: string[] = [];
+    const warned = ({ name }: Error) => warnings.push(name);
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
+    const server = await running(hostile.hangAfterAccept());
+    const { send } = await startClient();
+    const outcome = await send(server.url, {}, { timeoutMs: 150, elapsedMs: 200 });
+    expectFailure(outcome, 'timeout', RETRYABLE, TIME_IS_UP);
+    await new Promise(setImmediate); // a warning comes with the next tick
+    expect(warnings).toEqual([]);
+  });
+
   test.each(['hangAfterAccept', 'dripHead', 'dripBody'] as const)(
     '%s is a timeout, and its socket is closed',
     async (name) => {
