@@ -173,10 +173,15 @@ export class CollectRun {
       signal: this.#ending.signal,
     });
     this.#collector = collector;
-    const limits = new RunLimits({ options, collector, earlierFailures: await collector.claim(), warn });
+    const closeStore = async (error: unknown) => {
+      await store.close();
+      throw error;
+    };
+    const earlierFailures = await collector.claim().catch(closeStore);
+    const limits = new RunLimits({ options, collector, earlierFailures, warn });
     this.#limits = limits;
     this.#onClaimed();
-    const outputs = await this.#createOutputs(store, shards, knownFailures);
+    const outputs = await this.#createOutputs(store, shards, knownFailures).catch(closeStore);
     outputs.bar?.start();
     outputs.readerGone.then(() => {
       this.#readerGoneCode = countFailures(this.#fold) > 0 ? EXIT.failed : EXIT.ok;
