@@ -63,30 +63,18 @@ export class RequestTask {
   }
 
   get state(): TaskState {
-    const {
-      attempts,
-      redirects,
-      firstStartedAt,
-      startedAt,
-      elapsedMs,
-      ttfbMs,
-      isInAttempt,
-      refusals,
-      isLenient,
-      fallback,
-    } = this;
     return {
       hop: this.#hop,
-      attempts,
-      redirects,
-      firstStartedAt,
-      startedAt,
-      elapsedMs,
-      ttfbMs,
-      isInAttempt,
-      refusals,
-      isLenient,
-      fallback,
+      attempts: this.attempts,
+      redirects: this.redirects,
+      firstStartedAt: this.firstStartedAt,
+      startedAt: this.startedAt,
+      elapsedMs: this.elapsedMs,
+      ttfbMs: this.ttfbMs,
+      isInAttempt: this.isInAttempt,
+      refusals: this.refusals,
+      isLenient: this.isLenient,
+      fallback: this.fallback,
     };
   }
 

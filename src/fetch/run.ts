@@ -38,7 +38,7 @@ export interface RunParts extends NetworkParts {
    * fetched by someone else.
    */
   readonly listsNotFetched?: boolean;
-  /** Reads the jobs that `jobs` did not give, because the run was stopped, as far as that is possible. */
+  /** Reads the jobs that `jobs` did not give because the run was stopped; fewer if an input cannot be read further. */
   readonly rest?: () => AsyncIterable<Iterable<Job>>;
   /** The result of an earlier run for a job and its request. Called once for each job, in order. */
   readonly recall?: (job: Job, method: string, body: string | Uint8Array | undefined) => Result | undefined;

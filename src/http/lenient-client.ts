@@ -280,7 +280,7 @@ function headerLines(lines: readonly string[]): [name: string, value: string][] 
       if (last !== undefined) last[1] = `${last[1]} ${cleanValue(line)}`.trim();
       continue;
     }
-    // Two responses in one: whoever else reads them may see the second one.
+    // Two responses in one head: another reader, such as a proxy, may take the second one for the response.
     if (STATUS_LINE.test(line)) throw protocolError('there is a second status line in the head');
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon)).trimEnd();

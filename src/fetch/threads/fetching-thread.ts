@@ -296,7 +296,7 @@ class Outbox {
     if (this.#inFlight < this.#window) this.#resume?.();
   }
 
-  /** Nobody has to wait any more. */
+  /** Lifts the limit: nothing waits from now on. */
   open(): void {
     this.#window = Number.POSITIVE_INFINITY;
     this.#resume?.();
