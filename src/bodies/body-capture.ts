@@ -1,8 +1,8 @@
 import type { Job } from '../model/job.ts';
-import type { KeptBody } from '../model/result.ts';
+import type { KeptBody, ResponseHeaders } from '../model/result.ts';
 import { BodyError, type BodySink, BodySinkGroup, InlineSink } from './body-sink.ts';
 import type { FileSaver, SaveRequest } from './file-sink.ts';
-import type { ResponseHeaders, ResumePoint } from './resume.ts';
+import type { ResumePoint } from './resume.ts';
 
 export interface BodyCaptureOptions {
   /** `--save-dir`. */

@@ -1,7 +1,7 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import type { KeptBody } from '../model/result.ts';
+import type { KeptBody, ResponseHeaders } from '../model/result.ts';
 import { BodyError, type BodySink, writeError } from './body-sink.ts';
 import type { FileNamer } from './file-name-template.ts';
 import { PartialFile } from './partial-file.ts';
@@ -9,7 +9,6 @@ import {
   encodeResumeRecord,
   openResumePoint,
   type PartialBody,
-  type ResponseHeaders,
   type ResumePoint,
   readResumeRecord,
   toResumeRecord,

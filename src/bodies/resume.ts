@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { fstatSync, readFileSync, read as readWithCallback } from 'node:fs';
 import { promisify } from 'node:util';
+import type { ResponseHeaders } from '../model/result.ts';
 import type { PartialFile } from './partial-file.ts';
 
 /** Bytes read at once when a partial file is hashed. */
@@ -16,9 +17,6 @@ const STRONG_ETAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/;
 const STRONG_AFTER_MS = 60_000;
 
 const read = promisify(readWithCallback);
-
-/** Response headers by lower-case name. */
-export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Identifies the body that a partial file is the start of, so that the rest of the same body can be requested. */
 interface ResumeRecord {

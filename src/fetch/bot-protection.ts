@@ -1,4 +1,4 @@
-import type { ResponseHeaders } from '../http/exchange.ts';
+import type { ResponseHeaders } from '../model/result.ts';
 
 /** One bot-protection signature; all of its conditions must match. */
 interface Rule {

@@ -1,6 +1,5 @@
 import { BodyInspector } from '../bodies/body.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
-import type { ResponseHeaders } from '../http/exchange.ts';
 import { isRedirect } from '../http/redirect.ts';
 import type { HttpResponse } from '../http/transport.ts';
 import {
@@ -12,7 +11,7 @@ import {
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
-import type { Result } from '../model/result.ts';
+import type { ResponseHeaders, Result } from '../model/result.ts';
 import { blockedBy, mayBeBlocked } from './bot-protection.ts';
 import type { RequestTask } from './request-task.ts';
 import { failedResult, okResult, statusFailure } from './task-result.ts';

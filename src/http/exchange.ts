@@ -1,8 +1,6 @@
 import type { Dispatcher } from 'undici';
+import type { ResponseHeaders } from '../model/result.ts';
 import type { Connection } from './connection.ts';
-
-/** Response headers by lower-case name, bytes as latin1; an array where a name came more than once. */
-export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Receives the events of an exchange: a head, data, and at last either `onEnd` or `onError`. */
 export interface ExchangeHandler {

@@ -3,10 +3,11 @@ import type { BodyCapture } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
 import type { DecodeError } from '../bodies/decompress.ts';
 import { isIdempotent } from '../hosts/retry-policy.ts';
+import type { ResponseHeaders } from '../model/result.ts';
 import { originOf, pathOf } from '../model/url.ts';
 import type { Agent, ConnectionUse } from './agent.ts';
 import { classifyError } from './classify-error.ts';
-import type { Exchange, ExchangeHandler, ExchangeRequest, ResponseHeaders } from './exchange.ts';
+import type { Exchange, ExchangeHandler, ExchangeRequest } from './exchange.ts';
 import type { Hop } from './hop.ts';
 import { AttemptError, type NetworkFailure } from './network-errors.ts';
 import {

@@ -1,5 +1,8 @@
 import type { Failure } from './failure.ts';
 
+/** The headers of a response: names in lower case, bytes as latin1, and a list where a name came more than once. */
+export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
 /** One redirect that was followed: its status, and the URL that it came from. */
 export interface Redirect {
   readonly status: number;
@@ -59,7 +62,7 @@ interface BaseResult {
   readonly totalMs: number;
   readonly body?: KeptBody | undefined;
   /** Headers of the last response, with lower-case names, if they were requested. */
-  readonly headers?: Readonly<Record<string, string | string[] | undefined>> | undefined;
+  readonly headers?: ResponseHeaders | undefined;
   readonly baseline?: BaselineVerdict | undefined;
   /** Consecutive bad runs of this URL, this one included, if they are counted and too few to fail the run. */
   readonly badRuns?: number | undefined;

@@ -3,9 +3,9 @@ import { BodyCapture, type BodyCaptureOptions } from '../../src/bodies/body-capt
 import { BodyError } from '../../src/bodies/body-sink.ts';
 import { FileNamer } from '../../src/bodies/file-name-template.ts';
 import { FileSaver } from '../../src/bodies/file-sink.ts';
-import type { ResponseHeaders } from '../../src/bodies/resume.ts';
 import { SaveDirectory } from '../../src/bodies/save-directory.ts';
 import type { OutputError } from '../../src/model/errors.ts';
+import type { ResponseHeaders } from '../../src/model/result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aJob } from './a-job.ts';
 
