@@ -6,6 +6,6 @@ if (existsSync(program)) {
   const { main } = await import(program.href);
   process.exitCode = await main(process);
 } else {
-  process.stderr.write('fanout: this checkout is not built: run "npm ci" in it\n');
+  process.stderr.write('error: this checkout is not built: run "npm ci" in it\n');
   process.exitCode = 2;
 }

@@ -20,6 +20,7 @@ import type { InputCounts } from '../input/read-jobs.ts';
 import { systemReason, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { packageVersion } from '../model/version.ts';
+import type { Messages } from './terminal.ts';
 
 const DEFAULT_SETTINGS: RunSettings = {
   chunk: 500,
@@ -39,7 +40,7 @@ export interface ConnectedRun {
 /** Connects to the run that the options name, and creates it if `newRun` is given. Throws a `UsageError`. */
 export async function connectToRun(
   values: OptionValues<typeof brokerOptions>,
-  warn: (message: string) => void,
+  { warn, note }: Messages,
   newRun?: NewRun,
 ): Promise<ConnectedRun> {
   const { broker, run, brokerCreds, brokerCa } = values;
@@ -49,7 +50,7 @@ export async function connectToRun(
   if (run === undefined) throw new UsageError('--run is missing: name the run, as in --run may');
   const credentials = await readOptionFile(brokerCreds, '--broker-creds');
   const ca = await readOptionFile(brokerCa, '--broker-ca');
-  const engine = await openRun({ address: { ...broker, credentials, ca }, run, warn }, newRun);
+  const engine = await openRun({ address: { ...broker, credentials, ca }, run, warn, note }, newRun);
   return { engine, run };
 }
 
@@ -122,13 +123,13 @@ interface MetricsRole {
   readonly role: 'feed' | 'work' | 'collect' | 'fetch';
   readonly run: string | undefined;
   readonly process: Pick<NodeJS.Process, 'version'>;
-  readonly warn: (message: string) => void;
+  readonly note: Messages['note'];
 }
 
 /** Serves metrics at the address of `--metrics`. The code is loaded on use. Throws a `UsageError` if the address cannot be used. */
 export async function createMetrics(
   address: ListenAddress | undefined,
-  { role, run = '', process, warn }: MetricsRole,
+  { role, run = '', process, note }: MetricsRole,
 ): Promise<Metrics | undefined> {
   if (address === undefined) return undefined;
   const { Metrics } = await import('../cluster/metrics.ts');
@@ -139,7 +140,7 @@ export async function createMetrics(
     role,
     run,
   });
-  warn(`metrics are at ${metrics.url}`);
+  note(`metrics are at ${metrics.url}`);
   return metrics;
 }
 

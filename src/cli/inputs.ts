@@ -19,7 +19,7 @@ import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
 import type { FetchSettings } from './fetch-settings.ts';
-import { createWarn } from './terminal.ts';
+import { createMessages } from './terminal.ts';
 
 /** The largest sitemap, uncompressed, that sitemaps.org allows. */
 const MAX_SITEMAP_BYTES = 50 * 1024 ** 2;
@@ -45,8 +45,8 @@ export async function resolveInputs(
   await checkInputs(inputs);
   if (!sitemap) await checkLists(inputs, listFormat(options));
   if (isPipeIgnored(inputs, process)) {
-    createWarn(process, { isSilent: silent })(
-      'warning: ignoring the pipe on standard input, since inputs are named (add - to read it)',
+    createMessages(process, { isSilent: silent }).warn(
+      'ignoring the pipe on standard input, since inputs are named (add - to read it)',
     );
   }
   return inputs;

@@ -3,7 +3,7 @@ import { packageVersion } from '../model/version.ts';
 import type { CommandName } from './command-specs.ts';
 import { toExitCode } from './exit-code.ts';
 import type { RunCommand } from './program.ts';
-import { writeText } from './terminal.ts';
+import { errorText, writeText } from './terminal.ts';
 
 /**
  * Runs the program and resolves to its exit code. Code is loaded on use, because most runs are short.
@@ -44,7 +44,7 @@ export async function runCommandLine(
   } catch (error) {
     const code = toExitCode(error);
     if (code === undefined) throw error;
-    writeText(process.stderr, `fanout: ${(error as Error).message}\n`); // `toExitCode` returned a code: it is an Error
+    writeText(process.stderr, `${errorText((error as Error).message)}\n`); // `toExitCode` returned a code: it is an Error
     return code;
   }
 }

@@ -20,7 +20,7 @@ import { templateSink, textSink } from '../output/text.ts';
 import { OrderWindow, orderedSink } from '../results/ordering.ts';
 import type { Sink } from '../results/sink.ts';
 import { createOutput, isStandardOutput } from './output-files.ts';
-import { createPaint } from './terminal.ts';
+import { createMessages, createPaint } from './terminal.ts';
 
 /** How many of the headers that `--failed` leaves out are named. */
 const NAMED_HEADERS = 5;
@@ -191,8 +191,8 @@ function createFailedList(
       const { omittedHeaders } = requests;
       if (omittedHeaders === '' || silent) return;
       const file = JSON.stringify(path);
-      process.stderr.write(
-        `fanout: ${file} does not contain headers that may be secret; pass them again with -H: ${omittedHeaders}\n`,
+      createMessages(process).warn(
+        `${file} does not contain headers that may be secret; pass them again with -H: ${omittedHeaders}`,
       );
     },
   };
@@ -232,7 +232,7 @@ async function createJobSummary({ stderr, env }: NodeJS.Process): Promise<readon
     const { markdownReport } = await import('../output/reports/markdown.ts');
     return [markdownReport(new LineWriter(stream, { name: file }))];
   } catch {
-    stderr.write('fanout: cannot write the job summary to the file of GITHUB_STEP_SUMMARY\n');
+    createMessages({ stderr }).warn('cannot write the job summary to the file of GITHUB_STEP_SUMMARY');
     return [];
   }
 }

@@ -13,6 +13,7 @@ import {
 } from './command-specs.ts';
 import { EXIT } from './exit-code.ts';
 import { clusterPage, HELP_TOPICS, helpPage, longPage, overview, shortPage, startPage } from './help.ts';
+import { errorText } from './terminal.ts';
 
 /** The code of the error for `fanout help WORD` with an unknown word. */
 const UNKNOWN_TOPIC = 'fanout.unknownTopic';
@@ -102,8 +103,8 @@ export async function runProgram(args: readonly string[], context: ProgramContex
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     if (error instanceof CommanderError && error.code === 'commander.help') writeError(clusterPage(columns));
-    else if (error instanceof CommanderError) writeError(`fanout: ${usageMessage(error, args)}\n`);
-    else if (error instanceof UsageError) writeError(`fanout: ${error.message}\n`);
+    else if (error instanceof CommanderError) writeError(`${errorText(usageMessage(error, args))}\n`);
+    else if (error instanceof UsageError) writeError(`${errorText(error.message)}\n`);
     else throw error;
     return EXIT.usage;
   }

@@ -19,7 +19,7 @@ export interface RecordOptions {
   /** Read for the name `-`. */
   readonly stdin: Readable;
   /** Receives messages about damaged lines. */
-  readonly warn: (message: string) => void;
+  readonly onDamage: (message: string) => void;
   readonly signal?: AbortSignal;
   /** The directory of shards; that of the file if unset. */
   readonly shards?: string | undefined;
@@ -47,12 +47,12 @@ export async function checkRecordFiles(names: readonly string[]): Promise<void> 
  */
 export async function forEachRecord(
   names: readonly string[],
-  { stdin, warn, signal, shards }: RecordOptions,
+  { stdin, onDamage, signal, shards }: RecordOptions,
   onResult: (result: Result) => void | Promise<void>,
 ): Promise<number> {
   let damaged = 0;
   for (const name of names) {
-    const lines = new DamagedLines(name, warn);
+    const lines = new DamagedLines(name, onDamage);
     const stream = name === '-' ? stdin : await openFile(name, signal);
     for await (const records of readRecords(stream, name, signal)) {
       for (const record of records) {
@@ -86,20 +86,20 @@ export async function forEachRecord(
 /** Reports the damaged lines of one file: the first ten of them, or only that a longer file has no record at all. */
 class DamagedLines {
   readonly #name: string;
-  readonly #warn: (message: string) => void;
+  readonly #report: (message: string) => void;
   #pending: string[] = [];
   #hasRecords = false;
   count = 0;
 
-  constructor(name: string, warn: (message: string) => void) {
+  constructor(name: string, report: (message: string) => void) {
     this.#name = name;
-    this.#warn = warn;
+    this.#report = report;
   }
 
   add(message: string): void {
     this.count += 1;
     if (this.count > REPORTED_LINES) return;
-    if (this.#hasRecords) this.#warn(message);
+    if (this.#hasRecords) this.#report(message);
     else this.#pending.push(message);
   }
 
@@ -109,14 +109,14 @@ class DamagedLines {
   }
 
   #flush(): void {
-    for (const message of this.#pending.splice(0)) this.#warn(message);
+    for (const message of this.#pending.splice(0)) this.#report(message);
   }
 
   end(): void {
     if (!this.#hasRecords && this.count >= REPORTED_LINES) {
-      this.#warn(`${displayName(this.#name)} does not look like results of fanout fetch --json`);
+      this.#report(`${displayName(this.#name)} does not look like results of fanout fetch --json`);
     } else if (this.count > REPORTED_LINES) {
-      this.#warn(
+      this.#report(
         `${displayName(this.#name)}: ${this.count - REPORTED_LINES} more lines are not result records`,
       );
     } else this.#flush();

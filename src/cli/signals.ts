@@ -70,9 +70,9 @@ export class Signals {
 /** What `fanout fetch` says at the first signal. `inFlight` is `undefined` if the number of requests is not known yet. */
 export function interruptedText(name: SignalName, inFlight: number | undefined): string {
   const [what, again] =
-    name === 'SIGINT' ? ['Interrupted', 'Press Ctrl-C again'] : ['Terminated', 'Send the signal again'];
-  if (inFlight === 0) return `${what}.`;
+    name === 'SIGINT' ? ['interrupted', 'press Ctrl-C again'] : ['terminated', 'send the signal again'];
+  if (inFlight === 0) return what;
   const requests =
     inFlight === undefined ? 'the requests in flight' : inFlight === 1 ? '1 request' : `${inFlight} requests`;
-  return `${what}: finishing ${requests} (${GRACE_MS / 1000}s at most). ${again} to quit now.`;
+  return `${what}: finishing ${requests} (${GRACE_MS / 1000}s at most); ${again} to quit now`;
 }

@@ -6,30 +6,47 @@ export function writeText(stream: NodeJS.WriteStream, text: string): void {
   stream.write(text);
 }
 
-interface WarnOptions {
+/** What a command says on standard error, apart from its summary and progress: one line each, which starts with its kind. */
+export interface Messages {
+  /** Something failed, and the exit code shows it. */
+  readonly error: (message: string) => void;
+  /** The run goes on, but perhaps not as expected. */
+  readonly warn: (message: string) => void;
+  /** For information. */
+  readonly note: (message: string) => void;
+  /** A line of `--verbose`, as it is. */
+  readonly log: (line: string) => void;
+}
+
+interface MessageOptions {
   /** Write nothing. */
   readonly isSilent?: boolean;
   /** A progress bar on the same terminal, which gives way to each message. */
   readonly bar?: { readonly clear: () => void; readonly redraw: () => void } | undefined;
 }
 
-/** Returns a function that writes each message as one line on standard error, after the name of the program. */
-export function createWarn(process: NodeJS.Process, options: WarnOptions = {}): (message: string) => void {
-  const notify = createNotify(process, options);
-  return (message) => notify(`fanout: ${message}`);
-}
-
-/** As `createWarn`, without the name of the program. */
-export function createNotify(
-  process: NodeJS.Process,
-  { isSilent = false, bar }: WarnOptions = {},
-): (message: string) => void {
-  return (message) => {
+/** Creates what writes the messages of a command on standard error. */
+export function createMessages(
+  { stderr }: Pick<NodeJS.Process, 'stderr'>,
+  { isSilent = false, bar }: MessageOptions = {},
+): Messages {
+  const log = (line: string) => {
     if (isSilent) return;
     bar?.clear();
-    process.stderr.write(`${message}\n`);
+    stderr.write(`${line}\n`);
     bar?.redraw();
   };
+  return {
+    error: (message) => log(errorText(message)),
+    warn: (message) => log(`warning: ${message}`),
+    note: (message) => log(`note: ${message}`),
+    log,
+  };
+}
+
+/** The message of an error that ends the program. */
+export function errorText(message: string): string {
+  return `error: ${message}`;
 }
 
 /**

@@ -40,6 +40,12 @@ export interface BrokerAddress {
   readonly ca?: string | undefined;
 }
 
+/** Receives what happens to a connection. */
+export interface ConnectionMessages {
+  readonly warn: (text: string) => void;
+  readonly note: (text: string) => void;
+}
+
 /** A connection that reconnects by itself, without limit. */
 export interface Broker {
   readonly nats: Nats;
@@ -50,11 +56,11 @@ export interface Broker {
 
 /**
  * Connects to the broker. Throws a `UsageError` when it cannot be reached, refuses the credentials, is too old, or has no
- * JetStream. Later, `warn` is called when the connection is lost and when it is back.
+ * JetStream. Later, the messages say when the connection is lost and when it is back.
  */
 export async function connectBroker(
   address: BrokerAddress,
-  warn: (text: string) => void,
+  messages: ConnectionMessages,
   timing: BrokerTiming = DEFAULT_TIMING,
 ): Promise<Broker> {
   const nats = await loadNats();
@@ -74,7 +80,7 @@ export async function connectBroker(
     await closeConnection(connection);
     throw error;
   }
-  return { nats, connection, isConnected: watchStatus({ nats, connection }, servers, warn) };
+  return { nats, connection, isConnected: watchStatus({ nats, connection }, servers, messages) };
 }
 
 /** The part of the client that its types do not show. */
@@ -202,11 +208,11 @@ async function checkServer({ jetstream }: Nats, connection: NatsConnection, serv
   }
 }
 
-/** Calls `warn` at each change of the connection. The function returned tells whether there is one. */
+/** Reports each change of the connection. The function returned tells whether there is one. */
 function watchStatus(
   { nats, connection }: Omit<Broker, 'isConnected'>,
   servers: string,
-  warn: (text: string) => void,
+  { warn, note }: ConnectionMessages,
 ): () => boolean {
   let isConnected = true;
   let isRefused = false;
@@ -218,7 +224,7 @@ function watchStatus(
       } else if (status.type === 'reconnect' && !isConnected) {
         isConnected = true;
         isRefused = false;
-        warn(`connected to the broker at ${servers} again`);
+        note(`connected to the broker at ${servers} again`);
       } else if (status.type === 'error' && status.error instanceof nats.transport.AuthorizationError) {
         if (!isRefused)
           warn(`the broker at ${servers} refuses the credentials: waiting until it accepts them`);

@@ -34,6 +34,7 @@ export interface RunAddress {
   readonly run: string;
   /** Called when the broker is lost and when it is back, with a whole sentence. */
   readonly warn: (text: string) => void;
+  readonly note: (text: string) => void;
 }
 
 export interface NewRun {
@@ -47,10 +48,10 @@ export interface NewRun {
  * cannot be used, the run does not exist, or it has other settings than those wanted.
  */
 export async function openRun(
-  { address, run, warn }: RunAddress,
+  { address, run, warn, note }: RunAddress,
   created?: NewRun,
 ): Promise<JetStreamEngine> {
-  const broker = await connectBroker(address, warn);
+  const broker = await connectBroker(address, { warn, note });
   try {
     // The broker may go away meanwhile; what it refuses itself is final.
     return await retryUntilBack(() => openOn(broker, run, created), {

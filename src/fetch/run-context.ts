@@ -86,7 +86,7 @@ export function socketBudget({ options, fileLimit, warn }: NetworkParts): Socket
   });
   if (sockets.workers < concurrency) {
     warn?.(
-      `warning: lowering --concurrency to ${sockets.workers}: open-file limit is ${fileLimit} (raise it with ulimit -n ${sockets.wantedLimit})`,
+      `lowering --concurrency to ${sockets.workers}: open-file limit is ${fileLimit} (raise it with ulimit -n ${sockets.wantedLimit})`,
     );
   }
   return sockets;

@@ -35,7 +35,7 @@ export function githubAnnotations(
       );
       if (more.length > 0) {
         await output.write(
-          `fanout: ${more.join(' and ')} without an annotation: GitHub shows ${MAX_ANNOTATIONS} of each\n`,
+          `note: ${more.join(' and ')} without an annotation: GitHub shows ${MAX_ANNOTATIONS} of each\n`,
         );
       }
       await output.end();

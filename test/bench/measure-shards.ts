@@ -52,7 +52,10 @@ function flagsOf(way: Way, dir: string): readonly string[] {
 }
 
 function openBenchRun(run: string, { broker }: Bench) {
-  return openRun({ address: broker.address, run, warn: console.error }, { settings: SETTINGS, wanted: {} });
+  return openRun(
+    { address: broker.address, run, warn: console.error, note: console.error },
+    { settings: SETTINGS, wanted: {} },
+  );
 }
 
 async function collect(run: string, way: Way, { broker, dir }: Bench): Promise<TimedReport> {

@@ -110,7 +110,7 @@ describe('the bar', () => {
     expect(code).toBe(130);
     expect(lines.filter((line) => line.includes('in flight'))).toEqual([]);
     expect(lines).toContain(
-      'Interrupted: finishing 4 requests (10s at most). Press Ctrl-C again to quit now.',
+      'note: interrupted: finishing 4 requests (10s at most); press Ctrl-C again to quit now',
     );
   });
 

@@ -112,7 +112,7 @@ test('a missing baseline is an error that names --update-baseline', async () => 
   const { code, stderr } = await runInProcess(['fetch', '--baseline', 'gone.txt', 'http://127.0.0.1:9/']);
   expect([code, stderr]).toEqual([
     2,
-    'fanout: cannot read --baseline "gone.txt": no such file (create it with --update-baseline)\n',
+    'error: cannot read --baseline "gone.txt": no such file (create it with --update-baseline)\n',
   ]);
 });
 

@@ -33,8 +33,8 @@ test.runIf(isLinux)(
     const { done } = startWith(256, ['-c', '256'], { stdin: await manyHosts(HOSTS) });
     const { code, stdout, stderr } = await done;
     expect([code, stdout.match(OK_LINE)?.length]).toEqual([0, HOSTS]);
-    expect(stderr.match(/^fanout: .*$/gm)).toEqual([
-      'fanout: warning: lowering --concurrency to 192: open-file limit is 256 (raise it with ulimit -n 576)',
+    expect(stderr.match(/^warning: .*$/gm)).toEqual([
+      'warning: lowering --concurrency to 192: open-file limit is 256 (raise it with ulimit -n 576)',
     ]);
   },
   60_000,

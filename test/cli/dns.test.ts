@@ -88,7 +88,7 @@ describe('--dns-server', () => {
     const { stderr } = await fetchAll(list, ['--dns-server', names.address, '--retries', '0', ...flags]);
     const warnings = stderr
       .split('\n')
-      .filter((line) => line.startsWith('fanout: most names cannot be looked up'));
+      .filter((line) => line.startsWith('warning: most names cannot be looked up'));
     expect(warnings).toHaveLength(times);
     for (const line of warnings) expect(line).toContain(`(name servers: ${names.address}): EREFUSED`);
   });

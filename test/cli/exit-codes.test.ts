@@ -84,7 +84,7 @@ describe('wrong usage: 2, with nothing on standard output', () => {
       ['fetch', '-d', '@not-there', 'http://127.0.0.1/'],
       /: cannot read not-there for --data: /,
     ],
-    ['a missing variable', ['fetch', '-H', 'a: $NOT_THERE', 'http://127.0.0.1/'], /^fanout: .*NOT_THERE/],
+    ['a missing variable', ['fetch', '-H', 'a: $NOT_THERE', 'http://127.0.0.1/'], /^error: .*NOT_THERE/],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await runInProcess(args);
     expect([code, stdout]).toEqual([2, '']);
@@ -123,7 +123,7 @@ describe('an output that cannot be written: 3', () => {
       const path = join(await tempDir(), 'none', 'out.txt');
       const { code, stderr } = await runCli(['fetch', flag, path, `${origin.url}/ok`]);
       expect([code, origin.requests]).toEqual([3, 0]);
-      expect(stderr).toMatch(/^fanout: cannot write .*out\.txt/m);
+      expect(stderr).toMatch(/^error: cannot write .*out\.txt/m);
     },
   );
 
@@ -136,7 +136,7 @@ describe('an output that cannot be written: 3', () => {
   it.each(['--output', '--failed'])('%s on a full disk', async (flag) => {
     const origin = await anOrigin();
     const { code, stderr } = await runCli(['fetch', flag, '/dev/full', `${origin.url}/status/404`]);
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/^fanout: cannot write .*\/dev\/full.*space/m)]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: cannot write .*\/dev\/full.*space/m)]);
   });
 
   it('standard output on a full disk, without fetching the whole list', async () => {
@@ -146,7 +146,7 @@ describe('an output that cannot be written: 3', () => {
     const { code, stderr } = await startProcess('/bin/sh', ['-c', command]).done;
     expect([code, stderr]).toEqual([
       3,
-      expect.stringMatching(/^fanout: cannot write .*standard output.*space/m),
+      expect.stringMatching(/^error: cannot write .*standard output.*space/m),
     ]);
     expect(origin.requests).toBeLessThan(20_000);
   });
@@ -176,5 +176,5 @@ test('a checkout that is not built: 2, with what to do', async () => {
   await mkdir(join(cwd, 'bin'));
   await copyFile(BIN, join(cwd, 'bin', 'fanout.mjs'));
   const { code, stderr } = await startProcess(process.execPath, [join(cwd, 'bin', 'fanout.mjs')]).done;
-  expect([code, stderr]).toEqual([2, 'fanout: this checkout is not built: run "npm ci" in it\n']);
+  expect([code, stderr]).toEqual([2, 'error: this checkout is not built: run "npm ci" in it\n']);
 });

@@ -70,7 +70,7 @@ test('headers that may be secret are left out of a list of --failed, with a warn
     JSON.stringify({ url: `${url}/ok?1`, headers: { accept: 'a/b' } }),
   ]);
   expect(stderr).toContain(
-    `fanout: ${JSON.stringify(failed)} does not contain headers that may be secret; pass them again with -H: authorization, x-key\n`,
+    `warning: ${JSON.stringify(failed)} does not contain headers that may be secret; pass them again with -H: authorization, x-key\n`,
   );
   expect((await failedOf(jobs, ['--silent'])).stderr).toBe('');
 });

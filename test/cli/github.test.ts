@@ -58,7 +58,7 @@ describe('in a step of GitHub Actions', () => {
     const env = { ...ACTIONS, GITHUB_STEP_SUMMARY: join(root, 'missing', 'summary.md') };
     const { code, stderr } = await runCli(['fetch', 'links/urls.txt'], { env, cwd: root });
     expect(code).toBe(1);
-    expect(stderr).toContain('fanout: cannot write the job summary to the file of GITHUB_STEP_SUMMARY');
+    expect(stderr).toContain('warning: cannot write the job summary to the file of GITHUB_STEP_SUMMARY');
   });
 });
 

@@ -12,7 +12,7 @@ describe.each([
     const run = startCli(['fetch', '-c', '3', list]);
     await origin.waiting('a', 3);
     run.child.kill(signal);
-    await run.stderr.sees(': finishing 3 requests (10s at most). ');
+    await run.stderr.sees(': finishing 3 requests (10s at most); ');
     origin.open('a');
     const { code, stdout, stderr } = await run.done;
     expect([code, origin.requests, stdout.match(/^OK {4}200 /gm)?.length]).toEqual([exitCode, 3, 3]);
@@ -78,7 +78,7 @@ test('a second signal ends a program whose results nobody reads', async () => {
   await runCli(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
   expect(origin.requests).toBeLessThan(1000);
   run.child.kill('SIGINT');
-  await run.stderr.sees('Interrupted');
+  await run.stderr.sees('interrupted');
   run.child.kill('SIGINT');
   await run.stderr.sees('\nDone: ');
   const code = await new Promise((resolve) => run.child.once('exit', resolve));

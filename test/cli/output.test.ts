@@ -128,7 +128,7 @@ test('-o writes the results to a file and replaces its content', async () => {
 });
 
 describe('-o with one URL', () => {
-  const HINT = 'fanout: -o writes result lines; to save the page use --save-dir or --body\n';
+  const HINT = 'warning: -o writes result lines; to save the page use --save-dir or --body\n';
 
   it('says that the file gets a result line, not the page', async () => {
     const origin = await anOrigin();

@@ -83,7 +83,7 @@ describe('fanout fetch --body', () => {
 
 it('--inline-body without --json is wrong usage', async () => {
   const { code, stderr } = await runInProcess(['fetch', 'http://127.0.0.1:1/', '--inline-body']);
-  expect([code, stderr]).toEqual([2, 'fanout: --inline-body needs --json\n']);
+  expect([code, stderr]).toEqual([2, 'error: --inline-body needs --json\n']);
 });
 
 describe('fanout fetch --dry-run', () => {

@@ -75,7 +75,7 @@ describe('fanout fetch', () => {
     expect(outcome).toMatchObject({
       exitCode: 2,
       out: '',
-      err: 'fanout: invalid value "0" for --queue-size: no\n',
+      err: 'error: invalid value "0" for --queue-size: no\n',
     });
   });
 
@@ -218,7 +218,7 @@ describe('wrong usage', () => {
     const { exitCode, out, err, calls } = await run(args);
     expect([exitCode, out, calls]).toEqual([2, '', []]);
     const [first, second] = err.split('\n');
-    expect(first?.replace('fanout: ', '')).toEqual(
+    expect(first?.replace('error: ', '')).toEqual(
       typeof message === 'string' ? message : expect.stringMatching(message),
     );
     expect(second).toBe('For help: fanout fetch --help');
@@ -243,7 +243,7 @@ describe('wrong usage', () => {
     [['cluster', 'work', '--threads', '2'], /"fanout cluster work" once per core/, 'cluster work'],
   ])('of another command names its help: %j', async (args, message, command) => {
     const [first, second] = (await run(args)).err.split('\n');
-    expect(first?.replace('fanout: ', '')).toEqual(
+    expect(first?.replace('error: ', '')).toEqual(
       typeof message === 'string' ? message : expect.stringMatching(message),
     );
     expect(second).toBe(`For help: fanout ${command} --help`);
@@ -267,7 +267,7 @@ describe('wrong usage', () => {
   ])('gives a hint for %s of another program', async (flag, hint) => {
     const { exitCode, err } = await run(['fetch', 'x', flag, '3']);
     expect(exitCode).toBe(2);
-    expect(err).toMatch(`fanout: there is no option ${flag} here: `);
+    expect(err).toMatch(`error: there is no option ${flag} here: `);
     expect(err).toContain(hint);
   });
 
@@ -276,7 +276,7 @@ describe('wrong usage', () => {
     expect((await run(['fetch', '--a\u001b[31m'])).err).toContain('unknown option --a\\u{1b}[31m\n');
     for (const word of ['x\u0007\n', '-\u0007', '--\u0007\n=x', '--\n(Did you mean']) {
       const { err } = await run(['fetch', word, '--nope']);
-      expect(err).toMatch(/^fanout: [^\u0000-\u001f]+\nFor help[^\u0000-\u001f]+\n$/);
+      expect(err).toMatch(/^error: [^\u0000-\u001f]+\nFor help[^\u0000-\u001f]+\n$/);
     }
   });
 
@@ -286,7 +286,7 @@ describe('wrong usage', () => {
   });
 
   it('shows nothing of what stands right behind a single letter', async () => {
-    expect((await run(['fetch', '-Ume:s3cret'])).err).toMatch(/^fanout: unknown option -U\n/);
+    expect((await run(['fetch', '-Ume:s3cret'])).err).toMatch(/^error: unknown option -U\n/);
   });
 
   it('shows no password of a URL that is given for a command', async () => {

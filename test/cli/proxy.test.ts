@@ -178,7 +178,7 @@ describe('wrong usage', () => {
   ])('of %s ends with 2 and shows no credentials', async (name, args, env) => {
     const result = await runInProcess(['fetch', ...args, 'http://a.test/'], { env });
     expect([result.code, result.stdout]).toEqual([2, '']);
-    expect(result.stderr).toMatch(`fanout: invalid value for ${name}: must `);
+    expect(result.stderr).toMatch(`error: invalid value for ${name}: must `);
     expectNoSecret(result);
   });
 

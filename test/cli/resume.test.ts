@@ -40,12 +40,12 @@ describe('--journal', () => {
     const origin = await anOrigin();
     const journal = await aJournal();
     const args = ['fetch', '--journal', journal, ...urls(origin, '/ok', 3)];
-    const says = `Nothing left to fetch: remove "${journal}" to start over\n`;
+    const says = `note: nothing left to fetch: remove "${journal}" to start over\n`;
     expect((await runInProcess(args)).stderr).not.toContain(says);
     const { code, stderr } = await runInProcess(args);
     expect([code, stderr, origin.requests]).toEqual([0, expect.stringContaining(says), 3]);
     expect((await runInProcess([...args, '--silent'])).stderr).toBe('');
-    expect((await runInProcess([...args, `${origin.url}/ok?new`])).stderr).not.toContain('Nothing left');
+    expect((await runInProcess([...args, `${origin.url}/ok?new`])).stderr).not.toContain('nothing left');
   });
 
   it('fetches failures again, unless they are kept', async () => {

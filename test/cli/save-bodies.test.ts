@@ -162,7 +162,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
     const file = await aFile(['x']);
     const { code, stderr, stdout } = await runInProcess(['fetch', `${origin.url}/ok`, '--save-dir', file]);
     expect([code, stdout, origin.requests]).toEqual([3, '', 0]);
-    expect(stderr).toBe(`fanout: cannot save to "${file}": not a directory\n`);
+    expect(stderr).toBe(`error: cannot save to "${file}": not a directory\n`);
   });
 
   it.each(['1', '2'])(
@@ -182,7 +182,7 @@ describe('fanout fetch, where bodies cannot be saved', () => {
       const records = recordsIn(stdout);
       expect(code).toBe(3);
       expect(stderr).toMatch(
-        /fanout: cannot write ".*": no space left on device; stopping, since no more bodies can be saved\n$/,
+        /error: cannot write ".*": no space left on device; stopping, since no more bodies can be saved\n$/,
       );
       expect(records.filter(({ failure }) => failure?.code === 'ENOSPC').length).toBeGreaterThan(0);
       expect(records.filter(({ ok }) => ok).length).toBeGreaterThan(10);

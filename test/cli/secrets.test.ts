@@ -217,7 +217,7 @@ describe('no secret is written', () => {
     const text = typeof config === 'string' ? config : JSON.stringify(config ?? {});
     const flags = ['--config', await aFile([text], CONFIG_NAME), ...args];
     const { code, stdout, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1:9/'], { env });
-    expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^fanout: /)]);
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^error: /)]);
     expect(revealed(stderr, MARK)).toEqual([]);
   });
 

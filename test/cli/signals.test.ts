@@ -74,14 +74,14 @@ describe('Signals', () => {
 
 describe('interruptedText()', () => {
   it.each([
-    ['SIGINT', 4, 'Interrupted: finishing 4 requests (10s at most). Press Ctrl-C again to quit now.'],
-    ['SIGINT', 1, 'Interrupted: finishing 1 request (10s at most). Press Ctrl-C again to quit now.'],
-    ['SIGTERM', 2, 'Terminated: finishing 2 requests (10s at most). Send the signal again to quit now.'],
-    ['SIGINT', 0, 'Interrupted.'],
+    ['SIGINT', 4, 'interrupted: finishing 4 requests (10s at most); press Ctrl-C again to quit now'],
+    ['SIGINT', 1, 'interrupted: finishing 1 request (10s at most); press Ctrl-C again to quit now'],
+    ['SIGTERM', 2, 'terminated: finishing 2 requests (10s at most); send the signal again to quit now'],
+    ['SIGINT', 0, 'interrupted'],
     [
       'SIGINT',
       undefined,
-      'Interrupted: finishing the requests in flight (10s at most). Press Ctrl-C again to quit now.',
+      'interrupted: finishing the requests in flight (10s at most); press Ctrl-C again to quit now',
     ],
   ] as const)('of %s with %i in flight', (name, inFlight, text) => {
     expect(interruptedText(name, inFlight)).toBe(text);

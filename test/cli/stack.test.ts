@@ -4,7 +4,7 @@ import { failedResult, okResult } from '../model/a-result.ts';
 
 test('stackSink() writes the stack of each result of kind internal, printable', () => {
   const messages: string[] = [];
-  const sink = stackSink((message) => messages.push(message));
+  const sink = stackSink({ error: (message) => messages.push(message) });
   const stack = 'TypeError: \u001b[2J\n    at f (x.ts:1:1)';
   sink.write(okResult());
   sink.write(failedResult('dns'));

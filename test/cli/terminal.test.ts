@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { createPaint, createWarn } from '../../src/cli/terminal.ts';
+import { createMessages, createPaint, type Messages } from '../../src/cli/terminal.ts';
 
 describe('createPaint()', () => {
   it.each<[boolean, string, 'auto' | 'always' | 'never', boolean, Record<string, string>]>([
@@ -22,21 +22,24 @@ describe('createPaint()', () => {
   });
 });
 
-describe('createWarn()', () => {
-  function warned(options: Parameters<typeof createWarn>[1]): string {
+describe('createMessages()', () => {
+  function written(kind: keyof Messages, options: Parameters<typeof createMessages>[1]): string {
     const stderr = new PassThrough({ encoding: 'utf8' });
     const bar = { clear: () => stderr.write('<clear>'), redraw: () => stderr.write('<redraw>') };
     const withBar = options?.bar === undefined ? options : { ...options, bar };
-    createWarn(Object.create(process, { stderr: { value: stderr } }), withBar)('a message');
+    createMessages(Object.create(process, { stderr: { value: stderr } }), withBar)[kind]('a message');
     return stderr.read() ?? '';
   }
   const bar = { clear: () => {}, redraw: () => {} };
 
-  it.each([
-    ['a line on standard error', {}, 'fanout: a message\n'],
-    ['a line in place of the bar', { bar }, '<clear>fanout: a message\n<redraw>'],
-    ['nothing with isSilent', { isSilent: true, bar }, ''],
-  ])('writes %s', (_, options, expected) => {
-    expect(warned(options)).toBe(expected);
+  it.each<[string, keyof Messages, object, string]>([
+    ['an error', 'error', {}, 'error: a message\n'],
+    ['a warning', 'warn', {}, 'warning: a message\n'],
+    ['a note', 'note', {}, 'note: a message\n'],
+    ['a line of a log as it is', 'log', {}, 'a message\n'],
+    ['a line in place of the bar', 'warn', { bar }, '<clear>warning: a message\n<redraw>'],
+    ['nothing with isSilent', 'error', { isSilent: true, bar }, ''],
+  ])('writes %s', (_, kind, options, expected) => {
+    expect(written(kind, options)).toBe(expected);
   });
 });

@@ -65,7 +65,7 @@ describe('the files of --cacert, --cert and --key', () => {
       const { code, stderr, stdout } = await runInProcess(args);
       expect([code, stdout]).toEqual([2, '']);
       expect(stderr).toMatch(
-        new RegExp(`^fanout: cannot read no-such\\.pem for ${flag}: no such file or directory$`, 'm'),
+        new RegExp(`^error: cannot read no-such\\.pem for ${flag}: no such file or directory$`, 'm'),
       );
     },
   );

@@ -8,6 +8,8 @@ import { UsageError } from '../../src/model/errors.ts';
 import { serverCertificate } from '../origin/certificates.ts';
 import { aNatsServer } from './nats-server.ts';
 
+const silent = { warn: () => {}, note: () => {} };
+
 describe('connectBroker()', () => {
   it('gives up a server that sends nothing, and closes its socket', async () => {
     const sockets: Socket[] = [];
@@ -17,7 +19,7 @@ describe('connectBroker()', () => {
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('The server has no port');
     const accepted = once(server, 'connection');
-    const connecting = connectBroker({ servers: [`127.0.0.1:${address.port}`], isSecure: false }, () => {}, {
+    const connecting = connectBroker({ servers: [`127.0.0.1:${address.port}`], isSecure: false }, silent, {
       connectTimeoutMs: 100,
       pingIntervalMs: 10_000,
     });
@@ -31,28 +33,29 @@ describe('connectBroker()', () => {
 
   it('notices a server that hangs by its missing pings, and that it is back', async () => {
     const server = await aNatsServer();
-    const warnings: string[] = [];
-    let warned: () => void = () => {};
-    const warning = () => new Promise<void>((resolve) => (warned = resolve));
-    const warn = (text: string): void => {
-      warnings.push(text);
-      warned();
+    const said: string[] = [];
+    let onMessage: () => void = () => {};
+    const message = () => new Promise<void>((resolve) => (onMessage = resolve));
+    const say = (kind: string) => (text: string) => {
+      said.push(`${kind}: ${text}`);
+      onMessage();
     };
+    const messages = { warn: say('warning'), note: say('note') };
     const timing = { connectTimeoutMs: 5000, pingIntervalMs: 50 };
-    const { connection, isConnected } = await connectBroker(server.address, warn, timing);
+    const { connection, isConnected } = await connectBroker(server.address, messages, timing);
     onTestFinished(() => closeConnection(connection));
     expect(isConnected()).toBe(true);
-    const lost = warning();
+    const lost = message();
     server.hang();
     await lost;
     expect(isConnected()).toBe(false);
-    const back = warning();
+    const back = message();
     server.resume();
     await back;
     expect(isConnected()).toBe(true);
-    expect(warnings).toEqual([
-      `lost the connection to the broker at 127.0.0.1:${server.port}: waiting for it`,
-      `connected to the broker at 127.0.0.1:${server.port} again`,
+    expect(said).toEqual([
+      `warning: lost the connection to the broker at 127.0.0.1:${server.port}: waiting for it`,
+      `note: connected to the broker at 127.0.0.1:${server.port} again`,
     ]);
   });
 });

@@ -84,7 +84,10 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     const [run, worker, count] = ['read', 'w', 1];
     await elected(own.address.servers);
     const settings = { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10, replicas: 3 };
-    const engine = await openRun({ address: own.address, run, warn: () => {} }, { settings, wanted: {} });
+    const engine = await openRun(
+      { address: own.address, run, warn: () => {}, note: () => {} },
+      { settings, wanted: {} },
+    );
     onTestFinished(() => engine.close());
     const signal = new AbortController().signal;
     await engine.log.append({ kind: 'results', chunk: 1, count, worker, body: Buffer.from('1') }, signal);

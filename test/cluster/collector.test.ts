@@ -181,7 +181,7 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
     const [run, settings] = ['anew', { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10 }];
     const on = ['--broker', broker.url, '--run', run];
     const created = { settings: { ...settings, replicas: 1 }, wanted: {} };
-    const engine = await openRun({ address: broker.address, run, warn: () => {} }, created);
+    const engine = await openRun({ address: broker.address, run, warn: () => {}, note: () => {} }, created);
     onTestFinished(() => engine.close());
     started(['cluster', 'collect', ...on], cwd);
     const damaged = { kind: 'results', chunk: 0, count: 1, worker: 'w', body: Buffer.from('none') } as const;
@@ -210,7 +210,7 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
       const collect = started(['cluster', 'collect', ...on], cwd);
       await origin.received(50);
       collect.child.kill('SIGSTOP');
-      const engine = await openRun({ address: broker.address, run, warn: () => {} });
+      const engine = await openRun({ address: broker.address, run, warn: () => {}, note: () => {} });
       onTestFinished(() => engine.close());
       // The first look waits until all are held back; for two seconds after that, none may go on.
       for (let look = 1; look <= 20; look++) {

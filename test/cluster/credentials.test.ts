@@ -41,7 +41,7 @@ describe('a broker with TLS', { timeout: 60_000 }, () => {
       const wrong = await status(broker.url, ...more);
       expect([wrong.code, wrong.stderr]).toEqual([
         2,
-        expect.stringMatching(/^fanout: cannot connect to the broker at 127\S+: unable to verify/),
+        expect.stringMatching(/^error: cannot connect to the broker at 127\S+: unable to verify/),
       ]);
     }
     const none = await status(broker.url, '--broker-ca', join(await tempDir(), 'none.pem'));

@@ -74,7 +74,7 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     const list = urls(origin, '/ok', 3);
     const on = ['--broker', broker.url, '--run', 'r'];
     await runInProcess(['cluster', 'feed', await aFile(list), ...on]);
-    const engine = await openRun({ address: broker.address, run: 'r', warn: () => {} });
+    const engine = await openRun({ address: broker.address, run: 'r', warn: () => {}, note: () => {} });
     onTestFinished(() => engine.close());
     const place = { index: 1, source: 's', line: 2 };
     await engine.addDeadLetter({

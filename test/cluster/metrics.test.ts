@@ -158,14 +158,14 @@ describe('--metrics', { timeout: 90_000 }, () => {
       const taken = await runInProcess([...args, '--run', 'r', '--metrics', port]);
       expect([taken.code, taken.stderr]).toEqual([
         2,
-        `fanout: cannot serve metrics at 127.0.0.1:${port}: address already in use\n`,
+        `error: cannot serve metrics at 127.0.0.1:${port}: address already in use\n`,
       ]);
       const foreign = await runInProcess([...args, '--run', 'r', '--metrics', '192.0.2.1:9464']);
       expect([foreign.code, foreign.stderr]).toEqual([2, expect.stringContaining('not available')]);
       const none = await runInProcess([...args, '--run', 'r', '--metrics', 'everywhere']);
       expect([none.code, none.stderr]).toEqual([
         2,
-        expect.stringMatching(/^fanout: invalid value "everywhere" for --metrics: must be a port/),
+        expect.stringMatching(/^error: invalid value "everywhere" for --metrics: must be a port/),
       ]);
     },
   );

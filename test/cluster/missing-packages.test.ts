@@ -25,7 +25,7 @@ async function programWithout(...missing: readonly string[]): Promise<string> {
 /** Whether an output is this message, after the prefix of errors. */
 function endOf(message: string): RegExp {
   // A warning that the pipe on standard input is ignored may come first.
-  return new RegExp(`^(?:fanout: warning: .*\\n)?fanout: ${message.replace(/[.]/g, '\\.')}$`);
+  return new RegExp(`^(?:warning: .*\\n)?error: ${message.replace(/[.]/g, '\\.')}$`);
 }
 
 describe('where an optional package is missing', { timeout: 60_000 }, () => {

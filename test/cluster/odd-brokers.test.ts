@@ -67,7 +67,7 @@ describe('a broker that cannot be used', { timeout: 60_000 }, () => {
     expect([code, stderr]).toEqual([
       2,
       expect.stringMatching(
-        new RegExp(`^fanout: the broker at 127.0.0.1:\\d+ is too old: nats-server ${version}; use 2.9`),
+        new RegExp(`^error: the broker at 127.0.0.1:\\d+ is too old: nats-server ${version}; use 2.9`),
       ),
     ]);
   });

@@ -64,7 +64,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const list = [...urls(origin, '/ok', 200), ...urls(origin, '/status/404', 3)];
     const { cwd, on, fanout, start, store } = await aRun(list);
     const address = { servers: [new URL(on[1] ?? '').host], isSecure: false };
-    const engine = await openRun({ address, run: 'r', warn: () => {} });
+    const engine = await openRun({ address, run: 'r', warn: () => {}, note: () => {} });
     const place = { index: 1, source: 's', line: 2 };
     await engine.addDeadLetter({
       index: 1,

@@ -16,6 +16,7 @@ export async function statusOf(on: readonly string[]): Promise<RunStatus | undef
     address: { servers, isSecure: false },
     run: run ?? '',
     warn: () => {},
+    note: () => {},
   }).catch(() => undefined);
   try {
     return engine && (await runStatus(engine));

@@ -54,7 +54,7 @@ test('the first ten of each level are written, and the others are counted', asyn
   expect(text.match(/^::error /gm)).toHaveLength(10);
   expect(text.match(/^::warning /gm)).toHaveLength(10);
   expect(text).toMatch(
-    /\nfanout: 2990 more errors and 2 more warnings without an annotation: GitHub shows 10 of each\n$/,
+    /\nnote: 2990 more errors and 2 more warnings without an annotation: GitHub shows 10 of each\n$/,
   );
 });
 

@@ -6,7 +6,7 @@ import { purgeOptions, statusOptions } from '../../config/command-options.ts';
 import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
 import { printConfig } from '../print-config.ts';
-import { createWarn, writeText } from '../terminal.ts';
+import { createMessages, writeText } from '../terminal.ts';
 
 /** How often `--watch` shows the status. */
 const WATCH_INTERVAL_MS = 1000;
@@ -36,7 +36,7 @@ export interface AdminArguments {
 export async function statusCommand({ flags, process }: AdminArguments): Promise<number> {
   const { values } = resolveAdminOptions(statusOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);
-  const { engine, run } = await connectToRun(values, createWarn(process));
+  const { engine, run } = await connectToRun(values, createMessages(process));
   try {
     for (;;) {
       const status = await runStatus(engine);
@@ -73,11 +73,11 @@ function statusText(run: string, status: RunStatus): string {
 export async function purgeCommand({ flags, process }: AdminArguments): Promise<number> {
   const { values } = resolveAdminOptions(purgeOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);
-  const warn = createWarn(process);
-  const { engine, run } = await connectToRun(values, warn);
+  const messages = createMessages(process);
+  const { engine, run } = await connectToRun(values, messages);
   try {
     await engine.purge();
-    warn(`deleted the run "${run}" from the broker; the collector's files are kept`);
+    messages.note(`deleted the run "${run}" from the broker; the collector's files are kept`);
     return EXIT.ok;
   } finally {
     await engine.close();

@@ -24,7 +24,7 @@ import { checkOutputs, outputFiles } from '../output-files.ts';
 import { createOutputs, type Outputs } from '../outputs.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
-import { createWarn } from '../terminal.ts';
+import { createMessages, type Messages } from '../terminal.ts';
 
 export interface CollectArguments {
   /** The flags that were given, by key, not yet parsed. */
@@ -37,10 +37,11 @@ export interface CollectArguments {
 export async function collectCommand({ flags, process, version }: CollectArguments): Promise<number> {
   const options = resolveProgramOptions(collectOptions, await loadOptionSources(flags, process.env), version);
   if (options.printConfig) return printConfig(collectOptions, options, process);
-  const warn = createWarn(process, { isSilent: options.silent });
-  const metrics = await createMetrics(options.metrics, { role: 'collect', run: options.run, process, warn });
+  const messages = createMessages(process, { isSilent: options.silent });
+  const { note } = messages;
+  const metrics = await createMetrics(options.metrics, { role: 'collect', run: options.run, process, note });
   try {
-    return await collectRun({ options, process, warn, metrics });
+    return await collectRun({ options, process, messages, metrics });
   } finally {
     metrics?.close();
   }
@@ -49,16 +50,16 @@ export async function collectCommand({ flags, process, version }: CollectArgumen
 interface CollectParts {
   readonly options: ProgramOptions;
   readonly process: NodeJS.Process;
-  readonly warn: (message: string) => void;
+  readonly messages: Messages;
   readonly metrics: Metrics | undefined;
 }
 
-async function collectRun({ options, process, warn, metrics }: CollectParts): Promise<number> {
-  const { engine, run } = await connectToRun(options, warn);
+async function collectRun({ options, process, messages, metrics }: CollectParts): Promise<number> {
+  const { engine, run } = await connectToRun(options, messages);
   const storePath = options.store ?? `fanout-${run}.jsonl`;
   try {
     await checkOutputs([], { '--store': storePath, ...outputFiles(options) });
-    const collecting = new CollectRun({ engine, run, storePath, options, process, warn });
+    const collecting = new CollectRun({ engine, run, storePath, options, process, warn: messages.warn });
     metrics?.watchBroker(engine, { hasQueue: true });
     metrics?.watchCollect(collecting);
     const signals = new Signals(process, {

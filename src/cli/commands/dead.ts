@@ -16,7 +16,7 @@ import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster
 import { EXIT } from '../exit-code.ts';
 import { createOutput } from '../output-files.ts';
 import { printConfig } from '../print-config.ts';
-import { createWarn } from '../terminal.ts';
+import { createMessages, type Messages } from '../terminal.ts';
 
 export interface DeadArguments {
   /** `list`, `export` or `retry`. */
@@ -33,9 +33,9 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
   }
   const { values } = resolveAdminOptions(deadOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);
-  const warn = createWarn(process);
-  if (action === 'retry') return retryDead(values, warn);
-  const { engine } = await connectToRun(values, warn);
+  const messages = createMessages(process);
+  if (action === 'retry') return retryDead(values, messages);
+  const { engine } = await connectToRun(values, messages);
   try {
     const output = await createOutput(values.output, process);
     for (const { job, reason } of await deadUrls(engine)) {
@@ -56,11 +56,8 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
  * `fanout cluster dead retry`: sends the dead URLs of a complete run again, as a run of its own with one URL per chunk. They cannot be
  * sent again in the same run, because its results are already counted and written. Resolves to the exit code.
  */
-async function retryDead(
-  values: OptionValues<typeof brokerOptions>,
-  warn: (message: string) => void,
-): Promise<number> {
-  const { engine, run } = await connectToRun(values, warn);
+async function retryDead(values: OptionValues<typeof brokerOptions>, messages: Messages): Promise<number> {
+  const { engine, run } = await connectToRun(values, messages);
   let jobs: readonly Job[];
   try {
     await checkComplete(engine, run);
@@ -69,7 +66,7 @@ async function retryDead(
     await engine.close();
   }
   if (jobs.length === 0) {
-    warn(`the run "${run}" has no dead URLs`);
+    messages.note(`the run "${run}" has no dead URLs`);
     return EXIT.ok;
   }
   const name = retryName(run);
@@ -79,13 +76,13 @@ async function retryDead(
     );
   }
   const settings = { ...engine.settings, chunk: 1 };
-  const retry = await connectToRun({ ...values, run: name }, warn, { settings, wanted: {} });
+  const retry = await connectToRun({ ...values, run: name }, messages, { settings, wanted: {} });
   try {
     await feedJobs(retry.engine, jobs, run);
   } finally {
     await retry.engine.close();
   }
-  warn(
+  messages.note(
     `the run "${name}" has the ${jobs.length} dead URLs of "${run}": run "fanout cluster work --run ${name}" and "fanout cluster collect --run ${name}"`,
   );
   return EXIT.ok;

@@ -10,7 +10,7 @@ import { type Difference, RunDiff } from '../../results/diff.ts';
 import { EXIT } from '../exit-code.ts';
 import { checkOutputs, createOutput } from '../output-files.ts';
 import { checkRecordFiles, forEachRecord } from '../record-files.ts';
-import { createPaint, createWarn } from '../terminal.ts';
+import { createMessages, createPaint } from '../terminal.ts';
 
 export interface DiffArguments {
   /** The files of the earlier and of the later run. */
@@ -32,13 +32,14 @@ export async function diffCommand({ names, flags, process }: DiffArguments): Pro
   const output = await createOutput(options.output, process);
   const sink = await createSink(options, output, process);
   const diff = new RunDiff({ ratio: options.slower, floorMs: options.slowerBy });
-  const records = { stdin: process.stdin, shards: options.shards, warn: createWarn(process) };
+  const { warn, error } = createMessages(process);
+  const records = { stdin: process.stdin, shards: options.shards, onDamage: error };
   try {
     const damaged =
       (await forEachRecord([earlier], records, (result) => diff.addEarlier(result))) +
       (await forEachRecord([later], records, (result) => writeAll(diff.compare(result), sink)));
     if (damaged > 0) return EXIT.usage;
-    warnAboutMissing(diff.missing, { earlier, later }, records.warn);
+    warnAboutMissing(diff.missing, { earlier, later }, warn);
     return diff.counts.newlyFailing > 0 ? EXIT.failed : EXIT.ok;
   } finally {
     await sink.end(diff.counts);

@@ -21,7 +21,7 @@ import { EXIT } from '../exit-code.ts';
 import { countInputs, resolveInputs } from '../inputs.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
-import { createWarn } from '../terminal.ts';
+import { createMessages, type Messages } from '../terminal.ts';
 
 export interface FeedArguments {
   readonly inputs: readonly string[];
@@ -36,10 +36,11 @@ export async function feedCommand(args: FeedArguments): Promise<number> {
   const { values } = resolveCommandOptions(feedOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(feedOptions, values, process);
   const inputs = await resolveInputs(args.inputs, values, process);
-  const warn = createWarn(process);
-  const metrics = await createMetrics(values.metrics, { role: 'feed', run: values.run, process, warn });
+  const messages = createMessages(process);
+  const { note } = messages;
+  const metrics = await createMetrics(values.metrics, { role: 'feed', run: values.run, process, note });
   try {
-    return await feedRun({ values, inputs, process, warn, metrics });
+    return await feedRun({ values, inputs, process, messages, metrics });
   } finally {
     metrics?.close();
   }
@@ -49,12 +50,12 @@ interface FeedParts {
   readonly values: OptionValues<typeof feedOptions>;
   readonly inputs: readonly Input[];
   readonly process: NodeJS.Process;
-  readonly warn: (message: string) => void;
+  readonly messages: Messages;
   readonly metrics: Metrics | undefined;
 }
 
-async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): Promise<number> {
-  const { engine, run } = await connectToRun(values, warn, toNewRun(values));
+async function feedRun({ values, inputs, process, messages, metrics }: FeedParts): Promise<number> {
+  const { engine, run } = await connectToRun(values, messages, toNewRun(values));
   const reading = new AbortController();
   const leaving = new AbortController();
   const stop = () => {
@@ -95,9 +96,9 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
     });
     if (outcome.end !== undefined) {
       const { read, chunks } = outcome.end;
-      warn(`sent the whole list to the run "${run}": ${read} URLs in ${chunks} chunks`);
+      messages.note(`sent the whole list to the run "${run}": ${read} URLs in ${chunks} chunks`);
     } else {
-      await warnIncomplete(engine, run, { warn, stop: outcome.stop });
+      await warnIncomplete(engine, run, { messages, stop: outcome.stop });
     }
     if (signals.received !== undefined) return EXIT[signals.received];
     return outcome.stop === undefined ? EXIT.ok : EXIT.failed;
@@ -114,11 +115,13 @@ async function feedRun({ values, inputs, process, warn, metrics }: FeedParts): P
 async function warnIncomplete(
   engine: JetStreamEngine,
   run: string,
-  { warn, stop }: Pick<FeedParts, 'warn'> & { readonly stop: RunStop | undefined },
+  { messages, stop }: Pick<FeedParts, 'messages'> & { readonly stop: RunStop | undefined },
 ): Promise<void> {
   if (!engine.isConnected) return;
   const sent = await engine.published();
   const condition =
     stop === undefined ? '' : `it was stopped ${stopText(stop)}; start "fanout cluster collect" first, then `;
-  warn(`sent ${sent} chunks of the run "${run}": ${condition}run the same command again to continue`);
+  messages.warn(
+    `sent ${sent} chunks of the run "${run}": ${condition}run the same command again to continue`,
+  );
 }

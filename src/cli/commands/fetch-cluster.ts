@@ -26,7 +26,7 @@ import { JobSource, resolveInputs } from '../inputs.ts';
 import { checkOutputs, outputFiles, readFiles } from '../output-files.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
-import { createWarn } from '../terminal.ts';
+import { createMessages } from '../terminal.ts';
 import { CollectRun } from './collect.ts';
 import type { FetchArguments } from './fetch.ts';
 import { WorkRun } from './work.ts';
@@ -52,9 +52,9 @@ export async function clusterFetchCommand(args: FetchArguments): Promise<number>
   checkInlineBody(options);
   const settings = await loadFetchSettings(options, process);
   Error.stackTraceLimit = 0; // for the reason given in fetch.ts
-  const warn = createWarn(process, { isSilent: options.silent });
+  const { note } = createMessages(process, { isSilent: options.silent });
   const run = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
-  const metrics = await createMetrics(options.metrics, { role: 'fetch', run, process, warn });
+  const metrics = await createMetrics(options.metrics, { role: 'fetch', run, process, note });
   try {
     return await fetchAsRun(run, { options, inputs, settings, process }, metrics);
   } finally {
@@ -64,15 +64,15 @@ export async function clusterFetchCommand(args: FetchArguments): Promise<number>
 
 async function fetchAsRun(run: string, parts: FetchParts, metrics: Metrics | undefined): Promise<number> {
   const { options, process } = parts;
-  const warn = createWarn(process, { isSilent: options.silent });
-  const connected = await connectToRun({ ...options, run }, warn, toNewRun(options));
+  const messages = createMessages(process, { isSilent: options.silent });
+  const connected = await connectToRun({ ...options, run }, messages, toNewRun(options));
   // A run without a name cannot be continued, so its results file is temporary; but shards are useless without that file.
   const isTemporary = options.run === undefined && options.shards === undefined;
   const directory = isTemporary ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
   const storePath =
     options.store ?? (directory === undefined ? `fanout-${run}.jsonl` : join(directory, 'results'));
   try {
-    warn(`other machines may join with "fanout cluster work --broker URL --run ${run}"`);
+    messages.note(`other machines may join with "fanout cluster work --broker URL --run ${run}"`);
     const shards = await createShardWriter(options, process);
     try {
       return await new ClusterFetch(parts, { ...connected, storePath, shards, metrics }).run();
@@ -107,14 +107,14 @@ class ClusterFetch {
   constructor(parts: FetchParts, cluster: ClusterRun) {
     const { options, settings, process } = parts;
     const { engine, run, storePath, shards, metrics } = cluster;
-    const warn = createWarn(process, { isSilent: options.silent });
+    const messages = createMessages(process, { isSilent: options.silent });
     this.#parts = parts;
     this.#cluster = cluster;
     this.#timeUp = new Promise((resolve) => {
       this.#onTimeUp = resolve;
     });
     const onResult = metrics?.countResults();
-    const work = new WorkRun({ engine, options, settings, shards, process, warn, onResult });
+    const work = new WorkRun({ engine, options, settings, shards, process, messages, onResult });
     this.#work = work;
     this.#collect = new CollectRun({
       engine,
@@ -122,7 +122,7 @@ class ClusterFetch {
       storePath,
       options,
       process,
-      warn,
+      warn: messages.warn,
       inFlight: () => work.inFlight,
     });
     metrics?.watchWork(work);
@@ -186,10 +186,10 @@ class ClusterFetch {
 
   #watchSignals(): Signals {
     const { process, options } = this.#parts;
-    const warn = createWarn(process, { isSilent: options.silent });
+    const { note } = createMessages(process, { isSilent: options.silent });
     return new Signals(process, {
       stop: (name) => {
-        warn(`${name}: finishing the chunks in hand; send it again to stop at once`);
+        note(`${name}: finishing the chunks in hand; send it again to stop at once`);
         this.#reading.abort();
         this.#leaving.abort();
         this.#work.drain();

@@ -21,7 +21,7 @@ import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
 import { printBody } from '../print-body.ts';
 import { printConfig } from '../print-config.ts';
 import { interruptedText, Signals } from '../signals.ts';
-import { createNotify, createWarn } from '../terminal.ts';
+import { createMessages, type Messages } from '../terminal.ts';
 
 /** Lines of the stack of an error with `--verbose`. */
 const STACK_LINES = 10;
@@ -48,7 +48,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   const settings = await loadFetchSettings(options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
   if (savesLineOfPage(inputs, options)) {
-    const warn = createWarn(process, { isSilent: options.silent });
+    const { warn } = createMessages(process, { isSilent: options.silent });
     warn('-o writes result lines; to save the page use --save-dir or --body');
   }
   const source = new JobSource({ options, inputs, settings, process });
@@ -111,7 +111,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     const { knownFailures, journal, outputs } = written;
     const { window, bar, requests } = outputs;
     const isSilent = options.silent;
-    const notify = createNotify(process, { isSilent, bar });
+    const messages = createMessages(process, { isSilent, bar });
     const watchedJobs = (jobs: AsyncIterable<Iterable<Job>>) => requests?.watch(jobs) ?? jobs;
     run = new Run({
       ...settings,
@@ -124,8 +124,8 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
         reading.abort();
         window?.close();
       },
-      warn: createWarn(process, { isSilent, bar }),
-      log: createLog(options, process, bar),
+      warn: messages.warn,
+      log: createLog(options, messages),
       listsNotFetched: true,
       rest: () => watchedJobs(source.rest(listing.signal)),
       settle: async () => addListCounts(fold, source),
@@ -138,7 +138,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
       summarizing.abort();
       run?.abort('the reader of the results has gone away');
     });
-    signals = watchSignals(run, { process, isThreaded: options.threads > 1, listing, writing, notify });
+    signals = watchSignals(run, { process, isThreaded: options.threads > 1, listing, writing, messages });
     if (bar !== undefined) {
       source.count(reading.signal).then((count) => {
         total = count;
@@ -147,7 +147,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     }
     // The journal comes last: every other output then has what the journal has.
     const sinks: Sink[] = [...knownFailures.sinks, ...outputs.sinks, ...(journal ? [journal] : [])];
-    if (options.verbose > 0 && !isSilent) sinks.push(stackSink(notify));
+    if (options.verbose > 0 && !isSilent) sinks.push(stackSink(messages));
     isCollecting = true;
     const summary = await run.collect(sinks, fold);
     checkBalance(summary);
@@ -155,7 +155,9 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     if (readerGoneCode !== undefined) return readerGoneCode;
     checkNotEmpty(summary.read, options);
     if (options.journal !== undefined && isAllResumed(summary)) {
-      notify(`Nothing left to fetch: remove ${JSON.stringify(printable(options.journal))} to start over`);
+      messages.note(
+        `nothing left to fetch: remove ${JSON.stringify(printable(options.journal))} to start over`,
+      );
     }
     return summaryExitCode(summary);
   } finally {
@@ -166,26 +168,21 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
 }
 
 /** `--verbose`: writes where in the code each result of kind `internal` comes from. */
-export function stackSink(notify: (message: string) => void): Sink {
+export function stackSink({ error }: Pick<Messages, 'error'>): Sink {
   return {
     write({ failure, url }) {
       if (failure?.stack === undefined) return;
       const stack = failure.stack.split('\n').map((line) => printable(line));
-      notify(`bug at ${printable(url)}, please report it: ${stack.join('\n')}`);
+      error(`bug at ${printable(url)}, please report it: ${stack.join('\n')}`);
     },
     end: () => {},
   };
 }
 
 /** `--verbose`: writes events of the run on standard error. */
-function createLog(
-  { verbose, silent: isSilent }: ProgramOptions,
-  process: NodeJS.Process,
-  bar: Outputs['bar'],
-): RunLog | undefined {
-  if (verbose === 0 || isSilent) return undefined;
-  const notify = createNotify(process, { bar });
-  return { write: (event) => notify(eventText(event)), hasRequests: verbose > 1 };
+function createLog({ verbose, silent }: ProgramOptions, { log }: Messages): RunLog | undefined {
+  if (verbose === 0 || silent) return undefined;
+  return { write: (event) => log(eventText(event)), hasRequests: verbose > 1 };
 }
 
 /** Everything that a run writes. */
@@ -229,15 +226,15 @@ interface StopParts {
   readonly listing: AbortController;
   /** Aborted when the outputs are released even if nobody reads them. */
   readonly writing: AbortController;
-  readonly notify: (message: string) => void;
+  readonly messages: Messages;
 }
 
-function watchSignals(run: Run, { process, isThreaded, listing, writing, notify }: StopParts): Signals {
+function watchSignals(run: Run, { process, isThreaded, listing, writing, messages }: StopParts): Signals {
   return new Signals(process, {
     stop: (name) => {
       // The terminal shows ^C on the line of the message, which overwrites it.
-      const start = name === 'SIGINT' && isatty(process.stderr.fd) ? '\r' : '';
-      notify(start + interruptedText(name, isThreaded ? undefined : run.inFlight));
+      if (name === 'SIGINT' && isatty(process.stderr.fd)) process.stderr.write('\r');
+      messages.note(interruptedText(name, isThreaded ? undefined : run.inFlight));
       run.stop();
     },
     abort: (message) => {
@@ -256,7 +253,7 @@ async function createJournal(options: ProgramOptions, process: NodeJS.Process): 
   return Journal.open(path, {
     keepFailed,
     confirm: saveDir === undefined ? undefined : (result) => isBodySaved(result, saveDir),
-    warn: createWarn(process, { isSilent: silent }),
+    warn: createMessages(process, { isSilent: silent }).warn,
     after: systemClock.after,
     processes: process,
   });

@@ -14,7 +14,7 @@ import type { Sink } from '../../results/sink.ts';
 import { EXIT } from '../exit-code.ts';
 import { checkOutputs, createOutput } from '../output-files.ts';
 import { checkRecordFiles, forEachRecord } from '../record-files.ts';
-import { createPaint, createWarn } from '../terminal.ts';
+import { createMessages, createPaint } from '../terminal.ts';
 
 export interface ReportArguments {
   readonly names: readonly string[];
@@ -39,7 +39,8 @@ export async function reportCommand({ names, flags, process }: ReportArguments):
   output.closed.then(() => reading.abort());
   const sink = await createSink(options, output, process);
   const { stdin } = process;
-  const records = { stdin, shards: options.shards, signal: reading.signal, warn: createWarn(process) };
+  const { error } = createMessages(process);
+  const records = { stdin, shards: options.shards, signal: reading.signal, onDamage: error };
   try {
     const damaged = await forEachRecord(files, records, (result) => sink.write(result));
     return damaged > 0 && !reading.signal.aborted ? EXIT.usage : EXIT.ok;

@@ -21,7 +21,7 @@ import { EXIT } from '../exit-code.ts';
 import { type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
-import { createWarn } from '../terminal.ts';
+import { createMessages, type Messages } from '../terminal.ts';
 
 const DEFAULT_LANES = 3;
 
@@ -41,11 +41,12 @@ export async function workCommand({ flags, process, version }: WorkArguments): P
   if (options.printConfig) return printConfig(workOptions, options, process);
   checkInlineBody(options);
   const settings = await loadFetchSettings(options, process);
-  const warn = createWarn(process);
+  const messages = createMessages(process);
+  const { note } = messages;
   Error.stackTraceLimit = 0; // for the reason given in fetch.ts
-  const metrics = await createMetrics(options.metrics, { role: 'work', run: options.run, process, warn });
+  const metrics = await createMetrics(options.metrics, { role: 'work', run: options.run, process, note });
   try {
-    return await workOnRun({ options, settings, process, warn, metrics });
+    return await workOnRun({ options, settings, process, messages, metrics });
   } finally {
     metrics?.close();
   }
@@ -55,24 +56,24 @@ interface WorkParts {
   readonly options: ProgramOptions;
   readonly settings: FetchSettings;
   readonly process: NodeJS.Process;
-  readonly warn: (message: string) => void;
+  readonly messages: Messages;
   readonly metrics: Metrics | undefined;
 }
 
-async function workOnRun({ options, settings, process, warn, metrics }: WorkParts): Promise<number> {
-  const { engine, run } = await connectToRun(options, warn);
+async function workOnRun({ options, settings, process, messages, metrics }: WorkParts): Promise<number> {
+  const { engine, run } = await connectToRun(options, messages);
   const shards = await createShardWriter(options, process).catch(async (error: unknown) => {
     await engine.close();
     throw error;
   });
   const onResult = metrics?.countResults();
-  const work = new WorkRun({ engine, options, settings, shards, process, warn, onResult });
+  const work = new WorkRun({ engine, options, settings, shards, process, messages, onResult });
   metrics?.watchBroker(engine, { hasQueue: false });
   metrics?.watchWork(work);
   let returned: Promise<void> | undefined;
   const signals = new Signals(process, {
     stop: (name) => {
-      warn(`${name}: finishing the chunks of this worker; send it again to return them at once`);
+      messages.note(`${name}: finishing the chunks of this worker; send it again to return them at once`);
       work.drain();
     },
     abort: (message) => {
@@ -84,7 +85,7 @@ async function workOnRun({ options, settings, process, warn, metrics }: WorkPart
   });
   try {
     await work.run();
-    warn(`fetched ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
+    messages.note(`fetched ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
     return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
   } finally {
     signals.close();
@@ -100,7 +101,7 @@ interface WorkRunParts {
   /** Where results are written; into the log if unset. */
   readonly shards?: ShardWriter | undefined;
   readonly process: NodeJS.Process;
-  readonly warn: (message: string) => void;
+  readonly messages: Messages;
   /** Called with each result. */
   readonly onResult?: ((result: Result) => void) | undefined;
 }
@@ -116,7 +117,8 @@ export class WorkRun {
 
   constructor(parts: WorkRunParts) {
     this.#parts = parts;
-    const { engine, options, settings, shards, process, warn } = parts;
+    const { engine, options, settings, shards, process, messages } = parts;
+    const { warn } = messages;
     const { lanes = DEFAULT_LANES } = options;
     this.#worker = new ChunkWorker({
       engine,
@@ -193,7 +195,7 @@ export class WorkRun {
   }
 
   #stop(stop: RunStop): void {
-    this.#parts.warn(`the run was stopped ${stopText(stop)}`);
+    this.#parts.messages.warn(`the run was stopped ${stopText(stop)}`);
     this.#isStopped = true;
     this.#worker.stop();
     if (stop.cause === 'deadline') this.#run.expire(stop.limit);

@@ -67,7 +67,7 @@ describe('fanout completion', () => {
     expect(await runInProcess(['completion', 'tcsh'])).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: 'fanout: no completions for "tcsh"; the shells are bash, zsh, fish\n',
+      stderr: 'error: no completions for "tcsh"; the shells are bash, zsh, fish\n',
     });
   });
 

@@ -153,7 +153,7 @@ describe('fanout diff', () => {
   it('ends with 2 when a line is no record, and compares the others', async () => {
     const broken = await aFile([...lines(OLD), 'nothing']);
     const { code, stdout, stderr } = await runInProcess(['diff', broken, await recordFile(NEW)]);
-    expect([code, stderr]).toEqual([2, `fanout: ${broken}:9 is not a result record: it is not JSON\n`]);
+    expect([code, stderr]).toEqual([2, `error: ${broken}:9 is not a result record: it is not JSON\n`]);
     expect(stdout).toContain('2 newly failing');
   });
 

@@ -99,9 +99,9 @@ describe('fanout report', () => {
     expect(code).toBe(2);
     expect(JSON.parse(stdout).summary.results).toBe(2);
     expect(stderr.split('\n')).toEqual([
-      `fanout: ${file}:2 is not a result record: it is not JSON`,
-      `fanout: ${file}:4 is not a result record: it is not a JSON object`,
-      `fanout: ${file}:5 is not a result record: its "v" is not 1`,
+      `error: ${file}:2 is not a result record: it is not JSON`,
+      `error: ${file}:4 is not a result record: it is not a JSON object`,
+      `error: ${file}:5 is not a result record: its "v" is not 1`,
       '',
     ]);
   });
@@ -111,15 +111,15 @@ describe('fanout report', () => {
     const { code, stderr } = await runInProcess(['report'], { stdin });
     expect(code).toBe(2);
     expect(stderr.split('\n')).toHaveLength(12);
-    expect(stderr).toContain('fanout: standard input:10 is not a result record: it is not JSON\n');
-    expect(stderr).toContain('fanout: standard input: 4990 more lines are not result records\n');
+    expect(stderr).toContain('error: standard input:10 is not a result record: it is not JSON\n');
+    expect(stderr).toContain('error: standard input: 4990 more lines are not result records\n');
   });
 
   it('says of a file without any record only that', async () => {
     const { code, stderr } = await runInProcess(['report'], { stdin: 'nothing\n'.repeat(5000) });
     expect([code, stderr]).toEqual([
       2,
-      'fanout: standard input does not look like results of fanout fetch --json\n',
+      'error: standard input does not look like results of fanout fetch --json\n',
     ]);
   });
 
@@ -159,7 +159,7 @@ describe('fanout report', () => {
     ]);
     expect([code, stderr]).toEqual([
       3,
-      'fanout: cannot write to "/nonexistent/report": no such file or directory\n',
+      'error: cannot write to "/nonexistent/report": no such file or directory\n',
     ]);
   });
 
