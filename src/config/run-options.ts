@@ -110,7 +110,7 @@ export const runOptions = {
     default: 60_000,
     defaultText: '60s',
     help: 'longest wait that a Retry-After header may request',
-    details: 'If a server asks for a longer wait, the URL fails at once.',
+    details: 'If a server asks for a longer wait, nothing more is sent to its host.',
   }),
   deadline: option({
     flags: '--deadline <duration>',

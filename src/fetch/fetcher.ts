@@ -1,6 +1,7 @@
 import { BodyCapture, type BodyCaptureOptions } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
-import type { HostRegistry, HostSignal } from '../hosts/host-registry.ts';
+import { duration } from '../config/parse/numbers.ts';
+import type { HostEnd, HostRegistry, HostSignal } from '../hosts/host-registry.ts';
 import {
   backoffMs,
   decideRetry,
@@ -17,7 +18,7 @@ import { failsRun, type Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
 import type { RequestTask } from './request-task.ts';
 import type { ResponseValidator } from './response-validator.ts';
-import { addBody, addHeaders, failedResult, statusFailure, unsentResult } from './task-result.ts';
+import { addBody, addHeaders, failedResult, unsentResult } from './task-result.ts';
 
 /** Everything that decides what follows an outcome. */
 export interface FetchPolicy extends RetryPolicy {
@@ -76,8 +77,8 @@ export class Fetcher {
   step(task: RequestTask): Promise<Step> {
     const { bodies, hosts } = this.#options;
     if (task.job.invalid !== undefined) return Promise.resolve({ result: this.#invalid(task) });
-    const down = hosts.downReason(task.host);
-    if (down !== undefined) return Promise.resolve({ result: this.#hostIsDown(task, down) });
+    const end = hosts.endOf(task.host);
+    if (end !== undefined) return Promise.resolve({ result: this.#unsent(task, end) });
     if (bodies === undefined) return this.#send(task);
     const request = { job: task.job, ...task.hop };
     // A text that is searched for may be in the part that was saved before, which does not come again.
@@ -144,13 +145,12 @@ export class Fetcher {
 
   /** Reports the outcome to the host, and decides. */
   #next(task: RequestTask, outcome: AttemptOutcome, startedAt: number, capture?: BodyCapture): Step {
-    const { hosts, policy, now, keepsHeaders } = this.#options;
+    const { hosts, now, keepsHeaders } = this.#options;
     const { response, failed } = outcome;
     if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
     const endedAt = startedAt + outcome.durationMs;
     const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, now());
-    const pauseMs = waitMs > policy.maxRetryAfterMs ? 0 : waitMs;
-    hosts.record(task.host, toHostSignal(outcome, pauseMs), startedAt, endedAt);
+    hosts.record(task.host, this.#toHostSignal(task, outcome, waitMs), startedAt, endedAt);
     if (failed?.isResourceExhausted === true) {
       capture?.drop();
       return this.#postpone(task, failed.failure, endedAt);
@@ -227,12 +227,10 @@ export class Fetcher {
     result: Result,
     response?: HttpResponse,
   ): Step {
-    const { policy, now, random, isStopping } = this.#options;
+    const { policy, now, random, isStopping, validator } = this.#options;
     const decision = decideRetry(policy, { ...failed, attempts: task.attempts, method: task.method }, random);
-    if (decision === 'wait-too-long' && response !== undefined && result.failure?.kind === 'status') {
-      const failure = statusFailure(response);
-      const message = `${failure.message}: the server asks to wait ${Math.ceil(failed.waitMs / 1000)}s`;
-      return { result: failedResult(task, { ...failure, message }, response) };
+    if (decision === 'wait-too-long' && response !== undefined) {
+      return { result: validator.refused(task, response, waitText(failed.waitMs)) };
     }
     if (typeof decision === 'string' || isStopping()) return { result };
     const { delayMs } = decision;
@@ -267,11 +265,22 @@ export class Fetcher {
     return unsentResult(job, method, failure, this.#options.now());
   }
 
-  #hostIsDown(task: RequestTask, reason: string): Result {
-    const { hosts, now } = this.#options;
+  /** The result of a task whose host gets no more requests. */
+  #unsent(task: RequestTask, { kind, reason }: HostEnd): Result {
+    const { hosts, now, validator } = this.#options;
     hosts.record(task.host, { kind: 'neutral' }, now(), now());
     if (task.attempts === 0) task.startedAt = now();
-    return failedResult(task, { kind: 'down', message: `last error: ${reason}` });
+    return kind === 'down'
+      ? failedResult(task, { kind, message: `last error: ${reason}` })
+      : validator.blocked(task, task.attempts === 0 ? `not sent: ${reason}` : reason);
+  }
+
+  #toHostSignal({ job }: RequestTask, outcome: AttemptOutcome, waitMs: number): HostSignal {
+    const { policy, validator } = this.#options;
+    if (waitMs <= policy.maxRetryAfterMs) return toHostSignal(outcome, waitMs);
+    const isWanted = outcome.response !== undefined && validator.isAccepted(job, outcome.response.status);
+    // A status that is accepted refuses nothing.
+    return isWanted ? toHostSignal(outcome, 0) : { kind: 'refusal', reason: waitText(waitMs) };
   }
 }
 
@@ -296,6 +305,14 @@ export class FailureLimit {
     this.#failures += 1;
     return this.#failures === this.#max;
   }
+}
+
+const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+function waitText(waitMs: number): string {
+  const seconds = Math.ceil(waitMs / 1000);
+  const wait = waitMs > YEAR_MS ? 'more than a year' : duration().print(seconds * 1000);
+  return `the server asks to wait ${wait} (see --max-retry-after)`;
 }
 
 function isRepeatedAtOnce({ hop }: AttemptRequest, { isStale }: AttemptOutcome): boolean {

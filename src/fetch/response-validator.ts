@@ -104,26 +104,38 @@ export class ResponseValidator {
     return this.#blocked(task, response) ?? failedResult(task, failure, response);
   }
 
+  /** The result for an unaccepted response with a Retry-After that is too long, which is `wait` in words. */
+  refused(task: RequestTask, response: HttpResponse, wait: string): Result {
+    const says = saysBlocked(response) ?? statusFailure(response).message;
+    return this.blocked(task, `${response.status}, ${says}: ${wait}`, response);
+  }
+
+  /** The result of a URL that is blocked, as `--blocked` says. One for which nothing was sent is never OK without a warning. */
+  blocked(task: RequestTask, message: string, response?: HttpResponse): Result {
+    const failure: Failure = { kind: 'blocked', message };
+    if (this.#options.blocked === 'fail') return failedResult(task, failure, response);
+    const result = okResult(task, response);
+    return this.#options.blocked === 'ok' && response !== undefined
+      ? result
+      : { ...result, warning: failure };
+  }
+
   #blocked(task: RequestTask, response: HttpResponse): Result | undefined {
-    const says = blockedBy(response.status, response.headers, response.inspector?.start ?? '');
+    const says = saysBlocked(response);
     // With `--accept 429` a 429 is OK.
     if (says === undefined || (response.status >= 300 && this.isAccepted(task.job, response.status))) {
       return undefined;
     }
-    const failure: Failure = { kind: 'blocked', message: `${response.status}, ${says}` };
-    switch (this.#options.blocked) {
-      case 'fail':
-        return failedResult(task, failure, response);
-      case 'warn':
-        return { ...okResult(task, response), warning: failure };
-      case 'ok':
-        return okResult(task, response);
-    }
+    return this.blocked(task, `${response.status}, ${says}`, response);
   }
 
   #expectationOf(job: Job): Expectation {
     return mergeExpectations(this.#options.expectation, job.expect);
   }
+}
+
+function saysBlocked({ status, headers, inspector }: HttpResponse): string | undefined {
+  return blockedBy(status, headers, inspector?.start ?? '');
 }
 
 function textOf(header: string | readonly string[] | undefined): string {

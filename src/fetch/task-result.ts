@@ -6,8 +6,8 @@ import { printable } from '../model/printable.ts';
 import type { FailedResult, KeptBody, OkResult, Result } from '../model/result.ts';
 import type { RequestTask } from './request-task.ts';
 
-/** The result of a task whose response is OK. */
-export function okResult(task: RequestTask, response: HttpResponse): OkResult {
+/** The result of a task that counts as OK, mostly by its response. */
+export function okResult(task: RequestTask, response: HttpResponse | undefined): OkResult {
   return toResult(task, response, true, undefined);
 }
 

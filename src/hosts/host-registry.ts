@@ -34,12 +34,21 @@ export type HostSignal =
   | { readonly kind: 'response' }
   /** 429, 503, or a response that timed out. `waitMs` is the time that Retry-After asks for. */
   | { readonly kind: 'push-back'; readonly waitMs: number }
+  /** A push-back that asks for a longer wait than is allowed: the host is asked nothing more. */
+  | { readonly kind: 'refusal'; readonly reason: string }
   /** The connection failed, or no response came in time. */
   | { readonly kind: 'failure'; readonly isTimeout: boolean; readonly error: string }
   /** Nothing was sent: this machine has run out of file descriptors, memory or ports. */
   | { readonly kind: 'exhausted' }
   /** Nothing to learn: the request was not sent, was cut off, or was cancelled. */
   | { readonly kind: 'neutral' };
+
+/** Why nothing more is sent to a host: it is down, or asks for a longer wait than is allowed. */
+export interface HostEnd {
+  readonly kind: 'down' | 'blocked';
+  /** The last error of a host that is down, or the wait that the host asks for. */
+  readonly reason: string;
+}
 
 /** The key of jobs that are not sent to any host. */
 const NO_HOST = '';
@@ -101,8 +110,8 @@ export class HostRegistry implements Limiter {
   onDispatch(key: string, now: number): void {
     if (key === NO_HOST) return;
     const host = this.#hosts.get(key) ?? this.#add(key, now);
-    // Jobs of a host that is down fail without a request, so they use up no rate.
-    if (host.downReason === undefined) this.#totalRateLimiter.onDispatch(now);
+    // Jobs of a host that gets no more requests end without one, so they use up no rate.
+    if (host.end === undefined) this.#totalRateLimiter.onDispatch(now);
     host.onDispatch(now);
   }
 
@@ -123,20 +132,23 @@ export class HostRegistry implements Limiter {
     if (this.#idleFailing.size > this.#options.window) deleteFirst(this.#idleFailing);
   }
 
-  /** The last error of a host that is given up; `undefined` while requests are still sent to it. */
-  downReason(key: string): string | undefined {
-    return this.#hosts.get(key)?.downReason;
+  /** Why nothing more is sent to a host; `undefined` while requests are still sent to it. */
+  endOf(key: string): HostEnd | undefined {
+    return this.#hosts.get(key)?.end;
   }
 
   #logChanges(host: string, before: Restrictions, after: Restrictions, now: number): void {
     const { log } = this.#options;
-    const { limit, pausedUntil, openUntil, reason } = after;
+    const { limit, pausedUntil, openUntil, end, reason } = after;
+    if (end !== undefined) {
+      if (before.end === undefined) log?.write({ kind: end.kind, host, reason: end.reason });
+      return;
+    }
     if (limit < before.limit) log?.write({ kind: 'limit', host, limit });
     if (pausedUntil > Math.max(now, before.pausedUntil)) {
       log?.write({ kind: 'pause', host, pauseMs: pausedUntil - now });
     }
-    if (after.isDown && !before.isDown) log?.write({ kind: 'down', host, reason });
-    else if (openUntil > Math.max(now, before.openUntil)) {
+    if (openUntil > Math.max(now, before.openUntil)) {
       log?.write({ kind: 'breaker', host, pauseMs: openUntil - now, reason });
     }
   }
@@ -169,7 +181,7 @@ interface Restrictions {
   readonly pausedUntil: number;
   /** When the circuit breaker lets the next request through; 0 if it is not open. */
   readonly openUntil: number;
-  readonly isDown: boolean;
+  readonly end: HostEnd | undefined;
   /** The last failure. */
   readonly reason: string;
 }
@@ -181,6 +193,7 @@ class Host {
   readonly #rateLimiter: RateLimiter;
   #pausedUntil = 0;
   #inFlight = 0;
+  #end: HostEnd | undefined;
 
   constructor(rules: HostRules) {
     this.#limit = new ConcurrencyLimit(rules.perHost);
@@ -188,32 +201,39 @@ class Host {
     this.#rateLimiter = new RateLimiter(rules.perMs);
   }
 
-  get downReason(): string | undefined {
-    return this.#breaker.isDown ? this.#breaker.lastError : undefined;
+  get end(): HostEnd | undefined {
+    return this.#end;
   }
 
   restrictions(): Restrictions {
-    const { isOpen, isDown, lastError } = this.#breaker;
-    const openUntil = isOpen && !isDown ? this.#breaker.nextAllowedAt(0) : 0;
+    const { isOpen, lastError } = this.#breaker;
+    const openUntil = isOpen ? this.#breaker.nextAllowedAt(0) : 0;
     const pausedUntil = this.#pausedUntil;
-    return { limit: this.#limit.current, pausedUntil, openUntil, isDown, reason: lastError };
+    return { limit: this.#limit.current, pausedUntil, openUntil, end: this.#end, reason: lastError };
   }
 
   /** Whether Retry-After or the circuit breaker stops requests to it. */
   isPaused(now: number): boolean {
-    return this.#breaker.isOpen || this.#pausedUntil > now;
+    return this.#end !== undefined || this.#breaker.isOpen || this.#pausedUntil > now;
   }
 
   /** How important it is to remember this host: a failure count is cheap to lose, limits and pauses are not. */
   retention(now: number): 'none' | 'low' | 'high' {
     const isWaiting = this.#pausedUntil > now || this.#rateLimiter.nextAllowedAt > now;
-    if (this.#inFlight > 0 || isWaiting || this.#limit.isLowered || this.#breaker.isOpen) return 'high';
+    if (
+      this.#end !== undefined ||
+      this.#inFlight > 0 ||
+      isWaiting ||
+      this.#limit.isLowered ||
+      this.#breaker.isOpen
+    )
+      return 'high';
     return this.#breaker.hasNoFailures ? 'none' : 'low';
   }
 
-  /** As `Limiter.keyNextAllowedAt`. A host that is down is always allowed: its remaining jobs fail at once. */
+  /** As `Limiter.keyNextAllowedAt`. The remaining jobs of a host that gets no more requests are allowed, to end at once. */
   nextAllowedAt(inFlight: number): number {
-    if (this.#breaker.isDown) return 0;
+    if (this.#end !== undefined) return 0;
     if (inFlight >= this.#limit.current) return Number.POSITIVE_INFINITY;
     return Math.max(
       this.#pausedUntil,
@@ -240,9 +260,14 @@ class Host {
         this.#limit.recordPushBack(startedAt, now);
         this.#pausedUntil = Math.max(this.#pausedUntil, now + signal.waitMs);
         break;
+      case 'refusal':
+        this.#breaker.recordSuccess();
+        this.#end ??= { kind: 'blocked', reason: signal.reason };
+        break;
       case 'failure':
         this.#breaker.recordFailure(signal.error, now);
         if (signal.isTimeout) this.#limit.recordPushBack(startedAt, now);
+        if (this.#breaker.isDown) this.#end ??= { kind: 'down', reason: this.#breaker.lastError };
         break;
       case 'exhausted':
       case 'neutral':

@@ -24,16 +24,19 @@ export interface FailedAttempt {
   readonly waitMs: number;
 }
 
-/** Retry after `delayMs`; or do not, since it is pointless, or since the server asks for a longer wait than is allowed. */
+/**
+ * Retry after `delayMs`; or do not, since it is pointless, or since the server asks for a longer wait than is allowed, which
+ * ends the whole host.
+ */
 export type RetryDecision = { readonly delayMs: number } | 'final' | 'wait-too-long';
 
 /** The whole retry policy. `random` gives a number from 0 up to, not including, 1. */
 export function decideRetry(policy: RetryPolicy, failed: FailedAttempt, random: () => number): RetryDecision {
   const { attempts, method, status, isTransient, waitMs } = failed;
+  if (waitMs > policy.maxRetryAfterMs) return 'wait-too-long';
   const mayHelp =
     status === undefined ? policy.retriesNetworkFailures && isTransient : policy.retryStatuses.has(status);
   if (!mayHelp) return 'final';
-  if (waitMs > policy.maxRetryAfterMs) return 'wait-too-long';
   if (attempts > policy.retries || !(policy.retriesAllMethods || isIdempotent(method))) return 'final';
   return { delayMs: Math.max(waitMs, backoffMs(attempts, random)) };
 }

@@ -198,7 +198,11 @@ async function load(
   }
 }
 
-/** Whether the end of the run stopped the job before it had a result of its own. */
-function isCutOff({ failure }: Result): boolean {
+/**
+ * Whether the job is not finished: the end of the run stopped it before it had a result of its own, or it counts as OK though it
+ * has no response.
+ */
+function isCutOff({ ok, status, failure }: Result): boolean {
+  if (ok && status === undefined) return true;
   return failure?.kind === 'aborted' || failure?.code === 'ERR_DEADLINE';
 }

@@ -24,7 +24,9 @@ export type RunEvent =
       readonly reason: string;
     }
   /** The host is given up. */
-  | { readonly kind: 'down'; readonly host: string; readonly reason: string };
+  | { readonly kind: 'down'; readonly host: string; readonly reason: string }
+  /** The host asks for a longer wait than is allowed. */
+  | { readonly kind: 'blocked'; readonly host: string; readonly reason: string };
 
 /** Receives the events of a run. */
 export interface RunLog {
@@ -51,6 +53,7 @@ function describe(event: RunEvent): string {
     case 'breaker':
       return `pausing ${event.host} for ${seconds(event.pauseMs)}, since it does not respond: ${event.reason}`;
     case 'down':
+    case 'blocked':
       return `giving up ${event.host}: ${event.reason}`;
   }
 }

@@ -1,5 +1,5 @@
 import { printable } from '../model/printable.ts';
-import { isNotFetched, verdictOf } from '../model/result.ts';
+import { isNotFetched, type Result, verdictOf } from '../model/result.ts';
 import type { FailingHost, Summary } from '../model/summary.ts';
 import type { Sink } from '../results/sink.ts';
 import { formatBytes, formatDuration, type Paint, runCountsText } from './format.ts';
@@ -38,7 +38,7 @@ export function summaryTextSink(
     write(result) {
       results += 1;
       if (!repeatsFailures || verdictOf(result) !== 'FAIL' || isNotFetched(result)) return;
-      if (result.failure?.kind === 'down') return;
+      if (result.failure?.kind === 'down' || isUnsentBlocked(result)) return;
       if (failures.length < MAX_REPEATED) failures.push(line(result));
       else more += 1;
     },
@@ -87,6 +87,11 @@ export function summaryText(summary: Summary, paint: Paint, saveDir?: string): s
   if (summary.downHosts.length > 0) rows.push(['down', list(summary.downHosts.map(downText))]);
   const lines = rows.map(([name, value]) => `  ${paint.dim(name.padEnd(8))}  ${value}\n`);
   return `\n${doneLine(summary, paint)}\n${lines.join('')}`;
+}
+
+/** Whether nothing was sent because an earlier URL of the host was blocked. */
+function isUnsentBlocked({ failure, attempts }: Result): boolean {
+  return failure?.kind === 'blocked' && attempts === 0;
 }
 
 function doneLine(summary: Summary, paint: Paint): string {

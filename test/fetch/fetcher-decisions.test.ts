@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
+import { Fetcher, type FetchPolicy, type Step } from '../../src/fetch/fetcher.ts';
 import { RequestTask } from '../../src/fetch/request-task.ts';
 import type { ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
 import { HostRegistry } from '../../src/hosts/host-registry.ts';
@@ -26,7 +26,13 @@ const POLICY: FetchPolicy = {
 /** A fetcher over outcomes that the test made up, and one task for it. */
 function start(
   outcomes: readonly (Partial<AttemptOutcome> | Error)[],
-  { method = 'GET', hasMore = true, isLenient = true, blocked = 'fail' as Blocked } = {},
+  {
+    method = 'GET',
+    hasMore = true,
+    isLenient = true,
+    blocked = 'fail' as Blocked,
+    accept = [200] as readonly number[],
+  } = {},
 ) {
   const transport = new FakeTransport(...outcomes);
   const run = { isStopping: false };
@@ -43,7 +49,7 @@ function start(
     transport,
     hosts,
     policy: { ...POLICY, isLenient },
-    validator: aValidator({ blocked }),
+    validator: aValidator({ blocked, accept: new Set(accept) }),
     hasMore: () => hasMore,
     isStopping: () => run.isStopping,
     now: () => NOW,
@@ -57,7 +63,14 @@ function start(
     hosts.onDispatch(task.host, NOW);
     return fetcher.step(task);
   };
-  return { transport, hosts, run, task, step };
+  /** The same for another URL, or for a task that continues. */
+  const stepOther = (other: string | RequestTask) => {
+    const job = { index: 1, source: 'list', line: 2, url: String(other) };
+    const next = typeof other === 'string' ? new RequestTask(job, { method, headers: {} }) : other;
+    hosts.onDispatch(next.host, NOW);
+    return fetcher.step(next);
+  };
+  return { transport, hosts, run, task, step, stepOther };
 }
 
 const responded = (status: number, headers: Record<string, string> = {}): Partial<AttemptOutcome> => ({
@@ -144,6 +157,56 @@ describe('Fetcher decides on', () => {
       const { transport, step } = start([challenge], { blocked });
       expect(await step()).toMatchObject({ result });
       expect(transport.requests).toHaveLength(1);
+    });
+  });
+
+  describe('a Retry-After that is longer than the limit', () => {
+    const DAY = { 'retry-after': '86400' };
+
+    const seen = (step: Step) => {
+      if (!('result' in step)) throw new Error('The task has no result');
+      const { ok, status, attempts, failure, warning } = step.result;
+      return [ok, status, attempts, (failure ?? warning)?.kind];
+    };
+
+    test.each<[string, number, Blocked, unknown[], unknown[]]>([
+      ['503', 503, 'fail', [false, 503, 1, 'blocked'], [false, undefined, 0, 'blocked']],
+      [
+        '429, a status that is not retried,',
+        429,
+        'fail',
+        [false, 429, 1, 'blocked'],
+        [false, undefined, 0, 'blocked'],
+      ],
+      ['503 with --blocked warn', 503, 'warn', [true, 503, 1, 'blocked'], [true, undefined, 0, 'blocked']],
+      ['503 with --blocked ok', 503, 'ok', [true, 503, 1, undefined], [true, undefined, 0, 'blocked']],
+    ])(
+      'of a %s: blocked, and the next URL of the host is not sent',
+      async (_, status, blocked, first, next) => {
+        const { transport, step, stepOther } = start([responded(status, DAY)], { blocked });
+        expect(seen(await step())).toEqual(first);
+        expect(seen(await stepOther('http://a.test/next'))).toEqual(next);
+        expect(transport.requests).toHaveLength(1);
+      },
+    );
+
+    test('of an accepted status: OK, and the next URL of the host is sent', async () => {
+      const { step, stepOther } = start([responded(429, DAY), responded(200)], { accept: [200, 429] });
+      expect(await step()).toMatchObject({ result: { ok: true, status: 429 } });
+      expect(await stepOther('http://a.test/next')).toMatchObject({ result: { ok: true, status: 200 } });
+    });
+
+    test('leaves other hosts alone, and ends a redirect to the host', async () => {
+      const { step, stepOther } = start([
+        responded(429, DAY),
+        responded(302, { location: 'http://a.test/' }),
+      ]);
+      await step();
+      const redirected = await stepOther('http://b.test/');
+      if (!('again' in redirected)) throw new Error('The redirect is not followed');
+      expect(await stepOther(redirected.again)).toMatchObject({
+        result: { attempts: 1, redirects: [{ status: 302 }], failure: { kind: 'blocked' } },
+      });
     });
   });
 

@@ -75,7 +75,7 @@ test('a shortage stops the starts of all hosts, and is held against none', async
   const { hosts, task, step } = await start();
   await step();
   expect(hosts.nextAllowedAt(NOW, 0)).toBe(NOW + 50);
-  expect([hosts.exhaustedCount, hosts.downReason(task.host), hosts.keyNextAllowedAt(task.host, 0)]).toEqual([
+  expect([hosts.exhaustedCount, hosts.endOf(task.host), hosts.keyNextAllowedAt(task.host, 0)]).toEqual([
     1,
     undefined,
     0,

@@ -48,14 +48,27 @@ test('timeouts halve the limit as push-backs do', () => {
   expect(registry.keyNextAllowedAt('a', 2)).toBe(NEVER);
 });
 
+test('a host that refuses is given up for good: its jobs are allowed so that they can end', () => {
+  const registry = registryOf({ perHost: 2, perMs: 1 / 1000 });
+  for (let count = 0; count < 2; count += 1) registry.onDispatch('a', 0);
+  registry.record('a', { kind: 'refusal', reason: 'wait' }, 0, 10);
+  expect([registry.endOf('a'), registry.endOf('b')]).toEqual([
+    { kind: 'blocked', reason: 'wait' },
+    undefined,
+  ]);
+  expect(registry.keyNextAllowedAt('a', 9)).toBe(0);
+  registry.record('a', RESPONSE, 0, 20);
+  expect([registry.endOf('a')?.kind, registry.countPaused(20)]).toEqual(['blocked', 1]);
+});
+
 test('a host that is down gives its reason, and its jobs are allowed so that they can fail', () => {
   const registry = registryOf({ breakerThreshold: 1 });
   for (const now of [0, 1000, 3000, 7000]) {
-    expect(registry.downReason('a')).toBe(undefined);
+    expect(registry.endOf('a')).toBe(undefined);
     registry.onDispatch('a', now);
     registry.record('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now);
   }
-  expect(registry.downReason('a')).toBe('refused');
+  expect(registry.endOf('a')).toEqual({ kind: 'down', reason: 'refused' });
   expect(registry.keyNextAllowedAt('a', 0)).toBe(0);
 });
 
@@ -209,10 +222,18 @@ describe('the log', () => {
     ]);
   });
 
+  test('has the host that is given up because it asks for too long a wait, once', () => {
+    const { registry, events } = logged();
+    for (let count = 0; count < 2; count += 1) registry.onDispatch('a', 0);
+    for (let count = 0; count < 2; count += 1)
+      registry.record('a', { kind: 'refusal', reason: 'wait' }, 0, 10);
+    expect(events).toEqual([{ kind: 'blocked', host: 'a', reason: 'wait' }]);
+  });
+
   test('has circuit breakers that open, and the host that is given up', () => {
     const { registry, events } = logged();
     let now = 0;
-    for (let attempt = 0; attempt < 20 && registry.downReason('a') === undefined; attempt += 1) {
+    for (let attempt = 0; attempt < 20 && registry.endOf('a') === undefined; attempt += 1) {
       registry.onDispatch('a', now);
       registry.record('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now + 10);
       now = Math.max(now + 10, registry.keyNextAllowedAt('a', 0));

@@ -35,7 +35,12 @@ describe('decideRetry()', () => {
     ['any method', { method: 'POST' }, { retriesAllMethods: true }, { delayMs: 500 }],
     ['a wait that is longer than the backoff', { waitMs: 60_000 }, {}, { delayMs: 60_000 }],
     ['a wait that is too long', { waitMs: 60_001 }, {}, 'wait-too-long'],
-    ['a wait that is too long, of another status', { status: 404, waitMs: 60_001 }, {}, 'final'],
+    [
+      'a wait that is too long, of a status that is not retried',
+      { status: 404, waitMs: 60_001 },
+      {},
+      'wait-too-long',
+    ],
   ])('decides for %s', (_, failed, policy, decision) => {
     expect(decideRetry({ ...POLICY, ...policy }, { ...FAILED, ...failed }, () => 1)).toEqual(decision);
   });

@@ -73,6 +73,15 @@ test('a recalled result is not appended again', async () => {
   expect(await readFile(path, 'utf8')).toBe(before);
 });
 
+test('a URL that counts as OK without a response is fetched again', async () => {
+  const path = await newPath();
+  const warning = { kind: 'blocked', message: 'not sent' } as const;
+  await run(path, [A, B], {
+    fetch: ({ index, url }) => okResult({ index, url, warning, status: url === A ? undefined : 429 }),
+  });
+  expect((await run(path, [A, B])).fetched).toEqual([A]);
+});
+
 test('a failure is fetched again, and its later success counts', async () => {
   const path = await newPath();
   await run(path, [A, B], { fetch: failingOn(A) });

@@ -108,13 +108,14 @@ test('the summary names a host that is down once, with its URLs and last error',
   );
 });
 
-test('on a terminal the summary repeats the first 20 failures, without hosts that are down', async () => {
+test('on a terminal the summary repeats the first 20 failures, without the unsent URLs of hosts that are given up', async () => {
   const output = new CollectedLines();
   const sink = summaryTextSink(output, plain, { repeatsFailures: true });
   sink.write(okResult());
   sink.write(failedResult('dns', { baseline: 'known' }));
   sink.write(failedResult('aborted', { attempts: 0 }));
   sink.write(failedResult('down'));
+  sink.write(failedResult('blocked', { attempts: 0 }));
   for (let n = 1; n <= 23; n += 1) sink.write(failedResult('dns', { url: `https://h${n}/` }));
   await sink.end(good);
   const lines = output.text.split('\n');
