@@ -42,6 +42,7 @@ export class BodyCapture {
   #sink: BodySink | undefined;
   /** Whether the partial file of the resume point is in use, or was released or removed. */
   #isPartialHandled = false;
+  #isResumed = false;
   #mustRestart = false;
 
   constructor(options: BodyCaptureOptions, request: SaveRequest, resumePoint?: ResumePoint) {
@@ -50,9 +51,14 @@ export class BodyCapture {
     this.#resumePoint = resumePoint;
   }
 
-  /** Headers to add to the request, which ask for the rest of a partial body. */
+  /** Headers to add to the request, which ask for the rest of a partial body; `undefined` if the whole is requested. */
   get resumeHeaders(): Readonly<Record<string, string>> | undefined {
     return this.#resumePoint?.headers;
+  }
+
+  /** Whether the response continues the partial body. */
+  get isResumed(): boolean {
+    return this.#isResumed;
   }
 
   /**
@@ -76,6 +82,7 @@ export class BodyCapture {
     const { saver, maxBytes } = this.#options;
     if (saver !== undefined && this.#resumePoint !== undefined && typeof continuation === 'object') {
       this.#isPartialHandled = true;
+      this.#isResumed = true;
       // No inline sink: the record would have only the rest.
       this.#sink = saver.resume(this.#request, this.#resumePoint, continuation);
       return { maxBytes: Math.max(0, maxBytes - continuation.bytes), sink: this.#sink, status: 200 };

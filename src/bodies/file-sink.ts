@@ -78,7 +78,8 @@ export class FileSaver {
     const name = namer.fileNameFor(request.job, status, headers['content-type']);
     const record = resumePartial ? toResumeRecord(request.url, status, headers) : undefined;
     const partialName = resumePartial ? namer.partialNameFor(request.job) : name;
-    return this.#createSink(new PartialFile(directory, partialName), name, {
+    const file = new PartialFile(directory, partialName, resumePartial && status >= 300);
+    return this.#createSink(file, name, {
       resumeRecord: record === undefined ? undefined : encodeResumeRecord(record),
     });
   }

@@ -24,11 +24,14 @@ export class PartialFile {
   #exists = false;
   #hasRecord = false;
 
-  /** @param name the final name if it is known, relative to the directory; otherwise a name that is the same in each run */
-  constructor(directory: SaveDirectory, name: string) {
+  /**
+   * @param name the final name if it is known, relative to the directory; otherwise a name that is the same in each run
+   * @param isSecond whether it must not replace the partial file that an earlier attempt or run left
+   */
+  constructor(directory: SaveDirectory, name: string, isSecond = false) {
     this.#directory = directory;
     this.#name = name;
-    this.#partName = directory.reservePartName(name);
+    this.#partName = directory.reservePartName(name, isSecond);
   }
 
   get path(): string {

@@ -24,6 +24,8 @@ interface ResumeRecord {
   readonly url: string;
   /** A strong ETag or Last-Modified (RFC 9110, section 8.8.1). */
   readonly validator: string;
+  /** Length of the whole body, if its first response said so. */
+  readonly totalBytes?: number | undefined;
   /** Content-Type of the body, since the response with its rest need not have one. */
   readonly contentType?: string | undefined;
 }
@@ -70,13 +72,22 @@ export class ResumePoint {
   /** Checks whether a response with this head continues the partial file. */
   continuation(status: number, headers: ResponseHeaders): Continuation {
     if (status === 416) return 'invalid-range';
+    if (status === 200 && this.#isRestInDisguise(headers)) return 'invalid-range';
     if (status !== 206) return 'full-response';
     const range = parseContentRange(headers['content-range']);
     if (range === undefined || range.first !== this.#bytes || range.last !== range.total - 1) {
       return 'invalid-range';
     }
     if (isEncoded(headers) || !isSameVersion(this.#record, headers)) return 'invalid-range';
+    if (range.total !== (this.#record.totalBytes ?? range.total)) return 'invalid-range';
     return { bytes: this.#bytes, hash: this.#hash, totalBytes: range.total };
+  }
+
+  /** Whether a 200 has the length of the rest: a server that sends a range with the wrong status. */
+  #isRestInDisguise(headers: ResponseHeaders): boolean {
+    const { totalBytes } = this.#record;
+    const isRest = totalBytes !== undefined && contentLength(headers) === totalBytes - this.#bytes;
+    return isRest && !isEncoded(headers) && isSameVersion(this.#record, headers);
   }
 }
 
@@ -101,6 +112,8 @@ export async function openResumePoint(
     const stat = fstatSync(fd);
     // With a second link, another file would be changed, too.
     if (!stat.isFile() || stat.nlink !== 1 || stat.size === 0) return undefined;
+    // Nothing of it is missing, but the run ended before it got its final name.
+    if (record.totalBytes !== undefined && stat.size >= record.totalBytes) return undefined;
     const hash = createHash('sha256');
     return (await hashFile(fd, stat.size, hash)) ? new ResumePoint(file, record, stat.size, hash) : undefined;
   } catch {
@@ -130,7 +143,20 @@ export function toResumeRecord(
   const validator = strongValidator(headers);
   if (validator === undefined) return undefined;
   const contentType = headers['content-type'];
-  return { url, validator, ...(typeof contentType === 'string' ? { contentType } : {}) };
+  const totalBytes = contentLength(headers);
+  return {
+    url,
+    validator,
+    ...(totalBytes === undefined ? {} : { totalBytes }),
+    ...(typeof contentType === 'string' ? { contentType } : {}),
+  };
+}
+
+/** The length of the body, if the response names one that counts (RFC 9112, section 6.3). */
+function contentLength(headers: ResponseHeaders): number | undefined {
+  const { 'content-length': length, 'transfer-encoding': transferCoding } = headers;
+  const isLength = typeof length === 'string' && /^\d{1,15}$/.test(length) && transferCoding === undefined;
+  return isLength ? Number(length) : undefined;
 }
 
 function isEncoded(headers: ResponseHeaders): boolean {
@@ -144,23 +170,28 @@ function strongValidator({ etag, 'last-modified': modified, date }: ResponseHead
   return Date.parse(date) - Date.parse(modified) >= STRONG_AFTER_MS ? modified : undefined;
 }
 
-/** Whether a response names the version of the record, or none. */
+/** Whether a response names the version of the record: otherwise its part must not be joined to another (RFC 9110, 15.3.7.3). */
 export function isSameVersion(record: ResumeRecord, headers: ResponseHeaders): boolean {
   const validator = record.validator.startsWith('"') ? headers.etag : headers['last-modified'];
-  return validator === undefined || validator === record.validator;
+  return validator === record.validator;
 }
 
-export function encodeResumeRecord({ url, validator, contentType }: ResumeRecord): string {
-  return `${JSON.stringify({ v: 1, url, validator, contentType })}\n`;
+export function encodeResumeRecord({ url, validator, totalBytes, contentType }: ResumeRecord): string {
+  return `${JSON.stringify({ v: 1, url, validator, totalBytes, contentType })}\n`;
 }
 
 /** Returns `undefined` if the text is not a whole record. */
 export function decodeResumeRecord(text: string): ResumeRecord | undefined {
   try {
-    const { v, url, validator, contentType } = JSON.parse(text);
+    const { v, url, validator, totalBytes, contentType } = JSON.parse(text);
     const isValid = v === 1 && typeof url === 'string' && typeof validator === 'string';
-    if (!isValid) return undefined;
-    return { url, validator, ...(typeof contentType === 'string' ? { contentType } : {}) };
+    if (!isValid || !(totalBytes === undefined || Number.isSafeInteger(totalBytes))) return undefined;
+    return {
+      url,
+      validator,
+      ...(totalBytes === undefined ? {} : { totalBytes }),
+      ...(typeof contentType === 'string' ? { contentType } : {}),
+    };
   } catch {
     return undefined;
   }

@@ -48,9 +48,12 @@ export class SaveDirectory {
     this.probe();
   }
 
-  /** Reserves a name for the partial file of `name` that no other download of this process uses. */
-  reservePartName(name: string): string {
-    let partName = `${name}.part`;
+  /**
+   * Reserves a name for the partial file of `name` that no other download of this process uses: `NAME.part` or, if that one
+   * is taken or `isSecond`, a numbered name.
+   */
+  reservePartName(name: string, isSecond = false): string {
+    let partName = isSecond ? `${name}.2.part` : `${name}.part`;
     for (let number = 2; this.#partNames.has(partName); number += 1) partName = `${name}.${number}.part`;
     this.#partNames.add(partName);
     return partName;

@@ -179,6 +179,8 @@ export interface RunOptions
   readonly method: string;
   readonly queueSize: number;
   readonly userAgent: string;
+  /** Limit in bytes for a body that is not saved, in a run that saves others. */
+  readonly maxUnsavedSize: number;
   /** Whether an output has the hash of a saved body. */
   readonly hashesBodies: boolean;
   /** Whether results have the headers of their response. */
@@ -210,12 +212,17 @@ export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, v
   const isSaved = values.saveDir !== undefined;
   const method = values.method ?? defaultMethod(values.head, values.data ?? values.jsonBody);
   checkBodyUse(resolved, method);
+  // By default, a body that fits into its record is read to its end.
+  const maxUnsavedSize = labels.has('maxSize')
+    ? values.maxSize
+    : Math.max(values.maxSize, values.inlineBody ?? 0);
   return Object.freeze({
     ...others,
     maxFailures: failFast ?? values.maxFailures,
     saveAs: isSaved ? (values.saveAs ?? DEFAULT_NAME) : undefined,
     // A saved body has no limit by default.
-    maxSize: isSaved && !labels.has('maxSize') ? Number.POSITIVE_INFINITY : values.maxSize,
+    maxSize: isSaved && !labels.has('maxSize') ? Number.POSITIVE_INFINITY : maxUnsavedSize,
+    maxUnsavedSize,
     queueSize: values.queueSize ?? Math.max(DEFAULT_QUEUE, minQueue),
     method,
     // The library gives all results to its caller; the program sets this by its outputs.

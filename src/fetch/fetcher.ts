@@ -59,6 +59,12 @@ export type Step =
 /** How often a request is sent again that the server refused without processing it; it uses up no retries. */
 const MAX_REFUSALS = 10;
 
+/**
+ * How often a server may fail without a byte when it is asked for the rest of a body. Then the whole is requested, since some
+ * servers cannot send a part. A server that refuses the part in a response does not get a second request for it.
+ */
+const MAX_FAILED_RESUMES = 2;
+
 /** Time in ms after which a task fails for which this machine never had a free descriptor, memory or port. */
 const MAX_EXHAUSTED_MS = 120_000;
 
@@ -82,7 +88,8 @@ export class Fetcher {
     if (bodies === undefined) return this.#send(task);
     const request = { job: task.job, ...task.hop };
     // A text that is searched for may be in the part that was saved before, which does not come again.
-    const partial = bodies.isSearched(task.job) ? undefined : bodies.saver?.findPartial(request);
+    const mayResume = task.failedResumes < MAX_FAILED_RESUMES && !bodies.isSearched(task.job);
+    const partial = mayResume ? bodies.saver?.findPartial(request) : undefined;
     if (partial === undefined) return this.#send(task, new BodyCapture(bodies, request));
     return partial.then((found) => this.#send(task, new BodyCapture(bodies, request, found)));
   }
@@ -156,7 +163,9 @@ export class Fetcher {
       return this.#postpone(task, failed.failure, endedAt);
     }
     task.recordHop(outcome.ttfbMs, outcome.durationMs);
-    const step = this.#decide(task, outcome, waitMs);
+    const step = this.#mustAskForWhole(task, outcome, waitMs, capture)
+      ? { again: task, at: 0 }
+      : this.#decide(task, outcome, waitMs);
     if (keepsHeaders && response !== undefined && 'result' in step) addHeaders(step.result, response);
     return capture === undefined ? step : finishBody(task, step, capture);
   }
@@ -188,6 +197,27 @@ export class Fetcher {
     const result = validator.unaccepted(task, response);
     if (result.ok) return { result };
     return this.#retry(task, { status, isTransient: true, waitMs }, result, response);
+  }
+
+  /** Whether the server refuses to send a part, so that the whole is requested. Counts the failures without a response. */
+  #mustAskForWhole(
+    task: RequestTask,
+    { response, failed }: AttemptOutcome,
+    waitMs: number,
+    capture?: BodyCapture,
+  ): boolean {
+    if (capture?.resumeHeaders === undefined) return false;
+    if (capture.mustRestart) return false;
+    if (failed === undefined && response !== undefined && waitMs === 0 && refusesRange(response.status)) {
+      task.failedResumes = MAX_FAILED_RESUMES;
+      return true;
+    }
+    const hasNoBody = response === undefined || response.bytes === 0;
+    if (failed === undefined || !hasNoBody || !CONNECTED_KINDS.has(failed.failure.kind)) return false;
+    if (failed.isUnparsable === true && this.#mayReadLeniently(task)) return false;
+    // A failure that is final would end every later run, too.
+    task.failedResumes = failed.isRetryable ? task.failedResumes + 1 : MAX_FAILED_RESUMES;
+    return !failed.isRetryable;
   }
 
   /**
@@ -315,6 +345,17 @@ function waitText(waitMs: number): string {
   return `the server asks to wait ${wait} (see --max-retry-after)`;
 }
 
+/** Kinds of failures of a server that has been connected to. */
+const CONNECTED_KINDS: ReadonlySet<string> = new Set(['protocol', 'reset', 'timeout']);
+
+/** Statuses of a server that is busy or down, which say nothing of the request. */
+const BUSY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
+
+/** Whether the status of a response to a request for a part may be due to the Range header. */
+function refusesRange(status: number): boolean {
+  return status >= 400 && !BUSY_STATUSES.has(status);
+}
+
 function isRepeatedAtOnce({ hop }: AttemptRequest, { isStale }: AttemptOutcome): boolean {
   return isStale && isIdempotent(hop.method);
 }
@@ -360,6 +401,10 @@ function finishBody(task: RequestTask, step: Step, capture: BodyCapture): Step {
   } catch (error) {
     capture.drop();
     if (!(error instanceof BodyError)) throw error;
+    if (error.kind === 'protocol' && capture.isResumed) {
+      task.failedResumes = MAX_FAILED_RESUMES;
+      return { again: task, at: 0 };
+    }
     return { result: toBodyFailure(result, error) };
   }
 }

@@ -17,6 +17,7 @@ export interface TaskState {
   readonly ttfbMs: number | undefined;
   readonly isInAttempt: boolean;
   readonly refusals: number;
+  readonly failedResumes: number;
   readonly isLenient: boolean;
   readonly fallback: Result | undefined;
 }
@@ -40,6 +41,8 @@ export class RequestTask {
   ttfbMs: number | undefined = undefined;
   /** How often a server refused a request of this task without processing it. */
   refusals = 0;
+  /** How often the server sent nothing when it was asked for the rest of a body. */
+  failedResumes = 0;
   /** Whether the next hop is read by the lenient parser: the strict one refused its response. */
   isLenient = false;
   /** Whether the next hop belongs to an attempt that has begun. */
@@ -73,6 +76,7 @@ export class RequestTask {
       ttfbMs: this.ttfbMs,
       isInAttempt: this.isInAttempt,
       refusals: this.refusals,
+      failedResumes: this.failedResumes,
       isLenient: this.isLenient,
       fallback: this.fallback,
     };

@@ -200,16 +200,13 @@ function toPolicy(options: RunOptions): FetchPolicy {
   };
 }
 
-/** Bytes of a body that is not saved, in a run that saves others without a limit. */
-const MAX_UNSAVED_BYTES = 10 * 1024 ** 2;
-
 /** What is done with bodies; `undefined` if all are dropped. */
 function createBodies(
   options: RunOptions,
   validator: ResponseValidator,
   onUnwritable: (error: OutputError) => void,
 ): BodyCaptureOptions | undefined {
-  const { inlineBody, keepsBuffers, maxSize } = options;
+  const { inlineBody, keepsBuffers, maxSize, maxUnsavedSize } = options;
   const saver = createSaver(options, onUnwritable);
   if (saver === undefined && inlineBody === undefined && !keepsBuffers) return undefined;
   return {
@@ -217,7 +214,7 @@ function createBodies(
     inlineBytes: keepsBuffers ? maxSize : inlineBody,
     keepsBuffers,
     maxBytes: maxSize,
-    maxUnsavedBytes: Number.isFinite(maxSize) ? maxSize : MAX_UNSAVED_BYTES,
+    maxUnsavedBytes: saver === undefined ? maxSize : maxUnsavedSize,
     isFollowed: (job, status, headers) => validator.isFollowed(job, status, headers),
     mayBeOk: (job, status, headers) => validator.mayBeOk(job, status, headers),
     isSearched: (job) => validator.looksForText(job),

@@ -22,6 +22,17 @@ describe('toResumeRecord()', () => {
   });
 
   it.each([
+    [{ 'content-length': '10' }, 10],
+    [{ 'content-length': '0' }, 0],
+    [{ 'content-length': '+1' }, undefined],
+    [{ 'content-length': '1e3' }, undefined],
+    [{ 'content-length': ['10', '10'] }, undefined],
+    [{ 'content-length': '10', 'transfer-encoding': 'chunked' }, undefined],
+  ])('takes the length of the whole from %j', (headers, totalBytes) => {
+    expect(toResumeRecord(URL, 200, { etag: '"one"', ...headers })?.totalBytes).toBe(totalBytes);
+  });
+
+  it.each([
     [{}],
     [{ etag: 'W/"one"' }],
     [{ etag: 'W/"one"', 'last-modified': MODIFIED, date: 'Fri, 02 Jan 2026 00:00:00 GMT' }],
@@ -44,7 +55,9 @@ describe('toResumeRecord()', () => {
 describe('isSameVersion()', () => {
   it.each([
     ['"one"', { etag: '"one"' }, true],
-    ['"one"', {}, true],
+    ['"one"', {}, false],
+    ['"one"', { 'last-modified': MODIFIED }, false],
+    [MODIFIED, {}, false],
     ['"one"', { etag: '"two"' }, false],
     ['"one"', { etag: 'W/"one"' }, false],
     [MODIFIED, { 'last-modified': MODIFIED, etag: '"any"' }, true],
@@ -56,7 +69,7 @@ describe('isSameVersion()', () => {
 
 describe('decodeResumeRecord()', () => {
   it('reads what encodeResumeRecord() wrote', () => {
-    const record = { url: URL, validator: '"o\\u00e9"' };
+    const record = { url: URL, validator: '"o\\u00e9"', totalBytes: 12, contentType: 'text/html' };
     expect(decodeResumeRecord(encodeResumeRecord(record))).toEqual(record);
   });
 
@@ -69,6 +82,8 @@ describe('decodeResumeRecord()', () => {
     '{"v":1,"url":"x"}',
     '{"v":2,"url":"x","validator":"y"}',
     '{"v":1,"url":1,"validator":"y"}',
+    '{"v":1,"url":"x","validator":"y","totalBytes":"12"}',
+    '{"v":1,"url":"x","validator":"y","totalBytes":1.5}',
   ])('refuses %j', (text) => {
     expect(decodeResumeRecord(text)).toBeUndefined();
   });

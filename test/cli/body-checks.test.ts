@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { running } from '../http/client.ts';
+import { startRawServer } from '../origin/raw-server.ts';
+import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
 
@@ -41,6 +44,39 @@ describe('checks of a body that was cut at --max-size', () => {
   it('pass a text that was found before the cut', async () => {
     const { code, stdout } = await cut(await anOrigin(), '--matches', '^');
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^OK {4}200/)]);
+  });
+});
+
+describe('a body over the default limit of 10 MiB', () => {
+  const LARGE = 11_000_000;
+  const NEEDLE = 'needle';
+
+  async function large() {
+    const head = `HTTP/1.1 200 OK\r\nContent-Length: ${LARGE + NEEDLE.length}\r\n\r\n`;
+    const body = Buffer.concat([Buffer.from(head), Buffer.alloc(LARGE, '.'), Buffer.from(NEEDLE)]);
+    return (await running(startRawServer({ onRequest: ({ socket }) => void socket.write(body) }))).url;
+  }
+
+  it.each([
+    ['dropped', []],
+    ['put into the record', ['--inline-body=1kb']],
+    ['saved', ['--save-dir']],
+    ['saved and put into the record', ['--inline-body=12mb', '--save-dir']],
+  ])('is searched to its end with --max-size none when it is %s', async (_, flags) => {
+    const keep = flags.includes('--save-dir') ? [await tempDir()] : [];
+    const args = ['fetch', await large(), '--json', '--max-size', 'none', ...flags, ...keep];
+    const found = await runInProcess([...args, '--contains', NEEDLE]);
+    expect(JSON.parse(found.stdout)).toMatchObject({ ok: true, truncated: false });
+    const unwanted = await runInProcess([...args, '--not-contains', NEEDLE]);
+    expect(JSON.parse(unwanted.stdout)).toMatchObject({ ok: false, failure: { kind: 'expectation' } });
+  });
+
+  it.each([[[]], [['--max-size', 'none']]])('is put into the record if it fits: %j', async (flags) => {
+    const args = ['fetch', await large(), '--json', '--inline-body=12mb', ...flags];
+    const { stdout } = await runInProcess(args);
+    const { ok, truncated, body } = JSON.parse(stdout);
+    expect([ok, truncated, body.bytes]).toEqual([true, false, LARGE + NEEDLE.length]);
+    expect(body.text.endsWith(NEEDLE)).toBe(true);
   });
 });
 

@@ -59,6 +59,7 @@ describe('resolveRunOptions()', () => {
       maxRetryAfter: 60_000,
       deadline: undefined,
       maxSize: 10_485_760,
+      maxUnsavedSize: 10_485_760,
       proxy: undefined,
       http2: false,
       strict: false,
@@ -171,7 +172,11 @@ describe('resolveRunOptions()', () => {
     >();
     // Derived values are not options.
     expectTypeOf<keyof RunOptions>().toEqualTypeOf<
-      Exclude<keyof typeof runOptions, 'failFast'> | 'hashesBodies' | 'keepsHeaders' | 'keepsBuffers'
+      | Exclude<keyof typeof runOptions, 'failFast'>
+      | 'hashesBodies'
+      | 'keepsHeaders'
+      | 'keepsBuffers'
+      | 'maxUnsavedSize'
     >();
     expectTypeOf<RunOptions['defaultScheme']>().toEqualTypeOf<'http' | 'https' | undefined>();
     expectTypeOf<RunOptions['queueSize']>().toEqualTypeOf<number>();

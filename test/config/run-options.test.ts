@@ -33,6 +33,19 @@ describe('deriveRunOptions()', () => {
     expect(resolve({ flags: { saveDir: 'out' } }).maxSize).toBe(Number.POSITIVE_INFINITY);
     expect(resolve({ flags: { saveDir: 'out' }, file: { maxSize: '1kb' } }).maxSize).toBe(1024);
     expect(resolve({ flags: { inlineBody: true, json: true } }).maxSize).toBe(10_485_760);
+    expect(resolve({ flags: { inlineBody: '20mb', json: true } }).maxSize).toBe(20 * 1024 ** 2);
+    expect(resolve({ flags: { inlineBody: '20mb', json: true, maxSize: '1kb' } }).maxSize).toBe(1024);
+  });
+
+  it.each([
+    [{}, 10_485_760],
+    [{ saveDir: 'out' }, 10_485_760],
+    [{ saveDir: 'out', maxSize: '1kb' }, 1024],
+    [{ saveDir: 'out', maxSize: 'none' }, Number.POSITIVE_INFINITY],
+    [{ inlineBody: '20mb', json: true }, 20 * 1024 ** 2],
+    [{ inlineBody: true, json: true, maxSize: 'none' }, Number.POSITIVE_INFINITY],
+  ])('limits the size of a body that is not saved: %j', (flags, bytes) => {
+    expect(resolve({ flags }).maxUnsavedSize).toBe(bytes);
   });
 });
 

@@ -163,6 +163,23 @@ describe('a body that cannot be resumed', () => {
     ['the server does not give the end of it', [REST('bytes 5-9/11', ' worl'), ALL()], WHOLE],
     ['the server does not say how long it is', [REST('bytes 5-10/*', ' world'), ALL()], WHOLE],
     ['the server has a part of another version', [REST('bytes 5-10/11', ' WORLD', '"v2"'), ALL()], WHOLE],
+    ['the server has a part of a longer version', [REST('bytes 5-11/12', ' worlds'), ALL()], WHOLE],
+    ['the server has a part of a shorter version', [REST('bytes 5-9/10', ' worl'), ALL()], WHOLE],
+    ['the server sends less than it says', [REST('bytes 5-10/11', ' wor'), ALL()], WHOLE],
+    ['the server sends more than it says', [REST('bytes 5-10/11', ' world!'), ALL()], WHOLE],
+    [
+      'the server sends the part as if it were the whole',
+      [response('200 OK', ['Content-Length: 6', 'ETag: "v1"'], ' world'), ALL()],
+      WHOLE,
+    ],
+    [
+      'the server does not say of which version the part is',
+      [
+        response('206 Partial Content', ['Content-Length: 6', 'Content-Range: bytes 5-10/11'], ' world'),
+        ALL(),
+      ],
+      WHOLE,
+    ],
     [
       'the server says nothing of the part',
       [response('206 Partial Content', ['Content-Length: 6'], ' world'), ALL()],
@@ -227,6 +244,91 @@ describe('a body that cannot be resumed', () => {
     const { url, dir, files } = await scene(BROKEN('ETag: "v1"'));
     await fetchOne(url, { saveDir: dir, resumePartial: false });
     expect(await files()).toEqual([]);
+  });
+
+  it.each([400, 401, 403, 404, 405, 412, 416, 500, 501, 505])(
+    'is fetched from its beginning when the server responds %d to a request for its rest',
+    async (status) => {
+      const { dir, files, ranges, fetchIt } = await scene(
+        BROKEN('ETag: "v1"'),
+        response(`${status} No`, ['Content-Length: 2'], 'no'),
+        ALL(),
+      );
+      await fetchIt();
+      const result = await fetchIt();
+      expect(result).toMatchObject({ ok: true, status: 200, attempts: 1 });
+      expect(await saved(dir, result)).toBe(WHOLE);
+      expect(await files()).toEqual([result.body?.path]);
+      expect(ranges()).toEqual([undefined, 'bytes=5-', undefined]);
+    },
+  );
+
+  it.each([
+    ['ends without a response', ''],
+    [
+      'sends nothing of it',
+      'HTTP/1.1 206 P\r\nETag: "v1"\r\nContent-Range: bytes 5-10/11\r\nContent-Length: 6\r\n\r\n',
+    ],
+  ])(
+    'is fetched from its beginning after two requests for its rest to which the response %s',
+    async (_, bad) => {
+      const server = await running(
+        startRawServer({
+          onRequest: ({ socket, head }) => {
+            if (!/^range:/im.test(head)) socket.end(server.heads.length === 1 ? BROKEN('ETag: "v1"') : ALL());
+            else if (bad === '') socket.resetAndDestroy();
+            else socket.end(bad);
+          },
+        }),
+      );
+      const options = { saveDir: await tempDir(), strict: true };
+      await fetchOne(`${server.url}/a`, options);
+      const result = await fetchOne(`${server.url}/a`, { ...options, retries: 2 });
+      expect(result).toMatchObject({ ok: true, attempts: 3 });
+      expect(await saved(options.saveDir, result)).toBe(WHOLE);
+    },
+  );
+
+  it.each([{ strict: true }, { strict: false }])(
+    'is fetched from its beginning when the response to a request for its rest is not HTTP: %j',
+    async (options) => {
+      const bad = Buffer.from('what?\r\n\r\n');
+      const { dir, url } = await scene(BROKEN('ETag: "v1"'), bad, ...(options.strict ? [] : [bad]), ALL());
+      await fetchOne(url, { saveDir: dir, ...options });
+      const result = await fetchOne(url, { saveDir: dir, ...options });
+      expect(result).toMatchObject({ ok: true, attempts: 1 });
+      expect(await saved(dir, result)).toBe(WHOLE);
+    },
+  );
+
+  it('is requested once more, and stays, when the server refuses the rest and the whole', async () => {
+    const refused = response('403 Forbidden', ['Content-Length: 4'], 'gone');
+    const { url, dir, files, ranges, fetchIt } = await scene(
+      BROKEN('ETag: "v1"'),
+      refused,
+      refused,
+      REST('bytes 5-10/11', ' world'),
+    );
+    await fetchIt();
+    const parts = await files();
+    const failed = await fetchOne(url, { saveDir: dir, saveAll: true });
+    expect(failed).toMatchObject({ ok: false, status: 403, attempts: 1 });
+    expect(await saved(dir, failed)).toBe('gone');
+    expect(await files()).toEqual([failed.body?.path, ...parts]);
+    expect(await saved(dir, await fetchIt())).toBe(WHOLE);
+    expect(ranges()).toEqual([undefined, 'bytes=5-', undefined, 'bytes=5-']);
+  });
+
+  it('is not requested again when all of it is there', async () => {
+    const { url, dir, fetchIt, files, ranges } = await scene(
+      response('200 OK', ['Content-Length: 11', 'ETag: "v1"'], 'hello worl'),
+      ALL(),
+    );
+    await fetchIt();
+    const [part = ''] = await files();
+    await writeFile(join(dir, part), WHOLE);
+    expect(await saved(dir, await fetchOne(url, { saveDir: dir }))).toBe(WHOLE);
+    expect(ranges()).toEqual([undefined, undefined]);
   });
 
   it('stays when the server has a temporary failure', async () => {
