@@ -1,11 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { createOwnFileSync, openOwnFileSync } from '../core/own-file.ts';
 import { errorCode } from '../model/errors.ts';
 import type { SaveDirectory } from './save-directory.ts';
-
-// Windows has no O_NOFOLLOW. O_EXCL refuses links on every system.
-const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW;
-const READ_AND_APPEND = constants.O_RDWR | constants.O_APPEND | NO_FOLLOW;
 
 /**
  * A body while it is written: a file `NAME.part`, renamed to its final name when the body is whole. `NAME` is the final name,
@@ -66,7 +62,7 @@ export class PartialFile {
   reopen(): number {
     this.#exists = true;
     this.#hasRecord = true;
-    this.#fd = openSync(this.path, READ_AND_APPEND);
+    this.#fd = openOwnFileSync(this.path, 'append');
     return this.#fd;
   }
 
@@ -116,11 +112,11 @@ export class PartialFile {
   }
 
   #createFile(): number {
-    return createFile(this.path, () => removeIfExists(this.recordPath));
+    return createOwnFileSync(this.path, () => removeIfExists(this.recordPath));
   }
 
   #createRecord(text: string): void {
-    const fd = createFile(this.recordPath);
+    const fd = createOwnFileSync(this.recordPath);
     this.#hasRecord = true;
     try {
       writeAll(fd, Buffer.from(text));
@@ -134,18 +130,6 @@ export class PartialFile {
     const fd = this.#fd;
     this.#fd = undefined;
     closeSync(fd);
-  }
-}
-
-/** Creates a file. Replaces an existing file or link after calling `beforeReplace`. */
-function createFile(path: string, beforeReplace?: () => void): number {
-  try {
-    return openSync(path, CREATE);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    beforeReplace?.();
-    unlinkSync(path);
-    return openSync(path, CREATE);
   }
 }
 

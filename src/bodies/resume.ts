@@ -1,8 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
-import { fstatSync, readFileSync, read as readWithCallback } from 'node:fs';
+import { fstatSync, read as readWithCallback } from 'node:fs';
 import { promisify } from 'node:util';
+import { readOwnFileSync } from '../core/own-file.ts';
 import type { ResponseHeaders } from '../model/result.ts';
 import type { PartialFile } from './partial-file.ts';
+
+/** The longest resume record that is read: a URL, an ETag and a content type, with room to spare. */
+const MAX_RECORD_BYTES = 4 * 1024 * 1024;
 
 /** Bytes read at once when a partial file is hashed. */
 const BLOCK_BYTES = 1024 * 1024;
@@ -95,7 +99,7 @@ export class ResumePoint {
 export function readResumeRecord(file: PartialFile, url: string): ResumeRecord | undefined {
   if (!file.isResumable) return undefined;
   try {
-    const record = decodeResumeRecord(readFileSync(file.recordPath, 'utf8'));
+    const record = decodeResumeRecord(readOwnFileSync(file.recordPath, MAX_RECORD_BYTES));
     return record?.url === url ? record : undefined;
   } catch {
     return undefined; // most URLs have none

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { EncodedChunk } from '../cluster/chunk.ts';
 import { type JetStreamEngine, type NewRun, openRun } from '../cluster/jetstream-engine.ts';
@@ -15,6 +15,7 @@ import {
   type ProgramSources,
   resolveCommandOptions,
 } from '../config/program-options.ts';
+import { readSettings } from '../core/own-file.ts';
 import { type Input, inputName } from '../input/input.ts';
 import type { InputCounts } from '../input/read-jobs.ts';
 import { systemReason, UsageError } from '../model/errors.ts';
@@ -57,7 +58,7 @@ export async function connectToRun(
 async function readOptionFile(path: string | undefined, flag: string): Promise<string | undefined> {
   if (path === undefined) return undefined;
   try {
-    return await readFile(path, 'utf8');
+    return await readSettings(path);
   } catch (error) {
     throw new UsageError(`cannot read ${printable(path)} for ${flag}: ${printable(systemReason(error))}`);
   }
@@ -99,8 +100,8 @@ export async function loadOptionSources(
   flags: ProgramSources['flags'],
   environment: Environment,
 ): Promise<ProgramSources> {
-  const readText = (path: string) => readFile(path, 'utf8');
-  return { flags, environment, file: await loadConfigFile({ flags, environment, readText }) };
+  const file = await loadConfigFile({ flags, environment, readText: readSettings });
+  return { flags, environment, file };
 }
 
 /**

@@ -4,6 +4,7 @@ import { toProxySettings } from '../config/proxy-settings.ts';
 import { createRequestTemplate, readData } from '../config/request-template.ts';
 import { readTlsFiles } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
+import { readSettings } from '../core/own-file.ts';
 import { fileLimit } from '../fetch/file-limit.ts';
 import type { BackendFactory, RunParts } from '../fetch/run.ts';
 
@@ -20,7 +21,7 @@ export async function loadFetchSettings(
 ): Promise<FetchSettings> {
   const proxies = toProxySettings(options, process.env);
   const body = await readData(options, (path) => readFile(path));
-  const tls = await readTlsFiles(options, (path) => readFile(path, 'utf8'));
+  const tls = await readTlsFiles(options, readSettings);
   return {
     options,
     defaults: createRequestTemplate(options, body),

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { parseExpectation } from '../config/expectations.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
+import { readOwnFile } from '../core/own-file.ts';
 import { type Line, LineSplitter } from '../input/line-splitter.ts';
 import { jobText, parseLine, percentEncoded } from '../input/parse-job.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
@@ -19,6 +19,9 @@ import { createShardReader } from './record-files.ts';
 
 /** The longest line of a baseline: a record may contain a whole body. */
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+/** The largest file of `--flaky-state` that is read, packed and unpacked: a few million failed URLs. */
+const MAX_STATE_BYTES = 256 * 1024 * 1024;
 
 /** Failures that earlier runs had: those of `--baseline`, and those counted in `--flaky-state`. */
 export interface KnownFailures {
@@ -64,12 +67,18 @@ export async function createKnownFailures(
 async function createBaseline(options: ProgramOptions, isComplete: () => boolean): Promise<KnownFailures> {
   const { baseline: path, updateBaseline, method } = options;
   if (path === undefined) return NONE;
-  const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
-  const annotate = (result: Result) => baseline.annotate(result);
-  if (!updateBaseline) return { ...NONE, annotate, annotateAgain: annotate };
-  const file = await AtomicFile.open(path);
-  const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete });
-  return { annotate, annotateAgain: annotate, sinks: [sink], files: [file] };
+  // Opened first: what cannot be replaced, such as a pipe, is not read.
+  const file = updateBaseline ? await AtomicFile.open(path) : undefined;
+  try {
+    const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
+    const annotate = (result: Result) => baseline.annotate(result);
+    if (file === undefined) return { ...NONE, annotate, annotateAgain: annotate };
+    const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete });
+    return { annotate, annotateAgain: annotate, sinks: [sink], files: [file] };
+  } catch (error) {
+    await file?.discard();
+    throw error;
+  }
 }
 
 interface BaselineFile {
@@ -174,8 +183,9 @@ async function readFlakyRuns(path: string): Promise<readonly FlakyEntry[]> {
 
 async function readStateFile(path: string): Promise<string> {
   try {
-    const bytes = await readFile(path);
-    return (isGzipName(path) ? gunzipSync(bytes) : bytes).toString();
+    const bytes = await readOwnFile(path, MAX_STATE_BYTES);
+    const options = { maxOutputLength: MAX_STATE_BYTES };
+    return (isGzipName(path) ? gunzipSync(bytes, options) : bytes).toString();
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return '';
     throw new InputError(

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { replaceFile } from '../output/atomic-file.ts';
@@ -7,6 +7,9 @@ import type { RunSettings } from './run-settings.ts';
 
 /** The most chunks of a run: a bitmap of them takes 12.5 MB. */
 export const MAX_CHUNKS = 100_000_000;
+
+/** The longest checkpoint that is read: a bitmap of all chunks that does not compress, in base64, and the rest. */
+const MAX_CHECKPOINT_BYTES = 32 * 1024 ** 2;
 
 /** The settings that number the chunks of a list: in another layout, the same number means other URLs. */
 export type Layout = Pick<RunSettings, 'chunk' | 'partitions'>;
@@ -28,7 +31,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
   const name = checkpointName(path);
   let text: string;
   try {
-    text = await readFile(name, 'utf8');
+    text = (await readOwnFile(name, MAX_CHECKPOINT_BYTES)).toString();
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw toOutputError(name, error, 'read');

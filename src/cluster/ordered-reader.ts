@@ -1,5 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { MinHeap } from '../core/heap.ts';
+import { openOwnFile } from '../core/own-file.ts';
 import { UsageError } from '../model/errors.ts';
 import type { Result } from '../model/result.ts';
 import { decodeLine, describeSegment, type ShardSegment } from '../model/result-line.ts';
@@ -128,7 +129,7 @@ export class OrderedReader {
         this.#waiting.push(first, range);
         return undefined;
       }
-      this.#file ??= await open(this.#path, 'r');
+      this.#file ??= await openOwnFile(this.#path, 'read');
       await this.#advance(new SortedRange(this.#file, range, this.#shards));
     }
     const next = this.#open.popUpTo(this.#isEnded ? Number.POSITIVE_INFINITY : this.#next);

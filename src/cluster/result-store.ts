@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, lstat } from 'node:fs/promises';
+import { openOwnFile } from '../core/own-file.ts';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
@@ -76,7 +76,7 @@ export class ResultStore {
       if ((size ?? 0) < checkpoint.bytes) throw new UsageError(`${cannotUse(path)}: a part of it is missing`);
       // Before the file: after a crash between the two, a file without a checkpoint would be refused.
       if (found === undefined) await writeCheckpoint(path, checkpoint);
-      const file = await open(path, size === undefined ? 'wx+' : 'r+');
+      const file = await openOwnFile(path, size === undefined ? 'create' : 'change');
       await file.truncate(checkpoint.bytes);
       return new ResultStore(path, checkpoint, file);
     } catch (error) {
@@ -94,7 +94,8 @@ export class ResultStore {
     if (this.#bytes === 0) return;
     const ranges = this.#reader && new RangeFinder(this.#reader, this.#layout.partitions);
     this.#reader?.setReadable(this.#bytes);
-    const stream = createReadStream(this.#path, { end: this.#bytes - 1, encoding: 'utf8' });
+    const end = this.#bytes - 1;
+    const stream = this.#file.createReadStream({ start: 0, end, encoding: 'utf8', autoClose: false });
     for await (const line of splitLines(stream)) {
       const entry = decodeLine(line);
       if ('broken' in entry) throw new UsageError(`${cannotUse(this.#path)}: it is damaged, ${entry.broken}`);
@@ -232,7 +233,7 @@ async function* splitLines(stream: AsyncIterable<string>): AsyncGenerator<string
 
 async function fileSize(path: string): Promise<number | undefined> {
   try {
-    return (await stat(path)).size;
+    return (await lstat(path)).size;
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;

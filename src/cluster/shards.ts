@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { makeDirectory } from '../bodies/save-directory.ts';
+import { openOwnFile, syncDirectory } from '../core/own-file.ts';
 import { errorCode, systemReason, toOutputError } from '../model/errors.ts';
 import type { Result } from '../model/result.ts';
 import { decodeRecords, isShardName, MAX_SEGMENT_BYTES, type ShardSegment } from '../model/result-line.ts';
@@ -60,8 +60,7 @@ export class ShardReader {
 
   // The file is opened for each segment: on a network file system, only that shows what another machine has written.
   async #readBytes({ shard, offset, bytes }: ShardSegment): Promise<Buffer> {
-    // If the path is a named pipe, O_NONBLOCK keeps `open` from waiting for a writer.
-    const file = await open(join(this.directory, shard), constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = await openOwnFile(join(this.directory, shard), 'read');
     try {
       const { size } = await file.stat();
       // Allocated only after this check: a segment may claim any length.
@@ -178,19 +177,10 @@ async function createShard(directory: string, worker: string): Promise<OpenShard
   const path = join(directory, name);
   try {
     makeDirectory(directory);
-    const file = await open(path, 'wx');
+    const file = await openOwnFile(path, 'create');
     await syncDirectory(directory);
     return { name, path, file };
   } catch (error) {
     throw toOutputError(path, error, 'create');
   }
-}
-
-/** Makes the names of new files survive a power failure. File systems that do not support this are ignored. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  await directory
-    .sync()
-    .catch(() => {})
-    .finally(() => directory.close());
 }

@@ -1,5 +1,5 @@
 import { didYouMean } from '../model/did-you-mean.ts';
-import { errorCode, UsageError } from '../model/errors.ts';
+import { errorCode, systemReason, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { type GivenOptions, InvalidValueError, type Table } from './option.ts';
 
@@ -151,27 +151,23 @@ export function escapeVariables(text: string): string {
 
 /**
  * Reads the configuration file at `path`; without one, `fanout.config.json` in the working directory, which may be
- * missing. `readText` returns the text of a file, or fails as `node:fs` does. Throws `UsageError`.
+ * missing. `readText` returns the text of a file, or fails as `node:fs` does; `isNamed` says that the user has named it.
+ * Throws `UsageError`.
  */
 export async function readConfigFile(
   path: string | undefined,
-  readText: (path: string) => Promise<string>,
+  readText: (path: string, isNamed: boolean) => Promise<string>,
 ): Promise<ConfigFile | undefined> {
   const actualPath = path ?? DEFAULT_CONFIG_PATH;
   let text: string;
   try {
-    text = await readText(actualPath);
+    text = await readText(actualPath, path !== undefined);
   } catch (error) {
     const code = errorCode(error);
     if (path === undefined && code === 'ENOENT') return undefined;
-    throw unreadable(actualPath, describeReadError(code));
+    throw unreadable(actualPath, code === 'ENOENT' ? 'no such file' : (code ?? systemReason(error)));
   }
   return { path: actualPath, values: parseConfig(text.replace(/^\ufeff/, ''), actualPath) };
-}
-
-function describeReadError(code: string | undefined): string {
-  if (code === 'ENOENT') return 'no such file';
-  return code ?? 'unknown error';
 }
 
 function parseConfig(text: string, path: string): Readonly<Record<string, unknown>> {

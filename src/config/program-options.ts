@@ -119,8 +119,8 @@ function writesHashes({ format, journal, report, updateBaseline, broker }: Progr
 
 /** The sources of options before the configuration file is read. */
 interface ConfigSources extends Omit<ProgramSources, 'file'> {
-  /** Returns the text of a file, or fails as `node:fs` does. */
-  readText(path: string): Promise<string>;
+  /** Returns the text of a file, or fails as `node:fs` does; `isNamed` says that the user has named it. */
+  readText(path: string, isNamed: boolean): Promise<string>;
 }
 
 /** Reads the configuration file, and resolves the options in `table`, as `resolveProgramOptions`. */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { syncDirectory } from '../core/own-file.ts';
 import { toOutputError, UsageError } from '../model/errors.ts';
 import { encodeRecordCached } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
@@ -79,24 +80,15 @@ async function writeHeader(file: FileHandle, path: string): Promise<string> {
   try {
     await file.write(header, 0);
     await file.sync();
+    await syncDirectory(dirname(path));
   } catch (error) {
     throw toOutputError(path, error);
   }
-  await syncDirectory(dirname(path)).catch(() => {}); // not supported by every system
   return header;
 }
 
 function encodeHeader(seed: string): string {
   return `${HEADER_START}1,"seed":"${seed}"}\n`;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 /** One line of a journal with its newline, without checksum and hash: `sealLines()` fills them in. */

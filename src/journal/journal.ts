@@ -1,8 +1,9 @@
-import { constants, statSync } from 'node:fs';
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { type FileHandle, lstat, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { systemReason, toOutputError } from '../model/errors.ts';
+import { openOwnFile } from '../core/own-file.ts';
+import { errorCode, systemReason, toOutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { decodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
@@ -162,7 +163,7 @@ export class Journal implements Sink {
 /** Whether the saved body of a finished URL is still there; if it was removed, the URL is fetched again. */
 export function isBodySaved({ ok, method, body }: Result, directory: string): boolean {
   if (body?.path === undefined) return !ok || method === 'HEAD';
-  const status = statSync(join(directory, body.path), { throwIfNoEntry: false });
+  const status = lstatSync(join(directory, body.path), { throwIfNoEntry: false });
   return status?.isFile() === true && status.size === body.bytes;
 }
 
@@ -170,11 +171,23 @@ export function isBodySaved({ ok, method, body }: Result, directory: string): bo
 async function openJournalFile(path: string): Promise<FileHandle> {
   try {
     const status = await stat(path).catch(() => undefined); // opening the file reports any other error
-    // Opening a pipe or a device may have an effect on it, or block.
-    if (status !== undefined && !status.isFile()) throw journalError(path, 'it is not a regular file');
-    return await open(path, constants.O_RDWR | constants.O_CREAT);
+    // Opening a device may have an effect on it.
+    if (status !== undefined && !status.isFile()) throw new Error('it is not a regular file');
+    if (status === undefined) await createJournalFile(path);
+    return await openOwnFile(path, 'change', { follows: true });
   } catch (error) {
-    throw error instanceof Error && 'code' in error ? journalError(path, systemReason(error)) : error;
+    throw journalError(path, systemReason(error));
+  }
+}
+
+/** Creates an empty file, unless another run has just done so. A link to a file that does not exist is not followed. */
+async function createJournalFile(path: string): Promise<void> {
+  try {
+    await (await openOwnFile(path, 'create')).close();
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    if ((await lstat(path)).isSymbolicLink())
+      throw new Error('it is a symbolic link to a file that does not exist');
   }
 }
 

@@ -1,11 +1,10 @@
-import { open, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { type FileHandle, lstat, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { createOwnFile, syncDirectory } from '../core/own-file.ts';
 import { errorCode, OutputError, toOutputError } from '../model/errors.ts';
 import { LineWriter } from './line-writer.ts';
-import { flushSchedule, isGzipName, missingTarget, openOutputFile, statIfExists } from './output-file.ts';
-
-/** The directory cannot be opened for reading, or the file system or platform does not support fsync on directories. */
-const UNSYNCABLE = new Set<string | undefined>(['EACCES', 'EINVAL', 'EISDIR', 'ENOSYS', 'ENOTSUP', 'EPERM']);
+import { createFileStream, flushSchedule, isGzipName } from './output-file.ts';
 
 /**
  * A file of lines that replaces an existing file only when it is complete. It is written as `PATH.part`, flushed to the disk
@@ -13,22 +12,26 @@ const UNSYNCABLE = new Set<string | undefined>(['EACCES', 'EINVAL', 'EISDIR', 'E
  */
 export class AtomicFile {
   readonly #path: string;
+  readonly #part: PartFile;
   readonly #lines: LineWriter;
   #isOpen = true;
 
-  private constructor(path: string, lines: LineWriter) {
+  private constructor(path: string, part: PartFile, lines: LineWriter) {
     this.#path = path;
+    this.#part = part;
     this.#lines = lines;
   }
 
   /**
-   * Throws an `OutputError` if the file cannot be written, or is a device, a pipe or a directory. Call it before anything is
-   * fetched. If the path is a symbolic link, the file that it leads to is replaced.
+   * Throws an `OutputError` if the file cannot be written, or is a symbolic link, a device, a pipe or a directory. Call it
+   * before anything is fetched.
    */
   static async open(path: string): Promise<AtomicFile> {
-    const target = await followLink(path);
-    const stream = await openOutputFile(partPath(target), { flush: true, compresses: isGzipName(path) });
-    return new AtomicFile(target, new LineWriter(stream, { name: path, ...flushSchedule(path) }));
+    const part = await PartFile.create(path).catch((error: unknown) => {
+      throw toOutputError(path, error);
+    });
+    const stream = createFileStream(part.file, isGzipName(path));
+    return new AtomicFile(path, part, new LineWriter(stream, { name: path, ...flushSchedule(path) }));
   }
 
   /** Takes whole lines with their newlines, like `LineWriter.write`. */
@@ -40,7 +43,7 @@ export class AtomicFile {
   async commit(): Promise<void> {
     try {
       await this.#lines.end();
-      await replaceByPart(this.#path);
+      await this.#part.replace(this.#path);
       this.#isOpen = false;
     } catch (error) {
       throw error instanceof OutputError ? error : toOutputError(this.#path, error);
@@ -54,49 +57,72 @@ export class AtomicFile {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#lines.destroy();
-    await rm(partPath(this.#path), { force: true });
-  }
-}
-
-/** The path without symbolic links. Throws an `OutputError` if it is neither a regular file nor free. */
-async function followLink(path: string): Promise<string> {
-  try {
-    const status = await statIfExists(path);
-    if (status?.isFile()) return await realpath(path);
-    if (status !== undefined)
-      throw new Error(status.isDirectory() ? 'it is a directory' : 'it is not a regular file');
-    return await missingTarget(path);
-  } catch (error) {
-    throw toOutputError(path, error);
+    await this.#part.remove();
   }
 }
 
 /** Replaces a file with one that has these contents, as safely as `AtomicFile`. Throws the error of the file system. */
 export async function replaceFile(path: string, contents: string): Promise<void> {
+  const part = await PartFile.create(path);
   try {
-    await writeFile(partPath(path), contents, { flush: true });
-    await replaceByPart(path);
+    try {
+      await part.file.writeFile(contents);
+      await part.file.sync();
+    } finally {
+      await part.file.close();
+    }
+    await part.replace(path);
   } catch (error) {
-    await rm(partPath(path), { force: true });
+    await part.remove();
     throw error;
   }
 }
 
-async function replaceByPart(path: string): Promise<void> {
-  await rename(partPath(path), path);
-  await syncDirectory(dirname(path));
-}
+/** The new file `PATH.part`, until it has its final name. */
+class PartFile {
+  readonly file: FileHandle;
+  readonly #path: string;
+  readonly #status: Stats;
 
-/** Flushes a directory, since a rename is otherwise lost in a power failure. */
-async function syncDirectory(path: string): Promise<void> {
-  try {
-    const directory = await open(path, 'r');
-    await directory.sync().finally(() => directory.close());
-  } catch (error) {
-    if (!UNSYNCABLE.has(errorCode(error))) throw error;
+  private constructor(file: FileHandle, path: string, status: Stats) {
+    this.file = file;
+    this.#path = path;
+    this.#status = status;
+  }
+
+  /** Gives the new file the permissions of the one that it replaces. */
+  static async create(path: string): Promise<PartFile> {
+    const old = await oldStatus(path);
+    const mode = old && old.mode & 0o777;
+    const file = await createOwnFile(`${path}.part`, mode);
+    if (mode !== undefined) await file.chmod(mode).catch(() => {}); // not supported by every file system
+    return new PartFile(file, `${path}.part`, await file.stat());
+  }
+
+  /** Renames the file, which must be closed. Throws if another program has replaced it. */
+  async replace(path: string): Promise<void> {
+    if (!(await this.#isOurs())) throw new Error('another program writes to it, too');
+    await rename(this.#path, path);
+    await syncDirectory(dirname(path));
+  }
+
+  async remove(): Promise<void> {
+    if (await this.#isOurs()) await rm(this.#path, { force: true });
+  }
+
+  async #isOurs(): Promise<boolean> {
+    const found = await lstat(this.#path).catch(() => undefined);
+    return found?.ino === this.#status.ino && found.dev === this.#status.dev;
   }
 }
 
-function partPath(path: string): string {
-  return `${path}.part`;
+/** The status of the file to be replaced; `undefined` if there is none. Throws if it is not a regular file. */
+async function oldStatus(path: string): Promise<Stats | undefined> {
+  const status = await lstat(path).catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return undefined;
+  });
+  if (status === undefined || status.isFile()) return status;
+  if (status.isSymbolicLink()) throw new Error('it is a symbolic link; name the file that it leads to');
+  throw new Error(status.isDirectory() ? 'it is a directory' : 'it is not a regular file');
 }

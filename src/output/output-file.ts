@@ -49,6 +49,11 @@ export async function openOutputFile(path: string, given: OutputFileOptions = {}
   }
 }
 
+/** Writes to a file that was created for this: flushes it to the disk at the end, and then closes it. */
+export function createFileStream(file: FileHandle, compresses: boolean): Writable {
+  return new FileStream(file, { flush: true, compresses });
+}
+
 /**
  * Opens standard output by its descriptor. Unlike `process.stdout`, which is passed as `fallback` and used for terminals:
  * - `destroy()` releases a pipe whose reader never reads, so that the process can exit.
@@ -86,7 +91,7 @@ class FileStream extends Writable {
   readonly #newPath: string | undefined;
   #isEmptied = false;
 
-  private constructor(
+  constructor(
     handle: FileHandle,
     { flush = false, compresses = false }: OutputFileOptions,
     newPath?: string,

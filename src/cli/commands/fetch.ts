@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
+import { readSettings } from '../../core/own-file.ts';
 import { Run } from '../../fetch/run.ts';
 import { checkSaveDirectory } from '../../fetch/run-context.ts';
 import type { Input } from '../../input/input.ts';
@@ -37,10 +37,9 @@ export interface FetchArguments {
 /** `fanout fetch`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function fetchCommand(args: FetchArguments): Promise<number> {
   const { flags, process, version } = args;
-  const readText = (path: string) => readFile(path, 'utf8');
   const options = await loadProgramOptions(
     fetchOptions,
-    { flags, environment: process.env, readText },
+    { flags, environment: process.env, readText: readSettings },
     version,
   );
   if (options.printConfig) return printConfig(fetchOptions, options, process);
