@@ -1,4 +1,4 @@
-import { parseExpectation } from './config/expectations.ts';
+import { parseExpectation, rulesOf } from './config/expectations.ts';
 import {
   type LibraryRunOptions,
   type FanoutOptions as RunSettings,
@@ -110,7 +110,7 @@ async function* results({
       ...(threads && { backend: threads }),
       jobs: source.jobs,
       listsNotFetched: true,
-      ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),
+      ...(journal && { recall: (job, request) => journal.recall(job, request) }),
       ...(window && { admit: (job) => window.admit(job.index) }),
       onStop: () => {
         reading.abort();
@@ -186,13 +186,22 @@ function withBuffer(result: Result): Result {
 
 /** Opens the journal, whose code is loaded on use. */
 async function openJournal(
-  { journal: path, keepFailed, saveDir }: LibraryRunOptions,
+  options: LibraryRunOptions,
   warn: (message: string) => void,
 ): Promise<Journal | undefined> {
+  const { journal: path, keepFailed, saveDir } = options;
   if (path === undefined) return undefined;
   const { isBodySaved, Journal } = await import('./journal/journal.ts');
   const confirm = saveDir === undefined ? undefined : (result: Result) => isBodySaved(result, saveDir);
-  return Journal.open(path, { keepFailed, confirm, warn, after: systemClock.after, processes: process });
+  const rules = rulesOf(options);
+  return Journal.open(path, {
+    rules,
+    keepFailed,
+    confirm,
+    warn,
+    after: systemClock.after,
+    processes: process,
+  });
 }
 
 /** A worker pool that ends the process with a message if `submit` waits and the results are never read. */

@@ -1,12 +1,12 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation } from '../model/expectation.ts';
 import { printable } from '../model/printable.ts';
-import { InvalidValueError, type Parser } from './option.ts';
+import { InvalidValueError, type Parser, type Table } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
 import { duration } from './parse/numbers.ts';
 import { statusSet } from './parse/status-sets.ts';
 import { regexps, texts } from './parse/texts.ts';
-import type { RunOptions } from './run-options.ts';
+import { type RunOptions, runOptions } from './run-options.ts';
 
 const KEYS = ['status', 'contains', 'notContains', 'matches', 'header', 'time'];
 
@@ -16,6 +16,35 @@ export function toExpectation(
 ): Expectation {
   const { contains, notContains, matches, expectHeader, expectTime } = options;
   return { contains, notContains, matches, headers: expectHeader, maxTimeMs: expectTime };
+}
+
+/** The options that decide the verdict on a response, or what is saved of it. */
+const RULES = [
+  'accept',
+  'contains',
+  'notContains',
+  'matches',
+  'expectHeader',
+  'expectTime',
+  'blocked',
+  'maxRedirects',
+  'maxSize',
+  'decompress',
+  'strict',
+  'insecure',
+  'denyPrivate',
+  'saveAs',
+] as const satisfies readonly (keyof typeof runOptions)[];
+
+/** These options as text, to compare the rules of two runs. */
+export function rulesOf(options: RunOptions): string {
+  const table: Table = runOptions;
+  return JSON.stringify(
+    RULES.map((key) => {
+      const value = options[key];
+      return value === undefined ? null : table[key]?.parser.print(value);
+    }),
+  );
 }
 
 /**

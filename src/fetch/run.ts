@@ -3,7 +3,7 @@ import { duration } from '../config/parse/numbers.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
-import { firstMethod, type RequestDefaults } from '../http/hop.ts';
+import { firstHop, firstMethod, type Hop, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
 import type { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
@@ -40,8 +40,8 @@ export interface RunParts extends NetworkParts {
   readonly listsNotFetched?: boolean;
   /** Reads the jobs that `jobs` did not give because the run was stopped; fewer if an input cannot be read further. */
   readonly rest?: () => AsyncIterable<Iterable<Job>>;
-  /** The result of an earlier run for a job and its request. Called once for each job, in order. */
-  readonly recall?: (job: Job, method: string, body: string | Uint8Array | undefined) => Result | undefined;
+  /** The result of an earlier run for a job and its first request. Called once for each job, in order. */
+  readonly recall?: (job: Job, request: Hop) => Result | undefined;
   /** Adds to each result what earlier runs say of its URL. */
   readonly judge?: (result: Result) => Result;
   /** Whether the result of a job is still wanted; an unwanted job is not fetched any further. Only without threads. */
@@ -114,7 +114,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     work: (task) => fetcher.step(task),
     abandon: (task) => fetcher.abandon(task),
     crashed: crashedResult,
-    recall: recall && (({ job, method }) => recall(job, method, job.body ?? defaults.body)),
+    recall: recall && (({ job }) => recall(job, firstHop(job, defaults))),
     isWanted: isWanted && (({ job }) => isWanted(job)),
     admit: admit && (({ job }) => admit(job)),
     finish: events.finish,
@@ -256,7 +256,7 @@ export class Run {
   /** The result of a job that was not read before the stop: that of an earlier run, or none. */
   #recall(job: Job): Result {
     const { recall, defaults } = this.#parts;
-    const earlier = recall?.(job, firstMethod(job, defaults), job.body ?? defaults.body);
+    const earlier = recall?.(job, firstHop(job, defaults));
     return earlier === undefined ? this.#notFetched(job) : this.#finish(earlier);
   }
 

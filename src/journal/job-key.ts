@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import type { Hop } from '../http/hop.ts';
+import type { Job } from '../model/job.ts';
 
 /** A 64-bit value as two signed words of 32 bits: a hash, or the secret that it is computed with. */
 export interface Hash64 {
@@ -15,21 +17,45 @@ export interface JobKey extends Hash64 {
   occurrence: number;
 }
 
-/** Computes the hashes of jobs from method, URL and body. */
+/** What a job sends in its first request. */
+export type JobRequest = Pick<Hop, 'method' | 'headers' | 'body'>;
+
+/**
+ * Computes the hashes of jobs, from everything that decides their results: method, URL, headers but user-agent, and body of
+ * the request; the id, expectations and file name of the job; and the rules of the run.
+ */
 export class JobHasher {
   readonly #seed: Hash64;
+  readonly #rules: string;
   #body: string | Uint8Array = '';
   #bodyDigest = '';
+  #headers: JobRequest['headers'] | undefined;
+  #headersDigest = '';
 
-  /** Each journal has its own seed, so the same job has another hash in each. */
-  constructor(seed: Hash64) {
+  /**
+   * @param seed each journal has its own, so the same job has another hash in each
+   * @param rules what decides the verdict on every response of the run
+   */
+  constructor(seed: Hash64, rules: string) {
     this.#seed = seed;
+    this.#rules = rules;
   }
 
-  /** Writes the hash of a request to `result`. `url` must not contain a line break. */
-  hash(method: string, url: string, body: string | Uint8Array | undefined, result: Hash64): void {
-    const request = body === undefined ? `${method}\n${url}` : `${method}\n${url}\n${this.#digestOf(body)}`;
-    halfSipHash(request, this.#seed, result);
+  /** Writes the hash of a job to `result`. Its URL must not contain a line break. */
+  hash(job: Job, { method, headers, body }: JobRequest, result: Hash64): void {
+    const bodyDigest = body === undefined ? '' : this.#digestOf(body);
+    const details = `${this.#headersOf(headers)}${detailsOf(job)}`;
+    halfSipHash(`${method}\n${job.url}\n${bodyDigest}\n${details}`, this.#seed, result);
+  }
+
+  // Most jobs of a run share their headers.
+  #headersOf(headers: JobRequest['headers']): string {
+    if (headers === this.#headers) return this.#headersDigest;
+    const sent = Object.entries(headers).filter(([name]) => name !== 'user-agent');
+    sent.sort(([first], [second]) => (first < second ? -1 : 1));
+    this.#headers = headers;
+    this.#headersDigest = digest([this.#rules, sent]);
+    return this.#headersDigest;
   }
 
   // Most jobs of a run share one body, which may be large.
@@ -40,6 +66,21 @@ export class JobHasher {
     }
     return this.#bodyDigest;
   }
+}
+
+/** What a job adds to its request and to the rules of its run. */
+function detailsOf({ id, save, expect }: Job): string {
+  if (id === undefined && save === undefined && expect === undefined) return '';
+  return digest([
+    id,
+    save,
+    expect && { ...expect, status: expect.status && `${expect.status}`, matches: expect.matches.map(String) },
+  ]);
+}
+
+/** A digest as ASCII text, which `halfSipHash` reads without loss. */
+function digest(value: unknown): string {
+  return hash('sha256', JSON.stringify(value), 'base64');
 }
 
 /**

@@ -8,7 +8,7 @@ import type { Job } from '../model/job.ts';
 import { decodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
-import { type Hash64, JobHasher, type JobKey } from './job-key.ts';
+import { type Hash64, JobHasher, type JobKey, type JobRequest } from './job-key.ts';
 import { encodeLine, journalError, readHeader, sealLines } from './journal-format.ts';
 import { JournalIndex, MAX_BLOCK } from './journal-index.ts';
 import { JournalLock, type Processes } from './journal-lock.ts';
@@ -16,6 +16,8 @@ import { BLOCK_BYTES, type LoadedJournal, loadJournal, RecordReader } from './jo
 import { JournalWriter } from './journal-writer.ts';
 
 export interface JournalOptions {
+  /** What decides the verdict on a response: results of a run with other rules are not used. */
+  readonly rules: string;
   /** Whether failures of earlier runs are kept instead of fetched again. */
   readonly keepFailed: boolean;
   /**
@@ -42,8 +44,8 @@ interface OpenedJournal {
 /**
  * A file with one line per finished URL, so that a run that was killed can be continued by the next one.
  * - Must be the last sink: a line says that the result was written and its body saved.
- * - Jobs of two runs are the same if their method, URL and body are, and equally many of the same were read before
- *   them. So lines of the list may be added, removed and moved.
+ * - Jobs of two runs are the same if everything that decides their results is (see `JobHasher`), and equally many of the same
+ *   were read before them. So lines of the list may be added, removed and moved.
  * - A kill loses the results of the last moments (see `JournalWriter`); they are fetched again.
  * - A job that was cut off by the end of the run has no line, since it is not finished.
  */
@@ -66,7 +68,7 @@ export class Journal implements Sink {
     this.#options = options;
     this.records = loaded.records;
     this.#reader = new RecordReader(file.fd, loaded.end);
-    this.#hasher = new JobHasher(seed);
+    this.#hasher = new JobHasher(seed, options.rules);
     const seal = (batch: Buffer) => sealLines(batch, this.#pendingHashes.splice(0));
     this.#writer = new JournalWriter({ file, name: path, end: loaded.end, after: options.after, seal });
   }
@@ -93,12 +95,11 @@ export class Journal implements Sink {
 
   /**
    * Returns the result of an earlier run for a job, or `undefined` if the job must be fetched. Must be called once
-   * for each job, in the order in which they are read, with the method and body that are sent, which may be those of
-   * the whole run.
+   * for each job, in the order in which they are read, with what is sent first.
    */
-  recall(job: Job, method: string, body: string | Uint8Array | undefined): Result | undefined {
+  recall(job: Job, request: JobRequest): Result | undefined {
     const key = { first: 0, second: 0, occurrence: 0 };
-    this.#hasher.hash(method, job.url, body, key);
+    this.#hasher.hash(job, request, key);
     const { occurrence, block, isOk } = this.#journal.index.next(key.first, key.second);
     key.occurrence = occurrence;
     if (block !== undefined && (isOk || this.#options.keepFailed)) {

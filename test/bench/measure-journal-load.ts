@@ -24,6 +24,7 @@ interface Load {
 
 const TARGET_RECORDS = 10_000_000;
 const LIMIT_MS = 600_000;
+const GET = { method: 'GET', headers: {} };
 const RECALLS = 200_000;
 const THIS = fileURLToPath(import.meta.url);
 
@@ -70,7 +71,7 @@ async function writeJournal(path: string, records: number): Promise<number> {
   const journal = await openJournal(path);
   for (let index = 0; index < records; index++) {
     const job = jobOf(index);
-    journal.recall(job, 'GET', undefined);
+    journal.recall(job, GET);
     await journal.write(resultOf(job));
   }
   await journal.end();
@@ -79,7 +80,13 @@ async function writeJournal(path: string, records: number): Promise<number> {
 
 function openJournal(path: string): Promise<Journal> {
   const warn = (message: string) => console.error(message);
-  return Journal.open(path, { keepFailed: false, warn, after: systemClock.after, processes: process });
+  return Journal.open(path, {
+    rules: '',
+    keepFailed: false,
+    warn,
+    after: systemClock.after,
+    processes: process,
+  });
 }
 
 function jobOf(index: number): Pick<Job, 'index' | 'source' | 'line' | 'url'> {
@@ -114,8 +121,7 @@ async function load(path: string): Promise<Load> {
   const memoryBytes = process.resourceUsage().maxRSS * 1024 - idleBytes;
   const recalls = Math.min(RECALLS, journal.records);
   for (let index = 0; index < recalls; index++) {
-    if (journal.recall(jobOf(index), 'GET', undefined) === undefined)
-      throw new Error(`record ${index} is not there`);
+    if (journal.recall(jobOf(index), GET) === undefined) throw new Error(`record ${index} is not there`);
   }
   const recallUs = ((performance.now() - loaded) * 1000) / recalls;
   await journal.end();

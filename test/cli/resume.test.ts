@@ -134,6 +134,49 @@ describe('--journal', () => {
     expect([found.length, new Set(found).size]).toEqual([3008, 3008]);
   });
 
+  it.each<[string, readonly string[], readonly string[]]>([
+    ['header', ['-H', 'X-Token: good'], ['-H', 'X-Token: bad']],
+    ['user', ['-u', 'a:good'], ['-u', 'a:bad']],
+    [
+      'header for the host',
+      ['--header-for', '127.0.0.1 X-Token: good'],
+      ['--header-for', '127.0.0.1 X-Token: bad'],
+    ],
+    ['text that is required', [], ['--contains', 'nowhere']],
+    ['text that is unwanted', [], ['--not-contains', 'o']],
+    ['expression', [], ['--matches', '^nowhere$']],
+    ['header that is required', [], ['--expect-header', 'X-Nowhere: 1']],
+    ['list of accepted statuses', [], ['--accept', '404']],
+    ['use of compression', [], ['--no-decompress']],
+  ])('fetches a URL again that was fetched with another %s', async (_, first, second) => {
+    const origin = await anOrigin();
+    const args = ['fetch', '--journal', await aJournal(), `${origin.url}/ok`];
+    await runInProcess([...args, ...first]);
+    await runInProcess([...args, ...first]);
+    expect(origin.requests).toBe(1);
+    const { stderr } = await runInProcess([...args, ...second]);
+    expect([origin.requests, stderr.includes('from the journal')]).toEqual([2, false]);
+  });
+
+  it.each<[string, object]>([
+    ['headers', { headers: { Authorization: 'Bearer bad' } }],
+    ['id', { id: '2' }],
+    ['expectation', { expect: { contains: 'nowhere' } }],
+  ])('gives a JSON job with other %s no result of another job', async (_, changes) => {
+    const origin = await anOrigin();
+    const args = ['fetch', '-', '--json', '--journal', await aJournal()];
+    const one = {
+      url: `${origin.url}/ok`,
+      id: '1',
+      headers: { Authorization: 'Bearer good' },
+      expect: { contains: 'o' },
+    };
+    await runInProcess(args, { stdin: JSON.stringify(one) });
+    const both = [one, { ...one, ...changes }].map((line) => JSON.stringify(line)).join('\n');
+    const { stderr } = await runInProcess(args, { stdin: both });
+    expect([origin.requests, stderr.includes(', 1 of them from the journal')]).toEqual([2, true]);
+  });
+
   it('refuses a file that is not a journal, and does not change it', async () => {
     const list = await aFile(['http://127.0.0.1/']);
     const { code, stderr } = await runInProcess(['fetch', '--journal', list, 'http://127.0.0.1:1/']);

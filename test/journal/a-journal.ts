@@ -4,12 +4,16 @@ import type { Job } from '../../src/model/job.ts';
 import type { Result } from '../../src/model/result.ts';
 import { okResult } from '../model/a-result.ts';
 
+/** The request of a job without anything of its own. */
+export const GET = { method: 'GET', headers: {} };
+
 /** The options of a journal, and its warnings. */
 export function journalOptions(
   changes: Partial<JournalOptions> = {},
 ): JournalOptions & { warnings: string[] } {
   const warnings: string[] = [];
   return {
+    rules: '',
     keepFailed: false,
     warn: (message) => warnings.push(message),
     after: systemClock.after,
@@ -42,7 +46,7 @@ export async function run(
   const fetched: string[] = [];
   const results: Result[] = [];
   for (const [index, url] of urls.entries()) {
-    const recalled = journal.recall(job(index, url), 'GET', undefined);
+    const recalled = journal.recall(job(index, url), GET);
     if (recalled === undefined) fetched.push(url);
     const result = recalled ?? fetch(job(index, url));
     await journal.write(result);

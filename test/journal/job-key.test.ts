@@ -1,48 +1,87 @@
 import { expect, test } from 'vitest';
-import { type Hash64, halfSipHash, JobHasher } from '../../src/journal/job-key.ts';
+import { parseExpectation } from '../../src/config/expectations.ts';
+import { type Hash64, halfSipHash, JobHasher, type JobRequest } from '../../src/journal/job-key.ts';
+import type { Job } from '../../src/model/job.ts';
+import { GET, job } from './a-journal.ts';
 
 const SEED = { first: 1, second: 2 };
 
-function hashRequest(hasher: JobHasher, method: string, url: string, body?: string | Uint8Array): string {
+type Case = readonly [request: Partial<JobRequest>, job?: Partial<Job>];
+
+function hashIn(hasher: JobHasher, [request, own]: Case): string {
   const hash = { first: 0, second: 0 };
-  hasher.hash(method, url, body, hash);
+  hasher.hash(job(0, 'http://a/', own), { ...GET, ...request }, hash);
   return `${hash.first} ${hash.second}`;
 }
 
-test('JobHasher depends on method, URL and body, and on whether there is a body', () => {
-  const requests = [
-    ['GET', 'http://a/'],
-    ['PUT', 'http://a/'],
-    ['GET', 'http://a/b'],
-    ['GET', 'http://a/', ''],
-    ['GET', 'http://a/', 'one'],
-    ['GET', 'http://a/', 'two'],
-    ['PUT', 'http://a/', 'one'],
-  ] as const;
-  const hasher = new JobHasher(SEED);
-  const hashes = requests.map(([method, url, body]) => hashRequest(hasher, method, url, body));
-  expect(new Set(hashes).size).toBe(requests.length);
+function expecting(value: unknown): Partial<Job> {
+  const expectation = parseExpectation(value);
+  if ('fault' in expectation) throw new Error(expectation.fault);
+  return { expect: expectation };
+}
+
+const DIFFERENT: readonly Case[] = [
+  [{}],
+  [{ method: 'PUT' }],
+  [{}, { url: 'http://a/b' }],
+  [{ body: '' }],
+  [{ body: 'one' }],
+  [{ body: 'two' }],
+  [{ method: 'PUT', body: 'one' }],
+  [{ headers: { authorization: 'Bearer good' } }],
+  [{ headers: { authorization: 'Bearer bad' } }],
+  [{ headers: { authorization: 'Bearer bad', accept: 'text/html' } }],
+  [{ headers: { 'x-authorization': 'Bearer bad' } }],
+  [{}, { id: 'one' }],
+  [{}, { id: 'two' }],
+  [{}, { id: '\u0142' }],
+  [{}, { id: '\ud800' }],
+  [{}, { id: 'one', save: 'one' }],
+  [{}, { save: 'one' }],
+  [{}, expecting({})],
+  [{}, expecting({ contains: 'one' })],
+  [{}, expecting({ notContains: 'one' })],
+  [{}, expecting({ matches: 'one' })],
+  [{}, expecting({ matches: 'two' })],
+  [{}, expecting({ header: 'One: 1' })],
+  [{}, expecting({ status: '404' })],
+  [{}, expecting({ status: '4xx' })],
+  [{}, expecting({ time: '1s' })],
+];
+
+test('JobHasher depends on everything that decides the result of a job', () => {
+  const hasher = new JobHasher(SEED, '');
+  const hashes = DIFFERENT.map((one) => hashIn(hasher, one));
+  expect(new Set(hashes).size).toBe(DIFFERENT.length);
   // The order does not matter, nor does what the hasher was used for before.
-  expect(requests.map(([method, url, body]) => hashRequest(new JobHasher(SEED), method, url, body))).toEqual(
-    hashes,
-  );
-  expect(requests.toReversed().map(([method, url, body]) => hashRequest(hasher, method, url, body))).toEqual(
-    hashes.toReversed(),
-  );
+  expect(DIFFERENT.map((one) => hashIn(new JobHasher(SEED, ''), one))).toEqual(hashes);
+  expect(DIFFERENT.toReversed().map((one) => hashIn(hasher, one))).toEqual(hashes.toReversed());
+});
+
+test('JobHasher does not depend on the place of the job, the user agent, or the order of headers', () => {
+  const same: readonly Case[] = [
+    [{ headers: { a: '1', b: '2' } }],
+    [{ headers: { b: '2', a: '1' } }],
+    [{ headers: { b: '2', a: '1', 'user-agent': 'other/1' } }],
+    [{ headers: { a: '1', b: '2' } }, { index: 7, line: 9, source: 'other', input: 'HTTP://a' }],
+  ];
+  const hasher = new JobHasher(SEED, '');
+  expect(new Set(same.map((one) => hashIn(hasher, one))).size).toBe(1);
 });
 
 test('JobHasher returns the same hash for a body as a string and as bytes', () => {
-  const hasher = new JobHasher(SEED);
-  expect(hashRequest(hasher, 'POST', 'http://a/', Buffer.from('ä'))).toBe(
-    hashRequest(hasher, 'POST', 'http://a/', 'ä'),
-  );
+  const hasher = new JobHasher(SEED, '');
+  expect(hashIn(hasher, [{ body: Buffer.from('\u00e4') }])).toBe(hashIn(hasher, [{ body: '\u00e4' }]));
 });
 
-test('JobHasher returns another hash for each seed', () => {
-  const hashes = [SEED, { first: 2, second: 1 }, { first: 1, second: 3 }].map((seed) =>
-    hashRequest(new JobHasher(seed), 'GET', 'http://a/'),
-  );
-  expect(new Set(hashes).size).toBe(3);
+test('JobHasher returns another hash for each seed and for other rules of the run', () => {
+  const hashes = [
+    [SEED, ''],
+    [{ first: 2, second: 1 }, ''],
+    [{ first: 1, second: 3 }, ''],
+    [SEED, 'rules'],
+  ] as const;
+  expect(new Set(hashes.map(([seed, rules]) => hashIn(new JobHasher(seed, rules), [{}]))).size).toBe(4);
 });
 
 const SECRET: Hash64 = { first: 0x03020100, second: 0x07060504 };

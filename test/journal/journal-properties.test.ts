@@ -27,13 +27,15 @@ async function written(path: string, all: readonly (readonly [string, Result])[]
   await writeFile(path, '');
   const urls = all.map(([name]) => `https://example.com/${name}`);
   const { results } = await run(path, urls, {
-    fetch: ({ index, url }) => ({ ...(all[index]?.[1] as Result), index, url, ...finished }), // each URL has one
+    fetch: ({ index, url }) => finished(all[index]?.[1] as Result, index, url), // each URL has one
   });
   return { urls, recorded: results.map(recorded), bytes: await readFile(path) };
 }
 
-// A result that was cut off by the end of the run is not written.
-const finished = { ok: true, failure: undefined } as const;
+// A result that was cut off by the end of the run, or is OK without a response, is not written.
+function finished({ status = 200, ...result }: Result, index: number, url: string): Result {
+  return { ...result, status, index, url, ok: true, failure: undefined };
+}
 
 /** What a later run recalls of a result: everything except its job's position, with times in tenths of a ms. */
 function recorded({

@@ -8,7 +8,7 @@ import type { FailureKind } from '../../src/model/failure.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { seededRandom } from '../seeded-random.ts';
-import { type Fetch, job, journalOptions, run } from './a-journal.ts';
+import { type Fetch, GET, job, journalOptions, run } from './a-journal.ts';
 
 const [A, B, C] = ['https://example.com/a', 'https://example.com/b', 'https://example.com/c'];
 
@@ -28,7 +28,7 @@ test('the next run does not fetch what a run has finished', async () => {
   expect(next.records).toBe(2);
 });
 
-test('a recalled result is the one that was written, with the index, source, line and id of its job', async () => {
+test('a recalled result is the one that was written, with the index, source and line of its job', async () => {
   const path = await newPath();
   const full = okResult({
     index: 7,
@@ -46,9 +46,9 @@ test('a recalled result is the one that was written, with the index, source, lin
   });
   await run(path, [A], { fetch: () => ({ ...full, index: 0 }) });
   const journal = await Journal.open(path, journalOptions());
-  const recalled = journal.recall(job(3, A, { source: 'new.txt', line: 9, id: 'new' }), 'GET', undefined);
+  const recalled = journal.recall(job(3, A, { source: 'new.txt', line: 9 }), GET);
   await journal.end();
-  expect(recalled).toMatchObject({ ...full, index: 3, source: 'new.txt', line: 9, id: 'new' });
+  expect(recalled).toMatchObject({ ...full, index: 3, source: 'new.txt', line: 9, id: undefined });
 });
 
 test('a recalled result has no id if its job has none', async () => {
@@ -151,7 +151,7 @@ test('of a URL that is in the list three times, the one that failed is fetched a
     index === 1 ? failedResult('dns', { index, url }) : okResult({ index, url });
   await run(path, [A, A, A], { fetch });
   const journal = await Journal.open(path, journalOptions());
-  const recalled = [0, 1, 2].map((index) => journal.recall(job(index, A), 'GET', undefined)?.index);
+  const recalled = [0, 1, 2].map((index) => journal.recall(job(index, A), GET)?.index);
   await journal.end();
   expect(recalled).toEqual([0, undefined, 2]);
 });
@@ -159,7 +159,7 @@ test('of a URL that is in the list three times, the one that failed is fetched a
 test('results may be written in any order', async () => {
   const path = await newPath();
   const journal = await Journal.open(path, journalOptions());
-  for (const [index, url] of [A, B, A].entries()) journal.recall(job(index, url), 'GET', undefined);
+  for (const [index, url] of [A, B, A].entries()) journal.recall(job(index, url), GET);
   for (const [index, url] of [
     [2, A],
     [1, B],
@@ -185,7 +185,7 @@ test('jobs with different methods or bodies are different jobs', async () => {
   for (const expected of ['fetched', 'recalled']) {
     const journal = await Journal.open(path, journalOptions());
     for (const [index, [method, body]] of jobs.entries()) {
-      const recalled = journal.recall(job(index, A), method, body);
+      const recalled = journal.recall(job(index, A), { method, headers: {}, body });
       expect(recalled?.bytes).toBe(expected === 'fetched' ? undefined : index);
       await journal.write(okResult({ index, url: A, bytes: index }));
     }
@@ -322,7 +322,7 @@ describe('a damaged journal', () => {
     const { path, bytes } = await aJournal();
     const journal = await Journal.open(path, journalOptions());
     await writeFile(path, bytes.toString().replace('"status":200', '"status":xxx'));
-    const recalled = URLS.map((url, index) => journal.recall(job(index, url), 'GET', undefined)?.index);
+    const recalled = URLS.map((url, index) => journal.recall(job(index, url), GET)?.index);
     await journal.end();
     expect(recalled).toEqual([undefined, 1, 2]);
   });

@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty';
+import { rulesOf } from '../../config/expectations.ts';
 import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { readSettings } from '../../core/own-file.ts';
@@ -117,7 +118,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
       ...(threads && { backend: threads }),
       jobs: watchedJobs(source.jobs(reading.signal)),
       judge: knownFailures.annotate,
-      ...(journal && { recall: (job, method, body) => journal.recall(job, method, body) }),
+      ...(journal && { recall: (job, request) => journal.recall(job, request) }),
       ...(window && { admit: (job) => window.admit(job.index) }),
       onStop: () => {
         reading.abort();
@@ -250,6 +251,7 @@ async function createJournal(options: ProgramOptions, process: NodeJS.Process): 
   if (path === undefined) return undefined;
   const { isBodySaved, Journal } = await import('../../journal/journal.ts');
   return Journal.open(path, {
+    rules: rulesOf(options),
     keepFailed,
     confirm: saveDir === undefined ? undefined : (result) => isBodySaved(result, saveDir),
     warn: createMessages(process, { isSilent: silent }).warn,

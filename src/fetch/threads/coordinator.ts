@@ -1,7 +1,7 @@
 import { Channel } from '../../core/channel.ts';
 import { Producer } from '../../core/pipeline.ts';
 import { createSharedRateMemory } from '../../hosts/rate-limiter.ts';
-import { firstMethod } from '../../http/hop.ts';
+import { firstHop, firstMethod } from '../../http/hop.ts';
 import type { AttemptError } from '../../http/network-errors.ts';
 import { OutputError } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
@@ -129,7 +129,7 @@ export class ThreadBackend implements Backend {
   /** Sends a job to its thread, or its earlier result to the outputs. */
   #send(job: Job): void {
     const { recall, defaults } = this.#parts;
-    const earlier = recall?.(job, firstMethod(job, defaults), job.body ?? defaults.body);
+    const earlier = recall?.(job, firstHop(job, defaults));
     if (earlier !== undefined) {
       this.#give([earlier]);
       return;
