@@ -2,7 +2,7 @@ import type { ResponseHeaders } from '../model/result.ts';
 
 /** One bot-protection signature; all of its conditions must match. */
 interface Rule {
-  /** Completes "blocked: ". */
+  /** Follows "blocked: ". */
   readonly says: string;
   readonly statuses: readonly number[];
   readonly header?: readonly [name: string, value: RegExp];
@@ -19,99 +19,99 @@ const RULES: readonly Rule[] = [
     source: 'RFC 6585, section 4',
   },
   {
-    says: 'the network wants a login first',
+    says: 'login required by the network',
     statuses: [511],
     source: 'RFC 6585, section 6',
   },
   {
-    says: 'request denied (999)',
+    says: 'request denied',
     statuses: [999],
     source: 'lychee, linkinator and muffet treat the 999 of linkedin.com so',
   },
   {
-    says: 'Cloudflare asks for a challenge',
-    statuses: [200, 202, 401, 403, 429, 503],
-    header: ['cf-mitigated', /^challenge$/i],
-    source:
-      'https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/',
-  },
-  {
-    says: 'Cloudflare has refused it',
+    says: 'Cloudflare block page',
     statuses: [403, 503],
     header: ['server', /^cloudflare/i],
     marks: ['cf-error-details', 'Attention Required!', 'Just a moment...', 'challenge-platform'],
     source: 'the error pages of Cloudflare (1xxx), and FlareSolverr, which waits for them to pass',
   },
   {
-    says: 'AWS WAF asks for a challenge',
+    says: 'Cloudflare challenge',
+    statuses: [200, 202, 401, 403, 429, 503],
+    header: ['cf-mitigated', /^challenge$/i],
+    source:
+      'https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/',
+  },
+  {
+    says: 'AWS WAF challenge',
     statuses: [202, 403, 405],
     header: ['x-amzn-waf-action', /^(?:challenge|captcha)/i],
     source: 'https://docs.aws.amazon.com/waf/latest/developerguide/waf-captcha-and-challenge-actions.html',
   },
   {
-    says: 'CloudFront has refused it',
+    says: 'CloudFront block page',
     statuses: [403],
     header: ['x-cache', /^Error from cloudfront/i],
     marks: ['Request blocked'],
     source: 'the 403 page of CloudFront: "Request blocked. We can\'t connect to the server for this app"',
   },
   {
-    says: 'Vercel asks for a challenge',
+    says: 'Vercel challenge',
     statuses: [403, 429],
     header: ['x-vercel-mitigated', /^(?:challenge|deny)/i],
     source: 'https://vercel.com/docs/headers/response-headers (x-vercel-mitigated)',
   },
   {
-    says: 'Akamai has refused it',
+    says: 'Akamai block page',
     statuses: [403, 503],
     marks: ['errors.edgesuite.net', 'Reference&#32;&#35;'],
     source: 'the "Access Denied" page of Akamai, which ends in a reference number',
   },
   {
-    says: 'Imperva has refused it',
+    says: 'Imperva block page',
     statuses: [200, 403, 503],
     marks: ['_Incapsula_Resource', 'Incapsula incident ID'],
     source: 'the block page of Imperva, which names an incident, and its challenge script',
   },
   {
-    says: 'DataDome asks for a challenge',
+    says: 'DataDome challenge',
     statuses: [401, 403, 405, 429],
     marks: ['captcha-delivery.com'],
     source: 'the response page of DataDome, which loads its captcha from there',
   },
   {
-    says: 'HUMAN asks for a challenge',
+    says: 'HUMAN challenge',
     statuses: [403, 429],
     marks: ['px-captcha', '_pxAppId'],
     source: 'the block page of HUMAN (PerimeterX), which holds its captcha in "px-captcha"',
   },
   {
-    says: 'Sucuri has refused it',
+    says: 'Sucuri block page',
     statuses: [403],
     marks: ['Sucuri WebSite Firewall', 'Sucuri Website Firewall'],
     source: 'the "Access Denied" page of the Sucuri firewall',
   },
   {
-    says: 'DDoS-Guard asks for a challenge',
+    says: 'DDoS-Guard challenge',
     statuses: [403, 503],
     header: ['server', /^ddos-guard/i],
     marks: ['ddos-guard', 'DDoS-Guard'],
     source: 'the check page of DDoS-Guard',
   },
   {
-    says: 'F5 has refused it',
+    says: 'F5 block page',
     statuses: [200, 403],
     marks: ['The requested URL was rejected. Please consult with your administrator.'],
     source: 'the default blocking page of F5 BIG-IP, which comes with status 200',
   },
   {
-    says: 'Anubis asks for a challenge',
+    says: 'Anubis challenge',
     statuses: [200, 401, 403],
     marks: ['id="anubis_challenge"', 'id="anubis_version"'],
     source: 'the challenge page of Anubis (github.com/TecharoHQ/anubis)',
   },
   {
-    says: 'the network wants a login first (captive portal)',
+    says: 'login required by the network (captive portal)',
     statuses: [200, 302, 403],
     marks: ['<WISPAccessGatewayParam'],
     source: 'WISPr 1.0, appendix D',

@@ -107,7 +107,7 @@ export class ResponseValidator {
   /** The result for an unaccepted response with a Retry-After that is too long, which is `wait` in words. */
   refused(task: RequestTask, response: HttpResponse, wait: string): Result {
     const says = saysBlocked(response) ?? statusFailure(response).message;
-    return this.blocked(task, `${response.status}, ${says}: ${wait}`, response);
+    return this.blocked(task, `${this.#withStatus(says, response)}: ${wait}`, response);
   }
 
   /** The result of a URL that is blocked, as `--blocked` says. One for which nothing was sent is never OK without a warning. */
@@ -126,7 +126,12 @@ export class ResponseValidator {
     if (says === undefined || (response.status >= 300 && this.isAccepted(task.job, response.status))) {
       return undefined;
     }
-    return this.blocked(task, `${response.status}, ${says}`, response);
+    return this.blocked(task, this.#withStatus(says, response), response);
+  }
+
+  /** A line of a failure shows the kind, and not the status as that of a warning does. */
+  #withStatus(says: string, { status }: HttpResponse): string {
+    return this.#options.blocked === 'fail' ? `${says} (${status})` : says;
   }
 
   #expectationOf(job: Job): Expectation {

@@ -56,19 +56,19 @@ export const PROXY_AUTHENTICATION_CODE = 'ERR_PROXY_AUTHENTICATION';
 
 // Codes of c-ares and of getaddrinfo.
 const DNS_REASONS: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'there is no such name',
+  ENOTFOUND: 'no such name',
   ENODATA: 'the name has no address',
-  EBADNAME: 'this is no name that DNS can hold',
-  ESERVFAIL: 'the name server could not find it out',
-  EREFUSED: 'the name server refuses to answer',
-  ECONNREFUSED: 'there is no name server where one should be',
-  ETIMEOUT: 'the name server does not answer in time',
-  EBADRESP: 'the answer of the name server is malformed',
+  EBADNAME: 'not a valid DNS name',
+  ESERVFAIL: 'the name server failed',
+  EREFUSED: 'the name server refused the query',
+  ECONNREFUSED: 'nothing listens at the address of the name server',
+  ETIMEOUT: 'the name server did not respond in time',
+  EBADRESP: 'the response of the name server is malformed',
   EFORMERR: 'the name server does not understand the query',
-  ENOTIMP: 'the name server does not know this kind of query',
+  ENOTIMP: 'the name server does not support the query',
   ECANCELLED: 'the run has ended',
-  EAI_AGAIN: 'the resolver of the system fails for the moment',
-  EAI_FAIL: 'the resolver of the system fails',
+  EAI_AGAIN: 'the resolver of the system failed for the moment',
+  EAI_FAIL: 'the resolver of the system failed',
 };
 
 const NEGATIVE_DNS_CODES: ReadonlySet<string | undefined> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME']);
@@ -80,14 +80,10 @@ export function isNegativeDnsCode(code: string | undefined): boolean {
 
 /** The meaning of a DNS code in words. */
 export function dnsReason(code: string | undefined): string {
-  return DNS_REASONS[code ?? ''] ?? 'the look-up failed';
+  return DNS_REASONS[code ?? ''] ?? 'the lookup failed';
 }
 
-/** The error of a lookup: code, name, and `reason`, which defaults to the meaning of the code. */
-export function dnsError(
-  hostname: string,
-  code: string | undefined,
-  reason: string = dnsReason(code),
-): ConnectError {
-  return new ConnectError('dns', code, `${code ?? 'no address'} ${printable(hostname)}: ${reason}`);
+/** The error of a lookup. Its message has the code and `reason`, which defaults to the meaning of the code; the name is in the URL. */
+export function dnsError(code: string | undefined, reason: string = dnsReason(code)): ConnectError {
+  return new ConnectError('dns', code, code === undefined ? reason : `${reason} (${printable(code)})`);
 }

@@ -45,12 +45,12 @@ function label(result: Result): string {
   return warning === undefined || status === undefined ? outcomeLabel(result) : String(status);
 }
 
-/** `  1.2kB (3 attempts, truncated) -> https://example.com/final`, `  Not Found (3 attempts)`. */
+/** `  1.2kB (3 attempts, truncated) -> https://example.com/final`, `  Not Found (3 attempts) -> https://example.com/final`. */
 function details(result: Result, paint: Paint): string {
   const { failure, warning, finalUrl } = result;
-  if (failure !== undefined) return text(failure.message) + notes(result, paint);
-  if (warning !== undefined) return text(`${warning.kind}: ${warning.message}`) + notes(result, paint);
   const end = finalUrl === undefined ? '' : ` -> ${urlColumn(finalUrl)}`;
+  if (failure !== undefined) return text(failure.message) + notes(result, paint) + end;
+  if (warning !== undefined) return text(`${warning.kind}: ${warning.message}`) + notes(result, paint) + end;
   return `  ${paint.dim(formatBytes(bodyLength(result)))}${notes(result, paint)}${end}`;
 }
 

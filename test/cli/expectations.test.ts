@@ -152,7 +152,7 @@ describe('a response that blocks bots', () => {
   it('fails as blocked', async () => {
     expect(await run([], await aServer(challenge))).toEqual([
       1,
-      expect.stringMatching(/^FAIL {2}blocked {2}http\S+ .*403, Cloudflare asks for a challenge$/),
+      expect.stringMatching(/^FAIL {2}blocked {2}http\S+ .*Cloudflare challenge \(403\)$/),
     ]);
   });
 
@@ -184,7 +184,7 @@ describe('a response that blocks bots', () => {
       requests += 1;
       response.writeHead(429, { 'retry-after': '0' }).end();
     });
-    expect((await run(['--retries', '1'], url))[1]).toMatch(/^FAIL {2}blocked .*429, too many requests/);
+    expect((await run(['--retries', '1'], url))[1]).toMatch(/^FAIL {2}blocked .*too many requests \(429\)/);
     expect(requests).toBe(2);
   });
 

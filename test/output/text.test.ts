@@ -23,12 +23,12 @@ test('textLine() formats results as in the documentation', () => {
   const results = [
     okResult({ durationMs: 34.1 }),
     failed('status', 'https://example.com/7', 12, 'Not Found', 404),
-    failed('dns', 'https://nope.invalid/', 3, 'getaddrinfo ENOTFOUND nope.invalid'),
+    failed('dns', 'https://nope.invalid/', 3, 'no such name (ENOTFOUND)'),
   ];
   expect(results.map(line).join('')).toBe(
     'OK    200  https://example.com/1  34ms  1.2kB\n' +
       'FAIL  404  https://example.com/7  12ms  Not Found\n' +
-      'FAIL  dns  https://nope.invalid/   3ms  getaddrinfo ENOTFOUND nope.invalid\n',
+      'FAIL  dns  https://nope.invalid/   3ms  no such name (ENOTFOUND)\n',
   );
 });
 
@@ -52,6 +52,11 @@ test('a resumed body has the length of its file', () => {
 test('a FAIL line shows attempts after the message', () => {
   const result = failedResult('timeout', { attempts: 3, failure: { kind: 'timeout', message: 'no answer' } });
   expect(line(result)).toBe('FAIL  timeout  https://example.com/1  34ms  no answer (3 attempts)\n');
+});
+
+test('a FAIL line shows where the redirects led', () => {
+  const result = failedResult('dns', { finalUrl: 'https://nope.invalid/' });
+  expect(line(result)).toMatch(/ {2}a dns failure -> https:\/\/nope\.invalid\/\n$/);
 });
 
 test('a WARN line shows the status, and then the kind and message of the warning', () => {

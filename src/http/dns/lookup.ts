@@ -58,11 +58,11 @@ export class NameLookup {
     const hosts = await this.#readHosts();
     const fixed = [...(hosts.get(hostname) ?? []), ...(isOrIsBelow(hostname, 'localhost') ? LOOPBACK : [])];
     if (fixed.length > 0) {
-      const addresses = filterByFamily(hostname, [...new Set(fixed)], family);
+      const addresses = filterByFamily([...new Set(fixed)], family);
       if (addresses instanceof Error) throw addresses;
       return { addresses, ttlMs: HOSTS_TTL_MS };
     }
-    if (isOrIsBelow(hostname, 'invalid')) throw dnsError(hostname, 'ENOTFOUND');
+    if (isOrIsBelow(hostname, 'invalid')) throw dnsError('ENOTFOUND');
     try {
       const records = await this.#query(hostname);
       monitor.record(hostname, undefined);
@@ -158,14 +158,13 @@ export type Family = 4 | 6;
  * they ask for the wanted family only.
  */
 export function filterByFamily(
-  hostname: string,
   addresses: readonly string[],
   family: Family | undefined,
 ): readonly string[] | ConnectError {
   if (family === undefined) return addresses;
   const wanted = addresses.filter((address) => isIP(address) === family);
   if (wanted.length > 0) return wanted;
-  return dnsError(hostname, 'ENODATA', `there is no IPv${family} address, and --ipv${family} asks for one`);
+  return dnsError('ENODATA', `no IPv${family} address, which --ipv${family} asks for`);
 }
 
 // libuv runs getaddrinfo in two of its four threads. A call that waits there cannot be cancelled and keeps the process
@@ -189,7 +188,7 @@ export class SystemResolver {
    */
   lookUp(hostname: string, isWanted = () => true): Promise<DnsRecords> {
     return this.#limit(() => {
-      if (!isWanted()) throw dnsError(hostname, 'EAI_AGAIN');
+      if (!isWanted()) throw dnsError('EAI_AGAIN');
       return this.#getaddrinfo(hostname);
     });
   }
@@ -205,7 +204,7 @@ export class SystemResolver {
       const found = await dns.promises.lookup(hostname, options);
       return { addresses: found.map(({ address }) => address), ttlMs: SYSTEM_TTL_MS };
     } catch (error) {
-      throw dnsError(hostname, (error as NodeJS.ErrnoException).code); // `lookup` throws nothing else
+      throw dnsError((error as NodeJS.ErrnoException).code); // `lookup` throws nothing else
     }
   }
 }
@@ -280,7 +279,7 @@ export class DnsFailureMonitor {
     this.#hasWarned = true;
     const servers = this.#options.servers().join(', ') || 'none';
     this.#options.warn(
-      `most names cannot be looked up (name servers: ${servers}): ${code}, ${dnsReason(code)}; --dns-server asks another one`,
+      `most names cannot be looked up (name servers: ${servers}): ${dnsReason(code)} (${code}); use --dns-server to ask another one`,
     );
   }
 }

@@ -63,7 +63,7 @@ export class NameServers {
     }
     const codes = results.map(({ code }) => code).filter((code) => code !== undefined);
     const failed = codes.find((code) => !isNegativeDnsCode(code));
-    throw dnsError(hostname, failed ?? codes.find((code) => code !== 'ENODATA') ?? 'ENODATA');
+    throw dnsError(failed ?? codes.find((code) => code !== 'ENODATA') ?? 'ENODATA');
   }
 
   /** Fails the queries in flight, and all later ones, with `ECANCELLED`. */

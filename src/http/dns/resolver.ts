@@ -135,7 +135,7 @@ export class Resolver {
     const configured =
       this.#options.findOverride?.(hostname, port) ?? (isIP(hostname) === 0 ? undefined : [hostname]);
     if (configured !== undefined) {
-      const addresses = filterByFamily(hostname, configured, this.#options.family);
+      const addresses = filterByFamily(configured, this.#options.family);
       if (addresses instanceof Error) onResolve(addresses, NO_ADDRESSES);
       else onResolve(undefined, addresses);
       return;
@@ -173,8 +173,7 @@ export class Resolver {
   #lookUpInTime(hostname: string): Promise<DnsRecords> {
     const { lookUp, timeoutMs = 10_000 } = this.#options;
     return new Promise((resolve, reject) => {
-      const expire = () =>
-        reject(dnsError(hostname, 'ETIMEOUT', `the look-up took longer than ${timeoutMs}ms`));
+      const expire = () => reject(dnsError('ETIMEOUT', `the lookup took longer than ${timeoutMs}ms`));
       const timer = setTimeout(expire, timeoutMs);
       lookUp(hostname)
         .then(resolve, reject)
