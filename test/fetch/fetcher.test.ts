@@ -324,7 +324,7 @@ test.each([
   expect(result).toMatchObject({ ok: false, status: 503, attempts: 1 });
   expect(result.failure).toEqual({
     kind: 'blocked',
-    message: `503, Service Unavailable: the server asks to wait ${wait} (see --max-retry-after)`,
+    message: `Service Unavailable (503): the server asks to wait ${wait} (see --max-retry-after)`,
   });
   expect(origin.requests).toBe(1);
 });
