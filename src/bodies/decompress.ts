@@ -39,6 +39,11 @@ export class DecodeError extends Error {
     super(message);
     this.code = code;
   }
+
+  /** Whether the bytes so far are valid, and only the end is missing. */
+  get isIncomplete(): boolean {
+    return this.code === 'Z_BUF_ERROR';
+  }
 }
 
 /** The decoded body is larger than the limit. */

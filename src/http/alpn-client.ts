@@ -17,6 +17,10 @@ export class AlpnClient implements HttpClient {
     this.#connect = connect;
   }
 
+  get marksEnds(): boolean {
+    return this.#client instanceof Http2Client;
+  }
+
   dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): void {
     const client = this.#client;
     if (client !== undefined && !(client instanceof Http2Client && client.isClosed)) {

@@ -7,7 +7,8 @@ export interface ExchangeHandler {
   onHead(status: number, headers: ResponseHeaders, statusText: string): void;
   /** The buffer is reused after the call: copy what you keep. */
   onData(piece: Buffer): void;
-  onEnd(): void;
+  /** @param isMarked whether the response marked its end, so that it is whole, and not only the connection that ended */
+  onEnd(isMarked: boolean): void;
   /** @param isStale the connection had carried an exchange before, and failed before any byte of a response */
   onError(error: Error & { readonly code?: string }, isStale: boolean): void;
 }
@@ -38,6 +39,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #handler: ExchangeHandler;
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
+  #isMarked = false;
   #hasData = false;
   #isOver = false;
 
@@ -73,6 +75,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(_: unknown, status: number, headers: ResponseHeaders, statusText = ''): void {
     if (this.#isOver || status < 200) return;
     this.#status = status;
+    this.#isMarked = this.#connection.client.marksEnds === true || marksEnd(headers);
     this.#connection.isInBody = true;
     this.#handler.onHead(status, headers, statusText);
   }
@@ -90,7 +93,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // The server closes a connection on which `reset` was sent; undici closes this side only later.
     if (this.#request.reset === true) this.#pool.discard(this.#connection, LAST);
     else this.#pool.release(this.#connection);
-    this.#handler.onEnd();
+    this.#handler.onEnd(this.#isMarked);
   }
 
   onResponseError(_: unknown, error: Error & { code?: string }): void {
@@ -110,4 +113,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const isMismatch = error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
     return isMismatch && !this.#hasData && (this.#status === 204 || this.#status === 304);
   }
+}
+
+/** Whether the end of a body with this head is marked by its length or its last chunk (RFC 9112, 6.3). */
+function marksEnd({ 'content-length': length, 'transfer-encoding': coding }: ResponseHeaders): boolean {
+  return coding === undefined ? length !== undefined : /chunked\s*$/i.test(`${coding}`);
 }

@@ -10,6 +10,8 @@ import type { ConnectTarget } from './connect-target.ts';
 
 /** Sends requests to one origin over one connection, one at a time. */
 export interface HttpClient {
+  /** Whether the protocol marks the end of every body, so that none ends with its connection. */
+  readonly marksEnds?: boolean;
   dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): unknown;
   /** Closes the client in any state. */
   destroy(reason: Error): Promise<void>;

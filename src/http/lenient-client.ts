@@ -17,8 +17,8 @@ const LF = 0x0a;
  * refuses it: bare LF, folded header lines, lines that are no header, control characters, repeated equal Content-Length,
  * Transfer-Encoding with Content-Length, padded chunk sizes, unsolicited 1xx. The connection is closed afterwards.
  *
- * Framing that two readers could understand differently stays a failure: different Content-Lengths, an unknown transfer
- * coding, a second status line in the head (RFC 9112, 6.3 and 11).
+ * Framing that two readers could understand differently stays a failure: different Content-Lengths, an unknown chunked
+ * before another coding, a second status line in the head (RFC 9112, 6.3 and 11).
  */
 export class LenientClient implements HttpClient {
   readonly #origin: string;
@@ -299,9 +299,11 @@ function toFraming(headers: Head['headers']): Framing {
   const codings = listOf(headers['transfer-encoding']).map((coding) => coding.toLowerCase());
   const applied = codings.filter((coding) => coding !== 'identity');
   if (applied.length > 0) {
-    // The length is ignored (RFC 9112, 6.3).
-    if (applied.length === 1 && applied[0] === 'chunked') return { kind: 'chunked' };
-    throw protocolError(`the transfer coding is unknown: ${applied.join(', ')}`);
+    // The length is ignored (RFC 9112, 6.3). The other codings are undone with those of the content.
+    const chunkedAt = applied.indexOf('chunked');
+    if (chunkedAt === -1) return { kind: 'close' };
+    if (chunkedAt === applied.length - 1) return { kind: 'chunked' };
+    throw protocolError(`chunked is not the last transfer coding: ${applied.join(', ')}`);
   }
   const lengths = new Set(listOf(headers['content-length']));
   if (lengths.size === 0) return { kind: 'close' };

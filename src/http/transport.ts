@@ -1,8 +1,9 @@
 import { Body, type BodyInspector } from '../bodies/body.ts';
 import type { BodyCapture } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
-import type { DecodeError } from '../bodies/decompress.ts';
+import { DecodeError, unsupportedCoding } from '../bodies/decompress.ts';
 import { isIdempotent } from '../hosts/retry-policy.ts';
+import { printable } from '../model/printable.ts';
 import type { ResponseHeaders } from '../model/result.ts';
 import { originOf, pathOf } from '../model/url.ts';
 import type { Agent, ConnectionUse } from './agent.ts';
@@ -129,6 +130,8 @@ export class AgentTransport implements Transport {
 const OVER_LIMIT = new AttemptError('size', undefined, 'the body is larger than wanted');
 const UNNEEDED = new AttemptError('timeout', undefined, 'the body takes too long, and does not matter');
 
+const CUT_OFF = new AttemptError('reset', undefined, 'the connection ended before the body was complete');
+
 /** Time in ms that a body gets that does not matter: reading it to the end keeps the connection. */
 const UNNEEDED_BODY_MS = 1_000;
 
@@ -199,7 +202,11 @@ class Attempt implements ExchangeHandler {
       sink: plan?.sink,
       inspector: this.#inspector,
     });
-    if (maxBytes === 0 && mayHaveBody(this.#request.hop.method, status, headers)) this.#cut();
+    const hasBody = mayHaveBody(this.#request.hop.method, status, headers);
+    const unknown = hasBody ? unsupportedCoding(transferCodings(headers) ?? '') : undefined;
+    if (hasBody && maxBytes === 0) this.#cut();
+    // Its end cannot be found on a connection that the server keeps open.
+    else if (unknown !== undefined) this.#exchange?.abort(undecodableTransfer(headers));
     else if (plan?.sink === undefined && !this.#isBodyNeeded()) this.#limitBodyTime();
   }
 
@@ -213,12 +220,14 @@ class Attempt implements ExchangeHandler {
     }
   }
 
-  onEnd(): void {
+  onEnd(isMarked: boolean): void {
     try {
       this.#body?.end();
       this.#finish();
     } catch (error) {
-      this.onError(toAttemptError(error as BodyError | DecodeError), false); // `Body.end` throws nothing else
+      const isCutOff = error instanceof DecodeError && error.isIncomplete && !isMarked;
+      // `Body.end` throws nothing else.
+      this.onError(isCutOff ? CUT_OFF : toAttemptError(error as BodyError | DecodeError), false);
     }
   }
 
@@ -301,6 +310,11 @@ function toCodings(headers: ResponseHeaders): string | undefined {
 function transferCodings({ 'transfer-encoding': header }: ResponseHeaders): string | undefined {
   if (header === undefined || header === 'chunked') return undefined;
   return `${header}`.replace(/(?:^|,)\s*chunked\s*$/i, '') || undefined;
+}
+
+function undecodableTransfer(headers: ResponseHeaders): AttemptError {
+  const codings = printable(`${headers['transfer-encoding']}`, 100);
+  return new AttemptError('protocol', undefined, `the transfer coding is unknown: ${codings}`);
 }
 
 /** A body that was to be saved counts even if it does not decide the verdict. */

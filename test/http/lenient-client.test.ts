@@ -83,8 +83,8 @@ const AMBIGUOUS: readonly (readonly [string, string, string | RegExp])[] = [
   ['a negative Content-Length', 'HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello', /not a number/],
   [
     'an unknown transfer coding',
-    'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
-    'the transfer coding is unknown: gzip, chunked',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: br2, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    'the transfer coding is unknown: br2, chunked',
   ],
   [
     'a second status line in the head',

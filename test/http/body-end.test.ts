@@ -1,0 +1,231 @@
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import type { AttemptOutcome, AttemptRequest } from '../../src/http/transport.ts';
+import { startRawServer } from '../origin/raw-server.ts';
+import { running, startClient } from './client.ts';
+import { type Http2Route, startHttp2 } from './http2-origin.ts';
+
+const TEXT = Buffer.from('hello world '.repeat(500));
+
+type Use = NonNullable<AttemptRequest['use']>;
+
+interface Given {
+  readonly head: string;
+  readonly body: string | Buffer;
+  /** Whether the server then closes the connection. */
+  readonly closes: boolean;
+}
+
+/** Only a 200 needs its body. */
+const needsBody = (status: number) => status === 200;
+
+async function outcomeOf({ head, body, closes }: Given, use: Use): Promise<AttemptOutcome> {
+  const response = Buffer.concat([Buffer.from(`${head}\r\n\r\n`, 'latin1'), Buffer.from(body)]);
+  const server = await running(
+    startRawServer({
+      onRequest: ({ socket }) => void (closes ? socket.end(response) : socket.write(response)),
+    }),
+  );
+  const { send } = await startClient();
+  return send(server.url, {}, { use, needsBody });
+}
+
+const PARSERS: readonly Use[] = ['any', 'lenient'];
+
+/** The same cases for the strict and the lenient parser. */
+function withEachParser<Row extends readonly unknown[]>(rows: readonly Row[]): (readonly [Use, ...Row])[] {
+  return PARSERS.flatMap((use) => rows.map((row) => [use, ...row] as const));
+}
+
+describe('a transfer coding', () => {
+  const UNKNOWN = [
+    ['br2'],
+    ['br2, chunked'],
+    ['gzip, br2'],
+    ['compress'],
+    ['xchunked'],
+    ['"chunked"'],
+    ['gzip, gzip, gzip'],
+  ] as const;
+
+  test.each(withEachParser(UNKNOWN))(
+    'that cannot be undone fails at once on a kept connection: %s, %s',
+    async (use, coding) => {
+      const head = `HTTP/1.1 200 OK\r\nTransfer-Encoding: ${coding}`;
+      const { failed } = await outcomeOf({ head, body: 'hello', closes: false }, use);
+      expect(failed).toMatchObject({
+        failure: { kind: 'protocol', message: `the transfer coding is unknown: ${coding}` },
+        isRetryable: false,
+      });
+    },
+  );
+
+  test.each(withEachParser(UNKNOWN))(
+    'that cannot be undone does not hide the status of a response without use for its body: %s, %s',
+    async (use, coding) => {
+      const head = `HTTP/1.1 404 Not Found\r\nTransfer-Encoding: ${coding}`;
+      const { response, failed } = await outcomeOf({ head, body: 'hello', closes: false }, use);
+      expect([response?.status, failed]).toEqual([404, undefined]);
+    },
+  );
+
+  test.each(PARSERS)('before another one is not chunked: %s', async (use) => {
+    const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip';
+    const { failed } = await outcomeOf({ head, body: '5\r\nhello\r\n0\r\n\r\n', closes: false }, use);
+    expect(failed).toMatchObject({ failure: { kind: 'protocol' }, isRetryable: false });
+  });
+
+  test.each(
+    withEachParser([
+      ['gzip', gzipSync(TEXT)],
+      ['deflate', deflateSync(TEXT)],
+      ['X-GZIP', gzipSync(TEXT)],
+      ['identity', TEXT],
+      ['deflate, gzip', gzipSync(deflateSync(TEXT))],
+    ]),
+  )('is undone, to the end of the connection or of the chunks: %s, %s', async (use, coding, body) => {
+    const head = `HTTP/1.1 200 OK\r\nTransfer-Encoding: ${coding}`;
+    const chunks = Buffer.concat([
+      Buffer.from(`${body.length.toString(16)}\r\n`),
+      body,
+      Buffer.from('\r\n0\r\n\r\n'),
+    ]);
+    for (const given of [
+      { head, body, closes: true },
+      { head: `${head}, chunked`, body: chunks, closes: false },
+    ]) {
+      const { response, failed } = await outcomeOf(given, use);
+      expect([response?.bytes, failed]).toEqual([TEXT.length, undefined]);
+    }
+  });
+});
+
+describe('an encoded body', () => {
+  const ENCODED = [
+    ['gzip', gzipSync(TEXT)],
+    ['deflate', deflateSync(TEXT)],
+    ['deflate', deflateRawSync(TEXT)],
+    ['br', brotliCompressSync(TEXT)],
+  ] as const;
+
+  const CUT = ENCODED.flatMap(([coding, body]) =>
+    [1, body.length >> 1, body.length - 1].map((bytes) => [coding, bytes, body.subarray(0, bytes)] as const),
+  );
+
+  test.each(withEachParser(CUT))(
+    'that ends early with its connection is a broken connection: %s, %s after %i bytes',
+    async (use, coding, _bytes, body) => {
+      for (const header of ['Content-Encoding', 'Transfer-Encoding']) {
+        const { failed } = await outcomeOf(
+          { head: `HTTP/1.1 200 OK\r\n${header}: ${coding}`, body, closes: true },
+          use,
+        );
+        expect(failed).toMatchObject({
+          failure: { kind: 'reset', message: 'the connection ended before the body was complete' },
+          isRetryable: true,
+        });
+      }
+    },
+  );
+
+  test.each(withEachParser(CUT))(
+    'that has its whole length and no end is broken for good: %s, %s after %i bytes',
+    async (use, coding, bytes, body) => {
+      const head = `HTTP/1.1 200 OK\r\nContent-Encoding: ${coding}\r\n`;
+      const chunks = Buffer.concat([
+        Buffer.from(`${bytes.toString(16)}\r\n`),
+        body,
+        Buffer.from('\r\n0\r\n\r\n'),
+      ]);
+      for (const given of [
+        { head: `${head}Content-Length: ${bytes}`, body },
+        { head: `${head}Transfer-Encoding: chunked`, body: chunks },
+      ]) {
+        const { failed } = await outcomeOf({ ...given, closes: false }, use);
+        expect(failed).toMatchObject({ failure: { kind: 'protocol' }, isRetryable: false });
+      }
+    },
+  );
+
+  test('over HTTP/2 that ends early with its stream is broken for good', async () => {
+    const route: Http2Route = (stream) => {
+      stream.respond({ ':status': 200, 'content-encoding': 'gzip' });
+      stream.end(gzipSync(TEXT).subarray(0, -1));
+    };
+    const origin = await startHttp2({ '/cut': route });
+    const { send } = await startClient({ tls: { http2: true } });
+    const { failed } = await send(`${origin.url}/cut`);
+    expect(failed).toMatchObject({ failure: { kind: 'protocol' }, isRetryable: false });
+  });
+
+  test.each(withEachParser([['zeros', Buffer.alloc(10)] as const]))(
+    'may have %2$s behind it: %1$s',
+    async (use, _, junk) => {
+      const body = Buffer.concat([gzipSync(TEXT), junk]);
+      const head = 'HTTP/1.1 200 OK\r\nContent-Encoding: gzip';
+      const { response, failed } = await outcomeOf({ head, body, closes: true }, use);
+      expect([response?.bytes, failed]).toEqual([TEXT.length, undefined]);
+    },
+  );
+
+  test.each(withEachParser([['junk'], ['<!-- page -->'], ['\x1f\x8b\xff\xff']]))(
+    'with bytes behind its end is not a broken connection: %s, %j',
+    async (use, junk) => {
+      const body = Buffer.concat([gzipSync(TEXT), Buffer.from(junk, 'latin1')]);
+      const head = 'HTTP/1.1 200 OK\r\nContent-Encoding: gzip';
+      const { failed } = await outcomeOf({ head, body, closes: true }, use);
+      expect(failed).toMatchObject({ failure: { kind: 'protocol' }, isRetryable: false });
+    },
+  );
+});
+
+describe('the head of a response without use for its body decides', () => {
+  const BODIES = [
+    ['a body that is cut', 'Content-Length: 500', 'hello', true],
+    ['a body that stalls', 'Content-Length: 500', 'hello', false],
+    ['a body that never starts', 'Content-Length: 500', '', false],
+    ['a body without an end', 'X-A: b', 'hello', false],
+    ['chunks that are cut', 'Transfer-Encoding: chunked', '5\r\nhello\r\n', true],
+    ['chunks that stall', 'Transfer-Encoding: chunked', '5\r\nhel', false],
+    ['a chunk without a size', 'Transfer-Encoding: chunked', 'what?\r\n', false],
+    ['a body that is not gzip', 'Content-Encoding: gzip\r\nContent-Length: 5', 'hello', false],
+    ['an unknown content coding', 'Content-Encoding: zstd\r\nContent-Length: 5', 'hello', false],
+    ['a gzip body that is cut', 'Content-Encoding: gzip', gzipSync(TEXT).subarray(0, 20), true],
+    ['a body over the limit', 'Content-Length: 2000000', Buffer.alloc(2_000_000), false],
+  ] as const;
+
+  test.each(withEachParser(BODIES))('%s: %s', async (use, _, headers, body, closes) => {
+    for (const [status, location] of [
+      [302, '/ok'],
+      [404, undefined],
+    ] as const) {
+      const head = `HTTP/1.1 ${status} X\r\n${headers}${location === undefined ? '' : `\r\nLocation: ${location}`}`;
+      const { response, failed } = await outcomeOf({ head, body, closes }, use);
+      expect([response?.status, response?.headers.location, failed]).toEqual([status, location, undefined]);
+    }
+  });
+
+  const half =
+    (then: Http2Route, headers = {}): Http2Route =>
+    (stream, received) => {
+      stream.respond({ ':status': 302, location: '/ok', ...headers });
+      stream.write('hello', () => then(stream, received));
+    };
+
+  test.each<[string, Http2Route]>([
+    ['a stream that is reset', half((stream) => stream.close(2))],
+    ['a stream that is reset without an error', half((stream) => stream.close(0))],
+    ['a stream that stalls', half(() => {})],
+    ['a stream without data', (stream) => stream.respond({ ':status': 302, location: '/ok' })],
+    ['a connection that ends', half((stream) => stream.session?.destroy())],
+    ['a body that is too short', half((stream) => stream.end(), { 'content-length': '50' })],
+    ['a body that is too long', half((stream) => stream.end(), { 'content-length': '2' })],
+    ['a body that is not gzip', half((stream) => stream.end(), { 'content-encoding': 'gzip' })],
+    ['a server that says goodbye', half((stream) => stream.session?.goaway(11))],
+  ])('over HTTP/2: %s', async (_, route) => {
+    const origin = await startHttp2({ '/moved': route });
+    const { send } = await startClient({ tls: { http2: true } });
+    const { response, failed } = await send(`${origin.url}/moved`, {}, { needsBody });
+    expect([response?.status, response?.headers.location, failed]).toEqual([302, '/ok', undefined]);
+  });
+});
