@@ -277,9 +277,13 @@ function checkSettings(found: unknown, run: string, wanted: Partial<RunSettings>
   );
 }
 
-/** The value of a key; `undefined` when there is no such key or run, or the value is not JSON. */
+/**
+ * The value of a key; `undefined` when there is no such key or run, or the value is not JSON. An empty stream is not
+ * read: nats-server 2.9 crashes when it is asked for a message of a stream that it is just creating.
+ */
 async function readState({ manager, names }: BrokerRun, key: string): Promise<unknown> {
   try {
+    if ((await manager.streams.info(names.state)).state.messages === 0) return undefined;
     const message = await manager.streams.getMessage(names.state, { last_by_subj: names.stateSubject(key) });
     return message === null ? undefined : parseJson(message.string());
   } catch (error) {

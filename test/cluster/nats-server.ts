@@ -50,6 +50,10 @@ export class NatsServer {
     });
   }
 
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   get pid(): number | undefined {
     return this.#child?.pid;
   }

@@ -1,3 +1,4 @@
+import { onTestFinished } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { type RunStatus, runStatus } from '../../src/cluster/run-status.ts';
 import { runCli } from '../origin/run-cli.ts';
@@ -27,14 +28,22 @@ export async function statusOf(on: readonly string[]): Promise<RunStatus | undef
   }
 }
 
-/** Resolves with the status as soon as `holds` returns true for it. The time limit is that of the test. */
+/**
+ * Resolves with the status as soon as `holds` returns true for it. The time limit is that of the test; after its end it
+ * looks no more, since an attempt to connect that fails closes the sockets of the next test.
+ */
 export async function statusWhen(
   on: readonly string[],
   holds: (status: RunStatus) => boolean,
 ): Promise<RunStatus> {
+  let isFinished = false;
+  onTestFinished(() => {
+    isFinished = true;
+  });
   for (;;) {
     const status = await statusOf(on);
     if (status !== undefined && holds(status)) return status;
+    if (isFinished) throw new Error(`The test ended before this status: ${holds.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
   }
 }
@@ -49,6 +58,9 @@ export async function endOf(
   feed: readonly string[],
 ): Promise<number> {
   let isOver = false;
+  onTestFinished(() => {
+    isOver = true;
+  });
   const ended = collector.ended.then(() => {
     isOver = true;
   });

@@ -108,9 +108,13 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       ]);
     }
     const status = await runInProcess(['cluster', 'status', ...on]);
-    expect(status.stdout).toContain(
-      'again: stopped after its first failure; run "fanout cluster collect" to continue',
-    );
+    expect([status.code, status.stderr, status.stdout]).toEqual([
+      0,
+      '',
+      expect.stringContaining(
+        'again: stopped after its first failure; run "fanout cluster collect" to continue',
+      ),
+    ]);
     const second = await runCli([...fetch, '--summary', 'json'], { ...SLOW, cwd });
     expect([second.code, summaryIn(second.stderr)]).toEqual([
       1,
@@ -206,9 +210,10 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
       .split('\n')
       .map((line) => JSON.parse(line))
       .filter(({ ok }) => !ok);
-    expect(failed.map(({ url, failure }) => [url, failure.kind, failure.code])).toEqual([
-      [`${origin.url}/gate/never`, 'timeout', 'ERR_DEADLINE'],
-    ]);
+    // Another URL may be in flight at the deadline too.
+    expect(failed.map(({ url }) => url)).toContain(`${origin.url}/gate/never`);
+    expect(failed.length).toBeLessThanOrEqual(4);
+    for (const { failure } of failed) expect([failure.kind, failure.code]).toEqual(['timeout', 'ERR_DEADLINE']);
     expect(stderr).toContain('stopped by its deadline of 2000ms');
     expect(await readFile(join(cwd, 'fanout-late.jsonl'), 'utf8')).toContain('/gate/never');
   });
