@@ -21,6 +21,8 @@ import { differences, type RunSettings, settingsFrom } from './run-settings.ts';
 const OPEN_TIMEOUT_MS = 30_000;
 /** The error codes of the JetStream API begin here. */
 const API_ERRORS = 10_000;
+/** Error codes of a cluster of brokers that has not elected a leader, or does not know all its servers yet. */
+const CLUSTER_STARTS = [10_005, 10_008];
 
 const REQUEST_TIMEOUT_MS = 2000;
 const REQUEST_PAUSE_MS = 500;
@@ -53,10 +55,12 @@ export async function openRun(
 ): Promise<JetStreamEngine> {
   const broker = await connectBroker(address, { warn, note });
   try {
-    // The broker may go away meanwhile; what it refuses itself is final.
+    // The broker may go away meanwhile, or be starting; anything else that it refuses is final.
     return await retryUntilBack(() => openOn(broker, run, created), {
       signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
-      isTransient: (error) => !(error instanceof UsageError) && apiErrorCode(error) < API_ERRORS,
+      isTransient: (error) =>
+        !(error instanceof UsageError) &&
+        (apiErrorCode(error) < API_ERRORS || CLUSTER_STARTS.includes(apiErrorCode(error))),
     });
   } catch (error) {
     await closeConnection(broker.connection);
