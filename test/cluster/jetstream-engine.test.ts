@@ -11,7 +11,7 @@ it('looks for runs while they are created, and the broker survives it', { timeou
   const warnings: string[] = [];
   const warn = (text: string) => void warnings.push(text);
   for (let index = 0; index < RUNS; index++) {
-    const address = { address: broker.address, run: `run-${index}`, warn };
+    const address = { address: broker.address, run: `run-${index}`, warn, note: warn };
     let isCreated = false;
     const watch = async (): Promise<void> => {
       while (!isCreated) await (await openRun(address).catch(() => undefined))?.close();
