@@ -72,18 +72,21 @@ export function decoderFor(contentEncoding: string, maxBytes: number): Decoder |
 
 const SUPPORTED_CODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'br', 'deflate']);
 
-/** Why a body with this Content-Encoding cannot be decoded, in words; `undefined` if it can. */
-export function unsupportedCoding(contentEncoding: string): string | undefined {
-  const codings = toCodings(contentEncoding);
-  if (codings.length > MAX_CODINGS) return `more than ${MAX_CODINGS} content codings`;
+/** Why a body with these codings cannot be decoded, in words; `undefined` if it can. */
+export function unsupportedCoding(encoding: string): string | undefined {
+  const codings = toCodings(encoding);
+  if (codings.length > MAX_CODINGS) return `more than ${MAX_CODINGS} codings`;
   const unknown = codings.find((coding) => !SUPPORTED_CODINGS.has(coding));
-  return unknown === undefined ? undefined : `an unknown content coding, "${printable(unknown, 40)}"`;
+  return unknown === undefined ? undefined : `an unknown coding, "${printable(unknown, 40)}"`;
 }
+
+/** Names of no coding: the standard one, and one that some servers send and curl accepts. */
+const NO_CODING: ReadonlySet<string> = new Set(['', 'identity', 'none']);
 
 /** The codings in the order in which they were applied. */
 function toCodings(contentEncoding: string): string[] {
   const names = contentEncoding.toLowerCase().split(',');
-  return names.map((name) => name.trim()).filter((name) => name !== '' && name !== 'identity');
+  return names.map((name) => name.trim()).filter((name) => !NO_CODING.has(name));
 }
 
 /** Zlib options with one that minizlib passes on to Node, and that its types leave out. */

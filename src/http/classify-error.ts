@@ -89,6 +89,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   ENETUNREACH: { kind: 'connect', isRetryable: true },
   ENETDOWN: { kind: 'connect', isRetryable: true },
   UND_ERR_HEADERS_OVERFLOW: { kind: 'protocol', isRetryable: false, message: 'headers over 64 KiB' },
+  ERR_TRANSFER_ENCODING: {
+    kind: 'protocol',
+    isRetryable: false,
+    message: 'the Transfer-Encoding is malformed',
+  },
   // An assertion of undici about what its parser accepts, such as a status below 100.
   ERR_ASSERTION: { kind: 'protocol', isRetryable: false, message: 'the response is not valid HTTP' },
 };

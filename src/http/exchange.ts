@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { ResponseHeaders } from '../model/result.ts';
 import type { Connection } from './connection.ts';
+import { transferCodings } from './http1-client.ts';
 
 /** Receives the events of an exchange: a head, data, and at last either `onEnd` or `onError`. */
 export interface ExchangeHandler {
@@ -22,6 +23,20 @@ interface ConnectionPool {
   release(connection: Connection): void;
   /** Closes a connection that is not to be used again. */
   discard(connection: Connection, reason: Error): void;
+}
+
+/** The parser took the chunks of a body for the body. */
+class MisreadError extends Error {
+  override readonly name = 'MisreadError';
+  readonly code = 'ERR_TRANSFER_ENCODING';
+}
+
+/** undici's parser takes `chunked` only at the very end of Transfer-Encoding, spaces aside. */
+function isMisread(method: string, status: number, headers: ResponseHeaders): boolean {
+  const { 'transfer-encoding': header } = headers;
+  if (header === undefined || header === 'chunked') return false;
+  const isBodiless = method === 'HEAD' || status === 204 || status === 304;
+  return !isBodiless && transferCodings(headers).at(-1) === 'chunked' && !/chunked *$/i.test(`${header}`);
 }
 
 const LAST = new Error('it was the last exchange on this connection');
@@ -74,6 +89,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStart(_: unknown, status: number, headers: ResponseHeaders, statusText = ''): void {
     if (this.#isOver || status < 200) return;
+    if (isMisread(this.#request.method, status, headers)) {
+      this.abort(new MisreadError());
+      return;
+    }
     this.#status = status;
     this.#isMarked = this.#connection.client.marksEnds === true || marksEnd(headers);
     this.#connection.isInBody = true;

@@ -37,6 +37,36 @@ export type Connect = (
   onConnect: (error: Error | undefined, socket: Socket | undefined) => void,
 ) => void;
 
+/** A value without the white space around it, and with a space for each CR within it (RFC 9110, 5.5). */
+export function trimValue(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end).replaceAll('\r', ' ');
+}
+
+/** Not `trim`, which removes control characters, and no regular expression, whose time may grow with the square. */
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0d;
+}
+
+/** The elements of a header that is a list, over all its lines (RFC 9110, 5.6.1), also empty ones. */
+export function listOf(header: string | readonly string[] | undefined): string[] {
+  const lines = typeof header === 'string' ? [header] : (header ?? []);
+  return lines.flatMap((line) => line.split(',')).map(trimValue);
+}
+
+/** The transfer codings of a response, in the order in which they were applied. Browsers and curl apply chunked once. */
+export function transferCodings(
+  headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+): string[] {
+  const codings = listOf(headers['transfer-encoding']).map((coding) => coding.toLowerCase());
+  const applied = codings.filter((coding) => coding !== '' && coding !== 'identity');
+  while (applied.at(-1) === 'chunked' && applied.at(-2) === 'chunked') applied.pop();
+  return applied;
+}
+
 // One request at a time on each connection, HTTP/1.1, and none of undici's timers: its half-second ticks cost more than
 // the one deadline of each attempt.
 const CLIENT_OPTIONS = {

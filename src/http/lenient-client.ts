@@ -1,7 +1,14 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { toConnectTarget } from './connect-target.ts';
-import type { Connect, DispatchHandler, HttpClient } from './http1-client.ts';
+import {
+  type Connect,
+  type DispatchHandler,
+  type HttpClient,
+  listOf,
+  transferCodings,
+  trimValue,
+} from './http1-client.ts';
 import { AttemptError } from './network-errors.ts';
 
 const MAX_HEAD_BYTES = 256 * 1024;
@@ -11,14 +18,16 @@ const MAX_LINE_BYTES = 16 * 1024;
 const MAX_INTERIM = 32;
 
 const LF = 0x0a;
+const CR = 0x0d;
 
 /**
  * Sends one request over a connection of its own and reads the response as browsers and curl do, where undici's parser
- * refuses it: bare LF, folded header lines, lines that are no header, control characters, repeated equal Content-Length,
- * Transfer-Encoding with Content-Length, padded chunk sizes, unsolicited 1xx. The connection is closed afterwards.
+ * refuses it: odd status lines, bare LF, folded header lines, lines that are no header, control characters, repeated equal
+ * Content-Length, repeated `chunked`, Transfer-Encoding with Content-Length, padded chunk sizes, unsolicited 1xx but for
+ * 101. The connection is closed afterwards.
  *
- * Framing that two readers could understand differently stays a failure: different Content-Lengths, an unknown chunked
- * before another coding, a second status line in the head (RFC 9112, 6.3 and 11).
+ * Framing that two readers could understand differently stays a failure: different Content-Lengths, data behind the end of
+ * a chunk, a second status line or NUL in the head (RFC 9112, 6.3 and 11).
  */
 export class LenientClient implements HttpClient {
   readonly #origin: string;
@@ -82,6 +91,7 @@ class ResponseReader {
   readonly #handler: DispatchHandler;
   #state: State = 'head';
   #held: Buffer = Buffer.alloc(0);
+  readonly #headEnd = new HeadEnd();
   #framing: Framing = { kind: 'close' };
   #chunkLeft = 0;
   #interim = 0;
@@ -130,7 +140,8 @@ class ResponseReader {
       case 'chunk':
         return this.#readChunk();
       case 'chunk-end':
-        return this.#readLine(() => {
+        return this.#readLine((line) => {
+          if (line !== '') throw protocolError('a chunk is longer than its size');
           this.#state = 'chunk-size';
         });
       case 'trailer':
@@ -143,19 +154,20 @@ class ResponseReader {
   }
 
   #readHead(): boolean {
-    const end = endOfHead(this.#held);
+    const end = this.#headEnd.find(this.#held);
     if (end === -1) {
       if (this.#held.length > MAX_HEAD_BYTES) throw protocolError('headers over 256 KiB');
       return false;
     }
     const head = parseHead(this.#held.toString('latin1', 0, end));
     this.#held = this.#held.subarray(end);
-    if (head.status < 200 && head.status !== 101) {
+    if (head.status === 101) throw protocolError('the server switched to another protocol');
+    if (head.status < 200) {
       this.#interim += 1;
       if (this.#interim > MAX_INTERIM) throw protocolError('too many interim responses');
       return true;
     }
-    const hasBody = !this.#isHead && head.status >= 200 && head.status !== 204 && head.status !== 304;
+    const hasBody = !this.#isHead && head.status !== 204 && head.status !== 304;
     this.#framing = hasBody ? toFraming(head.headers) : { kind: 'length', left: 0 };
     this.#state = this.#framing.kind === 'chunked' ? 'chunk-size' : 'body';
     this.#handler.onResponseStart(undefined, head.status, head.headers, head.statusText);
@@ -175,7 +187,7 @@ class ResponseReader {
 
   #readChunkSize(): boolean {
     return this.#readLine((line) => {
-      const [, digits = ''] = /^[ \t]*([0-9a-f]{1,13})[ \t]*(?:;.*)?$/i.exec(line) ?? [];
+      const [, digits = ''] = /^0*([0-9a-f]{1,13})[ \t]*(?:;.*)?$/i.exec(line) ?? [];
       if (digits === '') throw protocolError('a chunk has no valid size');
       this.#chunkLeft = Number.parseInt(digits, 16);
       this.#state = this.#chunkLeft === 0 ? 'trailer' : 'chunk';
@@ -211,8 +223,10 @@ class ResponseReader {
 
   #onEnd(): void {
     if (this.#state === 'body' && this.#framing.kind === 'close') this.#finish();
-    else if (this.#state === 'head')
+    else if (this.#state === 'head' && this.#held.length === 0)
       this.#fail(cutOff('the server closed the connection without a response'));
+    else if (this.#state === 'head')
+      this.#fail(cutOff('the connection ended before the headers were complete'));
     else this.#fail(cutOff('the connection ended before the body was complete'));
   }
 
@@ -237,85 +251,98 @@ interface Head {
   readonly headers: Readonly<Record<string, string | string[]>>;
 }
 
-/** Where the head ends, after its empty line; -1 if it is not complete. Empty lines before it are skipped. */
-function endOfHead(data: Buffer): number {
-  let isBlankLine = true;
-  let hasText = false;
-  for (let at = 0; at < data.length; at += 1) {
-    const byte = data[at];
-    if (byte === LF) {
-      if (isBlankLine && hasText) return at + 1;
-      isBlankLine = true;
-    } else if (byte !== 0x0d) {
-      isBlankLine = false;
-      hasText = true;
+/** Finds where a head ends that arrives in pieces. Looks at each byte once. */
+class HeadEnd {
+  #at = 0;
+  #isBlankLine = true;
+  #hasText = false;
+
+  /** The index behind the empty line, and starts anew; -1 if it has not arrived. Empty lines before the head are skipped. */
+  find(data: Buffer): number {
+    for (; this.#at < data.length; this.#at += 1) {
+      const byte = data[this.#at];
+      if (byte === LF) {
+        if (this.#isBlankLine && this.#hasText) return this.#startAnew();
+        this.#isBlankLine = true;
+      } else if (byte !== CR) {
+        this.#isBlankLine = false;
+        this.#hasText = true;
+      }
     }
+    return -1;
   }
-  return -1;
+
+  #startAnew(): number {
+    const end = this.#at + 1;
+    this.#at = 0;
+    this.#hasText = false;
+    return end;
+  }
 }
 
-const STATUS_LINE = /^HTTP\/1\.\d +(\d{3})(?: (.*))?$/;
+/** Some servers say HTTP/2 over HTTP/1.1, and some separate the reason by anything. */
+const STATUS_LINE = /^HTTP\/[0-3](?:\.\d)?[ \t]+([1-9]\d\d)(?!\d)(.*)$/is;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i;
 
 function parseHead(text: string): Head {
-  const lines = text.split('\n').map((line) => line.replace(/\r+$/, ''));
+  if (text.includes('\0')) throw protocolError('there is a NUL in the headers');
+  const lines = text.split('\n').map(trimLineEnd);
   const first = lines.findIndex((line) => line !== '');
-  const [, status = '', statusText = ''] = STATUS_LINE.exec(lines[first] ?? '') ?? [];
+  const [, status = '', reason = ''] = STATUS_LINE.exec(lines[first] ?? '') ?? [];
   if (status === '') throw protocolError('the response does not start with a status line of HTTP/1');
-  const headers: Record<string, string | string[]> = {};
-  for (const [name, value] of headerLines(lines.slice(first + 1))) {
+  const headers: Record<string, string | string[]> = Object.create(null); // any name may come, also `constructor`
+  for (const [name, ...parts] of headerLines(lines.slice(first + 1))) {
+    const value = trimValue(parts.join(' '));
     const earlier = headers[name];
     if (earlier === undefined) headers[name] = value;
-    else headers[name] = [...(Array.isArray(earlier) ? earlier : [earlier]), value];
+    else if (Array.isArray(earlier)) earlier.push(value);
+    else headers[name] = [earlier, value];
   }
-  return { status: Number(status), statusText, headers };
+  // In the form in which every reader understands it.
+  if ('transfer-encoding' in headers) headers['transfer-encoding'] = transferCodings(headers).join(', ');
+  return { status: Number(status), statusText: trimValue(reason), headers };
 }
 
-/** Names and values; a folded line belongs to the one before it, and a line that is no header is skipped. */
-function headerLines(lines: readonly string[]): [name: string, value: string][] {
-  const headers: [string, string][] = [];
-  let last: [string, string] | undefined;
+/** Each name with its value, in parts if it is folded. A line that is no header is skipped. */
+function headerLines(lines: readonly string[]): HeaderParts[] {
+  const headers: HeaderParts[] = [];
+  let last: HeaderParts | undefined;
   for (const line of lines) {
-    if (/^[ \t]/.test(line)) {
-      if (last !== undefined) last[1] = `${last[1]} ${cleanValue(line)}`.trim();
+    if (line.startsWith(' ') || line.startsWith('\t')) {
+      last?.push(trimValue(line));
       continue;
     }
     // Two responses in one head: another reader, such as a proxy, may take the second one for the response.
     if (STATUS_LINE.test(line)) throw protocolError('there is a second status line in the head');
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon)).trimEnd();
-    last = TOKEN.test(name) ? [name.toLowerCase(), cleanValue(line.slice(colon + 1))] : undefined;
+    last = TOKEN.test(name) ? [name.toLowerCase(), trimValue(line.slice(colon + 1))] : undefined;
     if (last !== undefined) headers.push(last);
   }
   return headers;
 }
 
-/** RFC 9110, 5.5: CR, LF and NUL become spaces. */
-function cleanValue(text: string): string {
-  return text.replace(/[\r\n\0]/g, ' ').trim();
+type HeaderParts = [name: string, ...parts: string[]];
+
+function trimLineEnd(line: string): string {
+  let end = line.length;
+  while (end > 0 && line.charCodeAt(end - 1) === CR) end -= 1;
+  return line.slice(0, end);
 }
 
 function toFraming(headers: Head['headers']): Framing {
-  const codings = listOf(headers['transfer-encoding']).map((coding) => coding.toLowerCase());
-  const applied = codings.filter((coding) => coding !== 'identity');
-  if (applied.length > 0) {
-    // The length is ignored (RFC 9112, 6.3). The other codings are undone with those of the content.
-    const chunkedAt = applied.indexOf('chunked');
-    if (chunkedAt === -1) return { kind: 'close' };
-    if (chunkedAt === applied.length - 1) return { kind: 'chunked' };
-    throw protocolError(`chunked is not the last transfer coding: ${applied.join(', ')}`);
+  const codings = transferCodings(headers);
+  // The length is ignored (RFC 9112, 6.3). Another coding than chunked is undone by the reader of the body.
+  if (codings.length > 0) return { kind: codings.at(-1) === 'chunked' ? 'chunked' : 'close' };
+  const lengths = listOf(headers['content-length']);
+  if (lengths.length === 0) return { kind: 'close' };
+  if (!lengths.every((length) => /^\d{1,40}$/.test(length))) {
+    throw protocolError('the Content-Length is not a number');
   }
-  const lengths = new Set(listOf(headers['content-length']));
-  if (lengths.size === 0) return { kind: 'close' };
-  const [length = ''] = lengths;
-  if (lengths.size > 1) throw protocolError('there are different Content-Lengths');
-  if (!/^\d{1,15}$/.test(length)) throw protocolError('the Content-Length is not a number');
-  return { kind: 'length', left: Number(length) };
-}
-
-function listOf(header: string | readonly string[] | undefined): string[] {
-  const values = typeof header === 'string' ? [header] : (header ?? []);
-  return values.flatMap((value) => value.split(',')).map((value) => value.trim());
+  const [length = 0, ...others] = new Set(lengths.map(Number));
+  if (others.length > 0) throw protocolError('there are different Content-Lengths');
+  if (length > Number.MAX_SAFE_INTEGER) throw protocolError('the Content-Length is too large');
+  return { kind: 'length', left: length };
 }
 
 function protocolError(message: string): AttemptError {

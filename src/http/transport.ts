@@ -10,6 +10,7 @@ import type { Agent, ConnectionUse } from './agent.ts';
 import { classifyError } from './classify-error.ts';
 import type { Exchange, ExchangeHandler, ExchangeRequest } from './exchange.ts';
 import type { Hop } from './hop.ts';
+import { transferCodings } from './http1-client.ts';
 import { AttemptError, type NetworkFailure } from './network-errors.ts';
 import {
   absoluteForm,
@@ -194,7 +195,7 @@ class Attempt implements ExchangeHandler {
     const plan = this.#request.capture?.onHead(status, headers);
     this.#head = { status: plan?.status ?? status, headers, statusText };
     this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers);
-    const encoding = this.#options.decompresses ? toCodings(headers) : transferCodings(headers);
+    const encoding = this.#options.decompresses ? toCodings(headers) : toTransferCodings(headers);
     const maxBytes = plan?.maxBytes ?? this.#options.maxBytes;
     this.#body = new Body({
       maxBytes,
@@ -203,7 +204,7 @@ class Attempt implements ExchangeHandler {
       inspector: this.#inspector,
     });
     const hasBody = mayHaveBody(this.#request.hop.method, status, headers);
-    const unknown = hasBody ? unsupportedCoding(transferCodings(headers) ?? '') : undefined;
+    const unknown = hasBody ? unsupportedCoding(toTransferCodings(headers) ?? '') : undefined;
     if (hasBody && maxBytes === 0) this.#cut();
     // Its end cannot be found on a connection that the server keeps open.
     else if (unknown !== undefined) this.#exchange?.abort(undecodableTransfer(headers));
@@ -303,13 +304,16 @@ function expire(attempt: Attempt): void {
 /** The codings to undo, in the order in which they were applied: of the content, then of the transfer but for chunked. */
 function toCodings(headers: ResponseHeaders): string | undefined {
   const { 'content-encoding': content } = headers;
-  const codings = [Array.isArray(content) ? content.join(',') : content, transferCodings(headers)];
+  const codings = [Array.isArray(content) ? content.join(',') : content, toTransferCodings(headers)];
   return codings.filter((coding) => coding !== undefined).join(',') || undefined;
 }
 
-function transferCodings({ 'transfer-encoding': header }: ResponseHeaders): string | undefined {
+function toTransferCodings(headers: ResponseHeaders): string | undefined {
+  const { 'transfer-encoding': header } = headers;
   if (header === undefined || header === 'chunked') return undefined;
-  return `${header}`.replace(/(?:^|,)\s*chunked\s*$/i, '') || undefined;
+  const codings = transferCodings(headers);
+  if (codings.at(-1) === 'chunked') codings.pop();
+  return codings.join(',') || undefined;
 }
 
 function undecodableTransfer(headers: ResponseHeaders): AttemptError {

@@ -149,10 +149,10 @@ test('the sink gets the body decoded and in order, and nothing beyond the limit'
 });
 
 test.each([
-  ['zstd', 'an unknown content coding, "zstd"'],
-  ['aws-chunked, gzip', 'an unknown content coding, "aws-chunked"'],
-  ['gzip, none', 'an unknown content coding, "none"'],
-  ['gzip, gzip, gzip', 'more than 2 content codings'],
+  ['zstd', 'an unknown coding, "zstd"'],
+  ['aws-chunked, gzip', 'an unknown coding, "aws-chunked"'],
+  ['gzip, utf-8', 'an unknown coding, "utf-8"'],
+  ['gzip, gzip, gzip', 'more than 2 codings'],
 ])('a body in "%s" is neither saved nor searched as it is', (contentEncoding, message) => {
   const sink = { write() {}, end: () => undefined, drop() {} };
   const saved = new Body({ maxBytes: 1e6, contentEncoding, sink });
