@@ -5,8 +5,8 @@ import { createRequestTemplate, readData } from '../config/request-template.ts';
 import { readTlsFiles } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
 import { readSettings } from '../core/own-file.ts';
-import { fileLimit } from '../fetch/file-limit.ts';
 import type { BackendFactory, RunParts } from '../fetch/run.ts';
+import { fileLimit } from '../fetch/socket-budget.ts';
 
 /** How every run of this process fetches: everything that a `Run` needs except its jobs. */
 export type FetchSettings = Omit<RunParts, 'jobs'>;

@@ -20,7 +20,7 @@ import {
   createTransport,
   type NetworkParts,
   socketBudget,
-} from './run-context.ts';
+} from './run-factories.ts';
 import { crashedResult, notFetchedResult } from './task-result.ts';
 
 /** What a run is made from. */

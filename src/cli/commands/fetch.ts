@@ -4,7 +4,7 @@ import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../con
 import { systemClock } from '../../core/clock.ts';
 import { readSettings } from '../../core/own-file.ts';
 import { Run } from '../../fetch/run.ts';
-import { checkSaveDirectory } from '../../fetch/run-context.ts';
+import { checkSaveDirectory } from '../../fetch/run-factories.ts';
 import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';

@@ -10,7 +10,8 @@ import type { Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
 import { rejectInvalidJobs } from '../job-checks.ts';
 import type { Backend, BackendEvents, BackendFactory, HostCounts, RunParts } from '../run.ts';
-import { checkSaveDirectory, RESERVE, socketBudget } from '../run-context.ts';
+import { checkSaveDirectory, socketBudget } from '../run-factories.ts';
+import { RESERVED_DESCRIPTORS } from '../socket-budget.ts';
 import { unsentResult } from '../task-result.ts';
 import { Thread } from './handle.ts';
 import {
@@ -210,7 +211,10 @@ function createSetups(parts: RunParts, wanted: number): ThreadSetup[] {
   const { workers } = socketBudget(parts);
   const count = Math.min(wanted, workers);
   const pace = options.rate === undefined ? undefined : createSharedRateMemory();
-  const files = fileLimit === undefined ? undefined : RESERVE + Math.floor((fileLimit - RESERVE) / count);
+  const files =
+    fileLimit === undefined
+      ? undefined
+      : RESERVED_DESCRIPTORS + Math.floor((fileLimit - RESERVED_DESCRIPTORS) / count);
   return Array.from({ length: count }, (_, index) => {
     const concurrency = Math.floor(workers / count) + (index < workers % count ? 1 : 0);
     return {

@@ -11,7 +11,7 @@ import type { RunEvent } from '../../model/run-event.ts';
 import type { Fetcher, Step } from '../fetcher.ts';
 import { RequestTask } from '../request-task.ts';
 import { withCommonHeaders } from '../run.ts';
-import { createFetcher, createHosts, createTransport, socketBudget } from '../run-context.ts';
+import { createFetcher, createHosts, createTransport, socketBudget } from '../run-factories.ts';
 import { crashedResult } from '../task-result.ts';
 import {
   type AbortReason,

@@ -24,6 +24,7 @@ import type { RunLog } from '../model/run-event.ts';
 import { Fetcher, type FetchPolicy } from './fetcher.ts';
 import type { RequestTask } from './request-task.ts';
 import { ResponseValidator } from './response-validator.ts';
+import { divideSockets, type SocketBudget } from './socket-budget.ts';
 
 /** What the network of a run is made from. */
 export interface NetworkParts {
@@ -39,41 +40,6 @@ export interface NetworkParts {
   readonly warn?: (message: string) => void;
   /** Receives what `--verbose` shows. Nothing is computed for it if it is unset. */
   readonly log?: RunLog | undefined;
-}
-
-/** Descriptors for Node, inputs, outputs, the journal and name servers, beside the connections to hosts. */
-export const RESERVE = 64;
-const MAX_IDLE = 256;
-
-interface SocketNeeds {
-  /** Wanted workers. */
-  readonly workers: number;
-  /** Files that each worker may have open beside its connection. */
-  readonly filesEach: number;
-  /** Files and sockets that the process may have open; `undefined` if unknown. */
-  readonly fileLimit: number | undefined;
-}
-
-/** How many connections a run may have. */
-export interface SocketBudget {
-  /** Workers that fit, at least 1. */
-  readonly workers: number;
-  /** Connections without a request, over all hosts. */
-  readonly maxIdle: number;
-  /** Connections with and without a request. */
-  readonly maxOpen: number;
-  /** The file limit at which everything would fit. */
-  readonly wantedLimit: number;
-}
-
-/** Divides the descriptors of the process: workers first, the rest for idle connections. */
-export function divideSockets({ workers, filesEach, fileLimit }: SocketNeeds): SocketBudget {
-  const maxIdle = Math.max(MAX_IDLE, workers);
-  const wantedLimit = RESERVE + workers * (1 + filesEach) + maxIdle;
-  if (fileLimit === undefined) return { workers, maxIdle, maxOpen: Number.POSITIVE_INFINITY, wantedLimit };
-  const room = Math.max(1 + filesEach, fileLimit - RESERVE);
-  const fitting = Math.min(workers, Math.floor(room / (1 + filesEach)));
-  return { workers: fitting, maxIdle, maxOpen: room - fitting * filesEach, wantedLimit };
 }
 
 /** The connections of a run; warns if there are fewer workers than the options ask for. */

@@ -34,3 +34,38 @@ export function limitIn(report: object): number | undefined {
   const soft = userLimits?.open_files?.soft;
   return typeof soft === 'number' ? soft : undefined;
 }
+
+/** Descriptors for Node, inputs, outputs, the journal and name servers, beside the connections to hosts. */
+export const RESERVED_DESCRIPTORS = 64;
+const MAX_IDLE = 256;
+
+interface SocketNeeds {
+  /** Wanted workers. */
+  readonly workers: number;
+  /** Files that each worker may have open beside its connection. */
+  readonly filesEach: number;
+  /** Files and sockets that the process may have open; `undefined` if unknown. */
+  readonly fileLimit: number | undefined;
+}
+
+/** How many connections a run may have. */
+export interface SocketBudget {
+  /** Workers that fit, at least 1. */
+  readonly workers: number;
+  /** Connections without a request, over all hosts. */
+  readonly maxIdle: number;
+  /** Connections with and without a request. */
+  readonly maxOpen: number;
+  /** The file limit at which everything would fit. */
+  readonly wantedLimit: number;
+}
+
+/** Divides the descriptors of the process: workers first, the rest for idle connections. */
+export function divideSockets({ workers, filesEach, fileLimit }: SocketNeeds): SocketBudget {
+  const maxIdle = Math.max(MAX_IDLE, workers);
+  const wantedLimit = RESERVED_DESCRIPTORS + workers * (1 + filesEach) + maxIdle;
+  if (fileLimit === undefined) return { workers, maxIdle, maxOpen: Number.POSITIVE_INFINITY, wantedLimit };
+  const room = Math.max(1 + filesEach, fileLimit - RESERVED_DESCRIPTORS);
+  const fitting = Math.min(workers, Math.floor(room / (1 + filesEach)));
+  return { workers: fitting, maxIdle, maxOpen: room - fitting * filesEach, wantedLimit };
+}
