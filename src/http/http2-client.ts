@@ -7,6 +7,7 @@ import http2, {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { describeError } from './classify-error.ts';
 import type { DispatchHandler, HttpClient } from './http1-client.ts';
@@ -28,17 +29,27 @@ const IDLE_MS = 4_000;
  */
 export class Http2Client implements HttpClient {
   readonly #session: ClientHttp2Session;
-  #isBusy = false;
+  readonly #socket: Socket;
+  /** The response in flight. */
+  #response: Http2Response | undefined;
 
   /** @param socket connected, with HTTP/2 negotiated */
   constructor(origin: string, socket: Socket) {
-    const session = http2.connect(origin, { ...SESSION_OPTIONS, createConnection: () => socket });
-    this.#session = session;
-    session.on('error', () => {}); // the stream in flight gets the error as well
-    session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
-    session.setTimeout(IDLE_MS, () => {
-      if (!this.#isBusy) session.destroy();
+    const frames = new FrameObserver(socket, {
+      onServerFrame: (type, flags, id) => {
+        if ((type === DATA || type === HEADERS) && (flags & END_STREAM) !== 0)
+          this.#response?.onEndStream(id);
+      },
+      // Not within the write, which the session has not finished.
+      onOwnGoAway: (code) => queueMicrotask(() => this.#failAfterOwnGoAway(code)),
     });
+    const session = http2.connect(origin, { ...SESSION_OPTIONS, createConnection: () => frames });
+    this.#session = session;
+    this.#socket = socket;
+    session.on('error', () => {}); // the stream in flight gets the error as well
+    session.on('goaway', (_code, lastId) => this.#onGoAway(lastId));
+    session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
+    session.setTimeout(IDLE_MS, () => this.#closeIfIdle());
   }
 
   /** Whether the connection accepts no more requests, because of a GOAWAY or because it has ended. */
@@ -52,9 +63,9 @@ export class Http2Client implements HttpClient {
     const bytes = body ? Buffer.byteLength(body) : 0;
     try {
       const stream = this.#session.request(toHttp2Headers(request, bytes), { endStream: bytes === 0 });
-      this.#isBusy = true;
-      new Http2Response(stream, handler, () => {
-        this.#isBusy = false;
+      this.#response = new Http2Response(stream, handler, () => {
+        this.#response = undefined;
+        if (this.isClosed) this.#close();
       });
       if (body && bytes > 0) stream.end(body);
     } catch (error) {
@@ -64,7 +75,139 @@ export class Http2Client implements HttpClient {
   }
 
   async destroy(): Promise<void> {
+    this.#close();
+  }
+
+  /** The server accepts no more streams. One above `lastId` was certainly not processed (RFC 9113, 6.8). */
+  #onGoAway(lastId: number): void {
+    this.#response?.onGoAway(lastId);
+    this.#closeIfIdle();
+  }
+
+  /** nghttp2 ends a session by GOAWAY if the server breaks the rules; Node 20 does not report that. */
+  #failAfterOwnGoAway(code: number): void {
+    if (!CODES_OF_NODE.has(code)) this.#response?.fail(ruleError(code));
+  }
+
+  #closeIfIdle(): void {
+    if (this.#response === undefined) this.#close();
+  }
+
+  /** A session that is only destroyed after a GOAWAY waits for the server to close the socket. */
+  #close(): void {
     this.#session.destroy();
+    this.#socket.destroy();
+  }
+}
+
+// Types and flags of frames (RFC 9113, 6).
+const DATA = 0;
+const HEADERS = 1;
+const GOAWAY = 7;
+const END_STREAM = 0x1;
+
+const PREFACE_BYTES = 24;
+const FRAME_HEAD_BYTES = 9;
+const GOAWAY_BYTES = 8;
+
+interface FrameHandlers {
+  readonly onServerFrame: (type: number, flags: number, id: number) => void;
+  /** @param code the error code that this side sent */
+  readonly onOwnGoAway: (code: number) => void;
+}
+
+/**
+ * The socket as the session sees it: passes all bytes through, and reports frames that Node does not.
+ * It takes 10 µs of CPU per request (Node 20).
+ */
+class FrameObserver extends Duplex {
+  readonly #socket: Socket;
+  readonly #sent: FrameReader;
+
+  constructor(socket: Socket, { onServerFrame, onOwnGoAway }: FrameHandlers) {
+    super();
+    this.#socket = socket;
+    this.#sent = new FrameReader(PREFACE_BYTES, (frame) => {
+      if (frame[3] === GOAWAY) onOwnGoAway(frame.readUInt32BE(FRAME_HEAD_BYTES + 4));
+    });
+    const received = new FrameReader(0, (frame) =>
+      onServerFrame(frame.readUInt8(3), frame.readUInt8(4), frame.readUInt32BE(5) & 0x7fff_ffff),
+    );
+    this.on('error', () => {}); // the session reports it
+    socket.on('data', (bytes: Buffer) => {
+      received.read(bytes);
+      if (!this.push(bytes)) socket.pause();
+    });
+    socket.once('end', () => this.push(null));
+    socket.on('error', (error) => this.destroy(error));
+    socket.once('close', () => this.destroy());
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(bytes: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
+    this.#socket.write(bytes, callback);
+    this.#sent.read(bytes);
+  }
+
+  override _writev(pieces: { readonly chunk: Buffer }[], callback: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(pieces.map(({ chunk }) => chunk)), 'buffer', callback);
+  }
+
+  override _final(callback: () => void): void {
+    this.#socket.end(callback);
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#socket.destroy();
+    callback(error);
+  }
+}
+
+/** Splits a stream of bytes, cut anywhere, into frames. Reports the head of each, and of GOAWAY the code as well. */
+class FrameReader {
+  readonly #onFrame: (frame: Buffer) => void;
+  readonly #frame = Buffer.alloc(FRAME_HEAD_BYTES + GOAWAY_BYTES);
+  #length = 0;
+  /** Bytes before the next frame. */
+  #skip: number;
+
+  constructor(skip: number, onFrame: (frame: Buffer) => void) {
+    this.#skip = skip;
+    this.#onFrame = onFrame;
+  }
+
+  read(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#skip > 0) {
+        const skipped = Math.min(this.#skip, bytes.length - at);
+        this.#skip -= skipped;
+        at += skipped;
+        continue;
+      }
+      const copied = bytes.copy(this.#frame, this.#length, at, at + this.#wanted() - this.#length);
+      at += copied;
+      this.#length += copied;
+      if (this.#length === this.#wanted()) this.#report();
+    }
+  }
+
+  #wanted(): number {
+    const hasCode = this.#length >= FRAME_HEAD_BYTES && this.#frame[3] === GOAWAY;
+    return hasCode ? FRAME_HEAD_BYTES + Math.min(GOAWAY_BYTES, this.#payloadBytes()) : FRAME_HEAD_BYTES;
+  }
+
+  #payloadBytes(): number {
+    return this.#frame.readUIntBE(0, 3);
+  }
+
+  #report(): void {
+    this.#skip = FRAME_HEAD_BYTES + this.#payloadBytes() - this.#length;
+    this.#length = 0;
+    this.#onFrame(this.#frame);
   }
 }
 
@@ -76,6 +219,7 @@ class Http2Response {
   /** Bytes of the Content-Length that have not arrived. */
   #missing = 0;
   #hasHead = false;
+  #hasEndStream = false;
   #isOver = false;
 
   /** @param onOver called before the handler gets the end or the error */
@@ -85,8 +229,24 @@ class Http2Response {
     this.#onOver = onOver;
     stream.once('response', (headers) => this.#guard(() => this.#start(headers)));
     stream.once('end', () => this.#end());
-    stream.once('error', (error) => this.#fail(error));
-    stream.once('close', () => this.#fail());
+    stream.once('error', (error) => this.#failWith(error));
+    stream.once('close', () => this.#failWith());
+  }
+
+  /** The server has ended a stream in good order. */
+  onEndStream(id: number): void {
+    if (id === this.#stream.id) this.#hasEndStream = true;
+  }
+
+  onGoAway(lastId: number): void {
+    const { id = 0 } = this.#stream;
+    if (id > lastId) this.fail(toHttp2Error(undefined, constants.NGHTTP2_REFUSED_STREAM, this.#hasHead));
+  }
+
+  fail(error: Error): void {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#handler.onResponseError(undefined, error);
   }
 
   #start({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
@@ -100,22 +260,21 @@ class Http2Response {
     });
   }
 
-  /** Node emits `end` both when the server ended the stream and when it reset it. */
+  /** Node emits `end` both when the server ended the stream and when it reset it, also without an error code. */
   #end(): void {
-    const isComplete = this.#hasHead && this.#stream.rstCode === 0 && this.#missing <= 0;
+    const isComplete =
+      this.#hasHead && this.#hasEndStream && this.#stream.rstCode === 0 && this.#missing <= 0;
     if (this.#isOver) return;
     if (!isComplete) {
-      this.#fail();
+      this.#failWith();
       return;
     }
     this.#finish();
     this.#handler.onResponseEnd();
   }
 
-  #fail(error?: Error): void {
-    if (this.#isOver) return;
-    this.#finish();
-    this.#handler.onResponseError(undefined, toHttp2Error(error, this.#stream.rstCode, this.#hasHead));
+  #failWith(error?: Error): void {
+    this.fail(toHttp2Error(error, this.#stream.rstCode, this.#hasHead));
   }
 
   #finish(): void {
@@ -131,8 +290,7 @@ class Http2Response {
     try {
       callHandler();
     } catch (error) {
-      this.#finish();
-      this.#handler.onResponseError(undefined, error as Error); // a bug, which is thrown as an error
+      this.fail(error as Error); // a bug, which is thrown as an error
     }
   }
 }
@@ -180,6 +338,23 @@ const ERROR_CODES: readonly string[] = [
   'HTTP_1_1_REQUIRED',
 ];
 
+// Codes that Node itself sends when it ends a session.
+const CODES_OF_NODE: ReadonlySet<number> = new Set([
+  constants.NGHTTP2_NO_ERROR,
+  constants.NGHTTP2_INTERNAL_ERROR,
+  constants.NGHTTP2_CANCEL,
+]);
+
+function nameOf(code: number): string {
+  return ERROR_CODES[code] ?? `code ${code}`;
+}
+
+/** The error of a response that nghttp2 refused with this code. */
+function ruleError(code: number): Http2Error {
+  const name = nameOf(code);
+  return new Http2Error('protocol', `NGHTTP2_${name}`, `the response is not valid HTTP/2 (${name})`);
+}
+
 /**
  * The error of a stream that ended early, from Node's error and the code of RST_STREAM. A cut-off stream may be retried; a
  * violation of HTTP/2 would happen again.
@@ -190,12 +365,15 @@ function toHttp2Error(
   hasHead: boolean,
 ): Error {
   const { code = '' } = error ?? {};
+  if (hasHead && (code === 'EPIPE' || code === 'ECONNRESET')) {
+    return new Http2Error('reset', code, `the stream ended before the body was complete (${code})`);
+  }
   if (error !== undefined && !code.startsWith('ERR_HTTP2_')) return error;
   // nghttp2 could not parse the response.
   if (error !== undefined && code === 'ERR_HTTP2_ERROR') {
     return new Http2Error('protocol', code, `the response is not valid HTTP/2 (${describeError(error)})`);
   }
-  const name = ERROR_CODES[resetCode] ?? `code ${resetCode}`;
+  const name = nameOf(resetCode);
   const reported = `NGHTTP2_${name}`;
   if (hasHead) {
     return new Http2Error('reset', reported, `the stream ended before the body was complete (${name})`);
