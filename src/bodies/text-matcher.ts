@@ -1,4 +1,5 @@
 import { TextDecoder } from 'node:util';
+import { hasMatch } from '../model/expectation.ts';
 import { printable } from '../model/printable.ts';
 
 /**
@@ -13,22 +14,22 @@ const WINDOW_LENGTH = 2 * MAX_MATCH_LENGTH;
 export interface TextRules {
   readonly contains: readonly string[];
   readonly notContains: readonly string[];
-  /** All flags but `g` and `y` apply. */
+  /** The flags `i`, `m` and `s` apply. */
   readonly matches: readonly RegExp[];
 }
 
 /**
  * Searches a body for texts and regular expressions as it arrives, across chunks and multi-byte characters.
  *
- * At most 256 Ki UTF-16 units are in memory. A shorter body is searched as a whole. A longer one is searched in windows
+ * Takes linear time, whatever the texts, the expressions and the body are. At most 256 Ki UTF-16 units are in memory. A shorter body is searched as a whole. A longer one is searched in windows
  * that overlap by half; `^` and `$` match only the start and the end of the body.
  */
 export class TextMatcher {
   readonly #rules: TextRules;
   readonly #decoder: TextDecoder;
   readonly #missing: Set<string>;
-  /** Each regular expression that has not matched, with the copy that is used to search. */
-  readonly #unmatched: Map<RegExp, RegExp>;
+  /** The regular expressions that have not matched. */
+  readonly #unmatched: Set<RegExp>;
   #unwanted: string | undefined;
   #text = '';
   #isAtStart = true;
@@ -38,7 +39,7 @@ export class TextMatcher {
     this.#rules = rules;
     this.#decoder = createDecoder(contentType);
     this.#missing = new Set(rules.contains);
-    this.#unmatched = new Map(rules.matches.map((rule) => [rule, toSearchable(rule)]));
+    this.#unmatched = new Set(rules.matches);
   }
 
   write(chunk: Uint8Array): void {
@@ -53,7 +54,7 @@ export class TextMatcher {
     if (!this.#isDecided) this.#search(true);
     const [missing] = this.#missing;
     if (missing !== undefined) return `the body does not contain ${quoted(missing)}`;
-    const [unmatched] = this.#unmatched.keys();
+    const [unmatched] = this.#unmatched;
     if (unmatched !== undefined) return `the body does not match ${quoted(unmatched.source)}`;
     return this.#unwanted === undefined ? undefined : `the body contains ${quoted(this.#unwanted)}`;
   }
@@ -64,25 +65,42 @@ export class TextMatcher {
     return isAllFound && (this.#unwanted !== undefined || this.#rules.notContains.length === 0);
   }
 
-  #search(isAtEnd: boolean): void {
+  #search(isEnd: boolean): void {
     const text = this.#text;
-    for (const wanted of this.#missing) if (text.includes(wanted)) this.#missing.delete(wanted);
-    this.#unwanted ??= this.#rules.notContains.find((unwanted) => text.includes(unwanted));
-    for (const [rule, regExp] of this.#unmatched) {
-      // A later window is searched from its second character, so that `^` and `\b` see the character before.
-      regExp.lastIndex = this.#isAtStart ? 0 : 1;
-      const match = regExp.exec(text);
-      // A match at the end of a window may be longer or depend on `$`. The next window has it, too.
-      if (match !== null && (isAtEnd || regExp.lastIndex < text.length)) this.#unmatched.delete(rule);
-    }
+    for (const wanted of this.#missing) if (includes(text, wanted)) this.#missing.delete(wanted);
+    this.#unwanted ??= this.#rules.notContains.find((unwanted) => includes(text, unwanted));
+    const ends = { isStart: this.#isAtStart, isEnd };
+    // A match at the end of a window may be longer or depend on `$`. The next window has it, too.
+    for (const rule of this.#unmatched) if (hasMatch(rule, text, ends)) this.#unmatched.delete(rule);
     this.#text = text.slice(-MAX_MATCH_LENGTH);
     this.#isAtStart = false;
   }
 }
 
-/** A copy with its own `lastIndex`, since several bodies are searched at a time. */
-function toSearchable(rule: RegExp): RegExp {
-  return new RegExp(rule.source, `${rule.flags.replace(/[gy]/g, '')}g`);
+/** Up to this length, the worst case of V8's search takes some ms. It grows with the product of both lengths. */
+const MAX_NATIVE_LENGTH = 256;
+
+/** `text.includes(wanted)`, in linear time: a long text is searched for as D. Knuth, J. Morris and V. Pratt do (1977). */
+function includes(text: string, wanted: string): boolean {
+  if (wanted.length <= MAX_NATIVE_LENGTH) return text.includes(wanted);
+  const borders = new Int32Array(wanted.length);
+  for (let at = 1, border = 0; at < wanted.length; at += 1) {
+    border = extended(wanted, borders, border, wanted.charCodeAt(at));
+    borders[at] = border;
+  }
+  let matched = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    matched = extended(wanted, borders, matched, text.charCodeAt(at));
+    if (matched === wanted.length) return true;
+  }
+  return false;
+}
+
+/** The length of the longest start of `wanted` that ends in `code`, after one of `matched` units. */
+function extended(wanted: string, borders: Int32Array, matched: number, code: number): number {
+  let length = matched;
+  while (length > 0 && wanted.charCodeAt(length) !== code) length = borders[length - 1] ?? 0;
+  return wanted.charCodeAt(length) === code ? length + 1 : 0;
 }
 
 function createDecoder(contentType: string | undefined): TextDecoder {

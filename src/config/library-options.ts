@@ -82,7 +82,7 @@ export interface FanoutOptions {
   readonly accept?: StatusList | undefined;
   /** Texts that the body must contain. */
   readonly contains?: string | readonly string[] | undefined;
-  /** Regular expressions, as text, that must match somewhere in the body. */
+  /** Regular expressions, as text, that must match somewhere in the body. Without look-around and back-references. */
   readonly matches?: string | readonly string[] | undefined;
   /** Texts that the body must not contain. */
   readonly notContains?: string | readonly string[] | undefined;

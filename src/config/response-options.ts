@@ -33,6 +33,7 @@ export const expectOptions = {
     parser: regexps,
     default: NO_REGEXPS,
     help: 'JavaScript regular expression that the body must match',
+    details: 'Without look-around and back-references, so that every search takes linear time.',
     repeatable: true,
   }),
   expectHeader: option({

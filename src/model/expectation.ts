@@ -1,3 +1,6 @@
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
+
 /** A response header that is required, with this value, or with any value if it is empty. */
 export interface ExpectedHeader {
   /** In lower case. */
@@ -36,4 +39,118 @@ export function mergeExpectations(first: Expectation, second: Expectation | unde
 /** Whether the body must be searched. */
 export function requiresBody({ contains, notContains, matches }: Expectation): boolean {
   return contains.length + notContains.length + matches.length > 0;
+}
+
+/** Maximum size of all expressions of one list together, in instructions of the search: about one for each character. */
+const MAX_PROGRAM = 4_000;
+
+/** Maximum number of compiled expressions that are kept. */
+const MAX_KEPT = 32;
+
+/**
+ * Why these expressions cannot be searched for in linear time, or would take too long even so; `undefined` if they can.
+ * Look-around and back-references need backtracking, which can take exponential time for a body made for that.
+ */
+export function expressionFault(expressions: readonly RegExp[]): string | undefined {
+  let size = 0;
+  for (const expression of expressions) {
+    try {
+      size += compiled(`(?:${toRe2(expression)})`).programSize();
+    } catch (error) {
+      const [, reason] = /: (.*)$/s.exec(error instanceof Error ? error.message : '') ?? [];
+      return `must have no look-around, no back-reference and no repeat above 1000${reason ? ` (${reason})` : ''}`;
+    }
+  }
+  return size > MAX_PROGRAM
+    ? `must be simpler: it has ${size} steps, and ${MAX_PROGRAM} are allowed`
+    : undefined;
+}
+
+/** Which ends of the text are ends of the whole body. */
+interface TextEnds {
+  readonly isStart: boolean;
+  readonly isEnd: boolean;
+}
+
+/**
+ * Whether a text, which may be a part of a longer one, has a match. Takes linear time. A part must have one character more
+ * before and after the match, so that `^`, `$` and `\b` see what is there.
+ */
+export function hasMatch(expression: RegExp, text: string, { isStart, isEnd }: TextEnds): boolean {
+  const before = isStart ? '' : ANY;
+  const after = isEnd ? '' : ANY;
+  return compiled(`${before}(?:${toRe2(expression)})${after}`).test(text);
+}
+
+const ANY = '(?s:.)';
+
+const keptExpressions = new Map<string, RE2JS>();
+
+/** Compiled, or taken from the ones that were compiled last: many jobs share an expression. */
+function compiled(source: string): RE2JS {
+  const expression = keptExpressions.get(source) ?? loadRe2().compile(source);
+  keptExpressions.delete(source);
+  keptExpressions.set(source, expression);
+  for (const oldest of keptExpressions.keys()) {
+    if (keptExpressions.size <= MAX_KEPT) break;
+    keptExpressions.delete(oldest);
+  }
+  return expression;
+}
+
+let re2: typeof RE2JS | undefined;
+
+function loadRe2(): typeof RE2JS {
+  re2 ??= (createRequire(import.meta.url)('re2js') as typeof import('re2js')).RE2JS; // require() gives `any`
+  return re2;
+}
+
+/** The white space of `\s` in JavaScript. That of RE2 is ASCII. */
+const SPACE = '\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff';
+const NO_SPACE =
+  '\\x00-\\x08\\x0e-\\x1f!-\\x9f\\xa1-\\u167f\\u1681-\\u1fff\\u200b-\\u2027\\u202a-\\u202e\\u2030-\\u205e\\u2060-\\u2fff\\u3001-\\ufefe\\uff00-\\u{10ffff}';
+
+/** An escape, an empty class or its opposite, or one character. */
+const TOKEN = /\\[\s\S]|\[\^?\]|[\s\S]/gu;
+
+/** A JavaScript expression in the syntax of RE2, where the two mean different things by the same characters. */
+function toRe2(expression: RegExp): string {
+  let isClass = false;
+  const toToken = (token: string): string => {
+    const isInClass = isClass;
+    if (token === '[') isClass = true;
+    if (token === ']') isClass = false;
+    switch (token) {
+      case '[':
+        return isInClass ? '\\[' : token;
+      case '.':
+        return isInClass || expression.dotAll ? token : '[^\\n\\r\\u2028\\u2029]';
+      case '\\s':
+        return isInClass ? SPACE : `[${SPACE}]`;
+      case '\\S':
+        return isInClass ? NO_SPACE : `[${NO_SPACE}]`;
+      case '\\b':
+        return isInClass ? '\\x08' : token;
+      case '\\k':
+        if (/\(\?<[^=!]/.test(expression.source)) throw new SyntaxError('back-reference: `\\k`');
+        return 'k';
+      case '\\A':
+      case '\\E':
+      case '\\Q':
+      case '\\a':
+      case '\\z':
+        return token.slice(1); // letters in JavaScript
+      default:
+        return isInClass && (token === '[]' || token === '[^]') ? closeClass(token) : token;
+    }
+  };
+  // Within a class, `[` is a character, and `]` ends the class.
+  const closeClass = (token: string): string => {
+    isClass = false;
+    return `\\${token}`;
+  };
+  const { ignoreCase, multiline, dotAll, source } = expression;
+  const flags = `${ignoreCase ? 'i' : ''}${multiline ? 'm' : ''}${dotAll ? 's' : ''}`;
+  const translated = loadRe2().translateRegExp(source.replace(TOKEN, toToken));
+  return flags === '' ? translated : `(?${flags})${translated}`;
 }

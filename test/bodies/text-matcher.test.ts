@@ -83,6 +83,20 @@ describe('TextMatcher', () => {
     expect(search(`a${LONG}b`, { matches: [/x$/], cut: 4096 })).toBe('the body does not match "x$"');
   });
 
+  // V8 takes seconds for each of them, in a body of 'a'.
+  it.each([
+    ['a character between', `${'a'.repeat(16_000)}b${'a'.repeat(16_000)}`],
+    ['a character at the start', `b${'a'.repeat(60_000)}`],
+    ['a character at the end', `${'a'.repeat(60_000)}b`],
+    ['a period', `${'ab'.repeat(30_000)}c`],
+  ])('finds a long text with %s in linear time', (_, text) => {
+    const body = 'a'.repeat(2 * MAX_MATCH_LENGTH);
+    const contains = Array.from({ length: 20 }, (_, n) => text + n);
+    expect(search(body, { contains })).toMatch(/^the body does not contain/);
+    expect(search(body + text.slice(0, -1), { contains: [text] })).toMatch(/^the body does not contain/);
+    expect(search(`${body}a${text}0`, { contains: [text] })).toBeUndefined();
+  });
+
   it('accepts an empty body', () => {
     expect(search('', { contains: ['a'] })).toBe('the body does not contain "a"');
     expect(search('', { notContains: ['a'], matches: [/^$/] })).toBeUndefined();

@@ -34,6 +34,10 @@ describe('parseExpectation()', () => {
     [{ status: '999999' }, 'invalid value for "status" in "expect": must be a list of status codes'],
     [{ matches: '(' }, 'invalid value for "matches" in "expect": must be a JavaScript regular expression'],
     [{ contains: '' }, 'invalid value for "contains" in "expect": must not be empty'],
+    [{ matches: '(a+)+(?!b)' }, 'invalid value for "matches" in "expect": must have no look-around'],
+    [{ matches: ['(a{30}){30}', '([ab]{30}){30}', 'c{999}', 'd{999}', 'e{999}'] }, 'must be simpler: it has'],
+    [{ matches: Array(21).fill('a') }, 'must be a list of at most 20, not 21'],
+    [{ notContains: Array(1001).fill('a') }, 'must be a list of at most 1000, not 1001'],
     [{ header: 'no colon' }, 'invalid value for "header" in "expect": must look like "Name: value"'],
     [{ time: '2' }, 'invalid value for "time" in "expect": must be a duration with a unit'],
   ])('says what is wrong with %j', (value, fault) => {

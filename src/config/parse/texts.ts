@@ -1,3 +1,4 @@
+import { expressionFault } from '../../model/expectation.ts';
 import { isToken, normalizeMethod } from '../../model/job.ts';
 import { REPORT_KINDS, type ReportKind } from '../../model/result.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
@@ -5,6 +6,10 @@ import { fileName } from './names.ts';
 
 /** Longest text that is searched for, in characters. The search reads a body in pieces of this length. */
 const MAX_SEARCH_LENGTH = 64 * 1024;
+
+/** Most texts, and most expressions, that one body is searched for: each of them takes time. */
+const MAX_TEXTS = 1000;
+const MAX_EXPRESSIONS = 20;
 
 const BOOLEANS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   [true, true],
@@ -70,7 +75,7 @@ export const method: Parser<string> = {
 
 /** Texts to search for, none of them empty: one, or a list. */
 export const texts: Parser<readonly string[]> = {
-  parse: (value) => Object.freeze(asList(value).map(parseSearchText)),
+  parse: (value) => Object.freeze(limited(value, MAX_TEXTS).map(parseSearchText)),
   print: (list) => list,
 };
 
@@ -81,9 +86,14 @@ function parseSearchText(value: unknown): string {
   return value;
 }
 
-/** Regular expressions of JavaScript, without delimiters and flags: one, or a list. */
+/** Regular expressions of JavaScript that take linear time, without delimiters and flags: one, or a list. */
 export const regexps: Parser<readonly RegExp[]> = {
-  parse: (value) => Object.freeze(asList(value).map(parseRegexp)),
+  parse(value) {
+    const expressions = limited(value, MAX_EXPRESSIONS).map(parseRegexp);
+    const fault = expressionFault(expressions);
+    if (fault !== undefined) throw new InvalidValueError(fault);
+    return Object.freeze(expressions);
+  },
   print: (list) => list.map(({ source }) => source),
 };
 
@@ -123,6 +133,13 @@ function parseReport(name: string, file: unknown): ReportFile {
   if (file === '-')
     throw new InvalidValueError('must name a file ("fanout report" writes to standard output)');
   return Object.freeze({ kind, file: fileName.parse(file) });
+}
+
+/** The values of a repeatable option of which there may be at most `max`. */
+function limited(value: unknown, max: number): readonly unknown[] {
+  const list = asList(value);
+  if (list.length > max) throw new InvalidValueError(`must be a list of at most ${max}, not ${list.length}`);
+  return list;
 }
 
 /** The values of a repeatable option, which may be one value or a list. */
