@@ -109,7 +109,7 @@ async function* results({
       ...network,
       ...(threads && { backend: threads }),
       jobs: source.jobs,
-      listsNotFetched: true,
+      reportsUnfetched: true,
       ...(journal && { recall: (job, request) => journal.recall(job, request) }),
       ...(window && { admit: (job) => window.admit(job.index) }),
       onStop: () => {

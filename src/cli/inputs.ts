@@ -147,7 +147,7 @@ export class JobSource {
     this.#parts = parts;
   }
 
-  /** Whether `jobs()` and `rest()` have given every job of the inputs. */
+  /** Whether `jobs()` and `unread()` have given every job of the inputs. */
   get isReadToEnd(): boolean {
     return this.#isReadToEnd;
   }
@@ -164,7 +164,7 @@ export class JobSource {
    * After `jobs()` was ended early: yields the jobs that it did not give. For this the inputs are read again, so there are none
    * unless all inputs are regular files and URLs.
    */
-  async *rest(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
+  async *unread(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
     const { options, inputs } = this.#parts;
     if (this.#isReadToEnd || options.sitemap || !(await canBeReadAgain(inputs))) return;
     const counts: InputCounts = { read: 0, skipped: 0 };

@@ -32,18 +32,18 @@ export interface RunParts extends NetworkParts {
   /** Called once if the run is stopped before its end: nothing more is read. */
   readonly onStop?: () => void;
   /** Awaited between the last result and the end of the results, when all counts are final. */
-  readonly settle?: () => Promise<void>;
+  readonly beforeEnd?: () => Promise<void>;
   /**
    * Whether a job that is not fetched, because the run stops, has a result too. Otherwise it has none, since it will be
    * fetched by someone else.
    */
-  readonly listsNotFetched?: boolean;
+  readonly reportsUnfetched?: boolean;
   /** Reads the jobs that `jobs` did not give because the run was stopped; fewer if an input cannot be read further. */
-  readonly rest?: () => AsyncIterable<Iterable<Job>>;
+  readonly unread?: () => AsyncIterable<Iterable<Job>>;
   /** The result of an earlier run for a job and its first request. Called once for each job, in order. */
   readonly recall?: (job: Job, request: Hop) => Result | undefined;
   /** Adds to each result what earlier runs say of its URL. */
-  readonly judge?: (result: Result) => Result;
+  readonly annotate?: (result: Result) => Result;
   /** Whether the result of a job is still wanted; an unwanted job is not fetched any further. Only without threads. */
   readonly isWanted?: (job: Job) => boolean;
   /** Holds a job back before it enters the scheduler. */
@@ -234,22 +234,22 @@ export class Run {
   }
 
   #finish(result: Result): Result {
-    const judged = this.#parts.judge?.(result) ?? result;
-    if (this.#failureLimit.isReachedBy(judged)) this.stop();
-    return judged;
+    const annotated = this.#parts.annotate?.(result) ?? result;
+    if (this.#failureLimit.isReachedBy(annotated)) this.stop();
+    return annotated;
   }
 
   /** The results of the jobs that were not fetched, in their order. */
   async *#lastResults(): AsyncGenerator<Result, void, void> {
-    const { listsNotFetched = false, rest, settle } = this.#parts;
-    if (listsNotFetched && this.#isStopped) {
+    const { reportsUnfetched = false, unread, beforeEnd } = this.#parts;
+    if (reportsUnfetched && this.#isStopped) {
       const dropped = [...this.#backend.dropped].sort((a, b) => a.index - b.index);
       for (const job of dropped) yield this.#notFetched(job);
-      if (rest !== undefined) {
-        for await (const batch of rest()) for (const job of batch) yield this.#recall(job);
+      if (unread !== undefined) {
+        for await (const batch of unread()) for (const job of batch) yield this.#recall(job);
       }
     }
-    await settle?.();
+    await beforeEnd?.();
     if (this.#outputError !== undefined) throw this.#outputError;
   }
 

@@ -3,7 +3,7 @@ import { rulesOf } from '../../config/expectations.ts';
 import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { readSettings } from '../../core/own-file.ts';
-import { Run } from '../../fetch/run.ts';
+import { type BackendFactory, Run } from '../../fetch/run.ts';
 import { checkSaveDirectory } from '../../fetch/run-factories.ts';
 import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
@@ -11,6 +11,7 @@ import type { Job } from '../../model/job.ts';
 import { printable } from '../../model/printable.ts';
 import { eventText, type RunLog } from '../../model/run-event.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
+import type { Progress } from '../../output/progress.ts';
 import type { Sink } from '../../results/sink.ts';
 import { dryRun } from '../dry-run.ts';
 import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
@@ -82,89 +83,148 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
   // Each closed connection creates errors whose stack traces nobody reads: a quarter of the CPU time of a new host.
   // One line is enough to find a bug; --verbose is for more.
   Error.stackTraceLimit = options.verbose > 0 ? STACK_LINES : 1;
-  const reading = new AbortController();
-  const listing = new AbortController();
-  const writing = new AbortController();
-  const summarizing = new AbortController();
+  const stops = createStops();
   const fold = new SummaryFold();
-  let total: number | undefined;
-  let readerGoneCode: number | undefined;
   let run: Run | undefined;
   let signals: Signals | undefined;
   let isCollecting = false;
 
   checkSaveDirectory(options);
   const threads = await createThreads(options);
+  const progress = new ListProgress(fold, source, () => run);
   const written = await openWritten(options, process, {
     isComplete: () => run?.isStopped === false,
-    progress: () => {
-      const { ok, failed } = fold;
-      const inFlight = run?.inFlight ?? 0;
-      const done = ok + failed + source.counts.skipped;
-      return { done, total, ok, failed, inFlight, isStopping: run?.isStopped === true };
-    },
-    signal: writing.signal,
-    summarySignal: summarizing.signal,
+    progress: () => progress.now(),
+    signal: stops.writing.signal,
+    summarySignal: stops.summary.signal,
     isTyped,
   });
   try {
     const { knownFailures, journal, outputs } = written;
-    const { window, bar, requests } = outputs;
-    const isSilent = options.silent;
-    const messages = createMessages(process, { isSilent, bar });
-    const watchedJobs = (jobs: AsyncIterable<Iterable<Job>>) => requests?.watch(jobs) ?? jobs;
-    run = new Run({
-      ...settings,
-      ...(threads && { backend: threads }),
-      jobs: watchedJobs(source.jobs(reading.signal)),
-      judge: knownFailures.annotate,
-      ...(journal && { recall: (job, request) => journal.recall(job, request) }),
-      ...(window && { admit: (job) => window.admit(job.index) }),
-      onStop: () => {
-        reading.abort();
-        window?.close();
-      },
-      warn: messages.warn,
-      log: createLog(options, messages),
-      listsNotFetched: true,
-      rest: () => watchedJobs(source.rest(listing.signal)),
-      settle: async () => addListCounts(fold, source),
-    });
-    outputs.readerGone.then(() => {
-      // What fails from now on was not finished because of the reader.
-      readerGoneCode = countFailures(fold) > 0 ? EXIT.failed : EXIT.ok;
-      listing.abort();
-      writing.abort();
-      summarizing.abort();
-      run?.abort('the reader of the results has gone away');
-    });
-    signals = watchSignals(run, { process, isThreaded: options.threads > 1, listing, writing, messages });
-    if (bar !== undefined) {
-      source.count(reading.signal).then((count) => {
-        total = count;
-      });
-      bar.start();
+    const messages = createMessages(process, { isSilent: options.silent, bar: outputs.bar });
+    run = createRun(source, { options, settings, threads, fold, written, stops, messages });
+    const reader = watchReader(run, { fold, outputs, stops });
+    signals = watchSignals(run, { process, isThreaded: options.threads > 1, stops, messages });
+    if (outputs.bar !== undefined) {
+      progress.countList(stops.reading.signal);
+      outputs.bar.start();
     }
-    // The journal comes last: every other output then has what the journal has.
-    const sinks: Sink[] = [...knownFailures.sinks, ...outputs.sinks, ...(journal ? [journal] : [])];
-    if (options.verbose > 0 && !isSilent) sinks.push(stackSink(messages));
     isCollecting = true;
+    // The journal comes last: every other output then has what the journal has.
+    const sinks = [...knownFailures.sinks, ...outputs.sinks, ...(journal ? [journal] : [])];
+    if (options.verbose > 0 && !options.silent) sinks.push(stackSink(messages));
     const summary = await run.collect(sinks, fold);
     checkBalance(summary);
     if (signals.received !== undefined) return EXIT[signals.received];
-    if (readerGoneCode !== undefined) return readerGoneCode;
+    if (reader.goneCode !== undefined) return reader.goneCode;
     checkNotEmpty(summary.read, options);
-    if (options.journal !== undefined && isAllResumed(summary)) {
-      messages.note(
-        `nothing left to fetch: remove ${JSON.stringify(printable(options.journal))} to start over`,
-      );
-    }
+    noteNothingLeft(summary, options, messages);
     return summaryExitCode(summary);
   } finally {
     signals?.close();
-    reading.abort();
+    stops.reading.abort();
     if (!isCollecting) await written.discard(); // otherwise the sinks have been ended
   }
+}
+
+/** What can be ended before its time, each by itself. */
+type Stops = Readonly<Record<'reading' | 'unread' | 'writing' | 'summary', AbortController>>;
+
+function createStops(): Stops {
+  return {
+    /** Of the list. */
+    reading: new AbortController(),
+    /** Naming the URLs that were not read before the run was stopped. */
+    unread: new AbortController(),
+    /** Waiting until somebody reads the outputs. */
+    writing: new AbortController(),
+    summary: new AbortController(),
+  };
+}
+
+interface CommandRunParts {
+  readonly options: ProgramOptions;
+  readonly settings: FetchSettings;
+  readonly threads: BackendFactory | undefined;
+  readonly fold: SummaryFold;
+  readonly written: Written;
+  readonly stops: Stops;
+  readonly messages: Messages;
+}
+
+/** The run of the command: reads the source, recalls results from the journal, and compares with known failures. */
+function createRun(source: JobSource, parts: CommandRunParts): Run {
+  const { options, settings, threads, fold, written, stops, messages } = parts;
+  const { knownFailures, journal, outputs } = written;
+  const { window, requests } = outputs;
+  const watched = (jobs: AsyncIterable<Iterable<Job>>) => requests?.watch(jobs) ?? jobs;
+  return new Run({
+    ...settings,
+    ...(threads && { backend: threads }),
+    jobs: watched(source.jobs(stops.reading.signal)),
+    reportsUnfetched: true,
+    unread: () => watched(source.unread(stops.unread.signal)),
+    annotate: knownFailures.annotate,
+    ...(journal && { recall: (job, request) => journal.recall(job, request) }),
+    ...(window && { admit: (job) => window.admit(job.index) }),
+    onStop: () => {
+      stops.reading.abort();
+      window?.close();
+    },
+    beforeEnd: async () => addListCounts(fold, source),
+    warn: messages.warn,
+    log: createLog(options, messages),
+  });
+}
+
+/** What the progress bar shows. */
+class ListProgress {
+  readonly #fold: SummaryFold;
+  readonly #source: JobSource;
+  readonly #run: () => Run | undefined;
+  #total: number | undefined;
+
+  constructor(fold: SummaryFold, source: JobSource, run: () => Run | undefined) {
+    this.#fold = fold;
+    this.#source = source;
+    this.#run = run;
+  }
+
+  /** Counts the URLs of the list beside the run, for the total. */
+  countList(signal: AbortSignal): void {
+    this.#source.count(signal).then((count) => {
+      this.#total = count;
+    });
+  }
+
+  now(): Progress {
+    const { ok, failed } = this.#fold;
+    const run = this.#run();
+    return {
+      ...{ ok, failed, total: this.#total },
+      done: ok + failed + this.#source.counts.skipped,
+      inFlight: run?.inFlight ?? 0,
+      isStopping: run?.isStopped === true,
+    };
+  }
+}
+
+interface ReaderParts {
+  readonly fold: SummaryFold;
+  readonly outputs: Outputs;
+  readonly stops: Stops;
+}
+
+/** Ends the run when the reader of the results closes the pipe. `goneCode` is then the exit code. */
+function watchReader(run: Run, { fold, outputs, stops }: ReaderParts): { readonly goneCode?: number } {
+  const reader: { goneCode?: number } = {};
+  outputs.readerGone.then(() => {
+    // What fails from now on was not finished because of the reader.
+    reader.goneCode = countFailures(fold) > 0 ? EXIT.failed : EXIT.ok;
+    for (const stop of [stops.unread, stops.writing, stops.summary]) stop.abort();
+    run.abort('the reader of the results has gone away');
+  });
+  return reader;
 }
 
 /** `--verbose`: writes where in the code each result of kind `internal` comes from. */
@@ -218,18 +278,15 @@ async function openWritten(
   }
 }
 
-interface StopParts {
+interface SignalParts {
   readonly process: NodeJS.Process;
   /** Then the requests in flight are known a moment later than they are sent. */
   readonly isThreaded: boolean;
-  /** Aborted when the rest of the list is not read any more. */
-  readonly listing: AbortController;
-  /** Aborted when the outputs are released even if nobody reads them. */
-  readonly writing: AbortController;
+  readonly stops: Stops;
   readonly messages: Messages;
 }
 
-function watchSignals(run: Run, { process, isThreaded, listing, writing, messages }: StopParts): Signals {
+function watchSignals(run: Run, { process, isThreaded, stops, messages }: SignalParts): Signals {
   return new Signals(process, {
     stop: (name) => {
       // The terminal shows ^C on the line of the message, which overwrites it.
@@ -238,10 +295,10 @@ function watchSignals(run: Run, { process, isThreaded, listing, writing, message
       run.stop();
     },
     abort: (message) => {
-      listing.abort();
+      stops.unread.abort();
       run.abort(message);
     },
-    quit: () => writing.abort(),
+    quit: () => stops.writing.abort(),
   });
 }
 
@@ -260,9 +317,11 @@ async function createJournal(options: ProgramOptions, process: NodeJS.Process): 
   });
 }
 
-/** Whether the journal had the results of all URLs. */
-function isAllResumed({ read, skipped, resumed }: Summary): boolean {
-  return resumed > 0 && resumed === read - skipped;
+/** Says so when the journal had the results of all URLs. */
+function noteNothingLeft(summary: Summary, { journal }: ProgramOptions, { note }: Messages): void {
+  const { read, skipped, resumed } = summary;
+  if (journal === undefined || resumed === 0 || resumed !== read - skipped) return;
+  note(`nothing left to fetch: remove ${JSON.stringify(printable(journal))} to start over`);
 }
 
 /** Adds the counts that no result carries. */
