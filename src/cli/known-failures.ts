@@ -33,6 +33,8 @@ export interface KnownFailures {
   readonly sinks: readonly Sink[];
   /** The files that the sinks write, to be discarded if the sinks are not ended. */
   readonly files: readonly AtomicFile[];
+  /** What happened to the file of `--update-baseline`, once its sink has ended. */
+  readonly outcome: () => string | undefined;
 }
 
 const NONE: KnownFailures = {
@@ -40,6 +42,7 @@ const NONE: KnownFailures = {
   annotateAgain: (result) => result,
   sinks: [],
   files: [],
+  outcome: () => undefined,
 };
 
 /**
@@ -61,6 +64,7 @@ export async function createKnownFailures(
     annotateAgain: (result) => parts.reduce((annotated, part) => part.annotateAgain(annotated), result),
     sinks: parts.flatMap(({ sinks }) => sinks),
     files: parts.flatMap(({ files }) => files),
+    outcome: baseline.outcome,
   };
 }
 
@@ -73,12 +77,22 @@ async function createBaseline(options: ProgramOptions, isComplete: () => boolean
     const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
     const annotate = (result: Result) => baseline.annotate(result);
     if (file === undefined) return { ...NONE, annotate, annotateAgain: annotate };
-    const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete });
-    return { annotate, annotateAgain: annotate, sinks: [sink], files: [file] };
+    let outcome: string | undefined;
+    const onEnd = (failures: number | undefined) => {
+      outcome = baselineOutcome(path, failures);
+    };
+    const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete, onEnd });
+    return { annotate, annotateAgain: annotate, sinks: [sink], files: [file], outcome: () => outcome };
   } catch (error) {
     await file?.discard();
     throw error;
   }
+}
+
+function baselineOutcome(path: string, failures: number | undefined): string {
+  const file = JSON.stringify(printable(path, 200));
+  if (failures === undefined) return `left ${file} as it was, because the run was cut short`;
+  return `wrote ${failures} ${failures === 1 ? 'failure' : 'failures'} to ${file}; the next run counts ${failures === 1 ? 'it' : 'them'} as known`;
 }
 
 interface BaselineFile {
@@ -148,7 +162,7 @@ async function createFlakyHistory(
   const sinks = [flakyFileSink(file, history, isComplete)];
   const annotate = (result: Result) => history.annotate(result);
   return ordered && broker !== undefined
-    ? { ...rememberCounts(annotate), sinks, files: [file] }
+    ? { ...NONE, ...rememberCounts(annotate), sinks, files: [file] }
     : { ...NONE, annotate, sinks, files: [file] };
 }
 

@@ -7,6 +7,7 @@ import { requestOf } from '../cluster/job-codec.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { isHarmlessHeader } from '../config/secrets.ts';
 import { systemClock } from '../core/clock.ts';
+import { hostKeys } from '../http/hop.ts';
 import type { Job } from '../model/job.ts';
 import { isShownQuietly, type Result } from '../model/result.ts';
 import { csvSink } from '../output/csv.ts';
@@ -93,6 +94,16 @@ async function openOutputs(parts: OutputParts, files: LineWriter[]): Promise<Omi
   sinks.push(...(await createReports(parts, openFile)));
   if (bar !== undefined) sinks.push(bar);
   if (failedList !== undefined) sinks.push(failedList); // after the bar, because it may write a warning at its end
+  // After the bar as well.
+  if (options.headerFor.length > 0) {
+    const { warn } = createMessages(process, { isSilent: options.silent });
+    sinks.push(
+      unusedHostsSink(
+        options.headerFor.map(({ host }) => host),
+        warn,
+      ),
+    );
+  }
   if (!options.silent) sinks.push(await createSummarySink(parts));
   return { sinks, window, bar, requests, readerGone: results?.closed ?? NEVER };
 }
@@ -198,6 +209,23 @@ function createFailedList(
   };
 }
 
+/** `--header-for`: at the end of a whole list, warns of hosts that no URL has, since they are most likely misspelt. */
+export function unusedHostsSink(hosts: Iterable<string>, warn: (message: string) => void): Sink {
+  const unused = new Set(hosts);
+  return {
+    write({ url, finalUrl = url, redirects }) {
+      if (unused.size === 0) return;
+      for (const one of [url, finalUrl, ...redirects.map((redirect) => redirect.url)]) {
+        for (const key of hostKeys(one)) unused.delete(key);
+      }
+    },
+    end({ read, notFetched, isListComplete }) {
+      if (read === 0 || notFetched > 0 || !isListComplete) return;
+      for (const host of unused) warn(`no URL has the host "${host}" of --header-for`);
+    },
+  };
+}
+
 /** Creates the reports of `--report` and, in GitHub Actions, annotations and job summary. Throws an `OutputError` for a `--report` only. */
 async function createReports(
   { options, process }: OutputParts,
@@ -247,6 +275,7 @@ async function createSummarySink(parts: OutputParts): Promise<Sink> {
   return summaryTextSink(output, paint, {
     repeatsFailures: isTerminal && !options.quiet,
     saveDir: options.saveDir,
+    omitsEmpty: !options.allowEmpty,
   });
 }
 

@@ -18,6 +18,9 @@ import { errorText } from './terminal.ts';
 /** The code of the error for `fanout help WORD` with an unknown word. */
 const UNKNOWN_TOPIC = 'fanout.unknownTopic';
 
+/** The code of the error for a long flag with one dash, as in `-concurrency 5`, which commander reads as `-c oncurrency`. */
+const ONE_DASH = 'fanout.oneDash';
+
 const TIMES =
   'use -m, --timeout D to limit each attempt, --deadline D to limit the run, or --expect-time D to fail slow responses';
 const CONCURRENCY = 'use -c, --concurrency N';
@@ -98,6 +101,7 @@ export async function runProgram(args: readonly string[], context: ProgramContex
     writeOut(text);
   });
   try {
+    refuseOneDash(args);
     await root.parseAsync([...attachValues(args)], { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -157,12 +161,26 @@ function collectFlags(command: Command, option: Option): void {
 function attachValues(args: readonly string[]): readonly string[] {
   const flags = toFlags(findSpec(args)?.options ?? {});
   const attached = new Set(flags.flatMap(({ long, value }) => (value?.startsWith('[=') ? [long] : [])));
+  const isFlag = flagFinder(args, flags);
+  return args.map((arg, index) => (attached.has(arg) && isFlag(index) ? `${arg}=true` : arg));
+}
+
+/** Returns a function for whether the argument at an index is neither an operand after `--` nor the value of a flag. */
+function flagFinder(args: readonly string[], flags: readonly Flag[]): (index: number) => boolean {
   const valued = flags.filter(({ value }) => value?.startsWith('<'));
   const takesNext = new Set<string | undefined>(valued.flatMap(({ short, long }) => [short, long]));
   const end = args.includes('--') ? args.indexOf('--') : args.length;
-  return args.map((arg, index) =>
-    attached.has(arg) && index < end && !takesNext.has(args[index - 1]) ? `${arg}=true` : arg,
-  );
+  return (index) => index < end && !takesNext.has(args[index - 1]);
+}
+
+function refuseOneDash(args: readonly string[]): void {
+  const flags = toFlags(findSpec(args)?.options ?? {});
+  const longs = new Set(flags.map(({ long }) => long));
+  const isFlag = flagFinder(args, flags);
+  const flag = args
+    .map((arg) => arg.split('=', 1)[0] ?? '')
+    .find((arg, at) => longs.has(`-${arg}`) && isFlag(at));
+  if (flag !== undefined) throw new CommanderError(EXIT.usage, ONE_DASH, flag);
 }
 
 function append(value: string, before: readonly string[] | undefined): readonly string[] {
@@ -186,6 +204,7 @@ function usageMessage(error: CommanderError, args: readonly string[]): string {
 
 function usageFault({ code, message }: CommanderError, args: readonly string[], spec: CommandSpec): string {
   if (code === UNKNOWN_TOPIC) return unknownTopic(args.slice(1).join(' '));
+  if (code === ONE_DASH) return `unknown option ${message}; did you mean -${message}?`;
   if (code === 'commander.unknownCommand') return unknownCommand(args);
   if (code === 'commander.unknownOption') return unknownOption(message, args, spec);
   if (code === 'commander.optionMissingArgument') {
@@ -205,6 +224,7 @@ function unknownCommand(args: readonly string[]): string {
   const shown = redactedExcerpt(word); // it may be a URL with a password
   const moved = COMMANDS.find(({ name }) => name === `cluster ${word}`);
   if (moved !== undefined && !isCluster) return `unknown command "${shown}"; did you mean "${moved.name}"?`;
+  if (word === 'version' && !isCluster) return 'unknown command "version"; did you mean "--version"?';
   const meant = didYouMean(
     word,
     names.map((name) => name.slice(prefix.length)).concat(isCluster ? [] : ['help', 'cluster']),

@@ -1,3 +1,4 @@
+import { eventText, type RunLog } from '../model/run-event.ts';
 import { type Paint, plain } from '../output/format.ts';
 
 /** Writes a text and ignores errors: the reader may close the pipe early, as in `fanout --help | head`. */
@@ -47,6 +48,15 @@ export function createMessages(
 /** The message of an error that ends the program. */
 export function errorText(message: string): string {
   return `error: ${message}`;
+}
+
+/** `--verbose`: writes events of the run on standard error. */
+export function createLog(
+  { verbose, silent }: { readonly verbose: number; readonly silent: boolean },
+  { log }: Messages,
+): RunLog | undefined {
+  if (verbose === 0 || silent) return undefined;
+  return { write: (event) => log(eventText(event)), hasRequests: verbose > 1 };
 }
 
 /**

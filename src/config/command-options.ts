@@ -101,6 +101,7 @@ const {
   column,
   config,
   printConfig,
+  verbose,
   ...collectorOutputs
 } = clusterOutputs;
 
@@ -132,6 +133,7 @@ export const feedOptions = {
 /** The options of `fanout cluster work`. */
 export const workOptions = {
   ...workerOptions,
+  verbose,
   ...brokerOptions,
   lanes,
   shards,

@@ -112,6 +112,7 @@ export const outputOptions = {
     parser: boolean,
     default: false,
     help: 'do not print text lines of URLs that are OK',
+    details: 'JSONL and CSV keep every record: see --only-failures.',
   }),
   silent: option({
     flags: '--silent',
@@ -197,7 +198,8 @@ export const outputOptions = {
     parser: fileName,
     default: undefined,
     help: 'ignore failures listed in a file; report fixed ones',
-    details: 'The file has JSONL results or a list of URLs.',
+    details:
+      'The file has JSONL results or a list of URLs. Any failure of a URL in it is known, whatever its kind or status.',
   }),
   updateBaseline: option({
     flags: '--update-baseline',

@@ -64,7 +64,8 @@ export const requestOptions = {
     parser: hostHeaders,
     default: NO_HOST_HEADERS,
     help: "add a header for one host only: 'HOST Name: value'",
-    details: 'HOST may have a port. $NAME is replaced by an environment variable.',
+    details:
+      'HOST may be *.example.com, for every name below example.com. Without a port it is for every port. $NAME is replaced by an environment variable.',
     repeatable: true,
     expands: true,
     mask: maskHostHeaders,

@@ -50,15 +50,26 @@ export function firstMethod({ method, body }: Job, defaults: RequestDefaults): s
   return method ?? (body === undefined ? defaults.method : 'POST');
 }
 
-/** Headers that are sent to one host only: by `host` for all its ports, or by `host:port`. */
+/** Headers that are sent to some hosts only: by `host` for all its ports, by `host:port`, or by `*.domain` with or without a port. */
 export type HostHeaders = ReadonlyMap<string, Headers>;
 
-/** The headers for the host of a serialised URL, if any. Those of its port override those of the host. */
+/** The headers for the host of a serialised URL, if any. The more specific override the others. */
 export function headersFor(table: HostHeaders | undefined, url: string): Headers | undefined {
   if (table === undefined) return undefined;
+  let found: Headers | undefined;
+  for (const key of hostKeys(url)) {
+    const headers = table.get(key);
+    if (headers !== undefined) found = { ...headers, ...found };
+  }
+  return found;
+}
+
+/** The keys of a table of hosts that match a serialised URL, the most specific first. */
+export function hostKeys(url: string): readonly string[] {
   const host = hostOf(url);
   const [, name = host, port = url.startsWith('https:') ? '443' : '80'] = /^(.*):(\d+)$/.exec(host) ?? [];
-  const ofHost = table.get(name);
-  const ofPort = table.get(`${name}:${port}`);
-  return ofHost === undefined || ofPort === undefined ? (ofHost ?? ofPort) : { ...ofHost, ...ofPort };
+  const names = [name];
+  for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1))
+    names.push(`*${name.slice(dot)}`);
+  return names.flatMap((one) => [`${one}:${port}`, one]);
 }

@@ -4,7 +4,7 @@ import { errorCode, InputError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import type { Line } from './line-splitter.ts';
 import { parseLine, percentEncoded } from './parse-job.ts';
-import { redactedExcerpt } from './parse-url.ts';
+import { redactedExcerpt, startsWithHost } from './parse-url.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
@@ -27,8 +27,6 @@ const URL_COLUMN =
   /^(?:urls?|ur[il]s?|links?|href|loc|location|address|website|web ?site|site|page|homepage)$/i;
 const COLUMN_NAME = /^[\p{L}\p{N} _.-]{1,60}$/u;
 
-const HOST_AND_PATH =
-  /^(?:localhost|(?:[\p{L}\p{N}_-]+\.)+\p{L}[\p{L}\p{N}-]+|\d+(?:\.\d+){3}|\[[\da-f:.]+\])(?::\d+)?(?:[/?#].*)?$/iu;
 const FILE_NAME =
   /^[^/?#:]*\.(?:txt|urls?|lst|list|csv|tsv|jsonl?|ndjson|xml|html?|md|rst|log|dat|out|ya?ml|toml|conf|gz|zip|bak|tmp)$/i;
 
@@ -50,7 +48,7 @@ export function classifyInput(argument: string): Input {
  * `localhost`, with or without port and path. `urls.txt` looks like a file.
  */
 export function looksLikeHost(argument: string): boolean {
-  return HOST_AND_PATH.test(argument) && !FILE_NAME.test(argument);
+  return startsWithHost(argument) && !FILE_NAME.test(argument);
 }
 
 /** The name of an input in records and messages: its path, its URL without user and password, or `-`. */

@@ -26,7 +26,15 @@ const USER_INFO =
 const CUT_AUTHORITY = /((?:\\?\/){2})[^\\/?#"'\s]+$/;
 const JSON_SECRETS = /\b(?:headers?|body|authorization|cookie)\b.*$/is;
 
+const HOST_AND_PATH =
+  /^(?:localhost|(?:[\p{L}\p{N}_-]+\.)+\p{L}[\p{L}\p{N}-]+|\d+(?:\.\d+){3}|\[[\da-f:.]+\])(?::\d+)?(?:[/?#].*)?$/iu;
+
 export type Scheme = 'http' | 'https';
+
+/** Whether text starts with a host, as a URL without its scheme does: a name with a dot, an address or `localhost`. */
+export function startsWithHost(text: string): boolean {
+  return HOST_AND_PATH.test(text);
+}
 
 /** A serialized URL without user info, which becomes the `authorization` header; or why the text is not a URL. */
 type ParsedUrl = { readonly url: string; readonly authorization?: string } | { readonly invalid: string };
@@ -43,7 +51,9 @@ export function parseUrl(text: string, defaultScheme?: Scheme): ParsedUrl {
     const hasScheme = full.includes('://') && SCHEME.test(full);
     return refuse(
       text,
-      hasScheme ? 'the scheme must be http or https' : 'must start with http:// or https://',
+      hasScheme
+        ? 'the scheme must be http or https'
+        : `must start with http:// or https://${startsWithHost(text) ? ' (or use --default-scheme)' : ''}`,
     );
   }
   let parsed: URL;

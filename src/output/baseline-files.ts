@@ -13,20 +13,28 @@ interface BaselineFileOptions {
   readonly runMethod: string;
   /** Called at the end. The old baseline is kept if the run did not fetch the whole list. */
   readonly isComplete: () => boolean;
+  /** Called at the end with the number of failures that were written; `undefined` if the old baseline was kept. */
+  readonly onEnd?: (failures: number | undefined) => void;
 }
 
 /** `--update-baseline`: replaces the baseline with the failures of this run. */
 export function baselineFileSink(file: AtomicFile, options: BaselineFileOptions): Sink {
-  const { asList, runMethod, isComplete } = options;
+  const { asList, runMethod, isComplete, onEnd } = options;
+  let failures = 0;
   return {
     write(result) {
       if (result.ok || isNotFetched(result)) return undefined;
+      failures += 1;
       const line = asList
         ? listLine(result, runMethod)
         : escapeJson(encodeRecord({ ...result, baseline: undefined }));
       return file.write(`${line}\n`);
     },
-    end: () => (isComplete() ? file.commit() : file.discard()),
+    async end() {
+      const isWritten = isComplete();
+      await (isWritten ? file.commit() : file.discard());
+      onEnd?.(isWritten ? failures : undefined);
+    },
   };
 }
 

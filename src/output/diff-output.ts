@@ -1,5 +1,5 @@
 import { printable } from '../model/printable.ts';
-import type { Change, DiffCounts, Difference, Snapshot } from '../results/diff.ts';
+import type { Change, DiffCounts, Difference, RemovedUrl, Snapshot } from '../results/diff.ts';
 import { formatBytes, formatDuration, type Paint, urlColumn } from './format.ts';
 import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
@@ -7,6 +7,7 @@ import type { LineOutput } from './line-writer.ts';
 /** Takes the differences between two runs. As with a `Sink`, a promise from `write` asks the caller to wait. */
 export interface DiffSink {
   write(difference: Difference): void | Promise<void>;
+  writeRemoved(removed: RemovedUrl): void | Promise<void>;
   end(counts: DiffCounts): Promise<void>;
 }
 
@@ -16,11 +17,14 @@ interface DiffTextOptions {
   readonly quiet: boolean;
 }
 
-/** `fanout diff`: one line per difference, with the columns of `--format text`, and the counts at the end. */
+/** `fanout diff`: one line per difference and removed URL, with the columns of `--format text`, and the counts at the end. */
 export function diffTextSink(output: LineOutput, { paint, quiet }: DiffTextOptions): DiffSink {
   return {
     write(difference) {
       if (!quiet || difference.change === 'newlyFailing') return output.write(line(difference, paint));
+    },
+    writeRemoved({ url, old }) {
+      if (!quiet) return output.write(`${paint.warn('REMOVED')}  ${old.label}  ${urlColumn(url)}\n`);
     },
     async end(counts) {
       await output.write(countsText(counts, paint));
@@ -35,18 +39,22 @@ export function diffTextSink(output: LineOutput, { paint, quiet }: DiffTextOptio
  */
 export function diffJsonSink(output: LineOutput): DiffSink {
   let prefix = '{"v":1,"differences":[\n';
+  const add = (difference: object) => {
+    const text = prefix + escapeJson(JSON.stringify(difference));
+    prefix = ',\n';
+    return output.write(text);
+  };
   return {
     write({ change, old, now, result }) {
       const { url, method, source, line, failure } = result;
-      const json = JSON.stringify({
+      return add({
         ...{ change, url, method, source, line, failure },
         old: old === undefined ? null : toJson(old),
         new: toJson(now),
       });
-      const text = prefix + escapeJson(json);
-      prefix = ',\n';
-      return output.write(text);
     },
+    writeRemoved: ({ method, url, old }) =>
+      add({ change: 'removed', url, method, old: toJson(old), new: null }),
     async end(counts) {
       const start = prefix === ',\n' ? '' : prefix;
       await output.write(`${start}\n],"summary":${JSON.stringify(counts)}}\n`);

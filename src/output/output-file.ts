@@ -41,7 +41,10 @@ export async function openOutputFile(path: string, given: OutputFileOptions = {}
   try {
     const status = await statIfExists(path);
     // A socket is polled. Writing to a pipe that nobody reads would block a thread, and so the end of the process.
-    if (status?.isFIFO()) return new Socket({ fd: await openFd(path, 'w'), readable: false, writable: true });
+    if (status?.isFIFO()) {
+      const pipe = new Socket({ fd: await openFd(path, 'w'), readable: false, writable: true });
+      return options.compresses ? new GzipStream(pipe) : pipe;
+    }
     if (status !== undefined) return await FileStream.open(path, options);
     return await FileStream.create(path, options);
   } catch (error) {
@@ -80,6 +83,34 @@ export async function statIfExists(path: string): Promise<Stats | undefined> {
 export async function missingTarget(path: string): Promise<string> {
   const target = await readlink(path).catch(() => undefined);
   return target === undefined ? path : resolve(dirname(path), target);
+}
+
+/** Writes to a pipe in gzip format, with each write as a whole member, as a gzip file has them. */
+class GzipStream extends Writable {
+  readonly #pipe: Writable;
+  #hasMember = false;
+
+  constructor(pipe: Writable) {
+    super();
+    this.#pipe = pipe;
+    pipe.on('error', (error) => this.destroy(error));
+    pipe.on('close', () => this.destroy());
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#hasMember = true;
+    compress(chunk).then((member) => this.#pipe.write(member, done), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    if (this.#hasMember) this.#pipe.end(done);
+    else compress(Buffer.alloc(0)).then((member) => this.#pipe.end(member, () => done()), done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#pipe.destroy();
+    done(error);
+  }
 }
 
 /** Writes to a file that is emptied by the first write, or at the end. */

@@ -75,9 +75,9 @@ export class ProgressBar implements Sink {
   /** Removes the bar from the terminal until the next `redraw()` or timer tick. */
   readonly clear = (): void => this.#terminal.clearLine();
 
-  /** Draws the last text again, without new counts. */
+  /** Draws the bar again, with the counts of the lines above it. */
   readonly redraw = (): void => {
-    if (this.#bar.isActive && this.#terminal.isTTY()) this.#terminal.redraw();
+    if (this.#bar.isActive && this.#terminal.isTTY()) this.#bar.render();
   };
 
   /** Does nothing: the timer draws often enough. */
@@ -107,7 +107,6 @@ class UnrefBar extends cliProgress.SingleBar {
 class BarTerminal {
   readonly #stream: TerminalStream;
   readonly #isDumb: boolean;
-  #text = '';
   #isVisible = false;
 
   constructor(stream: TerminalStream, isDumb: boolean) {
@@ -123,16 +122,11 @@ class BarTerminal {
     return Math.max(20, (this.#stream.columns || 80) - ROOM);
   }
 
+  /** Draws a text, unless the terminal is too slow. */
   write(text: string): void {
-    this.#text = text;
-    this.redraw();
-  }
-
-  /** Draws the last text again, unless the terminal is too slow. */
-  redraw(): void {
-    if (this.#text === '' || this.#stream.writableNeedDrain || this.#stream.destroyed) return;
+    if (this.#stream.writableNeedDrain || this.#stream.destroyed) return;
     this.#isVisible = true;
-    this.#stream.write(this.isTTY() ? `\r${this.#text}\x1b[K` : this.#text);
+    this.#stream.write(this.isTTY() ? `\r${text}\x1b[K` : text);
   }
 
   clearLine(): void {

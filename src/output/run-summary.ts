@@ -22,13 +22,15 @@ interface SummaryTextOptions {
   readonly repeatsFailures?: boolean;
   /** Where files were saved. */
   readonly saveDir?: string | undefined;
+  /** Whether an empty list has no summary, since it is an error. */
+  readonly omitsEmpty?: boolean;
 }
 
 /** `--summary text`: writes the summary at the end of a run. */
 export function summaryTextSink(
   output: LineOutput,
   paint: Paint,
-  { repeatsFailures = false, saveDir }: SummaryTextOptions = {},
+  { repeatsFailures = false, saveDir, omitsEmpty = false }: SummaryTextOptions = {},
 ): Sink {
   const line = textLine(paint);
   const failures: string[] = [];
@@ -48,7 +50,8 @@ export function summaryTextSink(
         const rest = more > 0 ? `${paint.dim(`and ${more} more failures`)}\n` : '';
         await output.write(`\n${failures.join('')}${rest}`);
       }
-      await output.write(summaryText(summary, paint, saveDir));
+      const isEmpty = summary.read === 0 && summary.isListComplete;
+      if (!(omitsEmpty && isEmpty)) await output.write(summaryText(summary, paint, saveDir));
       await output.end();
     },
   };

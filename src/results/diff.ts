@@ -23,6 +23,13 @@ interface SlowerRule {
   readonly floorMs: number;
 }
 
+/** A URL that only the earlier run had. */
+export interface RemovedUrl {
+  readonly method: string;
+  readonly url: string;
+  readonly old: Snapshot;
+}
+
 /** One change of a URL since the earlier run. `old` is undefined if the earlier run did not have it. */
 export interface Difference {
   readonly change: Change;
@@ -111,6 +118,15 @@ export class RunDiff {
       counts[change] += 1;
       return { change, old, now, result };
     });
+  }
+
+  /** The URLs of the earlier run that have no counterpart, once the later run is compared. */
+  *removed(): Generator<RemovedUrl> {
+    for (const [key, held] of this.#waiting) {
+      const space = key.indexOf(' ');
+      const place = { method: key.slice(0, space), url: key.slice(space + 1) };
+      for (const old of Array.isArray(held) ? held : [held]) yield { ...place, old };
+    }
   }
 
   #takeCounterpart(key: string): Snapshot | undefined {

@@ -75,7 +75,9 @@ describe('--update-baseline', () => {
     const origin = await anOrigin();
     const path = join(await tempDir(), 'baseline.jsonl');
     const args = ['fetch', '--baseline', path, `${origin.url}/ok`, `${origin.url}/status/404`];
-    expect((await runInProcess([...args, '--update-baseline'])).code).toBe(1);
+    const first = await runInProcess([...args, '--update-baseline']);
+    expect(first.code).toBe(1);
+    expect(first.stderr).toContain(`\nnote: wrote 1 failure to "${path}"; the next run counts it as known\n`);
     expect((await readFile(path, 'utf8')).trim().split('\n')).toEqual([
       expect.stringContaining(`"url":"${origin.url}/status/404"`),
     ]);
@@ -96,7 +98,11 @@ describe('--update-baseline', () => {
     const baseline = await aFile([`${origin.url}/old`], 'baseline.txt');
     const list = Array.from({ length: 200 }, (_, index) => `${origin.url}/status/404?${index}`).join('\n');
     const flags = ['--baseline', baseline, '--update-baseline', '--fail-fast', '-c', '1'];
-    expect((await runInProcess(['fetch', ...flags], { stdin: list })).code).toBe(1);
+    const { code, stderr } = await runInProcess(['fetch', ...flags], { stdin: list });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/\nnote: left .* as it was, because the run was cut short\n$/),
+    ]);
     expect(await readFile(baseline, 'utf8')).toBe(`${origin.url}/old\n`);
     expect(existsSync(`${baseline}.part`)).toBe(false);
   });

@@ -68,7 +68,7 @@ describe('wrong usage: 2, with nothing on standard output', () => {
     const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
-    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(stderr).not.toMatch(/^\s+at |^Done:/m);
   });
 
   it.each<[string, readonly string[], RegExp]>([

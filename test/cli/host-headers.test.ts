@@ -105,3 +105,31 @@ it('an attempt that is repeated carries the same headers', async () => {
     Array(4).fill(['a', basic('me:pw')]),
   );
 });
+
+it.each<[string, string, readonly string[], readonly string[]]>([
+  ['a host that no URL has', '/ok', ['a.test X: 1', '127.0.0.1 X: 1'], ['a.test']],
+  ['a port that no URL has', '/ok', ['127.0.0.1:1 X: 1', '127.0.0.1 Y: 1'], ['127.0.0.1:1']],
+  ['not of the target of a redirect', '/redirect-to?url=http%3A%2F%2Flocalhost%2F', ['localhost X: 1'], []],
+])('a warning at the end names %s', async (_, path, lines, hosts) => {
+  const origin = await anOrigin();
+  const flags = lines.flatMap((line) => ['--header-for', line]);
+  const { stderr } = await runInProcess(['fetch', '--retries', '0', ...flags, `${origin.url}${path}`]);
+  const warnings = hosts.map((host) => `warning: no URL has the host "${host}" of --header-for`);
+  expect(stderr.split('\n').filter((line) => line.startsWith('warning'))).toEqual(warnings);
+});
+
+it('a run that is cut short gives no such warning', async () => {
+  const origin = await anOrigin();
+  const flags = ['--header-for', 'a.test X: 1', '--fail-fast', '-c', '1'];
+  const list = ['/status/404', '/ok?1', '/ok?2'].map((path) => `${origin.url}${path}`);
+  const { stderr } = await runInProcess(['fetch', ...flags, ...list]);
+  expect(stderr).not.toContain('--header-for');
+});
+
+it('a header for *.DOMAIN goes to every name below the domain', async () => {
+  const origin = await anOrigin();
+  const url = `http://a.b.test:${origin.port}/ok`;
+  const args = ['fetch', '--resolve', `*:${origin.port}:127.0.0.1`, '--header-for', '*.b.test X-A: a'];
+  await runInProcess([...args, url]);
+  expect(received(origin)).toEqual({ '/ok': { 'x-a': 'a' } });
+});

@@ -17,7 +17,7 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     const on = ['--broker', broker.url, '--run', 'r1'];
     const feed = await runCli(['cluster', 'feed', file, ...on, '--chunk', '20'], SLOW);
     expect([feed.code, feed.stderr]).toEqual([0, expect.stringContaining('602 URLs in 31 chunks')]);
-    const workers = [1, 2].map(() => startCli(['cluster', 'work', ...on], SLOW));
+    const workers = [1, 2].map(() => startCli(['cluster', 'work', '-vv', ...on], SLOW));
     const collected = await runCli(['cluster', 'collect', ...on, '--json', '--summary', 'json'], {
       ...SLOW,
       cwd: directory,
@@ -27,7 +27,14 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     expect(names).toEqual(expect.arrayContaining(workersIn(collected.stdout)));
     expect(JSON.parse(collected.stderr)).toMatchObject({ read: 602, ok: 600, failed: 2, notFetched: 0 });
     expect(await urlsInFile(join(directory, 'fanout-r1.jsonl'))).toEqual(list.toSorted());
-    for (const worker of workers) expect((await worker.done).code).toBe(0);
+    const ends = await Promise.all(workers.map(({ done }) => done));
+    expect(ends.map(({ code }) => code)).toEqual([0, 0]);
+    expect(
+      ends
+        .map(({ stderr }) => stderr)
+        .join('')
+        .match(/^GET \S+: \d+ in /gm)?.length,
+    ).toBeGreaterThanOrEqual(601);
     const again = await runCli(['cluster', 'collect', ...on, '--json', '--silent', '-o', 'again.jsonl'], {
       ...SLOW,
       cwd: directory,
@@ -50,11 +57,12 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = urls(origin, '/ok', 300);
     const { code, stdout, stderr } = await runCli(
-      ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '25', '--json'],
+      ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '25', '--json', '-vv'],
       SLOW,
     );
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
     expect(stderr).toMatch(/fanout cluster work --broker URL --run fetch-[0-9a-f]{8}/);
     expect(stderr).toContain('Done: 300 succeeded, 0 failed');
+    expect(stderr.match(/^GET http\S+: 200 in \d+ms$/gm)).toHaveLength(300);
   });
 });

@@ -48,6 +48,7 @@ async function shell(command: string): Promise<{ readonly code: number | null; r
 function toLocal(command: string): string {
   return command
     .replace('https://example.com/sitemap.xml', 'sitemap.xml')
+    .replace("'api.example.com ", "'127.0.0.1 ")
     .replaceAll(/https:\/\/[\w.]*\bexample\.(?:com|org)\//g, `${origin.url}/`);
 }
 

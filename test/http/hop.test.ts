@@ -9,6 +9,10 @@ const TABLE = new Map([
   ['b.test:80', { x: 'b' }],
   ['[::1]', { x: 'six' }],
   ['[::1]:8080', { y: 'six, 8080' }],
+  ['*.w.test', { x: 'wild', z: 'wild' }],
+  ['*.w.test:81', { z: 'wild 81' }],
+  ['a.w.test', { x: 'own' }],
+  ['*.b.w.test', { x: 'longer' }],
 ]);
 
 test.each([
@@ -27,6 +31,11 @@ test.each([
   ['http://www.a.test/', undefined],
   ['http://a.test.evil.test/', undefined],
   ['http://c.test/a.test', undefined],
+  ['http://w.test/', undefined],
+  ['http://c.w.test/', { x: 'wild', z: 'wild' }],
+  ['http://a.w.test:81/', { x: 'own', z: 'wild 81' }],
+  ['http://c.b.w.test/', { x: 'longer', z: 'wild' }],
+  ['http://xw.test/', undefined],
 ])('headersFor() %s is %j', (url, expected) => {
   expect(headersFor(TABLE, url)).toEqual(expected);
 });

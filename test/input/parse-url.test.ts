@@ -17,7 +17,9 @@ describe('parseUrl()', () => {
   });
 
   it.each([
-    ['example.com/x', 'must start with http:// or https://'],
+    ['example.com/x', 'must start with http:// or https:// (or use --default-scheme)'],
+    ['localhost:80', 'must start with http:// or https:// (or use --default-scheme)'],
+    ['readme', 'must start with http:// or https://'],
     ['//example.com/x', 'must start with http:// or https://'],
     ['mailto:x', 'must start with http:// or https://'],
     ['ftp://example.com/', 'the scheme must be http or https'],

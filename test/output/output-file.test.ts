@@ -101,6 +101,34 @@ describe('openOutputFile()', () => {
     closeSync(reader);
   });
 
+  it.skipIf(process.platform === 'win32').each([
+    ['with lines', ['a\n', 'b\n']],
+    ['without lines', []],
+  ])('writes gzip data %s to a named pipe whose name ends in .gz', async (_, lines) => {
+    const path = join(await tempDir(), 'pipe.gz');
+    execFileSync('mkfifo', [path]);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = new LineWriter(await openOutputFile(path), { name: path });
+    for (const line of lines) writer.write(line);
+    await writer.end();
+    const bytes = Buffer.alloc(1000);
+    expect(gunzipSync(bytes.subarray(0, readSync(reader, bytes, 0, 1000, null))).toString()).toBe(
+      lines.join(''),
+    );
+    closeSync(reader);
+  });
+
+  it.skipIf(process.platform === 'win32')('ends at a gzip pipe whose reader has gone away', async () => {
+    const path = join(await tempDir(), 'pipe.gz');
+    execFileSync('mkfifo', [path]);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = new LineWriter(await openOutputFile(path), { name: path });
+    closeSync(reader);
+    writer.write('a\n');
+    await writer.end();
+    await writer.closed;
+  });
+
   it('refuses a directory, and a file in a missing directory', async () => {
     const directory = await tempDir();
     await expect(openOutputFile(directory)).rejects.toThrow(

@@ -155,12 +155,13 @@ describe('ProgressBar', () => {
     writer.write('OK    200  https://example.com/1\n');
     await turn();
     passMs(100);
+    progress = { ...progress, done: 2, ok: 2 };
     writer.write('OK    200  https://example.com/2\n');
     await writer.end();
     expect(await terminal.screen()).toEqual([
       'OK    200  https://example.com/1',
       'OK    200  https://example.com/2',
-      expect.stringMatching(/^ {2}0% \[/),
+      expect.stringMatching(/^ {2}2% \[.* 2\/100 {2}OK 2 /), // the counts of these lines
     ]);
     bar.end();
     expect((await terminal.screen()).at(-1)).toBe('');

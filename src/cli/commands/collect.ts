@@ -59,7 +59,7 @@ async function collectRun({ options, process, messages, metrics }: CollectParts)
   const storePath = options.store ?? `fanout-${run}.jsonl`;
   try {
     await checkOutputs([], { '--store': storePath, ...outputFiles(options) });
-    const collecting = new CollectRun({ engine, run, storePath, options, process, warn: messages.warn });
+    const collecting = new CollectRun({ engine, run, storePath, options, process, messages });
     metrics?.watchBroker(engine, { hasQueue: true });
     metrics?.watchCollect(collecting);
     const signals = new Signals(process, {
@@ -87,7 +87,7 @@ interface CollectRunParts {
   readonly storePath: string;
   readonly options: ProgramOptions;
   readonly process: NodeJS.Process;
-  readonly warn: (message: string) => void;
+  readonly messages: Messages;
   /** Requests in flight in this process, for the progress bar. */
   readonly inFlight?: () => number;
 }
@@ -159,7 +159,8 @@ export class CollectRun {
   }
 
   async #run(knownFailures: KnownFailures): Promise<number> {
-    const { engine, run, options, storePath, warn } = this.#parts;
+    const { engine, run, options, storePath, messages } = this.#parts;
+    const { warn, note } = messages;
     const { now } = systemClock;
     const shards = await createWorkerShardReader(options);
     const store = await ResultStore.open(storePath, run, engine.settings);
@@ -193,6 +194,8 @@ export class CollectRun {
     const results = this.#annotated(collector, knownFailures);
     const sinks = [...knownFailures.sinks, ...outputs.sinks];
     const summary = await collect(results, sinks, this.#fold, now).finally(() => limits.close());
+    const outcome = knownFailures.outcome();
+    if (outcome !== undefined) note(outcome);
     checkBalance(summary);
     return this.#readerGoneCode ?? summaryExitCode(summary);
   }
@@ -229,9 +232,9 @@ export class CollectRun {
 
   /** Counts results in a shard that is not read here. */
   #countSegment({ ok, failed, count }: ShardSegment, isResumed: boolean): void {
-    const { storePath, warn } = this.#parts;
+    const { storePath, messages } = this.#parts;
     if (!this.#hasCounted) {
-      warn(
+      messages.warn(
         `some workers write results to shards, which are only counted here: use --shards DIR to write them, or read them later with "fanout report ${printable(storePath, 200)} --shards DIR"`,
       );
     }

@@ -8,7 +8,7 @@ import { type DiffSink, diffJsonSink, diffTextSink } from '../../output/diff-out
 import type { LineOutput } from '../../output/line-writer.ts';
 import { type Difference, RunDiff } from '../../results/diff.ts';
 import { EXIT } from '../exit-code.ts';
-import { checkOutputs, createOutput } from '../output-files.ts';
+import { checkOutputs, createOutput, isStandardOutput } from '../output-files.ts';
 import { checkRecordFiles, forEachRecord } from '../record-files.ts';
 import { createMessages, createPaint } from '../terminal.ts';
 
@@ -34,15 +34,23 @@ export async function diffCommand({ names, flags, process }: DiffArguments): Pro
   const diff = new RunDiff({ ratio: options.slower, floorMs: options.slowerBy });
   const { warn, error } = createMessages(process);
   const records = { stdin: process.stdin, shards: options.shards, onDamage: error };
+  let isUsable = true;
   try {
-    const damaged =
-      (await forEachRecord([earlier], records, (result) => diff.addEarlier(result))) +
-      (await forEachRecord([later], records, (result) => writeAll(diff.compare(result), sink)));
+    let damaged = await forEachRecord([earlier], records, (result) => diff.addEarlier(result));
+    const isOldUnusable = damaged > 0 && diff.counts.old === 0;
+    if (!isOldUnusable) {
+      damaged += await forEachRecord([later], records, (result) => writeAll(diff.compare(result), sink));
+    }
+    // Nothing is written of a file that is not a result at all.
+    isUsable = damaged === 0 || (!isOldUnusable && diff.counts.new > 0);
     if (damaged > 0) return EXIT.usage;
+    for (const removed of diff.removed()) await sink.writeRemoved(removed);
     warnAboutMissing(diff.missing, { earlier, later }, warn);
     return diff.counts.newlyFailing > 0 ? EXIT.failed : EXIT.ok;
   } finally {
-    await sink.end(diff.counts);
+    if (isUsable) await sink.end(diff.counts);
+    else if (isStandardOutput(options.output)) await output.end();
+    else output.destroy();
   }
 }
 

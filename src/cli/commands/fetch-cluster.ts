@@ -122,7 +122,7 @@ class ClusterFetch {
       storePath,
       options,
       process,
-      warn: messages.warn,
+      messages,
       inFlight: () => work.inFlight,
     });
     metrics?.watchWork(work);

@@ -9,7 +9,6 @@ import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
 import { printable } from '../../model/printable.ts';
-import { eventText, type RunLog } from '../../model/run-event.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
 import type { Progress } from '../../output/progress.ts';
 import type { Sink } from '../../results/sink.ts';
@@ -23,7 +22,7 @@ import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
 import { printBody } from '../print-body.ts';
 import { printConfig } from '../print-config.ts';
 import { interruptedText, Signals } from '../signals.ts';
-import { createMessages, type Messages } from '../terminal.ts';
+import { createLog, createMessages, type Messages } from '../terminal.ts';
 
 /** Lines of the stack of an error with `--verbose`. */
 const STACK_LINES = 10;
@@ -114,6 +113,8 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     const sinks = [...knownFailures.sinks, ...outputs.sinks, ...(journal ? [journal] : [])];
     if (options.verbose > 0 && !options.silent) sinks.push(stackSink(messages));
     const summary = await run.collect(sinks, fold);
+    const outcome = knownFailures.outcome();
+    if (outcome !== undefined) messages.note(outcome);
     checkBalance(summary);
     if (signals.received !== undefined) return EXIT[signals.received];
     if (reader.goneCode !== undefined) return reader.goneCode;
@@ -237,12 +238,6 @@ export function stackSink({ error }: Pick<Messages, 'error'>): Sink {
     },
     end: () => {},
   };
-}
-
-/** `--verbose`: writes events of the run on standard error. */
-function createLog({ verbose, silent }: ProgramOptions, { log }: Messages): RunLog | undefined {
-  if (verbose === 0 || silent) return undefined;
-  return { write: (event) => log(eventText(event)), hasRequests: verbose > 1 };
 }
 
 /** Everything that a run writes. */

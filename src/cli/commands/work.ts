@@ -21,7 +21,7 @@ import { EXIT } from '../exit-code.ts';
 import { type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
-import { createMessages, type Messages } from '../terminal.ts';
+import { createLog, createMessages, type Messages } from '../terminal.ts';
 
 const DEFAULT_LANES = 3;
 
@@ -135,6 +135,7 @@ export class WorkRun {
       ...settings,
       options: { ...options, ...NO_LIMITS, queueSize: Math.max(options.queueSize, leasedJobs) },
       warn,
+      log: createLog(options, messages),
       jobs: this.#jobs(),
       isWanted: (job) => this.#worker.isWanted(job),
     });

@@ -64,7 +64,10 @@ function showHeader(line: unknown): string {
 
 /** A request header for one host. */
 export interface HostHeader extends Header {
-  /** As in a URL: `example.com`, `[::1]`. With a port (`example.com:8443`), the header is for that port only. */
+  /**
+   * As in a URL: `example.com`, `[::1]`; or `*.example.com` for every name below `example.com`. With a port
+   * (`example.com:8443`), the header is for that port only.
+   */
   readonly host: string;
 }
 
@@ -78,7 +81,9 @@ export const hostHeaders: Parser<readonly HostHeader[]> = {
       readPairs(value, splitHost, 'must look like "HOST Name: value"').flatMap(([text, lines]) => {
         const host = parseHost(text);
         if (host === undefined) {
-          throw new InvalidValueError('HOST must be a host such as example.com, [::1] or example.com:8443');
+          throw new InvalidValueError(
+            'HOST must be a host such as example.com, *.example.com, [::1] or example.com:8443',
+          );
         }
         return headers.parse(lines).map((header) => Object.freeze({ host, ...header }));
       }),
@@ -94,11 +99,14 @@ function splitHost(line: string): readonly [string, string] | undefined {
 
 /** `HOST` or `HOST:PORT` in the form of a URL, or `undefined` if the text is neither. */
 function parseHost(text: string): string | undefined {
-  const [, name = '', digits] = /^(\[[^\]]+\]|[^[\]:/\\?#@*%\s]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const [, any = '', name = '', digits] =
+    /^(\*\.)?(\[[^\]]+\]|[^[\]:/\\?#@*%\s]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const hostname = toHostname(name);
   const port = Number(digits ?? 1);
   if (hostname === undefined || port < 1 || port > 65_535) return undefined;
-  return digits === undefined ? hostname : `${hostname}:${port}`;
+  // Nothing is below an address.
+  if (any !== '' && /^\[|^[\d.]+$/.test(hostname)) return undefined;
+  return `${any}${hostname}${digits === undefined ? '' : `:${port}`}`;
 }
 
 // Shows only the host, and only if it is valid: in a line without a host, the first word may be a secret.

@@ -121,11 +121,12 @@ export function verdictLine(summary: ReportSummary): VerdictLine {
   if (failing > 0) return { mood: 'bad', text: `${formatCount(failing)} of ${total} ${urls} failed` };
   if (failed === 0)
     return { mood: 'good', text: results === 1 ? 'The URL is OK' : `All ${total} URLs are OK` };
-  return {
-    mood: 'good',
-    text: `${formatCount(failed)} of ${total} ${urls} failed; all are known or have not failed often enough yet`,
-  };
+  const why = flaky === 0 ? 'known' : known === 0 ? NOT_YET : `known or ${NOT_YET}`;
+  const subject = failed === 1 ? 'it is' : 'all are';
+  return { mood: 'good', text: `${formatCount(failed)} of ${total} ${urls} failed; ${subject} ${why}` };
 }
+
+const NOT_YET = 'below --flaky-after';
 
 export type Section = (typeof SECTIONS)[number];
 

@@ -57,6 +57,7 @@ th[scope=row] { font-weight: 400; max-width: 260px; overflow-wrap: anywhere; }
 .place { width: 16%; min-width: 120px; }
 .target { color: var(--soft); }
 .note { border: 1px solid currentColor; border-radius: 9px; padding: 0 7px; font-size: 12px; white-space: nowrap; color: var(--warn-text); }
+.note.ok { color: var(--ok-text); }
 a { color: var(--link); text-decoration: none; }
 a:hover { text-decoration: underline; }
 .filter { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; margin-bottom: 10px; }

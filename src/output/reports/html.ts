@@ -321,7 +321,9 @@ function durationText(ms: number): string {
 /** One line of the table of results. */
 function resultRow(section: Section | 'ok', row: Row): Markup {
   const [css, word] = VERDICTS[section];
-  const notes = row.notes.map((note) => html` <span class="note">${note}</span>`);
+  const notes = row.notes.map(
+    (note) => html` <span class="${note === 'fixed' ? 'note ok' : 'note'}">${note}</span>`,
+  );
   const time = `${formatDuration(row.durationMs)}${row.ok ? `, ${formatBytes(row.bytes)}` : ''}`;
   return html`<tr><td class="verdict ${css}">${word}</td><td class="outcome">${row.label}</td><td class="url">${link(row.url)}${target(row)}</td><td class="why">${row.message}${notes}</td><td class="time">${time}</td><td class="place">${place(row)}</td></tr>
 `;

@@ -12,8 +12,8 @@ import { escapeXml } from './markup.ts';
 const MAX_MEMORY_LENGTH = 1024 * 1024;
 
 /**
- * `--report junit`: one test case per URL, valid by the schemas of Jenkins (junit-4.xsd and junit-10.xsd). The schemas have no
- * attributes for file and line, so these are in the text of each case. The counts come first, so the cases are spooled.
+ * `--report junit`: one test case per URL, valid by the schema of Jenkins (junit-10.xsd). It has no attributes for file and
+ * line, so these are in the text of each case. The counts come first, so the cases are spooled.
  *
  * A failure that does not fail the run (known or flaky) is a skipped test. A warning is a passed test with a text. A URL that
  * was not fetched is a test with an error.
@@ -62,9 +62,8 @@ function documentStart(summary: ReportSummary, errors: number): string {
 function testCase(result: Result): string {
   const { source, line, method, url, durationMs, failure } = result;
   const host = failure?.kind === 'invalid' ? '' : `/${hostOf(url)}`;
-  const name = method === 'GET' ? url : `${method} ${url}`;
   return (
-    `<testcase classname="${escapeXml(source + host)}" name="${escapeXml(name)}" time="${seconds(durationMs)}">` +
+    `<testcase classname="${escapeXml(source + host)}" name="${escapeXml(`${method} ${url}`)}" time="${seconds(durationMs)}">` +
     `${outcome(result)}<system-out>${escapeXml(`${source}:${line}`)}: ${escapeXml(description(result))}</system-out></testcase>\n`
   );
 }
@@ -73,9 +72,10 @@ function outcome(result: Result): string {
   const { failure, source, line, url } = result;
   if (failure === undefined) return '';
   if (isNotFetched(result)) return notFetchedError(failure.message);
-  if (!failsRun(result)) return `<skipped>${escapeXml(description(result))}</skipped>`;
+  if (!failsRun(result))
+    return `<skipped type="${failure.kind}" message="${escapeXml(message(result))}"></skipped>`;
   const text = `${escapeXml(`${source}:${line}`)}: ${escapeXml(url)}`;
-  return `<failure type="${failure.kind}" message="${escapeXml(description(result))}">${text}</failure>`;
+  return `<failure type="${failure.kind}" message="${escapeXml(message(result))}">${text}</failure>`;
 }
 
 /** One test for all URLs that were not fetched and have no record; empty if there are none. */
@@ -94,7 +94,14 @@ function notFetchedError(message: string): string {
   return `<error type="aborted" message="${escapeXml(message)}"></error>`;
 }
 
-/** `404 Not Found`, `dns getaddrinfo ENOTFOUND nope.invalid (known)`, `200 -> https://example.com/final`. */
+/** `404 Not Found`, `no such name (ENOTFOUND)`: the kind of a failure is its type. */
+function message(result: Result): string {
+  const text = description(result);
+  const { failure } = result;
+  return failure === undefined || failure.kind === 'status' ? text : text.slice(failure.kind.length + 1);
+}
+
+/** `404 Not Found`, `dns no such name (ENOTFOUND) (known)`, `200 -> https://example.com/final`. */
 function description(result: Result): string {
   const message = (result.failure ?? result.warning)?.message ?? '';
   const notes = [...(result.warning === undefined ? [] : ['warning']), ...historyNotes(result)];

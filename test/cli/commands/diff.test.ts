@@ -55,6 +55,7 @@ describe('fanout diff', () => {
         'SLOWER   200  https://example.com/slow  1.24s (was 100ms)\n' +
         'CHANGED  200  https://example.com/changes  200 1.2kB bbbbbbbbbbbb (was 200 1.2kB aaaaaaaaaaaa)\n' +
         'FAILING  dns  https://example.com/added  a dns failure (added)\n' +
+        'REMOVED  200  https://example.com/gone\n' +
         '\nDiff: 2 newly failing, 1 fixed, 1 moved, 1 slower, 1 changed, 1 removed\n' +
         '  also  1 unchanged, 1 still failing, 1 added\n',
     );
@@ -70,7 +71,7 @@ describe('fanout diff', () => {
     const { v, differences, summary } = JSON.parse(stdout);
     expect([code, v]).toEqual([1, 1]);
     expect(differences.map(({ change }: { change: string }) => change)).toEqual([
-      ...['newlyFailing', 'fixed', 'moved', 'slower', 'changed', 'newlyFailing'],
+      ...['newlyFailing', 'fixed', 'moved', 'slower', 'changed', 'newlyFailing', 'removed'],
     ]);
     expect(differences[0]).toEqual({
       change: 'newlyFailing',
@@ -83,6 +84,11 @@ describe('fanout diff', () => {
       new: { ok: false, outcome: '404', bytes: 0, durationMs: 34 },
     });
     expect(differences[5].old).toBeNull();
+    expect(differences[6]).toMatchObject({
+      url: 'https://example.com/gone',
+      old: { outcome: '200' },
+      new: null,
+    });
     expect(summary).toEqual({
       ...{ old: 8, new: 8, newlyFailing: 2, fixed: 1, moved: 1, slower: 1, changed: 1 },
       ...{ added: 1, removed: 1, stillFailing: 1, same: 1, notFetched: 0 },
@@ -155,6 +161,19 @@ describe('fanout diff', () => {
     const { code, stdout, stderr } = await runInProcess(['diff', broken, await recordFile(NEW)]);
     expect([code, stderr]).toEqual([2, `error: ${broken}:9 is not a result record: it is not JSON\n`]);
     expect(stdout).toContain('2 newly failing');
+  });
+
+  it.each([
+    ['the first', true],
+    ['the second', false],
+  ])('writes nothing if %s file is a list of URLs', async (_, isFirst) => {
+    const [list, results] = [await aFile(Array(20).fill('https://example.com/')), await recordFile(NEW)];
+    const { code, stdout, stderr } = await runInProcess([
+      'diff',
+      ...(isFirst ? [list, results] : [results, list]),
+    ]);
+    const says = `error: ${list} does not look like results of fanout fetch --json\n`;
+    expect([code, stdout, stderr]).toEqual([2, '', says]);
   });
 
   it.each<[readonly string[], string]>([

@@ -102,6 +102,8 @@ describe('hostHeaders', () => {
     ['127.1', '127.0.0.1'],
     ['localhost', 'localhost'],
     ['my_host', 'my_host'],
+    ['*.EXAMPLE.com', '*.example.com'],
+    ['*.example.com:81', '*.example.com:81'],
   ])('writes the host %s as URLs do: %s', (given, host) => {
     expect(hostOf(given)).toBe(host);
   });
@@ -129,8 +131,11 @@ describe('hostHeaders', () => {
     'a.test/path',
     'me:pw@a.test',
     'me@a.test',
-    '*.a.test',
     '*',
+    '*.127.0.0.1',
+    '*.[::1]',
+    'a.*.test',
+    '**.a.test',
     '::1',
     '[::1',
     '[nonsense]',
@@ -144,7 +149,7 @@ describe('hostHeaders', () => {
     'X-Key:',
   ])('refuses %s for a host', (host) => {
     expect(refused(hostHeaders, `${host} A: 1`)).toBe(
-      'HOST must be a host such as example.com, [::1] or example.com:8443',
+      'HOST must be a host such as example.com, *.example.com, [::1] or example.com:8443',
     );
     expect(refused(hostHeaders, { [host]: 'A: 1' })).toMatch(/^HOST must be/);
   });
