@@ -136,7 +136,10 @@ export class Fetcher {
     });
   }
 
-  /** Repeats a request whose kept connection the server had closed, on a new connection. It counts as the same attempt. */
+  /**
+   * Repeats a request on a new connection: the server had closed the kept one, or it did not tell its end from a cut. It
+   * counts as the same attempt.
+   */
   async #sendFresh(
     task: RequestTask,
     request: AttemptRequest,
@@ -356,8 +359,8 @@ function refusesRange(status: number): boolean {
   return status >= 400 && !BUSY_STATUSES.has(status);
 }
 
-function isRepeatedAtOnce({ hop }: AttemptRequest, { isStale }: AttemptOutcome): boolean {
-  return isStale && isIdempotent(hop.method);
+function isRepeatedAtOnce({ hop }: AttemptRequest, { isStale, isUnwatched }: AttemptOutcome): boolean {
+  return (isStale || isUnwatched === true) && isIdempotent(hop.method);
 }
 
 /** What an outcome shows of its host. `pauseMs` is the Retry-After that is obeyed. */

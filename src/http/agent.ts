@@ -23,6 +23,8 @@ interface OriginConnections {
 
 /** Origins up to which a run may keep idle connections to all of them. */
 const FEW_ORIGINS = 16;
+/** Origins that are remembered for bodies that end with their connection. */
+const MAX_WATCHED = 10_000;
 const EVICTED = new Error('the connection is not wanted any more');
 
 /**
@@ -36,6 +38,7 @@ export class Agent {
   readonly #maxOpen: number;
   readonly #origins = new Map<string, OriginConnections>();
   readonly #connections = new Set<Connection>();
+  readonly #watched = new Set<string>();
   readonly #idle = new IdleList<Connection>();
   #abortReason: Error | undefined;
 
@@ -62,6 +65,12 @@ export class Agent {
     if (this.#abortReason === undefined) exchange.start();
     else exchange.abort(this.#abortReason);
     return exchange;
+  }
+
+  /** Watches the end of TLS on new connections to this origin, since it sends bodies that end with their connection. */
+  watchEnds(origin: string): void {
+    if (this.#watched.size >= MAX_WATCHED) this.#watched.clear();
+    this.#watched.add(origin);
   }
 
   /** Keeps the connection of a finished exchange for the next one. */
@@ -111,7 +120,9 @@ export class Agent {
 
   #connect(origin: string, use: ConnectionUse = 'any'): Connection {
     if (this.#connections.size >= this.#maxOpen) this.#closeOldest();
-    const connection = new Connection(origin, this.#connector, use === 'lenient');
+    // What is not repeated on another connection is watched at once.
+    const watchesEnd = use !== 'any' || this.#watched.has(origin);
+    const connection = new Connection(origin, this.#connector, use === 'lenient', watchesEnd);
     this.#connections.add(connection);
     const connections = this.#origins.get(origin);
     if (connections === undefined) this.#origins.set(origin, { idle: [], open: 1 });

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { AlpnClient } from './alpn-client.ts';
 import type { Connector } from './connector.ts';
 import { type Connect, createHttp1Client, type HttpClient } from './http1-client.ts';
@@ -8,6 +9,8 @@ import { SharedBufferSocket } from './shared-buffer-socket.ts';
 export class Connection implements IdleNode<Connection> {
   readonly origin: string;
   readonly client: HttpClient;
+  /** Whether a connection that was cut off is told from one that the server has ended. TLS has to be watched for that. */
+  readonly tellsEnd: boolean;
   /** Whether the socket has carried an exchange before the current one. */
   isReused = false;
   /** The exchange in flight. */
@@ -17,16 +20,21 @@ export class Connection implements IdleNode<Connection> {
   #cancelConnect: ((reason: Error) => void) | undefined;
   #socket: SharedBufferSocket | undefined;
 
-  /** @param isLenient whether it reads what the strict parser refuses, for one exchange; not where HTTP/2 is offered */
-  constructor(origin: string, connector: Connector, isLenient = false) {
+  /**
+   * @param isLenient whether it reads what the strict parser refuses, for one exchange; not where HTTP/2 is offered
+   * @param watchesEnd whether TLS that ends without close_notify is an error
+   */
+  constructor(origin: string, connector: Connector, isLenient = false, watchesEnd = false) {
     this.origin = origin;
+    this.tellsEnd = watchesEnd || !origin.startsWith('https:');
     const connect: Connect = (target, onConnect) => {
       this.isReused = false;
-      this.#cancelConnect = connector.connect(target, (error, socket) => {
+      const onSocket = (error: Error | undefined, socket: Socket | undefined) => {
         this.#cancelConnect = undefined;
         this.#socket = socket instanceof SharedBufferSocket ? socket : undefined;
         onConnect(error, socket);
-      });
+      };
+      this.#cancelConnect = connector.connect(target, onSocket, watchesEnd);
     };
     const usesAlpn = connector.offersHttp2 && origin.startsWith('https:');
     if (usesAlpn) this.client = new AlpnClient(origin, connect);

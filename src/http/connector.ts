@@ -41,9 +41,12 @@ export class Connector {
     return this.#options.tls.offersHttp2;
   }
 
-  /** Starts to connect. Returns a function that cancels it in any phase; `onConnect` then gets the reason. */
-  connect(target: ConnectTarget, onConnect: OnConnect): (reason: Error) => void {
-    const attempt = new ConnectAttempt(this.#options, target, onConnect);
+  /**
+   * Starts to connect. `watchesEnd` makes it an error if TLS ends without close_notify. Returns a function that cancels it in any phase;
+   * `onConnect` then gets the reason.
+   */
+  connect(target: ConnectTarget, onConnect: OnConnect, watchesEnd = false): (reason: Error) => void {
+    const attempt = new ConnectAttempt(this.#options, target, onConnect, watchesEnd);
     attempt.start();
     return (reason) => attempt.end(reason);
   }
@@ -65,6 +68,7 @@ class ConnectAttempt {
   readonly #options: ConnectorOptions;
   readonly #target: ConnectTarget;
   readonly #onConnect: OnConnect;
+  readonly #watchesEnd: boolean;
   /** The proxy that tunnels to the target. */
   readonly #tunnel: ProxyRoute | undefined;
   /** The proxy that is connected to: the one that tunnels, or the target itself. */
@@ -80,10 +84,11 @@ class ConnectAttempt {
   #nextTimer: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  constructor(options: ConnectorOptions, target: ConnectTarget, onConnect: OnConnect) {
+  constructor(options: ConnectorOptions, target: ConnectTarget, onConnect: OnConnect, watchesEnd: boolean) {
     this.#options = options;
     this.#target = target;
     this.#onConnect = onConnect;
+    this.#watchesEnd = watchesEnd;
     this.#tunnel = options.proxies?.tunnelProxyFor(target);
     this.#proxy = this.#tunnel ?? options.proxies?.proxyAt(target);
     this.#peer = this.#proxy?.server ?? toPeer(target);
@@ -150,7 +155,10 @@ class ConnectAttempt {
 
   #openSocket({ hostname, port, isSecure }: Peer, address: string): Socket {
     const { tls, proxyTls = tls } = this.#options;
-    if (isSecure) return (this.#proxy === undefined ? tls : proxyTls).connect({ address, port }, hostname);
+    if (isSecure) {
+      const connector = this.#proxy === undefined ? tls : proxyTls;
+      return connector.connect({ address, port }, hostname, this.#watchesEnd);
+    }
     // TLS reads from the socket of a tunnel in its own way.
     if (this.#tunnel !== undefined) return net.connect({ host: address, port });
     return new SharedBufferSocket().connect(port, address);
@@ -187,7 +195,8 @@ class ConnectAttempt {
   }
 
   #startTls(tunnel: Socket, proxy: ProxyRoute): void {
-    const socket = this.#options.tls.connect({ socket: tunnel }, this.#target.hostname);
+    const { tls } = this.#options;
+    const socket = tls.connect({ socket: tunnel }, this.#target.hostname, this.#watchesEnd);
     this.#sockets = [socket];
     onceOpen(socket, 'tls in tunnel', (error) => {
       this.end(error && new ConnectError(error.kind, error.code, withProxyName(error.message, proxy)));

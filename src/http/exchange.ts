@@ -75,6 +75,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#connection.client.dispatch(this.#request, this);
   }
 
+  /** Whether the response marks its end. Known once the head is there. */
+  get isMarked(): boolean {
+    return this.#isMarked;
+  }
+
+  /** Whether the end of the response will show if it is whole. Known once the head is there. */
+  get tellsEnd(): boolean {
+    return this.#isMarked || this.#connection.tellsEnd;
+  }
+
   /** Ends the exchange with `onError(reason)`, unless it is over. */
   abort(reason: Error): void {
     if (this.#isOver) return;

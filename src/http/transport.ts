@@ -20,6 +20,7 @@ import {
   type ProxyRoutes,
   proxyRefusedError,
 } from './proxy.ts';
+import { TLS_CUT_OFF } from './tls.ts';
 
 /** The network as the fetcher sees it: sends one hop at a time and reports what happened. Decides nothing about it. */
 export interface Transport {
@@ -74,6 +75,8 @@ export interface AttemptOutcome {
   readonly failed: NetworkFailure | undefined;
   /** A kept connection failed before any byte of a response: the server may have closed it just before the request. */
   readonly isStale: boolean;
+  /** The body would end with a TLS connection that does not tell its end from a cut. Another one to this origin will. */
+  readonly isUnwatched?: boolean;
   readonly ttfbMs: number | undefined;
   readonly durationMs: number;
 }
@@ -129,6 +132,7 @@ export class AgentTransport implements Transport {
 }
 
 const OVER_LIMIT = new AttemptError('size', undefined, 'the body is larger than wanted');
+const UNWATCHED = new AttemptError('reset', undefined, 'the end of the TLS connection is not watched');
 const UNNEEDED = new AttemptError('timeout', undefined, 'the body takes too long, and does not matter');
 
 const CUT_OFF = new AttemptError('reset', undefined, 'the connection ended before the body was complete');
@@ -151,6 +155,7 @@ class Attempt implements ExchangeHandler {
   #body: Body | undefined;
   #inspector: BodyInspector | undefined;
   #isCut = false;
+  #isUnwatched = false;
   #isOver = false;
 
   constructor(
@@ -189,6 +194,12 @@ class Attempt implements ExchangeHandler {
   onHead(status: number, headers: ResponseHeaders, statusText: string): void {
     if (status === 407 && this.#proxy !== undefined) {
       this.#exchange?.abort(proxyRefusedError(this.#proxy, 'request', status, statusText));
+      return;
+    }
+    if (this.#mustWatchEnd(status, headers)) {
+      this.#options.agent.watchEnds(this.#proxy?.origin ?? originOf(this.#request.hop.url));
+      this.#isUnwatched = true;
+      this.#exchange?.abort(UNWATCHED);
       return;
     }
     this.#ttfbMs = this.#options.now() - this.#startedAt;
@@ -237,6 +248,10 @@ class Attempt implements ExchangeHandler {
       this.#finish();
       return;
     }
+    if (this.#hasEndedWell(error)) {
+      this.onEnd(false);
+      return;
+    }
     if (!this.#isBodyNeeded() && !isWriteFailure(error)) {
       this.#request.capture?.interrupt();
       this.#finish();
@@ -247,6 +262,26 @@ class Attempt implements ExchangeHandler {
       this.#proxy === undefined ? failed : failureWithProxyName(failed, error, this.#proxy),
       isStale,
     );
+  }
+
+  /** Whether it matters if the body is whole, and its end would not tell. */
+  #mustWatchEnd(status: number, headers: ResponseHeaders): boolean {
+    if (this.#exchange?.tellsEnd !== false) return false;
+    const { hop, inspectorFor, needsBody } = this.#request;
+    if (!isIdempotent(hop.method) || !mayHaveBody(hop.method, status, headers)) return false;
+    if (needsBody?.(status, headers) === false) return false;
+    return this.#mustBeWhole(inspectorFor?.(status, headers));
+  }
+
+  /** Whether the body is kept or searched to its end. Otherwise it is enough that the server has ended it. */
+  #mustBeWhole(inspector: BodyInspector | undefined): boolean {
+    return this.#request.capture !== undefined || inspector?.isSearching === true;
+  }
+
+  /** Whether TLS was cut off after a body that ends with its connection and need not be whole. */
+  #hasEndedWell({ code }: Error & { readonly code?: string }): boolean {
+    const isEnd = code === TLS_CUT_OFF && this.#head !== undefined && this.#exchange?.isMarked === false;
+    return isEnd && !this.#mustBeWhole(this.#inspector);
   }
 
   /** Ends the exchange, since the rest of the body is not wanted. */
@@ -277,6 +312,7 @@ class Attempt implements ExchangeHandler {
       response: this.#response(),
       failed,
       isStale,
+      isUnwatched: this.#isUnwatched,
       ttfbMs: this.#ttfbMs,
       durationMs: this.#options.now() - this.#startedAt,
     });
