@@ -145,6 +145,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 }
 
 /** Whether the end of a body with this head is marked by its length or its last chunk (RFC 9112, 6.3). */
-function marksEnd({ 'content-length': length, 'transfer-encoding': coding }: ResponseHeaders): boolean {
-  return coding === undefined ? length !== undefined : /chunked\s*$/i.test(`${coding}`);
+function marksEnd(headers: ResponseHeaders): boolean {
+  const codings = transferCodings(headers);
+  return codings.length === 0 ? headers['content-length'] !== undefined : codings.at(-1) === 'chunked';
 }
