@@ -18,7 +18,8 @@ export class Connection implements IdleNode<Connection> {
   older: Connection | undefined = undefined;
   newer: Connection | undefined = undefined;
   #cancelConnect: ((reason: Error) => void) | undefined;
-  #socket: SharedBufferSocket | undefined;
+  #socket: Socket | undefined;
+  #shared: SharedBufferSocket | undefined;
 
   /**
    * @param isLenient whether it reads what the strict parser refuses, for one exchange; not where HTTP/2 is offered
@@ -31,7 +32,8 @@ export class Connection implements IdleNode<Connection> {
       this.isReused = false;
       const onSocket = (error: Error | undefined, socket: Socket | undefined) => {
         this.#cancelConnect = undefined;
-        this.#socket = socket instanceof SharedBufferSocket ? socket : undefined;
+        this.#socket = socket;
+        this.#shared = socket instanceof SharedBufferSocket ? socket : undefined;
         onConnect(error, socket);
       };
       this.#cancelConnect = connector.connect(target, onSocket, watchesEnd);
@@ -43,7 +45,12 @@ export class Connection implements IdleNode<Connection> {
 
   /** Whether the socket now receives a body, whose pieces are consumed as they arrive. */
   set isInBody(isInBody: boolean) {
-    if (this.#socket !== undefined) this.#socket.isTransient = isInBody;
+    if (this.#shared !== undefined) this.#shared.isTransient = isInBody;
+  }
+
+  /** The error that has ended the socket, such as a reset. */
+  get error(): Error | undefined {
+    return this.#socket?.errored ?? undefined;
   }
 
   /** Closes the connection in any state, also while it connects. */

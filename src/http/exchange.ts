@@ -44,8 +44,8 @@ const LAST = new Error('it was the last exchange on this connection');
 /**
  * One request and its response on one connection.
  *
- * It is the handler that undici calls, and adds to undici: `abort` works in every state, also while connecting; and a 204
- * or 304 may carry the Content-Length of another response.
+ * It is the handler that undici calls, and adds to undici: `abort` works in every state, also while connecting; a 204 or
+ * 304 may carry the Content-Length of another response; and a reset is never the end of a body.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #pool: ConnectionPool;
@@ -117,6 +117,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.#isOver) return;
+    // undici takes a reset for the end of a body that has no length.
+    const reset = this.#isMarked ? undefined : this.#connection.error;
+    if (reset !== undefined) {
+      this.#fail(reset, false);
+      return;
+    }
     this.#isOver = true;
     this.#connection.isInBody = false;
     // The server closes a connection on which `reset` was sent; undici closes this side only later.

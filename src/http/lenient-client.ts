@@ -156,6 +156,7 @@ class ResponseReader {
   #readHead(): boolean {
     const end = this.#headEnd.find(this.#held);
     if (end === -1) {
+      if (!this.#headEnd.mayBeHttp(this.#held)) throw notHttp();
       if (this.#held.length > MAX_HEAD_BYTES) throw protocolError('headers over 256 KiB');
       return false;
     }
@@ -251,31 +252,40 @@ interface Head {
   readonly headers: Readonly<Record<string, string | string[]>>;
 }
 
+const PROTOCOL = 'HTTP/';
+
 /** Finds where a head ends that arrives in pieces. Looks at each byte once. */
 class HeadEnd {
   #at = 0;
+  #textAt = -1;
   #isBlankLine = true;
-  #hasText = false;
 
   /** The index behind the empty line, and starts anew; -1 if it has not arrived. Empty lines before the head are skipped. */
   find(data: Buffer): number {
     for (; this.#at < data.length; this.#at += 1) {
       const byte = data[this.#at];
       if (byte === LF) {
-        if (this.#isBlankLine && this.#hasText) return this.#startAnew();
+        if (this.#isBlankLine && this.#textAt !== -1) return this.#startAnew();
         this.#isBlankLine = true;
       } else if (byte !== CR) {
         this.#isBlankLine = false;
-        this.#hasText = true;
+        if (this.#textAt === -1) this.#textAt = this.#at;
       }
     }
     return -1;
   }
 
+  /** Whether what has arrived can become a response: any other protocol may send nothing more. */
+  mayBeHttp(data: Buffer): boolean {
+    if (this.#textAt === -1) return true;
+    const start = data.toString('latin1', this.#textAt, this.#textAt + PROTOCOL.length);
+    return PROTOCOL.startsWith(start.toUpperCase());
+  }
+
   #startAnew(): number {
     const end = this.#at + 1;
     this.#at = 0;
-    this.#hasText = false;
+    this.#textAt = -1;
     return end;
   }
 }
@@ -289,7 +299,7 @@ function parseHead(text: string): Head {
   const lines = text.split('\n').map(trimLineEnd);
   const first = lines.findIndex((line) => line !== '');
   const [, status = '', reason = ''] = STATUS_LINE.exec(lines[first] ?? '') ?? [];
-  if (status === '') throw protocolError('the response does not start with a status line of HTTP/1');
+  if (status === '') throw notHttp();
   const headers: Record<string, string | string[]> = Object.create(null); // any name may come, also `constructor`
   for (const [name, ...parts] of headerLines(lines.slice(first + 1))) {
     const value = trimValue(parts.join(' '));
@@ -347,6 +357,10 @@ function toFraming(headers: Head['headers']): Framing {
 
 function protocolError(message: string): AttemptError {
   return new AttemptError('protocol', undefined, message);
+}
+
+function notHttp(): AttemptError {
+  return protocolError('the response does not start with a status line of HTTP/1');
 }
 
 function cutOff(message: string): AttemptError {

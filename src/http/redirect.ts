@@ -37,6 +37,8 @@ export function nextHop(
   if (target.protocol !== 'http:' && target.protocol !== 'https:') {
     return { refused: `the Location leads to "${target.protocol}"` };
   }
+  // There is no such port, and a browser does not ask for it.
+  if (target.port === '0') return { refused: `the Location "${redacted(location)}" has the port 0` };
   const url = toHopUrl(target, hop.url);
   const moved = originOf(url) === originOf(hop.url) ? { ...hop, url } : changeOrigin(hop, url, hostHeaders);
   const becomesGet = (status === 303 && hop.method !== 'HEAD') || (status < 303 && hop.method === 'POST');

@@ -217,6 +217,8 @@ test.each([
   ['http://a.test:99999/', 'the Location "http://a.test:99999/" is not a URL'],
   ['http://a b/', 'the Location "http://a b/" is not a URL'],
   ['http://\u001b[31m/', 'the Location "http://\\u{1b}[31m/" is not a URL'],
+  ['http://a.test:0/', 'the Location "http://a.test:0/" has the port 0'],
+  ['//me:hunter2@a.test:00/', 'the Location "***@a.test:00/" has the port 0'],
   ['', 'the Location is empty'],
   ['  ', 'the Location is empty'],
 ])('Location "%s" is refused: %s', (location, refused) => {

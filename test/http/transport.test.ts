@@ -156,6 +156,33 @@ describe('a hostile server', () => {
     expect(outcome.response).toMatchObject({ status: 200, bytes: 5 });
   });
 
+  test.each(
+    (['any', 'lenient'] as const).flatMap(
+      (use) =>
+        [
+          [use, 'HTTP/1.1 200 OK\r\n\r\n'],
+          [use, 'HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n'],
+          [use, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n'],
+        ] as const,
+    ),
+  )('a reset in a body without a length is no end of it (%s): %j', async (use, head) => {
+    let reset: (() => void) | undefined;
+    const server = await running(
+      startRawServer({
+        onRequest: ({ socket }) => {
+          reset = () => socket.resetAndDestroy();
+          socket.write(`${head}hello`);
+        },
+      }),
+    );
+    const { send } = await startClient();
+    // The body has arrived when the server resets the connection. Only `write` is called here.
+    const inspector = { write: () => reset?.() } as never;
+    const outcome = await send(server.url, {}, { use, inspectorFor: () => inspector });
+    expectFailure(outcome, 'reset', RETRYABLE, 'connection reset by the server');
+    expect(outcome.response).toMatchObject({ status: 200, bytes: 5 });
+  });
+
   test('a connection that is reset when it is accepted fails on connect or on the first write', async () => {
     const outcome = await outcomeOf(hostile.resetOnAccept(), 10_000);
     expect(outcome.failed?.failure.kind).toMatch(/^(connect|reset)$/);
