@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { errorCode, systemReason } from '../model/errors.ts';
 import type { FailureKind } from '../model/failure.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import type { KeptBody } from '../model/result.ts';
 
 /** Takes one decoded body as it arrives: any number of `write`, then `end` or `drop`. */
@@ -100,5 +100,5 @@ export class BodyError extends Error {
 /** Converts an error of the file system to a failure of kind `write`. `name` is the file or directory. */
 export function writeError(name: string, cause: unknown): BodyError {
   const code = errorCode(cause);
-  return new BodyError('write', code, `cannot write "${printable(name)}": ${systemReason(cause)}`);
+  return new BodyError('write', code, `cannot write "${excerpt(name, 2000)}": ${systemReason(cause)}`);
 }

@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import { BodyError, writeError } from './body-sink.ts';
 
 /** Directories that are remembered as created, at about 100 bytes each. */
@@ -86,7 +86,7 @@ function makeRealDirectory(path: string): void {
 }
 
 function notADirectory(path: string): string {
-  return `cannot save to "${printable(path)}": a file or a symbolic link, not a directory`;
+  return `cannot save to "${excerpt(path, 2000)}": a file or a symbolic link, not a directory`;
 }
 
 /**

@@ -19,7 +19,7 @@ import { readSettings } from '../core/own-file.ts';
 import { type Input, inputName } from '../input/input.ts';
 import type { InputCounts } from '../input/read-jobs.ts';
 import { systemReason, UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import { packageVersion } from '../model/version.ts';
 import type { Messages } from './terminal.ts';
 
@@ -60,7 +60,7 @@ async function readOptionFile(path: string | undefined, flag: string): Promise<s
   try {
     return await readSettings(path);
   } catch (error) {
-    throw new UsageError(`cannot read ${printable(path)} for ${flag}: ${printable(systemReason(error))}`);
+    throw new UsageError(`cannot read ${excerpt(path)} for ${flag}: ${printable(systemReason(error))}`);
   }
 }
 
@@ -190,7 +190,7 @@ export async function createWorkerShardReader({ shards }: ProgramOptions): Promi
   const status = await stat(shards).catch(() => undefined);
   if (status === undefined || status.isDirectory()) return new ShardReader(shards);
   throw new UsageError(
-    `invalid value "${printable(shards, 200)}" for --shards: must be the directory that the workers write to`,
+    `invalid value "${excerpt(shards)}" for --shards: must be the directory that the workers write to`,
   );
 }
 

@@ -17,7 +17,7 @@ import {
 } from '../input/read-jobs.ts';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import type { FetchSettings } from './fetch-settings.ts';
 import { createMessages } from './terminal.ts';
 
@@ -74,7 +74,7 @@ function toInput(argument: string, scheme: Scheme | undefined): Input {
   if (input.kind !== 'file' || !looksLikeHost(argument) || existsSync(argument)) return input;
   if (scheme !== undefined) return { kind: 'url', url: `${scheme}://${argument}` };
   throw new InputError(
-    `cannot read ${quotedInputName(argument)}: no such file (for a URL, type https://${printable(argument, 200)} or use --default-scheme https)`,
+    `cannot read ${quotedInputName(argument)}: no such file (for a URL, type https://${excerpt(argument)} or use --default-scheme https)`,
   );
 }
 
@@ -228,11 +228,11 @@ async function fetchSitemap(url: string, settings: FetchSettings, signal: AbortS
   signal.addEventListener('abort', abort, { once: true });
   try {
     for await (const { ok, body, failure } of run.results()) {
-      if (!ok) throw new InputError(`cannot read ${printable(url, 200)}: ${failure.message}`);
+      if (!ok) throw new InputError(`cannot read ${excerpt(url)}: ${failure.message}`);
       if (body?.base64 !== undefined) return Buffer.from(body.base64, 'base64');
       if (body?.text !== undefined) return Buffer.from(body.text);
     }
-    throw new InputError(`cannot read ${printable(url, 200)}: larger than 50mb`);
+    throw new InputError(`cannot read ${excerpt(url)}: larger than 50mb`);
   } finally {
     signal.removeEventListener('abort', abort);
   }

@@ -7,7 +7,7 @@ import { type Line, LineSplitter } from '../input/line-splitter.ts';
 import { jobText, parseLine, percentEncoded } from '../input/parse-job.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import { isNotFetched, type Result } from '../model/result.ts';
 import { decodeLine, describeSegment } from '../model/result-line.ts';
 import { AtomicFile } from '../output/atomic-file.ts';
@@ -113,7 +113,7 @@ async function readBaseline(
   if (!existsSync(path)) {
     if (mayBeMissing) return { baseline, isList: false };
     throw new InputError(
-      `cannot read --baseline "${printable(path, 200)}": no such file (create it with --update-baseline)`,
+      `cannot read --baseline "${excerpt(path)}": no such file (create it with --update-baseline)`,
     );
   }
   const splitter = new LineSplitter(MAX_RECORD_BYTES);
@@ -148,7 +148,7 @@ async function readBaseline(
 }
 
 function damaged(path: string, line: number, reason: string): InputError {
-  return new InputError(`${printable(path)}:${line} is not a result record: ${reason}`);
+  return new InputError(`${excerpt(path)}:${line} is not a result record: ${reason}`);
 }
 
 async function createFlakyHistory(
@@ -191,7 +191,7 @@ async function readFlakyRuns(path: string): Promise<readonly FlakyEntry[]> {
   return text
     .split('\n')
     .flatMap((line, index) =>
-      line.trim() === '' ? [] : [parseFlakyRun(line, `${printable(path)}:${index + 1}`)],
+      line.trim() === '' ? [] : [parseFlakyRun(line, `${excerpt(path)}:${index + 1}`)],
     );
 }
 
@@ -202,9 +202,7 @@ async function readStateFile(path: string): Promise<string> {
     return (isGzipName(path) ? gunzipSync(bytes, options) : bytes).toString();
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return '';
-    throw new InputError(
-      `cannot read --flaky-state "${printable(path, 200)}": ${printable(systemReason(error))}`,
-    );
+    throw new InputError(`cannot read --flaky-state "${excerpt(path)}": ${printable(systemReason(error))}`);
   }
 }
 

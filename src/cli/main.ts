@@ -11,6 +11,7 @@ import { errorText, writeText } from './terminal.ts';
  */
 export async function main(process: NodeJS.Process): Promise<number> {
   const args = process.argv.slice(2);
+  process.title = processTitle(args);
   const version = packageVersion();
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
     writeText(process.stdout, `${version}\n`);
@@ -22,6 +23,12 @@ export async function main(process: NodeJS.Process): Promise<number> {
   // One of our own regular expressions that backtracks too much is run in linear time. Those of users never backtrack.
   setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
   return runCommandLine(args, process, version);
+}
+
+/** What `ps` shows instead of the arguments, which every user of the machine can read and which may contain secrets. */
+function processTitle([command = '', subcommand = '']: readonly string[]): string {
+  const words = command === 'cluster' ? [command, subcommand] : [command];
+  return ['fanout', ...words.filter((word) => /^[a-z]{1,12}$/.test(word))].join(' ');
 }
 
 /**

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { ProgramOptions } from '../config/program-options.ts';
 import type { Input } from '../input/input.ts';
 import { toOutputError, UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import { LineWriter } from '../output/line-writer.ts';
 import {
   flushSchedule,
@@ -124,7 +124,7 @@ export async function checkOutputs(
     const key = isStandardOutput(path) ? '-' : await fileKey(path);
     const use = key && taken.get(key);
     if (use !== undefined) {
-      throw new UsageError(`invalid value "${printable(path, 200)}" for ${flag}: ${use}; name another file`);
+      throw new UsageError(`invalid value "${excerpt(path)}" for ${flag}: ${use}; name another file`);
     }
     take(key, `it is the file of ${name}`);
     if (key !== '-') await checkWritable(path);

@@ -9,6 +9,7 @@ import { isHarmlessHeader } from '../config/secrets.ts';
 import { systemClock } from '../core/clock.ts';
 import { hostKeys } from '../http/hop.ts';
 import type { Job } from '../model/job.ts';
+import { excerpt } from '../model/printable.ts';
 import { isShownQuietly, type Result } from '../model/result.ts';
 import { csvSink } from '../output/csv.ts';
 import { failedListSink } from '../output/failed-list.ts';
@@ -201,7 +202,7 @@ function createFailedList(
       await list.end(summary);
       const { omittedHeaders } = requests;
       if (omittedHeaders === '' || silent) return;
-      const file = JSON.stringify(path);
+      const file = `"${excerpt(path)}"`;
       createMessages(process).warn(
         `${file} does not contain headers that may be secret; pass them again with -H: ${omittedHeaders}`,
       );

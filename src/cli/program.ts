@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { redactedExcerpt } from '../input/parse-url.ts';
 import { didYouMean } from '../model/did-you-mean.ts';
 import { UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import {
   COMMANDS,
   type CommandName,
@@ -212,7 +212,7 @@ function usageFault({ code, message }: CommanderError, args: readonly string[], 
   }
   if (code === 'commander.missingArgument') return `missing argument <${/'(.*)'/.exec(message)?.[1] ?? ''}>`;
   if (code === 'commander.excessArguments') return 'too many arguments';
-  return printable(message.replace(/^error: /, ''));
+  return excerpt(message.replace(/^error: /, ''), 2000);
 }
 
 function unknownCommand(args: readonly string[]): string {
@@ -254,7 +254,7 @@ function unknownOption(message: string, args: readonly string[], spec: CommandSp
   if (instead !== undefined) return `there is no option ${flag} here: ${instead}`;
   const meant = flag.startsWith('--') ? didYouMean(flag, longFlags(spec)) : undefined;
   const advice = meant === undefined ? '' : `; did you mean ${meant}?`;
-  return `unknown option ${printable(flag, 200)}${advice}`;
+  return `unknown option ${excerpt(flag)}${advice}`;
 }
 
 function longSpelling({ long, value }: Flag): string {

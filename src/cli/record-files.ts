@@ -5,7 +5,7 @@ import { ShardReader } from '../cluster/shards.ts';
 import { type Line, LineSplitter, type LongLine, type RawLine } from '../input/line-splitter.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
 import { InputError, UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { decodeLine, describeSegment, type ShardSegment } from '../model/result-line.ts';
 
@@ -36,7 +36,7 @@ export async function checkRecordFiles(names: readonly string[]): Promise<void> 
     if (status !== undefined && !status.isDirectory()) continue;
     const reason = status === undefined ? 'no such file' : 'is a directory';
     throw new InputError(
-      `cannot read "${printable(name, 200)}": ${reason} (expected results of fanout fetch --json)`,
+      `cannot read "${excerpt(name)}": ${reason} (expected results of fanout fetch --json)`,
     );
   }
 }
@@ -68,7 +68,7 @@ export async function forEachRecord(
           const found = await reader.read(record);
           if ('fault' in found) {
             lines.add(
-              `${displayName(name)}: cannot read ${describeSegment(record)} in ${printable(reader.directory, 200)}: ${found.fault}`,
+              `${displayName(name)}: cannot read ${describeSegment(record)} in ${excerpt(reader.directory)}: ${found.fault}`,
             );
           } else {
             for (const result of found) await onResult(result);
@@ -131,7 +131,7 @@ export function createShardReader(name: string, directory: string | undefined): 
 }
 
 function displayName(name: string): string {
-  return name === '-' ? 'standard input' : printable(name, 200);
+  return name === '-' ? 'standard input' : excerpt(name);
 }
 
 /** A line that is not a result record. */

@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import { replaceFile } from '../output/atomic-file.ts';
 import type { RunSettings } from './run-settings.ts';
 
@@ -37,7 +37,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
     throw toOutputError(name, error, 'read');
   }
   const checkpoint = decodeCheckpoint(text);
-  if (checkpoint === undefined) throw new UsageError(`${cannotUse(path)}: ${printable(name)} is damaged`);
+  if (checkpoint === undefined) throw new UsageError(`${cannotUse(path)}: ${excerpt(name, 2000)} is damaged`);
   return checkpoint;
 }
 
@@ -54,7 +54,7 @@ export function layoutText({ chunk, partitions }: Layout): string {
 
 /** The beginning of a message about a file of results that cannot be used. */
 export function cannotUse(path: string): string {
-  return `cannot use "${printable(path)}" for the results of this run`;
+  return `cannot use "${excerpt(path, 2000)}" for the results of this run`;
 }
 
 /** A set of small whole numbers, one bit each. */

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { OutputError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import { encodeRecord } from '../model/record.ts';
 import type { FailedResult, Result } from '../model/result.ts';
 import {
@@ -166,7 +166,7 @@ export class SegmentReader {
     if (found.kind === 'unreadable') throw unreadable(segment, found);
     if (found.kind === 'missing' && !(await shards.hasAny())) {
       throw new OutputError(
-        `cannot read ${describeSegment(segment)}: there are no shards in "${printable(shards.directory, 200)}"; name the directory of the workers with --shards`,
+        `cannot read ${describeSegment(segment)}: there are no shards in "${excerpt(shards.directory)}"; name the directory of the workers with --shards`,
       );
     }
     this.#warnOfLoss(segment, found);

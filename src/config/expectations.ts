@@ -1,6 +1,6 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation } from '../model/expectation.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import { InvalidValueError, type Parser, type Table } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
 import { duration } from './parse/numbers.ts';
@@ -61,7 +61,7 @@ export function parseExpectation(value: unknown): Expectation | { readonly fault
   if (unknownKey !== undefined) {
     const closest = didYouMean(unknownKey, KEYS);
     const hint = closest === undefined ? `use ${KEYS.join(', ')}` : `did you mean "${closest}"?`;
-    return { fault: `unknown key "${printable(unknownKey, 100)}" in "expect": ${hint}` };
+    return { fault: `unknown key "${excerpt(unknownKey, 100)}" in "expect": ${hint}` };
   }
   try {
     return {

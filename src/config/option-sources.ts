@@ -1,9 +1,11 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import { errorCode, systemReason, UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import { type GivenOptions, InvalidValueError, type Table } from './option.ts';
 
 const PREFIX = 'FANOUT_';
+/** `$NAME`, `${NAME}`, or `$$` for a `$`. */
+const VARIABLE = /\$(?:\$|\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g;
 /** Names the JSON schema of the file, for editors. */
 const SCHEMA_KEY = '$schema';
 const DEFAULT_CONFIG_PATH = 'fanout.config.json';
@@ -50,7 +52,7 @@ export function checkVariables(known: Table, environment: Environment): void {
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || value === undefined || value === '' || names.has(name)) continue;
     const key = closestKey(name.slice(PREFIX.length), known);
-    throw unknownOption(`environment variable ${printable(name)}`, key && toVariableName(key));
+    throw unknownOption(`environment variable ${excerpt(name)}`, key && toVariableName(key));
   }
 }
 
@@ -82,7 +84,7 @@ export function checkFileKeys(known: Table, { path, values }: ConfigFile): void 
 }
 
 function fileLabel(key: string, path: string): string {
-  return `"${printable(key)}" in ${printable(path)}`;
+  return `"${excerpt(key)}" in ${excerpt(path)}`;
 }
 
 /** The key that was probably meant: one of a similar spelling, or one that begins with the same word. */
@@ -97,7 +99,7 @@ export function optionsFromObject(table: Table, options: object): GivenOptions {
   const values = new Map<string, unknown>(Object.entries(options).filter(([, value]) => value !== undefined));
   for (const key of values.keys()) {
     if (!Object.hasOwn(table, key)) {
-      throw unknownOption(`option ${printable(key)}`, closestKey(key, table));
+      throw unknownOption(`option ${excerpt(key)}`, closestKey(key, table));
     }
   }
   return { values, label: (key) => `option ${key}`, expand: (_, value) => value };
@@ -135,13 +137,20 @@ export function expandVariables(value: unknown, environment: Environment): unkno
 }
 
 function expandText(text: string, environment: Environment): string {
-  return text.replace(/\$(?:\$|\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/g, (_, braced?: string, name = braced) => {
+  return text.replace(VARIABLE, (found: string, braced?: string, name = braced, at = 0) => {
     if (name === undefined) return '$';
     const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
-    if (value === undefined)
-      throw new InvalidValueError(`needs the environment variable ${name}, which is not set`);
+    if (value === undefined) throw new InvalidValueError(missingVariable(name, text, at, at + found.length));
     return value;
   });
+}
+
+/** Shows a name only if it is a word of its own: within a word, it may be a part of a password that contains a `$`. */
+function missingVariable(name: string, text: string, start: number, end: number): string {
+  const isWord = /^\s?$/.test(text.charAt(start - 1)) && /^\s?$/.test(text.charAt(end));
+  return isWord
+    ? `needs the environment variable ${name}, which is not set`
+    : 'needs the environment variable that is named after its $, which is not set (write $$ for a $)';
 }
 
 /** Escapes text so that `expandVariables` gives it back unchanged. */
@@ -195,5 +204,5 @@ function describePosition(text: string, error: unknown): string {
 }
 
 function unreadable(path: string, reason: string): UsageError {
-  return new UsageError(`cannot read the configuration file ${printable(path)}: ${reason}`);
+  return new UsageError(`cannot read the configuration file ${excerpt(path)}: ${reason}`);
 }

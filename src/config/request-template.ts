@@ -1,5 +1,5 @@
 import { systemReason, UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import type { Header, HostHeader } from './parse/headers.ts';
 import type { RunOptions } from './run-options.ts';
 
@@ -83,6 +83,6 @@ export async function readData(
   try {
     return await readFile(path);
   } catch (error) {
-    throw new UsageError(`cannot read ${printable(path)} for ${flag}: ${printable(systemReason(error))}`);
+    throw new UsageError(`cannot read ${excerpt(path)} for ${flag}: ${printable(systemReason(error))}`);
   }
 }

@@ -1,5 +1,5 @@
 import { UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import {
   type GivenOptions,
   InvalidValueError,
@@ -142,7 +142,7 @@ function parseValue(
 
 function show(parser: Parser<unknown>, value: unknown): string {
   if (parser.show !== undefined) return parser.show(value);
-  if (typeof value === 'string') return `"${printable(value, 200)}"`;
+  if (typeof value === 'string') return `"${excerpt(value)}"`;
   // A repeatable flag gives a list, also if it was typed once.
   const [only, ...others] = Array.isArray(value) ? value : [];
   if (typeof only === 'string' && others.length === 0) return show(parser, only);

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { systemReason, UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import type { RunOptions } from './run-options.ts';
 
 const CERTIFICATE =
@@ -53,7 +53,7 @@ async function readPem(
   readText: (path: string) => Promise<string>,
 ): Promise<PemText | undefined> {
   if (path === undefined) return undefined;
-  const label = `${printable(path)} for ${flag}`;
+  const label = `${excerpt(path)} for ${flag}`;
   try {
     return { text: await readText(path), label };
   } catch (error) {

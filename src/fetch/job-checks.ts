@@ -5,7 +5,7 @@ import { firstMethod } from '../http/hop.ts';
 import { KeySet } from '../input/hash-set.ts';
 import { requiresBody } from '../model/expectation.ts';
 import type { Job } from '../model/job.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 
 const HEAD_BODY = 'cannot check the body of a HEAD response: remove the body checks, or use GET';
 
@@ -65,7 +65,7 @@ export class NameConflicts {
     const owner = `${name}\n${bodyKey(job, this.#defaultMethod)}`;
     if (this.#owners.has(owner)) return undefined;
     if (this.#names.has(name)) {
-      return `invalid value "${printable(job.save, 200)}" for "save": an earlier job with another URL has this name`;
+      return `invalid value "${excerpt(job.save)}" for "save": an earlier job with another URL has this name`;
     }
     this.#names.add(name);
     this.#owners.add(owner);

@@ -18,7 +18,7 @@ import { denyPrivate } from '../http/ssrf-guard.ts';
 import { TlsConnector } from '../http/tls.ts';
 import { AgentTransport, type Transport } from '../http/transport.ts';
 import { OutputError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import type { ProxySettings } from '../model/proxy-server.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { Fetcher, type FetchPolicy } from './fetcher.ts';
@@ -213,7 +213,7 @@ function createSaveDirectory(root: string): SaveDirectory {
   } catch (error) {
     const { code, message } = error as BodyError; // `probe` throws nothing else
     const isFile = code === 'EEXIST' || code === 'ENOTDIR';
-    throw new OutputError(isFile ? `cannot save to "${printable(root)}": not a directory` : message, {
+    throw new OutputError(isFile ? `cannot save to "${excerpt(root)}": not a directory` : message, {
       cause: error,
     });
   }

@@ -1,10 +1,10 @@
 import { constants, type Stats } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { errorCode, InputError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import type { Line } from './line-splitter.ts';
 import { parseLine, percentEncoded } from './parse-job.ts';
-import { redactedExcerpt, startsWithHost } from './parse-url.ts';
+import { startsWithHost } from './parse-url.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
@@ -110,7 +110,7 @@ export function toInputError(name: string, error: unknown): InputError {
 /** The name of an input as a message shows it: in quotes, printable, without the password of a URL. */
 export function quotedInputName(name: string): string {
   if (name === '-') return 'standard input';
-  return `"${/:.*@/.test(name) ? redactedExcerpt(name) : printable(name, 200)}"`;
+  return `"${excerpt(name)}"`;
 }
 
 /**

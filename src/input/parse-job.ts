@@ -1,6 +1,7 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation, ParseExpectation } from '../model/expectation.ts';
 import { isToken, type Job, MANAGED_HEADERS, normalizeMethod } from '../model/job.ts';
+import { maskSecrets } from '../model/printable.ts';
 import { fileNameFault } from '../model/safe-name.ts';
 import type { RawLine } from './line-splitter.ts';
 import {
@@ -109,7 +110,8 @@ export function isComment(line: string): boolean {
 export function parseLine(text: string, options: ParseOptions = {}): ParsedJob {
   if (text.startsWith('{')) return parseJsonLine(text, options);
   const parsed = parseUrl(text, options.defaultScheme);
-  if ('invalid' in parsed) return { ...withInput(text, redactedUrl(text), options), invalid: parsed.invalid };
+  if ('invalid' in parsed)
+    return { ...withInput(maskSecrets(text), redactedUrl(text), options), invalid: parsed.invalid };
   const { url, authorization } = parsed;
   const job = withInput(text, url, options);
   return authorization === undefined ? job : { ...job, headers: { authorization } };

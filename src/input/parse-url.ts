@@ -1,30 +1,14 @@
-import { printable } from '../model/printable.ts';
+import { maskSecrets, printable } from '../model/printable.ts';
 
 const WEB_URL = /^https?:/i;
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 const HOST_AND_PORT = /^[^\\/?#:@]+:\d+(?:[\\/?#]|$)/;
-
-/** Schemes of links that name nothing to fetch. */
-const OTHER_SCHEME = new RegExp(
-  '^(?:mailto|tel|sms|callto|sips?|xmpp|skype|whatsapp|facetime|geo|data|javascript|vbscript|about|blob|cid|mid|' +
-    'urn|magnet|news|intent|market|view-source|chrome|resource):',
-  'i',
-);
 
 // C0 controls. The URL standard removes some of them and escapes others, which would make another URL.
 const CONTROL = /[\0-\x1f]/;
 
 const MAX_URL_LENGTH = 2000;
 const MAX_EXCERPT_LENGTH = 100;
-
-// Greedy on purpose: a password may contain an unescaped `/`, `#` or `@`. A port number is not a password.
-// The text before `://` may be something else than a scheme, as in `ht tp://` or `- http://`.
-// Anchored, and no two adjacent parts match the same characters, so matching takes linear time.
-const USER_INFO =
-  /^((?:[^\\/?#@:]*:)?[\\/]{2,}|https?:[\\/]+|)(?:[^\\/?#:]*:(?!\d*(?:[\\/?#]|$)).*@|[^\\/?#]*@)/is;
-// The end of text that was cut off within the part of a URL that may contain a password.
-const CUT_AUTHORITY = /((?:\\?\/){2})[^\\/?#"'\s]+$/;
-const JSON_SECRETS = /\b(?:headers?|body|authorization|cookie)\b.*$/is;
 
 const HOST_AND_PATH =
   /^(?:localhost|(?:[\p{L}\p{N}_-]+\.)+\p{L}[\p{L}\p{N}-]+|\d+(?:\.\d+){3}|\[[\da-f:.]+\])(?::\d+)?(?:[/?#].*)?$/iu;
@@ -74,11 +58,6 @@ export function hasControls(text: string): boolean {
   return CONTROL.test(text);
 }
 
-/** Whether the text is a link that names nothing to fetch, such as `mailto:` or `javascript:`. */
-export function isOtherLink(text: string): boolean {
-  return OTHER_SCHEME.test(text);
-}
-
 function refuse(text: string, requirement: string): ParsedUrl {
   return { invalid: `invalid URL "${redactedExcerpt(text)}": ${requirement}` };
 }
@@ -122,40 +101,11 @@ export function redactedExcerpt(text: string): string {
 
 /** The text of a URL as it was read, with user name and password masked. */
 export function withoutUserInfo(text: string): string {
-  return text.includes('@') ? removeSecrets(text) : text;
+  return text.includes('@') ? maskSecrets(text) : text;
 }
 
 function redact(text: string, maxLength: number): string {
   // Cut again at the end, since an escape is longer than the character it replaces.
-  const start = printable(removeSecrets(text.trim()), maxLength);
+  const start = printable(maskSecrets(text.trim()), maxLength);
   return start.length > maxLength ? `${start.slice(0, maxLength - 1)}…` : start;
-}
-
-function removeSecrets(text: string): string {
-  const start = text.startsWith('{') ? removeJsonSecrets(text) : maskUserInfo(text);
-  // A line that is not a URL may contain one anywhere.
-  return start
-    .split(/(["'\s])/)
-    .map(maskUserInfo)
-    .join('');
-}
-
-function maskUserInfo(text: string): string {
-  return isOtherLink(text) ? text : text.replace(USER_INFO, '$1***@');
-}
-
-/** Also hides a password with quotes in it, and one that is cut off before its `@`. */
-function removeJsonSecrets(text: string): string {
-  const start = text.replace(JSON_SECRETS, '…');
-  const from = /(?:\\?\/){2}/.exec(start);
-  const end = start.lastIndexOf('@');
-  if (from !== null && end > from.index) {
-    return `${start.slice(0, from.index)}${from[0]}***${start.slice(end)}`;
-  }
-  return maskCutAuthority(start);
-}
-
-/** Hides a host at the end of text that was cut off: it may be the start of a password. */
-export function maskCutAuthority(text: string): string {
-  return text.replace(CUT_AUTHORITY, '$1***');
 }

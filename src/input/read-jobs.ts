@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
+import { isOtherLink, maskCutAuthority } from '../model/printable.ts';
 import { type Cell, type Column, ColumnReader } from './column-reader.ts';
 import { KeySet } from './hash-set.ts';
 import { foreignFormat, type Input, inputName, quotedInputName } from './input.ts';
@@ -17,7 +18,7 @@ import {
   parseLine,
   percentEncoded,
 } from './parse-job.ts';
-import { isOtherLink, maskCutAuthority, redactedExcerpt, redactedUrl } from './parse-url.ts';
+import { redactedExcerpt, redactedUrl } from './parse-url.ts';
 import { openFile, readChunks, untilAborted } from './read-stream.ts';
 
 export interface JobOptions extends ParseOptions {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { syncDirectory } from '../core/own-file.ts';
 import { toOutputError, UsageError } from '../model/errors.ts';
+import { excerpt } from '../model/printable.ts';
 import { encodeRecordCached } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
 import type { Hash64, JobKey } from './job-key.ts';
@@ -51,7 +52,7 @@ export function journalError(
   reason: string,
   remedy = 'name a journal of an earlier run, or a new file',
 ): UsageError {
-  return new UsageError(`cannot use ${JSON.stringify(path)} as the journal: ${reason}; ${remedy}`);
+  return new UsageError(`cannot use "${excerpt(path, 2000)}" as the journal: ${reason}; ${remedy}`);
 }
 
 /**

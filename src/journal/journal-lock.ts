@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
+import { excerpt } from '../model/printable.ts';
 import { journalError } from './journal-format.ts';
 
 /** Each failed attempt means that another run was faster. After this many, something else must be wrong. */
@@ -101,7 +102,7 @@ async function findStaleFile(
 }
 
 function lockedError(path: string, reason: string, directory: string): UsageError {
-  const remedy = `wait until it has ended, or remove ${JSON.stringify(directory)} if it has`;
+  const remedy = `wait until it has ended, or remove "${excerpt(directory, 2000)}" if it has`;
   return journalError(path, reason, remedy);
 }
 

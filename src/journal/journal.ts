@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { openOwnFile } from '../core/own-file.ts';
 import { errorCode, systemReason, toOutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
+import { excerpt } from '../model/printable.ts';
 import { decodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
@@ -203,7 +204,7 @@ async function load(
   if (size > MAX_BLOCK * BLOCK_BYTES) throw journalError(path, 'it has over 128 GiB', 'start a new one');
   try {
     const loaded = await loadJournal(file, index, (message) =>
-      warn(`cannot use all of the journal ${JSON.stringify(path)}: ${message}`),
+      warn(`cannot use all of the journal "${excerpt(path, 2000)}": ${message}`),
     );
     if (loaded.end < size) await file.truncate(loaded.end);
     return loaded;

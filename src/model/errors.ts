@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
+import { excerpt } from './printable.ts';
 
 /** The command line, the environment, the configuration or an argument of the library is invalid. */
 export class UsageError extends Error {
@@ -22,7 +23,7 @@ export class AccountingError extends Error {
 
 /** An error such as `cannot write to "results.jsonl": no space left on device`. */
 export function toOutputError(name: string, cause: unknown, action = 'write to'): OutputError {
-  return new OutputError(`cannot ${action} ${JSON.stringify(name)}: ${systemReason(cause)}`, { cause });
+  return new OutputError(`cannot ${action} "${excerpt(name, 2000)}": ${systemReason(cause)}`, { cause });
 }
 
 /** The message of the system, without the code, the system call and the path that Node adds. */

@@ -15,3 +15,87 @@ export function printable(text: string, maxLength = 2000): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
   return cut.replace(UNPRINTABLE, (mark) => `\\u{${mark.charCodeAt(0).toString(16)}}`);
 }
+
+/** Schemes of links that name nothing to fetch. */
+const OTHER_SCHEME = new RegExp(
+  '^(?:mailto|tel|sms|callto|sips?|xmpp|skype|whatsapp|facetime|geo|data|javascript|vbscript|about|blob|cid|mid|' +
+    'urn|magnet|news|intent|market|view-source|chrome|resource):',
+  'i',
+);
+
+// Greedy on purpose: a password may contain an unescaped `/`, `#` or `@`. A port number is not a password.
+// The text before `://` may be something else than a scheme, as in `ht tp://` or `- http://`.
+// Anchored, and no two adjacent parts match the same characters, so matching takes linear time.
+const USER_INFO =
+  /^((?:[^\\/?#@:]*:)?[\\/]{2,}|https?:[\\/]+|)(?:[^\\/?#:]*:(?!\d*(?:[\\/?#]|$)).*@|[^\\/?#]*@)/is;
+const SLASHES = /(?:\\?\/){2,}|\\{2,}/g;
+/** How many pairs of slashes in one word may begin a URL. */
+const MAX_URLS = 8;
+
+// The end of text that was cut off within the part of a URL that may contain a password; a password may contain a slash.
+const CUT_AUTHORITY = /((?:\\?\/){2})(?:[^\\/?#"'\s]+$|[^\\/?#"'\s:]*:(?!\d*(?:[\\/?#"'\s]|$))[^@]*$)/;
+// A word that ends where a password may have been cut off: what follows the colon is not a port.
+const CUT_PASSWORD = /^([a-z][a-z0-9+.-]*:\/\/[^\\/?#@:[\]]*:)(?!\d*$)[^\\/?#@]+$/i;
+const JSON_SECRETS = /\b(?:headers?|body|authorization|cookie)\b.*$/is;
+// A header, or another name with a value, that was put where it does not belong.
+const NAMED_SECRET =
+  /((?:^|["'\s,;])[\w-]{0,40}(?:authorization|cookie|token|secret|passw(?:or)?d|api-?key)[\w-]{0,40}["']?[ \t]*[:=][ \t]*)[^ \t].*$/is;
+
+/** Whether the text is a link that names nothing to fetch, such as `mailto:` or `javascript:`. */
+export function isOtherLink(text: string): boolean {
+  return OTHER_SCHEME.test(text);
+}
+
+/**
+ * Replaces what may be a password or a key by `***`: in a URL or a part of one, in JSON that may be damaged or cut off, and
+ * behind the name of a header. For text that was refused, of which nobody knows what it was meant to be.
+ */
+export function maskSecrets(text: string): string {
+  const isJson = text.startsWith('{') || text.startsWith('[{');
+  const start = isJson ? maskJsonSecrets(text) : maskUserInfo(text);
+  // A line that is not a URL may contain one anywhere.
+  return start
+    .split(/(["'\s])/)
+    .map(maskWord)
+    .join('')
+    .replace(NAMED_SECRET, '$1***');
+}
+
+/** A value as messages show it in quotes: printable, at most `maxLength` characters, without passwords and keys. */
+export function excerpt(text: string, maxLength = 200): string {
+  // `me@example.txt` is the name of a file more often than a key.
+  const mayBeSecret = /[:=]|\/\//.test(text);
+  return printable(mayBeSecret ? maskSecrets(text) : text, maxLength);
+}
+
+function maskUserInfo(text: string): string {
+  return isOtherLink(text) ? text : text.replace(USER_INFO, '$1***@');
+}
+
+/** Masks a word that contains a URL anywhere, such as `file/http://user:password@host`. */
+function maskWord(word: string): string {
+  const masked = maskUserInfo(word).replace(CUT_PASSWORD, '$1***');
+  if (masked !== word || !word.includes('@') || isOtherLink(word)) return masked;
+  const starts = [...word.matchAll(SLASHES)].slice(0, MAX_URLS);
+  for (const { index } of starts) {
+    const rest = maskUserInfo(word.slice(index));
+    if (rest.length !== word.length - index) return word.slice(0, index) + rest;
+  }
+  return word;
+}
+
+/** Also hides a password with quotes in it, and one that is cut off before its `@`. */
+function maskJsonSecrets(text: string): string {
+  const start = text.replace(JSON_SECRETS, '…');
+  const from = /(?:\\?\/){2}/.exec(start);
+  const end = start.lastIndexOf('@');
+  if (from !== null && end > from.index) {
+    return `${start.slice(0, from.index)}${from[0]}***${start.slice(end)}`;
+  }
+  return maskCutAuthority(start);
+}
+
+/** Hides a host at the end of text that was cut off: it may be the start of a password. */
+export function maskCutAuthority(text: string): string {
+  return text.replace(CUT_AUTHORITY, '$1***');
+}

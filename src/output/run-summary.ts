@@ -1,4 +1,4 @@
-import { printable } from '../model/printable.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import { isNotFetched, type Result, verdictOf } from '../model/result.ts';
 import type { FailingHost, Summary } from '../model/summary.ts';
 import type { Sink } from '../results/sink.ts';
@@ -122,7 +122,7 @@ function hostCount({ host, failures, overcount }: FailingHost): string {
 
 function savedText({ savedFiles, savedBytes }: Summary, directory: string): string {
   const files = savedFiles === 1 ? '1 file' : `${savedFiles} files`;
-  return `${files} (${formatBytes(savedBytes)}) in ${printable(directory)}${directory.endsWith('/') ? '' : '/'}`;
+  return `${files} (${formatBytes(savedBytes)}) in ${excerpt(directory, 2000)}${directory.endsWith('/') ? '' : '/'}`;
 }
 
 function downText({ host, urls, message }: Summary['downHosts'][number]): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { running } from '../http/client.ts';
 import { type RawServer, startRawServer } from '../origin/raw-server.ts';
-import { type CliOptions, runCli } from '../origin/run-cli.ts';
+import { type CliOptions, runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { startSelfSigned } from '../origin/tls.ts';
 import { aFile, anOrigin } from './an-origin.ts';
@@ -213,12 +213,67 @@ describe('no secret is written', () => {
     ['a file that is no JSON', [], {}, `{"user": "me:${MARK}"`],
     ['a key of the file that is unknown', [], {}, { usr: `me:${MARK}` }],
     ['a URL with an unknown scheme', [`ftp://me:${MARK}@host/`]],
+    ['a URL without a colon', [`http//me:${MARK}@host/`]],
+    ['a URL without a scheme', [`me:${MARK}@host/`]],
+    ['a URL without slashes', [`http:me:${MARK}@host/`]],
+    ['a job that is an argument', [`{"url":"http://me:${MARK}`]],
+    ['a header that is an argument', [`Authorization: Bearer ${MARK}`]],
+    ['a password with a dollar sign', ['-u', `me:pa$${MARK}`]],
+    ['a password that starts with a dollar sign', ['-u', `me:$${MARK}`]],
+    ['a header with a dollar sign', ['-H', `Authorization: Bearer ab$${MARK}`]],
+    ['a dollar sign in the file', [], {}, { proxy: `http://me:$${MARK}@host` }],
+    ...[
+      ...['--resolve', '--dns-server', '--cacert', '--cert', '--accept', '--rate', '--timeout', '--format'],
+      ...['--report', '--default-scheme', '--method', '--save-as', '--record', '--threads'],
+    ].map((flag): [string, string[]] => [`a URL for ${flag}`, [flag, `http://me:${MARK}@host/`]]),
+    ['a URL for --baseline', ['--baseline', `http://me:${MARK}@host/`]],
+    ['a list in the file', [], {}, { resolve: [`http://me:${MARK}@host/`] }],
+    ['an unknown key in the file', [], {}, { [`http://me:${MARK}@host/`]: 1 }],
   ])('in the message about %s', async (_, args, env = {}, config) => {
     const text = typeof config === 'string' ? config : JSON.stringify(config ?? {});
     const flags = ['--config', await aFile([text], CONFIG_NAME), ...args];
     const { code, stdout, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1:9/'], { env });
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^error: /)]);
     expect(revealed(stderr, MARK)).toEqual([]);
+  });
+
+  it.each([
+    ['-o', 'none/', 3],
+    ['--failed', 'none/', 3],
+    ['--journal', 'none/', 3],
+    ['--report', 'json=none/', 3],
+    ['--save-dir', '/proc/none/', 3],
+  ])('in the message about a file of %s that cannot be written', async (flag, start, code) => {
+    const value = `${start}http://me:${MARK}@host/x`;
+    const run = await runInProcess(['fetch', flag, value, 'http://127.0.0.1:9/']);
+    expect([run.code, run.stderr]).toEqual([code, expect.stringContaining('http://***@host/x')]);
+    expect(revealed(run.stderr, MARK)).toEqual([]);
+  });
+
+  it.each([
+    [['report', `http://me:${MARK}@host/`]],
+    [['diff', `http://me:${MARK}@host/`, 'b']],
+    [['completion', `http://me:${MARK}@host/`]],
+    [['help', `http://me:${MARK}@host/`]],
+    [['cluster', `http://me:${MARK}@host/`]],
+    [['cluster', 'dead', `http://me:${MARK}@host/`, '--broker', 'nats://127.0.0.1:9', '--run', 'x']],
+    [['cluster', 'work', '--broker', `http://me:${MARK}@host/`, '--run', 'x']],
+    [['cluster', 'work', '--broker', 'nats://127.0.0.1:9', '--run', `http://me:${MARK}@host/`]],
+  ])('in the message about %j', async (args) => {
+    const { code, stdout, stderr } = await runInProcess(args);
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^error: /)]);
+    expect(revealed(stderr, MARK)).toEqual([]);
+  });
+
+  it.runIf(process.platform === 'linux')('in the list of processes', async () => {
+    const flags = [...FLAGS, '--proxy', `http://me:${MARK}@127.0.0.1:9`, '-d', MARK];
+    const run = startCli(['fetch', ...flags, '-'], { stdin: 'open', env: ENV, cwd: await tempDir() });
+    run.child.stdin?.write('nothing\n');
+    await run.stdout.sees('FAIL');
+    const shown = await readFile(`/proc/${run.child.pid}/cmdline`, 'latin1');
+    expect(shown.replace(/\0+$/, '')).toBe('fanout fetch');
+    run.child.stdin?.end();
+    await run.done;
   });
 
   it('in the message about a URL given as the command', async () => {

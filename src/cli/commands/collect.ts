@@ -10,7 +10,7 @@ import type { ShardReader } from '../../cluster/shards.ts';
 import { collectOptions } from '../../config/command-options.ts';
 import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
-import { printable } from '../../model/printable.ts';
+import { excerpt } from '../../model/printable.ts';
 import { failsRun, type Result } from '../../model/result.ts';
 import type { ShardSegment } from '../../model/result-line.ts';
 import { checkBalance, SummaryFold } from '../../model/summary.ts';
@@ -235,7 +235,7 @@ export class CollectRun {
     const { storePath, messages } = this.#parts;
     if (!this.#hasCounted) {
       messages.warn(
-        `some workers write results to shards, which are only counted here: use --shards DIR to write them, or read them later with "fanout report ${printable(storePath, 200)} --shards DIR"`,
+        `some workers write results to shards, which are only counted here: use --shards DIR to write them, or read them later with "fanout report ${excerpt(storePath)} --shards DIR"`,
       );
     }
     this.#hasCounted = true;

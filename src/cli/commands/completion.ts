@@ -1,6 +1,6 @@
 import type { Suggestions } from '../../config/option.ts';
 import { UsageError } from '../../model/errors.ts';
-import { printable } from '../../model/printable.ts';
+import { excerpt } from '../../model/printable.ts';
 import { COMMANDS, type CommandSpec, type Flag, type Operand, toFlags } from '../command-specs.ts';
 import { EXIT } from '../exit-code.ts';
 import { HELP_TOPICS } from '../help.ts';
@@ -48,7 +48,7 @@ export function completionCommand({ shell, process }: CompletionArguments): numb
   const toScript = SCRIPTS.get(shell);
   if (toScript === undefined) {
     const shells = [...SCRIPTS.keys()].join(', ');
-    throw new UsageError(`no completions for "${printable(shell, 200)}"; the shells are ${shells}`);
+    throw new UsageError(`no completions for "${excerpt(shell)}"; the shells are ${shells}`);
   }
   writeText(process.stdout, toScript(COMMANDS));
   return EXIT.ok;

@@ -10,7 +10,7 @@ import type { OptionValues } from '../../config/option.ts';
 import { systemClock } from '../../core/clock.ts';
 import { UsageError } from '../../model/errors.ts';
 import type { Job } from '../../model/job.ts';
-import { printable } from '../../model/printable.ts';
+import { excerpt, printable } from '../../model/printable.ts';
 import { escapeJson } from '../../output/jsonl.ts';
 import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
@@ -29,7 +29,7 @@ export interface DeadArguments {
 /** `fanout cluster dead`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function deadCommand({ action, flags, process }: DeadArguments): Promise<number> {
   if (action !== 'list' && action !== 'export' && action !== 'retry') {
-    throw new UsageError(`unknown action "${printable(action, 50)}": use list, export or retry`);
+    throw new UsageError(`unknown action "${excerpt(action, 50)}": use list, export or retry`);
   }
   const { values } = resolveAdminOptions(deadOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);

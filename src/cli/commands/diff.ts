@@ -3,7 +3,7 @@ import { type DiffOptions, diffOptions } from '../../config/command-options.ts';
 import { optionsFromFlags } from '../../config/option-sources.ts';
 import { resolveOptions } from '../../config/resolve-options.ts';
 import { classifyInput } from '../../input/input.ts';
-import { printable } from '../../model/printable.ts';
+import { excerpt } from '../../model/printable.ts';
 import { type DiffSink, diffJsonSink, diffTextSink } from '../../output/diff-output.ts';
 import type { LineOutput } from '../../output/line-writer.ts';
 import { type Difference, RunDiff } from '../../results/diff.ts';
@@ -64,7 +64,7 @@ function warnAboutMissing(
     if (missing[run] === 0) continue;
     const consequence = run === 'earlier' ? '"added" URLs may be old' : '"removed" URLs may be OK';
     warn(
-      `${printable(files[run], 200)} lacks at least ${missing[run]} results of its run (--only-failures?), so ${consequence}`,
+      `${excerpt(files[run])} lacks at least ${missing[run]} results of its run (--only-failures?), so ${consequence}`,
     );
   }
 }

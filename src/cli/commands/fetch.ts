@@ -8,7 +8,7 @@ import { checkSaveDirectory } from '../../fetch/run-factories.ts';
 import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
-import { printable } from '../../model/printable.ts';
+import { excerpt, printable } from '../../model/printable.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
 import type { Progress } from '../../output/progress.ts';
 import type { Sink } from '../../results/sink.ts';
@@ -316,7 +316,7 @@ async function createJournal(options: ProgramOptions, process: NodeJS.Process): 
 function noteNothingLeft(summary: Summary, { journal }: ProgramOptions, { note }: Messages): void {
   const { read, skipped, resumed } = summary;
   if (journal === undefined || resumed === 0 || resumed !== read - skipped) return;
-  note(`nothing left to fetch: remove ${JSON.stringify(printable(journal))} to start over`);
+  note(`nothing left to fetch: remove "${excerpt(journal, 2000)}" to start over`);
 }
 
 /** Adds the counts that no result carries. */

@@ -1,5 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import { printable } from '../../model/printable.ts';
+import { excerpt } from '../../model/printable.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 import { asList } from './texts.ts';
 
@@ -131,6 +131,6 @@ function readLines(value: unknown, requirement: string): readonly string[] {
 
 function showLines(value: unknown): string {
   return asList(value)
-    .map((line) => (typeof line === 'string' ? `"${printable(line, 200)}"` : 'a value that is not text'))
+    .map((line) => (typeof line === 'string' ? `"${excerpt(line)}"` : 'a value that is not text'))
     .join(', ');
 }
