@@ -48,6 +48,8 @@ const NS_PER_MS = 1_000_000;
 const STREAM_NAME_IN_USE = 10058;
 const CONSUMER_NOT_FOUND = 10014;
 const STREAM_NOT_FOUND = 10059;
+/** The status of a pull request whose stream or consumer was deleted. */
+const PULL_ENDED = 409;
 
 // What is allowed in the names of streams, in subjects, and in the name of a file.
 const RUN_NAME = /^[A-Za-z0-9_-]{1,64}$/;
@@ -125,13 +127,10 @@ export async function deleteStreams({ manager, names }: BrokerRun): Promise<void
 
 /** Whether the broker reports that a stream or consumer does not exist. */
 export function isMissing(error: unknown): boolean {
-  return (
-    [CONSUMER_NOT_FOUND, STREAM_NOT_FOUND].includes(apiErrorCode(error)) ||
-    (error instanceof Error && /stream not found|deleted/i.test(error.message))
-  );
+  return [CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, PULL_ENDED].includes(apiErrorCode(error));
 }
 
-/** The code of an error of the JetStream API; 0 for any other error. */
+/** The code of an error of the JetStream API, or of the status of a pull request; 0 for any other error. */
 export function apiErrorCode(error: unknown): number {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : 0;
 }
