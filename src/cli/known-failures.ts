@@ -16,6 +16,7 @@ import { isGzipName } from '../output/output-file.ts';
 import { Baseline, type FlakyEntry, FlakyHistory } from '../results/history.ts';
 import type { Sink } from '../results/sink.ts';
 import { createShardReader } from './record-files.ts';
+import type { Undo } from './signals.ts';
 
 /** The longest line of a baseline: a record may contain a whole body. */
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
@@ -31,8 +32,6 @@ export interface KnownFailures {
   readonly annotateAgain: (result: Result) => Result;
   /** Write what the next run needs to know. */
   readonly sinks: readonly Sink[];
-  /** The files that the sinks write, to be discarded if the sinks are not ended. */
-  readonly files: readonly AtomicFile[];
   /** What happened to the file of `--update-baseline`, once its sink has ended. */
   readonly outcome: () => string | undefined;
 }
@@ -41,52 +40,49 @@ const NONE: KnownFailures = {
   annotate: (result) => result,
   annotateAgain: (result) => result,
   sinks: [],
-  files: [],
   outcome: () => undefined,
 };
 
 /**
- * Reads the files of `--baseline` and `--flaky-state`, and opens those that replace them.
+ * Reads the files of `--baseline` and `--flaky-state`, and opens those that replace them. Each is added to `undo`, to be discarded
+ * if the sinks are not ended.
  * `isComplete` is called at the end: whether the run came to the end of its list. Throws an `InputError` or `OutputError`.
  */
 export async function createKnownFailures(
   options: ProgramOptions,
   isComplete: () => boolean,
+  undo: Undo,
 ): Promise<KnownFailures> {
-  const baseline = await createBaseline(options, isComplete);
-  const flaky = await createFlakyHistory(options, isComplete).catch(async (error: unknown) => {
-    for (const file of baseline.files) await file.discard();
-    throw error;
-  });
+  const baseline = await createBaseline(options, isComplete, undo);
+  const flaky = await createFlakyHistory(options, isComplete, undo);
   const parts = [baseline, flaky];
   return {
     annotate: (result) => parts.reduce((annotated, part) => part.annotate(annotated), result),
     annotateAgain: (result) => parts.reduce((annotated, part) => part.annotateAgain(annotated), result),
     sinks: parts.flatMap(({ sinks }) => sinks),
-    files: parts.flatMap(({ files }) => files),
     outcome: baseline.outcome,
   };
 }
 
-async function createBaseline(options: ProgramOptions, isComplete: () => boolean): Promise<KnownFailures> {
+async function createBaseline(
+  options: ProgramOptions,
+  isComplete: () => boolean,
+  undo: Undo,
+): Promise<KnownFailures> {
   const { baseline: path, updateBaseline, method } = options;
   if (path === undefined) return NONE;
   // Opened first: what cannot be replaced, such as a pipe, is not read.
   const file = updateBaseline ? await AtomicFile.open(path) : undefined;
-  try {
-    const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
-    const annotate = (result: Result) => baseline.annotate(result);
-    if (file === undefined) return { ...NONE, annotate, annotateAgain: annotate };
-    let outcome: string | undefined;
-    const onEnd = (failures: number | undefined) => {
-      outcome = baselineOutcome(path, failures);
-    };
-    const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete, onEnd });
-    return { annotate, annotateAgain: annotate, sinks: [sink], files: [file], outcome: () => outcome };
-  } catch (error) {
-    await file?.discard();
-    throw error;
-  }
+  undo.add(() => file?.discard());
+  const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
+  const annotate = (result: Result) => baseline.annotate(result);
+  if (file === undefined) return { ...NONE, annotate, annotateAgain: annotate };
+  let outcome: string | undefined;
+  const onEnd = (failures: number | undefined) => {
+    outcome = baselineOutcome(path, failures);
+  };
+  const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete, onEnd });
+  return { annotate, annotateAgain: annotate, sinks: [sink], outcome: () => outcome };
 }
 
 function baselineOutcome(path: string, failures: number | undefined): string {
@@ -154,16 +150,18 @@ function damaged(path: string, line: number, reason: string): InputError {
 async function createFlakyHistory(
   options: ProgramOptions,
   isComplete: () => boolean,
+  undo: Undo,
 ): Promise<KnownFailures> {
   const { flakyAfter, flakyState, ordered, broker } = options;
   if (flakyAfter === undefined || flakyState === undefined) return NONE;
   const history = new FlakyHistory(flakyAfter, await readFlakyRuns(flakyState));
   const file = await AtomicFile.open(flakyState);
+  undo.add(() => file.discard());
   const sinks = [flakyFileSink(file, history, isComplete)];
   const annotate = (result: Result) => history.annotate(result);
   return ordered && broker !== undefined
-    ? { ...NONE, ...rememberCounts(annotate), sinks, files: [file] }
-    : { ...NONE, annotate, sinks, files: [file] };
+    ? { ...NONE, ...rememberCounts(annotate), sinks }
+    : { ...NONE, annotate, sinks };
 }
 
 // Counting a result that is read again would count its URL twice, so the first count is remembered. The memory grows with

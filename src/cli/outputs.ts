@@ -22,6 +22,7 @@ import { templateSink, textSink } from '../output/text.ts';
 import { OrderWindow, orderedSink } from '../results/ordering.ts';
 import type { Sink } from '../results/sink.ts';
 import { createOutput, isStandardOutput } from './output-files.ts';
+import type { Undo } from './signals.ts';
 import { createMessages, createPaint } from './terminal.ts';
 
 /** How many of the headers that `--failed` leaves out are named. */
@@ -57,37 +58,24 @@ export interface Outputs {
   readonly requests: CustomRequests | undefined;
   /** Fulfilled when the reader of the results closes the pipe; otherwise it stays pending. */
   readonly readerGone: Promise<void>;
-  /** To be called if the sinks are not ended: files keep their old contents, and new ones are removed. */
-  readonly discard: () => void;
 }
 
-/** Opens every output that the options name. Throws an `OutputError` if one cannot be opened; then none is changed. */
-export async function createOutputs(parts: OutputParts): Promise<Outputs> {
-  const files: LineWriter[] = [];
-  const discard = () => {
-    for (const file of files) file.destroy();
-  };
-  try {
-    return { ...(await openOutputs(parts, files)), discard };
-  } catch (error) {
-    discard();
-    throw error;
-  }
-}
-
-/** Adds each file to `files` once it is open. */
-async function openOutputs(parts: OutputParts, files: LineWriter[]): Promise<Omit<Outputs, 'discard'>> {
+/**
+ * Opens every output that the options name. Throws an `OutputError` if one cannot be opened. Each file is added to `undo` once
+ * it is open, to be undone if the sinks are not ended: files then keep their old contents, and new ones are removed.
+ */
+export async function createOutputs(parts: OutputParts, undo: Undo): Promise<Outputs> {
   const { options, process } = parts;
   const openFile = async (path: string) => {
     const file = await createOutput(path, process);
-    if (!isStandardOutput(path)) files.push(file);
+    if (!isStandardOutput(path)) undo.add(() => file.discard());
     return file;
   };
   const bar = hasBar(parts) ? await createBar(parts) : undefined;
   const hasWindow = options.ordered && parts.order === undefined;
   const window = hasWindow ? new OrderWindow<Result>(options.queueSize + options.concurrency) : undefined;
   const results = await createResultOutput(parts, bar);
-  if (results !== undefined && !isStandardOutput(options.output)) files.push(results);
+  if (results !== undefined && !isStandardOutput(options.output)) undo.add(() => results.discard());
   const requests = options.failed === undefined ? undefined : new CustomRequests();
   const sinks: Sink[] = [];
   if (results !== undefined) sinks.push(await createResultSink(results, parts, window));

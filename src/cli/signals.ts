@@ -21,6 +21,54 @@ export interface SignalHandlers {
   readonly quit: () => void;
 }
 
+/** The steps that leave all files as they were, for a run that does not start. */
+export class Undo {
+  readonly #steps: (() => unknown)[] = [];
+
+  add(step: () => unknown): void {
+    this.#steps.push(step);
+  }
+
+  /** Takes the steps, the last one first. Does nothing the next time. */
+  async run(): Promise<void> {
+    for (const step of this.#steps.splice(0).reverse()) await step();
+  }
+}
+
+/**
+ * Before a run starts: undoes at a signal what was opened so far, and then lets the signal end the process. Opening may take
+ * long, as of a pipe that nobody reads. To be closed when the run has handlers of its own.
+ */
+export class UndoOnSignal {
+  readonly #process: SignalSource & Pick<NodeJS.Process, 'kill' | 'pid'>;
+  readonly #undo: Undo;
+
+  constructor(process: SignalSource & Pick<NodeJS.Process, 'kill' | 'pid'>, undo: Undo) {
+    this.#process = process;
+    this.#undo = undo;
+    process.on('SIGINT', this.#onSignal);
+    process.on('SIGTERM', this.#onSignal);
+  }
+
+  close(): void {
+    this.#process.off('SIGINT', this.#onSignal);
+    this.#process.off('SIGTERM', this.#onSignal);
+  }
+
+  readonly #onSignal = (name: SignalName): void => {
+    this.close(); // another signal ends the process at once
+    const end = () => this.#process.kill(this.#process.pid, name);
+    this.#undoAll().then(end, end);
+  };
+
+  async #undoAll(): Promise<void> {
+    await this.#undo.run();
+    // A file may be open already, and its step not added yet.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#undo.run();
+  }
+}
+
 /** Watches for SIGINT and SIGTERM until it is closed. */
 export class Signals {
   readonly #source: SignalSource;

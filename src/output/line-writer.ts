@@ -90,6 +90,12 @@ export class LineWriter {
     this.#stream.destroy();
   };
 
+  /** The same; resolves when the stream is closed, and a new file removed. */
+  async discard(): Promise<void> {
+    this.destroy();
+    if (!this.#stream.closed) await new Promise<void>((resolve) => this.#stream.once('close', resolve));
+  }
+
   #schedule(): void {
     if (this.#isScheduled || this.#isWriting) return;
     this.#isScheduled = true;

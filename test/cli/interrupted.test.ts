@@ -1,5 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { watch } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { runCli, startCli } from '../origin/run-cli.ts';
+import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
 
 describe.each([
@@ -85,3 +90,32 @@ test('a second signal ends a program whose results nobody reads', async () => {
   run.child.stdout?.resume();
   expect(code).toBe(130);
 });
+
+// Opening a pipe that nobody reads never ends.
+test.skipIf(process.platform === 'win32').each(['SIGINT', 'SIGTERM'] as const)(
+  '%s while outputs are opened leaves no new file behind, and ends the process',
+  async (signal) => {
+    const directory = await tempDir();
+    execFileSync('mkfifo', [join(directory, 'pipe')]);
+    const args = [
+      '--baseline',
+      'known.jsonl',
+      '--update-baseline',
+      '-o',
+      'results.jsonl',
+      '--failed',
+      'pipe',
+    ];
+    const seen = new AbortController();
+    const created = (async () => {
+      for await (const { filename } of watch(directory, { signal: seen.signal })) {
+        if (filename === 'results.jsonl') return;
+      }
+    })();
+    const run = startCli(['fetch', ...args, 'http://127.0.0.1:9/'], { cwd: directory });
+    await created;
+    run.child.kill(signal);
+    expect((await run.done).signal).toBe(signal);
+    expect(readdirSync(directory)).toEqual(['pipe']);
+  },
+);

@@ -23,7 +23,7 @@ import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
 import { checkOutputs, outputFiles } from '../output-files.ts';
 import { createOutputs, type Outputs } from '../outputs.ts';
 import { printConfig } from '../print-config.ts';
-import { Signals } from '../signals.ts';
+import { Signals, Undo } from '../signals.ts';
 import { createMessages, type Messages } from '../terminal.ts';
 
 export interface CollectArguments {
@@ -92,6 +92,13 @@ interface CollectRunParts {
   readonly inFlight?: () => number;
 }
 
+interface OutputsParts {
+  readonly store: ResultStore;
+  readonly shards: ShardReader | undefined;
+  readonly knownFailures: KnownFailures;
+  readonly undo: Undo;
+}
+
 /** The collector of a run on several machines, with the outputs of `fanout fetch`. To be used once. */
 export class CollectRun {
   readonly #parts: CollectRunParts;
@@ -149,16 +156,17 @@ export class CollectRun {
 
   /** Collects the results. Resolves to the exit code of a run that no signal ended. */
   async run(): Promise<number> {
-    const knownFailures = await createKnownFailures(this.#parts.options, () => this.isComplete);
+    const undo = new Undo();
     try {
-      return await this.#run(knownFailures);
+      const knownFailures = await createKnownFailures(this.#parts.options, () => this.isComplete, undo);
+      return await this.#run(knownFailures, undo);
     } finally {
       // Those that the end of the run has replaced are not touched.
-      for (const file of knownFailures.files) await file.discard();
+      await undo.run();
     }
   }
 
-  async #run(knownFailures: KnownFailures): Promise<number> {
+  async #run(knownFailures: KnownFailures, undo: Undo): Promise<number> {
     const { engine, run, options, storePath, messages } = this.#parts;
     const { warn, note } = messages;
     const { now } = systemClock;
@@ -183,7 +191,7 @@ export class CollectRun {
     const limits = new RunLimits({ options, collector, earlierFailures, warn });
     this.#limits = limits;
     this.#onClaimed();
-    const outputs = await this.#createOutputs(store, shards, knownFailures).catch(closeStore);
+    const outputs = await this.#createOutputs({ store, shards, knownFailures, undo }).catch(closeStore);
     outputs.bar?.start();
     outputs.readerGone.then(() => {
       this.#readerGoneCode = countFailures(this.#fold) > 0 ? EXIT.failed : EXIT.ok;
@@ -200,16 +208,13 @@ export class CollectRun {
     return this.#readerGoneCode ?? summaryExitCode(summary);
   }
 
-  #createOutputs(
-    store: ResultStore,
-    shards: ShardReader | undefined,
-    { annotateAgain }: KnownFailures,
-  ): Promise<Outputs> {
+  #createOutputs({ store, shards, knownFailures, undo }: OutputsParts): Promise<Outputs> {
+    const { annotateAgain } = knownFailures;
     const { options, process, storePath } = this.#parts;
     const { signal } = this.#writing;
     const reader = options.ordered ? new OrderedReader(storePath, shards) : undefined;
     if (reader !== undefined) store.watch(reader);
-    return createOutputs({
+    const parts = {
       options,
       process,
       progress: () => this.#progress(),
@@ -217,7 +222,8 @@ export class CollectRun {
       ...(reader && {
         order: (sink: Sink) => createOrderedSink(sink, { reader, recall: annotateAgain, signal }),
       }),
-    });
+    };
+    return createOutputs(parts, undo);
   }
 
   async *#annotated(collector: Collector, { annotate }: KnownFailures): AsyncGenerator<Result, void, void> {

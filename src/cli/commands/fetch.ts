@@ -21,7 +21,7 @@ import { checkOutputs, isStandardOutput, outputFiles, readFiles } from '../outpu
 import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
 import { printBody } from '../print-body.ts';
 import { printConfig } from '../print-config.ts';
-import { interruptedText, Signals } from '../signals.ts';
+import { interruptedText, Signals, Undo, UndoOnSignal } from '../signals.ts';
 import { createLog, createMessages, type Messages } from '../terminal.ts';
 
 /** Lines of the stack of an error with `--verbose`. */
@@ -91,19 +91,25 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
   checkSaveDirectory(options);
   const threads = await createThreads(options);
   const progress = new ListProgress(fold, source, () => run);
-  const written = await openWritten(options, process, {
-    isComplete: () => run?.isStopped === false,
-    progress: () => progress.now(),
-    signal: stops.writing.signal,
-    summarySignal: stops.summary.signal,
-    isTyped,
-  });
+  const undo = new Undo();
+  const opening = new UndoOnSignal(process, undo);
   try {
+    const written = await openWritten(
+      { options, process, undo },
+      {
+        isComplete: () => run?.isStopped === false,
+        progress: () => progress.now(),
+        signal: stops.writing.signal,
+        summarySignal: stops.summary.signal,
+        isTyped,
+      },
+    );
     const { knownFailures, journal, outputs } = written;
     const messages = createMessages(process, { isSilent: options.silent, bar: outputs.bar });
     run = createRun(source, { options, settings, threads, fold, written, stops, messages });
     const reader = watchReader(run, { fold, outputs, stops });
     signals = watchSignals(run, { process, isThreaded: options.threads > 1, stops, messages });
+    opening.close();
     if (outputs.bar !== undefined) {
       progress.countList(stops.reading.signal);
       outputs.bar.start();
@@ -122,9 +128,10 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     noteNothingLeft(summary, options, messages);
     return summaryExitCode(summary);
   } finally {
+    opening.close();
     signals?.close();
     stops.reading.abort();
-    if (!isCollecting) await written.discard(); // otherwise the sinks have been ended
+    if (!isCollecting) await undo.run(); // otherwise the sinks have been ended
   }
 }
 
@@ -245,32 +252,18 @@ interface Written {
   readonly knownFailures: KnownFailures;
   readonly journal: Journal | undefined;
   readonly outputs: Outputs;
-  /** Leaves all files as they were, for a run that does not start. */
-  readonly discard: () => Promise<void>;
 }
 
-/** Opens everything that a run writes, or nothing. */
+/** Opens everything that a run writes. `undo` leaves all files as they were. */
 async function openWritten(
-  options: ProgramOptions,
-  process: NodeJS.Process,
+  { options, process, undo }: Pick<FetchParts, 'options' | 'process'> & { readonly undo: Undo },
   run: Omit<OutputParts, 'options' | 'process' | 'order'> & { readonly isComplete: () => boolean },
 ): Promise<Written> {
-  const undo: (() => unknown)[] = [];
-  const discard = async () => {
-    for (const step of undo.reverse()) await step();
-  };
-  try {
-    const knownFailures = await createKnownFailures(options, run.isComplete);
-    undo.push(() => Promise.all(knownFailures.files.map((file) => file.discard())));
-    const journal = await createJournal(options, process);
-    undo.push(() => journal?.end());
-    const outputs = await createOutputs({ options, process, ...run });
-    undo.push(outputs.discard);
-    return { knownFailures, journal, outputs, discard };
-  } catch (error) {
-    await discard();
-    throw error;
-  }
+  const knownFailures = await createKnownFailures(options, run.isComplete, undo);
+  const journal = await createJournal(options, process);
+  undo.add(() => journal?.end());
+  const outputs = await createOutputs({ options, process, ...run }, undo);
+  return { knownFailures, journal, outputs };
 }
 
 interface SignalParts {
