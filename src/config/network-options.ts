@@ -105,6 +105,8 @@ export const tlsOptions = {
     parser: fileName,
     default: undefined,
     help: 'client certificate (PEM file)',
+    details:
+      'It is sent to the origin (scheme, host and port) of each URL, and not after a redirect to another origin.',
   }),
   key: option({
     flags: '--key <file>',

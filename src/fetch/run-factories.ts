@@ -93,6 +93,10 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
   const connector = new Connector({
     resolver,
     tls: new TlsConnector({ ...tls, insecure: options.insecure, http2: options.http2 }),
+    anonymousTls:
+      tls.cert === undefined
+        ? undefined
+        : new TlsConnector({ ca: tls.ca, insecure: options.insecure, http2: options.http2 }),
     // As in curl, --insecure and --cert are for servers, not for the proxy.
     proxyTls: new TlsConnector({ ca: tls.ca }),
     proxies,

@@ -1,4 +1,4 @@
-import { Connection, IdleList } from './connection.ts';
+import { Connection, IdleList, type PooledTarget, poolKey } from './connection.ts';
 import type { Connector } from './connector.ts';
 import { Exchange, type ExchangeHandler, type ExchangeRequest } from './exchange.ts';
 
@@ -53,6 +53,11 @@ export class Agent {
     return this.#connections.size - this.#idle.size;
   }
 
+  /** Whether there is a client certificate, which anonymous requests do not show. */
+  get hasCertificate(): boolean {
+    return this.#connector.hasCertificate;
+  }
+
   /** Whether more than 16 origins are connected, so that the last request to an origin should close its connection. */
   get hasManyOrigins(): boolean {
     return this.#origins.size > FEW_ORIGINS;
@@ -60,7 +65,9 @@ export class Agent {
 
   /** Starts an exchange, on an idle connection if `use` allows it. */
   dispatch(request: ExchangeRequest, handler: ExchangeHandler, use: ConnectionUse = 'any'): Exchange {
-    const connection = use === 'any' ? this.#take(request.origin) : this.#connect(request.origin, use);
+    const { origin } = request;
+    const target = { origin, isAnonymous: request.isAnonymous === true && this.hasCertificate };
+    const connection = use === 'any' ? this.#take(target) : this.#connect(target, use);
     const exchange = new Exchange(this, connection, request, handler);
     if (this.#abortReason === undefined) exchange.start();
     else exchange.abort(this.#abortReason);
@@ -76,7 +83,7 @@ export class Agent {
   /** Keeps the connection of a finished exchange for the next one. */
   release(connection: Connection): void {
     connection.exchange = undefined;
-    this.#origins.get(connection.origin)?.idle.push(connection);
+    this.#origins.get(connection.key)?.idle.push(connection);
     this.#idle.add(connection);
     if (this.#idle.size > this.#maxIdle) this.#closeOldest();
   }
@@ -86,10 +93,10 @@ export class Agent {
     connection.exchange = undefined;
     connection.destroy(reason);
     this.#connections.delete(connection);
-    const connections = this.#origins.get(connection.origin);
+    const connections = this.#origins.get(connection.key);
     if (connections === undefined) return;
     connections.open -= 1;
-    if (connections.open === 0) this.#origins.delete(connection.origin);
+    if (connections.open === 0) this.#origins.delete(connection.key);
   }
 
   /** Closes every connection that carries no request. */
@@ -110,22 +117,22 @@ export class Agent {
   }
 
   /** The idle connection that was used last, so that the others reach their idle timeout; a new one if there is none. */
-  #take(origin: string): Connection {
-    const connection = this.#origins.get(origin)?.idle.pop();
-    if (connection === undefined) return this.#connect(origin);
+  #take(target: PooledTarget): Connection {
+    const connection = this.#origins.get(poolKey(target))?.idle.pop();
+    if (connection === undefined) return this.#connect(target);
     this.#idle.remove(connection);
     connection.isReused = true;
     return connection;
   }
 
-  #connect(origin: string, use: ConnectionUse = 'any'): Connection {
+  #connect(target: PooledTarget, use: ConnectionUse = 'any'): Connection {
     if (this.#connections.size >= this.#maxOpen) this.#closeOldest();
     // What is not repeated on another connection is watched at once.
-    const watchesEnd = use !== 'any' || this.#watched.has(origin);
-    const connection = new Connection(origin, this.#connector, use === 'lenient', watchesEnd);
+    const watchesEnd = use !== 'any' || this.#watched.has(target.origin);
+    const connection = new Connection(target, this.#connector, use === 'lenient', watchesEnd);
     this.#connections.add(connection);
-    const connections = this.#origins.get(origin);
-    if (connections === undefined) this.#origins.set(origin, { idle: [], open: 1 });
+    const connections = this.#origins.get(connection.key);
+    if (connections === undefined) this.#origins.set(connection.key, { idle: [], open: 1 });
     else connections.open += 1;
     return connection;
   }
@@ -134,7 +141,7 @@ export class Agent {
     const { oldest } = this.#idle;
     if (oldest === undefined) return;
     this.#idle.remove(oldest);
-    const idle = this.#origins.get(oldest.origin)?.idle;
+    const idle = this.#origins.get(oldest.key)?.idle;
     idle?.splice(idle.indexOf(oldest), 1);
     this.discard(oldest, EVICTED);
   }

@@ -13,6 +13,8 @@ export interface ExchangeProgress {
   readonly hasHead: boolean;
   /** Whether the connection is known to have carried only this exchange. */
   readonly isFresh: boolean;
+  /** Whether there is a client certificate that was not shown, since a redirect had led to another origin. */
+  readonly isCertificateWithheld?: boolean;
 }
 
 /** An error of Node, undici or fanout, with the properties that they add. */
@@ -26,6 +28,15 @@ type ReportedError = Error & {
 
 /** What an error means for its URL. Decides by class, code and progress, never by the message. */
 export function classifyError(error: ReportedError, progress: ExchangeProgress): NetworkFailure {
+  const failed = classify(error, progress);
+  const { kind, code = '', message } = failed.failure;
+  if (progress.isCertificateWithheld !== true || kind !== 'tls' || !CERTIFICATE_WANTED.test(code))
+    return failed;
+  const reason = message.replace(GIVE_CERTIFICATE, '');
+  return { ...failed, failure: { ...failed.failure, message: `${reason}${CERTIFICATE_WITHHELD}` } };
+}
+
+function classify(error: ReportedError, progress: ExchangeProgress): NetworkFailure {
   if (error instanceof ResourceExhaustedError) {
     return { ...toFailure(error, { kind: error.kind, isRetryable: true }), isResourceExhausted: true };
   }
@@ -151,6 +162,13 @@ const REFUSED_STREAM = 'NGHTTP2_REFUSED_STREAM';
 const MISSING_ISSUER =
   'the server may leave out its intermediate certificate: give the missing certificate with --cacert';
 
+const GIVE_CERTIFICATE = ' (give one with --cert)';
+const CERTIFICATE_WITHHELD =
+  ' (--cert is sent only to the origin of the URL, not after a redirect to another)';
+
+// Of a server that requires a client certificate, with TLS 1.3 and 1.2.
+const CERTIFICATE_WANTED = /ALERT_(?:CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)$/;
+
 // Added to what OpenSSL says, by Node's code for it.
 const HINTS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: ' (is this a plain HTTP port?)',
@@ -158,7 +176,7 @@ const HINTS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: ` (${MISSING_ISSUER})`,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ` (${MISSING_ISSUER})`,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ' (is this a plain HTTP port?)',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: ' (give one with --cert)',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: GIVE_CERTIFICATE,
 };
 
 // Newer versions of Node append advice on the options of Node, which are not fanout's.

@@ -5,9 +5,21 @@ import { type Connect, createHttp1Client, type HttpClient } from './http1-client
 import { LenientClient } from './lenient-client.ts';
 import { SharedBufferSocket } from './shared-buffer-socket.ts';
 
+/** What a connection is for. Only exchanges of the same target share connections. */
+export interface PooledTarget {
+  readonly origin: string;
+  /** Whether the connection shows no client certificate, although there is one. */
+  readonly isAnonymous: boolean;
+}
+
+/** The same text for the same target only. */
+export function poolKey({ origin, isAnonymous }: PooledTarget): string {
+  return isAnonymous ? `${origin} without certificate` : origin;
+}
+
 /** One connection to one origin, for one exchange at a time. It connects with its first exchange. */
 export class Connection implements IdleNode<Connection> {
-  readonly origin: string;
+  readonly key: string;
   readonly client: HttpClient;
   /** Whether a connection that was cut off is told from one that the server has ended. TLS has to be watched for that. */
   readonly tellsEnd: boolean;
@@ -25,10 +37,11 @@ export class Connection implements IdleNode<Connection> {
    * @param isLenient whether it reads what the strict parser refuses, for one exchange; not where HTTP/2 is offered
    * @param watchesEnd whether TLS that ends without close_notify is an error
    */
-  constructor(origin: string, connector: Connector, isLenient = false, watchesEnd = false) {
-    this.origin = origin;
+  constructor(target: PooledTarget, connector: Connector, isLenient = false, watchesEnd = false) {
+    const { origin, isAnonymous } = target;
+    this.key = poolKey(target);
     this.tellsEnd = watchesEnd || !origin.startsWith('https:');
-    const connect: Connect = (target, onConnect) => {
+    const connect: Connect = (address, onConnect) => {
       this.isReused = false;
       const onSocket = (error: Error | undefined, socket: Socket | undefined) => {
         this.#cancelConnect = undefined;
@@ -36,7 +49,7 @@ export class Connection implements IdleNode<Connection> {
         this.#shared = socket instanceof SharedBufferSocket ? socket : undefined;
         onConnect(error, socket);
       };
-      this.#cancelConnect = connector.connect(target, onSocket, watchesEnd);
+      this.#cancelConnect = connector.connect(address, onSocket, { watchesEnd, isAnonymous });
     };
     const usesAlpn = connector.offersHttp2 && origin.startsWith('https:');
     if (usesAlpn) this.client = new AlpnClient(origin, connect);

@@ -15,11 +15,21 @@ interface ConnectorOptions {
   /** Time in ms for connect, tunnel and TLS together. The lookup before them has its own, see `Resolver`. */
   readonly connectTimeoutMs: number;
   readonly tls: TlsConnector;
+  /** The same without the client certificate; left out if there is none. */
+  readonly anonymousTls?: TlsConnector | undefined;
   /** Decides on each address before it is connected to, whatever name led there. */
   readonly addressPolicy?: AddressPolicy | undefined;
   readonly proxies?: ProxyRoutes | undefined;
   /** For TLS with a proxy itself; `tls` if left out. */
   readonly proxyTls?: TlsConnector | undefined;
+}
+
+/** How TLS is done with the target. */
+interface ConnectManner {
+  /** Whether it is an error if TLS ends without close_notify. */
+  readonly watchesEnd?: boolean;
+  /** Whether the server must not see the client certificate. */
+  readonly isAnonymous?: boolean;
 }
 
 /** Called once, with either a connected socket or an error. */
@@ -41,12 +51,17 @@ export class Connector {
     return this.#options.tls.offersHttp2;
   }
 
-  /**
-   * Starts to connect. `watchesEnd` makes it an error if TLS ends without close_notify. Returns a function that cancels it in any phase;
-   * `onConnect` then gets the reason.
-   */
-  connect(target: ConnectTarget, onConnect: OnConnect, watchesEnd = false): (reason: Error) => void {
-    const attempt = new ConnectAttempt(this.#options, target, onConnect, watchesEnd);
+  /** Whether there is a client certificate. */
+  get hasCertificate(): boolean {
+    return this.#options.anonymousTls !== undefined;
+  }
+
+  /** Starts to connect. Returns a function that cancels it in any phase; `onConnect` then gets the reason. */
+  connect(target: ConnectTarget, onConnect: OnConnect, manner: ConnectManner = {}): (reason: Error) => void {
+    const { anonymousTls } = this.#options;
+    const isAnonymous = manner.isAnonymous === true && anonymousTls !== undefined;
+    const options = isAnonymous ? { ...this.#options, tls: anonymousTls } : this.#options;
+    const attempt = new ConnectAttempt(options, target, onConnect, manner.watchesEnd === true);
     attempt.start();
     return (reason) => attempt.end(reason);
   }

@@ -15,7 +15,11 @@ export interface ExchangeHandler {
 }
 
 /** One request in undici's form. undici throws on a request that it cannot send. */
-export type ExchangeRequest = Dispatcher.DispatchOptions & { readonly origin: string };
+export type ExchangeRequest = Dispatcher.DispatchOptions & {
+  readonly origin: string;
+  /** Whether the client certificate must not be shown. */
+  readonly isAnonymous?: boolean;
+};
 
 /** Takes connections back. */
 interface ConnectionPool {

@@ -12,8 +12,10 @@ export interface Hop {
   readonly body?: string | Uint8Array | undefined;
   /** `headers` without those that are for this host only; left out if they are the same. */
   readonly portable?: Headers;
-  /** An earlier hop was https, and this one is not. */
+  /** A redirect has led from https to http, in this hop or before. */
   readonly isDowngraded?: boolean;
+  /** A redirect has led to another origin, in this hop or before: no client certificate is shown. */
+  readonly hasLeftOrigin?: boolean;
 }
 
 /** What is sent unless the job says otherwise. */

@@ -1,3 +1,4 @@
+import { extractUserInfo } from '../input/parse-url.ts';
 import { printable } from '../model/printable.ts';
 import { originOf } from '../model/url.ts';
 import { type Hop, type HostHeaders, headersFor } from './hop.ts';
@@ -21,9 +22,9 @@ export function isRedirect(status: number): boolean {
 /**
  * The hop that a redirect leads to, by RFC 9110 (15.4) and the Fetch standard, or the reason why it cannot be followed.
  * - 303, and 301 and 302 after POST, become GET without a body.
- * - Credentials are dropped when the origin changes.
- * - Headers for one host are dropped when the origin changes, and those of the new host added, unless the redirects have
- *   led from https to http.
+ * - Credentials are dropped when the origin changes. Those in the Location are sent to its origin, as curl does.
+ * - Headers for one host are dropped when the origin changes, and those of the new host added, unless a redirect has led
+ *   from https to http.
  */
 export function nextHop(
   hop: Hop,
@@ -39,20 +40,22 @@ export function nextHop(
   }
   // There is no such port, and a browser does not ask for it.
   if (target.port === '0') return { refused: `the Location "${redacted(location)}" has the port 0` };
+  const { authorization } = extractUserInfo(target);
   const url = toHopUrl(target, hop.url);
   const moved = originOf(url) === originOf(hop.url) ? { ...hop, url } : changeOrigin(hop, url, hostHeaders);
   const becomesGet = (status === 303 && hop.method !== 'HEAD') || (status < 303 && hop.method === 'POST');
-  return becomesGet ? toGet(moved) : moved;
+  const next = becomesGet ? toGet(moved) : moved;
+  return authorization === undefined ? next : { ...next, headers: { ...next.headers, authorization } };
 }
 
 function changeOrigin(hop: Hop, url: string, hostHeaders: HostHeaders | undefined): Hop {
   const { method, body } = hop;
-  const wasEncrypted = hop.isDowngraded === true || hop.url.startsWith('https:');
-  const isDowngraded = wasEncrypted && url.startsWith('http:');
+  const isDowngraded = hop.isDowngraded === true || (hop.url.startsWith('https:') && url.startsWith('http:'));
   const portable = without(hop.portable ?? hop.headers, HEADERS_OF_ORIGIN);
   const own = isDowngraded ? undefined : headersFor(hostHeaders, url);
-  if (own === undefined) return { url, method, body, headers: portable, isDowngraded };
-  return { url, method, body, headers: { ...portable, ...own }, portable, isDowngraded };
+  const moved = { url, method, body, isDowngraded, hasLeftOrigin: true };
+  if (own === undefined) return { ...moved, headers: portable };
+  return { ...moved, headers: { ...portable, ...own }, portable };
 }
 
 function toGet(hop: Hop): Hop {
@@ -84,10 +87,8 @@ function redacted(location: string): string {
   return printable(at === -1 ? location : `***${location.slice(at)}`, 200);
 }
 
-/** The target without credentials, and with the fragment of the redirected URL unless it has its own (RFC 9110, 10.2.2). */
+/** The target, with the fragment of the redirected URL unless it has its own (RFC 9110, 10.2.2). */
 function toHopUrl(target: URL, redirectedUrl: string): string {
-  target.username = '';
-  target.password = '';
   const fragment = redirectedUrl.indexOf('#');
   // `hash` does not show an empty fragment, which counts as well.
   if (fragment !== -1 && !target.href.includes('#')) target.hash = redirectedUrl.slice(fragment);

@@ -25,6 +25,9 @@ export const TLS_CUT_OFF = 'ERR_TLS_CUT_OFF';
 /** Servers whose session is kept, at about 2 kB each. */
 const MAX_SESSIONS = 1_000;
 
+/** Also where options of Node would allow older versions (RFC 8996). */
+const MIN_VERSION = 'TLSv1.2';
+
 /** Makes TLS connections with one shared context: a context per connection costs more than the handshake. */
 export class TlsConnector {
   readonly #options: TlsConnectorOptions;
@@ -144,11 +147,12 @@ class WatchedStream extends Duplex {
 }
 
 function createContext({ ca, cert, key, insecure }: TlsConnectorOptions): SecureContext {
+  const own = { cert, key, minVersion: MIN_VERSION } as const;
   // Without verification Node's root certificates need not be loaded.
-  if (insecure === true) return tls.createSecureContext({ ca: [], cert, key });
+  if (insecure === true) return tls.createSecureContext({ ca: [], ...own });
   // As in curl, a trusted certificate is trusted anywhere in the chain, also as that of the server itself.
   const trust = ca === undefined ? {} : { ca, allowPartialTrustChain: true };
-  return tls.createSecureContext({ ...trust, cert, key });
+  return tls.createSecureContext({ ...trust, ...own });
 }
 
 /**

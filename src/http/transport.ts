@@ -257,7 +257,11 @@ class Attempt implements ExchangeHandler {
       this.#finish();
       return;
     }
-    const failed = classifyError(error, { hasHead: this.#head !== undefined, isFresh: !isStale });
+    const failed = classifyError(error, {
+      hasHead: this.#head !== undefined,
+      isFresh: !isStale,
+      isCertificateWithheld: this.#request.hop.hasLeftOrigin === true && this.#options.agent.hasCertificate,
+    });
     this.#finish(
       this.#proxy === undefined ? failed : failureWithProxyName(failed, error, this.#proxy),
       isStale,
@@ -376,6 +380,7 @@ function toExchangeRequest(
   const headers = resumeHeaders === undefined ? hop.headers : { ...hop.headers, ...resumeHeaders };
   const request = {
     origin: proxy === undefined ? originOf(url) : proxy.origin,
+    isAnonymous: hop.hasLeftOrigin === true,
     path: proxy === undefined ? pathOf(url) : absoluteForm(url),
     method: method as 'GET', // undici's type names the usual methods; it sends any token
     headers: proxy === undefined ? headers : forwardedHeaders(headers, url, proxy),

@@ -75,7 +75,8 @@ function withScheme(text: string, scheme: Scheme): string {
   return SCHEME.test(text) && !HOST_AND_PORT.test(text) ? text : `${scheme}://${text}`;
 }
 
-function extractUserInfo(parsed: URL): ParsedUrl {
+/** Removes the user name and the password from a URL, and returns what is left and their Authorization. */
+export function extractUserInfo(parsed: URL): Extract<ParsedUrl, { readonly url: string }> {
   const { username, password } = parsed;
   if (username === '' && password === '') return { url: parsed.href };
   parsed.username = '';

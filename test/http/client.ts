@@ -50,6 +50,10 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
       resolver,
       connectTimeoutMs,
       tls: new TlsConnector({ ca: await caPem(), ...options.tls }),
+      anonymousTls:
+        options.tls?.cert === undefined
+          ? undefined
+          : new TlsConnector({ ca: await caPem(), ...options.tls, cert: undefined, key: undefined }),
       addressPolicy,
       proxies,
       proxyTls: new TlsConnector({ ca: await caPem() }),

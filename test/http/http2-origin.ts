@@ -6,6 +6,7 @@ import {
   type SecureServerOptions,
   type ServerHttp2Stream,
 } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { serverCertificate } from '../origin/certificates.ts';
 import { type Listening, listen } from '../origin/listen.ts';
@@ -26,6 +27,7 @@ export interface Http2Origin extends Pick<Listening, 'accepted' | 'ended' | 'por
 export async function startHttp2(
   routes: Readonly<Record<string, Http2Route>> = {},
   options: SecureServerOptions = {},
+  onRequest: (socket: Duplex) => void = () => {},
 ): Promise<Http2Origin> {
   const requests = new Tally();
   const log: (IncomingHttpHeaders & { version: string })[] = [];
@@ -34,16 +36,19 @@ export async function startHttp2(
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {});
     log.push({ ...headers, version: '2.0' });
+    if (stream.session !== undefined) onRequest(stream.session.socket);
     requests.add();
     const [path = ''] = `${headers[':path']}`.split('?');
     (routes[path] ?? respondOk)(stream, headers);
   });
   const respondHttp1 = (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    if (request.httpVersion === '2.0') return;
+    onRequest(request.socket);
     log.push({ ...request.headers, version: request.httpVersion });
     requests.add();
     response.end('ok');
   };
-  // Node calls it for HTTP/2 requests as well.
+  // Node calls it for HTTP/2 requests as well, which the streams respond to.
   if (options.allowHTTP1) server.on('request', respondHttp1);
   const listening = await listen(server, {});
   onTestFinished(() => listening.close());

@@ -76,7 +76,6 @@ test.each([
   ['another host', 'http://b.test/x', false],
   ['a subdomain', 'http://www.a.test/x', false],
   ['a name with the same start', 'http://a.test.evil.test/x', false],
-  ['a name in the credentials', 'http://a.test@b.test/x', false],
   ['another port', 'http://a.test:8080/x', false],
   ['another scheme', 'https://a.test/x', false],
   ['another host, without its scheme', '//b.test/x', false],
@@ -98,6 +97,30 @@ test('the redirected hop is not modified', () => {
   );
   follow(from, 'http://b.test/');
   expect(from.headers).toEqual({ ...SECRETS, ...BODY_HEADERS });
+});
+
+test.each([
+  ['the same origin', 'http://user:p%40ss@a.test/x', `Basic ${btoa('user:p@ss')}`],
+  ['another origin', 'http://user:p%40ss@b.test/x', `Basic ${btoa('user:p@ss')}`],
+  ['a user without password', 'http://user@a.test/x', `Basic ${btoa('user:')}`],
+  ['a user that looks like this origin', 'http://a.test@b.test/x', `Basic ${btoa('a.test:')}`],
+  ['none at the same origin', '/x', SECRETS.authorization],
+  ['none at another origin', 'http://b.test/x', undefined],
+])('credentials in the Location are sent, as by curl: %s', (_name, location, authorization) => {
+  const next = follow(hop({ headers: SECRETS }), location);
+  expect(next.headers.authorization).toBe(authorization);
+  expect(next.url).not.toContain('@');
+  expect(follow(next, 'http://c.test/').headers.authorization, 'to no further origin').toBeUndefined();
+});
+
+test.each([
+  [['/x', 'http://a.test/y'], undefined],
+  [['http://b.test/'], true],
+  [['https://a.test/'], true],
+  [['http://a.test:81/'], true],
+  [['http://b.test/', '/x', HERE], true],
+])('after redirects to %j the origin was left: %s', (locations, hasLeft) => {
+  expect(locations.reduce((before, location) => follow(before, location), hop()).hasLeftOrigin).toBe(hasLeft);
 });
 
 const FOR_HOSTS = new Map([
@@ -151,7 +174,18 @@ test.each([
     ['http://c.test/', '/x', 'http://a.test/'],
     TO_ANY,
   ],
-  ['are sent to https after http', 'https://a.test/', ['http://c.test/', 'https://a.test/'], TO_A],
+  [
+    'are not sent to https after https and http',
+    'https://a.test/',
+    ['http://c.test/', 'https://a.test/'],
+    TO_ANY,
+  ],
+  [
+    'are not sent within https after https and http',
+    'https://a.test/',
+    ['http://c.test/', 'https://c.test/', '/x', 'https://a.test/'],
+    TO_ANY,
+  ],
 ])('headers for one host %s', (_name, from, locations, headers) => {
   expect(sentAfter(from, ...locations).headers).toEqual(headers);
 });
@@ -185,6 +219,12 @@ test.each([
   [latin1('http://bücher.test/'), 'http://xn--bcher-kva.test/'],
   ['http://user:hunter2@b.test/x', 'http://b.test/x'],
   ['http://user@a.test/x', 'http://a.test/x'],
+  ['/caf\u00e9?\u00fc=\u00ff', 'http://a.test/caf%E9?%FC=%FF'],
+  [`${latin1('/é')}\u00e9`, 'http://a.test/%C3%A9%E9'],
+  [latin1('/\ufffd'), 'http://a.test/%EF%BF%BD'],
+  ['/a%E9b', 'http://a.test/a%E9b'],
+  ['/a%zz', 'http://a.test/a%zz'],
+  ['//b.test/caf\u00e9', 'http://b.test/caf%E9'],
   [`/${'l'.repeat(20_000)}`, `http://a.test/${'l'.repeat(20_000)}`],
   ['http://[::1]:8080/x', 'http://[::1]:8080/x'],
 ])('Location "%.40s" leads to %.60s', (location, url) => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { connect as connectTls, createServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import nodeTls, { connect as connectTls, createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
 import { TlsConnector, type TlsConnectorOptions, TlsSessions, type TlsVia } from '../../src/http/tls.ts';
 import { clientCertificate, selfSignedCertificate, serverCertificate } from '../origin/certificates.ts';
@@ -168,6 +168,53 @@ describe('a TLS client', () => {
     ],
   ])('%s', async (_, names, hostname, more, expected) => {
     expect(await handshake(names, hostname, more)).toBe(expected);
+  });
+});
+
+describe('settings of the process', () => {
+  test('do not lower the oldest version of TLS', async () => {
+    const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = nodeTls;
+    onTestFinished(() => void Object.assign(nodeTls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }));
+    Object.assign(nodeTls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' });
+    const origin = await running(tls.startOldTls());
+    const url = `${origin.url}/ok`;
+    const plain = connectTls({ host: '127.0.0.1', port: origin.port, ca: await tls.caPem() });
+    await once(plain, 'secureConnect'); // as it would be
+    plain.destroy();
+    for (const insecure of [false, true]) {
+      const { send } = await startClient({ tls: { insecure } });
+      expect((await send(url)).failed?.failure.kind).toBe('tls');
+    }
+  });
+
+  test('do not switch verification off', async () => {
+    const { NODE_TLS_REJECT_UNAUTHORIZED: before } = process.env;
+    onTestFinished(() => {
+      if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+      else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;
+    });
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+    const origin = await running(tls.startSelfSigned());
+    const { send } = await startClient();
+    expect((await send(`${origin.url}/ok`)).failed).toMatchObject({
+      failure: { kind: 'tls' },
+      isRetryable: false,
+    });
+  });
+
+  test('a Host header changes neither the name that is sent as SNI nor the one that is verified', async () => {
+    const names: unknown[] = [];
+    const origin = await running(
+      tls.startHttps(
+        { tls: { SNICallback: (name, done) => [names.push(name), done(null)] } },
+        { names: ['one.test'] },
+      ),
+    );
+    const { send } = await startClient({ lookUp: async () => ['127.0.0.1'] });
+    const sent = await send(`https://one.test:${origin.port}/ok`, { headers: { host: 'two.test' } });
+    expect([sent.failed, sent.response?.status, names]).toEqual([undefined, 200, ['one.test']]);
+    const other = await send(`https://two.test:${origin.port}/ok`, { headers: { host: 'one.test' } });
+    expect(other.failed?.failure.code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
   });
 });
 
