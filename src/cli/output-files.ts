@@ -20,6 +20,8 @@ interface OutputHooks {
   /** Called right before and after each write. */
   readonly beforeWrite?: () => void;
   readonly afterWrite?: () => void;
+  /** Whether a file that is created may be read by its owner only. */
+  readonly isPrivate?: boolean;
 }
 
 /** Names of standard output. As files they would be emptied, or could not be opened if they are sockets. */
@@ -40,8 +42,9 @@ export async function createOutput(
     const stream = openStandardOutput(process.stdout.fd, process.stdout);
     return new LineWriter(stream, { ...hooks, name: 'standard output', keepOpen: true });
   }
-  const stream = await openOutputFile(file);
-  return new LineWriter(stream, { ...hooks, ...flushSchedule(file), name: file });
+  const { isPrivate, ...rest } = hooks;
+  const stream = await openOutputFile(file, { isPrivate });
+  return new LineWriter(stream, { ...rest, ...flushSchedule(file), name: file });
 }
 
 /** Paths of files, by the flag that names each. */

@@ -66,8 +66,8 @@ export interface Outputs {
  */
 export async function createOutputs(parts: OutputParts, undo: Undo): Promise<Outputs> {
   const { options, process } = parts;
-  const openFile = async (path: string) => {
-    const file = await createOutput(path, process);
+  const openFile = async (path: string, isPrivate = false) => {
+    const file = await createOutput(path, process, { isPrivate });
     if (!isStandardOutput(path)) undo.add(() => file.discard());
     return file;
   };
@@ -79,7 +79,8 @@ export async function createOutputs(parts: OutputParts, undo: Undo): Promise<Out
   const requests = options.failed === undefined ? undefined : new CustomRequests();
   const sinks: Sink[] = [];
   if (results !== undefined) sinks.push(await createResultSink(results, parts, window));
-  const failedList = requests && createFailedList(await openFile(options.failed ?? ''), parts, requests);
+  const failedList =
+    requests && createFailedList(await openFile(options.failed ?? '', true), parts, requests);
   sinks.push(...(await createReports(parts, openFile)));
   if (bar !== undefined) sinks.push(bar);
   if (failedList !== undefined) sinks.push(failedList); // after the bar, because it may write a warning at its end
@@ -129,7 +130,9 @@ async function createResultOutput(
     bar !== undefined && isOnStandardOutput && isatty(process.stdout.fd)
       ? { beforeWrite: bar.clear, afterWrite: bar.redraw }
       : {};
-  return createOutput(options.output, process, { signal, ...hooks });
+  // Headers and bodies of responses may be secrets.
+  const isPrivate = options.keepsHeaders === true || options.inlineBody !== undefined;
+  return createOutput(options.output, process, { signal, isPrivate, ...hooks });
 }
 
 async function createResultSink(

@@ -67,15 +67,15 @@ export function openOwnFileSync(path: string, access: Access): number {
   }
 }
 
-/** The same as `openOwnFileSync`. With `follows`, a link to a regular file is accepted: for a path that the user has named. */
+/** The same as `openOwnFileSync`. With `follows`, a link to a regular file is accepted: for a path that the user has named. `mode` is for a new file. */
 export async function openOwnFile(
   path: string,
   access: Access,
-  { follows = false }: { readonly follows?: boolean } = {},
+  { follows = false, mode = 0o666 }: { readonly follows?: boolean; readonly mode?: number } = {},
 ): Promise<FileHandle> {
   let file: FileHandle;
   try {
-    file = await open(path, ACCESS[access] | (follows ? 0 : NO_FOLLOW) | NO_WAIT);
+    file = await open(path, ACCESS[access] | (follows ? 0 : NO_FOLLOW) | NO_WAIT, mode);
   } catch (error) {
     throw described(error);
   }

@@ -1,6 +1,6 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation, ParseExpectation } from '../model/expectation.ts';
-import { isToken, type Job, MANAGED_HEADERS, normalizeMethod } from '../model/job.ts';
+import { isHost, isToken, type Job, MANAGED_HEADERS, normalizeMethod } from '../model/job.ts';
 import { maskSecrets } from '../model/printable.ts';
 import { fileNameFault } from '../model/safe-name.ts';
 import type { RawLine } from './line-splitter.ts';
@@ -278,6 +278,9 @@ function checkHeaders(headers: object): string | undefined {
     if (typeof value !== 'string') return `${refusal}: the value must be a string`;
     if (!HEADER_VALUE.test(value)) {
       return `${refusal}: the value must be latin1 text without control characters`;
+    }
+    if (name === 'host' && !isHost(value.trim())) {
+      return `${refusal}: the value must be a host such as example.com, [::1] or example.com:8443`;
     }
     seen.add(name);
   }

@@ -185,7 +185,7 @@ async function openJournalFile(path: string): Promise<FileHandle> {
 /** Creates an empty file, unless another run has just done so. A link to a file that does not exist is not followed. */
 async function createJournalFile(path: string): Promise<void> {
   try {
-    await (await openOwnFile(path, 'create')).close();
+    await (await openOwnFile(path, 'create', { mode: 0o600 })).close(); // URLs may contain secrets
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
     if ((await lstat(path)).isSymbolicLink())

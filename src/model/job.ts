@@ -62,6 +62,13 @@ export const MANAGED_HEADERS: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+/** Whether this is the value of a Host header (RFC 9110, 7.2): a host of a URL, with a port if any. */
+export function isHost(text: string): boolean {
+  return (
+    /^[!-~]+$/.test(text) && !/[/\\?#@,]/.test(text) && !text.endsWith(':') && URL.canParse(`http://${text}/`)
+  );
+}
+
 /** Whether this is a token (RFC 9110, 5.6.2), as methods and header names are. */
 export function isToken(text: string): boolean {
   return TOKEN.test(text);

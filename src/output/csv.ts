@@ -7,9 +7,12 @@ const COLUMNS =
   'index,source,line,input,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
   'startedAt,durationMs,ttfbMs,totalMs,kind,code,message,verdict,baseline,badRuns';
 
-const NOT_PLAIN = /^[=+\-@]|[",]|[^\x20-\x7e]|##\[/;
-/** The start of a formula. Full-width forms count, too, because spreadsheets in some locales accept them. */
-const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+const NOT_PLAIN = /^ *[=+\-@]|; *[=+\-@]|[",]|[^\x20-\x7e]|##\[/;
+/**
+ * The place before a formula: at the start, or after what a spreadsheet may take for the start of a cell, which depends on its
+ * language. Full-width forms count, too, because spreadsheets in some locales accept them.
+ */
+const FORMULA = /(?:^[\t\r\n]*|(?<=[;"])) *(?=[=+\-@＝＋－＠])|^(?=[\t\r\n])/g;
 
 /**
  * `--format csv` and `--report csv`: a header, then one line per result with the keys of the record. `redirects` is the
@@ -45,12 +48,12 @@ function csvLine(result: Result): string {
 
 /**
  * One cell, quoted as in RFC 4180. Control characters are escaped, so that a record is always one line. An apostrophe
- * precedes what a spreadsheet would evaluate as a formula (OWASP, "CSV Injection").
+ * precedes what a spreadsheet could evaluate as a formula (OWASP, "CSV Injection").
  */
 function cell(text: string | undefined): string {
   if (text === undefined) return '';
   if (!NOT_PLAIN.test(text)) return text;
-  const safe = (FORMULA.test(text) ? "'" : '') + printable(text, Number.POSITIVE_INFINITY);
+  const safe = printable(text.replace(FORMULA, "'$&"), Number.POSITIVE_INFINITY);
   return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

@@ -16,6 +16,8 @@ const GZIP_DELAY_MS = 1000;
 interface OutputFileOptions {
   /** Flush the file to the disk (fsync) before it is closed. */
   readonly flush?: boolean;
+  /** Whether a file that is created may be read by its owner only. */
+  readonly isPrivate?: boolean | undefined;
   /** Whether to compress; by default the name of the file decides. */
   readonly compresses?: boolean;
 }
@@ -140,7 +142,7 @@ class FileStream extends Writable {
 
   static async create(path: string, options: OutputFileOptions): Promise<FileStream> {
     try {
-      return new FileStream(await open(path, 'wx'), options, path);
+      return new FileStream(await open(path, 'wx', options.isPrivate ? 0o600 : 0o666), options, path);
     } catch (error) {
       // Another process was faster, or the path is a symbolic link to a file that does not exist.
       if (errorCode(error) !== 'EEXIST') throw error;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { chmod, link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { checkOutputs } from '../../src/cli/output-files.ts';
@@ -215,3 +215,21 @@ describe('special files as outputs', () => {
 function shell(line: string) {
   return startProcess('/bin/sh', ['-c', `"${process.execPath}" "${BIN}" ${line}`]).done;
 }
+
+test.each([
+  [[], 0o644, 0o600],
+  [['--record', 'headers'], 0o600, 0o600],
+  [['--inline-body', '1kb'], 0o600, 0o600],
+])(
+  'with %j new results and the list of failures may be read as %o and %o',
+  async (flags, results, failed) => {
+    const origin = await anOrigin();
+    const directory = await tempDir();
+    const [output, list] = [join(directory, 'r.jsonl'), join(directory, 'failed.txt')];
+    const args = ['fetch', '--json', '-o', output, '--failed', list, ...flags, `${origin.url}/ok`];
+    const before = process.umask(0o022);
+    await runInProcess(args).finally(() => process.umask(before));
+    const modes = [await stat(output), await stat(list)].map(({ mode }) => mode & 0o777);
+    expect(modes).toEqual([results, failed]);
+  },
+);

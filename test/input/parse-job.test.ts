@@ -344,6 +344,35 @@ describe('the headers of parseJobInput()', () => {
     },
   );
 
+  it.each(['a.test', 'a.test:8443', '[::1]:80', '127.0.0.1', 'a_b.test', ' a.test '])(
+    'may name the host %j',
+    (host) => {
+      expect(withHeaders({ host }).invalid).toBeUndefined();
+    },
+  );
+
+  it.each([
+    ...[
+      '',
+      'a b',
+      'a/b',
+      'a?b',
+      'a#b',
+      'u:pw@a.test',
+      'a\\b',
+      'a:',
+      'a:99999',
+      'a:b',
+      '[::1',
+      '[x]',
+      'ä.test',
+      'a,b',
+    ],
+    ...['a.test\tb', '<a>', 'a%00'],
+  ])('may not name the host %j', (host) => {
+    expect(withHeaders({ Host: host }).invalid).toContain('invalid header "Host": the value must be a host');
+  });
+
   it.each(['', 'a b', 'a:', ':path', 'a\r\nb', 'ä', 'a\u0000'])('may not have the name %j', (name) => {
     expect(withHeaders({ [name]: 'x' }).invalid).toContain('the name must be one word');
   });

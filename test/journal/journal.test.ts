@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Journal } from '../../src/journal/journal.ts';
@@ -19,6 +19,15 @@ async function newPath(): Promise<string> {
 function failingOn(bad: string, kind: FailureKind = 'status'): Fetch {
   return ({ index, url }) => (url === bad ? failedResult(kind, { index, url }) : okResult({ index, url }));
 }
+
+test('a new journal is readable by its owner only, and an old one keeps its permissions', async () => {
+  const path = await newPath();
+  await run(path, [A]);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  await chmod(path, 0o640);
+  await run(path, [A]);
+  expect((await stat(path)).mode & 0o777).toBe(0o640);
+});
 
 test('the next run does not fetch what a run has finished', async () => {
   const path = await newPath();

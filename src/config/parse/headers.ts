@@ -1,5 +1,5 @@
 import type { ExpectedHeader } from '../../model/expectation.ts';
-import { isToken, MANAGED_HEADERS } from '../../model/job.ts';
+import { isHost, isToken, MANAGED_HEADERS } from '../../model/job.ts';
 import { printable } from '../../model/printable.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 import { toHostname } from './addresses.ts';
@@ -53,7 +53,11 @@ function parseHeader(name: string, value: unknown): Header {
   const lower = name.toLowerCase();
   if (MANAGED_HEADERS.has(lower))
     throw new InvalidValueError(`must not be ${lower}, which fanout sets itself`);
-  return Object.freeze({ name: lower, value: headerValue.parse(value) });
+  const parsed = headerValue.parse(value);
+  if (lower === 'host' && !isHost(parsed)) {
+    throw new InvalidValueError('host must be a host such as example.com, [::1] or example.com:8443');
+  }
+  return Object.freeze({ name: lower, value: parsed });
 }
 
 // Shows only the name, since a value may be a secret. A line of one word is not shown: the word may be the secret.

@@ -60,6 +60,13 @@ describe('headers', () => {
     },
   );
 
+  it.each(['Host:', 'Host: a b', 'Host: a/b', 'Host: u:pw@a.test', 'Host: a.test:x'])(
+    'refuses %j',
+    (line) => {
+      expect(refused(headers, line)).toMatch(/^host must be a host/);
+    },
+  );
+
   it('prints lines that it reads back', () => {
     const lines = ['a: 1', 'a: 2', 'b: '];
     expect(headers.print(headers.parse(lines))).toEqual(lines);
