@@ -139,7 +139,7 @@ export class BodyCapture {
 
 /** Refuses a part of a body that was not requested, so that it is not taken for the whole body. */
 const UNREQUESTED_PART: BodySink = {
-  write() {},
+  write: () => undefined,
   end(isOk) {
     if (isOk)
       throw new BodyError('protocol', undefined, 'the server sent a part of the body instead of the whole');

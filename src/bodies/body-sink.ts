@@ -6,8 +6,13 @@ import type { KeptBody } from '../model/result.ts';
 
 /** Takes one decoded body as it arrives: any number of `write`, then `end` or `drop`. */
 export interface BodySink {
-  /** Takes a piece, which is valid only during the call. @throws BodyError, after which only `drop` may be called */
-  write(piece: Buffer): void;
+  /**
+   * Takes a piece, which is valid only during the call. Returns a promise if it should get no more before that is
+   * fulfilled.
+   *
+   * @throws BodyError, or rejects with it; after which only `drop` may be called
+   */
+  write(piece: Buffer): Promise<void> | undefined;
   /**
    * Completes the body after its response was validated, and returns what was kept.
    *
@@ -32,8 +37,9 @@ export class BodySinkGroup implements BodySink {
     this.#sinks = sinks;
   }
 
-  write(piece: Buffer): void {
-    for (const sink of this.#sinks) sink.write(piece);
+  write(piece: Buffer): Promise<void> | undefined {
+    const waits = this.#sinks.map((sink) => sink.write(piece)).filter((wait) => wait !== undefined);
+    return waits.length > 1 ? Promise.all(waits).then(() => {}) : waits[0];
   }
 
   end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
@@ -62,7 +68,7 @@ export class InlineSink implements BodySink {
     this.#isBuffer = isBuffer;
   }
 
-  write(piece: Buffer): void {
+  write(piece: Buffer): undefined {
     this.#bytes += piece.length;
     if (this.#bytes <= this.#maxBytes) this.#pieces.push(Buffer.from(piece));
     else this.#pieces = [];

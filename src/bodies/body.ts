@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { BodySink } from './body-sink.ts';
 import {
   DecodeError,
@@ -21,7 +22,15 @@ interface BodyOptions {
   readonly inspector?: BodyInspector | undefined;
 }
 
-/** One body as it arrives: decodes it, enforces the size limit, and passes it to its sink and inspector. */
+/** Decoded bytes after which a decoder gives way to other work: a few milliseconds. */
+const TURN_BYTES = 1024 * 1024;
+
+/**
+ * One body as it arrives: decodes it, enforces the size limit, and passes it to its sink and inspector.
+ *
+ * `write` and `end` return a promise if there is more to do than one turn should take, or if the sink is slow. Until it is
+ * fulfilled the body should get no more; what it gets is kept in memory.
+ */
 export class Body {
   readonly #maxBytes: number;
   readonly #contentEncoding: string | undefined;
@@ -30,6 +39,9 @@ export class Body {
   #decoder: Decoder | undefined;
   #receivedBytes = 0;
   #decodedBytes = 0;
+  /** The work that is not finished. */
+  #busy: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(options: BodyOptions) {
     this.#maxBytes = options.maxBytes;
@@ -46,13 +58,39 @@ export class Body {
   /** Whether the body is larger than the limit, so that the rest need not be read. */
   get isOverLimit(): boolean {
     // A body that decodes to nothing must end, too.
-    return (
-      this.#decodedBytes > this.#maxBytes || this.#receivedBytes > this.#maxBytes + ENCODING_OVERHEAD_BYTES
-    );
+    const encodedBytes = Math.max(this.#receivedBytes, this.#decoder?.innerBytes ?? 0);
+    return this.#decodedBytes > this.#maxBytes || encodedBytes > this.#maxBytes + ENCODING_OVERHEAD_BYTES;
   }
 
-  /** @throws DecodeError, and BodyError from the sink */
-  write(chunk: Buffer): void {
+  /** @throws DecodeError, and BodyError from the sink, or rejects with it */
+  write(chunk: Buffer): Promise<void> | undefined {
+    if (this.#busy === undefined) return this.#track(this.#take(chunk));
+    const copy = Buffer.from(chunk);
+    return this.#track(this.#busy.then(() => this.#take(copy)));
+  }
+
+  /** @throws DecodeError, and BodyError from the sink, or rejects with it */
+  end(): Promise<void> | undefined {
+    return this.#track(this.#busy === undefined ? this.#flush() : this.#busy.then(() => this.#flush()));
+  }
+
+  /** Ends the work that is not finished. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #track(busy: Promise<void> | undefined): Promise<void> | undefined {
+    if (busy === undefined) return undefined;
+    this.#busy = busy;
+    const onIdle = () => {
+      if (this.#busy === busy) this.#busy = undefined;
+    };
+    busy.then(onIdle, () => {}); // what follows is refused with the same error
+    return busy;
+  }
+
+  #take(chunk: Buffer): Promise<void> | undefined {
+    if (this.#isStopped || this.isOverLimit) return undefined;
     // Created with the first bytes: a response to HEAD names a coding and has no body.
     if (this.#receivedBytes === 0 && this.#contentEncoding !== undefined) {
       const fault = unsupportedCoding(this.#contentEncoding);
@@ -62,34 +100,54 @@ export class Body {
       this.#decoder = decoderFor(this.#contentEncoding, this.#maxBytes);
     }
     this.#receivedBytes += chunk.length;
-    const decoder = this.#decoder;
-    if (decoder === undefined) this.#pass(chunk);
-    else this.#decode(() => decoder.write(chunk));
+    // A copy, since it may be decoded later.
+    return this.#decoder === undefined
+      ? this.#pass(chunk)
+      : this.#decode(this.#decoder, this.#decoder.write(Buffer.from(chunk)));
   }
 
-  /** @throws DecodeError, and BodyError from the sink */
-  end(): void {
-    const decoder = this.#decoder;
-    if (decoder !== undefined) this.#decode(() => decoder.end());
+  #flush(): Promise<void> | undefined {
+    if (this.#decoder === undefined || this.#isStopped || this.isOverLimit) return undefined;
+    return this.#decode(this.#decoder, this.#decoder.end());
   }
 
-  #decode(pieces: () => Iterable<Buffer>): void {
+  #decode(decoder: Decoder, pieces: Iterable<Buffer>): Promise<void> | undefined {
+    const iterator = pieces[Symbol.iterator]();
+    const wait = this.#decodeTurn(decoder, iterator);
+    return wait === undefined ? undefined : this.#decodeRest(decoder, iterator, wait);
+  }
+
+  async #decodeRest(decoder: Decoder, iterator: Iterator<Buffer>, first: Promise<unknown>): Promise<void> {
+    for (let wait: Promise<unknown> | undefined = first; wait !== undefined; ) {
+      await wait;
+      if (this.#isStopped) return;
+      wait = this.#decodeTurn(decoder, iterator);
+    }
+  }
+
+  /** Decodes for one turn. Returns what to wait for before the next turn, or `undefined` at the end. */
+  #decodeTurn(decoder: Decoder, iterator: Iterator<Buffer>): Promise<unknown> | undefined {
+    const start = decoder.outputBytes;
     try {
-      for (const piece of pieces()) {
-        this.#pass(piece);
-        if (this.#decodedBytes > this.#maxBytes) return;
+      for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+        const wait = this.#pass(next.value);
+        if (this.isOverLimit) return undefined;
+        if (wait !== undefined) return wait;
+        if (decoder.outputBytes - start > TURN_BYTES) return setImmediate();
       }
     } catch (error) {
       if (!(error instanceof OverflowError)) throw error;
       this.#decodedBytes = Number.POSITIVE_INFINITY;
     }
+    return undefined;
   }
 
-  #pass(piece: Buffer): void {
+  #pass(piece: Buffer): Promise<void> | undefined {
+    if (piece.length === 0) return undefined;
     this.#decodedBytes += piece.length;
-    if (this.#decodedBytes > this.#maxBytes) return;
-    this.#sink?.write(piece);
+    if (this.#decodedBytes > this.#maxBytes) return undefined;
     this.#inspector?.write(piece);
+    return this.#sink?.write(piece);
   }
 }
 

@@ -20,11 +20,19 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
  * become as small again after a piece with a large output.
  */
 const MIN_INPUT_BYTES = 32;
-const LARGE_OUTPUT_BYTES = 4 * 1024 * 1024;
+const LARGE_OUTPUT_BYTES = 1024 * 1024;
 
-/** Decodes one content coding, piece by piece and synchronously, while the returned pieces are iterated. */
+/** Decodes content codings, piece by piece and synchronously, while the returned pieces are iterated. */
 export interface Decoder {
-  /** @throws DecodeError if the bytes are invalid, OverflowError if one piece decodes to too much. */
+  /** Bytes that all codings have put out so far. */
+  readonly outputBytes: number;
+  /** Bytes that all codings but the last one to undo have put out: they are encoded still. */
+  readonly innerBytes: number;
+  /**
+   * The pieces may be empty: between two of them only a few bytes are decoded, so that the caller may stop there.
+   *
+   * @throws DecodeError if the bytes are invalid, OverflowError if one piece decodes to too much.
+   */
   write(chunk: Buffer): Iterable<Buffer>;
   /** Returns the rest. @throws DecodeError if the body is incomplete. */
   end(): Iterable<Buffer>;
@@ -118,7 +126,11 @@ function minizlib(): typeof import('minizlib') {
 
 type ZlibStream = Gunzip | BrotliDecompress | Inflate | InflateRaw;
 
+const NOTHING = Buffer.alloc(0);
+
 class ZlibDecoder implements Decoder {
+  readonly innerBytes = 0;
+  outputBytes = 0;
   readonly #coding: string;
   readonly #stream: ZlibStream;
   #output: Buffer[] = [];
@@ -141,9 +153,11 @@ class ZlibDecoder implements Decoder {
       const end = at + this.#inputBytes;
       this.#stream.write(chunk.subarray(at, end));
       at = end;
+      const before = this.outputBytes;
       const output = this.#takeOutput();
-      this.#adaptInput(output);
-      yield* output;
+      this.#adaptInput(this.outputBytes - before);
+      if (output.length === 0) yield NOTHING;
+      else yield* output;
     }
   }
 
@@ -153,8 +167,7 @@ class ZlibDecoder implements Decoder {
     return this.#takeOutput();
   }
 
-  #adaptInput(output: readonly Buffer[]): void {
-    const outputBytes = output.reduce((sum, piece) => sum + piece.length, 0);
+  #adaptInput(outputBytes: number): void {
     const grown = Math.min(4 * this.#inputBytes, MAX_INPUT_BYTES);
     this.#inputBytes = outputBytes > LARGE_OUTPUT_BYTES ? MIN_INPUT_BYTES : grown;
   }
@@ -165,6 +178,7 @@ class ZlibDecoder implements Decoder {
       throw new DecodeError(`the ${this.#coding} body is broken: ${this.#error.message}`, this.#error.code);
     }
     const output = this.#output;
+    for (const piece of output) this.outputBytes += piece.length;
     this.#output = [];
     return output;
   }
@@ -172,11 +186,16 @@ class ZlibDecoder implements Decoder {
 
 /** `deflate` is the zlib format (RFC 9110, section 8.4.1.2), but some servers send raw deflate. The first byte shows which. */
 class DeflateDecoder implements Decoder {
+  readonly innerBytes = 0;
   readonly #options: DecoderOptions;
   #decoder: Decoder | undefined;
 
   constructor(options: DecoderOptions) {
     this.#options = options;
+  }
+
+  get outputBytes(): number {
+    return this.#decoder?.outputBytes ?? 0;
   }
 
   write(chunk: Buffer): Iterable<Buffer> {
@@ -198,9 +217,18 @@ class DeflateDecoder implements Decoder {
 /** Decodes with the first decoder, and its output with the second. */
 function chain(first: Decoder, second: Decoder): Decoder {
   function* through(pieces: Iterable<Buffer>): Generator<Buffer> {
-    for (const piece of pieces) yield* second.write(piece);
+    for (const piece of pieces) {
+      if (piece.length === 0) yield piece;
+      else yield* second.write(piece);
+    }
   }
   return {
+    get outputBytes() {
+      return first.outputBytes + second.outputBytes;
+    },
+    get innerBytes() {
+      return first.outputBytes;
+    },
     write: (chunk) => through(first.write(chunk)),
     *end() {
       yield* through(first.end());

@@ -149,7 +149,7 @@ class FileSink implements BodySink {
     this.#isOpen = options.partial !== undefined;
   }
 
-  write(piece: Buffer): void {
+  write(piece: Buffer): undefined {
     if (this.#isDone) return;
     const { file } = this.#options;
     this.#attempt(() => {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { toConnectTarget } from './connect-target.ts';
-import { type Connect, createHttp1Client, type DispatchHandler, type HttpClient } from './http1-client.ts';
+import { type Connect, type DispatchHandler, Http1Client, type HttpClient } from './http1-client.ts';
 import { Http2Client } from './http2-client.ts';
 import { ConnectError } from './network-errors.ts';
 
@@ -37,6 +37,14 @@ export class AlpnClient implements HttpClient {
     });
   }
 
+  pause(): void {
+    this.#client?.pause();
+  }
+
+  resume(): void {
+    this.#client?.resume();
+  }
+
   async destroy(reason: Error): Promise<void> {
     await this.#client?.destroy(reason);
   }
@@ -44,7 +52,7 @@ export class AlpnClient implements HttpClient {
   /** A client that starts on a connected socket, and connects by itself when that one has been closed. */
   #http1Client(connected: Socket): HttpClient {
     let first: Socket | undefined = connected;
-    return createHttp1Client(this.#origin, (target, onConnect) => {
+    return new Http1Client(this.#origin, (target, onConnect) => {
       const socket = first;
       first = undefined;
       // undici loses the request if its connect callback is called before `connect` has returned.

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { AlpnClient } from './alpn-client.ts';
 import type { Connector } from './connector.ts';
-import { type Connect, createHttp1Client, type HttpClient } from './http1-client.ts';
+import { type Connect, Http1Client, type HttpClient } from './http1-client.ts';
 import { LenientClient } from './lenient-client.ts';
 import { SharedBufferSocket } from './shared-buffer-socket.ts';
 
@@ -53,7 +53,7 @@ export class Connection implements IdleNode<Connection> {
     };
     const usesAlpn = connector.offersHttp2 && origin.startsWith('https:');
     if (usesAlpn) this.client = new AlpnClient(origin, connect);
-    else this.client = isLenient ? new LenientClient(origin, connect) : createHttp1Client(origin, connect);
+    else this.client = isLenient ? new LenientClient(origin, connect) : new Http1Client(origin, connect);
   }
 
   /** Whether the socket now receives a body, whose pieces are consumed as they arrive. */

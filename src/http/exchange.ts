@@ -60,6 +60,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #status = 0;
   #isMarked = false;
   #hasData = false;
+  #isPaused = false;
   #isOver = false;
 
   constructor(
@@ -87,6 +88,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Whether the end of the response will show if it is whole. Known once the head is there. */
   get tellsEnd(): boolean {
     return this.#isMarked || this.#connection.tellsEnd;
+  }
+
+  /** Stops reading the body until `resume`. What has been read already may still arrive, also its end. */
+  pause(): void {
+    if (this.#isOver) return;
+    this.#isPaused = true;
+    this.#connection.client.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#connection.client.resume();
   }
 
   /** Ends the exchange with `onError(reason)`, unless it is over. */
@@ -128,6 +142,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#isOver = true;
+    this.resume();
     this.#connection.isInBody = false;
     // The server closes a connection on which `reset` was sent; undici closes this side only later.
     if (this.#request.reset === true) this.#pool.discard(this.#connection, LAST);
@@ -143,6 +158,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #fail(error: Error, isStale: boolean): void {
     this.#isOver = true;
+    this.#isPaused = false;
     this.#pool.discard(this.#connection, error);
     this.#handler.onError(error, isStale);
   }

@@ -13,6 +13,9 @@ export interface HttpClient {
   /** Whether the protocol marks the end of every body, so that none ends with its connection. */
   readonly marksEnds?: boolean;
   dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): unknown;
+  /** Stops reading the response until `resume`. What has been read already may still arrive. */
+  pause(): void;
+  resume(): void;
   /** Closes the client in any state. */
   destroy(reason: Error): Promise<void>;
 }
@@ -80,14 +83,62 @@ const CLIENT_OPTIONS = {
 } as const;
 
 /** An undici `Client` for HTTP/1.1. It connects with its first request, and again when the connection was closed. */
-export function createHttp1Client(origin: string, connect: Connect): Client {
-  return new Client(origin, {
-    ...CLIENT_OPTIONS,
-    connect: (target, callback) => {
-      connect(target, (error, socket) => {
-        if (socket !== undefined) callback(null, socket);
-        else callback(error ?? new Error('the connection was not made'), null);
-      });
-    },
-  });
+export class Http1Client implements HttpClient {
+  readonly #client: Client;
+  #valve: ReadValve | undefined;
+
+  constructor(origin: string, connect: Connect) {
+    this.#client = new Client(origin, {
+      ...CLIENT_OPTIONS,
+      connect: (target, callback) => {
+        connect(target, (error, socket) => {
+          this.#valve = socket && new ReadValve(socket);
+          if (socket !== undefined) callback(null, socket);
+          else callback(error ?? new Error('the connection was not made'), null);
+        });
+      },
+    });
+  }
+
+  dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): void {
+    this.#client.dispatch(request, handler);
+  }
+
+  pause(): void {
+    this.#valve?.close();
+  }
+
+  resume(): void {
+    this.#valve?.open();
+  }
+
+  destroy(reason: Error): Promise<void> {
+    return this.#client.destroy(reason);
+  }
+}
+
+/**
+ * Gives undici nothing to read while it is closed; the socket then stops reading from the network. undici's own pause ends
+ * the process if a FIN arrives meanwhile (undici 7, nodejs/undici#5360).
+ */
+class ReadValve {
+  readonly #socket: Socket;
+  #isClosed = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    const { read } = socket;
+    socket.read = (size) => (this.#isClosed ? null : read.call(socket, size));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  open(): void {
+    if (!this.#isClosed) return;
+    this.#isClosed = false;
+    // undici reads at this event, but must not while it parses.
+    queueMicrotask(() => this.#socket.emit('readable'));
+  }
 }

@@ -74,6 +74,14 @@ export class Http2Client implements HttpClient {
     }
   }
 
+  pause(): void {
+    this.#response?.pause();
+  }
+
+  resume(): void {
+    this.#response?.resume();
+  }
+
   async destroy(): Promise<void> {
     this.#close();
   }
@@ -247,6 +255,14 @@ class Http2Response {
     if (this.#isOver) return;
     this.#finish();
     this.#handler.onResponseError(undefined, error);
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
   }
 
   #start({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {

@@ -55,6 +55,14 @@ export class LenientClient implements HttpClient {
     });
   }
 
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
+  }
+
   async destroy(reason: Error): Promise<void> {
     this.#socket?.destroy(reason);
   }

@@ -99,12 +99,15 @@ export interface AgentTransportOptions {
 export class AgentTransport implements Transport {
   readonly #options: AgentTransportOptions;
 
+  /** Attempts whose response has arrived, and whose body is not finished: no exchange ends them any more. */
+  readonly #ending = new Set<Attempt>();
+
   constructor(options: AgentTransportOptions) {
     this.#options = options;
   }
 
   get inFlight(): number {
-    return this.#options.agent.inFlight;
+    return this.#options.agent.inFlight + this.#ending.size;
   }
 
   get isCrowded(): boolean {
@@ -113,7 +116,7 @@ export class AgentTransport implements Transport {
 
   attempt(request: AttemptRequest): Promise<AttemptOutcome> {
     return new Promise((resolve) => {
-      new Attempt(this.#options, request, resolve).start();
+      new Attempt(this.#options, request, this.#ending, resolve).start();
     });
   }
 
@@ -123,10 +126,12 @@ export class AgentTransport implements Transport {
 
   abort(reason: Error): void {
     this.#options.agent.abort(reason);
+    for (const attempt of this.#ending) attempt.abort(reason);
   }
 
   close(reason: Error): void {
     this.#options.agent.destroy(reason);
+    for (const attempt of this.#ending) attempt.abort(reason);
     this.#options.onClose?.();
   }
 }
@@ -145,6 +150,8 @@ class Attempt implements ExchangeHandler {
   readonly #options: AgentTransportOptions;
   readonly #request: AttemptRequest;
   readonly #report: (outcome: AttemptOutcome) => void;
+  /** The attempts whose response has arrived, and whose body is not finished. */
+  readonly #ending: Set<Attempt>;
   readonly #startedAt: number;
   /** The proxy that the request is sent to instead of its origin. */
   readonly #proxy: ProxyRoute | undefined;
@@ -156,14 +163,18 @@ class Attempt implements ExchangeHandler {
   #inspector: BodyInspector | undefined;
   #isCut = false;
   #isUnwatched = false;
+  /** Parts of the body that are not decoded or not taken by the sink. */
+  #unfinished = 0;
   #isOver = false;
 
   constructor(
     options: AgentTransportOptions,
     request: AttemptRequest,
+    ending: Set<Attempt>,
     report: (outcome: AttemptOutcome) => void,
   ) {
     this.#options = options;
+    this.#ending = ending;
     this.#request = request;
     this.#report = report;
     this.#startedAt = options.now();
@@ -184,11 +195,11 @@ class Attempt implements ExchangeHandler {
 
   expire(): void {
     if (!this.#isBodyNeeded()) {
-      this.#exchange?.abort(UNNEEDED);
+      this.abort(UNNEEDED);
       return;
     }
     const message = `no complete response within ${this.#options.timeoutMs}ms`;
-    this.#exchange?.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
+    this.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
   }
 
   onHead(status: number, headers: ResponseHeaders, statusText: string): void {
@@ -225,22 +236,48 @@ class Attempt implements ExchangeHandler {
   onData(chunk: Buffer): void {
     if (this.#isOver || this.#body === undefined) return;
     try {
-      this.#body.write(chunk);
+      const unfinished = this.#body.write(chunk);
       if (this.#body.isOverLimit) this.#cut();
+      else if (unfinished !== undefined) this.#pauseUntil(unfinished);
     } catch (error) {
       this.#exchange?.abort(toAttemptError(error as BodyError | DecodeError)); // `Body.write` throws nothing else
     }
   }
 
+  /** Reads no more while the body has enough to do. */
+  #pauseUntil(unfinished: Promise<void>): void {
+    this.#exchange?.pause();
+    this.#unfinished += 1;
+    const onDone = () => {
+      this.#unfinished -= 1;
+      if (this.#body?.isOverLimit === true) this.#cut();
+      else if (this.#unfinished === 0) this.#exchange?.resume();
+    };
+    // After its end the exchange cannot be aborted: then `onEnd` gets the same error.
+    unfinished.then(onDone, (error: BodyError | DecodeError) => this.#exchange?.abort(toAttemptError(error)));
+  }
+
   onEnd(isMarked: boolean): void {
-    try {
-      this.#body?.end();
-      this.#finish();
-    } catch (error) {
+    const onBodyError = (error: BodyError | DecodeError) => {
       const isCutOff = error instanceof DecodeError && error.isIncomplete && !isMarked;
-      // `Body.end` throws nothing else.
-      this.onError(isCutOff ? CUT_OFF : toAttemptError(error as BodyError | DecodeError), false);
+      this.onError(isCutOff ? CUT_OFF : toAttemptError(error), false);
+    };
+    try {
+      const unfinished = this.#body?.end();
+      if (unfinished === undefined) this.#finish();
+      else {
+        this.#ending.add(this);
+        unfinished.then(() => this.#finish(), onBodyError);
+      }
+    } catch (error) {
+      onBodyError(error as BodyError | DecodeError); // `Body.end` throws nothing else
     }
+  }
+
+  /** Ends the attempt in any state, unless it is over. */
+  abort(reason: Error): void {
+    if (this.#ending.has(this)) this.onError(reason, false);
+    else this.#exchange?.abort(reason);
   }
 
   onError(error: Error, isStale: boolean): void {
@@ -291,7 +328,7 @@ class Attempt implements ExchangeHandler {
   /** Ends the exchange, since the rest of the body is not wanted. */
   #cut(): void {
     this.#isCut = true;
-    this.#exchange?.abort(OVER_LIMIT);
+    this.abort(OVER_LIMIT);
   }
 
   /** False for a redirect or an unwanted status, once the head is there: it counts, whatever becomes of its body. */
@@ -310,6 +347,8 @@ class Attempt implements ExchangeHandler {
   #finish(failed?: NetworkFailure, isStale = false): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#ending.delete(this);
+    this.#body?.stop();
     clearTimeout(this.#timer);
     if (failed !== undefined) this.#request.capture?.interrupt();
     this.#report({

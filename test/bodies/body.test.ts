@@ -2,11 +2,23 @@ import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { Body } from '../../src/bodies/body.ts';
+import type { BodySink } from '../../src/bodies/body-sink.ts';
 import { DecodeError } from '../../src/bodies/decompress.ts';
 import { filler } from '../origin/filler.ts';
 
 const TEXT = filler(100_000);
 const gzip = (bytes: Buffer) => gzipSync(bytes);
+
+/** A sink that calls `take` for each piece, and then is ready for the next at once or when the promise is fulfilled. */
+function sinkOf(take: (piece: Buffer) => Promise<void> | void): BodySink {
+  return { write: (piece) => take(piece) ?? undefined, end: () => undefined, drop: () => undefined };
+}
+
+/** A gzip stream of about `megabytes` that decodes to nothing: endless empty blocks. */
+function emptyBlocks(megabytes: number): Buffer {
+  const head = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+  return Buffer.concat([head, Buffer.alloc(megabytes * 1_000_000, Buffer.from([0, 0, 0, 0xff, 0xff]))]);
+}
 
 /** Takes bytes in pieces, as a socket gives them, until the body has enough. */
 function take(bytes: Buffer, contentEncoding?: string, { maxBytes = 1e6, pieceBytes = 1000 } = {}) {
@@ -122,19 +134,19 @@ test('an encoded body that never decodes to anything is over the limit at some p
   expect(consumed).toBeLessThan(endless.length / 2);
 });
 
-test('a tiny brotli body that expands to 200 MB is decoded in little memory where there is no limit', () => {
+test('a tiny brotli body that expands to 200 MB is decoded in little memory where there is no limit', async () => {
   const zeros = brotliCompressSync(Buffer.alloc(200_000_000), { params: { 1: 3 } });
   const body = new Body({ maxBytes: Number.POSITIVE_INFINITY, contentEncoding: 'br' });
   const before = process.memoryUsage.rss();
   body.write(zeros);
-  body.end();
+  await body.end();
   expect([body.bytes, body.isOverLimit]).toEqual([200_000_000, false]);
   expect(process.memoryUsage.rss() - before, 'growth of memory').toBeLessThan(150e6);
 });
 
 test('the sink gets the body decoded and in order, and nothing beyond the limit', () => {
   const given: Buffer[] = [];
-  const sink = { write: (piece: Buffer) => void given.push(piece), end: () => undefined, drop: () => {} };
+  const sink = sinkOf((piece) => void given.push(piece));
   const body = new Body({ maxBytes: 1e6, contentEncoding: 'gzip', sink });
   const bytes = gzip(TEXT);
   for (let at = 0; at < bytes.length; at += 100) body.write(bytes.subarray(at, at + 100));
@@ -154,10 +166,82 @@ test.each([
   ['gzip, utf-8', 'an unknown coding, "utf-8"'],
   ['gzip, gzip, gzip', 'more than 2 codings'],
 ])('a body in "%s" is neither saved nor searched as it is', (contentEncoding, message) => {
-  const sink = { write() {}, end: () => undefined, drop() {} };
+  const sink = sinkOf(() => {});
   const saved = new Body({ maxBytes: 1e6, contentEncoding, sink });
   expect(() => saved.write(gzip(TEXT))).toThrow(new DecodeError(`the body has ${message}`, undefined));
   const dropped = new Body({ maxBytes: 1e6, contentEncoding });
   dropped.write(gzip(TEXT));
   expect(dropped.bytes).toBe(gzip(TEXT).length);
+});
+
+const fastBrotli = (bytes: Buffer) => brotliCompressSync(bytes, { params: { 1: 3 } });
+
+test.each([
+  ['gzip', gzipSync(Buffer.alloc(50_000_000))],
+  ['br', fastBrotli(Buffer.alloc(50_000_000))],
+  ['deflate', deflateSync(Buffer.alloc(50_000_000))],
+  ['gzip, br', fastBrotli(emptyBlocks(50))],
+  ['gzip, deflate', deflateSync(emptyBlocks(50))],
+  ['deflate, gzip', gzipSync(deflateSync(Buffer.alloc(50_000_000)))],
+])('a large body in "%s" is decoded in many turns, in order, and can be stopped', async (coding, bytes) => {
+  const body = new Body({ maxBytes: Number.POSITIVE_INFINITY, contentEncoding: coding });
+  let turns = 0;
+  let isOver = false;
+  const count = () => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const written = body.write(bytes);
+  expect(written, 'it gives way').toBeInstanceOf(Promise);
+  await written;
+  isOver = true;
+  expect(turns).toBeGreaterThan(1);
+
+  const stopped = new Body({ maxBytes: Number.POSITIVE_INFINITY, contentEncoding: coding });
+  const begun = stopped.write(bytes);
+  stopped.stop();
+  await begun;
+  expect(stopped.bytes).toBeLessThan(20_000_000);
+});
+
+test.each([
+  ['gzip, gzip', gzipSync(emptyBlocks(50))],
+  ['gzip, br', fastBrotli(emptyBlocks(50))],
+  ['gzip, deflate', deflateSync(emptyBlocks(50))],
+])(
+  'the output of the outer coding of "%s" counts, although the inner one puts out nothing',
+  (coding, bytes) => {
+    const { isOverLimit, consumed } = take(bytes, coding, { maxBytes: 1_000_000, pieceBytes: 10 });
+    expect(isOverLimit).toBe(true);
+    expect(consumed).toBeLessThan(bytes.length);
+  },
+);
+
+test('a slow sink gets one piece after the other, and what comes meanwhile is kept', async () => {
+  const given: string[] = [];
+  const sink = sinkOf((piece) => {
+    given.push(piece.toString());
+    return new Promise((resolve) => setImmediate(resolve));
+  });
+  const body = new Body({ maxBytes: 1000, sink });
+  const shared = Buffer.from('one');
+  const waits = [body.write(shared)];
+  shared.write('two');
+  waits.push(body.write(shared));
+  shared.write('six');
+  waits.push(body.write(shared));
+  shared.write('...');
+  expect(waits.every((wait) => wait instanceof Promise)).toBe(true);
+  await body.end();
+  expect(given).toEqual(['one', 'two', 'six']);
+});
+
+test('an error of a slow sink ends the body, also for what comes afterwards', async () => {
+  const body = new Body({ maxBytes: 1000, sink: sinkOf(() => Promise.reject(new Error('full'))) });
+  const first = body.write(Buffer.from('one'));
+  const second = body.write(Buffer.from('two'));
+  await expect(first).rejects.toThrow('full');
+  await expect(second).rejects.toThrow('full');
+  await expect(body.end()).rejects.toThrow('full');
 });

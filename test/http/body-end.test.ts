@@ -1,5 +1,6 @@
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { AttemptError } from '../../src/http/network-errors.ts';
 import type { AttemptOutcome, AttemptRequest } from '../../src/http/transport.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { running, startClient } from './client.ts';
@@ -228,4 +229,52 @@ describe('the head of a response without use for its body decides', () => {
     const { response, failed } = await send(`${origin.url}/moved`, {}, { needsBody });
     expect([response?.status, response?.headers.location, failed]).toEqual([302, '/ok', undefined]);
   });
+});
+
+describe('a body that takes long to decode', () => {
+  /** 10 MB of gzip that expand to 10 GB of gzip, which expand to nothing. */
+  function bomb(): Buffer {
+    const gzipHead = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+    const flush = { level: 9, finishFlush: constants.Z_FULL_FLUSH };
+    const blocks = Buffer.alloc(5_000_000, Buffer.from([0, 0, 0, 0xff, 0xff]));
+    const piece = deflateRawSync(blocks, flush);
+    return Buffer.concat([gzipHead, deflateRawSync(gzipHead, flush), ...Array(2_000).fill(piece)]);
+  }
+
+  async function start() {
+    const body = bomb();
+    const head = `HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const response = Buffer.concat([Buffer.from(head), body]);
+    const server = await running(
+      startRawServer({
+        onRequest: ({ socket, target }) =>
+          void socket.write(target === '/bomb' ? response : 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'),
+      }),
+    );
+    return { server, client: await startClient() };
+  }
+
+  test('ends at its timeout, and does not keep others from theirs', async () => {
+    const { server, client } = await start();
+    const options = { maxBytes: Number.POSITIVE_INFINITY, timeoutMs: 1_000 };
+    const bombed = client.send(`${server.url}/bomb`, {}, options);
+    const other = await client.send(`${server.url}/other`, {}, { timeoutMs: 30_000 });
+    expect(other).toMatchObject({ failed: undefined, response: { status: 200 } });
+    expect((await bombed).failed).toMatchObject({ failure: { kind: 'timeout' } });
+  });
+
+  test.each(PARSERS)(
+    'ends when the run is aborted, whether or not all of it has arrived: %s',
+    async (use) => {
+      const { server, client } = await start();
+      const transport = client.transport({ maxBytes: Number.POSITIVE_INFINITY, timeoutMs: 60_000 });
+      const hop = { url: `${server.url}/bomb`, method: 'GET', headers: {} };
+      const bombed = transport.attempt({ hop, elapsedMs: 0, use });
+      await client.send(`${server.url}/other`, {}, { timeoutMs: 30_000 });
+      expect(transport.inFlight).toBe(1);
+      transport.abort(new AttemptError('aborted', undefined, 'the run was stopped'));
+      expect((await bombed).failed).toMatchObject({ failure: { kind: 'aborted' } });
+      expect(transport.inFlight).toBe(0);
+    },
+  );
 });
