@@ -1,10 +1,10 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
 import { anOrigin } from './cli/an-origin.ts';
-import { BIN, startProcess } from './origin/run-cli.ts';
+import { startProcess } from './origin/run-cli.ts';
 import { tempDir } from './origin/temp-dir.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -25,22 +25,57 @@ interface Action {
 const action: Action = parse(await readFile(join(ROOT, 'action.yml'), 'utf8'));
 const script = action.runs.steps.find(({ id }) => id === 'fetch');
 
-/** Runs the script of the action as the runner does, with an npx that starts the built program and records its arguments. */
-async function runAction(inputs: Readonly<Record<string, string>>) {
+/** What npm installs here instead of tsx: it "builds" a program that records its arguments and runs the built one. */
+const FAKE_BUILD = `
+import { mkdirSync, writeFileSync } from 'node:fs';
+mkdirSync('dist/cli', { recursive: true });
+writeFileSync('dist/cli/main.js', \`
+  import { writeFileSync } from 'node:fs';
+  import { main as run } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/cli/main.js')).href)};
+  export function main(process) {
+    writeFileSync(process.env.RECEIVED, process.argv.slice(2).join('\\\\n'));
+    return run(process);
+  }
+\`);`;
+
+/** An npm that records its directory, arguments and environment, and installs `FAKE_BUILD` or links the real packages. */
+const FAKE_NPM = `#!/bin/bash
+{ pwd; printf '%s\n' "$*"; env; } > "\${0%/*}/npm-call"
+if [[ -e "\${0%/*}/real" ]]; then ln -s '${ROOT}node_modules' node_modules; exit; fi
+mkdir -p node_modules/tsx/dist
+cp "\${0%/*}/fake-build.mjs" node_modules/tsx/dist/cli.mjs
+`;
+
+interface Preparation {
+  /** Called with the checkout of the job. */
+  readonly prepare?: (work: string) => Promise<unknown>;
+  /** Build the program with the packages of this project. */
+  readonly builds?: boolean;
+}
+
+/** Runs the script of the action as the runner does, with an npm that installs nothing from a registry. */
+async function runAction(inputs: Readonly<Record<string, string>>, { prepare, builds }: Preparation = {}) {
   const directory = await tempDir();
-  const npx = join(directory, 'npx');
-  await writeFile(npx, '#!/bin/bash\nprintf "%s\\n" "$@" > "$RECEIVED"\nshift 3\nexec "$NODE" "$BIN" "$@"\n');
-  await chmod(npx, 0o755);
+  await writeFile(join(directory, 'npm'), FAKE_NPM);
+  await chmod(join(directory, 'npm'), 0o755);
+  await writeFile(join(directory, 'fake-build.mjs'), FAKE_BUILD);
+  if (builds) await writeFile(join(directory, 'real'), '');
   const [received, output] = [join(directory, 'received'), join(directory, 'output')];
   const work = await tempDir();
+  await prepare?.(work);
   const given = Object.entries(action.inputs).map(([name, { default: value = '' }]) => [
     `INPUT_${name.toUpperCase().replaceAll('-', '_')}`,
     inputs[name] ?? String(value),
   ]);
   const env = {
     ...Object.fromEntries(given),
-    ...{ PATH: `${directory}:${process.env.PATH}`, NODE: process.execPath, BIN, RECEIVED: received },
-    ...{ GITHUB_ACTIONS: 'true', GITHUB_OUTPUT: output, RUNNER_TEMP: directory },
+    ...{
+      PATH: `${directory}:${process.env.PATH}`,
+      RECEIVED: received,
+      SECRET: 'a-secret',
+      https_proxy: 'http://p:1',
+    },
+    ...{ GITHUB_ACTIONS: 'true', GITHUB_OUTPUT: output, RUNNER_TEMP: directory, GITHUB_ACTION_PATH: ROOT },
   };
   const file = join(directory, 'script.sh');
   await writeFile(file, script?.run ?? '');
@@ -54,7 +89,8 @@ async function runAction(inputs: Readonly<Record<string, string>>) {
       .map((line) => line.split('=')),
   );
   const args = (await readFile(received, 'utf8').catch(() => '')).trimEnd().split('\n');
-  return { code, stderr, stdout, outputs, args, left: await readdir(work) };
+  const npm = await readFile(join(directory, 'npm-call'), 'utf8').catch(() => '');
+  return { code, stderr, stdout, outputs, args, npm, left: await readdir(work) };
 }
 
 test('no input becomes part of a script, and each has its place in the environment', () => {
@@ -62,11 +98,6 @@ test('no input becomes part of a script, and each has its place in the environme
   expect(action.runs.using).toBe('composite');
   const used = Object.values(script?.env ?? {}).map((value) => /inputs\.([\w-]+)/.exec(value)?.[1]);
   expect([...used, 'node-version'].sort()).toEqual(Object.keys(action.inputs).sort());
-});
-
-test('the version is that of the package', async () => {
-  const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
-  expect(action.inputs.version?.default).toBe(version);
 });
 
 describe('the action', () => {
@@ -98,15 +129,7 @@ describe('the action', () => {
       urls: `${origin.url}/status/404`,
       args: '--accept\n404, 200\n-H=x: $HOME "a b"\n',
     });
-    expect(args.slice(0, 7)).toEqual([
-      '--yes',
-      '--',
-      expect.stringMatching(/^fanout@/),
-      'fetch',
-      '--accept',
-      '404, 200',
-      '-H=x: $HOME "a b"',
-    ]);
+    expect(args.slice(0, 4)).toEqual(['fetch', '--accept', '404, 200', '-H=x: $HOME "a b"']);
     expect(code).toBe(2); // "-H=x" is no header; it came through unchanged
   });
 
@@ -114,13 +137,46 @@ describe('the action', () => {
     ['urls', '$(touch pwned); touch pwned\n`touch pwned`'],
     ['args', '--header\n$(touch pwned)`touch pwned`'],
     ['report-dir', 'out$(touch pwned)'],
-    ['version', '1.0.0; touch pwned'],
-    ['version', '../evil'],
-    ['version', '1.0.0 --package=evil'],
   ])('executes nothing of the input %s: %s', async (name, value) => {
     const { left, code } = await runAction({ urls: 'http://127.0.0.1:9/', [name]: value });
     expect(code).not.toBe(0);
     expect(left).not.toContain('pwned');
+  });
+
+  it('installs by the lock file, outside of the checkout, without scripts, settings and secrets of the job', async () => {
+    const origin = await anOrigin();
+    const evil = 'throw new Error("the checkout was run")';
+    const { code, npm, stdout, stderr } = await runAction(
+      { urls: `${origin.url}/ok` },
+      {
+        prepare: async (work) => {
+          await writeFile(join(work, '.npmrc'), 'registry=http://127.0.0.1:9/\n');
+          await writeFile(join(work, 'package.json'), '{"type":"module","scripts":{"build":"exit 9"}}');
+          for (const name of ['fanout', 'tsx/dist', '.bin'])
+            await mkdir(join(work, 'node_modules', name), { recursive: true });
+          await writeFile(join(work, 'node_modules/fanout/index.js'), evil);
+          await writeFile(join(work, 'node_modules/tsx/dist/cli.mjs'), evil);
+          for (const name of ['fanout', 'npx', 'npm', 'node'])
+            await writeFile(join(work, 'node_modules/.bin', name), 'exit 9', { mode: 0o755 });
+        },
+      },
+    );
+    expect([code, stdout, stderr]).toEqual([0, expect.any(String), expect.stringContaining('1 succeeded')]);
+    const [directory = '', flags, ...environment] = npm.trimEnd().split('\n');
+    expect(directory).toMatch(/fanout-program-/);
+    expect(flags).toBe('ci --ignore-scripts --no-audit --no-fund');
+    expect(environment.filter((line) => !/^(PWD|SHLVL|OLDPWD|_|PATH)=/.test(line)).sort()).toEqual([
+      `HOME=${directory}`,
+      'https_proxy=http://p:1',
+      `npm_config_globalconfig=${directory}/empty`,
+      `npm_config_userconfig=${directory}/empty`,
+    ]);
+  });
+
+  it('builds the program from its own checkout', async () => {
+    const origin = await anOrigin();
+    const { code, stderr } = await runAction({ urls: `${origin.url}/ok` }, { builds: true });
+    expect([code, stderr]).toEqual([0, expect.stringContaining('1 succeeded')]);
   });
 
   it('does not take a URL for a flag', async () => {

@@ -36,8 +36,8 @@ describe('publish.yml', async () => {
 
   it('audits the dependencies of users, and publishes with provenance', () => {
     const runs = runsOf(jobs.publish);
-    expect(runs).toContain('npm ci');
-    expect(runs.indexOf('npm audit --omit=dev')).toBeGreaterThan(runs.indexOf('npm ci'));
+    expect(runs).toContain('npm ci --ignore-scripts');
+    expect(runs.indexOf('npm audit --omit=dev')).toBeGreaterThan(runs.indexOf('npm ci --ignore-scripts'));
     expect(runs.at(-1)).toBe('npm publish --provenance --access public');
   });
 
@@ -48,12 +48,23 @@ describe('publish.yml', async () => {
   });
 });
 
-it('no workflow uses an action without a version, or puts untrusted text into a script', async () => {
+it('no workflow uses an action that is not pinned to a commit, or puts untrusted text into a script', async () => {
   for (const name of await readdir(DIRECTORY)) {
     for (const job of Object.values((await workflow(name)).jobs)) {
       const used = (job.steps ?? []).flatMap(({ uses }) => uses ?? []);
-      expect(used.filter((action) => !/^[\w-]+\/[\w-]+@v\d+/.test(action))).toEqual([]);
+      expect(used.filter((action) => !/^[\w-]+\/[\w-]+@[0-9a-f]{40}$/.test(action))).toEqual([]);
       expect(runsOf(job).filter((script) => script.includes('${{'))).toEqual([]);
     }
   }
 });
+
+it.each(['action.yml', 'docs/ci.md', '.github/workflows/ci.yml', '.github/workflows/publish.yml'])(
+  'every action in %s is pinned to a commit, with its version beside it',
+  async (name) => {
+    const text = await readFile(fileURLToPath(new URL(`../${name}`, import.meta.url)), 'utf8');
+    const used = [...text.matchAll(/uses: +(?!\.\/)(\S.*)/g)].map(([, action]) => action);
+    expect(used.length).toBeGreaterThan(0);
+    const pinned = /^(?:[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|OWNER\/fanout@COMMIT)$/;
+    expect(used.filter((action) => !pinned.test(action ?? ''))).toEqual([]);
+  },
+);
