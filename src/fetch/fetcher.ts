@@ -224,19 +224,18 @@ export class Fetcher {
   }
 
   /**
-   * A request that must not be sent twice uses no kept connection, which the server may be closing, and is read leniently at
-   * once, since it could not be sent again for that.
+   * A request that changes something is read leniently at once, since it is not sent again for that: a second DELETE would
+   * be a 404. One that must not be sent twice uses no kept connection, which the server may be closing.
    */
   #connectionUse({ hop, isLenient }: RequestTask): ConnectionUse {
     if (isLenient) return 'lenient';
-    if (isIdempotent(hop.method)) return 'any';
-    return this.#options.policy.isLenient ? 'lenient' : 'fresh';
+    if (isSafe(hop.method)) return 'any';
+    if (this.#options.policy.isLenient) return 'lenient';
+    return isIdempotent(hop.method) ? 'any' : 'fresh';
   }
 
-  /** Only a request that may be sent twice, and has no body. */
   #mayReadLeniently({ hop, isLenient }: RequestTask): boolean {
-    const isSafe = (hop.method === 'GET' || hop.method === 'HEAD') && hop.body === undefined;
-    return this.#options.policy.isLenient && isSafe && !isLenient;
+    return this.#options.policy.isLenient && isSafe(hop.method) && !isLenient;
   }
 
   #redirect(task: RequestTask, response: HttpResponse): Step {
@@ -357,6 +356,14 @@ const BUSY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504
 /** Whether the status of a response to a request for a part may be due to the Range header. */
 function refusesRange(status: number): boolean {
   return status >= 400 && !BUSY_STATUSES.has(status);
+}
+
+// RFC 9110, 9.2.1.
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+/** Whether a request with this method changes nothing on the server. */
+function isSafe(method: string): boolean {
+  return SAFE_METHODS.has(method);
 }
 
 function isRepeatedAtOnce({ hop }: AttemptRequest, { isStale, isUnwatched }: AttemptOutcome): boolean {

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { ResponseHeaders } from '../model/result.ts';
 import type { Connection } from './connection.ts';
 import { transferCodings } from './http1-client.ts';
+import { AttemptError } from './network-errors.ts';
 
 /** Receives the events of an exchange: a head, data, and at last either `onEnd` or `onError`. */
 export interface ExchangeHandler {
@@ -42,6 +43,16 @@ function isMisread(method: string, status: number, headers: ResponseHeaders): bo
   const isBodiless = method === 'HEAD' || status === 204 || status === 304;
   return !isBodiless && transferCodings(headers).at(-1) === 'chunked' && !/chunked *$/i.test(`${header}`);
 }
+
+/**
+ * A 408 on a kept connection says that it was idle for too long, and may have been sent before the request (RFC 9110, 15.5.9).
+ * Browsers send the request again on a new connection.
+ */
+const IDLE_TOO_LONG = new AttemptError(
+  'reset',
+  undefined,
+  'the server closed the kept connection with a 408',
+);
 
 const LAST = new Error('it was the last exchange on this connection');
 
@@ -117,6 +128,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStart(_: unknown, status: number, headers: ResponseHeaders, statusText = ''): void {
     if (this.#isOver || status < 200) return;
+    if (status === 408 && this.#connection.isReused) {
+      this.#fail(IDLE_TOO_LONG, true);
+      this.#controller?.abort(IDLE_TOO_LONG);
+      return;
+    }
     if (isMisread(this.#request.method, status, headers)) {
       this.abort(new MisreadError());
       return;

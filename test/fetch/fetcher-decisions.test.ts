@@ -109,12 +109,15 @@ describe('Fetcher decides on', () => {
       failed: { failure: { kind: 'protocol', message: 'garbage' }, isRetryable: false, isUnparsable: true },
     };
 
-    test.each(['GET', 'HEAD'])('%s: the same hop, read leniently, in the same attempt', async (method) => {
-      const { transport, step } = start([unparsable, responded(200)], { method });
-      expect(await step()).toMatchObject({ at: 0 });
-      expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, durationMs: 10 } });
-      expect(transport.requests.map(({ use }) => use)).toEqual(['any', 'lenient']);
-    });
+    test.each(['GET', 'HEAD', 'OPTIONS'])(
+      '%s: the same hop, read leniently, in the same attempt',
+      async (method) => {
+        const { transport, step } = start([unparsable, responded(200)], { method });
+        expect(await step()).toMatchObject({ at: 0 });
+        expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, durationMs: 10 } });
+        expect(transport.requests.map(({ use }) => use)).toEqual(['any', 'lenient']);
+      },
+    );
 
     test('the failure of the lenient parser is final', async () => {
       const { transport, step } = start([unparsable, unparsable]);
@@ -341,8 +344,11 @@ test.each([
   ['POST', true, 'lenient'],
   ['PATCH', true, 'lenient'],
   ['POST', false, 'fresh'],
-  ['PUT', true, 'any'],
+  ['PUT', true, 'lenient'],
+  ['DELETE', true, 'lenient'],
+  ['PUT', false, 'any'],
   ['GET', true, 'any'],
+  ['OPTIONS', true, 'any'],
 ])('%s with a lenient policy: %s uses the connection "%s"', async (method, isLenient, use) => {
   const { transport, step } = start([responded(200)], { method, isLenient });
   await step();

@@ -222,6 +222,27 @@ describe('a kept connection that the server has closed', () => {
     expect([server.accepted.count, server.requests.count]).toEqual([2, 3]);
   });
 
+  const TIMED_OUT = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+
+  test('a request is repeated if the server has closed with a 408', async () => {
+    const server = await running(
+      startRawServer({
+        onRequest: ({ socket, turn }) => void (turn === 1 ? socket.write(okAnswer()) : socket.end(TIMED_OUT)),
+      }),
+    );
+    const { fetcher, task, again } = await start(server.url, { policy: { retries: 0 } });
+    await fetcher.step(task);
+    expect(await fetcher.step(again())).toMatchObject({ result: { ok: true, status: 200, attempts: 1 } });
+    expect([server.accepted.count, server.requests.count]).toEqual([2, 3]);
+  });
+
+  test('a 408 on a new connection is a response', async () => {
+    const server = await running(startRawServer({ onRequest: ({ socket }) => void socket.end(TIMED_OUT) }));
+    const { fetcher, task } = await start(server.url, { policy: { retries: 0 } });
+    expect(await fetcher.step(task)).toMatchObject({ result: { ok: false, status: 408 } });
+    expect(server.requests.count).toBe(1);
+  });
+
   test('an HTTP/2 request is repeated at once too', async () => {
     let requests = 0;
     const origin = await startHttp2({
