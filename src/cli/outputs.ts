@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { isatty } from 'node:tty';
-import { requestOf } from '../cluster/job-codec.ts';
+import { requestOf, withJsonKey } from '../cluster/job-codec.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { isHarmlessHeader } from '../config/secrets.ts';
 import { systemClock } from '../core/clock.ts';
@@ -291,7 +291,7 @@ export class CustomRequests {
     const { headers = {}, ...rest } = job;
     const harmless = Object.entries(headers).filter(([name]) => this.#checkHarmless(name));
     const shown = harmless.length === 0 ? rest : { ...rest, headers: Object.fromEntries(harmless) };
-    return isCustom(shown) ? requestOf(shown) : undefined;
+    return isCustom(shown) ? withJsonKey(requestOf(shown)) : undefined;
   }
 
   /** Forgets a job that has its result. */

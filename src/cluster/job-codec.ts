@@ -13,13 +13,26 @@ import { hostOf } from '../model/url.ts';
 const MAX_TEXT_BYTES = 64 * 1024 ** 2;
 
 /** The request of a job, as a JSON line of an input has it. */
-export function encodeRequest(job: Job): object {
+export function encodeRequest(job: Job) {
   return { url: job.url, method: job.method, id: job.id, ...requestOf(job) };
 }
 
 /** The keys of a job beside URL, method and id, as a JSON line has them. */
 export function requestOf({ headers, body, save, expect }: Job) {
   return { headers, body, save, expect: expect === undefined ? undefined : expectInput(expect) };
+}
+
+/** A request with `json` in place of a JSON body and its content type, if both make the same request. */
+export function withJsonKey<T extends ReturnType<typeof requestOf>>(request: T): object {
+  const { body, headers: { 'content-type': type, ...headers } = {}, ...rest } = request;
+  if (typeof body !== 'string' || type !== 'application/json') return request;
+  try {
+    const json: unknown = JSON.parse(body);
+    if (JSON.stringify(json) !== body) return request;
+    return { ...(Object.keys(headers).length > 0 && { headers }), json, ...rest };
+  } catch {
+    return request;
+  }
 }
 
 /** An expectation as a user writes it. */

@@ -73,9 +73,9 @@ export function summaryJsonSink(output: LineOutput): Sink {
 /** A blank line, `Done: 2 succeeded, 1 failed`, and indented lines with times, bytes and failures. */
 export function summaryText(summary: Summary, paint: Paint, saveDir?: string): string {
   const { latencyMs: latency, bytes, wallMs } = summary;
-  const rows: (readonly [string, string])[] = [
-    ['time', `${formatDuration(wallMs)}, ${formatRate(summary.urlsPerSecond)} URLs/s`],
-  ];
+  // Without a request, as of a run that is all in the journal, there is no rate.
+  const rate = summary.urlsPerSecond > 0 ? `, ${formatRate(summary.urlsPerSecond)} URLs/s` : '';
+  const rows: (readonly [string, string])[] = [['time', formatDuration(wallMs) + rate]];
   if (latency) {
     // Bytes of results from the journal were not transferred in this time.
     const speed =

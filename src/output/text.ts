@@ -60,12 +60,22 @@ function text(message: string): string {
 
 function notes(result: Result, paint: Paint): string {
   const { attempts, truncated, baseline, badRuns } = result;
-  if (attempts < 2 && !truncated && baseline === undefined && badRuns === undefined) return '';
+  const name = nameOf(result);
+  if (name === undefined && attempts < 2 && !truncated && baseline === undefined && badRuns === undefined)
+    return '';
   // The verdict says that a failure is known.
   const all = historyNotes(result).filter((note) => note !== 'known');
   if (truncated) all.unshift('truncated');
   if (attempts > 1) all.unshift(`${attempts} attempts`);
+  if (name !== undefined) all.unshift(name);
   return all.length === 0 ? '' : ` ${paint.warn(`(${all.join(', ')})`)}`;
+}
+
+/** What tells requests to one URL apart: the id, or else the line of a request that most likely has a body. */
+function nameOf({ id, method, line, source }: Result): string | undefined {
+  if (id !== undefined) return `id ${printable(id, 100)}`;
+  if (method === 'GET' || method === 'HEAD' || source === 'arguments') return undefined;
+  return `line ${line}`;
 }
 
 /**

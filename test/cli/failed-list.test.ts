@@ -58,6 +58,27 @@ test('a list of --failed keeps "expect" and "save" of its jobs', async () => {
   expect(again.stdout).toContain('the response has no header x-a');
 });
 
+test.each<[string, object, object]>([
+  ['json', { json: { a: [1, 'b'], 2: null } }, { json: { a: [1, 'b'], 2: null } }],
+  ['json and a header', { json: 1, headers: { Accept: 'a/b' } }, { headers: { accept: 'a/b' }, json: 1 }],
+  [
+    'json of another type',
+    { json: 1, headers: { 'Content-Type': 'a/b' } },
+    { headers: { 'content-type': 'a/b' }, body: '1' },
+  ],
+  ['a body', { body: '{"a":1}' }, { body: '{"a":1}' }],
+  [
+    'a body that JSON.stringify() would write otherwise',
+    { body: '{ "a": 1 }', headers: { 'Content-Type': 'application/json' } },
+    { headers: { 'content-type': 'application/json' }, body: '{ "a": 1 }' },
+  ],
+])('a list of --failed keeps %s as it was', async (_, request, kept) => {
+  const { url } = await anOrigin();
+  const job = { url: `${url}/status/500`, ...request };
+  const { text } = await failedOf([job], ['--retries', '0']);
+  expect(JSON.parse(text)).toEqual({ url: `${url}/status/500`, method: 'POST', ...kept });
+});
+
 test('headers that may be secret are left out of a list of --failed, with a warning', async () => {
   const { url } = await anOrigin();
   const jobs = [

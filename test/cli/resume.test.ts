@@ -34,6 +34,8 @@ describe('--journal', () => {
         .sort(),
     ).toEqual(list.toSorted());
     expect(second.stderr).toContain('Done: 100 succeeded, 0 failed, 60 of them from the journal');
+    expect(first.stderr).not.toContain('continuing');
+    expect(second.stderr).toMatch(/^note: continuing from ".*", which has 60 results\n/);
   });
 
   it('says so when nothing is left to fetch', async () => {
@@ -44,6 +46,7 @@ describe('--journal', () => {
     expect((await runInProcess(args)).stderr).not.toContain(says);
     const { code, stderr } = await runInProcess(args);
     expect([code, stderr, origin.requests]).toEqual([0, expect.stringContaining(says), 3]);
+    expect(stderr).not.toContain('URLs/s');
     expect((await runInProcess([...args, '--silent'])).stderr).toBe('');
     expect((await runInProcess([...args, `${origin.url}/ok?new`])).stderr).not.toContain('nothing left');
   });
@@ -132,7 +135,7 @@ describe('--journal', () => {
     expect(stderr).toMatch(/Done: 3008 succeeded, 0 failed, \d{3,} of them from the journal/);
     const found = records(await readFile(output, 'utf8')).map(([url]) => url);
     expect([found.length, new Set(found).size]).toEqual([3008, 3008]);
-  });
+  }, 90_000);
 
   it.each<[string, readonly string[], readonly string[]]>([
     ['header', ['-H', 'X-Token: good'], ['-H', 'X-Token: bad']],

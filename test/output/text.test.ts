@@ -54,6 +54,16 @@ test('a FAIL line shows attempts after the message', () => {
   expect(line(result)).toBe('FAIL  timeout  https://example.com/1  34ms  no answer (3 attempts)\n');
 });
 
+test.each([
+  ['the id', { id: 'a 1', attempts: 2 }, '(id a 1, 2 attempts)'],
+  ['an id without control characters', { id: 'a\n1' }, '(id a\\u{a}1)'],
+  ['the line of a POST without id', { method: 'POST', line: 7 }, '(line 7)'],
+  ['the id of a POST with an id', { method: 'POST', line: 7, id: 'x' }, '(id x)'],
+  ['neither for a POST of one URL', { method: 'POST', source: 'arguments' }, ''],
+])('a line shows %s', (_, changes, note) => {
+  expect(line(okResult(changes)).split('1.2kB')[1]).toBe(`${note === '' ? '' : ' '}${note}\n`);
+});
+
 test('a FAIL line shows where the redirects led', () => {
   const result = failedResult('dns', { finalUrl: 'https://nope.invalid/' });
   expect(line(result)).toMatch(/ {2}a dns failure -> https:\/\/nope\.invalid\/\n$/);

@@ -1,7 +1,7 @@
 import { sendList } from '../../cluster/feeder.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
-import { encodeRequest } from '../../cluster/job-codec.ts';
+import { encodeRequest, withJsonKey } from '../../cluster/job-codec.ts';
 import { deadUrls } from '../../cluster/poison-urls.ts';
 import { COMPLETE_KEY } from '../../cluster/run-state.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
@@ -42,7 +42,7 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
       const line =
         action === 'list'
           ? `${job.source}:${job.line}  ${job.url}  ${printable(reason)}`
-          : escapeJson(JSON.stringify(encodeRequest(job)));
+          : escapeJson(JSON.stringify(withJsonKey(encodeRequest(job))));
       await output.write(`${line}\n`);
     }
     await output.end();

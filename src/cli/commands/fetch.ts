@@ -10,6 +10,7 @@ import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
 import { excerpt, printable } from '../../model/printable.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
+import { formatCount } from '../../output/format.ts';
 import type { Progress } from '../../output/progress.ts';
 import type { Sink } from '../../results/sink.ts';
 import { dryRun } from '../dry-run.ts';
@@ -106,6 +107,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     );
     const { knownFailures, journal, outputs } = written;
     const messages = createMessages(process, { isSilent: options.silent, bar: outputs.bar });
+    noteResumed(journal, options, messages);
     run = createRun(source, { options, settings, threads, fold, written, stops, messages });
     const reader = watchReader(run, { fold, outputs, stops });
     signals = watchSignals(run, { process, isThreaded: options.threads > 1, stops, messages });
@@ -183,6 +185,13 @@ function createRun(source: JobSource, parts: CommandRunParts): Run {
     warn: messages.warn,
     log: createLog(options, messages),
   });
+}
+
+/** Says at the start that a journal is continued. */
+function noteResumed(journal: Journal | undefined, options: ProgramOptions, { note }: Messages): void {
+  if (journal === undefined || journal.records === 0) return;
+  const records = journal.records === 1 ? '1 result' : `${formatCount(journal.records)} results`;
+  note(`continuing from ${JSON.stringify(printable(options.journal ?? ''))}, which has ${records}`);
 }
 
 /** What the progress bar shows. */
