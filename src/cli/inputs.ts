@@ -21,9 +21,6 @@ import { excerpt } from '../model/printable.ts';
 import type { FetchSettings } from './fetch-settings.ts';
 import { createMessages } from './terminal.ts';
 
-/** The largest sitemap, uncompressed, that sitemaps.org allows. */
-const MAX_SITEMAP_BYTES = 50 * 1024 ** 2;
-
 type ListOptions = Pick<ProgramOptions, 'null' | 'column'>;
 
 /** The options of a command that concern its inputs. */
@@ -208,7 +205,7 @@ export class JobSource {
   async *#sitemapJobs(reading: ReadOptions, signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
     const { inputs, settings } = this.#parts;
     const { readSitemaps } = await import('../input/sitemap.ts');
-    const fetchDocument = (url: string) => fetchSitemap(url, settings, signal);
+    const fetchDocument = (url: string, maxBytes: number) => fetchSitemap(url, maxBytes, settings, signal);
     yield* readSitemaps(inputs, { ...reading, fetchDocument }, this.counts);
   }
 }
@@ -217,10 +214,15 @@ export class JobSource {
  * Fetches the sitemap at a URL with the settings of the run, but without the checks that its results must pass.
  * Throws an `InputError` that gives the reason if it cannot be fetched.
  */
-async function fetchSitemap(url: string, settings: FetchSettings, signal: AbortSignal): Promise<Uint8Array> {
+async function fetchSitemap(
+  url: string,
+  maxBytes: number,
+  settings: FetchSettings,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const run = new Run({
     ...settings,
-    options: sitemapOptions(settings.options),
+    options: sitemapOptions(settings.options, maxBytes),
     defaults: { ...settings.defaults, method: 'GET', body: undefined },
     jobs: oneJob(url),
   });
@@ -238,7 +240,7 @@ async function fetchSitemap(url: string, settings: FetchSettings, signal: AbortS
   }
 }
 
-function sitemapOptions(options: FetchSettings['options']): FetchSettings['options'] {
+function sitemapOptions(options: FetchSettings['options'], maxBytes: number): FetchSettings['options'] {
   return {
     ...options,
     concurrency: 1,
@@ -251,8 +253,8 @@ function sitemapOptions(options: FetchSettings['options']): FetchSettings['optio
     expectHeader: [],
     expectTime: undefined,
     blocked: 'ok',
-    maxSize: MAX_SITEMAP_BYTES,
-    inlineBody: MAX_SITEMAP_BYTES,
+    maxSize: maxBytes,
+    inlineBody: maxBytes,
     saveDir: undefined,
     saveAll: false,
     resumePartial: false,

@@ -70,15 +70,16 @@ export async function* readJobs(
   for (const input of inputs) {
     if (options.signal?.aborted) return;
     if (input.kind === 'url') yield factory.fromLines([input.url], 'arguments', ++argument);
-    else yield* readFile(input, factory, options);
+    else for await (const jobs of readFile(input, factory, options)) if (jobs !== undefined) yield jobs;
   }
 }
 
+/** Yields `undefined` for a chunk that completes no line. */
 async function* readFile(
   input: Exclude<Input, { readonly kind: 'url' }>,
   factory: JobFactory,
   options: ReadOptions,
-): Batches {
+): AsyncGenerator<JobGenerator | undefined, void, undefined> {
   const { stdin, signal, column } = options;
   const name = inputName(input);
   const source = input.kind === 'file' ? await openFile(input.path, signal) : stdin;
@@ -95,7 +96,7 @@ async function* readFile(
   };
   for await (const chunk of readChunks(source, name, signal)) {
     const lines = splitter.push(chunk);
-    if (lines.length > 0) yield toJobs(lines);
+    yield lines.length > 0 ? toJobs(lines) : undefined;
   }
   // After an abort the rest of the line may be missing.
   if (signal?.aborted) return;
@@ -103,6 +104,9 @@ async function* readFile(
   if (last.length > 0) yield toJobs(last);
   if (table !== undefined) yield factory.fromCells(table.end(), name);
 }
+
+/** More chunks than the longest line has. A small gzip file may unpack to a line that never ends. */
+const CHECKED_CHUNKS = 32;
 
 /**
  * Reads the start of each regular file, before a run begins. Throws an `InputError` if one cannot be read or unpacked, is not
@@ -112,7 +116,11 @@ export async function checkLists(inputs: readonly Input[], format: ListFormat): 
   const factory = new JobFactory({}, { read: 0, skipped: 0 });
   for (const input of inputs) {
     if (input.kind !== 'file' || !(await stat(input.path)).isFile()) continue;
-    for await (const _ of readFile(input, factory, { ...format, stdin: Readable.from([]) })) break;
+    let chunks = 0;
+    for await (const jobs of readFile(input, factory, { ...format, stdin: Readable.from([]) })) {
+      chunks += 1;
+      if (jobs !== undefined || chunks >= CHECKED_CHUNKS) break;
+    }
   }
 }
 

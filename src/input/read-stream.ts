@@ -70,14 +70,13 @@ export async function* readChunks(
     const chunks = source[Symbol.asyncIterator]();
     const head = await readMagicBytes(chunks);
     const all = prepend(head, chunks);
-    if (isGzip(head)) {
-      const unpacked = gunzip(all);
-      const start = await readMagicBytes(unpacked);
-      yield* toUtf8(start, prepend(start, unpacked));
-    } else if (mustBeGzip) {
+    if (mustBeGzip && !isGzip(head)) {
       throw new InputError(`cannot unpack ${quotedInputName(name)}: it is not a gzip file`);
-    } else {
-      yield* toUtf8(head, all);
+    }
+    for await (const chunk of isGzip(head) ? unpack(all) : toUtf8(head, all)) {
+      // What gzip unpacks to may be endless after the source has ended.
+      if (signal?.aborted) return;
+      yield chunk;
     }
   } catch (error) {
     // After an abort, errors are ignored: a source that is destroyed while it is read reports a premature close.
@@ -110,6 +109,12 @@ async function* decodeUtf16(chunks: Chunks, encoding: 'utf-16le' | 'utf-16be'): 
   const decoder = new TextDecoder(encoding, { fatal: true });
   for await (const chunk of chunks) yield Buffer.from(decoder.decode(chunk, { stream: true }));
   yield Buffer.from(decoder.decode());
+}
+
+async function* unpack(chunks: Chunks): Chunks {
+  const unpacked = gunzip(chunks);
+  const start = await readMagicBytes(unpacked);
+  yield* toUtf8(start, prepend(start, unpacked));
 }
 
 function isGzip(head: Buffer): boolean {

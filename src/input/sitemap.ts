@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { TextDecoder } from 'node:util';
 import sax from 'sax';
 import { InputError } from '../model/errors.ts';
@@ -21,6 +22,19 @@ const LOC_PARENTS: ReadonlyMap<string | undefined, SitemapEntry['kind']> = new M
 /** As long as a line of a list may be. */
 const MAX_LOC_LENGTH = 1024 * 1024;
 
+/** Unpacked, as the protocol has it. */
+const MAX_SITEMAP_BYTES = 50 * 1024 ** 2;
+
+/** Far more than sitemaps and their extensions have: open elements and attributes are kept in memory. */
+const MAX_OPEN_ELEMENTS = 100;
+const MAX_ATTRIBUTES = 100;
+
+/** As many as one index may name. */
+const MAX_SITEMAPS = 50_000;
+
+/** A document is parsed in pieces of this size, with everything else having its turn in between. */
+const PIECE_BYTES = 64 * 1024;
+
 /** The protocol does not allow an index in an index, but some sites have one more level. */
 const MAX_DEPTH = 3;
 
@@ -34,7 +48,7 @@ export interface SitemapEntry {
 
 interface SitemapOptions extends ReadOptions {
   /** Fetches a sitemap. Rejects with an `InputError` that gives the reason if it cannot. */
-  readonly fetchDocument: (url: string) => Promise<Uint8Array>;
+  readonly fetchDocument: (url: string, maxBytes: number) => Promise<Uint8Array>;
 }
 
 type Batches = AsyncGenerator<Iterable<Job>, void, undefined>;
@@ -44,6 +58,7 @@ type Batches = AsyncGenerator<Iterable<Job>, void, undefined>;
  * - Fetches the sitemaps that an index names one after the other, each once. One that cannot be read becomes an
  *   invalid job.
  * - Throws an `InputError` if an input cannot be read or is not a sitemap.
+ * - Memory is bounded, whatever the documents are: so are their size, depth and number.
  */
 export async function* readSitemaps(
   inputs: readonly Input[],
@@ -68,7 +83,7 @@ async function openInput(input: Input, { stdin, signal, fetchDocument }: Sitemap
     case 'stdin':
       return stdin;
     case 'url':
-      return Readable.from([await fetchDocument(input.url)]);
+      return Readable.from([await fetchDocument(input.url, MAX_SITEMAP_BYTES)]);
   }
 }
 
@@ -78,6 +93,7 @@ class SitemapReader {
   readonly #factory: JobFactory;
   /** The names of the sitemaps that were read. */
   readonly #visited = new KeySet();
+  #linked = 0;
 
   constructor(options: SitemapOptions, counts: InputCounts) {
     this.#options = options;
@@ -105,13 +121,16 @@ class SitemapReader {
 
   /** Yields the jobs of a sitemap that an index names, unless it was read before. */
   async *#readLinked({ loc, line }: SitemapEntry, name: string, depth: number): Batches {
-    if (!this.#visited.add(loc)) return;
+    if (this.#linked > MAX_SITEMAPS || !this.#visited.add(loc)) return;
     const { url, invalid } = parseLoc(loc, this.#options);
+    this.#linked += 1;
     try {
+      if (this.#linked > MAX_SITEMAPS)
+        throw new InputError(`sitemap indexes name more than ${MAX_SITEMAPS} sitemaps`);
       if (depth === MAX_DEPTH)
         throw new InputError(`sitemap indexes are nested more than ${MAX_DEPTH} levels deep`);
       if (invalid !== undefined) throw new InputError(invalid);
-      const document = Readable.from([await this.#options.fetchDocument(url)]);
+      const document = Readable.from([await this.#options.fetchDocument(url, MAX_SITEMAP_BYTES)]);
       yield* this.read(url, readChunks(document, url, this.#options.signal, false), depth + 1);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
@@ -142,7 +161,7 @@ function groupAdjacent(
 
 /**
  * Parses a sitemap or a sitemap index as it arrives, in memory that does not depend on its size. Yields the entries
- * of each chunk. Refuses all entities except those of XML itself, so none expands. Throws an `InputError` that names
+ * of each piece. Refuses documents larger than 50 MiB, and all entities except those of XML itself, so none expands. Throws an `InputError` that names
  * a document which is not a sitemap.
  */
 export async function* parseSitemap(
@@ -152,8 +171,12 @@ export async function* parseSitemap(
   const parser = new SitemapParser(name);
   const decoder = new TextDecoder();
   for await (const chunk of chunks) {
-    const entries = parser.write(decoder.decode(chunk, { stream: true }));
-    if (entries.length > 0) yield entries;
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+      const piece = chunk.subarray(at, at + PIECE_BYTES);
+      const entries = parser.write(decoder.decode(piece, { stream: true }), piece.length);
+      if (entries.length > 0) yield entries;
+      await turn();
+    }
   }
   const rest = parser.end(decoder.decode());
   if (rest.length > 0) yield rest;
@@ -167,9 +190,19 @@ class SitemapParser {
   #entries: SitemapEntry[] = [];
   #loc = '';
   #hasRoot = false;
+  #bytes = 0;
+  #attributes = 0;
 
   constructor(name: string) {
     this.#name = name;
+    this.#parser.onopentagstart = () => {
+      this.#attributes = 0;
+    };
+    this.#parser.onattribute = () => {
+      this.#attributes += 1;
+      if (this.#attributes > MAX_ATTRIBUTES)
+        throw this.#error(`an element has over ${MAX_ATTRIBUTES} attributes`);
+    };
     this.#parser.onopentag = ({ name }) => this.#openElement(localName(name));
     this.#parser.onclosetag = () => this.#closeElement();
     this.#parser.ontext = this.#parser.oncdata = (text) => this.#addText(text);
@@ -178,7 +211,10 @@ class SitemapParser {
     };
   }
 
-  write(text: string): readonly SitemapEntry[] {
+  /** @param bytes length of the text in the document */
+  write(text: string, bytes = 0): readonly SitemapEntry[] {
+    this.#bytes += bytes;
+    if (this.#bytes > MAX_SITEMAP_BYTES) throw this.#error('it is larger than 50mb');
     this.#parser.write(text);
     const entries = this.#entries;
     this.#entries = [];
@@ -198,6 +234,9 @@ class SitemapParser {
     }
     this.#hasRoot = true;
     this.#path.push(name);
+    if (this.#path.length > MAX_OPEN_ELEMENTS) {
+      throw this.#error(`its elements are nested more than ${MAX_OPEN_ELEMENTS} deep`);
+    }
     if (name === 'loc') this.#loc = '';
   }
 

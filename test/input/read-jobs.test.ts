@@ -3,7 +3,7 @@ import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import type { Input } from '../../src/input/input.ts';
 import {
   checkLists,
@@ -494,4 +494,12 @@ describe('countJobs()', () => {
     setImmediate(() => run.abort());
     expect(await counting).toBeUndefined();
   });
+});
+
+test('checkLists() does not read on in a line that never ends', async () => {
+  const path = join(await tempDir(), 'bomb.gz');
+  const zeros = gzipSync(Buffer.alloc(64 * 1024 ** 2));
+  // Reading everything would fail at the end, which is not gzip data.
+  await writeFile(path, Buffer.concat([zeros, zeros, Buffer.from([0x1f, 0x8b, 0, 0])]));
+  await expect(checkLists([fileInput(path)], {})).resolves.toBeUndefined();
 });

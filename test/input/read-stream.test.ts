@@ -264,6 +264,17 @@ describe('readChunks() that ends early', () => {
     expect(source.destroyed).toBe(true);
   });
 
+  it('ends when the signal is aborted, though gzip data still unpacks to more', async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2));
+    const aborting = new AbortController();
+    let bytes = 0;
+    for await (const chunk of readChunks(Readable.from([bomb]), 'bomb', aborting.signal)) {
+      bytes += chunk.length;
+      if (bytes > 1024 ** 2) aborting.abort();
+    }
+    expect(bytes).toBeLessThan(2 * 1024 ** 2);
+  });
+
   it('reads nothing when the signal is already aborted', async () => {
     const source = bytesOf('a');
     expect(await textOf(readChunks(source, '-', AbortSignal.abort()))).toBe('');

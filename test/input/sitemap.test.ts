@@ -151,6 +151,47 @@ describe('readSitemaps()', () => {
     await expect(read({ stdin })).rejects.toBeInstanceOf(InputError);
   });
 
+  it.each([
+    [
+      'elements that are nested too deep',
+      `<urlset>${'<a>'.repeat(100)}`,
+      'its elements are nested more than 100 deep',
+    ],
+    [
+      'millions of open elements in some kB',
+      gzipSync(`<urlset>${'<a>'.repeat(3e6)}`),
+      'nested more than 100 deep',
+    ],
+    [
+      'an element with too many attributes',
+      `<urlset><a ${Array.from({ length: 101 }, (_, n) => `a${n}=""`).join(' ')}/></urlset>`,
+      'an element has over 100 attributes',
+    ],
+    [
+      'more than 50 MiB',
+      gzipSync(`<urlset>${' '.repeat(50 * 1024 ** 2)}</urlset>`),
+      'it is larger than 50mb',
+    ],
+    ['a comment without an end', `<urlset><!--${'x'.repeat(200_000)}`, 'Max buffer length exceeded: comment'],
+    ['a name without an end', `<urlset><${'x'.repeat(200_000)}`, 'Max buffer length exceeded: tagName'],
+  ])('refuses %s', async (_, stdin, message) => {
+    await expect(read({ stdin })).rejects.toThrow(message);
+  });
+
+  it('accepts many elements with a few attributes', async () => {
+    const url = `<url><loc>http://h/</loc>${'<a b="" c=""/>'.repeat(200)}</url>`;
+    expect((await read({ stdin: `<urlset>${url.repeat(3)}</urlset>` })).urls).toHaveLength(3);
+  });
+
+  it('follows at most 50,000 sitemaps', async () => {
+    const locs = Array.from({ length: 50_010 }, (_, n) => `http://h/${n}.xml`);
+    const { jobs, fetched } = await read({ stdin: index(...locs) });
+    expect(fetched).toHaveLength(50_000);
+    expect(jobs.slice(50_000)).toMatchObject([
+      { url: 'http://h/50000.xml', invalid: 'sitemap indexes name more than 50000 sitemaps' },
+    ]);
+  });
+
   it('refuses an input that cannot be fetched', async () => {
     await expect(read({}, 'http://h/none.xml')).rejects.toThrow(
       'cannot read http://h/none.xml: 404 Not Found',
