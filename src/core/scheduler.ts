@@ -15,6 +15,8 @@ export interface Limiter {
   keyNextAllowedAt(key: string, inFlight: number, now: number): number;
   /** A job of the key was dispatched. */
   onDispatch(key: string, now: number): void;
+  /** A job of the key was released, whatever was done with it; `inFlight` others are in flight. */
+  onRelease(key: string, inFlight: number, now: number): void;
 }
 
 interface SchedulerOptions {
@@ -42,6 +44,7 @@ interface SchedulerOptions {
 export class Scheduler<J extends object> {
   readonly #capacity: number;
   readonly #clock: Clock;
+  readonly #limiter: Limiter;
   readonly #queue: FairQueue<J>;
   readonly #timer: SingleTimer;
   readonly #isKeptOpen: (() => boolean) | undefined;
@@ -56,6 +59,7 @@ export class Scheduler<J extends object> {
     }
     this.#capacity = capacity;
     this.#clock = clock;
+    this.#limiter = limiter;
     this.#queue = new FairQueue(limiter);
     this.#timer = new SingleTimer(clock, () => this.#dispatch());
     this.#isKeptOpen = isKeptOpen;
@@ -108,7 +112,8 @@ export class Scheduler<J extends object> {
 
   /** A job that was taken for the key is no longer in flight. */
   release(key: string): void {
-    this.#queue.release(key);
+    const inFlight = this.#queue.release(key);
+    this.#limiter.onRelease(key, inFlight, this.#clock.now());
     this.#dispatch();
   }
 
@@ -260,8 +265,12 @@ export class FairQueue<J extends object> {
     return undefined;
   }
 
-  /** @throws Error if no job of the key is in flight: a bug of the caller */
-  release(key: string): void {
+  /**
+   * Returns the number of jobs of the key that are still in flight.
+   *
+   * @throws Error if no job of the key is in flight: a bug of the caller
+   */
+  release(key: string): number {
     const queue = this.#keys.get(key);
     if (queue === undefined || queue.inFlight === 0) {
       throw new Error(`Cannot release a job of key "${key}": none is in flight`);
@@ -270,6 +279,7 @@ export class FairQueue<J extends object> {
     this.#ready.remove(queue);
     queue.inFlight -= 1;
     this.#place(queue);
+    return queue.inFlight;
   }
 
   /** The earliest time at which `take`, which gave nothing at `now`, may give a job; Infinity if none is known. */

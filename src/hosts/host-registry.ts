@@ -106,7 +106,7 @@ export class HostRegistry implements Limiter {
     return this.#hosts.get(key)?.nextAllowedAt(inFlight) ?? 0;
   }
 
-  /** A job was dispatched. One `record` must follow for each. */
+  /** A job was dispatched. A `record` may follow, and `onRelease` must. */
   onDispatch(key: string, now: number): void {
     if (key === NO_HOST) return;
     const host = this.#hosts.get(key) ?? this.#add(key, now);
@@ -124,6 +124,13 @@ export class HostRegistry implements Limiter {
     const before = this.#options.log && host.restrictions();
     host.record(signal, startedAt, now);
     if (before !== undefined) this.#logChanges(key, before, host.restrictions(), now);
+  }
+
+  /** A dispatched job is no longer in flight, also if it was dropped or has failed by a bug. */
+  onRelease(key: string, inFlight: number, now: number): void {
+    const host = this.#hosts.get(key);
+    if (host === undefined) return;
+    host.inFlight = inFlight;
     const retention = host.retention(now);
     if (retention === 'high') return;
     this.#hosts.delete(key);
@@ -192,7 +199,8 @@ class Host {
   readonly #breaker: CircuitBreaker;
   readonly #rateLimiter: RateLimiter;
   #pausedUntil = 0;
-  #inFlight = 0;
+  /** Jobs that were dispatched and not released. */
+  inFlight = 0;
   #end: HostEnd | undefined;
 
   constructor(rules: HostRules) {
@@ -222,7 +230,7 @@ class Host {
     const isWaiting = this.#pausedUntil > now || this.#rateLimiter.nextAllowedAt > now;
     if (
       this.#end !== undefined ||
-      this.#inFlight > 0 ||
+      this.inFlight > 0 ||
       isWaiting ||
       this.#limit.isLowered ||
       this.#breaker.isOpen
@@ -243,13 +251,12 @@ class Host {
   }
 
   onDispatch(now: number): void {
-    this.#inFlight += 1;
+    this.inFlight += 1;
     this.#rateLimiter.onDispatch(now);
     this.#breaker.onDispatch(now);
   }
 
   record(signal: HostSignal, startedAt: number, now: number): void {
-    this.#inFlight -= 1;
     switch (signal.kind) {
       case 'response':
         this.#breaker.recordSuccess();

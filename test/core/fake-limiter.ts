@@ -12,6 +12,7 @@ export class FakeLimiter implements Limiter {
   calls = 0;
   keyCalls = 0;
   readonly dispatched: { key: string; at: number }[] = [];
+  readonly released: { key: string; inFlight: number; at: number }[] = [];
 
   nextAllowedAt(): number {
     this.calls += 1;
@@ -26,5 +27,9 @@ export class FakeLimiter implements Limiter {
 
   onDispatch(key: string, at: number): void {
     this.dispatched.push({ key, at });
+  }
+
+  onRelease(key: string, inFlight: number, at: number): void {
+    this.released.push({ key, inFlight, at });
   }
 }

@@ -40,6 +40,19 @@ describe('Scheduler with a limiter for all keys', () => {
     expect(third()).toEqual({ state: 'fulfilled', value: 'c1' });
   });
 
+  test('reports each job that is released, with the number of the others of its key in flight', () => {
+    const queue = new TestScheduler();
+    queue.put('a1', 'a2', 'b1');
+    queue.takeAllNow(3);
+    queue.clock.turnTo(7);
+    queue.release('a1', 'b1', 'a2');
+    expect(queue.limiter.released).toEqual([
+      { key: 'a', inFlight: 1, at: 7 },
+      { key: 'b', inFlight: 0, at: 7 },
+      { key: 'a', inFlight: 0, at: 7 },
+    ]);
+  });
+
   test('asks for no key while no job is allowed', () => {
     const queue = new TestScheduler();
     queue.limiter.allowedFrom = 100;

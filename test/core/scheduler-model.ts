@@ -52,6 +52,10 @@ export class SchedulerModel implements Limiter {
     return this.#keyAllowedAt(key);
   }
 
+  onRelease(key: string, inFlight: number): void {
+    if (inFlight !== this.#inFlightOf(key)) this.faults.push(`key ${key} keeps ${inFlight} in flight`);
+  }
+
   onDispatch(key: string, now: number): void {
     if (this.#allowedFrom > now) this.faults.push(`taken before any job was allowed, at ${now}`);
     const allowed = this.allowedKeys(now);

@@ -5,8 +5,29 @@ import type { RunEvent } from '../../src/model/run-event.ts';
 const RESPONSE: HostSignal = { kind: 'response' };
 const NEVER = Number.POSITIVE_INFINITY;
 
-function registryOf(options: Partial<HostRegistryOptions> = {}): HostRegistry {
-  return new HostRegistry({
+/** Releases each job after its record, as the scheduler does. */
+class ReleasingRegistry extends HostRegistry {
+  readonly #inFlight = new Map<string, number>();
+
+  override onDispatch(key: string, now: number): void {
+    this.#inFlight.set(key, (this.#inFlight.get(key) ?? 0) + 1);
+    super.onDispatch(key, now);
+  }
+
+  override record(key: string, signal: HostSignal, startedAt: number, now: number): void {
+    super.record(key, signal, startedAt, now);
+    this.release(key, now);
+  }
+
+  release(key: string, now: number): void {
+    const inFlight = Math.max(0, (this.#inFlight.get(key) ?? 0) - 1);
+    this.#inFlight.set(key, inFlight);
+    this.onRelease(key, inFlight, now);
+  }
+}
+
+function registryOf(options: Partial<HostRegistryOptions> = {}): ReleasingRegistry {
+  return new ReleasingRegistry({
     perHost: 64,
     concurrency: 64,
     perMs: NEVER,
@@ -93,6 +114,26 @@ test('a host is forgotten when nothing is in flight and it has no state worth ke
   registry.onDispatch('paused', 0);
   registry.record('paused', pushedBack(60_000), 0, 1);
   expect(registry.size).toBe(2);
+});
+
+test('a host is forgotten when its jobs are released, also without a record: they were dropped, or failed by a bug', () => {
+  const registry = registryOf();
+  for (let i = 0; i < 3; i++) registry.onDispatch('a', 0);
+  registry.record('a', RESPONSE, 0, 1);
+  registry.release('a', 2);
+  expect(registry.size).toBe(1);
+  registry.release('a', 3);
+  expect(registry.size).toBe(0);
+});
+
+test('a probe that is released without a record lets the next one through', () => {
+  const registry = registryOf({ breakerThreshold: 1 });
+  registry.onDispatch('a', 0);
+  registry.record('a', { kind: 'failure', isTimeout: false, error: 'refused' }, 0, 0);
+  registry.onDispatch('a', 1000);
+  expect(registry.keyNextAllowedAt('a', 1)).toBe(NEVER);
+  registry.release('a', 1001);
+  expect(registry.keyNextAllowedAt('a', 0)).toBeLessThanOrEqual(1001);
 });
 
 test('memory of hosts is bounded: beyond 100,000 the oldest is evicted, one with a long pause last', () => {
