@@ -11,11 +11,13 @@ import {
   requestedWaitMs,
 } from '../hosts/retry-policy.ts';
 import type { ConnectionUse } from '../http/agent.ts';
+import type { Hop } from '../http/hop.ts';
 import { nextHop } from '../http/redirect.ts';
 import type { AttemptOutcome, AttemptRequest, HttpResponse, Transport } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
 import { failsRun, type Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
+import { hostOf, originOf } from '../model/url.ts';
 import type { RequestTask } from './request-task.ts';
 import type { ResponseValidator } from './response-validator.ts';
 import { addBody, addHeaders, failedResult, unsentResult } from './task-result.ts';
@@ -109,14 +111,13 @@ export class Fetcher {
   }
 
   #send(task: RequestTask, capture?: BodyCapture): Promise<Step> {
-    const { hasMore, now, transport, validator } = this.#options;
+    const { now, transport, validator } = this.#options;
     const { job } = task;
     const startedAt = now();
     if (!task.isInAttempt) task.begin(startedAt);
     const request: AttemptRequest = {
       hop: task.hop,
       elapsedMs: task.elapsedMs,
-      isLast: transport.isCrowded && !hasMore(task.host),
       use: this.#connectionUse(task),
       capture,
       inspectorFor: (status, headers) => validator.inspectorFor(job, status, headers),
@@ -157,6 +158,7 @@ export class Fetcher {
   #next(task: RequestTask, outcome: AttemptOutcome, startedAt: number, capture?: BodyCapture): Step {
     const { hosts, now, keepsHeaders } = this.#options;
     const { response, failed } = outcome;
+    const { hop } = task;
     if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
     const endedAt = startedAt + outcome.durationMs;
     const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, now());
@@ -170,7 +172,18 @@ export class Fetcher {
       ? { again: task, at: 0 }
       : this.#decide(task, outcome, waitMs);
     if (keepsHeaders && response !== undefined && 'result' in step) addHeaders(step.result, response);
-    return capture === undefined ? step : finishBody(task, step, capture);
+    const final = capture === undefined ? step : finishBody(task, step, capture);
+    this.#closeUnneeded(hop, final);
+    return final;
+  }
+
+  /** Closes the connection of a hop if there are many, unless the next hop or another job can use it at once. */
+  #closeUnneeded(hop: Hop, step: Step): void {
+    const { transport, hasMore } = this.#options;
+    if (!transport.isCrowded || hasMore(hostOf(hop.url))) return;
+    const staysAtOrigin =
+      'again' in step && step.at === 0 && originOf(step.again.hop.url) === originOf(hop.url);
+    if (!staysAtOrigin) transport.closeOneIdle(hop);
   }
 
   #decide(task: RequestTask, { response, failed }: AttemptOutcome, waitMs: number): Step {

@@ -58,15 +58,15 @@ export class Agent {
     return this.#connector.hasCertificate;
   }
 
-  /** Whether more than 16 origins are connected, so that the last request to an origin should close its connection. */
+  /** Whether more than 16 origins are connected, so that a connection should be closed when no request waits for it. */
   get hasManyOrigins(): boolean {
     return this.#origins.size > FEW_ORIGINS;
   }
 
   /** Starts an exchange, on an idle connection if `use` allows it. */
   dispatch(request: ExchangeRequest, handler: ExchangeHandler, use: ConnectionUse = 'any'): Exchange {
-    const { origin } = request;
-    const target = { origin, isAnonymous: request.isAnonymous === true && this.hasCertificate };
+    const { origin, isAnonymous = false } = request;
+    const target = this.#targetOf({ origin, isAnonymous });
     const connection = use === 'any' ? this.#take(target) : this.#connect(target, use);
     const exchange = new Exchange(this, connection, request, handler);
     if (this.#abortReason === undefined) exchange.start();
@@ -104,6 +104,14 @@ export class Agent {
     while (this.#idle.size > 0) this.#closeOldest();
   }
 
+  /** Closes the connection to this target that was used last, if one carries no request. */
+  closeOneIdle(target: PooledTarget): void {
+    const connection = this.#origins.get(poolKey(this.#targetOf(target)))?.idle.pop();
+    if (connection === undefined) return;
+    this.#idle.remove(connection);
+    this.discard(connection, EVICTED);
+  }
+
   /** Aborts the exchanges in flight, and every exchange dispatched from now on. */
   abort(reason: Error): void {
     this.#abortReason = reason;
@@ -114,6 +122,11 @@ export class Agent {
   destroy(reason: Error): void {
     this.abort(reason);
     this.closeIdle();
+  }
+
+  /** Without a client certificate, anonymous requests share the connections of the others. */
+  #targetOf({ origin, isAnonymous }: PooledTarget): PooledTarget {
+    return { origin, isAnonymous: isAnonymous && this.hasCertificate };
   }
 
   /** The idle connection that was used last, so that the others reach their idle timeout; a new one if there is none. */

@@ -26,12 +26,14 @@ import { TLS_CUT_OFF } from './tls.ts';
 export interface Transport {
   /** Hops in flight. */
   readonly inFlight: number;
-  /** Whether connections to many origins are open, so that the last request to an origin should close its own. */
+  /** Whether connections to many origins are open, so that those without a request should be closed soon. */
   readonly isCrowded: boolean;
   /** Sends one hop and reads its response. Always resolves. */
   attempt(request: AttemptRequest): Promise<AttemptOutcome>;
   /** Closes the connections that carry no request. */
   closeIdle(): void;
+  /** Closes one of those to the origin of this hop, if there is one. Connections to a proxy serve other hosts, and stay. */
+  closeOneIdle(hop: Hop): void;
   /** Fails what is in flight, and what is sent from now on, with `reason`. */
   abort(reason: Error): void;
   /** Aborts, and closes every connection. */
@@ -43,8 +45,6 @@ export interface AttemptRequest {
   readonly hop: Hop;
   /** Time in ms that the attempt has used up already: the earlier hops, or a stale connection. */
   readonly elapsedMs: number;
-  /** Close the connection afterwards, since no other request waits for it. */
-  readonly isLast?: boolean;
   /** Which connection to use; any if left out. */
   readonly use?: ConnectionUse;
   /** What is done with the body; it is only counted if left out. */
@@ -122,6 +122,12 @@ export class AgentTransport implements Transport {
 
   closeIdle(): void {
     this.#options.agent.closeIdle();
+  }
+
+  closeOneIdle({ url, hasLeftOrigin }: Hop): void {
+    const { agent, proxies } = this.#options;
+    if (proxies?.forwardProxyFor(url) !== undefined) return;
+    agent.closeOneIdle({ origin: originOf(url), isAnonymous: hasLeftOrigin === true });
   }
 
   abort(reason: Error): void {
@@ -411,7 +417,7 @@ function toAttemptError(error: BodyError | DecodeError): AttemptError {
 
 /** The request in undici's form, to the origin of its hop or to the proxy that forwards it. */
 function toExchangeRequest(
-  { hop, capture, isLast = false, use }: AttemptRequest,
+  { hop, capture, use }: AttemptRequest,
   proxy: ProxyRoute | undefined,
 ): ExchangeRequest {
   const { url, method, body } = hop;
@@ -427,8 +433,8 @@ function toExchangeRequest(
     servername: proxy?.server.hostname,
     body: body ?? null,
     idempotent: isIdempotent(method),
-    // undici closes the connection after a HEAD unless this is false. A connection to a proxy serves other hosts, too.
-    reset: use === 'lenient' || (isLast && proxy === undefined),
+    // undici closes the connection after a HEAD unless this is false.
+    reset: use === 'lenient',
   };
   return request; // undici's type leaves `servername` out
 }

@@ -1,3 +1,4 @@
+import type { Hop } from '../../src/http/hop.ts';
 import type { AttemptOutcome, AttemptRequest, Transport } from '../../src/http/transport.ts';
 
 /** A transport in the hands of the test: it gives the outcomes that it was given, in order, and sends nothing. */
@@ -7,6 +8,8 @@ export class FakeTransport implements Transport {
   readonly inFlight = 0;
   isCrowded = false;
   idleClosed = 0;
+  /** URLs of the hops whose connection was closed. */
+  readonly closed: string[] = [];
 
   /** @param outcomes one for each hop; an error makes `attempt` reject, as only a bug does */
   constructor(...outcomes: (Partial<AttemptOutcome> | Error)[]) {
@@ -30,6 +33,10 @@ export class FakeTransport implements Transport {
 
   closeIdle(): void {
     this.idleClosed += 1;
+  }
+
+  closeOneIdle({ url }: Hop): void {
+    this.closed.push(url);
   }
 
   abort(): void {}

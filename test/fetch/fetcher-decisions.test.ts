@@ -289,19 +289,29 @@ test('a bug in the transport is thrown, for the pipeline to make it a result', a
   await expect(start([new Error('a bug')]).step()).rejects.toThrow('a bug');
 });
 
-test.each([
-  [true, false, true],
-  [true, true, false],
-  [false, false, false],
-])(
-  'with a crowded agent: %s, and more jobs of the host: %s, the request is the last: %s',
-  async (isCrowded, hasMore, isLast) => {
-    const { transport, step } = start([responded(200)], { hasMore });
-    transport.isCrowded = isCrowded;
-    await step();
-    expect(transport.requests[0]?.isLast).toBe(isLast);
-  },
-);
+const HERE = 'http://a.test/x';
+
+test.each<[string, Partial<AttemptOutcome>, boolean, boolean, readonly string[]]>([
+  ['a result', responded(200), true, false, [HERE]],
+  ['a result, and more jobs of the host', responded(200), true, true, []],
+  ['a result, and few origins', responded(200), false, false, []],
+  ['a redirect to the same origin', responded(302, { location: '/y' }), true, false, []],
+  ['a redirect to another scheme', responded(302, { location: 'https://a.test/' }), true, false, [HERE]],
+  ['a redirect to another host', responded(302, { location: 'http://b.test/' }), true, false, [HERE]],
+  ['a retry after a pause', responded(503), true, false, [HERE]],
+])('after %s the connection is closed, if others need it', async (_, outcome, isCrowded, hasMore, closed) => {
+  const { transport, step } = start([outcome], { hasMore });
+  transport.isCrowded = isCrowded;
+  await step();
+  expect(transport.closed).toEqual(closed);
+});
+
+test('a refused HEAD that is repeated as a GET keeps its connection', async () => {
+  const { transport, step } = start([responded(405)], { hasMore: false, method: 'HEAD' });
+  transport.isCrowded = true;
+  await step();
+  expect(transport.closed).toEqual([]);
+});
 
 test.each<[FailureKind, boolean]>([
   ['connect', true],

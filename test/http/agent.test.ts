@@ -78,25 +78,20 @@ describe('Agent with its connections', () => {
   test.each([
     ['a plain origin', startOrigin],
     ['a TLS origin', startHttps],
-  ])(
-    'closes the connection of the last request to %s, and sends Connection: close',
-    async (_, startServer) => {
-      const origin = await running(startServer());
-      const { send, agent } = await startClient();
-      await send(`${origin.url}/ok`);
-      expect((await send(`${origin.url}/echo`, {}, { isLast: true })).response?.status).toBe(200);
-      await origin.disconnected(1);
-      expect(origin.log.map(({ headers }) => headers.connection)).toEqual(['keep-alive', 'close']);
-      await send(`${origin.url}/ok`);
-      expect([origin.connections, agent.inFlight]).toEqual([2, 0]);
-    },
-  );
-
-  test('closes the connection of a last request that is a HEAD', async () => {
-    const origin = await running(startOrigin());
-    const { send } = await startClient();
-    await send(`${origin.url}/ok`, { method: 'HEAD' }, { isLast: true });
+  ])('closeOneIdle() closes one connection to %s that carries no request', async (_, startServer) => {
+    const [origin, other] = [await running(startServer()), await running(startServer())];
+    const { send, agent, transport } = await startClient();
+    const busy = send(`${origin.url}/gate/one`);
+    await origin.waiting('one');
+    for (const url of [origin.url, other.url]) await send(`${url}/ok`);
+    const hop = { url: `${origin.url}/`, method: 'GET', headers: {} };
+    transport().closeOneIdle(hop);
     await origin.disconnected(1);
+    transport().closeOneIdle(hop); // there is none any more
+    origin.open('one');
+    expect((await busy).response?.status).toBe(200);
+    for (const url of [origin.url, other.url]) await send(`${url}/ok`);
+    expect([origin.connections, other.connections, agent.inFlight]).toEqual([2, 1, 0]);
   });
 
   test('closes an idle connection for a new one above maxOpen', async () => {
@@ -144,12 +139,13 @@ describe('Agent with its connections', () => {
     expect(agent.hasManyOrigins).toBe(false);
   });
 
-  test('keeps the connection to a proxy after a last request, for other hosts', async () => {
+  test('closeOneIdle() keeps the connection to a proxy, for other hosts', async () => {
     const proxy = await running(startProxy());
     const origins = await Promise.all([1, 2].map(() => running(startOrigin())));
-    const { send } = await startClient({ proxies: through(proxy.url) });
+    const { send, transport } = await startClient({ proxies: through(proxy.url) });
     for (const origin of origins) {
-      expect((await send(`${origin.url}/ok`, {}, { isLast: true })).response?.status).toBe(200);
+      expect((await send(`${origin.url}/ok`)).response?.status).toBe(200);
+      transport().closeOneIdle({ url: `${origin.url}/`, method: 'GET', headers: {} });
     }
     expect(proxy.accepted.count).toBe(1);
   });
