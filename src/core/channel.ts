@@ -1,6 +1,30 @@
 import { Deque } from './deque.ts';
 
 /**
+ * Calls `use` with each item and waits for it, as `for await` does; but holds no item while it waits for the next one,
+ * which may be long.
+ */
+export async function forEach<T>(
+  items: AsyncIterable<T>,
+  use: (item: T) => Promise<void> | undefined,
+): Promise<void> {
+  const iterator = items[Symbol.asyncIterator]();
+  const useNext = async () => {
+    const next = await iterator.next();
+    if (next.done === true) return false;
+    const used = use(next.value);
+    if (used !== undefined) await used;
+    return true;
+  };
+  try {
+    while (await useNext());
+  } catch (error) {
+    await iterator.return?.().catch(() => {}); // the first error counts
+    throw error;
+  }
+}
+
+/**
  * A bounded FIFO between any number of senders and receivers.
  *
  * - `send` is synchronous while there is room; otherwise it waits for room, in order.

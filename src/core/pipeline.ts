@@ -112,12 +112,12 @@ export class Pipeline<J extends object, R extends object> {
     );
     working.catch(() => {}); // Awaited below; a consumer that leaves early must not turn it into a crash.
     try {
-      for (
+      for (;;) {
         let result = await this.#results.receive();
-        result !== undefined;
-        result = await this.#results.receive()
-      ) {
+        if (result === undefined) break;
         yield result;
+        // It would be held until the next one comes, and may have a large body.
+        result = undefined;
       }
       await working;
       // A stopped run waits neither for an input that may never give another line nor for an admission.

@@ -1,3 +1,4 @@
+import { forEach } from '../core/channel.ts';
 import type { Result } from '../model/result.ts';
 import type { Summary, SummaryFold } from '../model/summary.ts';
 import type { Sink } from './sink.ts';
@@ -19,14 +20,14 @@ export async function collect(
   const startedMs = clock();
   const errors: unknown[] = [];
   try {
-    for await (const result of results) {
+    await forEach(results, async (result) => {
       fold.add(result);
       for (const sink of sinks) {
         const accepted = sink.write(result);
         // An await costs a microtask, so there is one only for a promise.
         if (accepted !== undefined) await accepted;
       }
-    }
+    });
   } catch (error) {
     errors.push(error);
   }

@@ -1,4 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { OutputError } from '../../src/model/errors.ts';
 import type { Result } from '../../src/model/result.ts';
@@ -7,6 +9,12 @@ import { collect } from '../../src/results/collect.ts';
 import type { Sink } from '../../src/results/sink.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { RecordingSink } from './recording-sink.ts';
+
+/** Node gives access to the garbage collector only by a flag. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
 
 /** Yields `count` results, and records how many were pulled and whether it was closed. */
 class Source implements AsyncIterable<Result> {
@@ -146,4 +154,30 @@ test('sinks are ended one after the other, so that the summary comes after the l
   const last: Sink = { write() {}, end: () => void order.push('summary') };
   await run(new Source(1), [slow, last]);
   expect(order).toEqual(['lines', 'summary']);
+});
+
+test('holds no result while it waits for the next one, which may be long', async () => {
+  let last: WeakRef<Result> | undefined;
+  let end: (step: IteratorResult<Result>) => void = () => {};
+  const waiting = new Promise<IteratorResult<Result>>((resolve) => {
+    end = resolve;
+  });
+  const steps = [
+    () => Promise.resolve({ value: okResult({ url: 'http://a.test/' }), done: false as const }),
+    () => waiting,
+  ];
+  const source = { [Symbol.asyncIterator]: () => ({ next: () => (steps.shift() ?? (() => waiting))() }) };
+  const sink: Sink = {
+    write: (result) => {
+      last = new WeakRef(result);
+    },
+    end: () => {},
+  };
+  const collecting = run(source, [sink]);
+  await turn();
+  collectGarbage();
+  expect(last).toBeDefined();
+  expect(last?.deref()).toBeUndefined();
+  end({ value: undefined, done: true });
+  expect((await collecting).ok).toBe(1);
 });
