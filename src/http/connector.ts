@@ -12,7 +12,7 @@ import type { TlsConnector } from './tls.ts';
 
 interface ConnectorOptions {
   readonly resolver: Resolver;
-  /** Time in ms for connect, tunnel and TLS together. The lookup before them has its own, see `Resolver`. */
+  /** Time in ms for lookup, connect, tunnel and TLS together, from when the turn of the lookup has come. */
   readonly connectTimeoutMs: number;
   readonly tls: TlsConnector;
   /** The same without the client certificate; left out if there is none. */
@@ -111,14 +111,14 @@ class ConnectAttempt {
 
   start(): void {
     const { connectTimeoutMs, addressPolicy, resolver } = this.#options;
-    resolver.resolve(this.#peer.hostname, this.#peer.port, (error, addresses) => {
+    resolver.resolve(this.#peer.hostname, this.#peer.port, (error, addresses, lookupMs) => {
       if (this.#isOver) return;
       const allowed = error ?? filterAllowed(addresses, addressPolicy);
       if (allowed instanceof Error) {
         this.#fail(allowed);
         return;
       }
-      this.#timer = setTimeout(expire, connectTimeoutMs, this);
+      this.#timer = setTimeout(expire, Math.max(0, connectTimeoutMs - lookupMs), this);
       this.#addresses = allowed;
       this.tryNextAddress();
     });
@@ -135,6 +135,11 @@ class ConnectAttempt {
   }
 
   expire(): void {
+    // It says more than that another address takes long.
+    if (this.#error?.kind === 'tls') {
+      this.#fail(this.#error);
+      return;
+    }
     const through = this.#tunnel === undefined ? '' : ` through the proxy ${this.#tunnel.name}`;
     const peer = this.#proxy === this.#tunnel ? this.#target.hostname : `the proxy ${this.#proxy?.name}`;
     const message = `no connection to ${peer}${through} within ${this.#options.connectTimeoutMs}ms`;

@@ -20,6 +20,8 @@ export interface ClientOptions {
   /** The addresses of a name, instead of DNS. */
   readonly lookUp?: (hostname: string) => Promise<readonly string[]>;
   readonly connectTimeoutMs?: number;
+  /** The clock of the resolver in ms. */
+  readonly lookupClock?: () => number;
   readonly maxIdle?: number;
   readonly maxOpen?: number;
   readonly addressPolicy?: AddressPolicy;
@@ -44,7 +46,8 @@ export interface Client {
 export async function startClient(options: ClientOptions = {}): Promise<Client> {
   const now = () => performance.now();
   const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, maxOpen, addressPolicy, proxies } = options;
-  const resolver = lookUp === undefined ? systemResolver(now) : fakeResolver(now, lookUp);
+  const resolver =
+    lookUp === undefined ? systemResolver(now) : fakeResolver(options.lookupClock ?? now, lookUp);
   const agent = new Agent({
     connector: new Connector({
       resolver,

@@ -3,29 +3,44 @@ import { diagnoseConnectError } from '../../src/http/connector.ts';
 import { ConnectError, ResourceExhaustedError } from '../../src/http/network-errors.ts';
 import * as hostile from '../origin/hostile.ts';
 import { startOrigin } from '../origin/origin.ts';
-import { Tally } from '../origin/tally.ts';
 import { startHttps, startStalledHandshake } from '../origin/tls.ts';
 import { running, startClient } from './client.ts';
 
 describe('Connector', () => {
   const onPort = (name: string, { port }: { readonly port: number }) => `http://${name}:${port}/ok`;
 
-  test('starts the connect timeout when the address is resolved', async () => {
-    const origin = await running(startOrigin());
-    const stalled = await running(startStalledHandshake());
-    const resolved = new Tally();
+  test.each([59_990, 60_000, 1_000_000])(
+    'has one timeout for lookup, connect and TLS: %i ms of 60,000 were used by the lookup',
+    async (lookupMs) => {
+      const stalled = await running(startStalledHandshake());
+      let nowMs = 0;
+      const { send } = await startClient({
+        connectTimeoutMs: 60_000,
+        lookupClock: () => nowMs,
+        lookUp: async () => {
+          nowMs += lookupMs;
+          return ['127.0.0.1'];
+        },
+      });
+      const { failed } = await send(`https://a.test:${stalled.port}/`, {}, { timeoutMs: 100_000 });
+      expect(failed?.failure).toMatchObject({
+        code: 'ERR_CONNECT_TIMEOUT',
+        message: 'no connection to a.test within 60000ms',
+      });
+      await stalled.ended.reached(1);
+    },
+  );
+
+  test('reports a failed handshake rather than another address that takes long', async () => {
+    const plain = await running(startOrigin({ host: '127.0.0.2' }));
+    const stalled = await running(startStalledHandshake({ port: plain.port }));
     const { send } = await startClient({
-      connectTimeoutMs: 50,
-      lookUp: async () => {
-        await resolved.reached(1);
-        return ['127.0.0.1'];
-      },
+      connectTimeoutMs: 1_000,
+      lookUp: async () => ['127.0.0.2', '127.0.0.1'],
     });
-    const named = send(onPort('a.test', origin));
-    const { failed } = await send(stalled.url); // started later, and timed out
-    expect(failed?.failure.code).toBe('ERR_CONNECT_TIMEOUT');
-    resolved.add();
-    expect((await named).response?.status).toBe(200);
+    const { failed } = await send(`https://localhost:${plain.port}/ok`);
+    expect(failed?.failure.kind).toBe('tls');
+    await stalled.ended.reached(1);
   });
 
   test.each([

@@ -108,8 +108,17 @@ export interface ResolverOptions {
   readonly onClose?: () => void;
 }
 
-/** Called with at least one address, or with an error; before `resolve` returns if no lookup is needed. */
-type OnResolve = (error: Error | undefined, addresses: readonly string[]) => void;
+/**
+ * Called with at least one address, or with an error; before `resolve` returns if no lookup is needed. `lookupMs` is the
+ * time that this caller waited for the lookup, from when its turn had come.
+ */
+type OnResolve = (error: Error | undefined, addresses: readonly string[], lookupMs: number) => void;
+
+/** A lookup in flight, or one that waits for its turn, and who wants its addresses. */
+interface SharedLookup {
+  startedAt: number | undefined;
+  readonly callers: { readonly onResolve: OnResolve; readonly at: number }[];
+}
 
 const NO_ADDRESSES: readonly string[] = [];
 
@@ -121,7 +130,7 @@ export class Resolver {
   readonly #options: ResolverOptions;
   readonly #limit: ReturnType<typeof pLimit>;
   readonly #cache: DnsCache;
-  readonly #waiting = new Map<string, OnResolve[]>();
+  readonly #lookups = new Map<string, SharedLookup>();
 
   constructor(options: ResolverOptions) {
     this.#options = options;
@@ -136,13 +145,13 @@ export class Resolver {
       this.#options.findOverride?.(hostname, port) ?? (isIP(hostname) === 0 ? undefined : [hostname]);
     if (configured !== undefined) {
       const addresses = filterByFamily(configured, this.#options.family);
-      if (addresses instanceof Error) onResolve(addresses, NO_ADDRESSES);
-      else onResolve(undefined, addresses);
+      if (addresses instanceof Error) onResolve(addresses, NO_ADDRESSES, 0);
+      else onResolve(undefined, addresses, 0);
       return;
     }
     const cached = this.#cache.get(hostname);
     if (cached === undefined) this.#shareLookup(hostname, onResolve);
-    else onResolve(cached.error, cached.addresses ?? NO_ADDRESSES);
+    else onResolve(cached.error, cached.addresses ?? NO_ADDRESSES, 0);
   }
 
   /** Ends the lookups, so that none keeps the process alive. The callbacks of waiting ones are not called. */
@@ -152,13 +161,19 @@ export class Resolver {
   }
 
   #shareLookup(hostname: string, onResolve: OnResolve): void {
-    const waiting = this.#waiting.get(hostname);
-    if (waiting !== undefined) {
-      waiting.push(onResolve);
+    const caller = { onResolve, at: this.#options.now() };
+    const shared = this.#lookups.get(hostname);
+    if (shared !== undefined) {
+      shared.callers.push(caller);
       return;
     }
-    this.#waiting.set(hostname, [onResolve]);
-    this.#limit(() => this.#lookUpInTime(hostname)).then(
+    const lookup: SharedLookup = { startedAt: undefined, callers: [caller] };
+    this.#lookups.set(hostname, lookup);
+    const start = () => {
+      lookup.startedAt = this.#options.now();
+      return this.#lookUpInTime(hostname);
+    };
+    this.#limit(start).then(
       (records) => {
         this.#cache.set(hostname, records);
         this.#callBack(hostname, undefined, records.addresses);
@@ -182,8 +197,9 @@ export class Resolver {
   }
 
   #callBack(hostname: string, error: Error | undefined, addresses: readonly string[]): void {
-    const waiting = this.#waiting.get(hostname) ?? [];
-    this.#waiting.delete(hostname);
-    for (const onResolve of waiting) onResolve(error, addresses);
+    const now = this.#options.now();
+    const { startedAt = now, callers = [] } = this.#lookups.get(hostname) ?? {};
+    this.#lookups.delete(hostname);
+    for (const { onResolve, at } of callers) onResolve(error, addresses, now - Math.max(startedAt, at));
   }
 }

@@ -52,6 +52,55 @@ describe('Resolver', () => {
 
   const never = new Promise<never>(() => {});
 
+  test('reports how long each caller waited for the lookup, from when its turn had come', async () => {
+    const { clock, resolver } = startResolver(
+      async () => {
+        await Promise.resolve();
+        clock.nowMs += 1000;
+        return RECORDS;
+      },
+      { maxLookups: 1 },
+    );
+    const waited: Record<string, number> = {};
+    const lookUp = (name: string, as: string) =>
+      new Promise<void>((done) => {
+        resolver.resolve(name, 80, (_error, _addresses, lookupMs) => {
+          waited[as] = lookupMs;
+          done();
+        });
+      });
+    await Promise.all([lookUp('a.test', 'first'), lookUp('b.test', 'queued'), lookUp('b.test', 'shared')]);
+    await Promise.all([lookUp('b.test', 'cached'), lookUp('127.0.0.1', 'literal')]);
+    expect(waited).toEqual({ first: 1000, queued: 1000, shared: 1000, cached: 0, literal: 0 });
+  });
+
+  test('counts only the time since a caller joined a lookup', async () => {
+    let answer: (records: typeof RECORDS) => void = () => {};
+    const { clock, resolver } = startResolver(
+      () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+    );
+    const waited: number[] = [];
+    const lookUp = () =>
+      new Promise<void>((done) => {
+        resolver.resolve('a.test', 80, (_error, _addresses, lookupMs) => {
+          waited.push(lookupMs);
+          done();
+        });
+      });
+    const first = lookUp();
+    await Promise.resolve();
+    clock.nowMs += 700;
+    const second = lookUp();
+    clock.nowMs += 200;
+    await Promise.resolve();
+    answer(RECORDS);
+    await Promise.all([first, second]);
+    expect(waited).toEqual([900, 200]);
+  });
+
   test('shares one lookup between concurrent requests for a name', async () => {
     const { lookups, resolve } = startResolver();
     const all = await Promise.all(Array.from({ length: 50 }, () => resolve('a.test')));
