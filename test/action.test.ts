@@ -41,6 +41,7 @@ writeFileSync('dist/cli/main.js', \`
 /** An npm that records its directory, arguments and environment, and installs `FAKE_BUILD` or links the real packages. */
 const FAKE_NPM = `#!/bin/bash
 { pwd; printf '%s\n' "$*"; env; } > "\${0%/*}/npm-call"
+if [[ -e "\${0%/*}/fails" ]]; then echo 'npm is broken'; exit 1; fi
 if [[ -e "\${0%/*}/real" ]]; then ln -s '${ROOT}node_modules' node_modules; exit; fi
 mkdir -p node_modules/tsx/dist
 cp "\${0%/*}/fake-build.mjs" node_modules/tsx/dist/cli.mjs
@@ -51,14 +52,20 @@ interface Preparation {
   readonly prepare?: (work: string) => Promise<unknown>;
   /** Build the program with the packages of this project. */
   readonly builds?: boolean;
+  /** Let npm fail. */
+  readonly fails?: boolean;
 }
 
 /** Runs the script of the action as the runner does, with an npm that installs nothing from a registry. */
-async function runAction(inputs: Readonly<Record<string, string>>, { prepare, builds }: Preparation = {}) {
+async function runAction(
+  inputs: Readonly<Record<string, string>>,
+  { prepare, builds, fails }: Preparation = {},
+) {
   const directory = await tempDir();
   await writeFile(join(directory, 'npm'), FAKE_NPM);
   await chmod(join(directory, 'npm'), 0o755);
   await writeFile(join(directory, 'fake-build.mjs'), FAKE_BUILD);
+  if (fails) await writeFile(join(directory, 'fails'), '');
   if (builds) await writeFile(join(directory, 'real'), '');
   const [received, output] = [join(directory, 'received'), join(directory, 'output')];
   const work = await tempDir();
@@ -168,9 +175,15 @@ describe('the action', () => {
     expect(environment.filter((line) => !/^(PWD|SHLVL|OLDPWD|_|PATH)=/.test(line)).sort()).toEqual([
       `HOME=${directory}`,
       'https_proxy=http://p:1',
-      `npm_config_globalconfig=${directory}/empty`,
-      `npm_config_userconfig=${directory}/empty`,
+      `npm_config_globalconfig=${directory}/global.npmrc`,
+      `npm_config_userconfig=${directory}/user.npmrc`,
     ]);
+  });
+
+  it('ends with what npm wrote when that fails', async () => {
+    const run = await runAction({ urls: 'http://127.0.0.1:9/' }, { fails: true });
+    expect([run.code, run.stdout]).toEqual([2, 'npm is broken\n::error::Building fanout failed\n']);
+    expect(run.args).toEqual(['']);
   });
 
   it('builds the program from its own checkout', async () => {
