@@ -53,7 +53,8 @@ export const requestOptions = {
     parser: headers,
     default: NO_HEADERS,
     help: "add a header to every request: 'Name: value'",
-    details: '$NAME is replaced by an environment variable, $$ by a $.',
+    details:
+      '$NAME is replaced by an environment variable, $$ by a $. A header that is not a list, such as Host or Content-Type, may be given only once.',
     repeatable: true,
     expands: true,
     mask: maskHeaders,

@@ -5,6 +5,21 @@ import { InvalidValueError, type Parser } from '../option.ts';
 import { toHostname } from './addresses.ts';
 import { asList, readPairs, splitAt } from './texts.ts';
 
+/** Request headers that are no lists: two of them contradict each other, and servers and proxies may choose different ones. */
+const SINGLE_HEADERS: ReadonlySet<string> = new Set([
+  ...[
+    'authorization',
+    'content-encoding',
+    'content-location',
+    'content-range',
+    'content-type',
+    'date',
+    'from',
+  ],
+  ...['host', 'if-modified-since', 'if-range', 'if-unmodified-since', 'max-forwards', 'origin'],
+  ...['proxy-authorization', 'range', 'referer', 'user-agent'],
+]);
+
 /**
  * The value of a header (RFC 9110, section 5.5): Latin-1 without control characters, except tabs. White space around it
  * is removed.
@@ -35,15 +50,26 @@ export interface Header {
  * with an empty value. Error messages do not show values.
  */
 export const headers: Parser<readonly Header[]> = {
-  parse: (value) =>
-    Object.freeze(
-      readPairs(value, (line) => splitAt(line, ':'), 'must look like "Name: value"').map(([name, text]) =>
-        parseHeader(name, text),
-      ),
-    ),
+  parse: (value) => {
+    const pairs = readPairs(value, (line) => splitAt(line, ':'), 'must look like "Name: value"');
+    return checkSingle(pairs.map(([name, text]) => parseHeader(name, text)));
+  },
   print: (list) => list.map(formatHeader),
   show: (value) => asList(value).map(showHeader).filter(Boolean).join(', '),
 };
+
+/** Throws if a header that a request has once is given twice. Others are joined to one (RFC 9110, section 5.3). */
+function checkSingle<T extends Header & { readonly host?: string }>(list: readonly T[]): readonly T[] {
+  const seen = new Set<string>();
+  for (const { host = '', name } of list) {
+    const key = `${host} ${name}`;
+    if (seen.has(key) && SINGLE_HEADERS.has(name)) {
+      throw new InvalidValueError(`must have ${name} only once${host === '' ? '' : ` for ${host}`}`);
+    }
+    seen.add(key);
+  }
+  return Object.freeze(list);
+}
 
 function parseHeader(name: string, value: unknown): Header {
   if (!isToken(name))
@@ -81,7 +107,7 @@ export interface HostHeader extends Header {
  */
 export const hostHeaders: Parser<readonly HostHeader[]> = {
   parse: (value) =>
-    Object.freeze(
+    checkSingle(
       readPairs(value, splitHost, 'must look like "HOST Name: value"').flatMap(([text, lines]) => {
         const host = parseHost(text);
         if (host === undefined) {

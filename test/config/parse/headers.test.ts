@@ -90,6 +90,35 @@ function hostOf(host: string): string | undefined {
   return hostHeaders.parse(`${host} A: 1`)[0]?.host;
 }
 
+describe('headers that a request has once', () => {
+  const TWICE = [
+    'Host',
+    'Content-Type',
+    'Authorization',
+    'User-Agent',
+    'Referer',
+    'Range',
+    'If-Modified-Since',
+  ];
+
+  it.each(TWICE)('are refused twice: %s', (name) => {
+    const message = `must have ${name.toLowerCase()} only once`;
+    const lines = [`${name}: a`, `${name.toUpperCase()}: b`];
+    expect(() => headers.parse(lines)).toThrow(message);
+    expect(() => headers.parse({ [name]: 'a', [name.toUpperCase()]: 'a' })).toThrow(message);
+    expect(() => hostHeaders.parse(lines.map((line) => `a.test ${line}`))).toThrow(`${message} for a.test`);
+    expect(() => hostHeaders.parse({ 'a.test': lines })).toThrow(message);
+  });
+
+  it('may be given to several hosts', () => {
+    expect(hostHeaders.parse(['a.test Host: a', 'b.test Host: b', 'a.test:81 Host: c'])).toHaveLength(3);
+  });
+
+  it.each(['Accept', 'Cookie', 'X-Tag', 'Cache-Control', 'Via'])('are not lists such as %s', (name) => {
+    expect(headers.parse([`${name}: a`, `${name}: b`])).toHaveLength(2);
+  });
+});
+
 describe('hostHeaders', () => {
   it('reads a host, a name and a value', () => {
     expect(hostHeaders.parse('api.example.com X-Key: a b:c ')).toEqual([
