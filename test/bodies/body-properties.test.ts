@@ -104,7 +104,7 @@ test('a text is found in a split body if it is in the whole body', () => {
     .map((letters) => letters.join(''));
   fc.assert(
     fc.property(alphabet, wanted, wanted, cuts, (text, first, second, places) => {
-      const matches = [/^a/, /b$/, /\bä?a\b/u, /(?<=a)€/];
+      const matches = [/^a/, /b$/, /\bä?a\b/u, /a€/];
       const rules = { contains: [first], notContains: [second], matches };
       const matcher = new TextMatcher(rules, undefined);
       for (const piece of cutAnyhow(Buffer.from(text), places)) matcher.write(piece);

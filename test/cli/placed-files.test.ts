@@ -84,7 +84,7 @@ describe('what somebody has put at the name of a state file', () => {
     const { code, stderr } = await runCli(['fetch', 'http://127.0.0.1:9/'], { cwd });
     expect([code, stderr]).toEqual([
       2,
-      'fanout: cannot read the configuration file fanout.config.json: it is not a regular file\n',
+      'error: cannot read the configuration file fanout.config.json: it is not a regular file\n',
     ]);
   });
 });
