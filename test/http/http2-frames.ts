@@ -42,9 +42,8 @@ export interface FrameServer extends Pick<Listening, 'accepted' | 'ended'> {
 
 /** Starts a server that sends these frames, or other bytes, for the head of each request. */
 export async function startHttp2Frames(
-  response: (id: number, turn: number) => readonly Buffer[],
+  response: (id: number, socket: Socket) => readonly Buffer[],
 ): Promise<FrameServer> {
-  let turn = 0;
   const options = { ...(await serverCertificate()), ALPNProtocols: ['h2'], allowHalfOpen: true };
   const server = createServer(options, (socket) => {
     let unread: Buffer = Buffer.alloc(0);
@@ -61,7 +60,7 @@ export async function startHttp2Frames(
       while (hasPreface && unread.length >= HEAD_BYTES) {
         const size = HEAD_BYTES + unread.readUIntBE(0, 3);
         if (unread.length < size) return;
-        if (unread[3] === HEADERS) socket.write(Buffer.concat(response(unread.readUInt32BE(5), ++turn)));
+        if (unread[3] === HEADERS) socket.write(Buffer.concat(response(unread.readUInt32BE(5), socket)));
         unread = unread.subarray(size);
       }
     });
