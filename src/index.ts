@@ -1,3 +1,7 @@
+import { mkdtemp, open, rm, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { parseExpectation, rulesOf } from './config/expectations.ts';
 import {
   type LibraryRunOptions,
@@ -11,12 +15,13 @@ import { systemClock } from './core/clock.ts';
 import { WorkerPool as BasePool, type WorkerPoolOptions } from './core/worker-pool.ts';
 import { Run, type RunParts } from './fetch/run.ts';
 import { readFileLimit } from './fetch/socket-budget.ts';
-import { type JobItem, readItems } from './input/read-jobs.ts';
+import { type JobItem, readItems, requireItems } from './input/read-jobs.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Job } from './model/job.ts';
 import { isNotFetched, type Result } from './model/result.ts';
 import { checkBalance, type Summary, SummaryFold } from './model/summary.ts';
 import { packageVersion } from './model/version.ts';
+import type { Baseline } from './results/history.ts';
 import { OrderWindow } from './results/ordering.ts';
 
 export type { Duration, Size, StatusList } from './config/library-options.ts';
@@ -54,14 +59,16 @@ export interface FanoutOptions extends RunSettings {
  *       console.log(result.ok, result.status, result.url);
  *     }
  *
- * @throws UsageError at once if an option is wrong; the loop throws a UsageError or OutputError if the journal or the
+ * @throws UsageError at once if an option is wrong or `urls` is not a list; the loop throws a UsageError or OutputError if the journal or the
  * directory for bodies cannot be used
  */
 export function fanout(
-  urls: Iterable<JobItem> | AsyncIterable<JobItem>,
+  // Not a string, which is iterable too.
+  urls: (Iterable<JobItem> | AsyncIterable<JobItem>) & object,
   options: FanoutOptions = {},
 ): AsyncGenerator<Result, Summary, void> {
   const { signal, proxyEnvironment = {}, onWarning = () => {}, ...settings } = options;
+  requireItems(urls);
   const resolved = resolveRunOptions(settings, packageVersion());
   const network = {
     options: resolved,
@@ -98,7 +105,12 @@ async function* results({
   const reading = new AbortController();
   const source = readJobs(urls, options, reading.signal);
   const threads = await createThreads(options);
-  const journal = await openJournal(options, warn);
+  const known = await openBaseline(options);
+  const streams = options.keepsStreams ? await BodyStreams.create() : undefined;
+  const journal = await openJournal(options, warn).catch(async (error: unknown) => {
+    await streams?.close();
+    throw error;
+  });
   const window = options.ordered
     ? new OrderWindow<Result>(options.queueSize + options.concurrency)
     : undefined;
@@ -107,10 +119,12 @@ async function* results({
   try {
     run = new Run({
       ...network,
+      ...(streams && { options: { ...options, ...streams.options } }),
       ...(threads && { backend: threads }),
       jobs: source.jobs,
       reportsUnfetched: true,
       ...(journal && { recall: (job, request) => journal.recall(job, request) }),
+      ...(known && { annotate: (result) => known.annotate(result) }),
       ...(window && { admit: (job) => window.admit(job.index) }),
       onStop: () => {
         reading.abort();
@@ -122,9 +136,10 @@ async function* results({
     for await (const result of inOrder) {
       signal?.throwIfAborted();
       fold.add(result);
-      yield threads === undefined ? result : withBuffer(result);
+      const given = streams === undefined ? withBuffer(result) : await streams.open(result);
+      yield given;
       // The caller is done with it.
-      await journal?.write(result);
+      await journal?.write(given);
     }
     signal?.throwIfAborted();
     const { read, skipped, isReadToEnd: isListComplete } = source.counts;
@@ -137,6 +152,7 @@ async function* results({
     run?.stop();
     reading.abort();
     await journal?.end();
+    await streams?.close();
   }
 }
 
@@ -176,10 +192,63 @@ async function createThreads({ threads }: LibraryRunOptions) {
   return createThreadBackend(threads, new URL('./fetch/threads/worker.js', import.meta.url));
 }
 
+/** Reads the file of `baseline`; its code is loaded on use. */
+async function openBaseline({ baseline }: LibraryRunOptions): Promise<Baseline | undefined> {
+  if (baseline === undefined) return undefined;
+  const { readBaseline } = await import('./output/baseline-files.ts');
+  return (await readBaseline(baseline, { label: 'option baseline' })).baseline;
+}
+
+/**
+ * `body: 'stream'`: bodies go through files in a temporary directory, since an attempt that breaks off is repeated, and a
+ * connection does not wait for the reader of its body.
+ */
+class BodyStreams {
+  readonly #directory: string;
+  #last: Readable | undefined;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static async create(): Promise<BodyStreams> {
+    return new BodyStreams(await mkdtemp(join(tmpdir(), 'fanout-')));
+  }
+
+  /** The options of a run that saves the bodies. */
+  get options(): Pick<LibraryRunOptions, 'saveDir' | 'saveAs' | 'saveAll'> {
+    return { saveDir: this.#directory, saveAs: [{ field: 'index' }], saveAll: true };
+  }
+
+  /** The result with a stream of its body, in place of a file. Closes the last stream, unless its reading has begun. */
+  async open(result: Result): Promise<Result> {
+    this.#closeUnread();
+    if (result.isResumed || result.body?.path === undefined) return result;
+    const { path, ...body } = result.body;
+    const name = join(this.#directory, path);
+    const file = await open(name);
+    await unlink(name).catch(() => {}); // Windows keeps a file that is open until the directory is removed
+    const stream = file.createReadStream();
+    this.#last = stream;
+    return { ...result, body: { ...body, stream } };
+  }
+
+  async close(): Promise<void> {
+    this.#closeUnread();
+    await rm(this.#directory, { recursive: true, force: true }).catch(() => {});
+  }
+
+  #closeUnread(): void {
+    const stream = this.#last;
+    if (stream !== undefined && !stream.readableDidRead && stream.readableFlowing === null) stream.destroy();
+    this.#last = undefined;
+  }
+}
+
 /** A `Buffer` that comes from a thread is a `Uint8Array`. */
 function withBuffer(result: Result): Result {
   const bytes: Uint8Array | undefined = result.body?.buffer;
-  if (result.body === undefined || bytes === undefined) return result;
+  if (result.body === undefined || bytes === undefined || Buffer.isBuffer(bytes)) return result;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { ...result, body: { ...result.body, buffer } };
 }

@@ -1,25 +1,16 @@
-import { existsSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { parseExpectation } from '../config/expectations.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { readOwnFile } from '../core/own-file.ts';
-import { type Line, LineSplitter } from '../input/line-splitter.ts';
-import { jobText, parseLine, percentEncoded } from '../input/parse-job.ts';
-import { openFile, readChunks } from '../input/read-stream.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
 import { excerpt, printable } from '../model/printable.ts';
-import { isNotFetched, type Result } from '../model/result.ts';
-import { decodeLine, describeSegment } from '../model/result-line.ts';
+import type { Result } from '../model/result.ts';
 import { AtomicFile } from '../output/atomic-file.ts';
-import { baselineFileSink, flakyFileSink } from '../output/baseline-files.ts';
+import { baselineFileSink, flakyFileSink, readBaseline } from '../output/baseline-files.ts';
 import { isGzipName } from '../output/output-file.ts';
-import { Baseline, type FlakyEntry, FlakyHistory } from '../results/history.ts';
+import { type FlakyEntry, FlakyHistory } from '../results/history.ts';
 import type { Sink } from '../results/sink.ts';
 import { createShardReader } from './record-files.ts';
 import type { Undo } from './signals.ts';
-
-/** The longest line of a baseline: a record may contain a whole body. */
-const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
 /** The largest file of `--flaky-state` that is read, packed and unpacked: a few million failed URLs. */
 const MAX_STATE_BYTES = 256 * 1024 * 1024;
@@ -74,7 +65,12 @@ async function createBaseline(
   // Opened first: what cannot be replaced, such as a pipe, is not read.
   const file = updateBaseline ? await AtomicFile.open(path) : undefined;
   undo.add(() => file?.discard());
-  const { baseline, isList } = await readBaseline(path, { mayBeMissing: updateBaseline });
+  const { baseline, isList } = await readBaseline(path, {
+    label: '--baseline',
+    mayBeMissing: updateBaseline,
+    hint: ' (create it with --update-baseline)',
+    readSegment: (segment) => createShardReader(path, undefined).read(segment),
+  });
   const annotate = (result: Result) => baseline.annotate(result);
   if (file === undefined) return { ...NONE, annotate, annotateAgain: annotate };
   let outcome: string | undefined;
@@ -89,62 +85,6 @@ function baselineOutcome(path: string, failures: number | undefined): string {
   const file = JSON.stringify(printable(path, 200));
   if (failures === undefined) return `left ${file} as it was, because the run was cut short`;
   return `wrote ${failures} ${failures === 1 ? 'failure' : 'failures'} to ${file}; the next run counts ${failures === 1 ? 'it' : 'them'} as known`;
-}
-
-interface BaselineFile {
-  readonly baseline: Baseline;
-  /** Whether the file is a list of URLs; otherwise it is a JSONL result. */
-  readonly isList: boolean;
-}
-
-/**
- * Reads the failures of a JSONL result, with the shards beside it, or every URL of a list.
- * With `mayBeMissing`, a file that does not exist is an empty baseline. Throws an `InputError` if it cannot be read or is damaged.
- */
-async function readBaseline(
-  path: string,
-  { mayBeMissing }: { readonly mayBeMissing: boolean },
-): Promise<BaselineFile> {
-  const baseline = new Baseline();
-  if (!existsSync(path)) {
-    if (mayBeMissing) return { baseline, isList: false };
-    throw new InputError(
-      `cannot read --baseline "${excerpt(path)}": no such file (create it with --update-baseline)`,
-    );
-  }
-  const splitter = new LineSplitter(MAX_RECORD_BYTES);
-  let line = 0;
-  let records = 0;
-  let urls = 0;
-  const add = (record: Result): void => {
-    if (!record.ok && !isNotFetched(record)) baseline.add(record);
-  };
-  const addLine = async (read: Line): Promise<void> => {
-    line += 1;
-    if (typeof read !== 'string' && 'start' in read) throw damaged(path, line, 'it is too long');
-    const text = typeof read === 'string' ? read : percentEncoded(read);
-    const job = jobText(text);
-    if (text.startsWith('{"v":')) {
-      records += 1;
-      const record = decodeLine(text);
-      if ('broken' in record) throw damaged(path, line, record.broken);
-      if ('index' in record) return add(record);
-      const found = await createShardReader(path, undefined).read(record);
-      if ('fault' in found) throw damaged(path, line, `${describeSegment(record)}: ${found.fault}`);
-      found.forEach(add);
-    } else if (job !== undefined) {
-      urls += 1;
-      baseline.add(parseLine(job, { parseExpectation }));
-    }
-  };
-  for await (const chunk of readChunks(await openFile(path), path))
-    for (const text of splitter.push(chunk)) await addLine(text);
-  for (const text of splitter.end()) await addLine(text);
-  return { baseline, isList: records === 0 && urls > 0 };
-}
-
-function damaged(path: string, line: number, reason: string): InputError {
-  return new InputError(`${excerpt(path)}:${line} is not a result record: ${reason}`);
 }
 
 async function createFlakyHistory(

@@ -130,8 +130,11 @@ export interface FanoutOptions {
   readonly resumePartial?: boolean | undefined;
   /** Put each body up to this size, at most `64mb`, into `body.text` or `body.base64` of its result; `true` is `64kb`. Default: false. */
   readonly inlineBody?: Size | boolean | undefined;
-  /** `'buffer'`: keep each body, up to `maxSize`, as a `Buffer` in `body.buffer` of its result. Default: bodies are dropped. */
-  readonly body?: 'buffer' | undefined;
+  /**
+   * `'buffer'`: keep each body, up to `maxSize`, as a `Buffer` in `body.buffer` of its result. `'stream'`: put a stream of it
+   * into `body.stream`, for bodies of any size. Default: bodies are dropped.
+   */
+  readonly body?: 'buffer' | 'stream' | undefined;
   /** More keys of a result: `headers`, those of its response; `input`, the URL as it was given if it is not `url`. Default: none. */
   readonly record?: RecordKey | readonly RecordKey[] | undefined;
   /** Give the results in the order of the list. Default: false. */
@@ -140,18 +143,23 @@ export interface FanoutOptions {
   readonly journal?: string | undefined;
   /** With `journal`: do not fetch URLs again that failed. Default: false. */
   readonly keepFailed?: boolean | undefined;
+  /**
+   * File of failures that are known: JSONL results or a list of URLs. A result has `baseline`: `known`, `new` or `fixed`. Known
+   * failures do not count for `failFast`. Default: none.
+   */
+  readonly baseline?: string | undefined;
   /** Number of threads that fetch, 1 to 64. Hosts and workers are divided among them. Default: 1. */
   readonly threads?: number | undefined;
 }
 
 const { header, ...otherOptions } = runOptions;
-const { journal, keepFailed, ordered, record } = outputOptions;
+const { journal, keepFailed, ordered, record, baseline } = outputOptions;
 
 /** The flag for headers, which is given once for each, has its name in the singular. */
 const libraryOptions = {
   ...otherOptions,
   headers: header,
-  ...{ journal, keepFailed, ordered, record },
+  ...{ journal, keepFailed, ordered, record, baseline },
   threads: option({
     flags: '--threads <n>',
     group: 'Output',
@@ -162,7 +170,7 @@ const libraryOptions = {
   body: option({
     flags: '--body <form>',
     group: 'Output',
-    parser: oneOf(['buffer']),
+    parser: oneOf(['buffer', 'stream']),
     default: undefined,
     help: 'form of the body in a result',
   }),
@@ -171,6 +179,8 @@ const libraryOptions = {
 /** The options of a run, and those that the program gives to its outputs. */
 export interface LibraryRunOptions extends RunOptions {
   readonly journal: string | undefined;
+  readonly baseline: string | undefined;
+  readonly keepsStreams: boolean;
   readonly keepFailed: boolean;
   readonly ordered: boolean;
   readonly threads: number;
@@ -186,15 +196,23 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
   const resolved = resolveOptions(libraryOptions, [optionsFromObject(libraryOptions, options)]);
   checkRequirements(resolved, { keepFailed: ['journal', 'option journal'] });
   const { labels, values } = resolved;
-  const { headers, body, record, journal, keepFailed, ordered, threads, ...others } = values;
+  const { headers, body, record, journal, keepFailed, ordered, threads, baseline, ...others } = values;
   if (body !== undefined && (others.head || others.inlineBody !== undefined)) {
     throw new UsageError(`cannot use option body with option ${others.head ? 'head' : 'inlineBody'}`);
   }
+  if (body === 'stream' && (others.saveDir !== undefined || others.maxSize === 0)) {
+    throw new UsageError(
+      `cannot use option body with option ${others.maxSize === 0 ? 'maxSize 0' : 'saveDir'}`,
+    );
+  }
+  const derived = deriveRunOptions({ values: { ...others, header: headers }, labels }, version);
   return Object.freeze({
-    ...deriveRunOptions({ values: { ...others, header: headers }, labels }, version),
-    ...{ journal, keepFailed, ordered, threads },
+    ...derived,
+    ...(body === 'stream' && !labels.has('maxSize') ? { maxSize: Number.POSITIVE_INFINITY } : {}),
+    ...{ journal, keepFailed, ordered, threads, baseline },
+    keepsStreams: body === 'stream',
     keepsHeaders: record?.includes('headers') ?? false,
     keepsInput: record?.includes('input') ?? false,
-    keepsBuffers: body !== undefined,
+    keepsBuffers: body === 'buffer',
   });
 }

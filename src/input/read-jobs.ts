@@ -152,7 +152,7 @@ export async function* readItems(
     let number = 1;
     for await (const item of untilAborted(items, options.signal)) yield factory.fromItems([item], number++);
   } else {
-    requireIterable(items);
+    requireItems(items);
     yield factory.fromItems(items, 1);
   }
 }
@@ -161,8 +161,10 @@ function isAsyncIterable(items: object | string): items is AsyncIterable<unknown
   return typeof items === 'object' && items !== null && Symbol.asyncIterator in items;
 }
 
-function requireIterable(items: unknown): void {
-  if (typeof items === 'object' && items !== null && Symbol.iterator in items) return;
+/** Throws a `UsageError` for what is not a list of items, such as a single string. */
+export function requireItems(items: unknown): void {
+  if (typeof items === 'object' && items !== null && (Symbol.iterator in items || isAsyncIterable(items)))
+    return;
   throw new UsageError(
     `cannot read URLs from ${describeType(items)}: must be an array, a generator or an async iterable`,
   );

@@ -48,7 +48,8 @@ export function encodeRecordCached(result: Result): string {
 function rareKeys({ lenient, headers, body, failure, warning, baseline, badRuns, worker }: Result): string {
   let text = lenient === true ? ',"lenient":true' : '';
   if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
-  if (body !== undefined) text += `,"body":${JSON.stringify({ ...body, buffer: undefined })}`;
+  if (body !== undefined)
+    text += `,"body":${JSON.stringify({ ...body, buffer: undefined, stream: undefined })}`;
   if (failure !== undefined) text += `,"failure":${JSON.stringify({ ...failure, stack: undefined })}`;
   if (warning !== undefined) text += `,"warning":${JSON.stringify(warning)}`;
   if (baseline !== undefined) text += `,"baseline":"${baseline}"`;

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Failure } from './failure.ts';
 
 /** The headers of a response: names in lower case, bytes as latin1, and a list where a name came more than once. */
@@ -23,6 +24,8 @@ export interface KeptBody {
   readonly base64?: string | undefined;
   /** The body, if it was requested in this form. Not part of the record. */
   readonly buffer?: Buffer | undefined;
+  /** The body as a stream, if it was requested in this form. Not part of the record. */
+  readonly stream?: Readable | undefined;
 }
 
 /** How a result compares with the run that the baseline was made from. */

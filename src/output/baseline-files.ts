@@ -1,10 +1,21 @@
+import { existsSync } from 'node:fs';
+import { parseExpectation } from '../config/expectations.ts';
+import { type Line, LineSplitter } from '../input/line-splitter.ts';
+import { jobText, parseLine, percentEncoded } from '../input/parse-job.ts';
+import { openFile, readChunks } from '../input/read-stream.ts';
+import { InputError } from '../model/errors.ts';
+import { excerpt } from '../model/printable.ts';
 import { encodeRecord } from '../model/record.ts';
-import { isNotFetched } from '../model/result.ts';
-import type { FlakyHistory } from '../results/history.ts';
+import { isNotFetched, type Result } from '../model/result.ts';
+import { decodeLine, describeSegment, type ShardSegment } from '../model/result-line.ts';
+import { Baseline, type FlakyHistory } from '../results/history.ts';
 import type { Sink } from '../results/sink.ts';
 import type { AtomicFile } from './atomic-file.ts';
 import { listLine } from './failed-list.ts';
 import { escapeJson } from './jsonl.ts';
+
+/** The longest line of a baseline: a record may contain a whole body. */
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
 interface BaselineFileOptions {
   /** Whether to write a list of URLs, as the old baseline is, instead of JSONL. */
@@ -36,6 +47,71 @@ export function baselineFileSink(file: AtomicFile, options: BaselineFileOptions)
       onEnd?.(isWritten ? failures : undefined);
     },
   };
+}
+
+/** What was read from a baseline. */
+export interface BaselineFile {
+  readonly baseline: Baseline;
+  /** Whether the file is a list of URLs; otherwise it is a JSONL result. */
+  readonly isList: boolean;
+}
+
+interface BaselineReading {
+  /** The option that names the file, in errors. */
+  readonly label: string;
+  readonly mayBeMissing?: boolean;
+  /** Added to the error of a missing file. */
+  readonly hint?: string;
+  /** Reads results that are in a shard beside the file. */
+  readonly readSegment?: (segment: ShardSegment) => Promise<readonly Result[] | { readonly fault: string }>;
+}
+
+/**
+ * Reads the failures of a JSONL result, with the shards beside it, or every URL of a list.
+ * With `mayBeMissing`, a file that does not exist is an empty baseline. Throws an `InputError` if it cannot be read or is damaged.
+ */
+export async function readBaseline(
+  path: string,
+  { label, mayBeMissing = false, hint = '', readSegment }: BaselineReading,
+): Promise<BaselineFile> {
+  const baseline = new Baseline();
+  if (!existsSync(path)) {
+    if (mayBeMissing) return { baseline, isList: false };
+    throw new InputError(`cannot read ${label} "${excerpt(path)}": no such file${hint}`);
+  }
+  const splitter = new LineSplitter(MAX_RECORD_BYTES);
+  let line = 0;
+  let records = 0;
+  let urls = 0;
+  const add = (record: Result): void => {
+    if (!record.ok && !isNotFetched(record)) baseline.add(record);
+  };
+  const addLine = async (read: Line): Promise<void> => {
+    line += 1;
+    if (typeof read !== 'string' && 'start' in read) throw damaged(path, line, 'it is too long');
+    const text = typeof read === 'string' ? read : percentEncoded(read);
+    const job = jobText(text);
+    if (text.startsWith('{"v":')) {
+      records += 1;
+      const record = decodeLine(text);
+      if ('broken' in record) throw damaged(path, line, record.broken);
+      if ('index' in record) return add(record);
+      const found = (await readSegment?.(record)) ?? { fault: 'results in shards cannot be read here' };
+      if ('fault' in found) throw damaged(path, line, `${describeSegment(record)}: ${found.fault}`);
+      found.forEach(add);
+    } else if (job !== undefined) {
+      urls += 1;
+      baseline.add(parseLine(job, { parseExpectation }));
+    }
+  };
+  for await (const chunk of readChunks(await openFile(path), path))
+    for (const text of splitter.push(chunk)) await addLine(text);
+  for (const text of splitter.end()) await addLine(text);
+  return { baseline, isList: records === 0 && urls > 0 };
+}
+
+function damaged(path: string, line: number, reason: string): InputError {
+  return new InputError(`${excerpt(path)}:${line} is not a result record: ${reason}`);
 }
 
 /** `--flaky-state FILE`: writes the number of consecutive bad runs per URL for the next run, one JSON object per line. */

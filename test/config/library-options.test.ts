@@ -75,6 +75,8 @@ describe('resolveRunOptions()', () => {
       blocked: 'fail',
       maxFailures: undefined,
       journal: undefined,
+      baseline: undefined,
+      keepsStreams: false,
       keepFailed: false,
       ordered: false,
       threads: 1,
@@ -156,7 +158,11 @@ describe('resolveRunOptions()', () => {
 
   it.each([
     [{ record: ['cookies'] }, /for option record: must be/],
-    [{ body: 'stream' }, /^invalid value "stream" for option body: must be one of buffer$/],
+    [{ body: 'text' }, /^invalid value "text" for option body: must be one of buffer, stream$/],
+    [{ body: 'stream', inlineBody: true }, /^cannot use option body with option inlineBody$/],
+    [{ body: 'stream', head: true }, /^cannot use option body with option head$/],
+    [{ body: 'stream', saveDir: 'd' }, /^cannot use option body with option saveDir$/],
+    [{ body: 'stream', maxSize: 0 }, /^cannot use option body with option maxSize 0$/],
     [{ body: 'buffer', inlineBody: true }, /^cannot use option body with option inlineBody$/],
     [{ body: 'buffer', head: true }, /^cannot use option body with option head$/],
     [{ keepFailed: true }, /^option keepFailed needs option journal$/],
@@ -168,7 +174,7 @@ describe('resolveRunOptions()', () => {
   it('has an input type for each option of the table', () => {
     expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<
       | Exclude<keyof typeof runOptions, 'header'>
-      | ('headers' | 'body' | 'record' | 'ordered' | 'journal' | 'keepFailed' | 'threads')
+      | ('headers' | 'body' | 'record' | 'ordered' | 'journal' | 'keepFailed' | 'threads' | 'baseline')
     >();
     // Derived values are not options.
     expectTypeOf<keyof RunOptions>().toEqualTypeOf<

@@ -28,7 +28,7 @@ function endless(origin: Origin, path = '/ok') {
 }
 
 describe('fanout() takes', () => {
-  it.each<[string, (origin: Origin) => Iterable<JobItem> | AsyncIterable<JobItem>]>([
+  it.each<[string, (origin: Origin) => Parameters<typeof fanout>[0]]>([
     ['a list', (origin) => urls(origin, '/ok', 3)],
     ['a set of URL objects', (origin) => new Set(urls(origin, '/ok', 3).map((url) => new URL(url)))],
     [
@@ -68,6 +68,18 @@ describe('fanout() takes', () => {
       method: 'PUT',
       headers: { 'x-mine': 'yes', 'content-length': '4' },
     });
+  });
+
+  it.each<[string, unknown]>([
+    ['a single string', 'https://example.com/'],
+    ['a URL', new URL('https://example.com/')],
+    ['a number', 7],
+    ['nothing', undefined],
+  ])('no list but %s: throws a UsageError at once', (_, items) => {
+    // A caller without types may pass this.
+    expect(() => fanout(items as JobItem[])).toThrow(/^cannot read URLs from .*: must be an array/);
+    // @ts-expect-error: a string is iterable, but most likely one URL is meant
+    expect(() => fanout('https://example.com/')).toThrow(UsageError);
   });
 
   it('an empty list', async () => {

@@ -1,19 +1,22 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   decodeRecord,
   encodeRecord,
   type FanoutOptions,
   fanout,
-  type JobItem,
+  InputError,
   type Result,
   type Summary,
+  UsageError,
 } from '../../src/index.ts';
 import { anOrigin, urls } from '../cli/an-origin.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
-type Items = Iterable<JobItem> | AsyncIterable<JobItem>;
+type Items = Parameters<typeof fanout>[0];
 
 /** The results of a run, and the summary that its generator returns. */
 async function runAll(items: Items, options?: FanoutOptions, run = fanout) {
@@ -84,6 +87,101 @@ describe('body: buffer', () => {
     const { results } = await runAll([`${origin.url}/ok`], { body: 'buffer', saveDir, saveAs: '{index}' });
     expect(results[0]?.body).toMatchObject({ path: '0', bytes: 3, buffer: Buffer.from('ok\n') });
     expect(await readFile(join(saveDir, '0'), 'utf8')).toBe('ok\n');
+  });
+});
+
+describe('body: stream', () => {
+  const options = { body: 'stream', retries: 0, ordered: true } as const;
+
+  it.each([1, 2])(
+    'a result has a stream of its body, also that of a failure, with %d threads',
+    async (threads) => {
+      const origin = await anOrigin();
+      const list = [`${origin.url}/ok`, `${origin.url}/status/404`, `${origin.url}/bytes/200000`, 'nonsense'];
+      const texts: (string | undefined)[] = [];
+      for await (const result of (await builtFanout())(list, { ...options, threads })) {
+        const { stream, path } = result.body ?? {};
+        texts.push(stream === undefined ? undefined : await text(stream));
+        expect([path, JSON.parse(encodeRecord(result)).body?.stream]).toEqual([undefined, undefined]);
+      }
+      const body = await (await fetch(list[2] ?? '')).text();
+      expect(texts).toEqual(['ok\n', expect.any(String), body, undefined]);
+    },
+  );
+
+  it('a stream that nobody has begun to read is closed at the next result; others can be read to their end', async () => {
+    const origin = await anOrigin();
+    const streams: Readable[] = [];
+    let reading: Promise<string> | undefined;
+    for await (const { body } of fanout(urls(origin, '/bytes/200000', 3), options)) {
+      if (body?.stream === undefined) throw new Error('no stream');
+      streams.push(body.stream);
+      if (streams.length === 2) reading = text(body.stream);
+    }
+    expect(streams.map(({ destroyed }, index) => index === 1 || destroyed)).toEqual([true, true, true]);
+    expect((await reading)?.length).toBe(200_000);
+  });
+
+  it.each<[string, FanoutOptions]>([
+    ['the loop is left', {}],
+    ['the journal cannot be opened', { journal: '/' }],
+  ])('leaves no file behind if %s', async (_, more) => {
+    const origin = await anOrigin();
+    const directory = await tempDir();
+    vi.stubEnv('TMPDIR', directory);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    try {
+      for await (const result of fanout(urls(origin, '/ok', 3), { ...options, ...more })) {
+        expect(await readdir(directory)).toHaveLength(1);
+        if (result.index === 1) break;
+      }
+    } catch (error) {
+      expect(error).toBeInstanceOf(UsageError);
+    }
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('has no limit by default; a body over maxSize fails', async () => {
+    const origin = await anOrigin();
+    const list = [`${origin.url}/bytes/11000000`];
+    const { results } = await runAll(list, options);
+    expect(results[0]).toMatchObject({ ok: true, body: { bytes: 11_000_000 } });
+    const limited = await runAll(list, { ...options, maxSize: '1mb' });
+    expect(limited.results[0]).toMatchObject({ ok: false, failure: { kind: 'size' } });
+  });
+});
+
+describe('baseline', () => {
+  it('marks known, new and fixed results, and known failures do not end a run with failFast', async () => {
+    const origin = await anOrigin();
+    const [known, fixed, fresh] = ['/status/404', '/ok', '/status/500'].map((path) => origin.url + path);
+    const baseline = join(await tempDir(), 'known.txt');
+    await writeFile(baseline, `${known}\n${fixed}\n`);
+    const options = { baseline, failFast: true, ordered: true, concurrency: 1, retries: 0 };
+    const { results, summary } = await runAll(
+      [known ?? '', fixed ?? '', fresh ?? '', `${origin.url}/ok?1`],
+      options,
+    );
+    expect(results.map((result) => result.baseline)).toEqual(['known', 'fixed', 'new', undefined]);
+    expect(results[3]).toMatchObject({ ok: false, attempts: 0, failure: { kind: 'aborted' } });
+    expect(summary).toMatchObject({ known: 1, fixed: 1, new: 1, notFetched: 1 });
+  });
+
+  it('reads results that encodeRecord() wrote', async () => {
+    const origin = await anOrigin();
+    const list = [`${origin.url}/status/404`, `${origin.url}/ok`];
+    const { results } = await runAll(list);
+    const baseline = join(await tempDir(), 'known.jsonl');
+    await writeFile(baseline, results.map((result) => `${encodeRecord(result)}\n`).join(''));
+    const again = await runAll(list, { baseline, ordered: true });
+    expect(again.results.map((result) => result.baseline)).toEqual(['known', undefined]);
+  });
+
+  it('that cannot be read is an InputError', async () => {
+    const error = await runAll(['http://127.0.0.1:9/'], { baseline: '/nowhere' }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toEqual(new InputError('cannot read option baseline "/nowhere": no such file'));
   });
 });
 
