@@ -13,6 +13,8 @@ export interface ExchangeProgress {
   readonly hasHead: boolean;
   /** Whether the connection is known to have carried only this exchange. */
   readonly isFresh: boolean;
+  /** Whether the server had ended the connection before. */
+  readonly hasEnded: boolean;
   /** Whether there is a client certificate that was not shown, since a redirect had led to another origin. */
   readonly isCertificateWithheld?: boolean;
 }
@@ -20,8 +22,6 @@ export interface ExchangeProgress {
 /** An error of Node, undici or fanout, with the properties that they add. */
 type ReportedError = Error & {
   readonly code?: string | undefined;
-  /** Of undici's HTTPParserError: the bytes that the parser could not read. */
-  readonly data?: string | undefined;
   /** Of undici's SocketError. */
   readonly socket?: { readonly bytesRead?: number } | undefined;
 };
@@ -109,11 +109,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   ERR_ASSERTION: { kind: 'protocol', isRetryable: false, message: 'the response is not valid HTTP' },
 };
 
-function ruleFor(error: ReportedError, { hasHead, isFresh }: ExchangeProgress): Rule | undefined {
+function ruleFor(error: ReportedError, { hasHead, isFresh, hasEnded }: ExchangeProgress): Rule | undefined {
   const { code = '' } = error;
   if (error.name === 'HTTPParserError') {
-    // No data: the parser failed because the stream ended.
-    return hasHead && error.data === '' ? BODY_CUT_OFF : { kind: 'protocol', isRetryable: false };
+    // The parser failed because the stream ended. It fails on bytes before it reads on to the end.
+    return hasHead && hasEnded ? BODY_CUT_OFF : { kind: 'protocol', isRetryable: false };
   }
   // undici reports this for every response with a Content-Length that it cannot read to the end.
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return hasHead ? BODY_CUT_OFF : MALFORMED_HEAD;

@@ -66,6 +66,13 @@ export class Connection implements IdleNode<Connection> {
     return this.#socket?.errored ?? undefined;
   }
 
+  /** Whether the server has ended or reset the connection; `error` may be the reason why it is closed on this side. */
+  hasEnded(error: Error): boolean {
+    if (this.#socket === undefined) return false;
+    const { readableEnded, errored } = this.#socket;
+    return readableEnded || (errored !== null && errored !== error);
+  }
+
   /** Closes the connection in any state, also while it connects. */
   destroy(reason: Error): void {
     this.#cancelConnect?.(reason);

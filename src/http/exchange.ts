@@ -11,8 +11,11 @@ export interface ExchangeHandler {
   onData(piece: Buffer): void;
   /** @param isMarked whether the response marked its end, so that it is whole, and not only the connection that ended */
   onEnd(isMarked: boolean): void;
-  /** @param isStale the connection had carried an exchange before, and failed before any byte of a response */
-  onError(error: Error & { readonly code?: string }, isStale: boolean): void;
+  /**
+   * @param isStale the connection had carried an exchange before, and failed before any byte of a response
+   * @param hasEnded the server had ended or reset the connection before
+   */
+  onError(error: Error & { readonly code?: string }, isStale: boolean, hasEnded?: boolean): void;
 }
 
 /** One request in undici's form. undici throws on a request that it cannot send. */
@@ -176,7 +179,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#isOver = true;
     this.#isPaused = false;
     this.#pool.discard(this.#connection, error);
-    this.#handler.onError(error, isStale);
+    this.#handler.onError(error, isStale, this.#connection.hasEnded(error));
   }
 
   /** undici 7 expects a body of the Content-Length of a 204 or 304, which has none. */

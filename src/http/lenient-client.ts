@@ -218,7 +218,7 @@ class ResponseReader {
       if (this.#held.length > MAX_LINE_BYTES) throw protocolError('a line of the chunked body is too long');
       return false;
     }
-    const line = this.#held.toString('latin1', 0, end).replace(/\r$/, '');
+    const line = trimLineEnd(this.#held.toString('latin1', 0, end));
     this.#held = this.#held.subarray(end + 1);
     use(line);
     return true;

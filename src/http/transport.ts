@@ -286,7 +286,7 @@ class Attempt implements ExchangeHandler {
     else this.#exchange?.abort(reason);
   }
 
-  onError(error: Error, isStale: boolean): void {
+  onError(error: Error, isStale: boolean, hasEnded = false): void {
     if (error === OVER_LIMIT) {
       this.#finish();
       return;
@@ -303,6 +303,7 @@ class Attempt implements ExchangeHandler {
     const failed = classifyError(error, {
       hasHead: this.#head !== undefined,
       isFresh: !isStale,
+      hasEnded,
       isCertificateWithheld: this.#request.hop.hasLeftOrigin === true && this.#options.agent.hasCertificate,
     });
     this.#finish(

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { classifyError, describeError, type ExchangeProgress } from '../../src/http/classify-error.ts';
 import { ConnectError, ResourceExhaustedError } from '../../src/http/network-errors.ts';
 
-const AT_START: ExchangeProgress = { hasHead: false, isFresh: true };
+const AT_START: ExchangeProgress = { hasHead: false, isFresh: true, hasEnded: false };
 
 const coded = (code: string, message: string, more = {}) =>
   Object.assign(new Error(message), { code, ...more });
@@ -33,10 +33,10 @@ test('classifyError() calls a bug internal, with its message and stack', () => {
 });
 
 test.each([
-  [{ hasHead: false, isFresh: true }, 0, 'reset'],
-  [{ hasHead: false, isFresh: true }, 17, 'protocol'],
-  [{ hasHead: false, isFresh: false }, 17, 'reset'], // the bytes may be those of earlier responses
-  [{ hasHead: true, isFresh: true }, 17, 'reset'],
+  [AT_START, 0, 'reset'],
+  [AT_START, 17, 'protocol'],
+  [{ ...AT_START, isFresh: false }, 17, 'reset'], // the bytes may be those of earlier responses
+  [{ ...AT_START, hasHead: true }, 17, 'reset'],
 ])('classifyError() calls a socket that ended at %o after %i bytes %s', (progress, bytesRead, kind) => {
   const error = coded('UND_ERR_SOCKET', 'other side closed', { socket: { bytesRead } });
   expect(classifyError(error, progress)).toMatchObject({ failure: { kind }, isRetryable: true });
@@ -74,7 +74,7 @@ test.each([
 
 describe('a lack of resources', () => {
   test('is marked, unlike the failure of a host', () => {
-    const progress = { hasHead: false, isFresh: true };
+    const progress = AT_START;
     const { isResourceExhausted, failure } = classifyError(
       new ResourceExhaustedError('EMFILE', 'words'),
       progress,
@@ -90,7 +90,7 @@ describe('a lack of resources', () => {
 
   test.each(['ENOBUFS', 'ENOMEM'])('%s of an open connection is a reset', (code) => {
     const error = Object.assign(new Error('words'), { code });
-    expect(classifyError(error, { hasHead: false, isFresh: true })).toMatchObject({
+    expect(classifyError(error, AT_START)).toMatchObject({
       failure: { kind: 'reset', code },
       isRetryable: true,
     });

@@ -74,6 +74,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a padded chunk size': `${CHUNKED}5   \r\nhello\r\n0\r\n\r\n`,
   'space before a chunk extension': `${CHUNKED}5 ; a=b\r\nhello\r\n0\r\n\r\n`,
   'chunks with bare LF': `${CHUNKED}5\nhello\n0\n\n`,
+  'a bare LF behind the last chunk': `${CHUNKED}5\r\nhello\r\n0\r\n\n`,
+  'two CR at the ends of lines': 'HTTP/1.1 200 OK\r\r\nContent-Length: 5\r\r\n\r\r\nhello',
+  'two CR at the ends of chunks': `${CHUNKED}5;a\r\r\nhello\r\r\n0\r\r\n\r\r\n`,
 };
 
 /** What is read in both ways. */
@@ -171,6 +174,21 @@ describe('LenientClient', () => {
       expect(outcome.failed).toMatchObject({ failure: { kind: 'protocol' }, isUnparsable: true });
     },
   );
+
+  // The parser refuses the last byte that has come, and the connection stays open.
+  test.each([
+    ['in a chunk size', `${CHUNKED}5\n`],
+    ['behind a chunk', `${CHUNKED}5\r\nhello\n`],
+    ['behind the last chunk', `${CHUNKED}0\n`],
+    ['in a trailer', `${CHUNKED}0\r\n\n`],
+  ])('a bare LF %s that ends a packet is unparsable, not cut off', async (_, bytes) => {
+    const { outcome } = await read(bytes, { strict: true });
+    expect(outcome.failed).toMatchObject({
+      failure: { kind: 'protocol' },
+      isRetryable: false,
+      isUnparsable: true,
+    });
+  });
 
   test.each(Object.entries(ACCEPTED))('reads %s as the strict parser does', async (_, bytes) => {
     for (const strict of [true, false]) {
