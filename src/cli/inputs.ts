@@ -2,9 +2,9 @@ import { existsSync, fstatSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { parseExpectation } from '../config/expectations.ts';
-import { statusSet } from '../config/parse/status-sets.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { Run } from '../fetch/run.ts';
+import type { DocumentRequest } from '../fetch/run-factories.ts';
 import { checkInputs, classifyInput, type Input, looksLikeHost, quotedInputName } from '../input/input.ts';
 import type { Scheme } from '../input/parse-url.ts';
 import {
@@ -15,9 +15,11 @@ import {
   type ReadOptions,
   readJobs,
 } from '../input/read-jobs.ts';
+import { untilAborted } from '../input/read-stream.ts';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
+import type { Result } from '../model/result.ts';
 import type { FetchSettings } from './fetch-settings.ts';
 import { createMessages } from './terminal.ts';
 
@@ -149,11 +151,17 @@ export class JobSource {
     return this.#isReadToEnd;
   }
 
-  /** Yields batches of jobs. An abort ends the reading, even while it waits for input. */
-  async *jobs(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
-    const { options, inputs } = this.#parts;
+  /**
+   * Yields batches of jobs. An abort ends the reading, even while it waits for input.
+   *
+   * @param fetchDocument fetches sitemaps within the run of the jobs; if unset, they have a run of their own
+   */
+  async *jobs(signal: AbortSignal, fetchDocument?: FetchDocument): AsyncGenerator<Iterable<Job>> {
+    const { options, inputs, settings } = this.#parts;
     const reading = this.#readOptions(signal);
-    yield* options.sitemap ? this.#sitemapJobs(reading, signal) : readJobs(inputs, reading, this.counts);
+    if (!options.sitemap) yield* readJobs(inputs, reading, this.counts);
+    else if (fetchDocument !== undefined) yield* this.#sitemapJobs(reading, fetchDocument);
+    else yield* withDocumentRun(settings, signal, (fetch) => this.#sitemapJobs(reading, fetch));
     if (!signal.aborted) this.#isReadToEnd = true;
   }
 
@@ -202,65 +210,42 @@ export class JobSource {
   }
 
   // The XML parser is loaded on use.
-  async *#sitemapJobs(reading: ReadOptions, signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
-    const { inputs, settings } = this.#parts;
+  async *#sitemapJobs(reading: ReadOptions, fetch: FetchDocument): AsyncGenerator<Iterable<Job>> {
     const { readSitemaps } = await import('../input/sitemap.ts');
-    const fetchDocument = (url: string, maxBytes: number) => fetchSitemap(url, maxBytes, settings, signal);
-    yield* readSitemaps(inputs, { ...reading, fetchDocument }, this.counts);
+    const fetchDocument = async (request: DocumentRequest) => documentOf(await fetch(request));
+    yield* readSitemaps(this.#parts.inputs, { ...reading, fetchDocument }, this.counts);
   }
 }
 
-/**
- * Fetches the sitemap at a URL with the settings of the run, but without the checks that its results must pass.
- * Throws an `InputError` that gives the reason if it cannot be fetched.
- */
-async function fetchSitemap(
-  url: string,
-  maxBytes: number,
+/** Fetches a document that a list comes from. */
+export type FetchDocument = Run['fetchDocument'];
+
+/** A sitemap as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */
+async function documentOf({ url, ok, failure, body }: Result): Promise<Uint8Array> {
+  if (!ok) throw new InputError(`cannot read ${excerpt(url)}: ${failure.message}`);
+  if (body?.buffer === undefined) throw new InputError(`cannot read ${excerpt(url)}: larger than 50mb`);
+  return body.buffer;
+}
+
+/** Calls `use` with what fetches documents, for a command that fetches nothing else. */
+async function* withDocumentRun<T>(
   settings: FetchSettings,
   signal: AbortSignal,
-): Promise<Uint8Array> {
-  const run = new Run({
-    ...settings,
-    options: sitemapOptions(settings.options, maxBytes),
-    defaults: { ...settings.defaults, method: 'GET', body: undefined },
-    jobs: oneJob(url),
-  });
+  use: (fetchDocument: FetchDocument) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  const run = new Run({ ...settings, jobs: untilAborted(never(), signal) });
   const abort = () => run.abort('the run has ended');
   signal.addEventListener('abort', abort, { once: true });
+  const ending = run.results().next();
   try {
-    for await (const { ok, body, failure } of run.results()) {
-      if (!ok) throw new InputError(`cannot read ${excerpt(url)}: ${failure.message}`);
-      if (body?.base64 !== undefined) return Buffer.from(body.base64, 'base64');
-      if (body?.text !== undefined) return Buffer.from(body.text);
-    }
-    throw new InputError(`cannot read ${excerpt(url)}: larger than 50mb`);
+    yield* use((request) => run.fetchDocument(request));
   } finally {
     signal.removeEventListener('abort', abort);
+    run.stop();
+    await ending;
   }
 }
 
-function sitemapOptions(options: FetchSettings['options'], maxBytes: number): FetchSettings['options'] {
-  return {
-    ...options,
-    concurrency: 1,
-    queueSize: 4,
-    head: false,
-    accept: statusSet.parse('200'),
-    contains: [],
-    notContains: [],
-    matches: [],
-    expectHeader: [],
-    expectTime: undefined,
-    blocked: 'ok',
-    maxSize: maxBytes,
-    inlineBody: maxBytes,
-    saveDir: undefined,
-    saveAll: false,
-    resumePartial: false,
-  };
-}
-
-async function* oneJob(url: string): AsyncGenerator<readonly Job[]> {
-  yield [{ index: 0, source: 'arguments', line: 1, url }];
+async function* never(): AsyncGenerator<readonly Job[]> {
+  await new Promise(() => {});
 }

@@ -23,6 +23,8 @@ export interface PipelineOptions<J extends object, R extends object> {
   readonly crashed: (job: J, error: unknown) => R;
   /** The result of a job that waits when the run stops; `undefined` if it counts as not fetched. */
   readonly abandon?: ((job: J) => R | undefined) | undefined;
+  /** Whether a job comes from `jobs`. Another one, which came by `accept`, is forgotten when the run stops. */
+  readonly isListed?: ((job: J) => boolean) | undefined;
   /** Awaited before a job enters the scheduler, to hold reading back. */
   readonly admit?: ((job: J) => Promise<void> | undefined) | undefined;
   /** Called before each piece of work; an unwanted job is dropped without a result. */
@@ -80,8 +82,9 @@ export class Pipeline<J extends object, R extends object> {
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    const { abandon, scheduler } = this.#options;
+    const { abandon, isListed, scheduler } = this.#options;
     for (const job of scheduler.clear()) {
+      if (isListed?.(job) === false) continue;
       const result = abandon?.(job);
       if (result === undefined) this.#dropped.push(job);
       else this.#abandoned.push(result);
@@ -97,7 +100,7 @@ export class Pipeline<J extends object, R extends object> {
     this.#unwanted += scheduler.removeWhere((job) => !isWanted(job)).length;
   }
 
-  /** Continues a job of another pipeline. The scheduler must not have ended. */
+  /** Continues a job of another pipeline, or begins one that is not listed. The scheduler must not have ended. */
   accept(outcome: Extract<Outcome<J, R>, { readonly result: R } | { readonly again: J }>): void {
     if ('result' in outcome) this.#giveUnawaited(outcome.result);
     else if ('again' in outcome) this.#requeue(outcome);

@@ -4,27 +4,33 @@ import { FileNamer } from '../bodies/file-name-template.ts';
 import { FileSaver } from '../bodies/file-sink.ts';
 import { SaveDirectory } from '../bodies/save-directory.ts';
 import { toExpectation } from '../config/expectations.ts';
+import { statusSet } from '../config/parse/status-sets.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import type { TlsMaterial } from '../config/tls-files.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Outcome } from '../core/pipeline.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import { HostRegistry } from '../hosts/host-registry.ts';
 import type { TotalRateLimiter } from '../hosts/rate-limiter.ts';
 import { Agent } from '../http/agent.ts';
 import { Connector } from '../http/connector.ts';
 import { createResolver } from '../http/dns/resolver.ts';
+import type { RequestDefaults } from '../http/hop.ts';
 import { ProxyRoutes } from '../http/proxy.ts';
 import { denyPrivate } from '../http/ssrf-guard.ts';
 import { TlsConnector } from '../http/tls.ts';
 import { AgentTransport, type Transport } from '../http/transport.ts';
 import { OutputError } from '../model/errors.ts';
+import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
 import type { ProxySettings } from '../model/proxy-server.ts';
+import type { Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
-import { Fetcher, type FetchPolicy } from './fetcher.ts';
+import { Fetcher, type FetchPolicy, type Step } from './fetcher.ts';
 import type { RequestTask } from './request-task.ts';
 import { ResponseValidator } from './response-validator.ts';
 import { divideSockets, type SocketBudget } from './socket-budget.ts';
+import { crashedResult, notFetchedResult } from './task-result.ts';
 
 /** What the network of a run is made from. */
 export interface NetworkParts {
@@ -221,4 +227,99 @@ function createSaveDirectory(root: string): SaveDirectory {
       cause: error,
     });
   }
+}
+
+/** What a document is requested with. */
+export type DocumentRequest = Pick<Job, 'url' | 'headers'>;
+
+/** The most that is read of a document. */
+const MAX_DOCUMENT_BYTES = 50 * 1024 ** 2;
+
+/**
+ * The documents that a list comes from, such as sitemaps, on their way through the run of the list. They are fetched as its
+ * URLs are, within the limits of the same hosts, but their results go to whoever has asked for them. The index of their jobs is
+ * below 0.
+ */
+export class Documents {
+  readonly #now: () => number;
+  readonly #waiting = new Map<number, { readonly job: Job; readonly give: (result: Result) => void }>();
+  #count = 0;
+  #isStopped = false;
+
+  /** @param now in ms since the epoch */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Whether a job is one of the list. */
+  static isListed({ index }: Job): boolean {
+    return index >= 0;
+  }
+
+  /** Has a document fetched by `send`, and resolves to its result, which comes by `give`. */
+  fetch(request: DocumentRequest, send: (job: Job) => void): Promise<Result> {
+    this.#count += 1;
+    const job: Job = { index: -this.#count, source: 'documents', line: 1, ...request };
+    if (this.#isStopped) return Promise.resolve(this.#unfetched(job));
+    return new Promise((give) => {
+      this.#waiting.set(job.index, { job, give });
+      send(job);
+    });
+  }
+
+  give(result: Result): void {
+    this.#waiting.get(result.index)?.give(result);
+    this.#waiting.delete(result.index);
+  }
+
+  /** Gives a result to everybody who waits: nothing more is fetched. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const { job } of this.#waiting.values()) this.give(this.#unfetched(job));
+  }
+
+  #unfetched(job: Job): Result {
+    return notFetchedResult(job, 'GET', this.#now());
+  }
+}
+
+/** The state machine of a document: it is wanted whole, whatever is expected of the URLs of the list. */
+export function createDocumentFetcher(parts: FetcherParts): Fetcher {
+  const options = {
+    ...parts.options,
+    accept: statusSet.parse('200'),
+    contains: [],
+    notContains: [],
+    matches: [],
+    expectHeader: [],
+    expectTime: undefined,
+    blocked: 'fail',
+    maxSize: MAX_DOCUMENT_BYTES,
+    keepsBuffers: true,
+    keepsHeaders: false,
+    saveDir: undefined,
+  } as const;
+  return createFetcher({ ...parts, options });
+}
+
+/** The defaults of a document. */
+export function documentDefaults(defaults: RequestDefaults): RequestDefaults {
+  return { ...defaults, method: 'GET', body: undefined };
+}
+
+/** Sends the next hop of a document. Its result goes to `give`, and not to the results of the run. */
+export async function stepDocument(
+  fetcher: Fetcher,
+  task: RequestTask,
+  give: (result: Result) => void,
+): Promise<Outcome<RequestTask, Result>> {
+  let step: Step;
+  try {
+    step = await fetcher.step(task);
+  } catch (error) {
+    step = { result: crashedResult(task, error) };
+  }
+  if ('again' in step) return step;
+  if ('result' in step) give(step.result);
+  return { isTransferred: true };
 }

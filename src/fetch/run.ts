@@ -15,11 +15,16 @@ import { FailureLimit } from './fetcher.ts';
 import { rejectInvalidJobs } from './job-checks.ts';
 import { RequestTask } from './request-task.ts';
 import {
+  createDocumentFetcher,
   createFetcher,
   createHosts,
   createTransport,
+  type DocumentRequest,
+  Documents,
+  documentDefaults,
   type NetworkParts,
   socketBudget,
+  stepDocument,
 } from './run-factories.ts';
 import { crashedResult, notFetchedResult } from './task-result.ts';
 
@@ -61,6 +66,8 @@ export interface Backend {
   /** Requests that had to wait because the machine ran out of descriptors, memory or ports. */
   readonly exhausted: number;
   hosts(): HostCounts;
+  /** Fetches a document that the list comes from, within the limits of its host. Its result goes to the caller only. */
+  fetchDocument(request: DocumentRequest): Promise<Result>;
   /** To be iterated once. Leaving early stops everything. */
   results(): AsyncGenerator<Result, void, void>;
   /** Drops waiting jobs that are unwanted now. */
@@ -101,17 +108,25 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
   const hosts = createHosts(options, sockets.workers, undefined, log);
   const scheduler = new Scheduler<RequestTask>({ capacity: options.queueSize, clock, limiter: hosts });
   const transport = createTransport(parts, sockets);
-  const fetcher = createFetcher({
+  const fetcherParts = {
     ...{ options, hosts, scheduler, transport, clock, random, log },
     isStopping: () => pipeline.isStopping,
     onUnwritable: events.onUnwritable,
-  });
+  };
+  const fetcher = createFetcher(fetcherParts);
+  const documents = new Documents(clock.now);
+  const documentFetcher = createDocumentFetcher(fetcherParts);
+  const ofDocuments = documentDefaults(withCommonHeaders(defaults, options));
   const pipeline = new Pipeline<RequestTask, Result>({
     jobs,
     scheduler,
     concurrency: sockets.workers,
     keyOf: (task) => task.host,
-    work: (task) => fetcher.step(task),
+    work: (task) =>
+      Documents.isListed(task.job)
+        ? fetcher.step(task)
+        : stepDocument(documentFetcher, task, (result) => documents.give(result)),
+    isListed: ({ job }) => Documents.isListed(job),
     abandon: (task) => fetcher.abandon(task),
     crashed: crashedResult,
     recall: recall && (({ job }) => recall(job, firstHop(job, defaults))),
@@ -120,6 +135,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     finish: events.finish,
     lastResults: events.lastResults,
     onEnd: () => {
+      documents.stop();
       events.onEnd();
       transport.close(new AttemptError('aborted', undefined, 'the run has ended'));
     },
@@ -136,9 +152,14 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
       return hosts.exhaustedCount;
     },
     hosts: () => ({ known: hosts.size, paused: hosts.countPaused(clock.now()) }),
+    fetchDocument: (request) =>
+      documents.fetch(request, (job) => pipeline.accept({ again: new RequestTask(job, ofDocuments), at: 0 })),
     results: () => pipeline.results(),
     dropUnwanted: () => pipeline.dropUnwanted(),
-    stop: () => pipeline.stop(),
+    stop: () => {
+      documents.stop();
+      pipeline.stop();
+    },
     abort: (reason) => transport.abort(reason),
   };
 }
@@ -184,6 +205,11 @@ export class Run {
   /** Whether the run was stopped before the end of its list. */
   get isStopped(): boolean {
     return this.#isStopped;
+  }
+
+  /** Fetches a document that the list comes from, as the URLs of the list are. */
+  fetchDocument(request: DocumentRequest): Promise<Result> {
+    return this.#backend.fetchDocument(request);
   }
 
   /** The results as they come; to be iterated once. Leaving early aborts the run. */

@@ -29,6 +29,9 @@ const MAX_SITEMAP_BYTES = 50 * 1024 ** 2;
 const MAX_OPEN_ELEMENTS = 100;
 const MAX_ATTRIBUTES = 100;
 
+/** Sitemaps that are fetched, or wait to be read, at a time for one index. Each may have 50 MiB. */
+const MAX_AHEAD = 8;
+
 /** As many as one index may name. */
 const MAX_SITEMAPS = 50_000;
 
@@ -48,15 +51,15 @@ export interface SitemapEntry {
 
 interface SitemapOptions extends ReadOptions {
   /** Fetches a sitemap. Rejects with an `InputError` that gives the reason if it cannot. */
-  readonly fetchDocument: (url: string, maxBytes: number) => Promise<Uint8Array>;
+  readonly fetchDocument: (request: Pick<Job, 'url' | 'headers'>) => Promise<Uint8Array>;
 }
 
 type Batches = AsyncGenerator<Iterable<Job>, void, undefined>;
 
 /**
  * Reads inputs in order, each a sitemap or a sitemap index, and yields batches of jobs. Fetches an input that is a URL.
- * - Fetches the sitemaps that an index names one after the other, each once. One that cannot be read becomes an
- *   invalid job.
+ * - Fetches inputs and the sitemaps that an index names in parallel, each once. Yields their jobs in the order in which they
+ *   are named. A sitemap of an index that cannot be read becomes an invalid job.
  * - Throws an `InputError` if an input cannot be read or is not a sitemap.
  * - Memory is bounded, whatever the documents are: so are their size, depth and number.
  */
@@ -66,25 +69,40 @@ export async function* readSitemaps(
   counts: InputCounts,
 ): Batches {
   const reader = new SitemapReader(options, counts);
-  for (const input of inputs) {
-    if (options.signal?.aborted) return;
+  const { signal } = options;
+  const ahead: (Promise<Uint8Array> | undefined)[] = [];
+  for (const [at, input] of inputs.entries()) {
+    if (signal?.aborted) return;
+    for (const next of inputs.slice(ahead.length, at + MAX_AHEAD)) {
+      ahead.push(next.kind === 'url' ? reader.fetch(parseLine(next.url, options)) : undefined);
+    }
     const name = inputName(input);
-    const source = await openInput(input, options);
+    const source = await openInput(input, options, ahead[at]).catch((error) => {
+      if (!signal?.aborted) throw error;
+    });
+    if (source === undefined) return;
+    ahead[at] = undefined;
     // For a URL the name does not decide: the server may have unpacked the document.
     const mustBeGzip = input.kind === 'file' ? undefined : false;
-    yield* reader.read(name, readChunks(source, name, options.signal, mustBeGzip), 1);
+    yield* reader.read(name, readChunks(source, name, signal, mustBeGzip), 1);
   }
 }
 
-async function openInput(input: Input, { stdin, signal, fetchDocument }: SitemapOptions): Promise<Readable> {
-  switch (input.kind) {
-    case 'file':
-      return openFile(input.path, signal);
-    case 'stdin':
-      return stdin;
-    case 'url':
-      return Readable.from([await fetchDocument(input.url, MAX_SITEMAP_BYTES)]);
-  }
+async function openInput(
+  input: Input,
+  { stdin, signal }: SitemapOptions,
+  document: Promise<Uint8Array> | undefined,
+): Promise<Readable> {
+  if (document !== undefined) return Readable.from([await document]);
+  return input.kind === 'file' ? openFile(input.path, signal) : stdin;
+}
+
+/** A sitemap of an index that is being fetched. */
+interface LinkedSitemap {
+  readonly url: string;
+  /** Line of the index. */
+  readonly line: number;
+  readonly document: Promise<Uint8Array>;
 }
 
 /** Turns sitemaps, and the sitemaps that their indexes name, into jobs. */
@@ -102,14 +120,24 @@ class SitemapReader {
 
   async *read(name: string, chunks: AsyncIterable<Uint8Array>, depth: number): Batches {
     const { signal } = this.#options;
+    const ahead: LinkedSitemap[] = [];
     this.#visited.add(name);
     for await (const entries of parseSitemap(chunks, name)) {
       for (const [kind, group] of groupAdjacent(entries)) {
         if (signal?.aborted) return;
-        if (kind === 'page') yield this.#pageJobs(group, name);
-        else for (const entry of group) yield* this.#readLinked(entry, name, depth);
+        if (kind === 'page') {
+          yield* this.#readAhead(ahead, 0, name, depth);
+          yield this.#pageJobs(group, name);
+          continue;
+        }
+        for (const entry of group) {
+          const linked = this.#fetchLinked(entry, depth);
+          if (linked !== undefined) ahead.push(linked);
+          yield* this.#readAhead(ahead, MAX_AHEAD - 1, name, depth);
+        }
       }
     }
+    yield* this.#readAhead(ahead, 0, name, depth);
   }
 
   *#pageJobs(entries: readonly SitemapEntry[], name: string): Generator<Job, void, undefined> {
@@ -119,21 +147,51 @@ class SitemapReader {
     }
   }
 
-  /** Yields the jobs of a sitemap that an index names, unless it was read before. */
-  async *#readLinked({ loc, line }: SitemapEntry, name: string, depth: number): Batches {
-    if (this.#linked > MAX_SITEMAPS || !this.#visited.add(loc)) return;
-    const { url, invalid } = parseLoc(loc, this.#options);
+  /** Starts to fetch a document. */
+  fetch({ url, headers, invalid }: ParsedJob): Promise<Uint8Array> {
+    const document =
+      invalid === undefined
+        ? this.#options.fetchDocument(headers === undefined ? { url } : { url, headers })
+        : Promise.reject(new InputError(invalid));
+    document.catch(() => {}); // it is awaited when its turn has come
+    return document;
+  }
+
+  /** Starts to fetch a sitemap that an index names, unless it was read before. */
+  #fetchLinked({ loc, line }: SitemapEntry, depth: number): LinkedSitemap | undefined {
+    if (this.#linked > MAX_SITEMAPS || !this.#visited.add(loc)) return undefined;
     this.#linked += 1;
+    const parsed = parseLoc(loc, this.#options);
+    const refusal =
+      this.#linked > MAX_SITEMAPS
+        ? `sitemap indexes name more than ${MAX_SITEMAPS} sitemaps`
+        : depth === MAX_DEPTH
+          ? `sitemap indexes are nested more than ${MAX_DEPTH} levels deep`
+          : parsed.invalid;
+    const { url } = parsed;
+    return {
+      url,
+      line,
+      document: this.fetch({ ...parsed, ...(refusal !== undefined && { invalid: refusal }) }),
+    };
+  }
+
+  /** Reads the first of these sitemaps, until only `count` are left. */
+  async *#readAhead(ahead: LinkedSitemap[], count: number, name: string, depth: number): Batches {
+    for (let next = ahead[0]; next !== undefined && ahead.length > count; next = ahead[0]) {
+      yield* this.#readLinked(next, name, depth);
+      ahead.shift();
+    }
+  }
+
+  /** Yields the jobs of a sitemap that an index names. */
+  async *#readLinked({ url, line, document }: LinkedSitemap, name: string, depth: number): Batches {
     try {
-      if (this.#linked > MAX_SITEMAPS)
-        throw new InputError(`sitemap indexes name more than ${MAX_SITEMAPS} sitemaps`);
-      if (depth === MAX_DEPTH)
-        throw new InputError(`sitemap indexes are nested more than ${MAX_DEPTH} levels deep`);
-      if (invalid !== undefined) throw new InputError(invalid);
-      const document = Readable.from([await this.#options.fetchDocument(url, MAX_SITEMAP_BYTES)]);
-      yield* this.read(url, readChunks(document, url, this.#options.signal, false), depth + 1);
+      const chunks = readChunks(Readable.from([await document]), url, this.#options.signal, false);
+      yield* this.read(url, chunks, depth + 1);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
+      if (this.#options.signal?.aborted) return;
       const job = this.#factory.fromParsed({ url, invalid: error.message }, name, line);
       if (job !== undefined) yield [job];
     }

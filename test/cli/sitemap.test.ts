@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listen } from '../origin/listen.ts';
+import { runCli } from '../origin/run-cli.ts';
 import { aFile } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
 
@@ -84,5 +86,105 @@ describe('--sitemap', () => {
   ])('%s is an input that cannot be read', async (_, input, message) => {
     const { code, stderr } = await runInProcess(['fetch', '--sitemap', await input()]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+  });
+});
+
+/** A site with an index of sitemaps. Each document waits until `wanted` of them are requested at a time. */
+async function aBusySite(sitemaps: number, wanted: number) {
+  let inFlight = 0;
+  let most = 0;
+  const connections = new Set<Socket>();
+  const waiting: (() => void)[] = [];
+  const server = createServer((request, response) => {
+    const path = request.url ?? '';
+    if (path === '/index.xml') {
+      const locs = Array.from(
+        { length: sitemaps },
+        (_, n) => `<sitemap><loc>${url}/map${n}.xml</loc></sitemap>`,
+      );
+      response.end(`<sitemapindex>${locs.join('')}</sitemapindex>`);
+      return;
+    }
+    if (!path.endsWith('.xml')) {
+      response.end('page');
+      return;
+    }
+    inFlight += 1;
+    most = Math.max(most, inFlight);
+    waiting.push(() => {
+      inFlight -= 1;
+      response.end(`<urlset><url><loc>${url}${path.replace('.xml', '')}/page</loc></url></urlset>`);
+    });
+    if (inFlight >= wanted) for (const respond of waiting.splice(0)) respond();
+  });
+  server.on('connection', (socket) => connections.add(socket));
+  const listening = await listen(server);
+  onTestFinished(() => listening.close());
+  const url = `http://${listening.authority}`;
+  return { url, most: () => most, connections };
+}
+
+describe('--sitemap with an index', () => {
+  it.each([[['-c', '4']], [['-c', '8', '--threads', '2']]])(
+    'fetches its sitemaps in parallel, in the same run, with %j',
+    async (flags) => {
+      const site = await aBusySite(8, 4);
+      const args = [
+        'fetch',
+        '--sitemap',
+        '--json',
+        '--ordered',
+        '-c',
+        '4',
+        ...flags,
+        `${site.url}/index.xml`,
+      ];
+      const { code, stdout } = await runCli(args);
+      const pages = stdout
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line).url);
+      const wanted = Array.from({ length: 8 }, (_, n) => `${site.url}/map${n}/page`);
+      expect([code, pages, site.most()]).toEqual([0, wanted, 4]);
+      // The connections of the sitemaps are those of the pages.
+      expect(site.connections.size).toBeLessThanOrEqual(4);
+    },
+  );
+
+  it('keeps the limit of the host', async () => {
+    const site = await aBusySite(6, 1);
+    const args = ['fetch', '--sitemap', '--per-host', '1', `${site.url}/index.xml`];
+    const { code } = await runInProcess(args);
+    expect([code, site.most(), site.connections.size]).toEqual([0, 1, 1]);
+  });
+
+  it('sends the user and password of a sitemap as credentials', async () => {
+    const seen: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end('<urlset></urlset>');
+    });
+    const listening = await listen(server);
+    onTestFinished(() => listening.close());
+    const url = `http://u:pw@${listening.authority}/`;
+    await runInProcess(['fetch', '--sitemap', '--allow-empty', url]);
+    expect(seen).toEqual([`Basic ${btoa('u:pw')}`]);
+  });
+
+  it('ends the run while a sitemap does not come, and counts nothing for it', async () => {
+    const site = await aBusySite(3, 9);
+    const args = ['fetch', '--sitemap', '--deadline', '1s', '--summary', 'json', `${site.url}/index.xml`];
+    const { stderr } = await runCli(args);
+    expect(JSON.parse(stderr.split('\n')[0] ?? '')).toMatchObject({
+      read: 0,
+      notFetched: 0,
+      isListComplete: false,
+    });
+  });
+
+  it('shows with --dry-run the pages, with the sitemaps fetched', async () => {
+    const site = await aBusySite(4, 2);
+    const { code, stdout } = await runInProcess(['fetch', '--sitemap', '--dry-run', `${site.url}/index.xml`]);
+    expect([code, stdout.match(/\/page"/g)?.length]).toEqual([0, 4]);
   });
 });

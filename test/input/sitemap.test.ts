@@ -5,6 +5,7 @@ import { classifyInput } from '../../src/input/input.ts';
 import { readSitemaps } from '../../src/input/sitemap.ts';
 import { InputError } from '../../src/model/errors.ts';
 import type { Job } from '../../src/model/job.ts';
+import { deferred } from '../core/deferred.ts';
 
 const NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"';
 
@@ -33,7 +34,7 @@ async function read({ stdin = '', cut = 1e9, web = {}, unique = false }: Setup, 
     bytes.subarray(at * cut, (at + 1) * cut),
   );
   const fetched: string[] = [];
-  const fetchDocument = async (url: string) => {
+  const fetchDocument = async ({ url }: { readonly url: string }) => {
     fetched.push(url);
     const document = web[url];
     if (document === undefined) throw new InputError(`cannot read ${url}: 404 Not Found`);
@@ -190,6 +191,48 @@ describe('readSitemaps()', () => {
     expect(jobs.slice(50_000)).toMatchObject([
       { url: 'http://h/50000.xml', invalid: 'sitemap indexes name more than 50000 sitemaps' },
     ]);
+  });
+
+  it('fetches at most eight sitemaps ahead, and yields their jobs in order', async () => {
+    const locs = Array.from({ length: 20 }, (_, n) => `http://h/${n}.xml`);
+    let inFlight = 0;
+    let most = 0;
+    const respond: (() => void)[] = [];
+    const fetchDocument = ({ url }: { readonly url: string }) => {
+      inFlight += 1;
+      most = Math.max(most, inFlight);
+      return new Promise<Uint8Array>((resolve) => {
+        respond.push(() => {
+          inFlight -= 1;
+          resolve(Buffer.from(sitemap(`${url}/page`)));
+        });
+        // The last ones respond first.
+        if (inFlight === 8 || respond.length === locs.length) while (respond.length > 0) respond.pop()?.();
+        else setImmediate(() => respond.pop()?.());
+      });
+    };
+    const jobs: Job[] = [];
+    const options = { stdin: Readable.from([index(...locs)]), fetchDocument };
+    for await (const batch of readSitemaps([{ kind: 'stdin' }], options, { read: 0, skipped: 0 }))
+      jobs.push(...batch);
+    expect(jobs.map(({ url }) => url)).toEqual(locs.map((loc) => `${loc}/page`));
+    expect(most).toBe(8);
+  });
+
+  it('fetches inputs in parallel', async () => {
+    const requested: string[] = [];
+    const both = deferred();
+    const fetchDocument = async ({ url }: { readonly url: string }) => {
+      requested.push(url);
+      if (requested.length === 2) both.resolve();
+      await both.promise;
+      return Buffer.from(sitemap(`${url}page`));
+    };
+    const inputs = ['http://h/1/', 'http://h/2/'].map(classifyInput);
+    const jobs: Job[] = [];
+    const options = { stdin: Readable.from([]), fetchDocument };
+    for await (const batch of readSitemaps(inputs, options, { read: 0, skipped: 0 })) jobs.push(...batch);
+    expect(jobs.map(({ url }) => url)).toEqual(['http://h/1/page', 'http://h/2/page']);
   });
 
   it('refuses an input that cannot be fetched', async () => {

@@ -168,10 +168,10 @@ function createRun(source: JobSource, parts: CommandRunParts): Run {
   const { knownFailures, journal, outputs } = written;
   const { window, requests } = outputs;
   const watched = (jobs: AsyncIterable<Iterable<Job>>) => requests?.watch(jobs) ?? jobs;
-  return new Run({
+  const run: Run = new Run({
     ...settings,
     ...(threads && { backend: threads }),
-    jobs: watched(source.jobs(stops.reading.signal)),
+    jobs: watched(source.jobs(stops.reading.signal, (request) => run.fetchDocument(request))),
     reportsUnfetched: true,
     unread: () => watched(source.unread(stops.unread.signal)),
     annotate: knownFailures.annotate,
@@ -185,6 +185,7 @@ function createRun(source: JobSource, parts: CommandRunParts): Run {
     warn: messages.warn,
     log: createLog(options, messages),
   });
+  return run;
 }
 
 /** Says at the start that a journal is continued. */

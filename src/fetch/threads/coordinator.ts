@@ -10,7 +10,7 @@ import type { Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
 import { rejectInvalidJobs } from '../job-checks.ts';
 import type { Backend, BackendEvents, BackendFactory, HostCounts, RunParts } from '../run.ts';
-import { checkSaveDirectory, socketBudget } from '../run-factories.ts';
+import { checkSaveDirectory, type DocumentRequest, Documents, socketBudget } from '../run-factories.ts';
 import { RESERVED_DESCRIPTORS } from '../socket-budget.ts';
 import { unsentResult } from '../task-result.ts';
 import { Thread } from './handle.ts';
@@ -46,6 +46,7 @@ export class ThreadBackend implements Backend {
   readonly #reader: JobReader;
   readonly #batches = new Channel<Batch>(Number.MAX_SAFE_INTEGER); // bounded by the reader
   readonly #warn: (message: string) => void;
+  readonly #documents: Documents;
   /** Jobs in threads that may still have a result. */
   #inThreads = 0;
   #isStopping = false;
@@ -61,6 +62,7 @@ export class ThreadBackend implements Backend {
     this.#events = events;
     checkSaveDirectory(parts.options);
     this.#warn = eachOnce((message) => parts.warn?.(message));
+    this.#documents = new Documents(parts.clock.now);
     this.#reader = new JobReader(parts, (job) => this.#send(job));
     const threadEvents = {
       report: (thread: Thread, report: ThreadReport) => this.#receive(thread, report),
@@ -115,9 +117,14 @@ export class ThreadBackend implements Backend {
     }
   }
 
+  fetchDocument(request: DocumentRequest): Promise<Result> {
+    return this.#documents.fetch(request, (job) => this.#threadFor(hostOf(job.url))?.fetchDocument(job));
+  }
+
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#documents.stop();
     for (const thread of this.#threads) thread.stop();
     this.#reader.stop();
     this.#endIfDone();
@@ -142,6 +149,10 @@ export class ThreadBackend implements Backend {
   #receive(thread: Thread, report: ThreadReport): void {
     for (const message of report.warnings) this.#warn(message);
     for (const event of report.events) this.#parts.log?.write(event);
+    for (const result of report.documents) {
+      thread.documents.delete(result.index);
+      this.#documents.give(result);
+    }
     for (const result of report.results) thread.held.delete(result.index);
     this.#inThreads -= report.results.length;
     if (report.results.length > 0) this.#give(report.results, thread);
@@ -176,10 +187,12 @@ export class ThreadBackend implements Backend {
     const jobs = [...thread.held.values()];
     const message = `the thread of its host has ended: ${error.message}`;
     this.#inThreads -= jobs.length - thread.status.dropped;
+    const { clock, defaults } = this.#parts;
+    const lost: Failure = { kind: 'internal', message };
+    for (const job of thread.documents.values())
+      this.#documents.give(unsentResult(job, 'GET', lost, clock.now()));
     if (!this.#isStopping) {
       thread.held.clear();
-      const { clock, defaults } = this.#parts;
-      const lost: Failure = { kind: 'internal', message };
       this.#give(jobs.map((job) => unsentResult(job, firstMethod(job, defaults), lost, clock.now())));
     }
     if (this.#threads.some(({ isAlive }) => isAlive)) {

@@ -6,12 +6,22 @@ import { SharedRateLimiter } from '../../hosts/rate-limiter.ts';
 import type { RequestDefaults } from '../../http/hop.ts';
 import { AttemptError } from '../../http/network-errors.ts';
 import type { Transport } from '../../http/transport.ts';
+import type { OutputError } from '../../model/errors.ts';
 import type { Result } from '../../model/result.ts';
 import type { RunEvent } from '../../model/run-event.ts';
 import type { Fetcher, Step } from '../fetcher.ts';
 import { RequestTask } from '../request-task.ts';
 import { withCommonHeaders } from '../run.ts';
-import { createFetcher, createHosts, createTransport, socketBudget } from '../run-factories.ts';
+import {
+  createDocumentFetcher,
+  createFetcher,
+  createHosts,
+  createTransport,
+  Documents,
+  documentDefaults,
+  socketBudget,
+  stepDocument,
+} from '../run-factories.ts';
 import { crashedResult } from '../task-result.ts';
 import {
   type AbortReason,
@@ -52,6 +62,7 @@ export class FetchingThread {
   readonly #scheduler: Scheduler<RequestTask>;
   readonly #transport: Transport;
   readonly #fetcher: Fetcher;
+  readonly #documentFetcher: Fetcher;
   readonly #pipeline: Pipeline<RequestTask, Result>;
   readonly #outbox: Outbox;
   #isOpen = true;
@@ -84,7 +95,7 @@ export class FetchingThread {
       isKeptOpen: () => this.#isOpen,
     });
     this.#transport = createTransport(network, sockets);
-    this.#fetcher = createFetcher({
+    const fetcherParts = {
       ...{
         options,
         hosts: this.#hosts,
@@ -95,17 +106,20 @@ export class FetchingThread {
         log,
       },
       isStopping: () => this.#pipeline.isStopping,
-      onUnwritable: ({ message }) => {
+      onUnwritable: ({ message }: OutputError) => {
         this.#outbox.cannotWrite(message);
         this.#stop();
       },
-    });
+    };
+    this.#fetcher = createFetcher(fetcherParts);
+    this.#documentFetcher = createDocumentFetcher(fetcherParts);
     this.#pipeline = new Pipeline<RequestTask, Result>({
       jobs: none(),
       scheduler: this.#scheduler,
       concurrency: sockets.workers,
       keyOf: (task) => task.host,
       work: (task) => this.#work(task),
+      isListed: ({ job }) => Documents.isListed(job),
       abandon: (task) => this.#fetcher.abandon(task),
       crashed: crashedResult,
       onEnd: () => this.#transport.close(ENDED),
@@ -133,6 +147,13 @@ export class FetchingThread {
         break;
       case 'transfer':
         this.#accept(message.job, message.transferred);
+        break;
+      case 'document':
+        if (this.#isStopping) break;
+        this.#pipeline.accept({
+          again: new RequestTask(unpackJob(message.job), documentDefaults(this.#defaults)),
+          at: 0,
+        });
         break;
       case 'taken':
         this.#outbox.taken(message.count);
@@ -166,6 +187,9 @@ export class FetchingThread {
   }
 
   #work(task: RequestTask): Promise<Outcome<RequestTask, Result>> {
+    // A document stays in this thread, also when it is redirected to a host of another one.
+    if (!Documents.isListed(task.job))
+      return stepDocument(this.#documentFetcher, task, (result) => this.#outbox.document(result));
     return this.#fetcher.step(task).then((step) => {
       // While stopping, the count of dropped jobs is reported even if no result comes.
       if (this.#isStopping) this.#outbox.touch();
@@ -244,6 +268,7 @@ interface OutboxOptions {
 class Outbox {
   readonly #options: OutboxOptions;
   #results: Result[] = [];
+  #documents: Result[] = [];
   #transferred: TransferredTask[] = [];
   #warnings: string[] = [];
   #events: RunEvent[] = [];
@@ -268,6 +293,11 @@ class Outbox {
     return new Promise((resolve) => {
       this.#resume = resolve;
     });
+  }
+
+  document(result: Result): void {
+    this.#documents.push(result);
+    this.touch();
   }
 
   transfer(transferred: TransferredTask): void {
@@ -311,9 +341,18 @@ class Outbox {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { post, status } = this.#options;
-    const [results, transferred] = [this.#results, this.#transferred];
+    const [results, documents, transferred] = [this.#results, this.#documents, this.#transferred];
     const [warnings, events] = [this.#warnings, this.#events];
-    [this.#results, this.#transferred, this.#warnings, this.#events] = [[], [], [], []];
-    post({ ...status(), results, transferred, warnings, events, unwritable: this.#unwritable, hasEnded });
+    [this.#results, this.#documents, this.#transferred, this.#warnings, this.#events] = [[], [], [], [], []];
+    post({
+      ...status(),
+      results,
+      documents,
+      transferred,
+      warnings,
+      events,
+      unwritable: this.#unwritable,
+      hasEnded,
+    });
   }
 }

@@ -27,6 +27,8 @@ export interface ThreadEvents {
 export class Thread {
   /** Jobs without a result that were sent to it, by index. */
   readonly held = new Map<number, Job>();
+  /** The same for documents. */
+  readonly documents = new Map<number, Job>();
   status: ThreadStatus = { inFlight: 0, exhausted: 0, hosts: 0, pausedHosts: 0, dropped: 0 };
   readonly #worker: Worker;
   readonly #closed: Promise<void>;
@@ -69,6 +71,12 @@ export class Thread {
     this.#pending.push(packJob(job));
     if (this.#pending.length >= BATCH) this.#flush();
     else this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  /** Has it fetch a document that the list comes from. */
+  fetchDocument(job: Job): void {
+    this.documents.set(job.index, job);
+    this.#post({ kind: 'document', job: packJob(job) });
   }
 
   /** Sends a job that another thread has transferred. */

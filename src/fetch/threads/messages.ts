@@ -84,6 +84,8 @@ export function threadForHost(host: string, count: number): number {
 /** Messages from the coordinator to a thread. */
 export type ToThread =
   | { readonly kind: 'jobs'; readonly jobs: readonly PackedJob[] }
+  /** A document that the list comes from: its result comes among the documents. */
+  | { readonly kind: 'document'; readonly job: PackedJob }
   | { readonly kind: 'transfer'; readonly job: PackedJob; readonly transferred: TransferredTask }
   /** The outputs have taken `count` results. */
   | { readonly kind: 'taken'; readonly count: number }
@@ -110,6 +112,7 @@ export interface TransferredTask {
 /** Message from a thread: everything since its last report. */
 export interface ThreadReport extends ThreadStatus {
   readonly results: readonly Result[];
+  readonly documents: readonly Result[];
   readonly transferred: readonly TransferredTask[];
   readonly warnings: readonly string[];
   readonly events: readonly RunEvent[];

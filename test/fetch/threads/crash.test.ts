@@ -20,8 +20,8 @@ import { parentPort } from 'node:worker_threads';
 const on = parentPort.on.bind(parentPort);
 parentPort.on = (name, listener) =>
   on(name, (message) => {
-    const { jobs = [] } = message;
-    if (jobs.some(({ job }) => job.url.includes('crash'))) throw new RangeError('a bug');
+    const { jobs = [], job } = message;
+    if ([...jobs, ...(job ? [job] : [])].some(({ job }) => job.url.includes('crash'))) throw new RangeError('a bug');
     listener(message);
   });
 await import(${JSON.stringify(WORKER.href)});
@@ -34,7 +34,7 @@ const status = { inFlight: 0, exhausted: 0, hosts: 0, pausedHosts: 0, dropped: 0
 parentPort.on('message', ({ jobs = [] }) => {
   if (jobs.length === 0) return;
   const results = jobs.map(({ job }) => ({ ...job, method: 'GET', ok: true, attempts: 1, redirects: [] }));
-  parentPort.postMessage({ ...status, results, transferred: [], warnings: [], events: [], hasEnded: false });
+  parentPort.postMessage({ ...status, results, documents: [], transferred: [], warnings: [], events: [], hasEnded: false });
   throw new RangeError('a bug');
 });
 `;
@@ -68,6 +68,17 @@ function jobsOf(urls: readonly string[], first = 0): Job[] {
 }
 
 describe('a thread that dies', () => {
+  it('fails the document that it was fetching', async () => {
+    const jobs = async function* () {
+      documents.push(await run.fetchDocument({ url: 'http://127.0.0.1:1/crash' }));
+      yield [];
+    };
+    const documents: Result[] = [];
+    const run: Run = await aRun(jobs());
+    for await (const _ of run.results()) throw new Error('There is no result');
+    expect(documents).toMatchObject([{ ok: false, failure: { kind: 'internal' } }]);
+  });
+
   it('costs the jobs that it held, and another thread takes its hosts', async () => {
     const [a, b] = await originsOfTwoThreads();
     let died = () => {};
