@@ -43,7 +43,7 @@ export async function createOutput(
     return new LineWriter(stream, { ...hooks, name: 'standard output', keepOpen: true });
   }
   const { isPrivate, ...rest } = hooks;
-  const stream = await openOutputFile(file, { isPrivate });
+  const stream = await openOutputFile(file, { isPrivate, flush: true });
   return new LineWriter(stream, { ...rest, ...flushSchedule(file), name: file });
 }
 

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as setTimer } from 'node:timers/promises';
+import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
 import { excerpt } from '../model/printable.ts';
 import { journalError } from './journal-format.ts';
@@ -13,22 +15,36 @@ const MAX_ATTEMPTS = 100;
 /** The errors of a rename whose target exists (EPERM on Windows), or whose source was renamed by another run. */
 const LOST_RACE = new Set(['EEXIST', 'ENOTEMPTY', 'EPERM', 'ENOENT']);
 
+/** How often the holder writes to its lock. */
+const BEAT_MS = 2000;
+
+/** How long a lock must be unchanged until its holder, which cannot be looked up here, is taken for dead. */
+const WATCH_MS = 15_000;
+
+/** The longest contents of a lock that are read. */
+const MAX_BEAT_BYTES = 100;
+
 /** The part of `process` that the lock needs. */
 export type Processes = Pick<NodeJS.Process, 'pid' | 'kill'>;
 
 /**
- * The lock of a journal: `FILE.lock`, a directory with one empty file, whose name identifies the process that holds
- * it. A process that was killed frees it at once: the next one sees that the holder is dead.
+ * The lock of a journal: `FILE.lock`, a directory with one file, whose name identifies the process that holds it. A
+ * process that was killed frees it at once: the next one sees that the holder is dead.
  * - The directory is created under another name and renamed. A rename never replaces a directory that is not empty, so
  *   only one of several processes succeeds.
  * - The lock of a dead process is taken over by a rename of the file in it. Names are unique, so only one of several
  *   processes succeeds, and none removes the lock of another.
- * - Works between processes of one machine, and between machines that share the file. Containers that share the file
- *   but not the process ids do not see each other.
+ * - A holder on another machine or in another container cannot be looked up: its host name and pid may be those of
+ *   another process here. It is alive if it writes to its file, and taken for dead if it does not within 15 s. Clocks
+ *   are not compared. The file is opened for each read and write, so that NFS shows what is new (close-to-open).
+ * - A holder that was only suspended that long notices that its file is gone, and calls `onLost`.
  */
 export class JournalLock {
   readonly #directory: string;
   readonly #entry: string;
+  #beats = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> | undefined;
 
   private constructor(directory: string, name: string) {
     this.#directory = directory;
@@ -36,16 +52,25 @@ export class JournalLock {
   }
 
   /** Rejects with a `UsageError` that names the holder of the lock, or the reason why it cannot be created. */
-  static async acquire(path: string, processes: Processes): Promise<JournalLock> {
+  static async acquire(
+    path: string,
+    processes: Processes,
+    { onWait = () => {}, onLost = () => {}, beatMs = BEAT_MS, watchMs = WATCH_MS }: LockOptions = {},
+  ): Promise<JournalLock> {
     const directory = `${path}.lock`;
     const name = lockFileName(currentHolder(processes));
     const lock = new JournalLock(directory, name);
+    const watch = (holder: LockHolder, entry: string) =>
+      watchHolder(holder, entry, { onWait, beatMs, watchMs });
     const prepared = await prepareDirectory(directory, name);
     try {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        if (await tryRename(prepared, directory)) return lock;
-        const stale = await findStaleFile(directory, path, processes);
-        if (stale !== undefined && (await tryRename(join(directory, stale), lock.#entry))) return lock;
+        const isTaken = await tryRename(prepared, directory);
+        const stale = isTaken ? undefined : await findStaleFile(directory, path, { processes, watch });
+        if (isTaken || (stale !== undefined && (await tryRename(join(directory, stale), lock.#entry)))) {
+          lock.#timer = setInterval(() => lock.#beat(onLost), beatMs).unref();
+          return lock;
+        }
       }
     } finally {
       await rm(prepared, { recursive: true, force: true });
@@ -53,10 +78,63 @@ export class JournalLock {
     throw lockedError(path, 'other runs take it again and again', directory);
   }
 
+  /** Shows that the holder is alive. One write is in flight at a time. */
+  #beat(onLost: () => void): void {
+    this.#beats += 1;
+    this.#beating ??= writeFile(this.#entry, String(this.#beats), { flag: 'r+' })
+      .catch((error: unknown) => {
+        if (errorCode(error) !== 'ENOENT') return; // the next beat may succeed
+        clearInterval(this.#timer);
+        onLost();
+      })
+      .finally(() => {
+        this.#beating = undefined;
+      });
+  }
+
   /** Never rejects: a lock that cannot be removed is stale when this process ends. */
   async release(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#beating;
     await unlink(this.#entry).catch(() => {});
     await rmdir(this.#directory).catch(() => {}); // fails if another run holds the lock already
+  }
+}
+
+interface LockOptions {
+  /** Receives a sentence when the lock may be in use and is watched. */
+  readonly onWait?: (message: string) => void;
+  /** Called once when another run has taken over the lock, because this process did not run for too long. */
+  readonly onLost?: () => void;
+  readonly beatMs?: number;
+  readonly watchMs?: number;
+}
+
+/** Resolves to whether the holder of a lock writes to its file within the time. */
+async function watchHolder(
+  { pid, host }: LockHolder,
+  entry: string,
+  { onWait, beatMs, watchMs }: Required<Omit<LockOptions, 'onLost'>>,
+): Promise<boolean> {
+  onWait(
+    `waiting up to ${watchMs / 1000}s to see whether the run with pid ${pid} on ${host} still uses the journal`,
+  );
+  const first = await readBeat(entry);
+  for (let waitedMs = 0; waitedMs < watchMs; waitedMs += beatMs / 2) {
+    await setTimer(beatMs / 2);
+    const beat = await readBeat(entry);
+    if (beat === 'ENOENT') return false;
+    if (beat !== first) return true;
+  }
+  return false;
+}
+
+/** The contents of the file of a lock, or the code of the error, `ENOENT` if the lock was released. */
+async function readBeat(entry: string): Promise<string> {
+  try {
+    return (await readOwnFile(entry, MAX_BEAT_BYTES)).toString();
+  } catch (error) {
+    return `${errorCode(error)}`;
   }
 }
 
@@ -85,7 +163,13 @@ async function tryRename(from: string, to: string): Promise<boolean> {
 async function findStaleFile(
   directory: string,
   path: string,
-  processes: Processes,
+  {
+    processes,
+    watch,
+  }: {
+    readonly processes: Processes;
+    readonly watch: (holder: LockHolder, entry: string) => Promise<boolean>;
+  },
 ): Promise<string | undefined> {
   const [name] = await readdir(directory).catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return [];
@@ -96,7 +180,8 @@ async function findStaleFile(
     return undefined;
   }
   const holder = parseLockFileName(name);
-  if (holder !== undefined && !mayBeRunning(holder, processes)) return name;
+  const isRunning = holder === undefined || isRunningHere(holder, processes);
+  if (holder !== undefined && !(isRunning ?? (await watch(holder, join(directory, name))))) return name;
   const user = holder === undefined ? 'another program' : `the run with pid ${holder.pid} on ${holder.host}`;
   throw lockedError(path, `${user} is using it`, directory);
 }
@@ -115,7 +200,7 @@ interface LockHolder {
   readonly pid: number;
   /** Start time in clock ticks since the boot; `0` if the system does not report it. */
   readonly started: string;
-  /** The start of the boot id of the kernel; `0` if there is none. */
+  /** The start of the boot id of the kernel, and the number of the pid namespace; `0` if the system has none. */
   readonly boot: string;
   /** Shortened to what fits into a file name. */
   readonly host: string;
@@ -138,9 +223,10 @@ function parseLockFileName(name: string): LockHolder | undefined {
   return { pid: Number(pid), started, boot, host };
 }
 
-/** A holder on another machine may be running: only that machine can tell. */
-function mayBeRunning(holder: LockHolder, processes: Processes): boolean {
-  if (holder.boot !== bootId()) return holder.host !== hostName();
+/** Whether the process runs on this machine and in this container; `undefined` if it was started elsewhere, or before a reboot. */
+function isRunningHere(holder: LockHolder, processes: Processes): boolean | undefined {
+  const boot = bootId();
+  if (holder.boot !== boot || (boot === '0' && holder.host !== hostName())) return undefined;
   const found = readProcess(holder.pid);
   if (found === undefined) return acceptsSignals(holder.pid, processes);
   return found.isAlive && found.started === holder.started;
@@ -164,7 +250,17 @@ function readProcess(pid: number): { readonly isAlive: boolean; readonly started
 }
 
 function bootId(): string {
-  return readText('/proc/sys/kernel/random/boot_id').slice(0, 8) || '0';
+  const boot = readText('/proc/sys/kernel/random/boot_id').slice(0, 8);
+  return boot === '' ? '0' : `${boot}${pidNamespace()}`;
+}
+
+/** Containers on one kernel have the same boot id, but pids of their own. */
+function pidNamespace(): string {
+  try {
+    return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0).toString(16);
+  } catch {
+    return '';
+  }
 }
 
 function hostName(): string {

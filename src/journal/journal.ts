@@ -33,10 +33,16 @@ export interface JournalOptions {
   readonly processes: Processes;
 }
 
+interface LockState {
+  /** Whether another run has taken over the lock. */
+  isLost: boolean;
+}
+
 interface OpenedJournal {
   readonly path: string;
   readonly file: FileHandle;
   readonly lock: JournalLock;
+  readonly state: LockState;
   readonly seed: Hash64;
   readonly index: JournalIndex;
   readonly loaded: LoadedJournal;
@@ -82,11 +88,17 @@ export class Journal implements Sink {
     const file = await openJournalFile(path);
     let lock: JournalLock | undefined;
     try {
-      lock = await JournalLock.acquire(await realpath(path), options.processes);
+      const state: LockState = { isLost: false };
+      lock = await JournalLock.acquire(await realpath(path), options.processes, {
+        onWait: options.warn,
+        onLost: () => {
+          state.isLost = true;
+        },
+      });
       const seed = await readHeader(file, path);
       const index = new JournalIndex();
       const loaded = await load(file, path, index, options.warn);
-      return new Journal({ path, file, lock, seed, index, loaded }, options);
+      return new Journal({ path, file, lock, state, seed, index, loaded }, options);
     } catch (error) {
       await file.close();
       await lock?.release();
@@ -117,6 +129,7 @@ export class Journal implements Sink {
     if (key === undefined) return undefined;
     this.#inFlight.delete(result.index);
     if (isCutOff(result)) return undefined;
+    this.#checkLock();
     this.#pendingHashes.push(key.first, key.second);
     return this.#writer.write(encodeLine(key.occurrence, result));
   }
@@ -125,11 +138,18 @@ export class Journal implements Sink {
   async end(): Promise<void> {
     const { file, lock } = this.#journal;
     try {
+      this.#checkLock();
       await this.#writer.end();
     } finally {
       await file.close().catch(() => {});
       await lock.release();
     }
+  }
+
+  /** Writing on would damage what the other run writes. */
+  #checkLock(): void {
+    const { state, path } = this.#journal;
+    if (state.isLost) throw toOutputError(path, new Error('another run has taken over the journal'));
   }
 
   #findRecord(block: number, key: JobKey): string | undefined {

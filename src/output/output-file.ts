@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { syncDirectory } from '../core/own-file.ts';
 import { errorCode, toOutputError } from '../model/errors.ts';
 
 const openFd = promisify(openFdCallback);
@@ -14,7 +15,7 @@ const compress = promisify(gzip);
 const GZIP_DELAY_MS = 1000;
 
 interface OutputFileOptions {
-  /** Flush the file to the disk (fsync) before it is closed. */
+  /** Flush the file to the disk (fsync) before it is closed, and its directory if it is new. */
   readonly flush?: boolean;
   /** Whether a file that is created may be read by its owner only. */
   readonly isPrivate?: boolean | undefined;
@@ -170,7 +171,9 @@ class FileStream extends Writable {
   async #finish(): Promise<void> {
     if (this.#compresses && !this.#isEmptied) await this.#append(Buffer.alloc(0));
     await this.#empty();
-    if (this.#flushes) await this.#handle.sync();
+    if (!this.#flushes || !(await this.#handle.stat()).isFile()) return; // a device cannot be flushed
+    await this.#handle.sync();
+    if (this.#newPath !== undefined) await syncDirectory(dirname(this.#newPath));
   }
 
   async #empty(): Promise<void> {

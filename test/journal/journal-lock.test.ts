@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, symlink, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { currentHolder, JournalLock, lockFileName } from '../../src/journal/journal-lock.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -55,9 +55,92 @@ test.runIf(self.started !== '0')('the lock of a process whose pid was reused is 
   await (await JournalLock.acquire(path, process)).release();
 });
 
-test.runIf(self.boot !== '0')('a lock from before the last boot is taken over', async () => {
-  const path = await lockedBy(lockFileName({ ...self, boot: '00000000' }));
-  await (await JournalLock.acquire(path, process)).release();
+/** A short watch, for a holder that never writes. */
+const SHORT = { beatMs: 2, watchMs: 20 };
+
+/** Holders that cannot be looked up here, though each has a pid of a running process. */
+const ELSEWHERE = {
+  'another machine': { ...self, boot: '00000000', host: 'elsewhere' },
+  'another machine with the same host name': { ...self, boot: '00000000' },
+  'another container with the same host name, pid and start': { ...self, boot: `${self.boot}ab` },
+  'an earlier boot': { ...self, boot: '00000000', pid: 1 },
+};
+
+test.each(Object.entries(ELSEWHERE))(
+  'the lock of a process that died on %s is taken over',
+  async (_, holder) => {
+    const path = await lockedBy(lockFileName(holder));
+    const messages: string[] = [];
+    const onWait = (message: string) => void messages.push(message);
+    await (await JournalLock.acquire(path, process, { ...SHORT, onWait })).release();
+    expect(messages).toEqual([
+      `waiting up to 0.02s to see whether the run with pid ${holder.pid} on ${holder.host} still uses the journal`,
+    ]);
+  },
+);
+
+test.each(Object.entries(ELSEWHERE))(
+  'the lock of a running process on %s is never taken over',
+  async (_, holder) => {
+    const name = lockFileName(holder);
+    const path = await lockedBy(name);
+    let beats = 0;
+    const beating = setInterval(() => writeFile(join(`${path}.lock`, name), String(++beats)), 5);
+    await expect(JournalLock.acquire(path, process, { beatMs: 20, watchMs: 600_000 })).rejects.toThrow(
+      `the run with pid ${holder.pid} on ${holder.host} is using it`,
+    );
+    clearInterval(beating);
+  },
+);
+
+test('a lock that is released while it is watched is free', async () => {
+  const name = lockFileName(ELSEWHERE['another machine']);
+  const path = await lockedBy(name);
+  const onWait = () => void unlink(join(`${path}.lock`, name));
+  await (await JournalLock.acquire(path, process, { beatMs: 20, watchMs: 600_000, onWait })).release();
+});
+
+test('the holder writes to its lock, and stops when it is released', async () => {
+  const path = join(await tempDir(), 'journal');
+  const lock = await JournalLock.acquire(path, process, { beatMs: 2 });
+  const [name = ''] = await readdir(`${path}.lock`);
+  await vi.waitFor(async () =>
+    expect(Number(await readFile(join(`${path}.lock`, name), 'utf8'))).toBeGreaterThan(2),
+  );
+  await lock.release();
+  expect(await readdir(join(path, '..'))).toEqual([]);
+});
+
+test('a holder whose lock was taken over learns of it, and does not write to the lock again', async () => {
+  const path = join(await tempDir(), 'journal');
+  let lost = 0;
+  const isLost = new Promise<void>((resolve) => {
+    const onLost = () => {
+      lost += 1;
+      resolve();
+    };
+    void JournalLock.acquire(path, process, { beatMs: 2, onLost }).then(async () => {
+      const [name = ''] = await readdir(`${path}.lock`);
+      await rename(join(`${path}.lock`, name), join(`${path}.lock`, lockFileName({ ...self, pid: 1 })));
+    });
+  });
+  await isLost;
+  const [entry = ''] = await readdir(`${path}.lock`);
+  expect([lost, entry]).toEqual([1, expect.stringMatching(/^1-/)]);
+});
+
+test('a link with the name of the lock is refused, and nothing is changed through it', async () => {
+  const directory = await tempDir();
+  const path = join(directory, 'journal');
+  const outside = join(directory, 'outside');
+  await mkdir(outside);
+  const stale = lockFileName({ ...self, pid: await deadPid() });
+  await writeFile(join(outside, stale), '');
+  await symlink(outside, `${path}.lock`);
+  await expect(JournalLock.acquire(path, process)).rejects.toThrow(
+    `cannot lock "${path}.lock": not a directory`,
+  );
+  expect(await readdir(outside)).toEqual([stale]);
 });
 
 test.runIf(self.started !== '0')('the lock of a zombie process is taken over', async () => {
@@ -87,13 +170,6 @@ test('without /proc, a process that accepts signals is alive', async () => {
   await expect(JournalLock.acquire(path, withKill(() => true))).rejects.toThrow(`pid ${pid}`); // biome-ignore format: one line each
   await expect(JournalLock.acquire(path, withKill(fail(foreign)))).rejects.toThrow(`pid ${pid}`);
   await (await JournalLock.acquire(path, withKill(fail(dead)))).release();
-});
-
-test('the lock of another machine is never taken over', async () => {
-  const path = await lockedBy(lockFileName({ ...self, pid: 1, boot: '00000000', host: 'elsewhere' }));
-  await expect(JournalLock.acquire(path, process)).rejects.toThrow(
-    'the run with pid 1 on elsewhere is using it',
-  );
 });
 
 test('an empty lock, whose process died while it created or released it, is taken over', async () => {

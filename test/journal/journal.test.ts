@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Journal } from '../../src/journal/journal.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { seededRandom } from '../seeded-random.ts';
-import { type Fetch, GET, job, journalOptions, run } from './a-journal.ts';
+import { type Fetch, GET, job, journalOptions, run, succeed } from './a-journal.ts';
 
 const [A, B, C] = ['https://example.com/a', 'https://example.com/b', 'https://example.com/c'];
 
@@ -431,6 +431,24 @@ describe('Journal.open()', () => {
     expect(await refusal(join(dir, 'alias'))).toContain(`the run with pid ${process.pid} on `);
     await journal.end();
   });
+
+  test('ends with an error when another run has taken over its lock', async () => {
+    const path = join(await tempDir(), 'journal');
+    const journal = await Journal.open(path, journalOptions());
+    await rm(`${path}.lock`, { recursive: true });
+    for (let index = 0; index < 2; index += 1)
+      journal.recall(job(index, `https://example.com/${index}`), GET);
+    const message = `cannot write to "${path}": another run has taken over the journal`;
+    const write = () => journal.write(succeed(job(0, 'https://example.com/0')));
+    await vi.waitFor(
+      () => {
+        journal.recall(job(0, 'https://example.com/0'), GET);
+        expect(write).toThrow(message);
+      },
+      { timeout: 60_000, interval: 50 },
+    );
+    await expect(journal.end()).rejects.toThrow(message);
+  }, 90_000);
 
   test('leaves a journal unlocked after a run, and after a run that was refused', async () => {
     const dir = await tempDir();

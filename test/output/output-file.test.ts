@@ -11,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -232,4 +233,31 @@ describe('openStandardOutput()', () => {
       await writer.end();
     },
   );
+});
+
+describe('openOutputFile() with flush', () => {
+  /** Counts the calls of fsync through a `FileHandle`. */
+  async function countSyncs(path: string): Promise<number> {
+    const handle = await open('/dev/null');
+    const sync = vi.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'sync'); // each handle has this prototype
+    await handle.close();
+    try {
+      const stream = await openOutputFile(path, { flush: true });
+      stream.end('line\n');
+      await finished(stream);
+      return sync.mock.calls.length;
+    } finally {
+      sync.mockRestore();
+    }
+  }
+
+  it('flushes a file, and the directory of a new one', async () => {
+    const path = join(await tempDir(), 'file');
+    expect(await countSyncs(path)).toBe(2);
+    expect(await countSyncs(path)).toBe(1);
+  });
+
+  it('flushes no device, which does not support it', async () => {
+    expect(await countSyncs('/dev/null')).toBe(0);
+  });
 });
