@@ -35,7 +35,7 @@ export const frames = {
   unknownStream: () => frame(0, 0, 99, Buffer.alloc(1)),
 };
 
-/** A server that leaves every connection open. */
+/** A server that leaves every connection open, by default also when the client has closed its side. */
 export interface FrameServer extends Pick<Listening, 'accepted' | 'ended'> {
   readonly url: string;
 }
@@ -43,13 +43,14 @@ export interface FrameServer extends Pick<Listening, 'accepted' | 'ended'> {
 /** Starts a server that sends these frames, or other bytes, for the head of each request. */
 export async function startHttp2Frames(
   response: (id: number, socket: Socket) => readonly Buffer[],
+  { allowHalfOpen = true } = {},
 ): Promise<FrameServer> {
-  const options = { ...(await serverCertificate()), ALPNProtocols: ['h2'], allowHalfOpen: true };
+  const options = { ...(await serverCertificate()), ALPNProtocols: ['h2'], allowHalfOpen };
   const server = createServer(options, (socket) => {
     let unread: Buffer = Buffer.alloc(0);
     let hasPreface = false;
     socket.on('error', () => {});
-    socket.on('end', () => writeUntilReset(socket));
+    if (allowHalfOpen) socket.on('end', () => writeUntilReset(socket));
     socket.write(frame(4, 0, 0, Buffer.alloc(0))); // SETTINGS
     socket.on('data', (bytes: Buffer) => {
       unread = Buffer.concat([unread, bytes]);
