@@ -44,6 +44,7 @@ export class BodyCapture {
   #isPartialHandled = false;
   #isResumed = false;
   #mustRestart = false;
+  #discarded: Promise<void> | undefined;
 
   constructor(options: BodyCaptureOptions, request: SaveRequest, resumePoint?: ResumePoint) {
     this.#options = options;
@@ -62,8 +63,8 @@ export class BodyCapture {
   }
 
   /**
-   * Whether the server did not send the rest that was requested. The partial file is removed, so the next request asks for
-   * the whole body.
+   * Whether the server did not send the rest that was requested. The partial file is removed before `drop` is done, so the
+   * next request asks for the whole body.
    */
   get mustRestart(): boolean {
     return this.#mustRestart;
@@ -74,8 +75,8 @@ export class BodyCapture {
     const continuation = this.#resumePoint?.continuation(status, headers);
     if (continuation === 'invalid-range') {
       this.#isPartialHandled = true;
-      // If the partial file cannot be removed, another request would end here again.
-      this.#mustRestart = this.#resumePoint?.file.discard() === true;
+      this.#mustRestart = true;
+      this.#discarded = this.#resumePoint?.file.discard();
       this.#sink = UNREQUESTED_PART;
       return { maxBytes: 0, sink: this.#sink, status };
     }
@@ -90,21 +91,22 @@ export class BodyCapture {
     return this.#captureWhole(status, headers);
   }
 
-  /** Call when the body ended early. What has arrived may be resumed later. */
+  /** Call when the body ended early. What has arrived may be resumed later, after `end` or `drop` is done. */
   interrupt(): void {
     this.#sink?.drop(true);
   }
 
-  /** Completes the body after the response was validated. Throws a `BodyError` if it cannot be kept. */
-  end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
+  /** Completes the body after the response was validated. Rejects with a `BodyError` if it cannot be kept. */
+  async end(isOk: boolean, isWhole: boolean): Promise<KeptBody | undefined> {
     this.#releasePartial();
     return this.#sink?.end(isOk, isWhole);
   }
 
-  /** Discards the body. */
-  drop(): void {
+  /** Discards the body. Done when its files are closed. Never rejects. */
+  async drop(): Promise<void> {
     this.#releasePartial();
-    this.#sink?.drop(false);
+    await this.#discarded;
+    await this.#sink?.drop(false);
   }
 
   #captureWhole(status: number, headers: ResponseHeaders): BodyPlan {
@@ -145,5 +147,5 @@ const UNREQUESTED_PART: BodySink = {
       throw new BodyError('protocol', undefined, 'the server sent a part of the body instead of the whole');
     return undefined;
   },
-  drop() {},
+  drop: () => undefined,
 };

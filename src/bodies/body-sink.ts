@@ -18,15 +18,15 @@ export interface BodySink {
    *
    * @param isOk whether the URL is OK unless the body cannot be kept
    * @param isWhole false if the body was cut at its size limit
-   * @throws BodyError if the body of a response that is otherwise OK cannot be kept
+   * @throws BodyError, or rejects with it, if the body of a response that is otherwise OK cannot be kept
    */
-  end(isOk: boolean, isWhole: boolean): KeptBody | undefined;
+  end(isOk: boolean, isWhole: boolean): Promise<KeptBody | undefined> | KeptBody | undefined;
   /**
-   * Discards the body. Has no effect after `end` or an error.
+   * Discards the body. Has no effect after `end` or an error. Returns a promise if it takes time, which never rejects.
    *
    * @param isInterrupted whether the body ended early, so that the rest may still be fetched
    */
-  drop(isInterrupted: boolean): void;
+  drop(isInterrupted: boolean): Promise<void> | undefined;
 }
 
 /** Passes one body to several sinks. */
@@ -42,17 +42,17 @@ export class BodySinkGroup implements BodySink {
     return waits.length > 1 ? Promise.all(waits).then(() => {}) : waits[0];
   }
 
-  end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
+  async end(isOk: boolean, isWhole: boolean): Promise<KeptBody | undefined> {
     let kept: KeptBody | undefined;
     for (const sink of this.#sinks) {
-      const part = sink.end(isOk, isWhole);
+      const part = await sink.end(isOk, isWhole);
       if (part !== undefined) kept = { ...kept, ...part };
     }
     return kept;
   }
 
-  drop(isInterrupted: boolean): void {
-    for (const sink of this.#sinks) sink.drop(isInterrupted);
+  async drop(isInterrupted: boolean): Promise<void> {
+    await Promise.all(this.#sinks.map((sink) => sink.drop(isInterrupted)));
   }
 }
 
@@ -84,7 +84,7 @@ export class InlineSink implements BodySink {
     return isUtf8(body) ? { bytes, text: body.toString('utf8') } : { bytes, base64: body.toString('base64') };
   }
 
-  drop(): void {
+  drop(): undefined {
     this.#bytes = Number.POSITIVE_INFINITY;
     this.#pieces = [];
   }

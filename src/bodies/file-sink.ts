@@ -63,11 +63,11 @@ export class FileSaver {
     const file = new PartialFile(directory, namer.partialNameFor(request.job));
     const record = readResumeRecord(file, request.url);
     if (record === undefined) {
-      file.discard();
+      file.release();
       return undefined;
     }
-    return openResumePoint(file, record).then((point) => {
-      if (point === undefined) file.discard();
+    return openResumePoint(file, record).then(async (point) => {
+      if (point === undefined) await file.discard();
       return point;
     });
   }
@@ -134,13 +134,15 @@ interface FileSinkOptions {
   readonly onWriteError: (error: BodyError) => void;
 }
 
-/** Writes a body to a file as it arrives. Writes are synchronous, so a slow disk slows the whole run. */
+/** Writes a body to a file as it arrives, and asks the reader of the body to wait for a slow disk. */
 class FileSink implements BodySink {
   readonly #options: FileSinkOptions;
   readonly #hash: BodyHash | undefined;
   #bytes: number;
   #isOpen: boolean;
   #isDone = false;
+  #failure: BodyError | undefined;
+  #dropped: Promise<void> | undefined;
 
   constructor(options: FileSinkOptions) {
     this.#options = options;
@@ -149,46 +151,51 @@ class FileSink implements BodySink {
     this.#isOpen = options.partial !== undefined;
   }
 
-  write(piece: Buffer): undefined {
-    if (this.#isDone) return;
-    const { file } = this.#options;
-    this.#attempt(() => {
-      this.#open();
-      file.write(piece);
-    });
+  write(piece: Buffer): Promise<void> | undefined {
+    if (this.#isDone) return undefined;
+    this.#open();
     this.#hash?.update(piece);
     this.#bytes += piece.length;
+    const written = this.#options.file.write(piece);
+    return written?.catch((error: unknown) => {
+      throw this.#fail(error);
+    });
   }
 
-  end(isOk: boolean, isWhole: boolean): KeptBody | undefined {
+  async end(isOk: boolean, isWhole: boolean): Promise<KeptBody | undefined> {
     const { file, name, saveAll, partial } = this.#options;
-    if (this.#isDone) return undefined;
-    if (!isOk && !(saveAll && isWhole)) {
-      this.drop(false);
+    if (this.#isDone || (!isOk && !(saveAll && isWhole))) {
+      await this.drop(false);
       return undefined;
     }
     if (!isWhole) {
-      this.drop(false);
+      await this.drop(false);
       throw new BodyError('size', undefined, 'the body is larger than --max-size');
     }
     if (partial !== undefined && partial.totalBytes !== this.#bytes) {
-      this.drop(false);
+      await this.drop(false);
       throw new BodyError('protocol', undefined, 'the resumed body has the wrong length');
     }
-    this.#attempt(() => {
+    try {
       this.#open();
-      file.commit(name);
-    });
+      await file.commit(name);
+    } catch (error) {
+      const failure = this.#fail(error);
+      await this.#dropped;
+      throw failure;
+    }
     this.#isDone = true;
     return { path: name, bytes: this.#bytes, sha256: this.#hash?.hex() };
   }
 
-  drop(isInterrupted: boolean): void {
-    if (this.#isDone) return;
+  drop(isInterrupted: boolean): Promise<void> | undefined {
+    if (this.#isDone) return this.#dropped;
     this.#isDone = true;
     const { file } = this.#options;
-    if (isInterrupted && this.#bytes > 0) file.keep();
-    else file.discard();
+    if (isInterrupted && this.#bytes > 0) this.#dropped = file.keep();
+    else if (this.#isOpen) this.#dropped = file.discard();
+    else file.release();
+    return this.#dropped;
   }
 
   #open(): void {
@@ -197,16 +204,13 @@ class FileSink implements BodySink {
     this.#options.file.create(this.#options.resumeRecord);
   }
 
-  #attempt(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.drop(true); // what is on the disk is correct, and may be resumed when there is room again
-      const { name, onWriteError } = this.#options;
-      const failure = error instanceof BodyError ? error : writeError(name, error);
-      onWriteError(failure);
-      throw failure;
-    }
+  #fail(error: unknown): BodyError {
+    if (this.#failure !== undefined) return this.#failure;
+    const { name, onWriteError } = this.#options;
+    this.#failure = error instanceof BodyError ? error : writeError(name, error);
+    this.drop(true); // what is on the disk is correct, and may be resumed when there is room again
+    onWriteError(this.#failure);
+    return this.#failure;
   }
 }
 

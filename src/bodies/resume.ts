@@ -1,6 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { fstatSync, read as readWithCallback } from 'node:fs';
-import { promisify } from 'node:util';
+import type { FileHandle } from 'node:fs/promises';
 import { readOwnFileSync } from '../core/own-file.ts';
 import type { ResponseHeaders } from '../model/result.ts';
 import type { PartialFile } from './partial-file.ts';
@@ -19,8 +18,6 @@ const STRONG_ETAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/;
  * one second, and clocks differ.
  */
 const STRONG_AFTER_MS = 60_000;
-
-const read = promisify(readWithCallback);
 
 /** Identifies the body that a partial file is the start of, so that the rest of the same body can be requested. */
 interface ResumeRecord {
@@ -112,23 +109,25 @@ export async function openResumePoint(
   record: ResumeRecord,
 ): Promise<ResumePoint | undefined> {
   try {
-    const fd = file.reopen();
-    const stat = fstatSync(fd);
+    const handle = await file.reopen();
+    const stat = await handle.stat();
     // With a second link, another file would be changed, too.
     if (!stat.isFile() || stat.nlink !== 1 || stat.size === 0) return undefined;
     // Nothing of it is missing, but the run ended before it got its final name.
     if (record.totalBytes !== undefined && stat.size >= record.totalBytes) return undefined;
     const hash = createHash('sha256');
-    return (await hashFile(fd, stat.size, hash)) ? new ResumePoint(file, record, stat.size, hash) : undefined;
+    return (await hashFile(handle, stat.size, hash))
+      ? new ResumePoint(file, record, stat.size, hash)
+      : undefined;
   } catch {
     return undefined; // a new file is created, and reports any error that persists
   }
 }
 
-async function hashFile(fd: number, bytes: number, hash: Hash): Promise<boolean> {
+async function hashFile(file: FileHandle, bytes: number, hash: Hash): Promise<boolean> {
   const block = Buffer.allocUnsafe(Math.min(bytes, BLOCK_BYTES));
   for (let at = 0; at < bytes; ) {
-    const { bytesRead } = await read(fd, block, 0, Math.min(block.length, bytes - at), at);
+    const { bytesRead } = await file.read(block, 0, Math.min(block.length, bytes - at), at);
     if (bytesRead === 0) return false;
     hash.update(block.subarray(0, bytesRead));
     at += bytesRead;

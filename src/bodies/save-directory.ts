@@ -1,4 +1,5 @@
-import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { lstat, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '../model/errors.ts';
 import { excerpt } from '../model/printable.ts';
@@ -36,10 +37,12 @@ export class SaveDirectory {
   }
 
   /** Creates the parent directories of a file. Refuses symbolic links among them. */
-  makeParents(name: string): void {
+  async makeParents(name: string): Promise<void> {
     const end = name.lastIndexOf('/');
     if (end === -1 || this.#created.has(name.slice(0, end))) return;
-    for (let at = name.indexOf('/'); at !== -1; at = name.indexOf('/', at + 1)) this.#make(name.slice(0, at));
+    for (let at = name.indexOf('/'); at !== -1; at = name.indexOf('/', at + 1)) {
+      await this.#make(name.slice(0, at));
+    }
   }
 
   /** Call when a directory was removed by another program: forgets what was created, and creates the root again. */
@@ -63,10 +66,10 @@ export class SaveDirectory {
     this.#partNames.delete(partName);
   }
 
-  #make(directory: string): void {
+  async #make(directory: string): Promise<void> {
     if (this.#created.has(directory)) return;
     try {
-      makeRealDirectory(this.pathOf(directory));
+      await makeRealDirectory(this.pathOf(directory));
     } catch (error) {
       throw error instanceof BodyError ? error : writeError(directory, error);
     }
@@ -76,12 +79,12 @@ export class SaveDirectory {
 }
 
 /** Creates one directory unless it exists. Throws if a file or a symbolic link has its name. */
-function makeRealDirectory(path: string): void {
+async function makeRealDirectory(path: string): Promise<void> {
   try {
-    mkdirSync(path);
+    await mkdir(path);
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
-    if (!lstatSync(path).isDirectory()) throw new BodyError('write', 'EEXIST', notADirectory(path));
+    if (!(await lstat(path)).isDirectory()) throw new BodyError('write', 'EEXIST', notADirectory(path));
   }
 }
 

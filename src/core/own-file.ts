@@ -40,11 +40,16 @@ export function createOwnFileSync(path: string, beforeReplace?: () => void): num
 }
 
 /** The same as `createOwnFileSync`, for a file with these permissions. */
-export async function createOwnFile(path: string, mode = 0o666): Promise<FileHandle> {
+export async function createOwnFile(
+  path: string,
+  mode = 0o666,
+  beforeReplace?: () => Promise<void>,
+): Promise<FileHandle> {
   try {
     return await open(path, ACCESS.create | NO_FOLLOW, mode);
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
+    await beforeReplace?.();
     await unlink(path);
     return open(path, ACCESS.create | NO_FOLLOW, mode);
   }

@@ -131,8 +131,8 @@ export class Fetcher {
           : this.#next(task, outcome, startedAt, capture),
       );
     if (capture === undefined) return step;
-    return step.catch((error) => {
-      capture.drop();
+    return step.catch(async (error) => {
+      await capture.drop();
       throw error;
     });
   }
@@ -155,7 +155,12 @@ export class Fetcher {
   }
 
   /** Reports the outcome to the host, and decides. */
-  #next(task: RequestTask, outcome: AttemptOutcome, startedAt: number, capture?: BodyCapture): Step {
+  #next(
+    task: RequestTask,
+    outcome: AttemptOutcome,
+    startedAt: number,
+    capture?: BodyCapture,
+  ): Step | Promise<Step> {
     const { hosts, now, keepsHeaders } = this.#options;
     const { response, failed } = outcome;
     const { hop } = task;
@@ -164,7 +169,7 @@ export class Fetcher {
     const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, now());
     hosts.record(task.host, this.#toHostSignal(task, outcome, waitMs), startedAt, endedAt);
     if (failed?.isResourceExhausted === true) {
-      capture?.drop();
+      void capture?.drop(); // there was no response
       return this.#postpone(task, failed.failure, endedAt);
     }
     task.recordHop(outcome.ttfbMs, outcome.durationMs);
@@ -411,18 +416,20 @@ function toHostSignal({ response, failed }: AttemptOutcome, pauseMs: number): Ho
  * Decides what becomes of the body: that of a result is put in its place, any other is dropped. If the server did not send
  * the rest that was asked for, the hop is sent again, for the whole.
  */
-function finishBody(task: RequestTask, step: Step, capture: BodyCapture): Step {
+async function finishBody(task: RequestTask, step: Step, capture: BodyCapture): Promise<Step> {
   if (!('result' in step) || capture.mustRestart) {
-    capture.drop();
-    return 'result' in step ? { again: task, at: 0 } : step;
+    await capture.drop();
+    if (!('result' in step)) return step;
+    task.failedResumes += 1; // so that it ends, even if the partial file cannot be removed
+    return { again: task, at: 0 };
   }
   const { result } = step;
   try {
-    const body = capture.end(result.ok, !result.truncated);
+    const body = await capture.end(result.ok, !result.truncated);
     if (body !== undefined) addBody(result, body);
     return step;
   } catch (error) {
-    capture.drop();
+    await capture.drop();
     if (!(error instanceof BodyError)) throw error;
     if (error.kind === 'protocol' && capture.isResumed) {
       task.failedResumes = MAX_FAILED_RESUMES;

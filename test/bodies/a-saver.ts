@@ -67,10 +67,10 @@ export async function filesIn(root: string): Promise<string[]> {
   return files.map((entry) => `${entry.parentPath}/${entry.name}`.slice(root.length + 1)).sort();
 }
 
-/** The `BodyError` that a function throws. */
-export function bodyErrorOf(act: () => unknown): BodyError {
+/** The `BodyError` that a function throws or rejects with. */
+export async function bodyErrorOf(act: () => unknown): Promise<BodyError> {
   try {
-    act();
+    await act();
   } catch (error) {
     if (error instanceof BodyError) return error;
     throw error;

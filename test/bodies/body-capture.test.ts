@@ -9,10 +9,10 @@ describe('BodyCapture', () => {
     const { begin, files } = await aSaver({ saveAll: true });
     const { capture, write } = begin(URL, { status: 404 });
     write('gone');
-    expect(capture.end(false, true)).toMatchObject({ path: NAME, bytes: 4 });
+    expect(await capture.end(false, true)).toMatchObject({ path: NAME, bytes: 4 });
     const large = begin('https://example.com/large', { status: 404 });
     large.write('x');
-    expect(large.capture.end(false, false)).toBeUndefined();
+    expect(await large.capture.end(false, false)).toBeUndefined();
     expect(await files()).toEqual([NAME]);
   });
 
@@ -24,7 +24,7 @@ describe('BodyCapture', () => {
     const { begin, files } = await aSaver();
     const { capture, sink } = begin(URL, head);
     expect(sink).toBeUndefined();
-    expect(capture.end(true, true)).toBeUndefined();
+    expect(await capture.end(true, true)).toBeUndefined();
     expect(await files()).toEqual([]);
   });
 
@@ -32,7 +32,7 @@ describe('BodyCapture', () => {
     const { begin, files } = await aSaver();
     const { capture, write } = begin(URL);
     write('hello');
-    expect(bodyErrorOf(() => capture.end(true, false))).toMatchObject({ kind: 'size' });
+    expect(await bodyErrorOf(() => capture.end(true, false))).toMatchObject({ kind: 'size' });
     expect(await files()).toEqual([]);
   });
 
@@ -40,15 +40,15 @@ describe('BodyCapture', () => {
     const { begin, files } = await aSaver();
     const { capture, write } = begin(URL, { status: 206 });
     write('hello');
-    expect(bodyErrorOf(() => capture.end(true, true))).toMatchObject({ kind: 'protocol' });
+    expect(await bodyErrorOf(() => capture.end(true, true))).toMatchObject({ kind: 'protocol' });
     expect(await files()).toEqual([]);
     const requested = begin(URL, { status: 206, hop: { headers: { range: 'bytes=0-4' } } });
     requested.write('hello');
-    expect(requested.capture.end(true, true)).toMatchObject({ path: NAME });
+    expect(await requested.capture.end(true, true)).toMatchObject({ path: NAME });
   });
 
   it('passes a body to its file and to its record', async () => {
     const { save } = await aSaver({ inlineBytes: 100 });
-    expect(save(URL, 'hello')).toMatchObject({ path: NAME, bytes: 5, text: 'hello' });
+    expect(await save(URL, 'hello')).toMatchObject({ path: NAME, bytes: 5, text: 'hello' });
   });
 });

@@ -8,6 +8,8 @@ import { aSaver, bodyErrorOf } from './a-saver.ts';
 
 const URL = 'https://example.com/a.txt';
 const NAME = 'example.com/a.txt';
+/** So much that `write` waits for the disk. */
+const LARGE = 'x'.repeat(300_000);
 
 describe('a saved body', () => {
   it('gets its final name when it is whole and its response is validated', async () => {
@@ -15,22 +17,23 @@ describe('a saved body', () => {
     const { capture, write } = begin(URL);
     expect(await files()).toEqual([]);
     write('hello ');
-    write('world');
+    await write(LARGE);
     expect(await files()).toEqual([`${NAME}.part`]);
-    const sha256 = createHash('sha256').update('hello world').digest('hex');
-    expect(capture.end(true, true)).toEqual({ path: NAME, bytes: 11, sha256 });
+    const text = `hello ${LARGE}`;
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    expect(await capture.end(true, true)).toEqual({ path: NAME, bytes: text.length, sha256 });
     expect(await files()).toEqual([NAME]);
-    expect(await readFile(join(root, NAME), 'utf8')).toBe('hello world');
+    expect(await readFile(join(root, NAME), 'utf8')).toBe(text);
   });
 
   it('has no SHA-256 without checksums', async () => {
     const { save } = await aSaver({ checksums: false });
-    expect(save(URL, 'hello')).toEqual({ path: NAME, bytes: 5 });
+    expect(await save(URL, 'hello')).toEqual({ path: NAME, bytes: 5 });
   });
 
   it('is an empty file when it is empty', async () => {
     const { save, root } = await aSaver();
-    expect(save(URL, '')).toMatchObject({ path: NAME, bytes: 0 });
+    expect(await save(URL, '')).toMatchObject({ path: NAME, bytes: 0 });
     expect((await stat(join(root, NAME))).size).toBe(0);
   });
 
@@ -39,19 +42,20 @@ describe('a saved body', () => {
     const { capture, write } = begin(URL);
     write('hello');
     if (what === 'interrupted') capture.interrupt();
-    if (what === 'dropped') capture.drop();
-    expect(capture.end(false, true)).toBeUndefined();
+    if (what === 'dropped') await capture.drop();
+    expect(await capture.end(false, true)).toBeUndefined();
     expect(await files()).toEqual([]);
   });
 
   it('replaces the file of an earlier run only when it is whole', async () => {
     const { begin, save, root } = await aSaver();
-    save(URL, 'old');
+    await save(URL, 'old');
     const { capture, write } = begin(URL);
     write('new');
     capture.interrupt();
+    await capture.drop();
     expect(await readFile(join(root, NAME), 'utf8')).toBe('old');
-    save(URL, 'new');
+    await save(URL, 'new');
     expect(await readFile(join(root, NAME), 'utf8')).toBe('new');
   });
 
@@ -63,11 +67,37 @@ describe('a saved body', () => {
     second.write('second ');
     first.write(' body');
     second.write('body');
-    expect(second.capture.end(true, true)).toMatchObject({ bytes: 11 });
+    expect(await second.capture.end(true, true)).toMatchObject({ bytes: 11 });
     expect(await readFile(join(root, NAME), 'utf8')).toBe('second body');
-    expect(first.capture.end(true, true)).toMatchObject({ bytes: 10 });
+    expect(await first.capture.end(true, true)).toMatchObject({ bytes: 10 });
     expect(await readFile(join(root, NAME), 'utf8')).toBe('first body');
     expect(await files()).toEqual([NAME]);
+  });
+});
+
+describe('a slow disk', () => {
+  it('is waited for without holding the loop, and gets the pieces in order', async () => {
+    const { begin, root } = await aSaver();
+    const { capture, write } = begin(URL);
+    const pieces = Array.from({ length: 40 }, (_, index) => `${index % 10}`.repeat(100_000));
+    let waits = 0;
+    for (const piece of pieces) {
+      const written = write(piece);
+      if (written !== undefined) waits += 1;
+      await written;
+    }
+    expect(waits).toBeGreaterThan(0);
+    expect(await capture.end(true, true)).toMatchObject({ bytes: 4_000_000 });
+    expect(await readFile(join(root, NAME), 'utf8')).toBe(pieces.join(''));
+  });
+
+  it('gets everything that was given to it, also if nobody waits', async () => {
+    const { begin, root } = await aSaver();
+    const { capture, write } = begin(URL);
+    const pieces = Array.from({ length: 40 }, (_, index) => `${index % 10}`.repeat(100_000));
+    for (const piece of pieces) write(piece);
+    expect(await capture.end(true, true)).toMatchObject({ bytes: 4_000_000 });
+    expect(await readFile(join(root, NAME), 'utf8')).toBe(pieces.join(''));
   });
 });
 
@@ -77,7 +107,7 @@ describe('what is in the directory beforehand', () => {
     const { begin, fatal, root } = await aSaver();
     await symlink(outside, join(root, 'example.com'));
     const { write } = begin('https://example.com/sub/a.txt');
-    expect(bodyErrorOf(() => write('hello'))).toMatchObject({ kind: 'write', code: 'EEXIST' });
+    expect(await bodyErrorOf(() => write(LARGE))).toMatchObject({ kind: 'write', code: 'EEXIST' });
     expect(fatal).toEqual([]);
     await expect(stat(join(outside, 'sub'))).rejects.toThrow('ENOENT');
   });
@@ -88,7 +118,7 @@ describe('what is in the directory beforehand', () => {
     const { save, files, root } = await aSaver();
     await mkdir(join(root, 'example.com'));
     await symlink(outside, join(root, name));
-    save(URL, 'hello');
+    await save(URL, 'hello');
     expect(await readFile(outside, 'utf8')).toBe('precious');
     expect(await files()).toEqual([NAME]);
     expect(await readFile(join(root, NAME), 'utf8')).toBe('hello');
@@ -100,7 +130,7 @@ describe('what is in the directory beforehand', () => {
     const { save, root } = await aSaver();
     await mkdir(join(root, 'example.com'));
     await link(outside, join(root, `${NAME}.part`));
-    save(URL, 'hello');
+    await save(URL, 'hello');
     expect(await readFile(outside, 'utf8')).toBe('precious');
   });
 
@@ -109,7 +139,7 @@ describe('what is in the directory beforehand', () => {
     await mkdir(join(root, 'example.com'));
     await writeFile(join(root, `${NAME}.part`), 'longer than what comes now');
     await writeFile(join(root, `${NAME}.part.json`), '{}');
-    save(URL, 'hello');
+    await save(URL, 'hello');
     expect(await readFile(join(root, NAME), 'utf8')).toBe('hello');
     expect(await files()).toEqual([NAME]);
   });
@@ -123,17 +153,17 @@ describe('what is in the directory beforehand', () => {
     await mkdir(join(root, blocker, '..'), { recursive: true });
     await writeFile(join(root, blocker), 'blocker');
     const { capture, write } = begin(URL);
-    const act = () => {
+    const act = async () => {
       write('hello');
-      capture.end(true, true);
+      await capture.end(true, true);
     };
-    expect(bodyErrorOf(act)).toMatchObject({
+    expect(await bodyErrorOf(act)).toMatchObject({
       kind: 'write',
       message: expect.stringMatching(/^cannot (write|save to) "/),
     });
-    capture.drop();
+    await capture.drop();
     expect(fatal).toEqual([]);
-    expect(save('https://example.org/a.txt', 'hello')).toBeDefined();
+    expect(await save('https://example.org/a.txt', 'hello')).toBeDefined();
     expect(await readFile(join(root, blocker), 'utf8')).toBe('blocker');
   });
 });
@@ -141,11 +171,11 @@ describe('what is in the directory beforehand', () => {
 describe('a directory that changes while bodies are saved', () => {
   it('is created again when it was removed', async () => {
     const { save, fatal, root } = await aSaver();
-    save(URL, 'hello');
+    await save(URL, 'hello');
     await rm(join(root, 'example.com'), { recursive: true });
-    expect(save(URL, 'again')).toBeDefined();
+    expect(await save(URL, 'again')).toBeDefined();
     await rm(root, { recursive: true });
-    expect(save(URL, 'hello')).toBeDefined();
+    expect(await save(URL, 'hello')).toBeDefined();
     expect(await readFile(join(root, NAME), 'utf8')).toBe('hello');
     expect(fatal).toEqual([]);
   });
@@ -153,20 +183,20 @@ describe('a directory that changes while bodies are saved', () => {
   it('does not rename a file that another program put in the place of the partial file', async () => {
     const { begin, root, files } = await aSaver();
     const { capture, write } = begin(URL);
-    write('hello');
+    await write(LARGE);
     await writeFile(join(root, 'theirs'), 'part of it');
     await rename(join(root, 'theirs'), join(root, `${NAME}.part`));
-    expect(bodyErrorOf(() => capture.end(true, true))).toMatchObject({ kind: 'write' });
+    expect(await bodyErrorOf(() => capture.end(true, true))).toMatchObject({ kind: 'write' });
     expect(await files()).not.toContain(NAME);
   });
 
   it('is reported when it cannot be used any more', async () => {
     const { begin, save, fatal, root } = await aSaver();
-    save(URL, 'hello');
+    await save(URL, 'hello');
     await rm(root, { recursive: true });
     await writeFile(root, 'a file');
     const { write } = begin(URL);
-    expect(bodyErrorOf(() => write('hello'))).toMatchObject({ kind: 'write' });
+    expect(await bodyErrorOf(() => write(LARGE))).toMatchObject({ kind: 'write' });
     expect(fatal[0]?.message).toMatch(
       /^cannot write ".*\/out": .*; stopping, since no more bodies can be saved$/,
     );
@@ -176,7 +206,7 @@ describe('a directory that changes while bodies are saved', () => {
 it('saves files in more directories than it remembers', async () => {
   const { save, files } = await aSaver({ maxRemembered: 3 });
   const names = Array.from({ length: 20 }, (_, number) => `${number % 7}/${number % 2}/${number}.txt`);
-  for (const name of names) save(`https://example.com/${name}`, 'x');
+  for (const name of names) await save(`https://example.com/${name}`, 'x');
   expect(await files()).toEqual(names.map((name) => `example.com/${name}`).sort());
 });
 
