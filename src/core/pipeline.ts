@@ -35,8 +35,8 @@ export interface PipelineOptions<J extends object, R extends object> {
   readonly finish?: ((result: R) => R) | undefined;
   /** Gives the results that follow when all work has ended. */
   readonly lastResults?: () => AsyncIterable<R>;
-  /** Called when everything is over, also after an error or if the consumer leaves early. */
-  readonly onEnd?: () => void;
+  /** Called when everything is over, also after an error or if the consumer leaves early, and awaited. */
+  readonly onEnd?: () => unknown;
 }
 
 /**
@@ -130,7 +130,7 @@ export class Pipeline<J extends object, R extends object> {
     } finally {
       this.stop();
       this.#results.abort(new Error('Nobody takes the results any more'));
-      onEnd?.();
+      await onEnd?.();
     }
   }
 

@@ -76,6 +76,9 @@ const MAX_EXHAUSTED_MS = 120_000;
  */
 export class Fetcher {
   readonly #options: FetcherOptions;
+  /** Steps in progress whose bodies are kept. */
+  #capturing = 0;
+  #onBodiesClosed: (() => void) | undefined;
 
   constructor(options: FetcherOptions) {
     this.#options = options;
@@ -102,6 +105,14 @@ export class Fetcher {
    */
   abandon(task: RequestTask): Result | undefined {
     return task.fallback;
+  }
+
+  /** Resolves when the files of all bodies are closed. Call when the transport is closed. */
+  async bodiesClosed(): Promise<void> {
+    if (this.#capturing === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onBodiesClosed = resolve;
+    });
   }
 
   /** What follows for a task that comes from another thread, due at `at`. */
@@ -131,10 +142,16 @@ export class Fetcher {
           : this.#next(task, outcome, startedAt, capture),
       );
     if (capture === undefined) return step;
-    return step.catch(async (error) => {
-      await capture.drop();
-      throw error;
-    });
+    this.#capturing += 1;
+    return step
+      .catch(async (error) => {
+        await capture.drop();
+        throw error;
+      })
+      .finally(() => {
+        this.#capturing -= 1;
+        if (this.#capturing === 0) this.#onBodiesClosed?.();
+      });
   }
 
   /**
@@ -177,9 +194,8 @@ export class Fetcher {
       ? { again: task, at: 0 }
       : this.#decide(task, outcome, waitMs);
     if (keepsHeaders && response !== undefined && 'result' in step) addHeaders(step.result, response);
-    const final = capture === undefined ? step : finishBody(task, step, capture);
-    this.#closeUnneeded(hop, final);
-    return final;
+    this.#closeUnneeded(hop, step);
+    return capture === undefined ? step : finishBody(task, step, capture);
   }
 
   /** Closes the connection of a hop if there are many, unless the next hop or another job can use it at once. */

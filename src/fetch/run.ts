@@ -138,6 +138,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
       documents.stop();
       events.onEnd();
       transport.close(new AttemptError('aborted', undefined, 'the run has ended'));
+      return fetcher.bodiesClosed();
     },
   });
 

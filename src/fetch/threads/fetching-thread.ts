@@ -122,7 +122,10 @@ export class FetchingThread {
       isListed: ({ job }) => Documents.isListed(job),
       abandon: (task) => this.#fetcher.abandon(task),
       crashed: crashedResult,
-      onEnd: () => this.#transport.close(ENDED),
+      onEnd: () => {
+        this.#transport.close(ENDED);
+        return this.#fetcher.bodiesClosed();
+      },
     });
   }
 
