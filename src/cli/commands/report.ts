@@ -12,7 +12,7 @@ import type { LineOutput } from '../../output/line-writer.ts';
 import { reportSink, textReport } from '../../output/reports/report-sink.ts';
 import type { Sink } from '../../results/sink.ts';
 import { EXIT } from '../exit-code.ts';
-import { checkOutputs, createOutput } from '../output-files.ts';
+import { checkOutputs, createOutput, isStandardOutput } from '../output-files.ts';
 import { checkRecordFiles, forEachRecord } from '../record-files.ts';
 import { createMessages, createPaint } from '../terminal.ts';
 
@@ -41,11 +41,19 @@ export async function reportCommand({ names, flags, process }: ReportArguments):
   const { stdin } = process;
   const { error } = createMessages(process);
   const records = { stdin, shards: options.shards, signal: reading.signal, onDamage: error };
+  let results = 0;
+  let damaged = 0;
   try {
-    const damaged = await forEachRecord(files, records, (result) => sink.write(result));
+    damaged = await forEachRecord(files, records, (result) => {
+      results += 1;
+      return sink.write(result);
+    });
     return damaged > 0 && !reading.signal.aborted ? EXIT.usage : EXIT.ok;
   } finally {
-    await sink.end(new SummaryFold().summary(0));
+    // No report is made of what is not a result at all.
+    if (damaged === 0 || results > 0) await sink.end(new SummaryFold().summary(0));
+    else if (isStandardOutput(options.output)) await output.end();
+    else output.destroy();
   }
 }
 

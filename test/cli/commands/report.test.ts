@@ -116,11 +116,18 @@ describe('fanout report', () => {
   });
 
   it('says of a file without any record only that', async () => {
-    const { code, stderr } = await runInProcess(['report'], { stdin: 'nothing\n'.repeat(5000) });
-    expect([code, stderr]).toEqual([
+    const { code, stdout, stderr } = await runInProcess(['report'], { stdin: 'nothing\n'.repeat(5000) });
+    expect([code, stdout, stderr]).toEqual([
       2,
+      '',
       'error: standard input does not look like results of fanout fetch --json\n',
     ]);
+  });
+
+  it('keeps the old report if a file has no record', async () => {
+    const [list, report] = [await aFile(['https://example.com/']), await aFile(['old'], 'report.html')];
+    const { code } = await runInProcess(['report', list, '--format', 'html', '-o', report]);
+    expect([code, await readFile(report, 'utf8')]).toEqual([2, 'old\n']);
   });
 
   it.each<[string, readonly string[], string]>([
