@@ -40,19 +40,19 @@ describe('a proxy that', () => {
       'ERR_PROXY_REFUSED',
       'refused the tunnel: 418 \\u{1b}[2J',
     ],
-    ['answers garbage', 'ERR_PROXY_ANSWER', 'answered CONNECT with something that is not HTTP'],
+    ['answers garbage', 'ERR_PROXY_ANSWER', 'responded to CONNECT with something that is not HTTP'],
     [
       'answers a status line that is none',
       'ERR_PROXY_ANSWER',
-      'answered CONNECT with something that is not HTTP',
+      'responded to CONNECT with something that is not HTTP',
     ],
-    ['never ends its head', 'ERR_PROXY_ANSWER', 'answered CONNECT with headers over 16 KiB'],
-    ['drops', 'ERR_PROXY_ANSWER', 'closed the connection without an answer to CONNECT'],
-    ['resets', 'ERR_PROXY_ANSWER', 'closed the connection without an answer to CONNECT'],
+    ['never ends its head', 'ERR_PROXY_ANSWER', 'responded to CONNECT with headers over 16 KiB'],
+    ['drops', 'ERR_PROXY_ANSWER', 'closed the connection without a response to CONNECT'],
+    ['resets', 'ERR_PROXY_ANSWER', 'closed the connection without a response to CONNECT'],
     [
       'drops in the middle of its head',
       'ERR_PROXY_ANSWER',
-      'closed the connection without an answer to CONNECT',
+      'closed the connection without a response to CONNECT',
     ],
     ['sends a body with its 200', 'ERR_PROXY_ANSWER', 'sent data before the tunnel was used'],
   ])('%s fails after one connection', async (name, code, message) => {
@@ -116,6 +116,25 @@ describe('a proxy that', () => {
     await proxy.requests.reached(1);
     agent.abort(new Error('enough'));
     expect((await sent).failed).toBeDefined();
+    await proxy.ended.reached(1);
+  });
+
+  it.each([
+    ['one interim response', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['several at once', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nX: y\r\n\r\n'],
+  ])('sends %s before the final one is understood', async (_, before) => {
+    const proxy = await running(scripted(`${before}HTTP/1.1 403 No\r\n\r\n`, 'keep')());
+    const { send } = await startClient({ proxies: through(proxy.url) });
+    expect((await send('https://a.test/')).failed?.failure.message).toMatch(/refused the tunnel: 403 No$/);
+  });
+
+  it.each([
+    ['101', 'HTTP/1.1 101 Switching Protocols\r\n\r\n', 'refused the tunnel: 101 Switching Protocols'],
+    ['too many', 'HTTP/1.1 100 C\r\n\r\n'.repeat(40), 'refused the tunnel: 100 C'],
+  ])('sends %s interim responses fails', async (_, head, message) => {
+    const proxy = await running(scripted(head, 'keep')());
+    const { send } = await startClient({ proxies: through(proxy.url) });
+    expect((await send('https://a.test/')).failed?.failure.message).toContain(message);
     await proxy.ended.reached(1);
   });
 
