@@ -244,11 +244,11 @@ export class Run {
     this.#end(new AttemptError('aborted', undefined, message));
   }
 
-  /** Stops, and fails what is in flight: the deadline of the run has passed. */
+  /** Stops, and fails what is in flight with kind `aborted`: the deadline of the run has passed. */
   expire(deadlineMs: number): void {
     this.#end(
       new AttemptError(
-        'timeout',
+        'aborted',
         'ERR_DEADLINE',
         `cut off by the deadline of the run, ${duration().print(deadlineMs)}`,
       ),

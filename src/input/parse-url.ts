@@ -7,6 +7,9 @@ const HOST_AND_PORT = /^[^\\/?#:@]+:\d+(?:[\\/?#]|$)/;
 // C0 controls. The URL standard removes some of them and escapes others, which would make another URL.
 const CONTROL = /[\0-\x1f]/;
 
+/** A second URL behind white space, perhaps with a comma between them: as a part of the first one, it would be lost. */
+const SECOND_URL = /\s["'<(]*https?:\/\//i;
+
 const MAX_URL_LENGTH = 2000;
 const MAX_EXCERPT_LENGTH = 100;
 
@@ -24,12 +27,13 @@ export function startsWithHost(text: string): boolean {
 type ParsedUrl = { readonly url: string; readonly authorization?: string } | { readonly invalid: string };
 
 /**
- * Parses a trimmed `http:` or `https:` URL as the WHATWG URL standard does, with two exceptions: control characters
- * within it and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
+ * Parses a trimmed `http:` or `https:` URL as the WHATWG URL standard does, with three exceptions: control characters
+ * within it, a second URL behind a space, and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
  */
 export function parseUrl(text: string, defaultScheme?: Scheme): ParsedUrl {
   const control = CONTROL.exec(text)?.[0];
   if (control !== undefined) return refuse(text, `must not contain ${describeControl(control)}`);
+  if (SECOND_URL.test(text)) return refuse(text, 'must be one URL: write each on a line of its own');
   const full = defaultScheme === undefined ? text : withScheme(text, defaultScheme);
   if (!WEB_URL.test(full)) {
     const hasScheme = full.includes('://') && SCHEME.test(full);

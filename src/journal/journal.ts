@@ -238,6 +238,5 @@ async function load(
  * has no response.
  */
 function isCutOff({ ok, status, failure }: Result): boolean {
-  if (ok && status === undefined) return true;
-  return failure?.kind === 'aborted' || failure?.code === 'ERR_DEADLINE';
+  return (ok && status === undefined) || failure?.kind === 'aborted';
 }

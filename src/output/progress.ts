@@ -14,6 +14,8 @@ const SAMPLE_INTERVAL_MS = 100;
 export interface Progress {
   /** Finished URLs, including skipped ones. */
   readonly done: number;
+  /** Those of `done` whose result comes from the journal: they say nothing about the speed. */
+  readonly resumed?: number;
   /** Unset until the whole input is read. */
   readonly total?: number | undefined;
   readonly ok: number;
@@ -58,8 +60,11 @@ export class ProgressBar implements Sink {
       linewrap: true,
       format: (options: cliProgress.Options, { maxWidth }: cliProgress.Params) => {
         const now = progress();
-        return barLine(now, rate.update(clock(), now.done), maxWidth, (fraction, length) =>
-          cliProgress.Format.BarFormat(fraction, { ...options, barsize: length }),
+        return barLine(
+          now,
+          rate.update(clock(), now.done - (now.resumed ?? 0)),
+          maxWidth,
+          (fraction, length) => cliProgress.Format.BarFormat(fraction, { ...options, barsize: length }),
         );
       },
     };

@@ -63,9 +63,13 @@ export class FlakyHistory {
       this.#states.set(keyOf(entry.method, entry.url, entry.id), { ...entry, isCurrent: false });
   }
 
-  /** Returns the result, with its `badRuns` while these are below the threshold. Must be called once for each result. */
+  /**
+   * Returns the result, with its `badRuns` while these are below the threshold. Must be called once for each result. A request
+   * that the end of the run cut off says nothing about its URL.
+   */
   annotate(result: Result): Result {
     const { method, url, id } = result;
+    if (result.failure?.kind === 'aborted') return result;
     const key = keyOf(method, url, id);
     if (result.ok) {
       this.#states.delete(key);

@@ -160,7 +160,7 @@ describe('--deadline', () => {
     const lines = stdout.trimEnd().split('\n');
     expect(lines).toHaveLength(4);
     for (const line of lines)
-      expect(line).toMatch(/^FAIL {2}timeout {2}http\S+ .* cut off by the deadline of the run, /);
+      expect(line).toMatch(/^FAIL {2}aborted {2}http\S+ .* cut off by the deadline of the run, /);
     expect(stderr).toContain('Done: 0 succeeded, 4 failed, 46 not fetched\n');
     expect([code, origin.requests]).toEqual([1, 4]);
   });

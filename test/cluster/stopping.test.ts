@@ -214,7 +214,7 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
     expect(failed.map(({ url }) => url)).toContain(`${origin.url}/gate/never`);
     expect(failed.length).toBeLessThanOrEqual(4);
     for (const { failure } of failed)
-      expect([failure.kind, failure.code]).toEqual(['timeout', 'ERR_DEADLINE']);
+      expect([failure.kind, failure.code]).toEqual(['aborted', 'ERR_DEADLINE']);
     expect(stderr).toContain('stopped by its deadline of 2000ms');
     expect(await readFile(join(cwd, 'fanout-late.jsonl'), 'utf8')).toContain('/gate/never');
   });

@@ -10,6 +10,8 @@ describe('parseUrl()', () => {
     ['http://[::0]/', 'http://[::]/'],
     ['https://ä.example/ü', 'https://xn--4ca.example/%C3%BC'],
     ['https://example.com/a b', 'https://example.com/a%20b'],
+    ['https://a.test/http://b.test/', 'https://a.test/http://b.test/'],
+    ['https://a.test/?q=see http', 'https://a.test/?q=see%20http'],
     ['https://example.com/@user?to=a@b', 'https://example.com/@user?to=a@b'],
     ['https://example.com/x:0/', 'https://example.com/x:0/'],
   ])('serializes %s', (text, url) => {
@@ -34,6 +36,9 @@ describe('parseUrl()', () => {
     ['http://example.com:0', 'the port must be a number from 1 to 65535'],
     ['http://[::1]:0?x', 'the port must be a number from 1 to 65535'],
     ['https://example.com/a\tb', 'must not contain a tab (--column reads a column of a table)'],
+    ['http://a.test/1 http://a.test/2', 'must be one URL: write each on a line of its own'],
+    ['http://a.test/1, HTTPS://a.test/2', 'must be one URL'],
+    ['http://a.test/1 <https://a.test/2>', 'must be one URL'],
     ['https://example.com/\rhttps://example.com/', 'must not contain a line break'],
     ['https://example.com/\n', 'must not contain a line break'],
     ['https://example.com/\0https://example.com/', 'must not contain NUL (--null reads'],

@@ -115,11 +115,11 @@ test('a failure after a success counts: the last record is used', async () => {
 
 test('a job that was cut off by the end of the run is fetched again, even with keepFailed', async () => {
   const path = await newPath();
-  const deadline = { kind: 'timeout', code: 'ERR_DEADLINE', message: 'the deadline has come' } as const;
+  const deadline = { kind: 'aborted', code: 'ERR_DEADLINE', message: 'the deadline has come' } as const;
   const fetch: Fetch = ({ index, url }) =>
     url === A
       ? failedResult('aborted', { index, url })
-      : failedResult('timeout', { index, url, failure: deadline });
+      : failedResult('aborted', { index, url, attempts: 1, failure: deadline });
   await run(path, [A, B], { fetch });
   expect((await run(path, [A, B], { keepFailed: true })).fetched).toEqual([A, B]);
 });

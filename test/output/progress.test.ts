@@ -79,6 +79,16 @@ describe('ProgressBar', () => {
     expect(await terminal.screen()).toEqual(['']);
   });
 
+  it('takes speed and time left from the URLs of this run, not from those of the journal', async () => {
+    const terminal = new FakeTerminal();
+    const bar = makeBar(terminal);
+    bar.start();
+    progress = { done: 60, resumed: 50, total: 100, ok: 60, failed: 0, inFlight: 1 };
+    passMs(1000);
+    expect(await terminal.screen()).toEqual([expect.stringMatching(/ 60\/100 .* 10\/s {2}ETA 4s /)]);
+    bar.end();
+  });
+
   it('accepts a total that is known later or never', async () => {
     const terminal = new FakeTerminal();
     progress = { ...progress, total: undefined };

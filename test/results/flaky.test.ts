@@ -22,6 +22,13 @@ describe('FlakyHistory', () => {
     expect(history.annotate(failedResult('dns')).badRuns).toBe(1);
   });
 
+  it('learns nothing from a request that the end of the run cut off', () => {
+    const history = new FlakyHistory(3, [{ ...entry, badRuns: 1 }]);
+    const cutOff = failedResult('aborted', { attempts: 1 });
+    expect(history.annotate(cutOff)).toEqual(cutOff);
+    expect([...history.entries(false)]).toEqual([{ ...entry, badRuns: 1 }]);
+  });
+
   it('counts one bad run for a URL that is in the list twice', () => {
     const history = new FlakyHistory(3);
     expect(history.annotate(failedResult('dns')).badRuns).toBe(1);

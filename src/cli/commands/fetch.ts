@@ -216,10 +216,10 @@ class ListProgress {
   }
 
   now(): Progress {
-    const { ok, failed } = this.#fold;
+    const { ok, failed, resumed } = this.#fold;
     const run = this.#run();
     return {
-      ...{ ok, failed, total: this.#total },
+      ...{ ok, failed, resumed, total: this.#total },
       done: ok + failed + this.#source.counts.skipped,
       inFlight: run?.inFlight ?? 0,
       isStopping: run?.isStopped === true,
