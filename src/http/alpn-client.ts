@@ -4,17 +4,21 @@ import type { Dispatcher } from 'undici';
 import { toConnectTarget } from './connect-target.ts';
 import { type Connect, type DispatchHandler, Http1Client, type HttpClient } from './http1-client.ts';
 import { Http2Client } from './http2-client.ts';
+import { LenientClient } from './lenient-client.ts';
 import { ConnectError } from './network-errors.ts';
 
 /** Speaks HTTP/2 if the server selects it by ALPN (RFC 7301) in the TLS handshake, otherwise HTTP/1.1. */
 export class AlpnClient implements HttpClient {
   readonly #origin: string;
   readonly #connect: Connect;
+  readonly #isLenient: boolean;
   #client: HttpClient | undefined;
 
-  constructor(origin: string, connect: Connect) {
+  /** @param isLenient whether HTTP/1.1 is read by `LenientClient`, for one exchange */
+  constructor(origin: string, connect: Connect, isLenient = false) {
     this.#origin = origin;
     this.#connect = connect;
+    this.#isLenient = isLenient;
   }
 
   get marksEnds(): boolean {
@@ -52,13 +56,16 @@ export class AlpnClient implements HttpClient {
   /** A client that starts on a connected socket, and connects by itself when that one has been closed. */
   #http1Client(connected: Socket): HttpClient {
     let first: Socket | undefined = connected;
-    return new Http1Client(this.#origin, (target, onConnect) => {
+    const connect: Connect = (target, onConnect) => {
       const socket = first;
       first = undefined;
       // undici loses the request if its connect callback is called before `connect` has returned.
       if (socket !== undefined) queueMicrotask(() => onConnect(undefined, socket));
       else this.#connect(target, (error, next) => onConnect(error ?? rejectHttp2(next), next));
-    });
+    };
+    return this.#isLenient
+      ? new LenientClient(this.#origin, connect)
+      : new Http1Client(this.#origin, connect);
   }
 }
 

@@ -34,7 +34,7 @@ export class Connection implements IdleNode<Connection> {
   #shared: SharedBufferSocket | undefined;
 
   /**
-   * @param isLenient whether it reads what the strict parser refuses, for one exchange; not where HTTP/2 is offered
+   * @param isLenient whether it reads what the strict parser refuses, for one exchange
    * @param watchesEnd whether TLS that ends without close_notify is an error
    */
   constructor(target: PooledTarget, connector: Connector, isLenient = false, watchesEnd = false) {
@@ -52,7 +52,7 @@ export class Connection implements IdleNode<Connection> {
       this.#cancelConnect = connector.connect(address, onSocket, { watchesEnd, isAnonymous });
     };
     const usesAlpn = connector.offersHttp2 && origin.startsWith('https:');
-    if (usesAlpn) this.client = new AlpnClient(origin, connect);
+    if (usesAlpn) this.client = new AlpnClient(origin, connect, isLenient);
     else this.client = isLenient ? new LenientClient(origin, connect) : new Http1Client(origin, connect);
   }
 

@@ -1,4 +1,8 @@
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
+import { expect, onTestFinished, test } from 'vitest';
+import { serverCertificate } from '../origin/certificates.ts';
 import { startHttps } from '../origin/tls.ts';
 import { running, startClient } from './client.ts';
 import { startHttp2 } from './http2-origin.ts';
@@ -32,6 +36,19 @@ test('AlpnClient connects again after the server has closed an HTTP/1.1 connecti
     await origin.disconnected(turn);
   }
   expect(origin.connections).toBe(3);
+});
+
+test.each(['GET', 'POST'])('AlpnClient reads HTTP/1.1 leniently: %s', async (method) => {
+  const server = createServer({ ...(await serverCertificate({})), ALPNProtocols: ['http/1.1'] }, (socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\nContent-Length: 5\n\nhello'));
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  const { send } = await http2Client();
+  const outcome = await send(`https://127.0.0.1:${port}/`, { method }, { use: 'lenient' });
+  expect(outcome).toMatchObject({ failed: undefined, response: { status: 200, bytes: 5 } });
 });
 
 test('without --http2, HTTP/1.1 is used with a server that offers both', async () => {
