@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats, unlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { errorCode } from '../model/errors.ts';
 
@@ -25,21 +25,9 @@ const ACCESS = {
 type Access = keyof typeof ACCESS;
 
 /**
- * Creates a file for reading and writing. Removes a file, link or pipe that has its name, after calling `beforeReplace`.
- * Throws the error of the file system; a directory is not removed.
+ * Creates a file with these permissions, for reading and writing. Removes a file, link or pipe that has its name, after
+ * calling `beforeReplace`. Throws the error of the file system; a directory is not removed.
  */
-export function createOwnFileSync(path: string, beforeReplace?: () => void): number {
-  try {
-    return openSync(path, ACCESS.create | NO_FOLLOW);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    beforeReplace?.();
-    unlinkSync(path);
-    return openSync(path, ACCESS.create | NO_FOLLOW);
-  }
-}
-
-/** The same as `createOwnFileSync`, for a file with these permissions. */
 export async function createOwnFile(
   path: string,
   mode = 0o666,

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   createOwnFile,
-  createOwnFileSync,
   openOwnFile,
   openOwnFileSync,
   readOwnFile,
@@ -32,25 +31,25 @@ async function placed(what: string): Promise<{ directory: string; path: string; 
   return { directory, path, victim };
 }
 
-describe.each([
-  ['createOwnFile()', async (path: string) => (await createOwnFile(path)).close()],
-  ['createOwnFileSync()', async (path: string) => closeSync(createOwnFileSync(path))],
-])('%s', (_name, create) => {
-  it.each(Object.keys(PLACED))('replaces %s', async (what) => {
-    const { directory, path, victim } = await placed(what);
-    await create(path);
-    expect(await readFile(path, 'utf8')).toBe('');
-    expect(await readFile(victim, 'utf8')).toBe('precious');
-    expect(await readdir(directory)).toEqual(['file', 'victim']);
-  });
+describe.each([['createOwnFile()', async (path: string) => (await createOwnFile(path)).close()]])(
+  '%s',
+  (_name, create) => {
+    it.each(Object.keys(PLACED))('replaces %s', async (what) => {
+      const { directory, path, victim } = await placed(what);
+      await create(path);
+      expect(await readFile(path, 'utf8')).toBe('');
+      expect(await readFile(victim, 'utf8')).toBe('precious');
+      expect(await readdir(directory)).toEqual(['file', 'victim']);
+    });
 
-  it('throws for a directory, and keeps it', async () => {
-    const directory = await tempDir();
-    await mkdir(join(directory, 'file'));
-    await expect(create(join(directory, 'file'))).rejects.toThrow(/EISDIR|EPERM/);
-    expect(await readdir(directory)).toEqual(['file']);
-  });
-});
+    it('throws for a directory, and keeps it', async () => {
+      const directory = await tempDir();
+      await mkdir(join(directory, 'file'));
+      await expect(create(join(directory, 'file'))).rejects.toThrow(/EISDIR|EPERM/);
+      expect(await readdir(directory)).toEqual(['file']);
+    });
+  },
+);
 
 describe.each([
   ['openOwnFile()', async (path: string) => (await openOwnFile(path, 'change')).close()],

@@ -1,8 +1,11 @@
+import type { Socket } from 'node:net';
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import type { BodyCapture } from '../../src/bodies/body-capture.ts';
 import { AttemptError } from '../../src/http/network-errors.ts';
 import type { AttemptOutcome, AttemptRequest } from '../../src/http/transport.ts';
 import { startRawServer } from '../origin/raw-server.ts';
+import { startHttps } from '../origin/tls.ts';
 import { running, startClient } from './client.ts';
 import { type Http2Route, startHttp2 } from './http2-origin.ts';
 
@@ -277,4 +280,123 @@ describe('a body that takes long to decode', () => {
       expect(transport.inFlight).toBe(0);
     },
   );
+});
+
+describe('a sink that is slow', () => {
+  const SIZE = 3_000_000;
+
+  /** A sink that is ready for the next piece when the loop has turned some times; counts pieces that come before that. */
+  function slowSink(isReady = Promise.resolve()) {
+    const seen = { bytes: 0, isBusy: false, early: 0 };
+    const sink = {
+      write: async (piece: Buffer) => {
+        if (seen.isBusy) seen.early += 1;
+        seen.isBusy = true;
+        seen.bytes += piece.length;
+        await isReady;
+        for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        seen.isBusy = false;
+      },
+      end: () => undefined,
+      drop: () => undefined,
+    };
+    // Only these two are called here.
+    const capture = {
+      onHead: (status: number) => ({ status, sink, maxBytes: Number.POSITIVE_INFINITY }),
+      interrupt: () => {},
+    } as unknown as BodyCapture;
+    return { seen, capture };
+  }
+
+  const HEAD = `HTTP/1.1 200 OK\r\nContent-Length: ${SIZE}\r\n\r\n`;
+
+  test.each(
+    withEachParser([
+      ['a length, on a connection that stays open', HEAD, SIZE, 'open', undefined],
+      ['a length, on a connection that ends', HEAD, SIZE, 'end', undefined],
+      ['no length', 'HTTP/1.1 200 OK\r\n\r\n', SIZE, 'end', undefined],
+      ['a length that is too large', HEAD, SIZE - 1, 'end', 'reset'],
+      ['a reset at its end', HEAD, SIZE - 1, 'reset', 'reset'],
+    ] as const),
+  )('gets the whole body, one piece after the other: %s, %s', async (use, _, head, bytes, ending, kind) => {
+    const server = await running(
+      startRawServer({
+        onRequest: ({ socket }) => {
+          socket.write(head);
+          socket.write(Buffer.alloc(bytes, 'x'), () => {
+            if (ending === 'end') socket.end();
+            if (ending === 'reset') socket.resetAndDestroy();
+          });
+        },
+      }),
+    );
+    const { send, agent } = await startClient();
+    const { seen, capture } = slowSink();
+    const { failed } = await send(server.url, {}, { use, capture, timeoutMs: 60_000 });
+    expect(failed?.failure.kind).toBe(kind);
+    if (kind === undefined) expect(seen.bytes).toBe(bytes);
+    expect(seen.early).toBe(0);
+    expect(agent.inFlight).toBe(0);
+  });
+
+  test.each([true, false])('gets the whole body over TLS (HTTP/2: %s)', async (http2) => {
+    const origin = await startHttp2(
+      {
+        '/large': (stream) => {
+          stream.respond({ ':status': 200 });
+          stream.end(Buffer.alloc(SIZE));
+        },
+      },
+      { allowHTTP1: true },
+    );
+    const { send } = await startClient({ tls: { http2 } });
+    const { seen, capture } = slowSink();
+    for (const path of ['/large', '/large']) {
+      const { failed } = await send(origin.url + path, {}, { capture, timeoutMs: 60_000 });
+      expect(failed).toBeUndefined();
+    }
+    expect(seen.bytes).toBe(http2 ? 2 * SIZE : 4); // the server has other responses for HTTP/1.1
+    expect(seen.early).toBe(0);
+  });
+
+  test.each(PARSERS)('keeps the rest of a large body at the server: %s', async (use) => {
+    const large = 64 * 1024 ** 2;
+    let sending: Socket | undefined;
+    const server = await running(
+      startRawServer({
+        onRequest: ({ socket, target }) => {
+          if (target === '/large') {
+            sending = socket;
+            socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${large}\r\n\r\n`);
+            socket.write(Buffer.alloc(large));
+          } else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        },
+      }),
+    );
+    const { send } = await startClient();
+    let ready = () => {};
+    const isReady = new Promise<void>((resolve) => {
+      ready = resolve;
+    });
+    const { seen, capture } = slowSink(isReady);
+    const sent = send(`${server.url}/large`, {}, { use, capture, timeoutMs: 60_000 });
+    for (let turn = 0; turn < 300; turn += 1) await send(`${server.url}/small`);
+    expect(seen.bytes, 'the sink waits').toBeLessThan(large / 2);
+    expect(sending?.writableLength, 'and the server with it').toBeGreaterThan(0);
+    ready();
+    expect((await sent).failed).toBeUndefined();
+    expect(seen.bytes).toBe(large);
+  });
+
+  test('gets large bodies over TLS, one after the other on one connection', async () => {
+    const origin = await startHttps();
+    const { send } = await startClient();
+    const { seen, capture } = slowSink();
+    for (let turn = 0; turn < 3; turn += 1) {
+      const { failed } = await send(`${origin.url}/bytes/${SIZE}`, {}, { capture, timeoutMs: 60_000 });
+      expect(failed).toBeUndefined();
+    }
+    await origin.close();
+    expect([seen.bytes, seen.early, origin.connections]).toEqual([3 * SIZE, 0, 1]);
+  });
 });
