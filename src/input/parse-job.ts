@@ -6,6 +6,7 @@ import { fileNameFault } from '../model/safe-name.ts';
 import type { RawLine } from './line-splitter.ts';
 import {
   hasControls,
+  isUnicode,
   parseUrl,
   redactedExcerpt,
   redactedUrl,
@@ -185,7 +186,10 @@ export function parseJobInput(input: object, raw: string, options: ParseOptions 
 
 /** The body of a job, from `body` or `json`; or why it is not valid. */
 function parseBody({ body, json }: Fields): { readonly body?: string; readonly fault?: string } {
-  if (json === undefined) return typeof body === 'string' ? { body } : {};
+  if (json === undefined) {
+    if (typeof body !== 'string') return {};
+    return isUnicode(body) ? { body } : { fault: 'invalid value for "body": must be valid Unicode' };
+  }
   if (body !== undefined) return { fault: 'invalid job: "body" and "json" must not be used together' };
   try {
     const text: string | undefined = JSON.stringify(json); // `undefined` for a function or a symbol

@@ -10,6 +10,12 @@ const CONTROL = /[\0-\x1f]/;
 /** A second URL behind white space, perhaps with a comma between them: as a part of the first one, it would be lost. */
 const SECOND_URL = /\s["'<(]*https?:\/\//i;
 
+/** Half of a character in UTF-16, as in the JSON text `"\ud800"`. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** The replacement character, which stands for each lone surrogate in a parsed URL. */
+const REPLACED = '%EF%BF%BD';
+
 const MAX_URL_LENGTH = 2000;
 const MAX_EXCERPT_LENGTH = 100;
 
@@ -27,8 +33,8 @@ export function startsWithHost(text: string): boolean {
 type ParsedUrl = { readonly url: string; readonly authorization?: string } | { readonly invalid: string };
 
 /**
- * Parses a trimmed `http:` or `https:` URL as the WHATWG URL standard does, with three exceptions: control characters
- * within it, a second URL behind a space, and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
+ * Parses a trimmed `http:` or `https:` URL as the WHATWG URL standard does, with four exceptions: control characters and lone
+ * surrogates within it, a second URL behind a space, and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
  */
 export function parseUrl(text: string, defaultScheme?: Scheme): ParsedUrl {
   const control = CONTROL.exec(text)?.[0];
@@ -54,7 +60,13 @@ export function parseUrl(text: string, defaultScheme?: Scheme): ParsedUrl {
   if (href.endsWith(':0', href.indexOf('/', 8))) {
     return refuse(text, 'the port must be a number from 1 to 65535');
   }
+  if (href.includes(REPLACED) && !isUnicode(full)) return refuse(text, 'must be valid Unicode');
   return href.includes('@') ? extractUserInfo(parsed) : { url: href };
+}
+
+/** Whether text can be sent as it is: it has no lone surrogate. */
+export function isUnicode(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
 }
 
 /** Whether a URL with this text is refused because of a control character. */

@@ -157,6 +157,7 @@ describe('parseLine() of a JSON job', () => {
     ['headers', 'a: b', 'invalid value for "headers": must be an object of strings, not a string'],
     ['headers', ['a: b'], 'invalid value for "headers": must be an object of strings, not an array'],
     ['headers', null, 'invalid value for "headers": must be an object of strings, not null'],
+    ['body', 'a\ud800', 'invalid value for "body": must be valid Unicode'],
     ['headers', { a: 1 }, 'invalid header "a": the value must be a string'],
     ['headers', { a: null }, 'invalid header "a": the value must be a string'],
   ])('refuses %s of the wrong type: %j', (key, value, reason) => {

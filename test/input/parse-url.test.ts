@@ -43,6 +43,9 @@ describe('parseUrl()', () => {
     ['https://example.com/\n', 'must not contain a line break'],
     ['https://example.com/\0https://example.com/', 'must not contain NUL (--null reads'],
     ['https://example.com/\u001b[2J', 'must not contain control characters'],
+    ['https://example.com/\ud800', 'must be valid Unicode'],
+    ['https://example.com/?\ude00\ud83d#', 'must be valid Unicode'],
+    ['https://u:\udc00@example.com/', 'must be valid Unicode'],
   ])('refuses %j', (text, requirement) => {
     expect(parseUrl(text)).toEqual({ invalid: expect.stringContaining(requirement) });
   });
