@@ -25,6 +25,12 @@ const TIMES =
   'use -m, --timeout D to limit each attempt, --deadline D to limit the run, or --expect-time D to fail slow responses';
 const CONCURRENCY = 'use -c, --concurrency N';
 const BODIES = 'use --save-dir DIR to save bodies';
+const STATUSES = 'a status of 400 or more is a failure by default (see --accept)';
+const HEADERS = 'use --json --record headers';
+const COOKIES = "use -H 'Cookie: NAME=VALUE'";
+const DATA = 'use -d DATA, or -d @FILE';
+const OPERANDS = 'give URLs and lists as arguments';
+const RESUME = 'use --journal FILE to continue a run, and --resume-partial to continue partial files';
 
 /** What to use instead of flags of other programs, and of earlier names. */
 const FOREIGN_FLAGS: ReadonlyMap<string, string> = new Map([
@@ -41,6 +47,32 @@ const FOREIGN_FLAGS: ReadonlyMap<string, string> = new Map([
   ['--parallel', CONCURRENCY],
   ['--workers', CONCURRENCY],
   ['--retry', 'use --retries N'],
+  ['-t', 'use --retries N'],
+  ['--tries', 'use --retries N'],
+  ['-f', STATUSES],
+  ['--fail', STATUSES],
+  ['-i', HEADERS],
+  ['-w', 'use --template TEXT'],
+  ['--write-out', 'use --template TEXT'],
+  ['-x', 'use --proxy URL'],
+  ['-b', COOKIES],
+  ['--cookie', COOKIES],
+  ['--data-raw', DATA],
+  ['--data-binary', DATA],
+  ['--upload-file', 'use -X PUT -d @FILE'],
+  ['-T', 'use -X PUT -d @FILE'],
+  ['--compressed', 'responses are decompressed by default (see --no-decompress)'],
+  ['--url', OPERANDS],
+  ['--input-file', OPERANDS],
+  ['-C', RESUME],
+  ['--continue', RESUME],
+  ['--continue-at', RESUME],
+  ['--resume', RESUME],
+  ['--spider', 'use -I'],
+  ['--no-check-certificate', 'use -k'],
+  ['--wait', 'use --host-rate N/s'],
+  ['--limit-rate', 'use --rate N/s to limit requests; nothing limits bytes'],
+  ['--no-color', 'use --color never'],
   ['--max-time', TIMES],
   ['--state', 'use --flaky-state FILE'],
   ['--name', 'use --save-as TEMPLATE'],
@@ -230,8 +262,11 @@ function unknownCommand(args: readonly string[]): string {
     names.map((name) => name.slice(prefix.length)).concat(isCluster ? [] : ['help', 'cluster']),
   );
   if (meant !== undefined) return `unknown command "${prefix}${shown}"; did you mean "${prefix}${meant}"?`;
-  const advice = isCluster ? '' : `; to fetch URLs, type "fanout fetch ${shown}"`;
-  return `unknown command "${prefix}${shown}"${advice}`;
+  if (isCluster) return `unknown command "${prefix}${shown}"`;
+  // `fanout get urls.txt` has a word in place of the command; `fanout urls.txt` has none.
+  const next = args[args.indexOf(word) + 1] ?? '-';
+  const input = /[./:]/.test(word) || next.startsWith('-') ? shown : redactedExcerpt(next);
+  return `unknown command "${shown}"; to fetch URLs, type "fanout fetch ${input}"`;
 }
 
 function unknownTopic(words: string): string {

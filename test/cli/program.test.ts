@@ -198,6 +198,8 @@ describe('the full help', () => {
 describe('wrong usage', () => {
   it.each([
     [['urls.txt'], 'unknown command "urls.txt"; to fetch URLs, type "fanout fetch urls.txt"'],
+    [['get', 'urls.txt'], 'unknown command "get"; to fetch URLs, type "fanout fetch urls.txt"'],
+    [['download', '-c', '4'], 'unknown command "download"; to fetch URLs, type "fanout fetch download"'],
     [['-'], 'unknown command "-"; to fetch URLs, type "fanout fetch -"'],
     [['fecth', 'x'], 'unknown command "fecth"; did you mean "fetch"?'],
     [['fetsh', 'x'], 'unknown command "fetsh"; did you mean "fetch"?'],
@@ -268,6 +270,24 @@ describe('wrong usage', () => {
     ['--state', '--flaky-state FILE'],
     ['--name', '--save-as TEMPLATE'],
     ['--queue', '--queue-size N'],
+    ['--tries', '--retries N'],
+    ['-f', '--accept'],
+    ['--fail', '--accept'],
+    ['-i', '--record headers'],
+    ['-w', '--template'],
+    ['-x', '--proxy'],
+    ['--cookie', '-H'],
+    ['--data-raw', '-d'],
+    ['-T', '-d @FILE'],
+    ['--compressed', '--no-decompress'],
+    ['--url', 'arguments'],
+    ['--input-file', 'arguments'],
+    ['--continue', '--journal'],
+    ['--spider', '-I'],
+    ['--no-check-certificate', '-k'],
+    ['--wait', '--host-rate'],
+    ['--limit-rate', '--rate'],
+    ['--no-color', '--color never'],
   ])('gives a hint for %s of another program', async (flag, hint) => {
     const { exitCode, err } = await run(['fetch', 'x', flag, '3']);
     expect(exitCode).toBe(2);
