@@ -1,6 +1,6 @@
 import { printable } from '../model/printable.ts';
 import type { Change, DiffCounts, Difference, RemovedUrl, Snapshot } from '../results/diff.ts';
-import { formatBytes, formatDuration, type Paint, urlColumn } from './format.ts';
+import { formatBytes, formatDuration, jobName, type Paint, urlColumn } from './format.ts';
 import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
 
@@ -23,8 +23,9 @@ export function diffTextSink(output: LineOutput, { paint, quiet }: DiffTextOptio
     write(difference) {
       if (!quiet || difference.change === 'newlyFailing') return output.write(line(difference, paint));
     },
-    writeRemoved({ url, old }) {
-      if (!quiet) return output.write(`${paint.warn('REMOVED')}  ${old.label}  ${urlColumn(url)}\n`);
+    writeRemoved({ url, id, old }) {
+      if (quiet) return;
+      return output.write(`${paint.warn('REMOVED')}  ${old.label}  ${urlColumn(url)}${suffix(id)}\n`);
     },
     async end(counts) {
       await output.write(countsText(counts, paint));
@@ -46,15 +47,15 @@ export function diffJsonSink(output: LineOutput): DiffSink {
   };
   return {
     write({ change, old, now, result }) {
-      const { url, method, source, line, failure } = result;
+      const { url, method, id, source, line, failure } = result;
       return add({
-        ...{ change, url, method, source, line, failure },
+        ...{ change, url, method, id, source, line, failure },
         old: old === undefined ? null : toJson(old),
         new: toJson(now),
       });
     },
-    writeRemoved: ({ method, url, old }) =>
-      add({ change: 'removed', url, method, old: toJson(old), new: null }),
+    writeRemoved: ({ method, url, id, old }) =>
+      add({ change: 'removed', url, method, id, old: toJson(old), new: null }),
     async end(counts) {
       const start = prefix === ',\n' ? '' : prefix;
       await output.write(`${start}\n],"summary":${JSON.stringify(counts)}}\n`);
@@ -71,7 +72,11 @@ function line(difference: Difference, paint: Paint): string {
   const { change, now, result } = difference;
   const word = change === 'newlyFailing' ? 'FAILING' : change.toUpperCase();
   const verdict = paintOf(change, paint)(word.padEnd(7));
-  return `${verdict}  ${now.label}  ${urlColumn(result.url)}  ${details(difference)}\n`;
+  return `${verdict}  ${now.label}  ${urlColumn(result.url)}${suffix(jobName(result))}  ${details(difference)}\n`;
+}
+
+function suffix(name: string | undefined): string {
+  return name === undefined ? '' : ` [${printable(name, 100)}]`;
 }
 
 function paintOf(change: Change, paint: Paint): (text: string) => string {

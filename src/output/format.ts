@@ -1,4 +1,5 @@
 import { printable } from '../model/printable.ts';
+import type { Result } from '../model/result.ts';
 import type { Summary } from '../model/summary.ts';
 
 const BYTE_UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'];
@@ -61,6 +62,12 @@ export function urlColumn(url: string): string {
   if (url === '') return '-';
   if (!NOT_PLAIN_OR_SPACE.test(url)) return url;
   return printable(url, Number.POSITIVE_INFINITY).replace(/\s/g, (space) => encodeURIComponent(space));
+}
+
+/** What tells jobs with one URL apart: the id, or else the line of a job that most likely has a body. */
+export function jobName({ id, method, line, source }: Result): string | undefined {
+  if (id !== undefined) return id;
+  return method === 'GET' || method === 'HEAD' || source === 'arguments' ? undefined : `line ${line}`;
 }
 
 type RunCounts = Pick<

@@ -9,7 +9,7 @@ import {
   verdictOf,
 } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
-import { formatBytes, formatDuration, type Paint, urlColumn } from './format.ts';
+import { formatBytes, formatDuration, jobName, type Paint, urlColumn } from './format.ts';
 import type { LineOutput } from './line-writer.ts';
 
 /** `--format text`: one line per result. URLs that were not fetched have none; the summary counts them. */
@@ -60,22 +60,15 @@ function text(message: string): string {
 
 function notes(result: Result, paint: Paint): string {
   const { attempts, truncated, baseline, badRuns } = result;
-  const name = nameOf(result);
+  const name = jobName(result);
   if (name === undefined && attempts < 2 && !truncated && baseline === undefined && badRuns === undefined)
     return '';
   // The verdict says that a failure is known.
   const all = historyNotes(result).filter((note) => note !== 'known');
   if (truncated) all.unshift('truncated');
   if (attempts > 1) all.unshift(`${attempts} attempts`);
-  if (name !== undefined) all.unshift(name);
+  if (name !== undefined) all.unshift(printable(result.id === undefined ? name : `id ${name}`, 100));
   return all.length === 0 ? '' : ` ${paint.warn(`(${all.join(', ')})`)}`;
-}
-
-/** What tells requests to one URL apart: the id, or else the line of a request that most likely has a body. */
-function nameOf({ id, method, line, source }: Result): string | undefined {
-  if (id !== undefined) return `id ${printable(id, 100)}`;
-  if (method === 'GET' || method === 'HEAD' || source === 'arguments') return undefined;
-  return `line ${line}`;
 }
 
 /**

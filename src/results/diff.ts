@@ -1,5 +1,6 @@
 import { bodyLength, isNotFetched, outcomeLabel, type Result } from '../model/result.ts';
 import { IndexSpan } from '../model/summary.ts';
+import { keyOf } from './history.ts';
 
 /** How a URL can differ between two runs. A URL that is OK in both can have several of `moved`, `slower` and `changed`. */
 const CHANGES = ['newlyFailing', 'fixed', 'moved', 'slower', 'changed'] as const;
@@ -27,6 +28,7 @@ interface SlowerRule {
 export interface RemovedUrl {
   readonly method: string;
   readonly url: string;
+  readonly id: string | undefined;
   readonly old: Snapshot;
 }
 
@@ -55,15 +57,26 @@ export interface DiffCounts extends Readonly<Record<Change, number>> {
   readonly notFetched: number;
 }
 
+/** A result of the earlier run that has no counterpart yet. */
+interface Earlier extends Snapshot {
+  readonly index: number;
+  readonly isFetched: boolean;
+}
+
 /**
- * Compares two runs: first all results of the earlier run are added, then those of the later run are compared one by one.
- * - Results correspond by method and URL. If a URL occurs several times, the first is compared with the first, and so on.
- * - Holds a snapshot of about 500 bytes for each result of the earlier run until its counterpart is compared.
+ * Compares two runs: first all results of the earlier run are added, then those of the later run are compared one by one, and
+ * the rest at the end. Records may be in any order.
+ * - Results correspond by method, URL and id. Those that share all three are compared in the order of the list.
+ * - Holds about 500 bytes for each result of the earlier run until its counterpart is compared, and about as much for a later
+ *   result whose counterpart is known only at the end: its place in the list is another one, or others share its method, URL
+ *   and id.
  */
 export class RunDiff {
   readonly #slower: SlowerRule;
-  /** Snapshots that have no counterpart yet; an array only if a URL occurs several times, to save memory. */
-  readonly #waiting = new Map<string, Snapshot | Snapshot[]>();
+  /** By key; an array only if several results share it, to save memory. */
+  readonly #earlier = new Map<string, Earlier | Earlier[]>();
+  /** Results of the later run that wait for its end, by key. */
+  readonly #later = new Map<string, Result[]>();
   readonly #counts = {
     ...{ old: 0, new: 0, added: 0, stillFailing: 0, same: 0, notFetched: 0 },
     ...{ newlyFailing: 0, fixed: 0, moved: 0, slower: 0, changed: 0 },
@@ -88,26 +101,63 @@ export class RunDiff {
   /** Adds a result of the earlier run. */
   addEarlier(result: Result): void {
     this.#earlierIndexes.add(result.index);
-    if (isNotFetched(result)) return;
     const key = keyOf(result);
-    const held = this.#waiting.get(key);
-    const snapshot = toSnapshot(result);
-    if (held === undefined) this.#waiting.set(key, snapshot);
-    else if (Array.isArray(held)) held.push(snapshot);
-    else this.#waiting.set(key, [held, snapshot]);
+    const held = this.#earlier.get(key);
+    // One that was not fetched has a place among those that share its key.
+    const entry = toSnapshot(result);
+    if (held === undefined) this.#earlier.set(key, entry);
+    else if (Array.isArray(held)) held.push(entry);
+    else this.#earlier.set(key, [held, entry]);
+    if (!entry.isFetched) return;
     this.#counts.old += 1;
     this.#unmatched += 1;
   }
 
-  /** Returns the changes of a result of the later run. */
+  /** Returns the changes of a result of the later run, as far as its counterpart is known. */
   compare(result: Result): Difference[] {
-    const counts = this.#counts;
     this.#laterIndexes.add(result.index);
+    const key = keyOf(result);
+    const held = this.#earlier.get(key);
+    if (held === undefined) return this.#differences(undefined, result);
+    if (!Array.isArray(held) && held.index === result.index) {
+      this.#earlier.delete(key);
+      return this.#differences(held, result);
+    }
+    const later = this.#later.get(key);
+    if (later === undefined) this.#later.set(key, [withoutContent(result)]);
+    else later.push(withoutContent(result));
+    return [];
+  }
+
+  /** Returns the changes of the later results whose counterparts were not known until the end of the run. */
+  *rest(): Generator<Difference[]> {
+    for (const [key, later] of this.#later) {
+      const held = this.#earlier.get(key) ?? [];
+      const earlier = Array.isArray(held) ? held : [held];
+      const [pairs, unpaired] = pairUp(earlier, later);
+      if (unpaired.length > 0) this.#earlier.set(key, unpaired);
+      else this.#earlier.delete(key);
+      for (const [old, result] of pairs) yield this.#differences(old, result);
+    }
+    this.#later.clear();
+  }
+
+  /** The URLs of the earlier run that have no counterpart, once the later run is compared. */
+  *removed(): Generator<RemovedUrl> {
+    for (const [key, held] of this.#earlier) {
+      const place = parseKey(key);
+      for (const old of Array.isArray(held) ? held : [held]) if (old.isFetched) yield { ...place, old };
+    }
+  }
+
+  #differences(counterpart: Earlier | undefined, result: Result): Difference[] {
+    const counts = this.#counts;
+    const old = counterpart?.isFetched ? counterpart : undefined;
+    if (old !== undefined) this.#unmatched -= 1;
     if (isNotFetched(result)) {
-      if (this.#takeCounterpart(keyOf(result)) !== undefined) counts.notFetched += 1;
+      if (old !== undefined) counts.notFetched += 1;
       return [];
     }
-    const old = this.#takeCounterpart(keyOf(result));
     const now = toSnapshot(result);
     const changes = changesBetween(old, now, this.#slower);
     counts.new += 1;
@@ -119,34 +169,65 @@ export class RunDiff {
       return { change, old, now, result };
     });
   }
+}
 
-  /** The URLs of the earlier run that have no counterpart, once the later run is compared. */
-  *removed(): Generator<RemovedUrl> {
-    for (const [key, held] of this.#waiting) {
-      const space = key.indexOf(' ');
-      const place = { method: key.slice(0, space), url: key.slice(space + 1) };
-      for (const old of Array.isArray(held) ? held : [held]) yield { ...place, old };
+/**
+ * Pairs the results of one key by their order in the list. If one run has more of them than the other, those at the same place
+ * are paired first. Returns the pairs in the order of the later list, and the earlier results that are left over.
+ */
+function pairUp(
+  earlier: readonly Earlier[],
+  later: readonly Result[],
+): [pairs: [Earlier | undefined, Result][], unpaired: Earlier[]] {
+  const olds = earlier.toSorted(byIndex);
+  const sorted = later.toSorted(byIndex);
+  const samePlaces = new Map<Result, Earlier>();
+  if (olds.length !== sorted.length) {
+    const places = new Map(olds.map((old) => [old.index, old]));
+    for (const result of sorted) {
+      const old = places.get(result.index);
+      if (old !== undefined) samePlaces.set(result, old);
+      places.delete(result.index);
     }
   }
-
-  #takeCounterpart(key: string): Snapshot | undefined {
-    const found = this.#waiting.get(key);
-    if (found === undefined) return undefined;
-    const first = Array.isArray(found) ? found.shift() : found;
-    if (!Array.isArray(found) || found.length === 0) this.#waiting.delete(key);
-    this.#unmatched -= 1;
-    return first;
-  }
+  const taken = new Set(samePlaces.values());
+  const free = olds.filter((old) => !taken.has(old));
+  let next = 0;
+  const pairs = sorted.map((result): [Earlier | undefined, Result] => [
+    samePlaces.get(result) ?? free[next++],
+    result,
+  ]);
+  return [pairs, free.slice(next)];
 }
 
-function keyOf({ method, url }: Result): string {
-  return `${method} ${url}`;
+function byIndex(a: { readonly index: number }, b: { readonly index: number }): number {
+  return a.index - b.index;
 }
 
-function toSnapshot(result: Result): Snapshot {
-  const { ok, finalUrl, body, durationMs } = result;
+function parseKey(key: string): Omit<RemovedUrl, 'old'> {
+  const space = key.indexOf(' ');
+  const end = key.indexOf('\n');
+  const id = end === -1 ? undefined : key.slice(end + 1);
+  return { method: key.slice(0, space), url: key.slice(space + 1, end === -1 ? undefined : end), id };
+}
+
+/** The result without what may be large and is not compared. */
+function withoutContent(result: Result): Result {
+  const { body } = result;
+  return {
+    ...result,
+    headers: undefined,
+    body: body && { bytes: body.bytes, sha256: body.sha256 },
+  };
+}
+
+/** Names every key: an object that is made by spreading takes more memory. */
+function toSnapshot(result: Result): Earlier {
+  const { index, ok, finalUrl, body, durationMs } = result;
+  const isFetched = !isNotFetched(result);
   const bytes = bodyLength(result);
-  return { ok, label: outcomeLabel(result), finalUrl, bytes, sha256: body?.sha256, durationMs };
+  const label = outcomeLabel(result);
+  return { index, isFetched, ok, label, finalUrl, bytes, sha256: body?.sha256, durationMs };
 }
 
 /** The changes between two results of a URL. Without an earlier one, a failure counts as newly failing. */

@@ -17,13 +17,13 @@ export class Baseline {
 
   /** The kind of the failure does not matter. */
   add({ url, method, id }: BaselineEntry): void {
-    this.#keys.add(method === undefined ? url : keyOf(method, url, id));
+    this.#keys.add(method === undefined ? url : keyOf({ method, url, id }));
   }
 
   /** Returns the result with its `baseline` key. A result that is OK and not in the baseline has none. */
   annotate(result: Result): Result {
-    const { url, method, id, ok } = result;
-    const isKnown = this.#keys.has(url) || this.#keys.has(keyOf(method, url, id));
+    const { url, ok } = result;
+    const isKnown = this.#keys.has(url) || this.#keys.has(keyOf(result));
     if (ok) return isKnown ? { ...result, baseline: 'fixed' } : result;
     return { ...result, baseline: isKnown ? 'known' : 'new' };
   }
@@ -40,6 +40,8 @@ export interface FlakyEntry {
 interface State extends FlakyEntry {
   /** Whether the entry comes from this run. */
   readonly isCurrent: boolean;
+  /** Whether this run has had only results that are OK. */
+  readonly isOk: boolean;
 }
 
 /** Kinds of failures that last until someone changes the list or the options. */
@@ -50,7 +52,7 @@ const LASTING_STATUSES: ReadonlySet<number | undefined> = new Set([404, 410]);
 
 /**
  * Counts in how many consecutive runs each URL has failed, so that a single bad run is not a failure if it may pass.
- * O(failed URLs) in memory.
+ * O(failed URLs) in memory. Jobs that share method, URL and id count as one, which has a bad run if one of them fails.
  */
 export class FlakyHistory {
   readonly #threshold: number;
@@ -59,8 +61,7 @@ export class FlakyHistory {
   /** @param threshold number of consecutive bad runs that are a failure, 1 or more */
   constructor(threshold: number, earlier: Iterable<FlakyEntry> = []) {
     this.#threshold = threshold;
-    for (const entry of earlier)
-      this.#states.set(keyOf(entry.method, entry.url, entry.id), { ...entry, isCurrent: false });
+    for (const entry of earlier) this.#states.set(keyOf(entry), { ...entry, isCurrent: false, isOk: false });
   }
 
   /**
@@ -70,21 +71,24 @@ export class FlakyHistory {
   annotate(result: Result): Result {
     const { method, url, id } = result;
     if (result.failure?.kind === 'aborted') return result;
-    const key = keyOf(method, url, id);
+    const key = keyOf(result);
+    const state = this.#states.get(key);
     if (result.ok) {
-      this.#states.delete(key);
+      // Another job with the same key may have failed in this run, or may still fail.
+      if (state?.isCurrent === false) this.#states.set(key, { ...state, isOk: true });
       return result;
     }
-    const state = this.#states.get(key);
     // A URL that is in the list twice has had one bad run, not two.
     const badRuns = state?.isCurrent ? state.badRuns : (state?.badRuns ?? 0) + 1;
-    this.#states.set(key, { method, url, id, badRuns, isCurrent: true });
+    this.#states.set(key, { method, url, id, badRuns, isCurrent: true, isOk: false });
     return badRuns < this.#threshold && mayPass(result) ? { ...result, badRuns } : result;
   }
 
   /** The entries for the next run. If this run was not complete, they include the URLs that it did not fetch. */
   *entries(isComplete: boolean): Generator<FlakyEntry> {
-    for (const { isCurrent, ...entry } of this.#states.values()) if (isCurrent || !isComplete) yield entry;
+    for (const { isCurrent, isOk, ...entry } of this.#states.values()) {
+      if (isCurrent || !(isComplete || isOk)) yield entry;
+    }
   }
 }
 
@@ -92,7 +96,10 @@ function mayPass({ failure: { kind }, status }: FailedResult): boolean {
   return kind === 'status' ? !LASTING_STATUSES.has(status) : !LASTING_KINDS.has(kind);
 }
 
-// Neither a serialised URL nor a method contains a space.
-function keyOf(method: string, url: string, id: string | undefined): string {
-  return `${method} ${url} ${id ?? ''}`;
+/**
+ * What two runs have in common of a job: method, URL and id. Jobs of one list can share it, if they have no id.
+ * A method contains no space, and the text of a URL no line break.
+ */
+export function keyOf({ method, url, id }: Pick<Result, 'method' | 'url' | 'id'>): string {
+  return id === undefined ? `${method} ${url}` : `${method} ${url}\n${id}`;
 }

@@ -19,7 +19,23 @@ describe('FlakyHistory', () => {
     const history = new FlakyHistory(3, [{ ...entry, badRuns: 2 }]);
     expect(history.annotate(okResult())).toEqual(okResult());
     expect([...history.entries(true)]).toEqual([]);
-    expect(history.annotate(failedResult('dns')).badRuns).toBe(1);
+    expect([...history.entries(false)]).toEqual([]);
+    const next = new FlakyHistory(3, history.entries(true));
+    expect(next.annotate(failedResult('dns')).badRuns).toBe(1);
+  });
+
+  it.each([
+    ['before', [okResult(), failedResult('dns'), okResult()]],
+    ['after', [failedResult('dns'), okResult(), okResult()]],
+  ])('counts a bad run of jobs that share a URL if one is OK %s another fails', (_, results) => {
+    let history = new FlakyHistory(3);
+    const seen = [];
+    for (let run = 1; run <= 3; run += 1) {
+      seen.push(results.map((result) => history.annotate(result)).find(({ ok }) => !ok)?.badRuns);
+      expect([...history.entries(run !== 2)]).toEqual([{ ...entry, badRuns: run }]);
+      history = new FlakyHistory(3, history.entries(true));
+    }
+    expect(seen).toEqual([1, 2, undefined]);
   });
 
   it('learns nothing from a request that the end of the run cut off', () => {

@@ -40,6 +40,7 @@ export async function diffCommand({ names, flags, process }: DiffArguments): Pro
     const isOldUnusable = damaged > 0 && diff.counts.old === 0;
     if (!isOldUnusable) {
       damaged += await forEachRecord([later], records, (result) => writeAll(diff.compare(result), sink));
+      for (const differences of diff.rest()) await writeAll(differences, sink);
     }
     // Nothing is written of a file that is not a result at all.
     isUsable = damaged === 0 || (!isOldUnusable && diff.counts.new > 0);

@@ -61,6 +61,23 @@ describe('fanout diff', () => {
     );
   });
 
+  it('names the id of a job, or the line of a POST', async () => {
+    const url = 'https://example.com/api';
+    const old = [okResult({ url, id: 'a' }), okResult({ url, id: 'gone\u0007' })];
+    const now = [
+      failedResult('dns', { url, id: 'a' }),
+      failedResult('dns', { url, method: 'POST', index: 1, line: 2 }),
+    ];
+    const { stdout } = await diff(old, now);
+    expect(stdout).toContain(
+      `FAILING  dns  ${url} [a]  a dns failure (was 200)\n` +
+        `FAILING  dns  ${url} [line 2]  a dns failure (added)\n` +
+        `REMOVED  200  ${url} [gone\\u{7}]\n`,
+    );
+    const { differences } = JSON.parse((await diff(old, now, '--format', 'json')).stdout);
+    expect(differences.map(({ id }: { id?: string }) => id)).toEqual(['a', undefined, 'gone\u0007']);
+  });
+
   it('ends with 0 if nothing newly fails, whatever else there is', async () => {
     const changed = NEW.filter(({ ok, url }) => ok || url.endsWith('fails'));
     expect((await diff(OLD, changed)).code).toBe(0);
