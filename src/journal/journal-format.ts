@@ -10,7 +10,8 @@ import type { Result } from '../model/result.ts';
 import type { Hash64, JobKey } from './job-key.ts';
 
 const HEADER_START = '{"fanout":"journal","v":';
-const HEADER = /^\{"fanout":"journal","v":1,"seed":"([0-9a-f]{8})([0-9a-f]{8})"\}\n$/;
+// The checksum covers the seed: with another seed no record would be found, and none would look damaged.
+const HEADER = /^\{"fanout":"journal","v":2,"seed":"([0-9a-f]{8})([0-9a-f]{8})","crc":"([0-9a-f]{8})"\}\n$/;
 const SAMPLE_HEADER = encodeHeader('0'.repeat(16));
 
 /** The length of the first line of a journal in bytes, including its newline. */
@@ -65,7 +66,7 @@ export async function readHeader(file: FileHandle, path: string): Promise<Hash64
   const text = buffer.toString('latin1', 0, bytesRead);
   const isCut = text.length < HEADER_LENGTH && HEADER.test(text + SAMPLE_HEADER.slice(text.length));
   const header = isCut ? await writeHeader(file, path) : text;
-  const [, first, second] = HEADER.exec(header) ?? [];
+  const [, first, second, crc] = HEADER.exec(header) ?? [];
   if (first === undefined || second === undefined) {
     const isOtherVersion = text.startsWith(HEADER_START);
     throw journalError(
@@ -73,6 +74,7 @@ export async function readHeader(file: FileHandle, path: string): Promise<Hash64
       isOtherVersion ? 'another version of fanout has made it' : 'it holds something else',
     );
   }
+  if (crc !== seedChecksum(first + second)) throw journalError(path, 'its first line is damaged');
   return { first: Number.parseInt(first, 16) | 0, second: Number.parseInt(second, 16) | 0 };
 }
 
@@ -89,7 +91,11 @@ async function writeHeader(file: FileHandle, path: string): Promise<string> {
 }
 
 function encodeHeader(seed: string): string {
-  return `${HEADER_START}1,"seed":"${seed}"}\n`;
+  return `${HEADER_START}2,"seed":"${seed}","crc":"${seedChecksum(seed)}"}\n`;
+}
+
+function seedChecksum(seed: string): string {
+  return hexWord(crc32(seed));
 }
 
 /** One line of a journal with its newline, without checksum and hash: `sealLines()` fills them in. */

@@ -5,6 +5,8 @@ import { decodeEntry, extractRecord, HEADER_LENGTH, type JournalEntry, NEWLINE }
 import { InsertBuffer, type JournalIndex } from './journal-index.ts';
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
+/** The longest line that is read; a longer one is damaged. A record may contain a body of 64 MB, in escapes. */
+const MAX_LINE_BYTES = 512 * 1024 * 1024;
 const MAX_WARNINGS = 5;
 
 /** The index stores positions in the file as numbers of blocks of this size, which is less than the length of any line. */
@@ -27,9 +29,10 @@ export async function loadJournal(
   file: FileHandle,
   index: JournalIndex,
   warn: (message: string) => void,
+  maxLineBytes = MAX_LINE_BYTES,
 ): Promise<LoadedJournal> {
   const { size } = await file.stat();
-  const scanner = new LineScanner(index, warn);
+  const scanner = new LineScanner(index, warn, maxLineBytes);
   const length = Math.min(CHUNK_BYTES, size);
   const chunks = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)] as const;
   let position = HEADER_LENGTH;
@@ -55,12 +58,15 @@ class LineScanner {
   readonly #inserts: InsertBuffer;
   readonly #warn: (message: string) => void;
   readonly #entry: JournalEntry = { first: 0, second: 0, occurrence: 0, isOk: false };
-  /** The start of a line whose end was not read yet. */
-  #unfinished = Buffer.alloc(0);
+  /** The start of a line whose end was not read yet, in copies; empty if it is too long. */
+  #parts: Buffer[] = [];
+  #partBytes = 0;
+  readonly #maxLineBytes: number;
   #lineNumber = 1;
   #damaged = 0;
 
-  constructor(index: JournalIndex, warn: (message: string) => void) {
+  constructor(index: JournalIndex, warn: (message: string) => void, maxLineBytes: number) {
+    this.#maxLineBytes = maxLineBytes;
     this.#inserts = new InsertBuffer(index);
     this.#warn = warn;
   }
@@ -68,10 +74,14 @@ class LineScanner {
   push(bytes: Buffer): void {
     let start = 0;
     let end = bytes.indexOf(NEWLINE);
-    if (this.#unfinished.length > 0 && end !== -1) {
-      const line = Buffer.concat([this.#unfinished, bytes.subarray(0, end)]);
+    if (this.#partBytes > 0 && end !== -1) {
+      this.#addPart(bytes.subarray(0, end));
+      const line = Buffer.concat(this.#parts);
+      const bytesLeftOut = this.#partBytes - line.length;
       this.#scanLine(line, 0, line.length);
-      this.#unfinished = Buffer.alloc(0);
+      this.end += bytesLeftOut;
+      this.#parts = [];
+      this.#partBytes = 0;
       start = end + 1;
       end = bytes.indexOf(NEWLINE, start);
     }
@@ -80,7 +90,13 @@ class LineScanner {
       start = end + 1;
       end = bytes.indexOf(NEWLINE, start);
     }
-    this.#unfinished = Buffer.concat([this.#unfinished, bytes.subarray(start)]);
+    if (start < bytes.length) this.#addPart(bytes.subarray(start));
+  }
+
+  #addPart(bytes: Buffer): void {
+    this.#partBytes += bytes.length;
+    if (this.#partBytes <= this.#maxLineBytes) this.#parts.push(Buffer.from(bytes));
+    else this.#parts = [];
   }
 
   finish(): void {

@@ -1,5 +1,6 @@
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import {
   decodeEntry,
@@ -24,7 +25,9 @@ async function header(text: string): Promise<{ seed: unknown; content: string }>
   return { seed, content: await readFile(path, 'utf8') };
 }
 
-const HEADER = '{"fanout":"journal","v":1,"seed":"00000001fffffffe"}\n';
+const SEED = '00000001fffffffe';
+const CRC = crc32(SEED).toString(16).padStart(8, '0');
+const HEADER = `{"fanout":"journal","v":2,"seed":"${SEED}","crc":"${CRC}"}\n`;
 
 test('readHeader() returns the seed as two signed words of 32 bits', async () => {
   expect(HEADER_LENGTH).toBe(HEADER.length);
@@ -35,20 +38,29 @@ test('readHeader() returns the seed as two signed words of 32 bits', async () =>
 });
 
 test('readHeader() turns a file that ends within its first line into a journal, and leaves any other file unchanged', async () => {
-  for (const length of [0, 1, 30, 40, HEADER.length - 1]) {
+  for (const length of [0, 1, 30, 40, 60, HEADER.length - 1]) {
     const { seed, content } = await header(HEADER.slice(0, length));
     expect(seed).toEqual({ first: expect.any(Number), second: expect.any(Number) });
-    expect(content).toMatch(/^\{"fanout":"journal","v":1,"seed":"[0-9a-f]{16}"\}\n$/);
+    expect(content).toMatch(/^\{"fanout":"journal","v":2,"seed":"[0-9a-f]{16}","crc":"[0-9a-f]{8}"\}\n$/);
   }
   for (const text of [
     'x',
-    '{"fanout":"journal","v":2',
+    '{"fanout":"journal","v":3',
     `${HEADER.slice(0, -1)} `,
     HEADER.replace('fffe', 'FFFE'),
   ]) {
     const { seed, content } = await header(text);
     expect(seed).toBeInstanceOf(UsageError);
     expect(content).toBe(text);
+  }
+});
+
+test('readHeader() refuses a header in which any byte is wrong, and does not change it', async () => {
+  for (let at = 0; at < HEADER.length; at++) {
+    const text = `${HEADER.slice(0, at)}${HEADER[at] === '0' ? '1' : '0'}${HEADER.slice(at + 1)}`;
+    const { seed, content } = await header(`${text}more\n`);
+    expect(seed, text).toBeInstanceOf(UsageError);
+    expect(content).toBe(`${text}more\n`);
   }
 });
 

@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { open, readFile, truncate } from 'node:fs/promises';
+import { open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
 import type { JobKey } from '../../src/journal/job-key.ts';
@@ -24,6 +24,21 @@ test('loadJournal() loads all whole records of a journal that ends anywhere', as
     expect([length, records, end]).toEqual([length, lines.length - 1, lines.join('\n').length + 1]);
   }
   await file.close();
+});
+
+test('loadJournal() takes a line that is too long for damage, and finds the records behind it', async () => {
+  const path = join(await tempDir(), 'run.journal');
+  await run(path, ['https://example.com/a', 'https://example.com/b']);
+  const [header = '', first = '', second = ''] = (await readFile(path, 'latin1')).split(/(?<=\n)/);
+  const text = `${header}${first}${'\0'.repeat(20 * 1024 * 1024)}\n${second}`; // several pieces of 4 MB
+  await writeFile(path, text);
+  const file = await open(path);
+  onTestFinished(() => file.close());
+  const warnings: string[] = [];
+  const warn = (message: string) => void warnings.push(message);
+  const loaded = await loadJournal(file, new JournalIndex(), warn, 1024 * 1024);
+  expect(loaded).toEqual({ records: 2, end: text.length });
+  expect(warnings).toEqual([expect.stringContaining('line 3 is damaged')]);
 });
 
 const PAGE = 64 * 1024;

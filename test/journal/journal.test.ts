@@ -220,8 +220,9 @@ test('each line is JSON that contains the record', async () => {
   const [header, first, second, rest] = (await readFile(path, 'utf8')).split('\n');
   expect(JSON.parse(header ?? '')).toEqual({
     fanout: 'journal',
-    v: 1,
+    v: 2,
     seed: expect.stringMatching(/^[0-9a-f]{16}$/),
+    crc: expect.stringMatching(/^[0-9a-f]{8}$/),
   });
   expect(JSON.parse(first ?? '')).toMatchObject({ ok: 1, n: 0, record: { v: 1, url: A, ok: true } });
   expect(JSON.parse(second ?? '')).toMatchObject({ n: 1, record: { index: 1 } });
@@ -303,6 +304,60 @@ describe('a damaged journal', () => {
     }
   });
 
+  const DAMAGES: Readonly<Record<string, (bytes: Buffer, random: () => number) => Buffer>> = {
+    'one byte is changed': (bytes, random) => {
+      const damaged = Buffer.from(bytes);
+      const at = Math.floor(random() * bytes.length);
+      damaged[at] = (damaged[at] ?? 0) ^ (1 + Math.floor(random() * 255));
+      return damaged;
+    },
+    'it is cut': (bytes, random) => bytes.subarray(0, Math.floor(random() * bytes.length)),
+    'its start is cut off': (bytes, random) => bytes.subarray(1 + Math.floor(random() * (bytes.length - 1))),
+    'a part is missing': (bytes, random) => {
+      const at = Math.floor(random() * bytes.length);
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + Math.floor(random() * 300))]);
+    },
+    'a part is there twice': (bytes, random) => {
+      const at = Math.floor(random() * bytes.length);
+      const part = bytes.subarray(at, at + 1 + Math.floor(random() * 600));
+      return Buffer.concat([bytes.subarray(0, at), part, bytes.subarray(at)]);
+    },
+    'bytes are inserted': (bytes, random) => {
+      const at = Math.floor(random() * bytes.length);
+      const more = Buffer.from(Array.from({ length: 1 + Math.floor(random() * 50) }, () => random() * 256));
+      return Buffer.concat([bytes.subarray(0, at), more, bytes.subarray(at)]);
+    },
+    'newlines are lost': (bytes, random) =>
+      Buffer.from(bytes.map((byte) => (byte === 0x0a && random() < 0.3 ? 0x20 : byte))),
+  };
+
+  test.each(Object.entries(DAMAGES))(
+    'when %s anywhere, it is refused unchanged, or each URL has its own result',
+    async (_, damage) => {
+      const { path, bytes } = await aJournal();
+      const header = bytes.indexOf('\n') + 1;
+      const random = seededRandom(7);
+      for (let round = 0; round < 60; round++) {
+        const damaged = damage(bytes, random);
+        await writeFile(path, damaged);
+        const outcome = await run(path, URLS, { keepFailed: true }).catch((error: unknown) => error);
+        if (outcome instanceof UsageError) {
+          expect(outcome.message).toMatch(/first line is damaged|something else|another version/);
+          expect(await readFile(path)).toEqual(damaged);
+          continue;
+        }
+        expect(outcome).not.toBeInstanceOf(Error);
+        const { fetched, results, warnings } = outcome as Awaited<ReturnType<typeof run>>; // it is no error
+        expect(results.map(({ url, index, bytes }) => [url, index, bytes])).toEqual(
+          URLS.map((url, index) => [url, index, 1234]),
+        );
+        // What is not whole at the end was being written. A new header means that nothing else was there.
+        const isWhole = damaged.length === bytes.length && damaged.at(-1) === 0x0a && damaged.length > header;
+        if (isWhole && fetched.length > 0) expect(warnings.length).toBeGreaterThan(0);
+      }
+    },
+  );
+
   test('blocks of zeros, as after a power cut, damage only the lines that contain them', async () => {
     const { path, bytes } = await aJournal();
     const lines = bytes.toString().split(/(?<=\n)/);
@@ -369,7 +424,7 @@ describe('Journal.open()', () => {
 
   test('refuses the journal of a later version by name', async () => {
     const path = join(await tempDir(), 'journal');
-    await writeFile(path, '{"fanout":"journal","v":2,"seed":"0123456789abcdef"}\n');
+    await writeFile(path, '{"fanout":"journal","v":3,"seed":"0123456789abcdef"}\n');
     expect(await refusal(path)).toMatch(/another version of fanout has made it/);
   });
 
