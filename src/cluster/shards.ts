@@ -40,8 +40,10 @@ export class ShardReader {
     try {
       packed = await this.#readBytes(segment);
     } catch (error) {
-      const isMissing = errorCode(error) === 'ENOENT';
-      return { fault: systemReason(error), kind: isMissing ? 'missing' : 'unreadable' };
+      const code = errorCode(error);
+      // No code: a link, a pipe or a device, which somebody has put there. It must not end the collector.
+      const kind = code === undefined ? 'damaged' : code === 'ENOENT' ? 'missing' : 'unreadable';
+      return { fault: systemReason(error), kind };
     }
     if (packed.length < segment.bytes) return { fault: 'the file is too short', kind: 'missing' };
     if (createHash('sha256').update(packed).digest('hex') !== segment.sha256) {

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -100,6 +101,20 @@ describe('ShardReader', () => {
     expect(await reader.hasAny()).toBe(true);
     expect(await new ShardReader(join(directory, 'none')).hasAny()).toBe(false);
   });
+
+  it.each([
+    ['a link', 'it is a symbolic link', (path: string) => symlink('/dev/zero', path)],
+    ['a named pipe', 'it is not a regular file', async (path: string) => execFileSync('mkfifo', [path])],
+    ['a directory', 'it is not a regular file', (path: string) => mkdir(path)],
+  ])(
+    'takes %s with the name of a shard for a damaged one, and does not wait for it',
+    async (_, fault, place) => {
+      const directory = await tempDir();
+      const segment = aSegment();
+      await place(join(directory, segment.shard));
+      expect(await new ShardReader(directory).read(segment)).toEqual({ fault, kind: 'damaged' });
+    },
+  );
 
   it('reports any other error of the file system as unreadable', async () => {
     const path = join(await tempDir(), 'file');
