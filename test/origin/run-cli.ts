@@ -6,7 +6,7 @@ import { Transcript } from './transcript.ts';
 /** The built program. */
 export const BIN = fileURLToPath(new URL('../../bin/fanout.js', import.meta.url));
 
-const KILL_AFTER_MS = 15_000;
+const KILL_AFTER_MS = 45_000;
 
 // A test that failed half-way leaves its program behind, and the timers here end with this process.
 const running = new Set<ChildProcess>();
@@ -20,7 +20,7 @@ export interface CliOptions {
   /** Variables on top of a small clean environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** The process is killed, and the run rejected, after this time (15 s). */
+  /** The process is killed, and the run rejected, after this time (45 s). */
   readonly killAfterMs?: number;
   /** Another script to run instead of the program. */
   readonly bin?: string;
