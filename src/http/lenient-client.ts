@@ -102,6 +102,7 @@ class ResponseReader {
   readonly #headEnd = new HeadEnd();
   #framing: Framing = { kind: 'close' };
   #chunkLeft = 0;
+  #trailerBytes = 0;
   #interim = 0;
 
   constructor(socket: Socket, isHead: boolean, handler: DispatchHandler) {
@@ -154,6 +155,8 @@ class ResponseReader {
         });
       case 'trailer':
         return this.#readLine((line) => {
+          this.#trailerBytes += line.length + 1;
+          if (this.#trailerBytes > MAX_HEAD_BYTES) throw protocolError('trailers over 256 KiB');
           if (line === '') this.#finish();
         });
       case 'over':
