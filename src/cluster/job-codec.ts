@@ -1,52 +1,13 @@
 import { gunzipSync } from 'node:zlib';
 import { parseExpectation } from '../config/expectations.ts';
-import { expectedHeaders } from '../config/parse/headers.ts';
-import { statusSet } from '../config/parse/status-sets.ts';
-import { regexps } from '../config/parse/texts.ts';
 import { parseJobInput } from '../input/parse-job.ts';
-import type { Expectation } from '../model/expectation.ts';
 import type { Job } from '../model/job.ts';
 import { eachLine } from '../model/result-line.ts';
 import { hostOf } from '../model/url.ts';
+import { encodeRequest } from '../output/failed-list.ts';
 
 /** A chunk that unpacks to more than this was not written by fanout. */
 const MAX_TEXT_BYTES = 64 * 1024 ** 2;
-
-/** The request of a job, as a JSON line of an input has it. */
-export function encodeRequest(job: Job) {
-  return { url: job.url, method: job.method, id: job.id, ...requestOf(job) };
-}
-
-/** The keys of a job beside URL, method and id, as a JSON line has them. */
-export function requestOf({ headers, body, save, expect }: Job) {
-  return { headers, body, save, expect: expect === undefined ? undefined : expectInput(expect) };
-}
-
-/** A request with `json` in place of a JSON body and its content type, if both make the same request. */
-export function withJsonKey<T extends ReturnType<typeof requestOf>>(request: T): object {
-  const { body, headers: { 'content-type': type, ...headers } = {}, ...rest } = request;
-  if (typeof body !== 'string' || type !== 'application/json') return request;
-  try {
-    const json: unknown = JSON.parse(body);
-    if (JSON.stringify(json) !== body) return request;
-    return { ...(Object.keys(headers).length > 0 && { headers }), json, ...rest };
-  } catch {
-    return request;
-  }
-}
-
-/** An expectation as a user writes it. */
-function expectInput({ status, contains, notContains, matches, headers, maxTimeMs }: Expectation): object {
-  return {
-    // The status set of a job was made by `parseExpectation`.
-    status: status === undefined ? undefined : statusSet.print(status as ReturnType<typeof statusSet.parse>),
-    contains: contains.length === 0 ? undefined : contains,
-    notContains: notContains.length === 0 ? undefined : notContains,
-    matches: matches.length === 0 ? undefined : regexps.print(matches),
-    header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
-    time: maxTimeMs,
-  };
-}
 
 /** A job as one line of JSON. */
 export function encodeJob(job: Job): string {

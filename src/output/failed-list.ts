@@ -1,3 +1,8 @@
+import { expectedHeaders } from '../config/parse/headers.ts';
+import { statusSet } from '../config/parse/status-sets.ts';
+import { regexps } from '../config/parse/texts.ts';
+import type { Expectation } from '../model/expectation.ts';
+import type { Job } from '../model/job.ts';
 import type { FailedResult } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
 import { escapeJson } from './jsonl.ts';
@@ -11,19 +16,19 @@ const PLAIN_LINE = /^(?!.*##\[)(?![#{<"'])[\x21-\x7e]+$/;
 
 /**
  * `--failed FILE`: the failed URLs as an input for `fanout fetch`. A URL with an id, another method than `runMethod`, or
- * anything from `requestOf` becomes a JSON job.
+ * anything from `customRequest` becomes a JSON job.
  *
  * @param runMethod the method of a job that sets none
- * @param requestOf returns what a job sets besides URL, method and id, without secrets
+ * @param customRequest returns what a job sets besides URL, method and id, without secrets
  */
 export function failedListSink(
   output: LineOutput,
   runMethod = 'GET',
-  requestOf?: (result: FailedResult) => object | undefined,
+  customRequest?: (result: FailedResult) => object | undefined,
 ): Sink {
   return {
     write: (result) =>
-      result.ok ? undefined : output.write(`${listLine(result, runMethod, requestOf?.(result))}\n`),
+      result.ok ? undefined : output.write(`${listLine(result, runMethod, customRequest?.(result))}\n`),
     end: () => output.end(),
   };
 }
@@ -37,4 +42,40 @@ export function listLine(result: FailedResult, runMethod: string, request?: obje
   const hasMore = id !== undefined || ownMethod !== undefined || request !== undefined;
   if (!hasMore && PLAIN_LINE.test(url)) return url;
   return escapeJson(JSON.stringify({ url, method: ownMethod, id, ...request }));
+}
+
+/** The request of a job, as a JSON line of an input has it. */
+export function encodeRequest(job: Job) {
+  return { url: job.url, method: job.method, id: job.id, ...requestOf(job) };
+}
+
+/** The keys of a job beside URL, method and id, as a JSON line has them. */
+export function requestOf({ headers, body, save, expect }: Job) {
+  return { headers, body, save, expect: expect === undefined ? undefined : expectInput(expect) };
+}
+
+/** A request with `json` in place of a JSON body and its content type, if both make the same request. */
+export function withJsonKey<T extends ReturnType<typeof requestOf>>(request: T): object {
+  const { body, headers: { 'content-type': type, ...headers } = {}, ...rest } = request;
+  if (typeof body !== 'string' || type !== 'application/json') return request;
+  try {
+    const json: unknown = JSON.parse(body);
+    if (JSON.stringify(json) !== body) return request;
+    return { ...(Object.keys(headers).length > 0 && { headers }), json, ...rest };
+  } catch {
+    return request;
+  }
+}
+
+/** An expectation as a user writes it. */
+function expectInput({ status, contains, notContains, matches, headers, maxTimeMs }: Expectation): object {
+  return {
+    // The status set of a job was made by `parseExpectation`.
+    status: status === undefined ? undefined : statusSet.print(status as ReturnType<typeof statusSet.parse>),
+    contains: contains.length === 0 ? undefined : contains,
+    notContains: notContains.length === 0 ? undefined : notContains,
+    matches: matches.length === 0 ? undefined : regexps.print(matches),
+    header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
+    time: maxTimeMs,
+  };
 }

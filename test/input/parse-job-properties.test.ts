@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { encodeRequest } from '../../src/cluster/job-codec.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
 import { jobText, type ParsedJob, parseLine } from '../../src/input/parse-job.ts';
+import { encodeRequest } from '../../src/output/failed-list.ts';
 import { jobObject, urlText } from '../arbitrary/jobs.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';

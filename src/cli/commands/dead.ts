@@ -1,7 +1,6 @@
 import { sendList } from '../../cluster/feeder.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
-import { encodeRequest, withJsonKey } from '../../cluster/job-codec.ts';
 import { deadUrls } from '../../cluster/poison-urls.ts';
 import { COMPLETE_KEY } from '../../cluster/run-state.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
@@ -11,6 +10,7 @@ import { systemClock } from '../../core/clock.ts';
 import { UsageError } from '../../model/errors.ts';
 import type { Job } from '../../model/job.ts';
 import { excerpt, printable } from '../../model/printable.ts';
+import { encodeRequest, withJsonKey } from '../../output/failed-list.ts';
 import { escapeJson } from '../../output/jsonl.ts';
 import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
