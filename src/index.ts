@@ -121,7 +121,7 @@ async function* results({
       ...network,
       ...(streams && { options: { ...options, ...streams.options } }),
       ...(threads && { backend: threads }),
-      jobs: source.jobs,
+      jobs: known?.watch(source.jobs, options.method, false) ?? source.jobs,
       reportsUnfetched: true,
       ...(journal && { recall: (job, request) => journal.recall(job, request) }),
       ...(known && { annotate: (result) => known.annotate(result) }),

@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
+import type { Job } from '../model/job.ts';
 import { excerpt, printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { AtomicFile } from '../output/atomic-file.ts';
@@ -21,17 +22,23 @@ export interface KnownFailures {
   readonly annotate: (result: Result) => Result;
   /** The same for a result that is read again: `--ordered` with a broker. Counts nothing a second time. */
   readonly annotateAgain: (result: Result) => Result;
+  /** Passes the jobs on, to count those that share method and URL. To be called with every job that is read. */
+  readonly watch: (jobs: AsyncIterable<Iterable<Job>>) => AsyncIterable<Iterable<Job>>;
   /** Write what the next run needs to know. */
   readonly sinks: readonly Sink[];
   /** What happened to the file of `--update-baseline`, once its sink has ended. */
   readonly outcome: () => string | undefined;
+  /** Why failures may be called new that are known, once all results are annotated. */
+  readonly doubt: () => string | undefined;
 }
 
 const NONE: KnownFailures = {
   annotate: (result) => result,
   annotateAgain: (result) => result,
+  watch: (jobs) => jobs,
   sinks: [],
   outcome: () => undefined,
+  doubt: () => undefined,
 };
 
 /**
@@ -50,8 +57,10 @@ export async function createKnownFailures(
   return {
     annotate: (result) => parts.reduce((annotated, part) => part.annotate(annotated), result),
     annotateAgain: (result) => parts.reduce((annotated, part) => part.annotateAgain(annotated), result),
+    watch: baseline.watch,
     sinks: parts.flatMap(({ sinks }) => sinks),
     outcome: baseline.outcome,
+    doubt: baseline.doubt,
   };
 }
 
@@ -72,13 +81,22 @@ async function createBaseline(
     readSegment: (segment) => createShardReader(path, undefined).read(segment),
   });
   const annotate = (result: Result) => baseline.annotate(result);
-  if (file === undefined) return { ...NONE, annotate, annotateAgain: annotate };
+  const compared: KnownFailures = {
+    ...{ ...NONE, annotate, annotateAgain: annotate },
+    watch: (jobs) => baseline.watch(jobs, method, updateBaseline),
+    doubt: () => (baseline.isUnsure ? doubtText(path) : undefined),
+  };
+  if (file === undefined) return compared;
   let outcome: string | undefined;
   const onEnd = (failures: number | undefined) => {
     outcome = baselineOutcome(path, failures);
   };
   const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete, onEnd });
-  return { annotate, annotateAgain: annotate, sinks: [sink], outcome: () => outcome };
+  return { ...compared, sinks: [sink], outcome: () => outcome };
+}
+
+function doubtText(path: string): string {
+  return `jobs that share a URL cannot be told apart in ${JSON.stringify(printable(path, 200))}, so their failures count as new: give each job an "id" and update the baseline`;
 }
 
 function baselineOutcome(path: string, failures: number | undefined): string {

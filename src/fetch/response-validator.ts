@@ -14,7 +14,7 @@ import { printable } from '../model/printable.ts';
 import type { ResponseHeaders, Result } from '../model/result.ts';
 import { blockedBy, mayBeBlocked } from './bot-protection.ts';
 import type { RequestTask } from './request-task.ts';
-import { failedResult, okResult, statusFailure } from './task-result.ts';
+import { failedResult, okResult, statusFailure, statusReason } from './task-result.ts';
 
 export interface ResponseValidatorOptions {
   /** Status codes that are OK, unless the job names others. */
@@ -100,13 +100,21 @@ export class ResponseValidator {
   }
 
   /** The result for any other status: a failure, unless the page turns robots away and that counts as OK. */
-  unaccepted(task: RequestTask, response: HttpResponse, failure: Failure = statusFailure(response)): Result {
-    return this.#blocked(task, response) ?? failedResult(task, failure, response);
+  unaccepted(task: RequestTask, response: HttpResponse, failure?: Failure): Result {
+    const own = task.job.expect?.status;
+    return (
+      this.#blocked(task, response) ??
+      failedResult(
+        task,
+        failure ?? statusFailure(response, own ?? this.#options.accept, own !== undefined),
+        response,
+      )
+    );
   }
 
   /** The result for an unaccepted response with a Retry-After that is too long, which is `wait` in words. */
   refused(task: RequestTask, response: HttpResponse, wait: string): Result {
-    const says = saysBlocked(response) ?? statusFailure(response).message;
+    const says = saysBlocked(response) ?? statusReason(response);
     return this.blocked(task, `${this.#withStatus(says, response)}: ${wait}`, response);
   }
 

@@ -61,10 +61,25 @@ export function addHeaders(result: Result, { headers }: HttpResponse): void {
   (result as { headers?: Result['headers'] }).headers = headers;
 }
 
-/** The failure of a response with an unwanted status. */
-export function statusFailure(response: HttpResponse): Failure {
+/**
+ * The failure of a response with an unwanted status: `Not Found`, or what is expected, if that cannot be told from the status.
+ *
+ * @param wanted the statuses that count as OK
+ * @param isOwn whether the job itself names them
+ */
+export function statusFailure(response: HttpResponse, wanted: object, isOwn: boolean): Failure {
+  const { status } = response;
+  if (isOwn || (status >= 200 && status < 300)) {
+    const message = `status ${status}, expected ${printable(String(wanted), 100)}`;
+    return { kind: isOwn ? 'expectation' : 'status', message };
+  }
+  return { kind: 'status', message: statusReason(response) };
+}
+
+/** The reason of a status in words. */
+export function statusReason(response: HttpResponse): string {
   const reason = response.statusText || STATUS_CODES[response.status] || 'unwanted status';
-  return { kind: 'status', message: printable(reason, 200) };
+  return printable(reason, 200);
 }
 
 // Reserves the key: an object that gets a key later is slow.

@@ -45,7 +45,8 @@ export function encodeRecordCached(result: Result): string {
   return latest.text;
 }
 
-function rareKeys({ lenient, headers, body, failure, warning, baseline, badRuns, worker }: Result): string {
+function rareKeys(result: Result): string {
+  const { lenient, headers, body, failure, warning, baseline, occurrence, badRuns, worker } = result;
   let text = lenient === true ? ',"lenient":true' : '';
   if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
   if (body !== undefined)
@@ -53,6 +54,7 @@ function rareKeys({ lenient, headers, body, failure, warning, baseline, badRuns,
   if (failure !== undefined) text += `,"failure":${JSON.stringify({ ...failure, stack: undefined })}`;
   if (warning !== undefined) text += `,"warning":${JSON.stringify(warning)}`;
   if (baseline !== undefined) text += `,"baseline":"${baseline}"`;
+  if (occurrence !== undefined) text += `,"occurrence":${occurrence}`;
   if (badRuns !== undefined) text += `,"badRuns":${badRuns}`;
   if (worker !== undefined) text += `,"worker":${quote(worker)}`;
   return text;
@@ -147,6 +149,7 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   failure: optional(isFailure),
   warning: optional(isFailure),
   baseline: optional((value) => BASELINE.has(value)),
+  occurrence: optional(isCount),
   badRuns: optional(isCount),
   worker: optional(isText),
 };

@@ -83,9 +83,7 @@ export async function readBaseline(
   let line = 0;
   let records = 0;
   let urls = 0;
-  const add = (record: Result): void => {
-    if (!record.ok && !isNotFetched(record)) baseline.add(record);
-  };
+  const add = (record: Result): void => baseline.addRecord(record);
   const addLine = async (read: Line): Promise<void> => {
     line += 1;
     if (typeof read !== 'string' && 'start' in read) throw damaged(path, line, 'it is too long');
@@ -101,12 +99,13 @@ export async function readBaseline(
       found.forEach(add);
     } else if (job !== undefined) {
       urls += 1;
-      baseline.add(parseLine(job, { parseExpectation }));
+      baseline.addLine(parseLine(job, { parseExpectation }));
     }
   };
   for await (const chunk of readChunks(await openFile(path), path))
     for (const text of splitter.push(chunk)) await addLine(text);
   for (const text of splitter.end()) await addLine(text);
+  baseline.endRecords();
   return { baseline, isList: records === 0 && urls > 0 };
 }
 

@@ -1,31 +1,148 @@
 import type { FailureKind } from '../model/failure.ts';
-import type { FailedResult, Result } from '../model/result.ts';
+import type { Job } from '../model/job.ts';
+import { type FailedResult, isNotFetched, type Result } from '../model/result.ts';
+import { IndexSpan } from '../model/summary.ts';
 
 // What earlier runs say of a URL.
 
-/** A request that failed in the run that the baseline was made from. */
-interface BaselineEntry {
+/** A line of a baseline that is a list of URLs. */
+interface BaselineLine {
   readonly url: string;
-  /** Left out if the baseline is a list of URLs: then the entry matches any method and any id. */
+  /** Left out if the line names only a URL: then it matches any method and any id. */
   readonly method?: string | undefined;
   readonly id?: string | undefined;
 }
 
-/** The failures of an earlier run, with which those of this run are compared. O(failures) in memory. */
-export class Baseline {
-  readonly #keys = new Set<string>();
+/** The failures of one key in a baseline. */
+interface KnownJobs {
+  /** The places of jobs that failed, among the jobs with this key. */
+  readonly occurrences: Set<number>;
+  /** The indexes of records that do not say their place. */
+  readonly indexes: Set<number>;
+  /** Whether one of the failures does not say its place: then every job that has none matches. */
+  isUnnumbered: boolean;
+}
 
-  /** The kind of the failure does not matter. */
-  add({ url, method, id }: BaselineEntry): void {
-    this.#keys.add(method === undefined ? url : keyOf({ method, url, id }));
+/**
+ * The failures of an earlier run, with which those of this run are compared.
+ * - Results match by method, URL and id.
+ * - Jobs without an id that have headers, a body or expectations of their own also match by their place among the jobs with
+ *   the same method and URL, once `watch()` sees the jobs. A job whose place the baseline does not say is known only if it is
+ *   at the same place in the list, or if no other job has its method and URL; otherwise `isUnsure` is set.
+ * - O(failures) in memory, or O(records) if they do not say their places.
+ */
+export class Baseline {
+  /** Lines of a list of URLs. */
+  readonly #lines = new Set<string>();
+  readonly #known = new Map<string, KnownJobs>();
+  /** By key, the indexes of records that do not say their place, with those that are OK. */
+  readonly #places = new Map<string, number[]>();
+  readonly #span = new IndexSpan();
+  /** The number of jobs that were read, by key: only of known keys, unless all are counted. */
+  readonly #counts = new Map<string, number>();
+  /** The places of the jobs in flight that are compared by place, by index. */
+  readonly #numbered = new Map<number, number>();
+  #isWatched = false;
+  #isUnsure = false;
+
+  /** Whether a failure counts as new because it cannot be told apart from a known one. */
+  get isUnsure(): boolean {
+    return this.#isUnsure;
+  }
+
+  /** Adds a line of a list of URLs. */
+  addLine({ url, method, id }: BaselineLine): void {
+    this.#lines.add(method === undefined ? url : keyOf({ method, url, id }));
+  }
+
+  /** Adds a record, also one that is OK. The kind of a failure does not matter. */
+  addRecord(record: Result): void {
+    const { index, id, ok, occurrence } = record;
+    const key = keyOf(record);
+    this.#span.add(index);
+    if (id === undefined) {
+      const places = this.#places.get(key);
+      if (places === undefined) this.#places.set(key, [index]);
+      else places.push(index);
+    }
+    if (ok || isNotFetched(record)) return;
+    const known: KnownJobs = this.#known.get(key) ?? {
+      ...{ occurrences: new Set(), indexes: new Set(), isUnnumbered: false },
+    };
+    this.#known.set(key, known);
+    if (occurrence !== undefined) known.occurrences.add(occurrence);
+    else {
+      known.isUnnumbered = true;
+      known.indexes.add(index);
+    }
+  }
+
+  /** To be called after the last record. */
+  endRecords(): void {
+    // Without the records of all jobs, places cannot be counted.
+    if (this.#span.missing === 0) {
+      for (const [key, { indexes, occurrences }] of this.#known) {
+        const places = this.#places.get(key)?.sort((a, b) => a - b) ?? [];
+        for (const index of indexes) occurrences.add(places.indexOf(index));
+        indexes.clear();
+      }
+    }
+    this.#places.clear();
+  }
+
+  /**
+   * Passes the jobs on, and counts those that share method and URL.
+   *
+   * @param method the method of a job that sets none
+   * @param countsAll whether to count jobs of every key, for a new baseline; takes about 100 bytes for each URL
+   */
+  async *watch(
+    batches: AsyncIterable<Iterable<Job>>,
+    method: string,
+    countsAll: boolean,
+  ): AsyncGenerator<Iterable<Job>> {
+    this.#isWatched = true;
+    for await (const batch of batches) yield this.#number(batch, method, countsAll);
+  }
+
+  *#number(batch: Iterable<Job>, runMethod: string, countsAll: boolean): Generator<Job> {
+    for (const job of batch) {
+      if (job.id === undefined) {
+        const key = keyOf({ url: job.url, method: job.method ?? runMethod, id: undefined });
+        if (countsAll || this.#known.has(key) || this.#lines.has(key) || this.#lines.has(job.url)) {
+          const count = this.#counts.get(key) ?? 0;
+          this.#counts.set(key, count + 1);
+          const isOwn = job.headers !== undefined || job.body !== undefined || job.expect !== undefined;
+          if (isOwn) this.#numbered.set(job.index, count);
+        }
+      }
+      yield job;
+    }
   }
 
   /** Returns the result with its `baseline` key. A result that is OK and not in the baseline has none. */
   annotate(result: Result): Result {
-    const { url, ok } = result;
-    const isKnown = this.#keys.has(url) || this.#keys.has(keyOf(result));
+    const { index, ok } = result;
+    const occurrence = this.#numbered.get(index);
+    this.#numbered.delete(index);
+    const isKnown = this.#isKnown(result, occurrence);
     if (ok) return isKnown ? { ...result, baseline: 'fixed' } : result;
-    return { ...result, baseline: isKnown ? 'known' : 'new' };
+    const baseline = isKnown ? 'known' : 'new';
+    return occurrence === undefined ? { ...result, baseline } : { ...result, baseline, occurrence };
+  }
+
+  #isKnown(result: Result, occurrence: number | undefined): boolean {
+    const key = keyOf(result);
+    const known = this.#known.get(key);
+    const isListed = this.#lines.has(result.url) || this.#lines.has(key);
+    if (occurrence === undefined) {
+      return isListed || (known !== undefined && (known.isUnnumbered || !this.#isWatched));
+    }
+    if (known?.occurrences.has(occurrence) || known?.indexes.has(result.index)) return true;
+    if (!isListed && (known === undefined || known.indexes.size === 0)) return false;
+    const isOnlyOne = this.#counts.get(key) === 1;
+    if (!isOnlyOne && !result.ok) this.#isUnsure = true;
+    return isOnlyOne;
   }
 }
 
@@ -93,7 +210,8 @@ export class FlakyHistory {
 }
 
 function mayPass({ failure: { kind }, status }: FailedResult): boolean {
-  return kind === 'status' ? !LASTING_STATUSES.has(status) : !LASTING_KINDS.has(kind);
+  const isAboutStatus = kind === 'status' || kind === 'expectation';
+  return isAboutStatus ? !LASTING_STATUSES.has(status) : !LASTING_KINDS.has(kind);
 }
 
 /**

@@ -180,3 +180,36 @@ describe('--flaky-after', () => {
     expect(stderr).toMatch(/state\.jsonl:1 is not a line of --flaky-state \(remove the file to start over\)/);
   });
 });
+
+describe('jobs without an id that share a URL', () => {
+  const job = (url: string, status: number) => JSON.stringify({ url, expect: { status } });
+  const verdicts = (stdout: string) => stdout.split('\n').flatMap((line) => line.split(' ')[0] || []);
+
+  it.each(['baseline.jsonl', 'baseline.txt'])(
+    'hide no new failure behind a known one in %s',
+    async (name) => {
+      const url = `${(await anOrigin()).url}/ok`;
+      const isList = name.endsWith('.txt');
+      const baseline = isList ? await aFile([url], name) : join(await tempDir(), name);
+      const args = ['fetch', '-c', '1', '--baseline', baseline];
+      const list = await aFile([job(url, 200), job(url, 201)], 'jobs.jsonl');
+      expect((await runInProcess([...args, list, '--update-baseline'])).code).toBe(1);
+      const same = await runInProcess([...args, list]);
+      expect([same.code, verdicts(same.stdout)]).toEqual([isList ? 1 : 0, ['OK', isList ? 'FAIL' : 'KNOWN']]);
+      const other = await runInProcess([...args, await aFile([job(url, 204), job(url, 200)], 'other.jsonl')]);
+      expect([other.code, verdicts(other.stdout)]).toEqual([1, ['FAIL', 'OK']]);
+      expect(other.stdout.includes('fixed')).toBe(!isList);
+      const warnings = other.stderr.match(/^warning: .*$/gm);
+      expect(warnings).toEqual(isList ? [expect.stringContaining('give each job an "id"')] : null);
+    },
+  );
+
+  it('fail with --flaky-after once one of them has failed in so many runs', async () => {
+    const url = `${(await anOrigin()).url}/ok`;
+    const list = await aFile([job(url, 201), job(url, 200)], 'jobs.jsonl');
+    const args = ['fetch', list, '--flaky-after', '2', '--flaky-state', join(await tempDir(), 'flaky.json')];
+    const codes = [];
+    for (let run = 1; run <= 3; run += 1) codes.push((await runInProcess(args)).code);
+    expect(codes).toEqual([0, 1, 1]);
+  });
+});

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listen } from '../origin/listen.ts';
 import { runCli } from '../origin/run-cli.ts';
+import { aFile } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
 
 type Responder = (response: ServerResponse, request: IncomingMessage) => void;
@@ -123,7 +124,7 @@ describe('the "expect" of a JSON job', () => {
   it('fails a status that is OK otherwise', async () => {
     expect(await runJob({ status: 404 }, (response) => response.end())).toEqual([
       1,
-      expect.stringMatching(/^FAIL {2}200 /),
+      expect.stringMatching(/^FAIL {2}expectation .* {2}status 200, expected 404$/),
     ]);
   });
 
@@ -142,6 +143,25 @@ describe('the "expect" of a JSON job', () => {
       1,
       expect.stringMatching(/^FAIL {2}invalid .*unknown key "contain" in "expect"/),
     ]);
+  });
+});
+
+describe('a status that is not expected', () => {
+  const job = (url: string, status: string) => JSON.stringify({ url, expect: { status } });
+
+  it.each([
+    ['200', [], '201', 'FAIL  expectation', 'status 200, expected 201'],
+    ['404', [], '200-204,301', 'FAIL  expectation', 'status 404, expected 200-204,301'],
+    ['200', ['--accept', '404'], undefined, 'FAIL  200', 'status 200, expected 404'],
+    ['204', ['--accept', '404'], '3xx', 'FAIL  expectation', 'status 204, expected 300-399'],
+    ['404', [], undefined, 'FAIL  404', 'Not Found'],
+  ])('is named with what is expected: %s with %j and %s', async (status, flags, expected, start, reason) => {
+    const url = await aServer((response) => response.writeHead(Number(status)).end());
+    const input = expected === undefined ? url : await aFile([job(url, expected)], 'jobs.jsonl');
+    const [code, line] = await run(flags, input);
+    expect([code, line.startsWith(`${start}  http`), line.endsWith(`  ${reason}`)]).toEqual([1, true, true]);
+    const csv = await runInProcess(['fetch', '--retries', '0', ...flags, '--format', 'csv', input]);
+    expect(csv.stdout).toContain(reason.includes(',') ? `,"${reason}",` : `,${reason},`);
   });
 });
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Job } from '../../src/model/job.ts';
+import type { Result } from '../../src/model/result.ts';
 import { Baseline } from '../../src/results/history.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 
@@ -6,9 +8,11 @@ const url = 'https://example.com/1';
 
 describe('Baseline.annotate()', () => {
   const baseline = new Baseline();
-  baseline.add({ url, method: 'GET' });
-  baseline.add({ url: 'https://example.com/any' });
-  baseline.add({ url: 'https://example.com/named', method: 'GET', id: 'mine' });
+  baseline.addRecord(failedResult('reset', { url }));
+  baseline.addRecord(okResult({ url: `${url}1`, index: 1 }));
+  baseline.addRecord(failedResult('reset', { url: 'https://example.com/named', id: 'mine', index: 2 }));
+  baseline.addLine({ url: 'https://example.com/any' });
+  baseline.endRecords();
 
   it('marks a failure of the baseline as known, whatever its kind', () => {
     expect(baseline.annotate(failedResult('dns')).baseline).toBe('known');
@@ -41,3 +45,82 @@ describe('Baseline.annotate()', () => {
     expect(baseline.annotate(failedResult('dns', { url: result.url })).baseline).toBe('new');
   });
 });
+
+describe('a baseline and jobs that share a URL', () => {
+  const custom = (index: number, own: Partial<Job> = { body: `${index}` }): Job => ({
+    ...{ index, source: 'jobs.jsonl', line: index + 1, url, ...own },
+  });
+  const fail = (index: number, more: { readonly id?: string; readonly occurrence?: number } = {}) =>
+    failedResult('dns', { url, index, ...more });
+  const ok = (index: number) => okResult({ url, index });
+
+  /** What each result is, with `-` for one that is only OK, and whether the baseline is unsure. */
+  async function verdicts(baseline: Baseline, jobs: readonly Job[], results: readonly Result[]) {
+    for await (const batch of baseline.watch(batchesOf(jobs), 'GET', false)) expect([...batch]).toEqual(jobs);
+    const found = results.map((result) => baseline.annotate(result).baseline ?? '-').join(' ');
+    return baseline.isUnsure ? `${found}, unsure` : found;
+  }
+
+  async function* batchesOf(jobs: readonly Job[]) {
+    yield jobs;
+  }
+
+  function baselineOf(records: readonly Result[], line?: string) {
+    const baseline = new Baseline();
+    for (const record of records) baseline.addRecord(record);
+    if (line !== undefined) baseline.addLine({ url: line });
+    baseline.endRecords();
+    return baseline;
+  }
+
+  const three = [custom(0), custom(1), custom(2)];
+  const ONE = [fail(1, { occurrence: 1 })];
+
+  it.each<[string, readonly Result[], readonly Job[], readonly Result[], string]>([
+    ['the same fails', ONE, three, [ok(2), fail(1), ok(0)], '- known -'],
+    ['another one fails', ONE, three, [fail(2), fail(1), ok(0)], 'new known -'],
+    ['another one fails and it is fixed', ONE, three, [fail(0), ok(1), ok(2)], 'new fixed -'],
+    ['lines come before it', ONE, [custom(7), custom(8)], [fail(8), fail(7)], 'known new'],
+    ['records of all jobs', [ok(0), fail(1), ok(2)], three, [fail(0), ok(1), fail(2)], 'new fixed new'],
+    [
+      'records of all jobs, in any order',
+      [fail(1), ok(0)],
+      [custom(3), custom(4)],
+      [fail(4), fail(3)],
+      'known new',
+    ],
+    ['records of failures only', [fail(1)], three, [fail(0), fail(1), ok(2)], 'new known -, unsure'],
+    ['records of failures only, and one job', [fail(1)], [custom(4)], [fail(4)], 'known'],
+    [
+      'expectations',
+      ONE,
+      three.map(({ index }) => custom(index, { expect: NOTHING })),
+      [fail(0), fail(1)],
+      'new known',
+    ],
+    [
+      'headers',
+      ONE,
+      three.map(({ index }) => custom(index, { headers: { a: `${index}` } })),
+      [fail(0), fail(1)],
+      'new known',
+    ],
+    ['only the URL, twice', [fail(1)], [custom(3, {}), custom(4, {})], [fail(4), fail(3)], 'known known'],
+    [
+      'ids',
+      [fail(1, { id: 'a' })],
+      [custom(0, { id: 'b' }), custom(5, { id: 'a' })],
+      [fail(0, { id: 'b' }), fail(5, { id: 'a' })],
+      'new known',
+    ],
+  ])('hides no new failure: %s', async (_, records, jobs, results, expected) => {
+    expect(await verdicts(baselineOf(records), jobs, results)).toBe(expected);
+  });
+
+  it('is unsure of a line of a list that several jobs match', async () => {
+    expect(await verdicts(baselineOf([], url), three, [fail(0), ok(1)])).toBe('new -, unsure');
+    expect(await verdicts(baselineOf([], url), [custom(0)], [fail(0)])).toBe('known');
+  });
+});
+
+const NOTHING = { contains: [], notContains: [], matches: [], headers: [] };

@@ -123,6 +123,8 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     const summary = await run.collect(sinks, fold);
     const outcome = knownFailures.outcome();
     if (outcome !== undefined) messages.note(outcome);
+    const doubt = knownFailures.doubt();
+    if (doubt !== undefined) messages.warn(doubt);
     checkBalance(summary);
     if (signals.received !== undefined) return EXIT[signals.received];
     if (reader.goneCode !== undefined) return reader.goneCode;
@@ -167,7 +169,10 @@ function createRun(source: JobSource, parts: CommandRunParts): Run {
   const { options, settings, threads, fold, written, stops, messages } = parts;
   const { knownFailures, journal, outputs } = written;
   const { window, requests } = outputs;
-  const watched = (jobs: AsyncIterable<Iterable<Job>>) => requests?.watch(jobs) ?? jobs;
+  const watched = (jobs: AsyncIterable<Iterable<Job>>) => {
+    const counted = knownFailures.watch(jobs);
+    return requests?.watch(counted) ?? counted;
+  };
   const run: Run = new Run({
     ...settings,
     ...(threads && { backend: threads }),
