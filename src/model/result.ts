@@ -96,7 +96,7 @@ export interface FailedResult extends BaseResult {
 /** The result of one job. A failed URL is a value; branch on `ok` and `failure.kind`. */
 export type Result = OkResult | FailedResult;
 
-type Verdict = 'OK' | 'WARN' | 'FAIL' | 'KNOWN';
+export type Verdict = 'OK' | 'WARN' | 'FAIL' | 'KNOWN';
 
 /** The verdict in the first column of text output. A failure below `--flaky-after` is a warning. */
 export function verdictOf(result: Result): Verdict {

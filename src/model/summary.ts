@@ -1,7 +1,16 @@
 import { createHistogram } from 'node:perf_hooks';
 import { AccountingError } from './errors.ts';
 import type { FailureKind } from './failure.ts';
-import { type FailedResult, failsRun, isNotFetched, type OkResult, type Result } from './result.ts';
+import {
+  type FailedResult,
+  failsRun,
+  isNotFetched,
+  type OkResult,
+  outcomeLabel,
+  type Result,
+  type Verdict,
+  verdictOf,
+} from './result.ts';
 import { TopK } from './top-k.ts';
 import { hostOf } from './url.ts';
 
@@ -63,6 +72,8 @@ export interface Summary {
   readonly flaky: number;
   /** Taken from the journal of an earlier run; part of `ok` and `failed`. */
   readonly resumed: number;
+  /** `resumed` by verdict; left out if it is 0. */
+  readonly resumedByVerdict?: Readonly<Partial<Record<Verdict, number>>>;
   /** Left out on purpose, such as duplicate URLs. */
   readonly skipped: number;
   /** In the list, but not fetched because the run was stopped. */
@@ -81,6 +92,12 @@ export interface Summary {
   readonly failuresByKind: Readonly<Partial<Record<FailureKind, number>>>;
   /** Failures of kind `status`, by status code. */
   readonly failuresByStatus: Readonly<Record<string, number>>;
+  /**
+   * Of these failures, those that do not fail the run (known, or below `--flaky-after`), by status for failures of kind `status`,
+   * otherwise by kind; left out if there are none.
+   */
+  readonly excusedByOutcome?: Readonly<Record<string, number>>;
+  /** The hosts with most failures that fail the run. */
   readonly worstHosts: readonly FailingHost[];
   /** The first hosts that were given up: those with failures of kind `down`. */
   readonly downHosts: readonly DownHost[];
@@ -126,6 +143,8 @@ export class SummaryFold {
   readonly #latency = new LatencyHistogram();
   readonly #kinds = new Map<FailureKind, number>();
   readonly #statuses = new Map<number, number>();
+  readonly #resumed = new Map<Verdict, number>();
+  readonly #excused = new Map<string, number>();
   readonly #hosts = new TopK(HOST_COUNTERS);
   readonly #downHosts = new Map<string, DownHost>();
 
@@ -134,7 +153,10 @@ export class SummaryFold {
       this.notFetched += 1;
       return;
     }
-    if (result.isResumed) this.resumed += 1;
+    if (result.isResumed) {
+      this.resumed += 1;
+      count(this.#resumed, verdictOf(result));
+    }
     this.#bytes += result.bytes;
     if (result.body?.path !== undefined && !result.isResumed) {
       this.#savedFiles += 1;
@@ -159,6 +181,7 @@ export class SummaryFold {
       new: this.new,
       flaky: this.flaky,
       resumed: this.resumed,
+      ...(this.resumed > 0 && { resumedByVerdict: Object.fromEntries(this.#resumed) }),
       skipped: this.skipped,
       notFetched: this.notFetched,
       isListComplete: this.isListComplete,
@@ -170,6 +193,7 @@ export class SummaryFold {
       ...(latencyMs && { latencyMs }),
       failuresByKind: Object.fromEntries(this.#kinds),
       failuresByStatus: Object.fromEntries(this.#statuses),
+      ...(this.#excused.size > 0 && { excusedByOutcome: Object.fromEntries(this.#excused) }),
       worstHosts: this.#hosts
         .top(WORST_HOSTS)
         .map(({ key, count, overcount }) => ({ host: key, failures: count, overcount })),
@@ -189,14 +213,13 @@ export class SummaryFold {
     else if (!failsRun(result)) this.flaky += 1;
     if (result.baseline === 'new') this.new += 1;
     const { kind } = result.failure;
-    this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
-    if (kind === 'status' && result.status !== undefined) {
-      this.#statuses.set(result.status, (this.#statuses.get(result.status) ?? 0) + 1);
-    }
+    count(this.#kinds, kind);
+    if (kind === 'status' && result.status !== undefined) count(this.#statuses, result.status);
+    if (!failsRun(result)) count(this.#excused, outcomeLabel(result));
     // The `url` of an invalid job is any text, without a host.
     if (kind === 'invalid') return;
     const host = hostOf(result.finalUrl ?? result.url);
-    this.#hosts.add(host);
+    if (failsRun(result)) this.#hosts.add(host);
     if (kind === 'down') this.#addDown(host, result.failure.message);
   }
 
@@ -205,6 +228,10 @@ export class SummaryFold {
     if (counted === undefined && this.#downHosts.size >= MAX_DOWN_HOSTS) return;
     this.#downHosts.set(host, { host, message, ...counted, urls: (counted?.urls ?? 0) + 1 });
   }
+}
+
+function count<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 /** @throws AccountingError unless read = ok + failed + skipped + notFetched */

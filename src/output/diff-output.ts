@@ -1,6 +1,6 @@
 import { printable } from '../model/printable.ts';
 import type { Change, DiffCounts, Difference, RemovedUrl, Snapshot } from '../results/diff.ts';
-import { formatBytes, formatDuration, jobName, type Paint, urlColumn } from './format.ts';
+import { formatBytes, formatDuration, nameSuffix, type Paint, urlColumn } from './format.ts';
 import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
 
@@ -25,7 +25,8 @@ export function diffTextSink(output: LineOutput, { paint, quiet }: DiffTextOptio
     },
     writeRemoved({ url, id, old }) {
       if (quiet) return;
-      return output.write(`${paint.warn('REMOVED')}  ${old.label}  ${urlColumn(url)}${suffix(id)}\n`);
+      const name = id === undefined ? '' : ` [${printable(id, 100)}]`;
+      return output.write(`${paint.warn('REMOVED')}  ${old.label}  ${urlColumn(url)}${name}\n`);
     },
     async end(counts) {
       await output.write(countsText(counts, paint));
@@ -72,11 +73,7 @@ function line(difference: Difference, paint: Paint): string {
   const { change, now, result } = difference;
   const word = change === 'newlyFailing' ? 'FAILING' : change.toUpperCase();
   const verdict = paintOf(change, paint)(word.padEnd(7));
-  return `${verdict}  ${now.label}  ${urlColumn(result.url)}${suffix(jobName(result))}  ${details(difference)}\n`;
-}
-
-function suffix(name: string | undefined): string {
-  return name === undefined ? '' : ` [${printable(name, 100)}]`;
+  return `${verdict}  ${now.label}  ${urlColumn(result.url)}${nameSuffix(result)}  ${details(difference)}\n`;
 }
 
 function paintOf(change: Change, paint: Paint): (text: string) => string {

@@ -1,5 +1,5 @@
 import { printable } from '../model/printable.ts';
-import type { Result } from '../model/result.ts';
+import type { Result, Verdict } from '../model/result.ts';
 import type { Summary } from '../model/summary.ts';
 
 const BYTE_UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'];
@@ -65,30 +65,55 @@ export function urlColumn(url: string): string {
 }
 
 /** What tells jobs with one URL apart: the id, or else the line of a job that most likely has a body. */
-export function jobName({ id, method, line, source }: Result): string | undefined {
+export function jobName({
+  id,
+  method,
+  line,
+  source,
+}: Pick<Result, 'id' | 'method' | 'line' | 'source'>): string | undefined {
   if (id !== undefined) return id;
   return method === 'GET' || method === 'HEAD' || source === 'arguments' ? undefined : `line ${line}`;
 }
 
+/** ` [order 7]`, to be written behind a URL; empty if nothing tells jobs with this URL apart. */
+export function nameSuffix(result: Pick<Result, 'id' | 'method' | 'line' | 'source'>): string {
+  const name = jobName(result);
+  return name === undefined ? '' : ` [${printable(name, 100)}]`;
+}
+
 type RunCounts = Pick<
   Summary,
-  'ok' | 'warned' | 'fixed' | 'failed' | 'known' | 'flaky' | 'notFetched' | 'isListComplete'
+  | 'ok'
+  | 'warned'
+  | 'fixed'
+  | 'failed'
+  | 'known'
+  | 'flaky'
+  | 'notFetched'
+  | 'isListComplete'
+  | 'resumedByVerdict'
 >;
 
 /**
- * The URLs of a run by verdict: `9 succeeded (1 fixed), 2 failed, 1 warning, 3 known, 20 not fetched`. Failures below
+ * The URLs of a run by verdict: `9 succeeded (1 fixed, 4 from the journal), 2 failed, 1 warning, 3 known, 20 not fetched`. Failures below
  * `--flaky-after` are warnings.
  */
 export function runCountsText(counts: RunCounts, paint: Paint = plain): string {
   const { ok, warned, fixed, failed, known, flaky, notFetched, isListComplete } = counts;
   const failing = failed - known - flaky;
   const warnings = warned + flaky;
+  const resumed = (verdict: Verdict, before = '') => {
+    const count = counts.resumedByVerdict?.[verdict] ?? 0;
+    const notes = [before, count > 0 ? `${count} from the journal` : ''].filter((note) => note !== '');
+    return notes.length > 0 ? ` (${notes.join(', ')})` : '';
+  };
   const parts = [
-    paint.ok(`${ok - warned} succeeded${fixed > 0 ? ` (${fixed} fixed)` : ''}`),
-    failing > 0 ? paint.fail(`${failing} failed`) : '0 failed',
+    paint.ok(`${ok - warned} succeeded${resumed('OK', fixed > 0 ? `${fixed} fixed` : '')}`),
+    failing > 0 ? paint.fail(`${failing} failed${resumed('FAIL')}`) : '0 failed',
   ];
-  if (warnings > 0) parts.push(paint.warn(warnings === 1 ? '1 warning' : `${warnings} warnings`));
-  if (known > 0) parts.push(`${known} known`);
+  if (warnings > 0)
+    parts.push(paint.warn(`${warnings === 1 ? '1 warning' : `${warnings} warnings`}${resumed('WARN')}`));
+  if (known > 0) parts.push(`${known} known${resumed('KNOWN')}`);
   if (notFetched > 0) parts.push(paint.fail(`${notFetched} not fetched`));
   if (!isListComplete) parts.push(paint.fail('the rest of the list was not read'));
   return parts.join(', ');

@@ -2,6 +2,7 @@ import { printable } from '../model/printable.ts';
 import { failsRun, historyNotes, isNotFetched, outcomeLabel, type Result } from '../model/result.ts';
 import type { Summary } from '../model/summary.ts';
 import type { Sink } from '../results/sink.ts';
+import { nameSuffix } from './format.ts';
 import type { LineOutput } from './line-writer.ts';
 
 /** Annotations of each level that GitHub shows per step. */
@@ -61,7 +62,7 @@ function annotation(level: string, result: Result, file: string | undefined): st
   const notes = historyNotes(result).map((note) => `(${note})`);
   const parts = [
     outcomeLabel(result),
-    printable(result.url, MAX_URL),
+    `${printable(result.url, MAX_URL)}${nameSuffix(result)}`,
     printable(message, MAX_MESSAGE),
     ...notes,
   ];

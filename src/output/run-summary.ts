@@ -85,7 +85,10 @@ export function summaryText(summary: Summary, paint: Paint, saveDir?: string): s
     rows.push(['latency', `p50 ${p50}, p90 ${p90}, p99 ${p99}`]);
   }
   if (saveDir !== undefined && summary.savedFiles > 0) rows.push(['saved', savedText(summary, saveDir)]);
-  if (summary.failed > 0) rows.push(['failures', list(failureCounts(summary))]);
+  const failures = failureCounts(summary);
+  if (failures.length > 0) rows.push(['failures', list(failures)]);
+  const excused = byCount(Object.entries(summary.excusedByOutcome ?? {}));
+  if (excused.length > 0) rows.push([excusedName(summary), list(excused)]);
   if (summary.worstHosts.length > 0) rows.push(['hosts', list(summary.worstHosts.map(hostCount))]);
   if (summary.downHosts.length > 0) rows.push(['down', list(summary.downHosts.map(downText))]);
   const lines = rows.map(([name, value]) => `  ${paint.dim(name.padEnd(8))}  ${value}\n`);
@@ -100,16 +103,26 @@ function isUnsentBlocked({ failure, attempts }: Result): boolean {
 function doneLine(summary: Summary, paint: Paint): string {
   const parts = [runCountsText(summary, paint)];
   if (summary.skipped > 0) parts.push(`${summary.skipped} skipped`);
-  if (summary.resumed > 0) parts.push(`${summary.resumed} of them from the journal`);
   return `${paint.strong('Done:')} ${parts.join(', ')}`;
 }
 
-/** Failures by outcome label, most first: by status for failures of kind `status`, otherwise by kind. */
-function failureCounts({ failuresByKind, failuresByStatus }: Summary): string[] {
+function excusedName({ known, flaky }: Summary): string {
+  return flaky === 0 ? 'known' : known === 0 ? 'flaky' : 'known, flaky';
+}
+
+/** Failures that fail the run by outcome label, most first: by status for failures of kind `status`, otherwise by kind. */
+function failureCounts({ failuresByKind, failuresByStatus, excusedByOutcome = {} }: Summary): string[] {
   const counts = new Map([...Object.entries(failuresByKind), ...Object.entries(failuresByStatus)]);
   const withStatus = Object.values(failuresByStatus).reduce((sum, count) => sum + count, 0);
   counts.set('status', (counts.get('status') ?? 0) - withStatus);
-  return [...counts]
+  for (const [name, count] of Object.entries(excusedByOutcome)) {
+    counts.set(name, (counts.get(name) ?? 0) - count);
+  }
+  return byCount([...counts]);
+}
+
+function byCount(counts: readonly (readonly [string, number])[]): string[] {
+  return counts
     .filter(([, count]) => count > 0)
     .sort((a, b) => b[1] - a[1])
     .map(([name, count]) => `${name} (${count})`);

@@ -172,10 +172,7 @@ describe('a run that is ended repeatedly', () => {
     await expectNothingPartial(join(copy, 'bodies'));
     await cp(copy, root, { recursive: true });
     const resumed = await runCli(job.args);
-    expect([resumed.code, resumed.stderr]).toEqual([
-      0,
-      expect.stringMatching(/[1-9]\d+ of them from the journal/),
-    ]);
+    expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringMatching(/[1-9]\d+ from the journal/)]);
     await expectAllWhole(job);
     expect(Math.max(...origin.hits.values())).toBeLessThanOrEqual(2);
   }, 120_000);

@@ -60,7 +60,7 @@ describe('URLs that were not fetched, after --fail-fast,', () => {
     const args = ['fetch', list, '--journal', journal, '-c', '1'];
     await runInProcess([...args, '--fail-fast', '--failed', failed]);
     const next = await runInProcess([...args, '--keep-failed']);
-    expect(next.stderr).toContain('Done: 9 succeeded, 1 failed, 1 of them from the journal\n');
+    expect(next.stderr).toContain('Done: 9 succeeded, 1 failed (1 from the journal)\n');
     const rest = await runInProcess(['fetch', failed]);
     expect(rest.stderr).toContain('Done: 9 succeeded, 1 failed\n');
   });
@@ -73,7 +73,7 @@ describe('URLs that were not fetched, after --fail-fast,', () => {
     const list = [...urls(origin, '/status/404', 1), ...urls(origin, '/slow/1', 60), ...good];
     const args = ['fetch', await aFile(list), '--journal', journal, '-c', '1', '--queue-size', '4'];
     const { stderr } = await runInProcess([...args, '--fail-fast']);
-    expect(stderr).toContain('Done: 9 succeeded, 1 failed, 60 not fetched, 9 of them from the journal\n');
+    expect(stderr).toContain('Done: 9 succeeded (9 from the journal), 1 failed, 60 not fetched\n');
   });
 
   it('are those that were read if the list comes from standard input', async () => {

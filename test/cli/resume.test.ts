@@ -33,7 +33,7 @@ describe('--journal', () => {
         .map(([url]) => url)
         .sort(),
     ).toEqual(list.toSorted());
-    expect(second.stderr).toContain('Done: 100 succeeded, 0 failed, 60 of them from the journal');
+    expect(second.stderr).toContain('Done: 100 succeeded (60 from the journal), 0 failed');
     expect(first.stderr).not.toContain('continuing');
     expect(second.stderr).toMatch(/^note: continuing from ".*", which has 60 results\n/);
   });
@@ -89,7 +89,7 @@ describe('--journal', () => {
     await runInProcess(['fetch', '--journal', journal, url, url]);
     const { stderr } = await runInProcess(['fetch', '--journal', journal, url, url, url]);
     expect(origin.requests).toBe(3);
-    expect(stderr).toContain('Done: 3 succeeded, 0 failed, 2 of them from the journal');
+    expect(stderr).toContain('Done: 3 succeeded (2 from the journal), 0 failed');
   });
 
   it('writes the whole list to --output, --failed and --report again', async () => {
@@ -132,7 +132,7 @@ describe('--journal', () => {
     origin.open('g');
     const { code, stderr } = await runCli(args);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/Done: 3008 succeeded, 0 failed, \d{3,} of them from the journal/);
+    expect(stderr).toMatch(/Done: 3008 succeeded \(\d{3,} from the journal\), 0 failed/);
     const found = records(await readFile(output, 'utf8')).map(([url]) => url);
     expect([found.length, new Set(found).size]).toEqual([3008, 3008]);
   }, 90_000);
@@ -177,7 +177,7 @@ describe('--journal', () => {
     await runInProcess(args, { stdin: JSON.stringify(one) });
     const both = [one, { ...one, ...changes }].map((line) => JSON.stringify(line)).join('\n');
     const { stderr } = await runInProcess(args, { stdin: both });
-    expect([origin.requests, stderr.includes(', 1 of them from the journal')]).toEqual([2, true]);
+    expect([origin.requests, stderr.includes('(1 from the journal)')]).toEqual([2, true]);
   });
 
   it('refuses a file that is not a journal, and does not change it', async () => {

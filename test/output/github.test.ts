@@ -39,6 +39,17 @@ test('failures that fail the run are errors with file and line, and warnings are
   );
 });
 
+test('an annotation has the id of its job behind the URL, or the line of a POST without one', async () => {
+  const results = [
+    failedResult('dns', { id: 'a%b\n' }),
+    failedResult('dns', { method: 'POST', line: 7, source: '-' }),
+  ];
+  expect(await annotated(results, (source) => (source === '-' ? undefined : source))).toBe(
+    '::error file=urls.txt,line=1::dns https://example.com/1 [a%25b\\u{a}] a dns failure\n' +
+      '::error::dns https://example.com/1 [line 7] a dns failure\n',
+  );
+});
+
 test('a source that is not a file of the repository has no place', async () => {
   expect(await annotated([failedResult('dns', { source: '-' })], () => undefined)).toBe(
     '::error::dns https://example.com/1 a dns failure\n',

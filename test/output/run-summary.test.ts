@@ -191,3 +191,29 @@ test('summaryJsonSink() rounds milliseconds to integers and URLs per second to o
   await summaryJsonSink(output).end({ ...good, wallMs: 480.84814453125, urlsPerSecond: 2.0796586435304643 });
   expect(JSON.parse(output.text)).toMatchObject({ wallMs: 481, urlsPerSecond: 2.1 });
 });
+
+test('the summary says which results come from the journal, and lists known failures apart from the others', () => {
+  const text = textOf({
+    ...{ read: 5000, ok: 571, warned: 1, failed: 43, known: 40, fixed: 2, notFetched: 4386, resumed: 443 },
+    resumedByVerdict: { OK: 440, FAIL: 1, KNOWN: 2 },
+    failuresByKind: { status: 42, dns: 1 },
+    failuresByStatus: { 404: 42 },
+    excusedByOutcome: { 404: 40 },
+  });
+  expect(text).toContain(
+    '\nDone: 570 succeeded (2 fixed, 440 from the journal), 3 failed (1 from the journal), 1 warning, ' +
+      '40 known (2 from the journal), 4386 not fetched\n',
+  );
+  expect(text).toContain('\n  failures  404 (2), dns (1)\n  known     404 (40)\n');
+});
+
+test.each([
+  [0, 2, 'flaky'],
+  [1, 1, 'known, flaky'],
+])('the summary names failures that do not fail the run: %d known and %d flaky', (known, flaky, name) => {
+  const text = textOf({
+    ...{ failed: 2, known, flaky, failuresByKind: { dns: 2 }, excusedByOutcome: { dns: 2 } },
+  });
+  expect(text).toMatch(new RegExp(`\n  ${name} +dns \\(2\\)\n$`));
+  expect(text).not.toContain('failures');
+});

@@ -8,7 +8,7 @@ import {
 } from '../../model/result.ts';
 import { IndexSpan, type Summary, SummaryFold } from '../../model/summary.ts';
 import { hostOf } from '../../model/url.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, nameSuffix } from '../format.ts';
 
 // What the reports fold results into, in memory that does not depend on the number of results.
 
@@ -33,7 +33,8 @@ const BOUNDS_MS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_0
  * The part of a summary that depends only on the result records, the time they cover, and how much of the list has no result
  * because the run was stopped.
  */
-export interface ReportSummary extends Omit<Summary, 'read' | 'skipped' | 'wallMs' | 'urlsPerSecond'> {
+export interface ReportSummary
+  extends Omit<Summary, 'read' | 'skipped' | 'wallMs' | 'urlsPerSecond' | 'resumedByVerdict'> {
   /** URLs that are OK or failed. */
   readonly results: number;
   /** Results that are missing at least: `--only-failures` leaves out those of other URLs. */
@@ -60,7 +61,7 @@ export class ReportFold {
 
   /** @param run the summary of the run, which may know of more URLs that were not fetched than the records show */
   summary(run: Pick<Summary, 'notFetched' | 'isListComplete'>): ReportSummary {
-    const { read, skipped, wallMs, urlsPerSecond, ...own } = this.#fold.summary(0);
+    const { read, skipped, wallMs, urlsPerSecond, resumedByVerdict, ...own } = this.#fold.summary(0);
     const notFetched = Math.max(own.notFetched, run.notFetched);
     const missing = Math.max(0, this.#indexes.missing - (notFetched - own.notFetched));
     const counts = { ...own, missing, notFetched, isListComplete: run.isListComplete };
@@ -149,6 +150,8 @@ export interface Row {
   readonly ok: boolean;
   readonly label: string;
   readonly url: string;
+  /** What tells jobs with this URL apart, in brackets and with a space before them; empty if nothing does. */
+  readonly name: string;
   readonly finalUrl: string;
   /** Statuses of the first ten redirects: `301 302`. */
   readonly hops: string;
@@ -169,6 +172,7 @@ export function toRow(result: Result): Row {
     ok,
     label: outcomeLabel(result),
     url: excerpt(url, MAX_URL),
+    name: excerpt(nameSuffix(result), MAX_TEXT),
     finalUrl: excerpt(finalUrl ?? '', MAX_URL),
     hops: redirects
       .slice(0, MAX_HOPS)

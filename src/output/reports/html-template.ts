@@ -34,7 +34,7 @@ svg { display: block; width: 100%; }
 svg .ok { fill: var(--ok); } svg .fail { fill: var(--fail); }
 svg.columns { height: 130px; border-bottom: 1px solid var(--line); }
 svg.share { height: 10px; min-width: 60px; }
-svg.share rect { fill: var(--fail); }
+svg.share rect { fill: var(--fail); } .excused svg.share rect { fill: var(--warn); }
 figure { margin: 0; display: flex; flex-direction: column; }
 .most { order: -1; margin: 0 0 6px; font-size: 12px; }
 .axis { display: flex; justify-content: space-between; padding-top: 4px; font-size: 12px; color: var(--soft); }

@@ -180,29 +180,33 @@ function figure(name: string, value: string, more = ''): Markup {
 `;
 }
 
-/** Failures by kind and by host; empty without failures. */
+/** Failures that fail the run, by kind and by host, and then the others; empty without failures. */
 function failureSections({ worstHosts }: ReportSummary, groups: readonly Group[]): Markup {
-  const kinds = countsByLabel(groups);
-  if (kinds.length === 0) return html``;
-  const most = kinds[0]?.[1] ?? 1;
+  const kinds = countsByLabel(groups, 'failed');
+  const excused = html`${kindSection('Known failures by kind', 'excused', countsByLabel(groups, 'known'))}${kindSection('Failures below --flaky-after by kind', 'excused', countsByLabel(groups, 'flaky'))}`;
+  if (kinds.length === 0) return excused;
   const hosts = html`<section><h2>Failures by host</h2><table><tbody>
 ${hostRows(worstHosts)}</tbody></table></section>
 `;
   return html`<div class="two">
-<section><h2>Failures by kind</h2><table><tbody>
+${kindSection('Failures by kind', '', kinds)}${worstHosts.length > 0 ? hosts : ''}</div>
+${excused}`;
+}
+
+function kindSection(title: string, css: string, kinds: readonly (readonly [string, number])[]): Markup {
+  const most = kinds[0]?.[1];
+  if (most === undefined) return html``;
+  return html`<section class="${css}"><h2>${title}</h2><table><tbody>
 ${kinds.map(([label, count]) => countRow(label, count, most))}</tbody></table></section>
-${worstHosts.length > 0 ? hosts : ''}</div>
 `;
 }
 
-/** All failures by label, including those that do not fail the run, most first. */
-function countsByLabel(groups: readonly Group[]): readonly (readonly [string, number])[] {
-  const counts = new Map<string, number>();
-  for (const { section, label, count } of groups) {
-    if (section === 'warned' || section === 'fixed' || section === 'notFetched') continue;
-    counts.set(label, (counts.get(label) ?? 0) + count);
-  }
-  return [...counts].sort((a, b) => b[1] - a[1]);
+/** The counts of a section by label, most first. */
+function countsByLabel(groups: readonly Group[], wanted: Section): readonly (readonly [string, number])[] {
+  return groups
+    .filter(({ section }) => section === wanted)
+    .map(({ label, count }): [string, number] => [label, count])
+    .sort((a, b) => b[1] - a[1]);
 }
 
 /** The latency histogram and the timeline. */
@@ -325,17 +329,17 @@ function resultRow(section: Section | 'ok', row: Row): Markup {
     (note) => html` <span class="${note === 'fixed' ? 'note ok' : 'note'}">${note}</span>`,
   );
   const time = `${formatDuration(row.durationMs)}${row.ok ? `, ${formatBytes(row.bytes)}` : ''}`;
-  return html`<tr><td class="verdict ${css}">${word}</td><td class="outcome">${row.label}</td><td class="url">${link(row.url)}${target(row)}</td><td class="why">${row.message}${notes}</td><td class="time">${time}</td><td class="place">${place(row)}</td></tr>
+  return html`<tr><td class="verdict ${css}">${word}</td><td class="outcome">${row.label}</td><td class="url">${link(row.url)}${row.name}${target(row)}</td><td class="why">${row.message}${notes}</td><td class="time">${time}</td><td class="place">${place(row)}</td></tr>
 `;
 }
 
 function slowRow(row: Row): Markup {
-  return html`<tr><td class="time">${formatDuration(row.durationMs)}</td><td class="outcome">${row.label}</td><td class="url">${link(row.url)}</td><td class="place">${place(row)}</td></tr>
+  return html`<tr><td class="time">${formatDuration(row.durationMs)}</td><td class="outcome">${row.label}</td><td class="url">${link(row.url)}${row.name}</td><td class="place">${place(row)}</td></tr>
 `;
 }
 
 function redirectRow(row: Row): Markup {
-  return html`<tr><td class="url">${link(row.url)}</td><td class="url">${row.finalUrl === '' ? '–' : row.finalUrl}</td><td class="outcome">${row.hops} → ${row.label}</td><td class="place">${place(row)}</td></tr>
+  return html`<tr><td class="url">${link(row.url)}${row.name}</td><td class="url">${row.finalUrl === '' ? '–' : row.finalUrl}</td><td class="outcome">${row.hops} → ${row.label}</td><td class="place">${place(row)}</td></tr>
 `;
 }
 

@@ -4,6 +4,7 @@ import { toOutputError } from '../../model/errors.ts';
 import { failsRun, historyNotes, isNotFetched, outcomeLabel, type Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
 import type { Sink } from '../../results/sink.ts';
+import { nameSuffix } from '../format.ts';
 import type { LineOutput } from '../line-writer.ts';
 import { ReportFold, type ReportSummary } from './aggregate.ts';
 import { escapeXml } from './markup.ts';
@@ -63,7 +64,7 @@ function testCase(result: Result): string {
   const { source, line, method, url, durationMs, failure } = result;
   const host = failure?.kind === 'invalid' ? '' : `/${hostOf(url)}`;
   return (
-    `<testcase classname="${escapeXml(source + host)}" name="${escapeXml(`${method} ${url}`)}" time="${seconds(durationMs)}">` +
+    `<testcase classname="${escapeXml(source + host)}" name="${escapeXml(`${method} ${url}${nameSuffix(result)}`)}" time="${seconds(durationMs)}">` +
     `${outcome(result)}<system-out>${escapeXml(`${source}:${line}`)}: ${escapeXml(description(result))}</system-out></testcase>\n`
   );
 }
@@ -74,7 +75,7 @@ function outcome(result: Result): string {
   if (isNotFetched(result)) return notFetchedError(failure.message);
   if (!failsRun(result))
     return `<skipped type="${failure.kind}" message="${escapeXml(message(result))}"></skipped>`;
-  const text = `${escapeXml(`${source}:${line}`)}: ${escapeXml(url)}`;
+  const text = `${escapeXml(`${source}:${line}`)}: ${escapeXml(url)}${escapeXml(nameSuffix(result))}`;
   return `<failure type="${failure.kind}" message="${escapeXml(message(result))}">${text}</failure>`;
 }
 

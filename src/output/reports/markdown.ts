@@ -25,6 +25,7 @@ const MAX_OPEN_ROWS = 20;
 const FRAME_BYTES = 300;
 
 const MAX_URL = 300;
+const MAX_NAME = 120;
 const MAX_PLACE = 120;
 const MAX_MESSAGE = 200;
 const MAX_HOST = 200;
@@ -75,7 +76,7 @@ function headText(summary: ReportSummary): string {
   return `## ${MARKS[mood]} ${text}\n\n${facts.join(' · ')}\n`;
 }
 
-/** The hosts with most failures, with `+` if only a lower bound is known. */
+/** The hosts with most failures that fail the run, with `+` if only a lower bound is known. */
 function hostsText(hosts: readonly FailingHost[]): string {
   if (hosts.length === 0) return '';
   const rows = hosts.map(
@@ -114,11 +115,12 @@ function groupText({ section, label, count, rows }: Group, isOpen: boolean, maxB
   return `\n<details${isOpen ? ' open' : ''}><summary>${title}</summary>\n\n${head}${table}${rest}\n</details>\n`;
 }
 
-function rowText({ url, source, line, message, notes, finalUrl }: Row): string {
+function rowText({ url, name, source, line, message, notes, finalUrl }: Row): string {
   const target = finalUrl === '' ? '' : ` → ${code(finalUrl, MAX_URL)}`;
   const reason = message === '' && notes.length > 0 ? '' : code(message, MAX_MESSAGE);
   const suffix = notes.length > 0 ? ` (${notes.join(', ')})` : '';
-  return `| ${code(url, MAX_URL)}${target} | ${code(`${source}:${line}`, MAX_PLACE)} | ${reason}${suffix} |\n`;
+  const named = name === '' ? '' : ` ${code(name.trim(), MAX_NAME)}`;
+  return `| ${code(url, MAX_URL)}${named}${target} | ${code(`${source}:${line}`, MAX_PLACE)} | ${reason}${suffix} |\n`;
 }
 
 /**

@@ -22,11 +22,14 @@ describe('the page', () => {
     expect(await page.title()).toBe('2 of 8 URLs failed – fanout');
     const figures = await page.$$eval('dl > div', (all) => all.map((one) => one.textContent));
     expect(figures.slice(0, 5)).toEqual(['Results8', 'OK3 1 fixed', 'Failed2', 'Warnings2', 'Known1']);
-    const kinds = await page.$$eval('section:has-text("Failures by kind") tr', (rows) =>
-      rows.map((row) => row.textContent?.replace(/\s+/g, ' ').trim()),
-    );
-    expect(kinds).toEqual(['dns2', 'invalid1', 'timeout1']);
-    expect(await page.textContent('section:has-text("Failures by host") tr')).toBe('example.com3');
+    const kindsOf = (title: string) =>
+      page.$$eval(`section:has(h2:text-is("${title}")) tr`, (rows) =>
+        rows.map((row) => row.textContent?.replace(/\s+/g, ' ').trim()),
+      );
+    expect(await kindsOf('Failures by kind')).toEqual(['dns1', 'invalid1']);
+    expect(await kindsOf('Known failures by kind')).toEqual(['dns1']);
+    expect(await kindsOf('Failures below --flaky-after by kind')).toEqual(['timeout1']);
+    expect(await page.textContent('section:has-text("Failures by host") tr')).toBe('example.com1');
     const verdicts = await page.$$eval('#results tbody tr', (rows) =>
       rows.map((row) => [0, 1, 3].map((cell) => row.children[cell]?.textContent).join('|')),
     );

@@ -57,6 +57,16 @@ test('a failure has the kind, the message and the place', async () => {
   expect(await valid(report, '//failure')).toBe('urls.txt:7: https://example.com/1');
 });
 
+test('a test case has the id of its job in its name, or the line of a POST without one', async () => {
+  const report = await reportOf('junit', [
+    failedResult('dns', { id: 'a<b' }),
+    failedResult('dns', { method: 'POST', line: 7 }),
+  ]);
+  expect(await valid(report, '//testcase[1]/@name')).toBe('GET https://example.com/1 [a<b]');
+  expect(await valid(report, '//testcase[1]/failure')).toBe('urls.txt:1: https://example.com/1 [a<b]');
+  expect(await valid(report, '//testcase[2]/@name')).toBe('POST https://example.com/1 [line 7]');
+});
+
 test('only results that fail the run are failures, and the others have a text', async () => {
   const report = await reportOf('junit', EVERY_WAY);
   expect(await valid(report, '/testsuites/@failures')).toBe('2');

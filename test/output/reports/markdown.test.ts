@@ -159,3 +159,23 @@ describe('text of a list or a server', () => {
     ).toContain('| – |');
   });
 });
+
+test('known failures are not among the hosts with failures', async () => {
+  const known = failures(37, 'known.example', { baseline: 'known' });
+  const report = await reportOf('markdown', [...failures(3, 'new.example', { baseline: 'new' }), ...known]);
+  expect(report).toContain('| Host | Failures |\n| --- | ---: |\n| `new.example` | 3 |\n\n<details>');
+});
+
+test('a job is named by its id, and a POST without one by its line, behind the URL', async () => {
+  const url = 'https://example.com/api';
+  const cells = cellsOf(
+    await htmlOf([
+      failedResult('dns', { url, id: 'a|`b' }),
+      failedResult('dns', { url, method: 'POST', line: 7 }),
+    ]),
+  );
+  expect(cells.map(([first]) => first).filter((cell) => cell?.includes(url))).toEqual([
+    `<code>${url}</code> <code>[a|\`b]</code>`,
+    `<code>${url}</code> <code>[line 7]</code>`,
+  ]);
+});
