@@ -46,6 +46,7 @@ const optional = {
     { requiredKeys: ['bytes'] },
   ),
   baseline: fc.constantFrom('new', 'known', 'fixed'),
+  occurrence: count,
   badRuns: count,
   lenient: fc.constant(true),
 };

@@ -35,6 +35,7 @@ const WHOLE: OkResult & { readonly failure?: undefined } = {
   ttfbMs: 1,
   body: { bytes: 1 },
   warning: { kind: 'blocked', message: '' },
+  occurrence: 1,
   baseline: 'known',
   badRuns: 1,
   worker: 'host-1',
