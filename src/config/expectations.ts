@@ -18,7 +18,7 @@ export function toExpectation(
   return { contains, notContains, matches, headers: expectHeader, maxTimeMs: expectTime };
 }
 
-/** The options that decide the verdict on a response, or what is saved of it. */
+/** The options that decide the verdict on a response, or what is kept of it. */
 const RULES = [
   'accept',
   'contains',
@@ -34,17 +34,17 @@ const RULES = [
   'insecure',
   'denyPrivate',
   'saveAs',
+  'inlineBody',
 ] as const satisfies readonly (keyof typeof runOptions)[];
 
-/** These options as text, to compare the rules of two runs. */
+/** These options as text, to compare the rules of two runs, with what the options put into each record. */
 export function rulesOf(options: RunOptions): string {
   const table: Table = runOptions;
-  return JSON.stringify(
-    RULES.map((key) => {
-      const value = options[key];
-      return value === undefined ? null : table[key]?.parser.print(value);
-    }),
-  );
+  const rules = RULES.map((key) => {
+    const value = options[key];
+    return value === undefined ? null : table[key]?.parser.print(value);
+  });
+  return JSON.stringify([...rules, options.keepsHeaders === true]);
 }
 
 /**

@@ -161,6 +161,36 @@ describe('--journal', () => {
     expect([origin.requests, stderr.includes('from the journal')]).toEqual([2, false]);
   });
 
+  it.each<[string, readonly string[], readonly string[], object]>([
+    ['--record headers', [], ['--record', 'headers'], { headers: expect.anything() }],
+    ['--inline-body', [], ['--inline-body', '1kb'], { body: { bytes: 3, text: 'ok\n' } }],
+    [
+      'a larger --inline-body',
+      ['--inline-body', '1'],
+      ['--inline-body', '1kb'],
+      { body: { bytes: 3, text: 'ok\n' } },
+    ],
+  ])('fetches a URL again whose record lacks what %s adds', async (_, first, second, added) => {
+    const origin = await anOrigin();
+    const args = ['fetch', '--json', '--journal', await aJournal(), `${origin.url}/ok`];
+    await runInProcess([...args, ...first]);
+    const fetched = JSON.parse((await runInProcess([...args, ...second])).stdout);
+    const again = JSON.parse((await runInProcess([...args, ...second])).stdout);
+    expect([fetched, again, origin.requests]).toEqual([
+      expect.objectContaining(added),
+      expect.objectContaining(added),
+      2,
+    ]);
+  });
+
+  it('gives no record with headers or a body to a run that does not request them', async () => {
+    const origin = await anOrigin();
+    const args = ['fetch', '--json', '--journal', await aJournal(), `${origin.url}/ok`];
+    await runInProcess([...args, '--record', 'headers', '--inline-body']);
+    const record = JSON.parse((await runInProcess(args)).stdout);
+    expect([record.headers, record.body]).toEqual([undefined, undefined]);
+  });
+
   it.each<[string, object]>([
     ['headers', { headers: { Authorization: 'Bearer bad' } }],
     ['id', { id: '2' }],
