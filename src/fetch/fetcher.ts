@@ -58,8 +58,11 @@ export type Step =
   | { readonly again: RequestTask; readonly at: number }
   | { readonly isDropped: true };
 
-/** How often a request is sent again that the server refused without processing it; it uses up no retries. */
-const MAX_REFUSALS = 10;
+/**
+ * How often a request of a task is sent again that the server refused without processing it. That uses up no retries; each
+ * further refusal is a failed attempt like any other.
+ */
+const MAX_REFUSALS = 3;
 
 /**
  * How often a server may fail without a byte when it is asked for the rest of a body. Then the whole is requested, since some
@@ -126,6 +129,7 @@ export class Fetcher {
     const { job } = task;
     const startedAt = now();
     if (!task.isInAttempt) task.begin(startedAt);
+    if (this.#skipsStrictParser(task)) task.isLenient = true;
     const request: AttemptRequest = {
       hop: task.hop,
       elapsedMs: task.elapsedMs,
@@ -257,15 +261,15 @@ export class Fetcher {
     return !failed.isRetryable;
   }
 
-  /**
-   * A request that changes something is read leniently at once, since it is not sent again for that: a second DELETE would
-   * be a 404. One that must not be sent twice uses no kept connection, which the server may be closing.
-   */
+  /** A request that must not be sent twice uses no kept connection, which the server may be closing. */
   #connectionUse({ hop, isLenient }: RequestTask): ConnectionUse {
     if (isLenient) return 'lenient';
-    if (isSafe(hop.method)) return 'any';
-    if (this.#options.policy.isLenient) return 'lenient';
     return isIdempotent(hop.method) ? 'any' : 'fresh';
+  }
+
+  /** A request that changes something is not sent again because of its parser: a second DELETE would be a 404. */
+  #skipsStrictParser({ hop }: RequestTask): boolean {
+    return this.#options.policy.isLenient && !isSafe(hop.method);
   }
 
   #mayReadLeniently({ hop, isLenient }: RequestTask): boolean {

@@ -43,7 +43,7 @@ export class RequestTask {
   refusals = 0;
   /** How often the server sent nothing when it was asked for the rest of a body. */
   failedResumes = 0;
-  /** Whether the next hop is read by the lenient parser: the strict one refused its response. */
+  /** Whether the response to the next hop is read by the lenient parser: the strict one refused it, or must not try. */
   isLenient = false;
   /** Whether the next hop belongs to an attempt that has begun. */
   isInAttempt = false;

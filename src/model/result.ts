@@ -53,7 +53,7 @@ interface BaseResult {
   /** Whether the body exceeded the size limit and was cut. */
   readonly truncated: boolean;
   readonly contentType?: string | undefined;
-  /** Whether the strict parser refused the response and the lenient one read it. */
+  /** Whether the response may break the rules of HTTP: the strict parser refused it, or did not read it. */
   readonly lenient?: boolean | undefined;
   /** Start of the last attempt, in ms since the epoch. */
   readonly startedAt: number;

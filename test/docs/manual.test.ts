@@ -12,7 +12,7 @@ import { MANUAL, README } from './pages.ts';
 const manual = await readFile(MANUAL, 'utf8');
 
 /** A result that has every key of the record. */
-const WHOLE: OkResult & { readonly failure?: undefined } = {
+const WHOLE: Required<Omit<OkResult, 'failure' | 'isResumed'>> = {
   index: 0,
   source: 'urls.txt',
   line: 1,
@@ -27,6 +27,7 @@ const WHOLE: OkResult & { readonly failure?: undefined } = {
   redirects: [],
   bytes: 1,
   truncated: false,
+  lenient: true,
   contentType: 'text/html',
   startedAt: 0,
   durationMs: 1,

@@ -218,11 +218,23 @@ describe('Fetcher decides on', () => {
       failed: { failure: { kind: 'reset', message: 'refused' }, isRetryable: true, isUnprocessed: true },
     };
 
-    test('the same request again, at most ten times, in the same attempt', async () => {
-      const { transport, task, step } = start([...Array(11).fill(refused)], { method: 'POST' });
-      for (let count = 0; count < 10; count += 1) expect(await step()).toMatchObject({ again: task });
-      expect(await step()).toMatchObject({ result: { attempts: 1, failure: { kind: 'reset' } } });
-      expect(transport.requests).toHaveLength(11);
+    test.each([
+      ['GET', 2, 5],
+      ['POST', 1, 4],
+    ])(
+      '%s: again up to three times, then as after any failure: %i attempts',
+      async (method, attempts, sent) => {
+        const { transport, task, step } = start(Array(9).fill(refused), { method });
+        for (let count = 1; count < sent; count += 1) expect(await step()).toMatchObject({ again: task });
+        expect(await step()).toMatchObject({ result: { attempts, failure: { kind: 'reset' } } });
+        expect(transport.requests).toHaveLength(sent);
+      },
+    );
+
+    test.each(['GET', 'POST'])('%s: no retry is used up if it succeeds', async (method) => {
+      const { step } = start([refused, refused, refused, responded(200)], { method });
+      for (let count = 0; count < 3; count += 1) await step();
+      expect(await step()).toMatchObject({ result: { ok: true, attempts: 1 } });
     });
 
     test('its failure if the run stops', async () => {
@@ -326,30 +338,6 @@ test.each<[FailureKind, boolean]>([
   expect(hosts.keyNextAllowedAt(task.host, 0) > NOW).toBe(counts);
 });
 
-describe('a request that the server refused without processing it', () => {
-  const refused: Partial<AttemptOutcome> = {
-    failed: { failure: { kind: 'reset', message: 'refused' }, isRetryable: true, isUnprocessed: true },
-  };
-
-  test.each(['GET', 'POST'])('is sent again for %s, and uses up no retries', async (method) => {
-    const { transport, step } = start([...Array.from({ length: 5 }, () => refused), responded(200)], {
-      method,
-    });
-    for (let times = 0; times < 5; times += 1) expect(await step()).toHaveProperty('again');
-    expect(await step()).toMatchObject({ result: { ok: true, attempts: 1 } });
-    expect(transport.requests).toHaveLength(6);
-  });
-
-  test('fails when it was refused too often', async () => {
-    const { step } = start(
-      Array.from({ length: 12 }, () => refused),
-      { method: 'POST' },
-    );
-    for (let times = 0; times < 10; times += 1) expect(await step()).toHaveProperty('again');
-    expect(await step()).toMatchObject({ result: { failure: { kind: 'reset' } } });
-  });
-});
-
 test.each([
   ['POST', true, 'lenient'],
   ['PATCH', true, 'lenient'],
@@ -361,8 +349,13 @@ test.each([
   ['OPTIONS', true, 'any'],
 ])('%s with a lenient policy: %s uses the connection "%s"', async (method, isLenient, use) => {
   const { transport, step } = start([responded(200)], { method, isLenient });
-  await step();
+  expect(await step()).toMatchObject({ result: { lenient: use === 'lenient' ? true : undefined } });
   expect(transport.requests[0]?.use).toBe(use);
+});
+
+test.each(['GET', 'POST'])('%s: a result without a response is not lenient', async (method) => {
+  const { step } = start([failed('connect', false)], { method });
+  expect(await step()).toMatchObject({ result: { lenient: undefined } });
 });
 
 test('a bad certificate is a sign of life of its host', async () => {
