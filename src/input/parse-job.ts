@@ -144,14 +144,19 @@ function parseJsonLine(text: string, options: ParseOptions): ParsedJob {
   return parseJobInput(input as object, text, options);
 }
 
-/** Checks every key and value of an object as a `JobInput`. `raw` is the text it was read from, shown if it has no URL. */
+/**
+ * Checks every key and value of an object as a `JobInput`. `raw` is the JSON text it was read from, or empty: it is shown if it has no
+ * URL, and the value of `json` is sent as it is written there, since a number may have more digits than JavaScript keeps.
+ */
 export function parseJobInput(input: object, raw: string, options: ParseOptions = {}): ParsedJob {
   const fields: Fields = { ...input };
   const { url, id } = fields;
   if (typeof url !== 'string') return invalidJob(redactedUrl(raw), id, missingUrl(url, raw));
   const { expect, fault } = parseExpect(fields, options);
-  const { body, fault: bodyFault } = parseBody(fields);
+  const written = raw === '' ? [] : membersOf(raw);
+  const { body, fault: bodyFault } = parseBody(fields, written.find(({ key }) => key === 'json')?.text);
   const reason =
+    checkRepeats(written) ??
     checkKeys(fields) ??
     checkTypes(fields) ??
     checkRequest(fields) ??
@@ -184,13 +189,59 @@ export function parseJobInput(input: object, raw: string, options: ParseOptions 
   };
 }
 
-/** The body of a job, from `body` or `json`; or why it is not valid. */
-function parseBody({ body, json }: Fields): { readonly body?: string; readonly fault?: string } {
+/** A key of an object, with the text of its value. */
+interface Member {
+  readonly key: string;
+  readonly text: string;
+}
+
+/** The members of an object, from its text, which must be valid JSON. */
+function membersOf(object: string): readonly Member[] {
+  const members: Member[] = [];
+  let depth = 0;
+  let key: string | undefined;
+  let start = 0;
+  for (let at = 0; at < object.length; at++) {
+    const character = object.charAt(at);
+    if (character === '"') {
+      const end = stringEnd(object, at);
+      if (depth === 1 && key === undefined) {
+        key = String(JSON.parse(object.slice(at, end)));
+        start = object.indexOf(':', end) + 1;
+        at = start - 1;
+      } else at = end - 1;
+    } else if (character === '{' || character === '[') depth += 1;
+    else if (character === '}' || character === ']') depth -= 1;
+    const isEnd = depth === 0 || (depth === 1 && character === ',');
+    if (isEnd && key !== undefined) {
+      members.push({ key, text: object.slice(start, at).trim() });
+      key = undefined;
+    }
+  }
+  return members;
+}
+
+/** The position after a JSON string, whose opening quote is at `start`. */
+function stringEnd(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text.charAt(end - 1 - slashes) === '\\') slashes += 1;
+    if (slashes % 2 === 0) return end + 1;
+  }
+  return text.length;
+}
+
+/** The body of a job, from `body` or `json`, whose text is sent if there is one; or why it is not valid. */
+function parseBody(
+  { body, json }: Fields,
+  jsonText: string | undefined,
+): { readonly body?: string; readonly fault?: string } {
   if (json === undefined) {
     if (typeof body !== 'string') return {};
     return isUnicode(body) ? { body } : { fault: 'invalid value for "body": must be valid Unicode' };
   }
   if (body !== undefined) return { fault: 'invalid job: "body" and "json" must not be used together' };
+  if (jsonText !== undefined && isUnicode(jsonText)) return { body: jsonText };
   try {
     const text: string | undefined = JSON.stringify(json); // `undefined` for a function or a symbol
     if (text !== undefined) return { body: text };
@@ -234,6 +285,27 @@ function missingUrl(url: unknown, raw: string): string {
 }
 
 // Each check returns why the object is not a job, or `undefined`.
+
+/** `JSON.parse` silently keeps only the last of several values for one key. */
+function checkRepeats(written: readonly Member[]): string | undefined {
+  const repeated = repeatedKey(written);
+  if (repeated !== undefined) return `invalid job: "${repeated}" must be given only once`;
+  for (const { key, text } of written) {
+    if (!text.startsWith('{') || !(key === 'headers' || key === 'expect')) continue;
+    const inner = repeatedKey(membersOf(text));
+    if (inner !== undefined) return `invalid value for "${key}": "${inner}" must be given only once`;
+  }
+  return undefined;
+}
+
+function repeatedKey(members: readonly Member[]): string | undefined {
+  const seen = new Set<string>();
+  for (const { key } of members) {
+    if (seen.has(key)) return redactedExcerpt(key);
+    seen.add(key);
+  }
+  return undefined;
+}
 
 function checkKeys(fields: Fields): string | undefined {
   const unknown = Object.keys(fields).find((key) => !KEYS.includes(key));

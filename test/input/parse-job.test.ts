@@ -177,6 +177,27 @@ describe('parseLine() of a JSON job', () => {
     });
   });
 
+  it.each([
+    ['url', '"url":"http://h/a"', 'invalid job: "url"'],
+    ['id', '"id":"1","id":"1"', 'invalid job: "id"'],
+    ['json', '"json":1,"json":2', 'invalid job: "json"'],
+    ['body', '"body":"}","body":"{"', 'invalid job: "body"'],
+    ['body in escapes', String.raw`"body":"a","b\u006fdy":"b"`, 'invalid job: "body"'],
+    ['headers', '"headers":{},"headers":{}', 'invalid job: "headers"'],
+    ['header', '"headers":{"a":"1","a":"2"}', 'invalid value for "headers": "a"'],
+    ['expectation', '"expect":{"time":"1s","time":"2s"}', 'invalid value for "expect": "time"'],
+  ])('refuses a line that has the same %s twice', (_, members, subject) => {
+    expect(parseLine(`{${members},"url":"http://h/"}`)).toMatchObject({
+      url: 'http://h/',
+      invalid: `${subject} must be given only once`,
+    });
+  });
+
+  it('accepts the same key in different objects', () => {
+    const line = '{"url":"http://h/","headers":{"id":"1","url":"2"},"id":"3","json":{"url":{"url":1}}}';
+    expect(parseLine(line).invalid).toBeUndefined();
+  });
+
   it('refuses the key __proto__', () => {
     expect(parseLine('{"url":"http://h/","__proto__":{"method":"POST"}}')).toEqual(
       invalid('key "__proto__"'),
@@ -251,6 +272,29 @@ describe('the body of a JSON job', () => {
       headers: { 'content-type': 'application/json' },
       body,
     });
+  });
+
+  it.each([
+    '12345678901234567890',
+    '{"id":12345678901234567890,"f":1.0,"e":1e400,"z":-0}',
+    '[ 1.10 , {"a" : [ ] } ]',
+    '{"b":1,"a":2,"10":3,"2":4,"a":5}',
+    String.raw`"\u00e9 \" \\"`,
+    String.raw`{"a\\":"\\\"}],{","json":[0]}`,
+    'null',
+  ])('is sent as it is written in a line: %s', (value) => {
+    const expected = { method: 'POST', headers: { 'content-type': 'application/json' }, body: value };
+    for (const line of [
+      `{"url":"http://h/","json":${value}}`,
+      `{ "json" : ${value} , "url" : "http://h/" }`,
+      String.raw`{"\u006ason":\t${value}\t,"url":"http://h/"}`.replaceAll(String.raw`\t`, '\t'),
+    ]) {
+      expect(parseLine(line)).toEqual({ url: 'http://h/', ...expected });
+    }
+  });
+
+  it('is valid Unicode also if a character is half', () => {
+    expect(parseLine('{"url":"http://h/","json":"\ud800"}').body).toBe(String.raw`"\ud800"`);
   });
 
   it('keeps the content type that a job has itself', () => {
