@@ -10,6 +10,7 @@ import type { OptionValues, ResolvedOptions, Table } from '../config/option.ts';
 import type { Environment } from '../config/option-sources.ts';
 import type { ListenAddress } from '../config/parse/addresses.ts';
 import {
+  hasPrivateRecords,
   loadConfigFile,
   type ProgramOptions,
   type ProgramSources,
@@ -175,10 +176,12 @@ export function checkInlineBody({ inlineBody, shards }: ProgramOptions): void {
 
 /** Creates what writes the results of this worker into the directory of `--shards`. Throws an `OutputError`. */
 export async function createShardWriter(
-  { shards }: ProgramOptions,
+  options: ProgramOptions,
   process: NodeJS.Process,
 ): Promise<ShardWriter | undefined> {
-  return shards === undefined ? undefined : ShardWriter.open(shards, workerName(process.pid));
+  const { shards } = options;
+  if (shards === undefined) return undefined;
+  return ShardWriter.open(shards, workerName(process.pid), { isPrivate: hasPrivateRecords(options) });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import type { ProgramOptions } from '../config/program-options.ts';
+import { hasPrivateRecords, type ProgramOptions } from '../config/program-options.ts';
 import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
@@ -72,7 +72,7 @@ async function createBaseline(
   const { baseline: path, updateBaseline, method } = options;
   if (path === undefined) return NONE;
   // Opened first: what cannot be replaced, such as a pipe, is not read.
-  const file = updateBaseline ? await AtomicFile.open(path) : undefined;
+  const file = updateBaseline ? await AtomicFile.open(path, hasPrivateRecords(options)) : undefined;
   undo.add(() => file?.discard());
   const { baseline, isList } = await readBaseline(path, {
     label: '--baseline',

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { isatty } from 'node:tty';
-import type { ProgramOptions } from '../config/program-options.ts';
+import { hasPrivateRecords, type ProgramOptions } from '../config/program-options.ts';
 import { isHarmlessHeader } from '../config/secrets.ts';
 import { systemClock } from '../core/clock.ts';
 import { hostKeys } from '../http/hop.ts';
@@ -65,7 +65,7 @@ export interface Outputs {
  */
 export async function createOutputs(parts: OutputParts, undo: Undo): Promise<Outputs> {
   const { options, process } = parts;
-  const openFile = async (path: string, isPrivate = false) => {
+  const openFile = async (path: string, isPrivate: boolean) => {
     const file = await createOutput(path, process, { isPrivate });
     if (!isStandardOutput(path)) undo.add(() => file.discard());
     return file;
@@ -129,9 +129,7 @@ async function createResultOutput(
     bar !== undefined && isOnStandardOutput && isatty(process.stdout.fd)
       ? { beforeWrite: bar.clear, afterWrite: bar.redraw }
       : {};
-  // Headers and bodies of responses may be secrets.
-  const isPrivate = options.keepsHeaders === true || options.inlineBody !== undefined;
-  return createOutput(options.output, process, { signal, isPrivate, ...hooks });
+  return createOutput(options.output, process, { signal, isPrivate: hasPrivateRecords(options), ...hooks });
 }
 
 async function createResultSink(
@@ -220,12 +218,14 @@ export function unusedHostsSink(hosts: Iterable<string>, warn: (message: string)
 /** Creates the reports of `--report` and, in GitHub Actions, annotations and job summary. Throws an `OutputError` for a `--report` only. */
 async function createReports(
   { options, process }: OutputParts,
-  openFile: (path: string) => Promise<LineOutput>,
+  openFile: (path: string, isPrivate: boolean) => Promise<LineOutput>,
 ): Promise<readonly Sink[]> {
   const sinks: Sink[] = [];
   for (const { kind, file } of options.report ?? []) {
+    // The other kinds have no records.
+    const isPrivate = kind === 'json' && hasPrivateRecords(options);
     const { reportSink } = await import('../output/reports/report-sink.ts');
-    sinks.push(reportSink(kind, await openFile(file), tmpdir()));
+    sinks.push(reportSink(kind, await openFile(file, isPrivate), tmpdir()));
   }
   if (process.env.GITHUB_ACTIONS !== 'true') return sinks;
   if (!options.silent) sinks.push(createAnnotations(process));

@@ -74,9 +74,10 @@ export class ResultStore {
         throw new UsageError(`${cannotUse(path)}: the file exists already, and has no checkpoint`);
       }
       if ((size ?? 0) < checkpoint.bytes) throw new UsageError(`${cannotUse(path)}: a part of it is missing`);
+      // Workers may record headers and bodies, so the file is for its owner alone.
       // Before the file: after a crash between the two, a file without a checkpoint would be refused.
       if (found === undefined) await writeCheckpoint(path, checkpoint);
-      const file = await openOwnFile(path, size === undefined ? 'create' : 'change');
+      const file = await openOwnFile(path, size === undefined ? 'create' : 'change', { mode: 0o600 });
       await file.truncate(checkpoint.bytes);
       return new ResultStore(path, checkpoint, file);
     } catch (error) {

@@ -107,6 +107,12 @@ interface OpenShard {
   readonly file: FileHandle;
 }
 
+interface ShardOptions {
+  readonly maxBytes?: number;
+  /** Whether only their owner may read the files. */
+  readonly isPrivate?: boolean;
+}
+
 /**
  * Writes the shards of one worker process, in a directory that may be shared. Every file gets a new random name, so that
  * nothing is appended to an incomplete segment of a killed worker.
@@ -115,20 +121,32 @@ export class ShardWriter {
   readonly #directory: string;
   readonly #worker: string;
   readonly #maxBytes: number;
+  readonly #isPrivate: boolean;
   #shard: OpenShard;
   #length = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(first: OpenShard, directory: string, worker: string, maxBytes: number) {
+  private constructor(
+    first: OpenShard,
+    directory: string,
+    worker: string,
+    { maxBytes, isPrivate }: Required<ShardOptions>,
+  ) {
     this.#shard = first;
     this.#directory = directory;
     this.#worker = worker;
     this.#maxBytes = maxBytes;
+    this.#isPrivate = isPrivate;
   }
 
   /** Creates the directory and the first file. Throws an `OutputError` when that fails. */
-  static async open(directory: string, worker: string, maxBytes = MAX_SHARD_BYTES): Promise<ShardWriter> {
-    return new ShardWriter(await createShard(directory, worker), directory, worker, maxBytes);
+  static async open(
+    directory: string,
+    worker: string,
+    { maxBytes = MAX_SHARD_BYTES, isPrivate = false }: ShardOptions = {},
+  ): Promise<ShardWriter> {
+    const first = await createShard(directory, worker, isPrivate);
+    return new ShardWriter(first, directory, worker, { maxBytes, isPrivate });
   }
 
   /**
@@ -167,19 +185,19 @@ export class ShardWriter {
   }
 
   async #rotate(): Promise<void> {
-    const next = await createShard(this.#directory, this.#worker);
+    const next = await createShard(this.#directory, this.#worker, this.#isPrivate);
     await this.#shard.file.close();
     this.#shard = next;
     this.#length = 0;
   }
 }
 
-async function createShard(directory: string, worker: string): Promise<OpenShard> {
+async function createShard(directory: string, worker: string, isPrivate: boolean): Promise<OpenShard> {
   const name = `${worker}-${randomBytes(4).toString('hex')}.jsonl.gz`;
   const path = join(directory, name);
   try {
     makeDirectory(directory);
-    const file = await openOwnFile(path, 'create');
+    const file = await openOwnFile(path, 'create', { mode: isPrivate ? 0o600 : 0o666 });
     await syncDirectory(directory);
     return { name, path, file };
   } catch (error) {

@@ -89,6 +89,11 @@ export function resolveProgramOptions(
   });
 }
 
+/** Whether the records may have headers or bodies of responses, which may be secrets. */
+export function hasPrivateRecords({ keepsHeaders, inlineBody }: ProgramOptions): boolean {
+  return keepsHeaders === true || inlineBody !== undefined;
+}
+
 /** Resolves the options of a command that fetches nothing itself. Throws `UsageError`. */
 export function resolveCommandOptions<T extends Table>(
   table: T,

@@ -24,10 +24,10 @@ export class AtomicFile {
 
   /**
    * Throws an `OutputError` if the file cannot be written, or is a symbolic link, a device, a pipe or a directory. Call it
-   * before anything is fetched.
+   * before anything is fetched. With `isPrivate`, a file that did not exist may be read by its owner only.
    */
-  static async open(path: string): Promise<AtomicFile> {
-    const part = await PartFile.create(path).catch((error: unknown) => {
+  static async open(path: string, isPrivate = false): Promise<AtomicFile> {
+    const part = await PartFile.create(path, isPrivate).catch((error: unknown) => {
       throw toOutputError(path, error);
     });
     const stream = createFileStream(part.file, isGzipName(path));
@@ -91,10 +91,10 @@ class PartFile {
   }
 
   /** Gives the new file the permissions of the one that it replaces. */
-  static async create(path: string): Promise<PartFile> {
+  static async create(path: string, isPrivate = false): Promise<PartFile> {
     const old = await oldStatus(path);
     const mode = old && old.mode & 0o777;
-    const file = await createOwnFile(`${path}.part`, mode);
+    const file = await createOwnFile(`${path}.part`, mode ?? (isPrivate ? 0o600 : 0o666));
     if (mode !== undefined) await file.chmod(mode).catch(() => {}); // not supported by every file system
     return new PartFile(file, `${path}.part`, await file.stat());
   }

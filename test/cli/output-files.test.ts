@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { checkOutputs } from '../../src/cli/output-files.ts';
 import { OutputError } from '../../src/model/errors.ts';
+import { encodeRecord } from '../../src/model/record.ts';
+import { okResult } from '../model/a-result.ts';
 import { BIN, startProcess } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin } from './an-origin.ts';
@@ -216,20 +218,58 @@ function shell(line: string) {
   return startProcess('/bin/sh', ['-c', `"${process.execPath}" "${BIN}" ${line}`]).done;
 }
 
-test.each([
-  [[], 0o644, 0o600],
-  [['--record', 'headers'], 0o600, 0o600],
-  [['--inline-body', '1kb'], 0o600, 0o600],
-])(
-  'with %j new results and the list of failures may be read as %o and %o',
-  async (flags, results, failed) => {
+/** The permissions of the files that the program creates with this umask, by name. */
+async function modesOf(directory: string, args: readonly string[]): Promise<Record<string, string>> {
+  const before = process.umask(0o022);
+  await runInProcess(args).finally(() => process.umask(before));
+  const names = (await readdir(directory)).toSorted();
+  const modes = names.map(async (name) => [
+    name,
+    ((await stat(join(directory, name))).mode & 0o777).toString(8),
+  ]);
+  return Object.fromEntries(await Promise.all(modes));
+}
+
+describe('a new file may be read by its owner only if it can have headers or bodies', () => {
+  it.each([
+    [[], '644'],
+    [['--record', 'headers'], '600'],
+    [['--record', 'headers,input'], '600'],
+    [['--inline-body', '1kb'], '600'],
+    [['--record', 'input'], '644'],
+  ])('with %j the files with records have %s', async (flags, records) => {
     const origin = await anOrigin();
     const directory = await tempDir();
-    const [output, list] = [join(directory, 'r.jsonl'), join(directory, 'failed.txt')];
-    const args = ['fetch', '--json', '-o', output, '--failed', list, ...flags, `${origin.url}/ok`];
-    const before = process.umask(0o022);
-    await runInProcess(args).finally(() => process.umask(before));
-    const modes = [await stat(output), await stat(list)].map(({ mode }) => mode & 0o777);
-    expect(modes).toEqual([results, failed]);
-  },
-);
+    const at = (name: string) => join(directory, name);
+    const reports = ['json', 'junit', 'html', 'markdown'].flatMap((kind) => [
+      '--report',
+      `${kind}=${at(`report.${kind}`)}`,
+    ]);
+    const outputs = ['-o', at('results'), '--failed', at('failed'), '--journal', at('journal'), ...reports];
+    const baseline = ['--baseline', at('baseline.jsonl'), '--update-baseline'];
+    const args = ['fetch', '--json', ...outputs, ...baseline, ...flags, `${origin.url}/missing`];
+    expect(await modesOf(directory, args)).toEqual({
+      'baseline.jsonl': records,
+      failed: '600',
+      journal: '600',
+      'report.html': '644',
+      'report.json': records,
+      'report.junit': '644',
+      'report.markdown': '644',
+      results: records,
+    });
+  });
+
+  it.each([
+    ['jsonl', 0o600, '600'],
+    ['json', 0o600, '600'],
+    ['json', 0o644, '644'],
+    ['html', 0o600, '644'],
+  ])('what fanout report writes as %s from a file with %o has %s', async (format, mode, expected) => {
+    const input = join(await tempDir(), 'results.jsonl');
+    await writeFile(input, `${encodeRecord(okResult())}\n`, { mode });
+    const directory = await tempDir();
+    const args = ['report', input, '--format', format, '-o', join(directory, 'copy')];
+    expect(await modesOf(directory, args)).toEqual({ copy: expected });
+  });
+});

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { workerName } from '../../src/cli/cluster.ts';
@@ -40,6 +41,8 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
       cwd: directory,
     });
     expect([again.code, await urlsInFile(join(directory, 'again.jsonl'))]).toEqual([1, list.toSorted()]);
+    // The workers may have recorded headers.
+    expect((await stat(join(directory, 'again.jsonl'))).mode & 0o777).toBe(0o600);
     const status = await runCli(['cluster', 'status', ...on, '--json'], SLOW);
     expect(JSON.parse(status.stdout)).toMatchObject({
       state: 'complete',

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
@@ -44,6 +44,10 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     expect(listed.stdout).toMatch(/urls\.txt:11 {2}http:.*\/gate\/poison {2}3 workers died/);
     const exported = await runInProcess(['cluster', 'dead', 'export', ...at('r')]);
     expect(JSON.parse(exported.stdout)).toEqual(job);
+    const file = join(cwd, 'dead.jsonl');
+    expect((await runInProcess(['cluster', 'dead', 'export', ...at('r'), '-o', file])).code).toBe(0);
+    // Its headers and its body may be secrets.
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
 
     const message = 'the run "r-retry-1" has the 1 dead URLs of "r"';
     for (const _ of ['once', 'and again']) {

@@ -1,4 +1,4 @@
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ResultStore } from '../../src/cluster/result-store.ts';
@@ -33,6 +33,12 @@ describe('ResultStore', () => {
     expect([again.id, again.done.has(7), again.done.count]).toEqual([store.id, true, 1]);
     expect(await urlsOf(again)).toEqual(['http://a/\u2028', 'http://b/']);
     await again.close();
+  });
+
+  it('is for its owner alone, since workers may record headers and bodies', async () => {
+    const path = await aPath();
+    await (await ResultStore.open(path, 'r', LAYOUT)).close();
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
   it('cuts off what was written after the last save', async () => {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -45,16 +46,30 @@ describe('ShardWriter', () => {
 
   it('begins a new file at each start, and when a file is long', async () => {
     const directory = await tempDir();
-    const writer = await ShardWriter.open(directory, 'host-1', 5);
+    const writer = await ShardWriter.open(directory, 'host-1', { maxBytes: 5 });
     const names: string[] = [];
     for (const text of ['123', '45', '6']) names.push((await writer.append(Buffer.from(text))).shard);
     await writer.close();
-    const again = await ShardWriter.open(directory, 'host-1', 5);
+    const again = await ShardWriter.open(directory, 'host-1', { maxBytes: 5 });
     names.push((await again.append(Buffer.from('7'))).shard);
     await again.close();
     expect(names[1]).toBe(names[0]);
     expect(new Set(names).size).toBe(3);
     expect((await readdir(directory)).toSorted()).toEqual([...new Set(names)].toSorted());
+  });
+
+  it.each([
+    [true, 0o600],
+    [false, 0o666],
+  ])('creates each file for its owner alone if it is private: %s', async (isPrivate, most) => {
+    const directory = await tempDir();
+    const writer = await ShardWriter.open(directory, 'host-1', { maxBytes: 1, isPrivate });
+    for (const text of ['1', '2']) await writer.append(Buffer.from(text));
+    await writer.close();
+    const names = await readdir(directory);
+    const modes = names.map((name) => statSync(join(directory, name)).mode & 0o777);
+    const mode = most & ~process.umask();
+    expect(modes).toEqual([mode, mode]);
   });
 
   it('deletes an empty file', async () => {

@@ -114,7 +114,8 @@ export class CollectRun {
   #hasCounted = false;
 
   constructor(parts: CollectRunParts) {
-    this.#parts = parts;
+    // The workers decide whether a record has headers. So what is written may always have some.
+    this.#parts = { ...parts, options: { ...parts.options, keepsHeaders: true } };
     this.claimed = new Promise((resolve) => {
       this.#onClaimed = resolve;
     });

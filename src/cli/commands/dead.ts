@@ -37,7 +37,8 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
   if (action === 'retry') return retryDead(values, messages);
   const { engine } = await connectToRun(values, messages);
   try {
-    const output = await createOutput(values.output, process);
+    // An exported job has its headers and its body.
+    const output = await createOutput(values.output, process, { isPrivate: action === 'export' });
     for (const { job, reason } of await deadUrls(engine)) {
       const line =
         action === 'list'

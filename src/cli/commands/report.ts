@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
 import { type ReportCommandOptions, reportCommandOptions } from '../../config/command-options.ts';
@@ -34,7 +35,9 @@ export async function reportCommand({ names, flags, process }: ReportArguments):
   const files = toFiles(names, isatty(process.stdin.fd));
   await checkRecordFiles(files);
   await checkOutputs(files.map(classifyInput), { '--output': options.output });
-  const output = await createOutput(options.output, process);
+  const hasRecords = options.format === 'jsonl' || options.format === 'json';
+  const isPrivate = hasRecords && (await hasPrivateFile(files));
+  const output = await createOutput(options.output, process, { isPrivate });
   const reading = new AbortController();
   output.closed.then(() => reading.abort());
   const sink = await createSink(options, output, process);
@@ -67,6 +70,13 @@ async function createSink(
   if (format !== 'text') return reportSink(format, output, tmpdir());
   const isTerminal = (file === undefined || file === '-') && isatty(process.stdout.fd);
   return textReport(output, { paint: await createPaint(color, isTerminal, process.env), quiet });
+}
+
+/** Whether one of the files may be read by its owner only: a copy of its records must not be open to others. */
+async function hasPrivateFile(files: readonly string[]): Promise<boolean> {
+  const named = files.filter((file) => file !== '-');
+  const modes = await Promise.all(named.map(async (file) => (await stat(file)).mode));
+  return modes.some((mode) => (mode & 0o077) === 0);
 }
 
 function toFiles(names: readonly string[], isTerminal: boolean): readonly string[] {
