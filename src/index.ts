@@ -193,10 +193,11 @@ async function createThreads({ threads }: LibraryRunOptions) {
 }
 
 /** Reads the file of `baseline`; its code is loaded on use. */
-async function openBaseline({ baseline }: LibraryRunOptions): Promise<Baseline | undefined> {
+async function openBaseline({ baseline, deadline }: LibraryRunOptions): Promise<Baseline | undefined> {
   if (baseline === undefined) return undefined;
   const { readBaseline } = await import('./output/baseline-files.ts');
-  return (await readBaseline(baseline, { label: 'option baseline' })).baseline;
+  const reading = { label: 'option baseline', deadlineMs: deadline, after: systemClock.after };
+  return (await readBaseline(baseline, reading)).baseline;
 }
 
 /**

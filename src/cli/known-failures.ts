@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { hasPrivateRecords, type ProgramOptions } from '../config/program-options.ts';
+import { systemClock } from '../core/clock.ts';
 import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
@@ -69,7 +70,7 @@ async function createBaseline(
   isComplete: () => boolean,
   undo: Undo,
 ): Promise<KnownFailures> {
-  const { baseline: path, updateBaseline, method } = options;
+  const { baseline: path, updateBaseline, method, deadline: deadlineMs } = options;
   if (path === undefined) return NONE;
   // Opened first: what cannot be replaced, such as a pipe, is not read.
   const file = updateBaseline ? await AtomicFile.open(path, hasPrivateRecords(options)) : undefined;
@@ -78,6 +79,8 @@ async function createBaseline(
     label: '--baseline',
     mayBeMissing: updateBaseline,
     hint: ' (create it with --update-baseline)',
+    deadlineMs,
+    after: systemClock.after,
     readSegment: (segment) => createShardReader(path, undefined).read(segment),
   });
   const annotate = (result: Result) => baseline.annotate(result);

@@ -46,6 +46,11 @@ export class LineSplitter {
     this.#sliceBytes = Math.min(SLICE_BYTES, maxBytes);
   }
 
+  /** Whether the unfinished line is over the limit. */
+  get isTooLong(): boolean {
+    return this.#longLine !== undefined;
+  }
+
   /** Returns the lines that this chunk completes. */
   push(chunk: Buffer): Line[] {
     const lines: Line[] = [];

@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { parseExpectation } from '../config/expectations.ts';
+import type { Clock } from '../core/clock.ts';
 import { type Line, LineSplitter } from '../input/line-splitter.ts';
 import { jobText, parseLine, percentEncoded } from '../input/parse-job.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
@@ -16,6 +17,9 @@ import { escapeJson } from './jsonl.ts';
 
 /** The longest line of a baseline: a record may contain a whole body. */
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+/** The largest baseline that is read, unpacked: about ten million records. */
+const MAX_BASELINE_BYTES = 4 * 1024 ** 3;
 
 interface BaselineFileOptions {
   /** Whether to write a list of URLs, as the old baseline is, instead of JSONL. */
@@ -62,22 +66,33 @@ interface BaselineReading {
   readonly mayBeMissing?: boolean;
   /** Added to the error of a missing file. */
   readonly hint?: string;
+  /** The time in ms that the reading may take. */
+  readonly deadlineMs: number | undefined;
+  readonly after: Clock['after'];
   /** Reads results that are in a shard beside the file. */
   readonly readSegment?: (segment: ShardSegment) => Promise<readonly Result[] | { readonly fault: string }>;
 }
 
 /**
- * Reads the failures of a JSONL result, with the shards beside it, or every URL of a list.
- * With `mayBeMissing`, a file that does not exist is an empty baseline. Throws an `InputError` if it cannot be read or is damaged.
+ * Reads the failures of a JSONL result, with the shards beside it, or every URL of a list. The file may be a pipe, such as
+ * `<(command)` of a shell.
+ * With `mayBeMissing`, a file that does not exist is an empty baseline. Throws an `InputError` if it cannot be read, is damaged or
+ * too large, or does not end before the deadline.
  */
 export async function readBaseline(
   path: string,
-  { label, mayBeMissing = false, hint = '', readSegment }: BaselineReading,
+  { label, mayBeMissing = false, hint = '', deadlineMs, after, readSegment }: BaselineReading,
 ): Promise<BaselineFile> {
   const baseline = new Baseline();
-  if (!existsSync(path)) {
+  const refusal = (reason: string) => new InputError(`cannot read ${label} "${excerpt(path)}": ${reason}`);
+  const status = await stat(path).catch(() => undefined);
+  if (status === undefined) {
     if (mayBeMissing) return { baseline, isList: false };
-    throw new InputError(`cannot read ${label} "${excerpt(path)}": no such file${hint}`);
+    throw refusal(`no such file${hint}`);
+  }
+  // A device may never end.
+  if (!status.isFile() && !status.isFIFO() && !status.isDirectory()) {
+    throw refusal('it is not a regular file or a pipe');
   }
   const splitter = new LineSplitter(MAX_RECORD_BYTES);
   let line = 0;
@@ -102,8 +117,20 @@ export async function readBaseline(
       baseline.addLine(parseLine(job, { parseExpectation }));
     }
   };
-  for await (const chunk of readChunks(await openFile(path), path))
-    for (const text of splitter.push(chunk)) await addLine(text);
+  const stop = new AbortController();
+  const cancel = deadlineMs === undefined ? undefined : after(deadlineMs, () => stop.abort());
+  let bytes = 0;
+  try {
+    for await (const chunk of readChunks(await openFile(path, stop.signal), path, stop.signal)) {
+      for (const text of splitter.push(chunk)) await addLine(text);
+      if (splitter.isTooLong) throw damaged(path, line + 1, 'it is too long');
+      bytes += chunk.length;
+      if (bytes > MAX_BASELINE_BYTES) throw refusal('it has more than 4 GiB');
+    }
+  } finally {
+    cancel?.();
+  }
+  if (stop.signal.aborted) throw refusal('it did not end before the deadline of the run');
   for (const text of splitter.end()) await addLine(text);
   baseline.endRecords();
   return { baseline, isList: records === 0 && urls > 0 };

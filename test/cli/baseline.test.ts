@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -67,6 +68,58 @@ describe('--baseline', () => {
     const { code, stderr } = await runInProcess(['fetch', '--baseline', path, `${origin.url}/ok`]);
     expect([code, origin.requests]).toEqual([2, 0]);
     expect(stderr).toMatch(message);
+  });
+});
+
+describe('the file of --baseline', () => {
+  const PLACES: Record<string, (path: string) => unknown> = {
+    'a link to an endless device': (path) => symlink('/dev/zero', path),
+    'a link to a device with line breaks': (path) => symlink('/dev/urandom', path),
+    'a pipe without a writer': (path) => execFileSync('mkfifo', [path]),
+    'a large file that is empty': async (path) => {
+      await writeFile(path, '');
+      await truncate(path, 3 * 1024 ** 3); // sparse
+    },
+  };
+
+  it.each<[string, string[], RegExp]>([
+    ['a link to an endless device', [], /": it is not a regular file or a pipe\n/],
+    ['a link to a device with line breaks', [], /": it is not a regular file or a pipe\n/],
+    [
+      'a pipe without a writer',
+      ['--deadline', '100ms'],
+      /": it did not end before the deadline of the run\n/,
+    ],
+    ['a large file that is empty', [], /:1 is not a result record: it is too long\n/],
+    ['a large file that is empty', ['--update-baseline'], /:1 is not a result record: it is too long\n/],
+  ])(
+    'that is %s is an error with %j, and nothing is sent',
+    async (what, flags, message) => {
+      const origin = await anOrigin();
+      const path = join(await tempDir(), 'baseline');
+      await PLACES[what]?.(path);
+      const args = ['fetch', '--baseline', path, ...flags, `${origin.url}/ok`];
+      const { code, stderr } = await runInProcess(args);
+      expect([code, stderr, origin.requests]).toEqual([2, expect.stringMatching(message), 0]);
+      expect(existsSync(`${path}.part`)).toBe(false);
+    },
+    60_000,
+  );
+
+  it('may be a pipe', async () => {
+    const origin = await anOrigin();
+    const path = join(await tempDir(), 'baseline');
+    execFileSync('mkfifo', [path]);
+    const running = runInProcess([
+      'fetch',
+      '--baseline',
+      path,
+      '--deadline',
+      '60s',
+      `${origin.url}/status/404`,
+    ]);
+    await writeFile(path, `${origin.url}/status/404\n`);
+    expect(await running).toMatchObject({ code: 0, stdout: expect.stringContaining('KNOWN 404') });
   });
 });
 

@@ -141,7 +141,9 @@ describe('LineSplitter at its limit', () => {
     const before = process.memoryUsage().arrayBuffers;
     for (let count = 0; count < 4096; count++) splitter.push(chunk);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * MAX_LINE_BYTES);
+    expect(splitter.isTooLong).toBe(true);
     expect(splitter.push(Buffer.from('\nnext\n'))).toEqual([{ start: 'x'.repeat(4096) }, 'next']);
+    expect(splitter.isTooLong).toBe(false);
   });
 });
 
