@@ -173,7 +173,11 @@ function strongValidator({ etag, 'last-modified': modified, date }: ResponseHead
   return Date.parse(date) - Date.parse(modified) >= STRONG_AFTER_MS ? modified : undefined;
 }
 
-/** Whether a response names the version of the record: otherwise its part must not be joined to another (RFC 9110, 15.3.7.3). */
+/**
+ * Whether a response names the version of the record: otherwise its part must not be joined to another (RFC 9110, 15.3.7.3).
+ * If the record has a date, an ETag in the response does not matter: parts are the same version if they share one strong
+ * validator, the server compared this date (13.1.5), and servers of one site may differ in whether they send ETags.
+ */
 export function isSameVersion(record: ResumeRecord, headers: ResponseHeaders): boolean {
   const validator = record.validator.startsWith('"') ? headers.etag : headers['last-modified'];
   return validator === record.validator;

@@ -130,6 +130,8 @@ export class Fetcher {
     const startedAt = now();
     if (!task.isInAttempt) task.begin(startedAt);
     if (this.#skipsStrictParser(task)) task.isLenient = true;
+    const followsResume = task.isResuming && task.redirects.length > 0;
+    task.isResuming = followsResume || capture?.resumeHeaders !== undefined;
     const request: AttemptRequest = {
       hop: task.hop,
       elapsedMs: task.elapsedMs,
@@ -196,7 +198,7 @@ export class Fetcher {
     task.recordHop(outcome.ttfbMs, outcome.durationMs);
     const step = this.#mustAskForWhole(task, outcome, waitMs, capture)
       ? { again: task, at: 0 }
-      : this.#decide(task, outcome, waitMs);
+      : this.#orWhole(task, this.#decide(task, outcome, waitMs), outcome, capture);
     if (keepsHeaders && response !== undefined && 'result' in step) addHeaders(step.result, response);
     this.#closeUnneeded(hop, step);
     return capture === undefined ? step : finishBody(task, step, capture);
@@ -251,6 +253,7 @@ export class Fetcher {
     if (capture.mustRestart) return false;
     if (failed === undefined && response !== undefined && waitMs === 0 && refusesRange(response.status)) {
       task.failedResumes = MAX_FAILED_RESUMES;
+      task.isResuming = false;
       return true;
     }
     const hasNoBody = response === undefined || response.bytes === 0;
@@ -258,7 +261,25 @@ export class Fetcher {
     if (failed.isUnparsable === true && this.#mayReadLeniently(task)) return false;
     // A failure that is final would end every later run, too.
     task.failedResumes = failed.isRetryable ? task.failedResumes + 1 : MAX_FAILED_RESUMES;
+    task.isResuming = failed.isRetryable;
     return !failed.isRetryable;
+  }
+
+  /**
+   * One more attempt, for the whole body, if the request for its rest may be why this one failed: otherwise every later run
+   * would fail, too. The number of retries does not limit it, and it has a timeout of its own.
+   */
+  #orWhole(task: RequestTask, step: Step, { response, failed }: AttemptOutcome, capture?: BodyCapture): Step {
+    const { random, isStopping } = this.#options;
+    if (!task.isResuming || !('result' in step) || step.result.ok || isStopping()) return step;
+    if (capture?.mustRestart === true || step.result.failure.kind === 'blocked') return step;
+    const isDueToRange =
+      failed === undefined
+        ? response !== undefined && !isSuccess(response.status)
+        : (response?.bytes ?? 0) === 0 && CONNECTED_KINDS.has(failed.failure.kind);
+    if (!isDueToRange) return step;
+    task.failedResumes = MAX_FAILED_RESUMES;
+    return this.#again(task, step.result, backoffMs(task.attempts, random));
   }
 
   /** A request that must not be sent twice uses no kept connection, which the server may be closing. */
@@ -297,16 +318,19 @@ export class Fetcher {
     result: Result,
     response?: HttpResponse,
   ): Step {
-    const { policy, now, random, isStopping, validator } = this.#options;
+    const { policy, random, isStopping, validator } = this.#options;
     const decision = decideRetry(policy, { ...failed, attempts: task.attempts, method: task.method }, random);
     if (decision === 'wait-too-long' && response !== undefined) {
       return { result: validator.refused(task, response, waitText(failed.waitMs)) };
     }
     if (typeof decision === 'string' || isStopping()) return { result };
-    const { delayMs } = decision;
+    return this.#again(task, result, decision.delayMs);
+  }
+
+  #again(task: RequestTask, result: Result, delayMs: number): Step {
     this.#options.log?.write({ kind: 'retry', url: task.hop.url, reason: reasonOf(result), delayMs });
     task.startOver(result);
-    return { again: task, at: now() + delayMs };
+    return { again: task, at: this.#options.now() + delayMs };
   }
 
   #logRequest({ hop }: RequestTask, { response, failed, durationMs }: AttemptOutcome): void {
@@ -396,6 +420,10 @@ function refusesRange(status: number): boolean {
   return status >= 400 && !BUSY_STATUSES.has(status);
 }
 
+function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299;
+}
+
 // RFC 9110, 9.2.1.
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
@@ -441,6 +469,7 @@ async function finishBody(task: RequestTask, step: Step, capture: BodyCapture): 
     await capture.drop();
     if (!('result' in step)) return step;
     task.failedResumes += 1; // so that it ends, even if the partial file cannot be removed
+    task.isResuming = false;
     return { again: task, at: 0 };
   }
   const { result } = step;

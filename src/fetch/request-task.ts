@@ -18,6 +18,7 @@ export interface TaskState {
   readonly isInAttempt: boolean;
   readonly refusals: number;
   readonly failedResumes: number;
+  readonly isResuming: boolean;
   readonly isLenient: boolean;
   readonly fallback: Result | undefined;
 }
@@ -43,6 +44,8 @@ export class RequestTask {
   refusals = 0;
   /** How often the server sent nothing when it was asked for the rest of a body. */
   failedResumes = 0;
+  /** Whether the last hop, or one that led to it by redirects, asked for the rest of a body. */
+  isResuming = false;
   /** Whether the response to the next hop is read by the lenient parser: the strict one refused it, or must not try. */
   isLenient = false;
   /** Whether the next hop belongs to an attempt that has begun. */
@@ -77,6 +80,7 @@ export class RequestTask {
       isInAttempt: this.isInAttempt,
       refusals: this.refusals,
       failedResumes: this.failedResumes,
+      isResuming: this.isResuming,
       isLenient: this.isLenient,
       fallback: this.fallback,
     };

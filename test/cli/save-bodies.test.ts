@@ -267,3 +267,89 @@ describe('fanout fetch, killed in the middle of a body', () => {
     });
   });
 });
+
+describe('fanout fetch --resume-partial, when the request for the rest fails', () => {
+  const body = filler(1000);
+  const whole = Buffer.concat([
+    Buffer.from('HTTP/1.1 200 OK\r\nETag: "v1"\r\nContent-Length: 1000\r\n\r\n'),
+    body,
+  ]);
+  const [cut, REST, WHOLE] = ['the connection is closed', 'rest', 'whole'];
+  const notFound = 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n';
+  const redirect = (path: string) => `HTTP/1.1 302 Found\r\nLocation: ${path}\r\nContent-Length: 0\r\n\r\n`;
+  const busy = (wait: string) => `HTTP/1.1 503 Busy\r\n${wait}Content-Length: 0\r\n\r\n`;
+  const range = 'ETag: "v1"\r\nContent-Range: bytes 400-999/1000\r\nContent-Length: 600';
+  const rest = `HTTP/1.1 206 Partial Content\r\n${range}\r\n\r\n`;
+
+  /**
+   * Saves a page in two runs. The first run gets 400 bytes of it.
+   *
+   * @returns the record of the second run, and what it requested
+   */
+  async function resume(onRest: string, { onWhole = whole as string | Buffer, retries = 0 } = {}) {
+    const requested: string[] = [];
+    const server = await startRawServer({
+      onRequest({ socket, head, target }) {
+        const isRest = /^range: bytes=400-/im.test(head);
+        requested.push(target === '/page' ? (isRest ? REST : WHOLE) : target);
+        if (requested.length === 1) socket.end(whole.subarray(0, whole.length - 600));
+        else if (target === '/missing') socket.write(notFound);
+        else if (target === '/loop') socket.write(redirect('/loop'));
+        else if (target === '/cut' || (isRest && onRest === cut)) socket.destroy();
+        else if (isRest && onRest.startsWith(rest)) socket.end(onRest);
+        else socket.write(isRest ? onRest : onWhole);
+      },
+    });
+    onTestFinished(() => server.close());
+    const dir = await tempDir();
+    const command = ['fetch', `${server.url}/page`, '--save-dir', dir, '--save-as', 'page', '--json'];
+    const options = ['--resume-partial', '--retries', String(retries), '--max-redirects', '3'];
+    await runInProcess([...command, '--retries', '0', '--resume-partial']);
+    const { stdout } = await runInProcess([...command, ...options]);
+    return { dir, records: recordsIn(stdout), requested: requested.slice(1) };
+  }
+
+  it.each<[string, string, readonly string[], number]>([
+    ['a closed connection', cut, [REST, WHOLE], 2],
+    ['304', 'HTTP/1.1 304 Not Modified\r\n\r\n', [REST, WHOLE], 2],
+    ['503', busy(''), [REST, WHOLE], 2],
+    ['503 with a short Retry-After', busy('Retry-After: 0\r\n'), [REST, WHOLE], 2],
+    ['206 and no byte of the rest', rest, [REST, WHOLE], 2],
+    ['404', notFound, [REST, WHOLE], 1],
+    ['a redirect to a 404', redirect('/missing'), [REST, '/missing', WHOLE], 2],
+    ['a redirect to a closed connection', redirect('/cut'), [REST, '/cut', WHOLE], 2],
+    ['too many redirects', redirect('/loop'), [REST, '/loop', WHOLE], 2],
+    ['a redirect without a target', redirect(''), [REST, WHOLE], 2],
+  ])('requests the whole after %s', async (_, onRest, requests, attempts) => {
+    const { dir, records, requested } = await resume(onRest);
+    expect(records).toMatchObject([{ ok: true, attempts, body: { bytes: 1000 } }]);
+    // A kept connection that is closed is tried a second time at once.
+    expect(requested.filter((what, at) => what === WHOLE || what !== requested[at - 1])).toEqual(requests);
+    await expectWhole(dir, records);
+  });
+
+  it('uses its retries for the rest first', async () => {
+    const { records, requested } = await resume(busy(''), { retries: 1 });
+    expect(records).toMatchObject([{ ok: true, attempts: 3 }]);
+    expect(requested).toEqual([REST, REST, WHOLE]);
+  });
+
+  it.each([
+    [notFound, 1],
+    [redirect('/missing'), 2],
+    ['HTTP/1.1 304 Not Modified\r\n\r\n', 2],
+  ])('requests the whole only once: %j', async (onRest, attempts) => {
+    const { records, requested } = await resume(onRest, { onWhole: notFound });
+    expect(records).toMatchObject([{ ok: false, status: 404, attempts }]);
+    expect(requested.filter((what) => what === WHOLE)).toHaveLength(1);
+  });
+
+  it.each([
+    ['the server asks for a long wait', busy('Retry-After: 86400\r\n')],
+    ['a piece of the rest has come', `${rest}${body.subarray(400, 500)}`],
+  ])('does not request the whole if %s', async (_, onRest) => {
+    const { records, requested } = await resume(onRest);
+    expect(records).toMatchObject([{ ok: false, attempts: 1 }]);
+    expect(requested).toEqual([REST]);
+  });
+});
