@@ -1,4 +1,5 @@
 import { NAME_FIELDS, type NameField, type NamePart, type NameTemplate } from '../../model/job.ts';
+import { excerpt } from '../../model/printable.ts';
 import { safePart } from '../../model/safe-name.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 
@@ -73,7 +74,9 @@ export const nameTemplate: Parser<NameTemplate> = {
 function parseNamePart(part: string): NamePart {
   if (!/[{}]/.test(part)) return { text: part };
   const field = NAME_FIELDS.find((name) => part === `{${name}}`);
-  if (field === undefined) throw new InvalidValueError(`unknown field ${part}; the fields are ${FIELD_LIST}`);
+  if (field === undefined) {
+    throw new InvalidValueError(`unknown field ${excerpt(part)}; the fields are ${FIELD_LIST}`);
+  }
   return { field };
 }
 
