@@ -275,7 +275,7 @@ export class Fetcher {
     if (capture?.mustRestart === true || step.result.failure.kind === 'blocked') return step;
     const isDueToRange =
       failed === undefined
-        ? response !== undefined && !isSuccess(response.status)
+        ? response !== undefined && !isSuccess(response.status) && !BUSY_STATUSES.has(response.status)
         : (response?.bytes ?? 0) === 0 && CONNECTED_KINDS.has(failed.failure.kind);
     if (!isDueToRange) return step;
     task.failedResumes = MAX_FAILED_RESUMES;
