@@ -221,7 +221,7 @@ class BodyStreams {
     return { saveDir: this.#directory, saveAs: [{ field: 'index' }], saveAll: true };
   }
 
-  /** The result with a stream of its body, in place of a file. Closes the last stream, unless its reading has begun. */
+  /** The result with a stream of its body instead of a file. Closes the previous stream, unless its reading has begun. */
   async open(result: Result): Promise<Result> {
     this.#closeUnread();
     if (result.isResumed || result.body?.path === undefined) return result;

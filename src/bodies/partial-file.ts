@@ -135,7 +135,7 @@ export class PartialFile {
   #add(act: () => Promise<void>): void {
     this.#isIdle = false;
     this.#work = this.#work.then(act);
-    this.#work.catch(() => {}); // whoever waits for the work gets the error
+    this.#work.catch(() => {}); // the error is reported to the code that awaits the work
   }
 
   async #create(resumeRecord: string | undefined): Promise<void> {

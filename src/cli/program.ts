@@ -263,7 +263,7 @@ function unknownCommand(args: readonly string[]): string {
   );
   if (meant !== undefined) return `unknown command "${prefix}${shown}"; did you mean "${prefix}${meant}"?`;
   if (isCluster) return `unknown command "${prefix}${shown}"`;
-  // `fanout get urls.txt` has a word in place of the command; `fanout urls.txt` has none.
+  // `fanout get urls.txt` has a wrong command; `fanout urls.txt` has none.
   const next = args[args.indexOf(word) + 1] ?? '-';
   const input = /[./:]/.test(word) || next.startsWith('-') ? shown : redactedExcerpt(next);
   return `unknown command "${shown}"; to fetch URLs, type "fanout fetch ${input}"`;

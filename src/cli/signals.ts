@@ -36,8 +36,8 @@ export class Undo {
 }
 
 /**
- * Before a run starts: undoes at a signal what was opened so far, and then lets the signal end the process. Opening may take
- * long, as of a pipe that nobody reads. To be closed when the run has handlers of its own.
+ * Handles signals before a run starts: closes and removes what was opened so far, and then lets the signal end the process.
+ * Opening may take long, for example if it is a pipe without a reader. Close this when the run has its own handlers.
  */
 export class UndoOnSignal {
   readonly #process: SignalSource & Pick<NodeJS.Process, 'kill' | 'pid'>;

@@ -74,7 +74,7 @@ export class ResultStore {
         throw new UsageError(`${cannotUse(path)}: the file exists already, and has no checkpoint`);
       }
       if ((size ?? 0) < checkpoint.bytes) throw new UsageError(`${cannotUse(path)}: a part of it is missing`);
-      // Workers may record headers and bodies, so the file is for its owner alone.
+      // Workers may record headers and bodies, so only the owner may read the file.
       // Before the file: after a crash between the two, a file without a checkpoint would be refused.
       if (found === undefined) await writeCheckpoint(path, checkpoint);
       const file = await openOwnFile(path, size === undefined ? 'create' : 'change', { mode: 0o600 });

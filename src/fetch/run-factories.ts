@@ -236,9 +236,8 @@ export type DocumentRequest = Pick<Job, 'url' | 'headers'>;
 const MAX_DOCUMENT_BYTES = 50 * 1024 ** 2;
 
 /**
- * The documents that a list comes from, such as sitemaps, on their way through the run of the list. They are fetched as its
- * URLs are, within the limits of the same hosts, but their results go to whoever has asked for them. The index of their jobs is
- * below 0.
+ * Documents that a list comes from, such as sitemaps. They are fetched by the run of the list, within the limits of the same
+ * hosts, but a result goes to the caller of `fetch` and not to the results of the run. The index of their jobs is below 0.
  */
 export class Documents {
   readonly #now: () => number;

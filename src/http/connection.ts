@@ -21,7 +21,7 @@ export function poolKey({ origin, isAnonymous }: PooledTarget): string {
 export class Connection implements IdleNode<Connection> {
   readonly key: string;
   readonly client: HttpClient;
-  /** Whether a connection that was cut off is told from one that the server has ended. TLS has to be watched for that. */
+  /** Whether it notices if TLS is cut off instead of ended by the server. This costs CPU. */
   readonly tellsEnd: boolean;
   /** Whether the socket has carried an exchange before the current one. */
   isReused = false;

@@ -60,7 +60,7 @@ export function isOtherLink(text: string): boolean {
 
 /**
  * Replaces what may be a password or a key by `***`: in a URL or a part of one, in JSON that may be damaged or cut off, and
- * behind the name of a header or a flag. For a line that was refused, of which nobody knows what it was meant to be.
+ * behind the name of a header or a flag. Meant for a refused line, which may contain anything.
  */
 export function maskSecrets(text: string): string {
   const masked = maskParts(text);

@@ -54,7 +54,7 @@ export function requestOf({ headers, body, save, expect }: Job) {
   return { headers, body, save, expect: expect === undefined ? undefined : expectInput(expect) };
 }
 
-/** A request with `json` in place of a JSON body and its content type, if both make the same request. */
+/** Replaces a JSON body and its content type by the key `json`, if that makes the same request. */
 export function withJsonKey<T extends ReturnType<typeof requestOf>>(request: T): object {
   const { body, headers: { 'content-type': type, ...headers } = {}, ...rest } = request;
   if (typeof body !== 'string' || type !== 'application/json') return request;

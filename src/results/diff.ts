@@ -113,7 +113,7 @@ export class RunDiff {
     this.#unmatched += 1;
   }
 
-  /** Returns the changes of a result of the later run, as far as its counterpart is known. */
+  /** Returns the changes between a result of the later run and its counterpart; none yet if that must be found later. */
   compare(result: Result): Difference[] {
     this.#laterIndexes.add(result.index);
     const key = keyOf(result);
