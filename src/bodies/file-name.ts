@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Job, NameField, NameTemplate } from '../model/job.ts';
-import { MAX_FILE_NAME_BYTES, MAX_NAME_BYTES, safePart } from '../model/safe-name.ts';
+import { MAX_FILE_NAME_BYTES, MAX_NAME_BYTES, safePart, UNFINISHED } from '../model/safe-name.ts';
 import { originOf, pathOf } from '../model/url.ts';
 
 /** Hex digits of a hash in a name: with 80 bits, two of a billion keys are unlikely to have the same. */
@@ -315,11 +315,12 @@ function extensionOf(name: string): string {
   return EXTENSION.exec(name)?.[0] ?? '';
 }
 
-/** Truncates text to a length in bytes of UTF-8, between characters. Dots and spaces at the cut become `_`. */
+/** Truncates text to a length in bytes of UTF-8, between characters. `_` replaces what must not be at the end of a name. */
 function truncate(text: string, maxBytes: number): string {
   if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
   const bytes = Buffer.from(text);
   let end = maxBytes;
   while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1; // within a character
-  return bytes.toString('utf8', 0, end).replace(/[. ]+$/, (edge) => '_'.repeat(edge.length));
+  const cut = bytes.toString('utf8', 0, end).replace(/[. ]+$/, (edge) => '_'.repeat(edge.length));
+  return UNFINISHED.test(cut) ? `${cut.slice(0, -1)}_` : cut;
 }

@@ -13,8 +13,8 @@ const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout
 // Windows drops trailing dots and spaces; some tools drop leading spaces.
 const EDGES = /^ +|[. ]+$/;
 
-// Names of incomplete bodies and of their metadata.
-const UNFINISHED = /\.part(?:\.json)?$/i;
+/** The end of the names of incomplete bodies and of their metadata. No other name may have it. */
+export const UNFINISHED = /\.part(?:\.json)?$/i;
 
 const ALL_FORBIDDEN = new RegExp(FORBIDDEN, 'gu');
 const ALL_EDGES = new RegExp(EDGES, 'g');

@@ -2,6 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { FileNamer } from '../../src/bodies/file-name-template.ts';
 import { nameTemplate } from '../../src/config/parse/names.ts';
 import type { Job } from '../../src/model/job.ts';
+import { fileNameFault } from '../../src/model/safe-name.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { aJob } from './a-job.ts';
 
@@ -261,6 +262,15 @@ test('no part and no name is too long, and a long name keeps its extension', () 
     if (path.endsWith('.html')) expect(name).toMatch(/\.html$/);
   }
   expect(nameOf('https://example.com/a', '{id}/{index}', { id: long })).toMatch(/^x{100}\/0~[0-9a-f]{20}$/);
+});
+
+test.each(['.part', '.PART', '.part.json'])('a name that is cut after %s does not end in it', (end) => {
+  for (let shift = 0; shift < end.length; shift += 1) {
+    const id = `${'x'.repeat(shift)}${end.repeat(60)}y`;
+    for (const template of ['{id}/{index}', '{id}', '{host}/{id}.d/{index}']) {
+      expect(fileNameFault(nameOf('https://example.com/a', template, { id }))).toBeUndefined();
+    }
+  }
 });
 
 test('a directory of replacement characters is truncated between two of them', () => {

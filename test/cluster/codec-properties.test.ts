@@ -173,5 +173,6 @@ test('any value is the settings of a run, or none', () => {
       const found = settingsFrom(value);
       if (found !== undefined) expect(found.chunk).toBeGreaterThan(0);
     }),
+    runs(100),
   );
 });

@@ -60,6 +60,7 @@ test('JSON that is cut off anywhere is an invalid job with a reason', () => {
       check(cut);
       expect(cut.invalid).toBeDefined();
     }),
+    runs(100),
   );
 });
 
