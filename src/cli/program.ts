@@ -21,6 +21,15 @@ const UNKNOWN_TOPIC = 'fanout.unknownTopic';
 /** The code of the error for a long flag with one dash, as in `-concurrency 5`, which commander reads as `-c oncurrency`. */
 const ONE_DASH = 'fanout.oneDash';
 
+/** The code of the error for `--flag 3`, where the value of the flag must follow a `=`. */
+const DETACHED_VALUE = 'fanout.detachedValue';
+
+/** The code of the error for a second value of an option that has one. */
+const GIVEN_TWICE = 'fanout.givenTwice';
+
+/** Options whose second value would silently replace the first, though both are meant; beside those that name a file. */
+const ONCE: ReadonlySet<string> = new Set(['--data', '--json-body']);
+
 const TIMES =
   'use -m, --timeout D to limit each attempt, --deadline D to limit the run, or --expect-time D to fail slow responses';
 const CONCURRENCY = 'use -c, --concurrency N';
@@ -134,6 +143,7 @@ export async function runProgram(args: readonly string[], context: ProgramContex
   });
   try {
     refuseOneDash(args);
+    refuseDetachedValue(args);
     await root.parseAsync([...attachValues(args)], { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -173,10 +183,12 @@ function addSilent(parent: Command, name: string, formatHelp: () => string): Com
 /** Adds operands and flags. Defaults are not set: the table sets them. */
 function describeCommand(command: Command, { operands, options }: CommandSpec): void {
   for (const { name } of operands) command.argument(name);
-  for (const { spelling, value, isRepeatable } of toFlags(options)) {
-    const option = new Option(spelling.replace('[=', ' ['));
-    command.addOption(isRepeatable ? option.argParser(append) : option);
-    if (isRepeatable && value === undefined) collectFlags(command, option);
+  for (const flag of toFlags(options)) {
+    const option = new Option(flag.spelling.replace('[=', ' ['));
+    if (flag.isRepeatable) option.argParser(append);
+    else if (isGivenOnce(flag)) option.argParser(once(flag.long));
+    command.addOption(option);
+    if (flag.isRepeatable && flag.value === undefined) collectFlags(command, option);
   }
 }
 
@@ -215,6 +227,30 @@ function refuseOneDash(args: readonly string[]): void {
   if (flag !== undefined) throw new CommanderError(EXIT.usage, ONE_DASH, flag);
 }
 
+function refuseDetachedValue(args: readonly string[]): void {
+  const flags = toFlags(findSpec(args)?.options ?? {}).filter(({ value }) => value?.startsWith('[='));
+  const isFlag = flagFinder(args, flags);
+  const at = args.findIndex(
+    (arg, index) =>
+      flags.some(({ long }) => long === arg) && isFlag(index) && /^\d+$/.test(args[index + 1] ?? ''),
+  );
+  if (at !== -1) throw new CommanderError(EXIT.usage, DETACHED_VALUE, `${args[at]}=${args[at + 1]}`);
+}
+
+function isGivenOnce({ long, value, suggestions }: Flag): boolean {
+  return (
+    value?.startsWith('<') === true &&
+    (suggestions === 'files' || suggestions === 'directories' || ONCE.has(long))
+  );
+}
+
+function once(flag: string): (value: string, before: string | undefined) => string {
+  return (value, before) => {
+    if (before !== undefined && before !== value) throw new CommanderError(EXIT.usage, GIVEN_TWICE, flag);
+    return value;
+  };
+}
+
 function append(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
 }
@@ -237,6 +273,9 @@ function usageMessage(error: CommanderError, args: readonly string[]): string {
 function usageFault({ code, message }: CommanderError, args: readonly string[], spec: CommandSpec): string {
   if (code === UNKNOWN_TOPIC) return unknownTopic(args.slice(1).join(' '));
   if (code === ONE_DASH) return `unknown option ${message}; did you mean -${message}?`;
+  if (code === DETACHED_VALUE)
+    return `the value of ${message.replace(/=.*/, '')} must follow a "=": ${message}`;
+  if (code === GIVEN_TWICE) return `${message} is given twice, with different values; give it once`;
   if (code === 'commander.unknownCommand') return unknownCommand(args);
   if (code === 'commander.unknownOption') return unknownOption(message, args, spec);
   if (code === 'commander.optionMissingArgument') {

@@ -1,3 +1,4 @@
+import { durationText } from '../config/parse/numbers.ts';
 import { UsageError } from '../model/errors.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { pause } from './retry-until-back.ts';
@@ -103,7 +104,7 @@ export async function refuseStopped(engine: JetStreamEngine, action: string): Pr
 
 /** The reason, as text that follows "stopped". */
 export function stopText({ cause, limit }: StopReason): string {
-  if (cause === 'deadline') return `by its deadline of ${limit}ms`;
+  if (cause === 'deadline') return `by its deadline of ${durationText(limit)}`;
   return limit === 1 ? 'after its first failure' : `after ${limit} failures`;
 }
 

@@ -8,8 +8,8 @@ import { oneOf } from './parse/texts.ts';
 import { checkRequirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
-/** Text with a unit, as on the command line: `'500ms'`, `'10s'`, `'2m'`, `'1h'`; or a number of ms. */
-export type Duration = number | string;
+/** Text with a unit, as on the command line: `'500ms'`, `'10s'`, `'2m'`, `'1h'`. */
+export type Duration = string;
 
 /** A number of bytes, or text with a unit: `64kb`, `10mb`, `1gb` (1kb is 1024 bytes). */
 export type Size = number | string;

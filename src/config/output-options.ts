@@ -1,3 +1,4 @@
+import type { ReportKind } from '../model/result.ts';
 import { InvalidValueError, option, type Parser } from './option.ts';
 import { fileName } from './parse/names.ts';
 import { verbosity, wholeNumber } from './parse/numbers.ts';
@@ -16,6 +17,20 @@ const column: Parser<string | number> = {
   },
   print: (value) => value,
 };
+
+/** The format of the results that the name of their file shows, `.gz` aside; `undefined` if it shows none. */
+export function formatOfName(file: string | undefined): 'jsonl' | 'csv' | ReportKind | undefined {
+  const [, extension = ''] = /\.([a-z]+)(?:\.gz)?$/i.exec(file ?? '') ?? [];
+  return FORMATS.get(extension.toLowerCase());
+}
+
+const FORMATS: ReadonlyMap<string, 'jsonl' | 'csv' | ReportKind> = new Map([
+  ...(['jsonl', 'csv', 'json', 'html', 'markdown'] as const).map((format) => [format, format] as const),
+  ['ndjson', 'jsonl'],
+  ['htm', 'html'],
+  ['md', 'markdown'],
+  ['xml', 'junit'],
+]);
 
 /** What the program reads and writes: inputs, results, journal, comparison with earlier runs, reports, configuration. */
 export const outputOptions = {
@@ -56,6 +71,7 @@ export const outputOptions = {
     group: 'Output',
     parser: oneOf(['text', 'jsonl', 'csv']),
     default: 'text',
+    defaultText: 'that of the name of -o, or else text',
     help: 'format of the results: text, jsonl or csv',
   }),
   json: option({
@@ -98,6 +114,8 @@ export const outputOptions = {
     default: undefined,
     defaultText: 'standard output',
     help: 'write results to this file',
+    details:
+      'The name chooses the format: .jsonl, .ndjson or .csv; any other is text, unless --format says otherwise. With .gz at its end, the file is compressed.',
   }),
   onlyFailures: option({
     flags: '--only-failures',

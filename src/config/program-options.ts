@@ -1,4 +1,5 @@
 import { UsageError } from '../model/errors.ts';
+import { excerpt } from '../model/printable.ts';
 import { clusterOptions } from './cluster-options.ts';
 import { feedOptions, statusOptions } from './command-options.ts';
 import { type GivenOptions, type OptionValues, option, type ResolvedOptions, type Table } from './option.ts';
@@ -12,7 +13,7 @@ import {
   optionsFromFlags,
   readConfigFile,
 } from './option-sources.ts';
-import { outputOptions } from './output-options.ts';
+import { formatOfName, outputOptions } from './output-options.ts';
 import { wholeNumber } from './parse/numbers.ts';
 import { checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
@@ -70,7 +71,7 @@ export function resolveProgramOptions(
   const { json, ...values } = { ...resolved.values, ...deriveRunOptions(resolved, version) };
   const options: ProgramOptions = {
     ...values,
-    format: json ? 'jsonl' : values.format,
+    format: json ? 'jsonl' : (formatOfOutput(resolved) ?? values.format),
     // As for a body that is saved.
     maxSize: values.body && !resolved.labels.has('maxSize') ? Number.POSITIVE_INFINITY : values.maxSize,
   };
@@ -87,6 +88,26 @@ export function resolveProgramOptions(
     hashesBodies: writesHashes(options),
     keepsHeaders: options.record?.includes('headers') ?? false,
   });
+}
+
+/**
+ * The format that the name of the output chooses; `undefined` if another option does. Throws a `UsageError` for a name that
+ * promises a format of reports: the file would have lines of text.
+ */
+function formatOfOutput({
+  values,
+  labels,
+}: ResolvedOptions<typeof programOptions>): 'jsonl' | 'csv' | undefined {
+  const { output = '', saveDir } = values;
+  if (labels.has('format') || values.template !== undefined) return undefined;
+  const format = formatOfName(output);
+  if (format === undefined || format === 'jsonl' || format === 'csv') return format;
+  const page =
+    format === 'html' && saveDir === undefined ? '; for the page itself use --save-dir DIR or --body' : '';
+  throw new UsageError(
+    `invalid value "${excerpt(output)}" for ${labels.get('output')}: results are text, JSONL or CSV, so choose with --format; ` +
+      `for a report use --report ${format}=${excerpt(output)}${page}`,
+  );
 }
 
 /** Whether the records may have headers or bodies of responses, which may be secrets. */

@@ -1,6 +1,6 @@
 import { BodyCapture, type BodyCaptureOptions } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
-import { duration } from '../config/parse/numbers.ts';
+import { durationText } from '../config/parse/numbers.ts';
 import type { HostEnd, HostRegistry, HostSignal } from '../hosts/host-registry.ts';
 import {
   backoffMs,
@@ -405,7 +405,7 @@ const YEAR_MS = 365 * 24 * 3600 * 1000;
 
 function waitText(waitMs: number): string {
   const seconds = Math.ceil(waitMs / 1000);
-  const wait = waitMs > YEAR_MS ? 'more than a year' : duration().print(seconds * 1000);
+  const wait = waitMs > YEAR_MS ? 'more than a year' : durationText(seconds * 1000);
   return `the server asks to wait ${wait} (see --max-retry-after)`;
 }
 

@@ -1,5 +1,6 @@
 import { BodyInspector } from '../bodies/body.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
+import { durationText } from '../config/parse/numbers.ts';
 import { isRedirect } from '../http/redirect.ts';
 import type { HttpResponse } from '../http/transport.ts';
 import {
@@ -173,7 +174,7 @@ export function checkExpectation(expectation: Expectation, response: CheckedResp
   }
   if (response.textFault !== undefined) return response.textFault;
   if (maxTimeMs === undefined || response.durationMs <= maxTimeMs) return undefined;
-  return `it took ${Math.round(response.durationMs)}ms, more than ${maxTimeMs}ms`;
+  return `it took ${Math.round(response.durationMs)}ms, more than ${durationText(maxTimeMs)}`;
 }
 
 function headerFault({ name, value }: ExpectedHeader, headers: ResponseHeaders): string | undefined {

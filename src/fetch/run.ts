@@ -1,5 +1,5 @@
 import { ACCEPT_ENCODING } from '../bodies/decompress.ts';
-import { duration } from '../config/parse/numbers.ts';
+import { durationText } from '../config/parse/numbers.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
@@ -250,7 +250,7 @@ export class Run {
       new AttemptError(
         'aborted',
         'ERR_DEADLINE',
-        `cut off by the deadline of the run, ${duration().print(deadlineMs)}`,
+        `cut off by the deadline of the run, ${durationText(deadlineMs)}`,
       ),
     );
   }

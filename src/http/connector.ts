@@ -1,5 +1,6 @@
 import dgram from 'node:dgram';
 import net, { isIPv6, type Socket } from 'node:net';
+import { durationText } from '../config/parse/numbers.ts';
 import { describeError, isCertificateError } from './classify-error.ts';
 import { type ConnectTarget, toPort } from './connect-target.ts';
 import { openTunnel } from './connect-tunnel.ts';
@@ -142,7 +143,7 @@ class ConnectAttempt {
     }
     const through = this.#tunnel === undefined ? '' : ` through the proxy ${this.#tunnel.name}`;
     const peer = this.#proxy === this.#tunnel ? this.#target.hostname : `the proxy ${this.#proxy?.name}`;
-    const message = `no connection to ${peer}${through} within ${this.#options.connectTimeoutMs}ms`;
+    const message = `no connection to ${peer}${through} within ${durationText(this.#options.connectTimeoutMs)}`;
     this.end(new ConnectError('timeout', 'ERR_CONNECT_TIMEOUT', message));
   }
 

@@ -2,6 +2,7 @@ import { Body, type BodyInspector } from '../bodies/body.ts';
 import type { BodyCapture } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
 import { DecodeError, unsupportedCoding } from '../bodies/decompress.ts';
+import { durationText } from '../config/parse/numbers.ts';
 import { isIdempotent } from '../hosts/retry-policy.ts';
 import { printable } from '../model/printable.ts';
 import type { ResponseHeaders } from '../model/result.ts';
@@ -204,7 +205,7 @@ class Attempt implements ExchangeHandler {
       this.abort(UNNEEDED);
       return;
     }
-    const message = `no complete response within ${this.#options.timeoutMs}ms`;
+    const message = `no complete response within ${durationText(this.#options.timeoutMs)}`;
     this.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
   }
 

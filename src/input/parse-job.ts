@@ -46,7 +46,7 @@ export interface JobInput {
         readonly notContains?: string | readonly string[] | undefined;
         readonly matches?: string | readonly string[] | undefined;
         readonly header?: string | readonly string[] | undefined;
-        readonly time?: number | string | undefined;
+        readonly time?: string | undefined;
       }
     | undefined;
   /** Your own identifier, copied to the record. */

@@ -1,4 +1,5 @@
 import { expectedHeaders } from '../config/parse/headers.ts';
+import { durationText } from '../config/parse/numbers.ts';
 import { statusSet } from '../config/parse/status-sets.ts';
 import { regexps } from '../config/parse/texts.ts';
 import type { Expectation } from '../model/expectation.ts';
@@ -76,6 +77,6 @@ function expectInput({ status, contains, notContains, matches, headers, maxTimeM
     notContains: notContains.length === 0 ? undefined : notContains,
     matches: matches.length === 0 ? undefined : regexps.print(matches),
     header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
-    time: maxTimeMs,
+    time: maxTimeMs === undefined ? undefined : durationText(maxTimeMs),
   };
 }

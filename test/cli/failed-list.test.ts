@@ -53,7 +53,9 @@ test('a list of --failed keeps "expect" and "save" of its jobs', async () => {
     time: '2s',
   };
   const { failed, text } = await failedOf([{ url: `${url}/ok`, expect: expectation, save: 'a/b.txt' }]);
-  expect(JSON.parse(text)).toMatchObject({ save: 'a/b.txt', expect: { contains: ['a'], matches: ['b+'] } });
+  expect(JSON.parse(text)).toMatchObject({
+    ...{ save: 'a/b.txt', expect: { contains: ['a'], matches: ['b+'], time: '2s' } },
+  });
   const again = await runInProcess(['fetch', failed]);
   expect(again.stdout).toContain('the response has no header x-a');
 });

@@ -146,7 +146,11 @@ describe('an output that cannot be written is refused before one is opened', () 
 describe('if the run cannot start, every file stays as it was', () => {
   it.each<[string, (directory: string) => string[], number]>([
     ['a bad option', () => ['--concurrency', '0'], 2],
-    ['a second output that is missing its directory', (at) => ['--failed', join(at, 'none', 'x')], 3],
+    [
+      'a second output that is missing its directory',
+      (at) => ['--report', `json=${join(at, 'none', 'x')}`],
+      3,
+    ],
     ['a save directory that is a file', (at) => ['--save-dir', join(at, 'old.txt')], 3],
     ['a report that is a directory', (at) => ['--report', `html=${at}`], 3],
     ['a journal that is not one', (at) => ['--journal', join(at, 'old.txt')], 2],

@@ -42,6 +42,39 @@ describe('fanout fetch', () => {
     ]);
   });
 
+  it('refuses a number behind --fail-fast, which would be an input', async () => {
+    for (const args of [
+      ['fetch', '--fail-fast', '3', 'x'],
+      ['cluster', 'fetch', '--fail-fast', '3'],
+    ]) {
+      const { exitCode, err, calls } = await run(args);
+      expect([exitCode, calls]).toEqual([2, []]);
+      expect(err).toContain('error: the value of --fail-fast must follow a "=": --fail-fast=3\n');
+    }
+    // A file that has such a name.
+    expect((await run(['fetch', '--fail-fast', '--', '3'])).calls).toEqual([[['3'], { failFast: 'true' }]]);
+    expect((await run(['fetch', '--fail-fast', './3'])).calls).toEqual([[['./3'], { failFast: 'true' }]]);
+  });
+
+  it.each([
+    ['--output', ['-o', 'a', '--output=b']],
+    ['--failed', ['--failed', 'a', '--failed', 'b']],
+    ['--save-dir', ['--save-dir', 'a', '--save-dir', 'b']],
+    ['--journal', ['--journal', 'a', '--journal', 'b']],
+    ['--config', ['--config', 'a', '--config', 'b']],
+    ['--data', ['-d', 'a=1', '-d', 'b=2']],
+  ])('refuses a second %s with another value', async (flag, flags) => {
+    const { exitCode, err, calls } = await run(['fetch', 'x', ...flags]);
+    expect([exitCode, calls]).toEqual([2, []]);
+    expect(err).toContain(`error: ${flag} is given twice, with different values; give it once\n`);
+  });
+
+  it('takes the same file twice, and the last of other values, as for an alias', async () => {
+    const { calls } = await run(['fetch', '-o', 'a', '-o', 'a', '-c', '4', '-c', '8']);
+    expect(calls).toEqual([[[], { output: 'a', concurrency: '8' }]]);
+    expect((await run(['fetch', '-o', 'b'])).calls).toEqual([[[], { output: 'b' }]]);
+  });
+
   it('is not the command that cluster fetch names', async () => {
     expect((await run(['cluster', 'fetch', 'x', '--broker', 'b', '--fail-fast'])).calls).toEqual([
       [['x'], { broker: 'b', failFast: 'true' }],

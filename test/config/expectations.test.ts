@@ -39,7 +39,7 @@ describe('parseExpectation()', () => {
     [{ matches: Array(21).fill('a') }, 'must be a list of at most 20, not 21'],
     [{ notContains: Array(1001).fill('a') }, 'must be a list of at most 1000, not 1001'],
     [{ header: 'no colon' }, 'invalid value for "header" in "expect": must look like "Name: value"'],
-    [{ time: '2' }, 'invalid value for "time" in "expect": must be a duration with a unit'],
+    [{ time: '2' }, 'invalid value for "time" in "expect": must have a unit: "2s" for seconds'],
   ])('says what is wrong with %j', (value, fault) => {
     expect(parseExpectation(value)).toEqual({ fault: expect.stringContaining(fault) });
   });
@@ -66,7 +66,7 @@ describe('toExpectation()', () => {
     });
   });
 
-  it.each([{ contains: '' }, { matches: '(' }, { expectHeader: 'nothing' }, { expectTime: 0 }])(
+  it.each([{ contains: '' }, { matches: '(' }, { expectHeader: 'nothing' }, { expectTime: '0' }])(
     'relies on resolved options, which refuse %j',
     (options) => {
       expect(() => resolveRunOptions(options, '1')).toThrow(/invalid value .* for option/);

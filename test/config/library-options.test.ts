@@ -88,7 +88,7 @@ describe('resolveRunOptions()', () => {
 
   it('takes numbers as ms and bytes, and text with units', () => {
     const options = resolveRunOptions(
-      { timeout: 5, connectTimeout: '5s', maxSize: 5, accept: [404, '2xx'] },
+      { timeout: '5ms', connectTimeout: '5s', maxSize: 5, accept: [404, '2xx'] },
       '1',
     );
     expect([options.timeout, options.connectTimeout, options.maxSize, `${options.accept}`]).toEqual([

@@ -10,7 +10,7 @@ import {
 } from '../../src/config/program-options.ts';
 import { runOptions } from '../../src/config/run-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
-import { resolve } from './resolve-given.ts';
+import { refusal, resolve } from './resolve-given.ts';
 
 const table: Table = programOptions;
 
@@ -43,6 +43,50 @@ describe('programOptions', () => {
     const printed = entry.parser.print(entry.default);
     expect(printed).toBeDefined();
     expect(entry.parser.print(entry.parser.parse(printed))).toEqual(printed);
+  });
+});
+
+describe('the format', () => {
+  it.each([
+    [{ output: 'r.jsonl' }, 'jsonl'],
+    [{ output: 'r.ndjson' }, 'jsonl'],
+    [{ output: 'a/R.JSONL.gz' }, 'jsonl'],
+    [{ output: 'r.csv' }, 'csv'],
+    [{ output: 'r.csv.gz' }, 'csv'],
+    [{ output: 'r.txt' }, 'text'],
+    [{ output: 'jsonl' }, 'text'],
+    [{ output: 'r.gz' }, 'text'],
+    [{ output: 'csv.d/r' }, 'text'],
+    [{ output: 'r.jsonl', format: 'csv' }, 'csv'],
+    [{ output: 'r.jsonl', format: 'text' }, 'text'],
+    [{ output: 'r.csv', json: true }, 'jsonl'],
+    [{ output: 'r.jsonl', template: '{url}' }, 'text'],
+    [{ output: 'r.json', json: true }, 'jsonl'],
+    [{ output: 'r.html', format: 'text' }, 'text'],
+    [{ output: 'r.jsonl', inlineBody: true }, 'jsonl'],
+  ])('of %j is %s', (flags, format) => {
+    expect(resolve({ flags })).toMatchObject({ format });
+    const { output, ...others } = flags;
+    expect(resolve({ flags: others, file: { output } })).toMatchObject({ format });
+    expect(resolve({ flags: others, environment: { FANOUT_OUTPUT: output } })).toMatchObject({ format });
+  });
+
+  it.each([
+    ['r.json', 'json'],
+    ['r.html', 'html'],
+    ['r.htm.gz', 'html'],
+    ['r.xml', 'junit'],
+    ['r.MD', 'markdown'],
+  ])('is not guessed for %s, which has the name of a report', (output, kind) => {
+    const message = refusal({ flags: { output } });
+    expect(message).toContain(`invalid value "${output}" for --output: results are text, JSONL or CSV`);
+    expect(message).toContain(`--report ${kind}=${output}`);
+    expect(refusal({ file: { output } })).toContain('"output" in fanout.config.json');
+  });
+
+  it('names what saves a page, where the page may be meant', () => {
+    expect(refusal({ flags: { output: 'r.html' } })).toContain('--body');
+    expect(refusal({ flags: { output: 'r.html', saveDir: 'pages' } })).not.toContain('--body');
   });
 });
 

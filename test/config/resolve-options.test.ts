@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Given, refusal, resolve } from './resolve-given.ts';
 
 describe('resolveOptions()', () => {
-  const file = { concurrency: 3, retries: 3, timeout: 3 };
+  const file = { concurrency: 3, retries: 3, timeout: '3s' };
   const environment = { FANOUT_CONCURRENCY: '5', FANOUT_RETRIES: '5' };
 
   it('lets flags win over the environment, and the environment over the file', () => {
@@ -11,7 +11,7 @@ describe('resolveOptions()', () => {
       environment,
       file,
     });
-    expect([concurrency, retries, timeout, maxRedirects]).toEqual([7, 5, 3, 10]);
+    expect([concurrency, retries, timeout, maxRedirects]).toEqual([7, 5, 3000, 10]);
   });
 
   it('lets a repeated flag replace the list of the file', () => {

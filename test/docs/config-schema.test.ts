@@ -11,6 +11,7 @@ interface Property {
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
   readonly minimum?: number;
+  readonly pattern?: string;
 }
 
 const schema: { readonly properties: Readonly<Record<string, Property>> } = JSON.parse(
@@ -18,7 +19,8 @@ const schema: { readonly properties: Readonly<Record<string, Property>> } = JSON
 );
 
 /** Whether a value is what a property of the schema may have. */
-function isValid({ type, enum: words, minimum = -1 }: Property, value: unknown): boolean {
+function isValid({ type, enum: words, minimum = -1, pattern = '' }: Property, value: unknown): boolean {
+  if (typeof value === 'string' && !new RegExp(pattern).test(value)) return false;
   if (words !== undefined) return words.includes(value);
   if (typeof value === 'number' && value < minimum) return false;
   const kinds = [

@@ -2,10 +2,13 @@ import type { Option, Table } from '../../src/config/option.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
+/** A duration, or text with a variable in it. */
+const DURATION = '^(none|0|[0-9]+(\\.[0-9]+)?(ms|MS|s|S|m|M|h|H)|.*\\$.*)$';
+
 /** What the configuration file may have for each kind of placeholder in a flag; any other one takes text. */
 const KINDS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['n', { type: 'integer', minimum: 0 }],
-  ['duration', { type: ['string', 'integer'], minimum: 0 }],
+  ['duration', { type: 'string', pattern: DURATION }],
   ['size', { type: ['string', 'integer'], minimum: 0 }],
   ['max', { type: ['string', 'integer', 'boolean'] }],
   ['=n', { type: ['integer', 'boolean'] }],

@@ -535,7 +535,7 @@ test.each([
   expect(result.failure).toEqual({
     kind: 'timeout',
     code: 'ERR_TIMEOUT',
-    message: 'no complete response within 60000ms',
+    message: 'no complete response within 1m',
   });
   await server.ended.reached(1);
 });

@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
 import { type DiffOptions, diffOptions } from '../../config/command-options.ts';
 import { optionsFromFlags } from '../../config/option-sources.ts';
+import { formatOfName } from '../../config/output-options.ts';
 import { resolveOptions } from '../../config/resolve-options.ts';
 import { classifyInput } from '../../input/input.ts';
 import { excerpt } from '../../model/printable.ts';
@@ -71,13 +72,18 @@ function warnAboutMissing(
 }
 
 async function createSink(
-  { format, output: file, color, quiet }: DiffOptions,
+  { output: file, format = isJsonName(file) ? 'json' : 'text', color, quiet }: DiffOptions,
   output: LineOutput,
   process: NodeJS.Process,
 ): Promise<DiffSink> {
   if (format === 'json') return diffJsonSink(output);
   const isTerminal = (file === undefined || file === '-') && isatty(process.stdout.fd);
   return diffTextSink(output, { paint: await createPaint(color, isTerminal, process.env), quiet });
+}
+
+function isJsonName(file: string | undefined): boolean {
+  const format = formatOfName(file);
+  return format === 'json' || format === 'jsonl';
 }
 
 /** Returns a promise only if there is something to write, because most results have not changed. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
 import { type ReportCommandOptions, reportCommandOptions } from '../../config/command-options.ts';
 import { optionsFromFlags } from '../../config/option-sources.ts';
+import { formatOfName } from '../../config/output-options.ts';
 import { resolveOptions } from '../../config/resolve-options.ts';
 import { classifyInput } from '../../input/input.ts';
 import { UsageError } from '../../model/errors.ts';
@@ -24,14 +25,17 @@ export interface ReportArguments {
   readonly process: NodeJS.Process;
 }
 
+type ReportFormat = NonNullable<ReportCommandOptions['format']>;
+
 /**
  * `fanout report`: resolves to the exit code, which depends on whether every line could be read, and not on the results.
  * Throws the errors of `model/errors.ts`.
  */
 export async function reportCommand({ names, flags, process }: ReportArguments): Promise<number> {
-  const options = resolveOptions(reportCommandOptions, [
+  const given = resolveOptions(reportCommandOptions, [
     optionsFromFlags(reportCommandOptions, flags, {}),
   ]).values;
+  const options = { ...given, format: given.format ?? formatOfName(given.output) ?? 'text' };
   const files = toFiles(names, isatty(process.stdin.fd));
   await checkRecordFiles(files);
   await checkOutputs(files.map(classifyInput), { '--output': options.output });
@@ -61,7 +65,12 @@ export async function reportCommand({ names, flags, process }: ReportArguments):
 }
 
 async function createSink(
-  { format, output: file, color, quiet }: ReportCommandOptions,
+  {
+    format,
+    output: file,
+    color,
+    quiet,
+  }: Omit<ReportCommandOptions, 'format'> & { readonly format: ReportFormat },
   output: LineOutput,
   process: NodeJS.Process,
 ): Promise<Sink> {

@@ -110,14 +110,18 @@ export const rate: Parser<Rate> = {
 };
 
 /**
- * A duration of `minMs` or more, in ms: `500ms`, `1.5s`, `2m`, `1h`, `0`, or a JSON number of ms. Other text without a
- * unit is rejected, since it means seconds to curl and milliseconds to JavaScript.
+ * A duration of `minMs` or more, in ms: `500ms`, `1.5s`, `2m`, `1h` or `0`. Any other number without a unit is rejected, also a
+ * JSON number, since it means seconds to curl and milliseconds to JavaScript.
  */
 export function duration({ minMs = 0 }: { readonly minMs?: number } = {}): Parser<number> {
   return {
     parse(value) {
+      const text = typeof value === 'number' ? String(value) : value;
+      if (typeof text === 'string' && /^\d{1,15}(\.\d{1,15})?$/.test(text) && Number(text) > 0) {
+        throw new InvalidValueError(`must have a unit: "${text}s" for seconds, or "${text}ms"`);
+      }
       const ms = parseQuantity(
-        value,
+        text,
         (suffix, amount) => DURATION_UNITS.get(suffix === '' && amount === 0 ? 'ms' : suffix),
         'must be a duration with a unit: 500ms, 10s, 2m or 1h',
       );
@@ -125,8 +129,13 @@ export function duration({ minMs = 0 }: { readonly minMs?: number } = {}): Parse
       if (ms > MAX_DURATION_MS) throw new InvalidValueError('must be 596h or less');
       return ms;
     },
-    print: (ms) => formatQuantity(ms, DURATION_UNITS),
+    print: durationText,
   };
+}
+
+/** A duration of whole ms as it is typed: `500ms`, `90s`, `2m`. */
+export function durationText(ms: number): string {
+  return formatQuantity(ms, DURATION_UNITS);
 }
 
 /**

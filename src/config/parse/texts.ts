@@ -22,6 +22,18 @@ const BOOLEANS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   ['no', false],
 ]);
 
+/** What to use instead of words that are no kind of report. */
+const REPORT_ADVICE: ReadonlyMap<string, string> = new Map([
+  ...['csv', 'jsonl', 'text'].map(
+    (format) => [format, `for ${format} use --format ${format} -o FILE`] as const,
+  ),
+  ['ndjson', 'for one record per line use --format jsonl -o FILE'],
+  ['txt', 'for text use --format text -o FILE'],
+  ['xml', 'for XML use junit=FILE'],
+  ['md', 'for Markdown use markdown=FILE'],
+  ['htm', 'for HTML use html=FILE'],
+]);
+
 const REPORT_REQUIREMENT = `must look like KIND=FILE, where KIND is one of ${REPORT_KINDS.join(', ')}`;
 
 /** Any text, including an empty one. Error messages do not show it. */
@@ -129,7 +141,10 @@ export const reports: Parser<readonly ReportFile[]> = {
 
 function parseReport(name: string, file: unknown): ReportFile {
   const kind = REPORT_KINDS.find((one) => one === name);
-  if (kind === undefined) throw new InvalidValueError(REPORT_REQUIREMENT);
+  if (kind === undefined) {
+    const advice = REPORT_ADVICE.get(name.toLowerCase());
+    throw new InvalidValueError(`${REPORT_REQUIREMENT}${advice === undefined ? '' : `; ${advice}`}`);
+  }
   if (file === '-')
     throw new InvalidValueError('must name a file ("fanout report" writes to standard output)');
   return Object.freeze({ kind, file: fileName.parse(file) });

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import pLimit from 'p-limit';
 import type { AddressOverride } from '../../config/parse/addresses.ts';
+import { durationText } from '../../config/parse/numbers.ts';
 import { ConnectError, dnsError } from '../network-errors.ts';
 import { DnsCache, type DnsRecords } from './dns-cache.ts';
 import {
@@ -188,7 +189,8 @@ export class Resolver {
   #lookUpInTime(hostname: string): Promise<DnsRecords> {
     const { lookUp, timeoutMs = 10_000 } = this.#options;
     return new Promise((resolve, reject) => {
-      const expire = () => reject(dnsError('ETIMEOUT', `the lookup took longer than ${timeoutMs}ms`));
+      const expire = () =>
+        reject(dnsError('ETIMEOUT', `the lookup took longer than ${durationText(timeoutMs)}`));
       const timer = setTimeout(expire, timeoutMs);
       lookUp(hostname)
         .then(resolve, reject)

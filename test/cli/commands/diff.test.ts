@@ -166,6 +166,12 @@ describe('fanout diff', () => {
     expect(await readFile(output, 'utf8')).toContain('\nDiff: 2 newly failing');
   });
 
+  it('writes JSON to a file with such a name', async () => {
+    const output = join(await tempDir(), 'diff.json');
+    await runInProcess(['diff', await recordFile(OLD), await recordFile(NEW), '-o', output]);
+    expect(JSON.parse(await readFile(output, 'utf8'))).toMatchObject({ v: 1 });
+  });
+
   it.each(['text', 'json'])('writes hostile text of lists and servers harmlessly as %s', async (format) => {
     const broken = hostileResults.map((result) => ({ ...result, line: 1 }));
     const { stdout } = await diff([], broken, '--format', format);
@@ -203,7 +209,7 @@ describe('fanout diff', () => {
     [['diff', '-', 'b', '--slower', 'x'], 'invalid value "x" for --slower: '],
     [
       ['diff', '-', 'b', '--slower-by', '5'],
-      'invalid value "5" for --slower-by: must be a duration with a unit',
+      'invalid value "5" for --slower-by: must have a unit: "5s" for seconds',
     ],
   ])('ends with 2 at %j', async (args, message) => {
     const { code, stdout, stderr } = await runInProcess(args);

@@ -92,6 +92,21 @@ describe('fanout report', () => {
     expect(await readFile(report, 'utf8')).toMatch(/^<\?xml[\s\S]*<\/testsuites>\n$/);
   });
 
+  it.each([
+    ['report.html', /^<!doctype html>/],
+    ['report.md', /^## /],
+    ['report.xml', /^<\?xml/],
+    ['report.json', /^\{"v":1,"findings"/],
+    ['report.jsonl', /^\{"v":1,"index"/],
+    ['report.csv', /^index,source/],
+    ['report.txt', /^(OK|WARN|FAIL) /],
+  ])('chooses the format by the name of the file: %s', async (name, start) => {
+    const report = join(await tempDir(), name);
+    const { code } = await runInProcess(['report', await recordFile(EVERY_WAY), '-o', report]);
+    expect(code).toBe(0);
+    expect(await readFile(report, 'utf8')).toMatch(start);
+  });
+
   it('names damaged lines by file and line, reports the others, and ends with 2', async () => {
     const [good = ''] = lines([okResult()]);
     const file = await aFile([good, '{"v":1,', '', '[]', good.replace('"v":1', '"v":9'), good]);

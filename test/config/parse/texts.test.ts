@@ -78,7 +78,7 @@ describe('reports', () => {
     expect(reports.parse(reports.print(reports.parse(value)))).toEqual(list);
   });
 
-  it.each([['junit'], ['=a'], ['xml=a'], ['JUnit=a'], [7], [['junit=a', 7]], [null], [{ xml: 'a' }]])(
+  it.each([['junit'], ['=a'], ['xslt=a'], ['JUnit=a'], [7], [['junit=a', 7]], [null], [{ xslt: 'a' }]])(
     'are refused when they are no KIND=FILE: %j',
     (value) => {
       expect(refused(reports, value)).toBe(
@@ -86,6 +86,16 @@ describe('reports', () => {
       );
     },
   );
+
+  it.each([
+    ['csv', 'for csv use --format csv -o FILE'],
+    ['JSONL', 'for jsonl use --format jsonl -o FILE'],
+    ['text', 'for text use --format text -o FILE'],
+    ['xml', 'for XML use junit=FILE'],
+    ['md', 'for Markdown use markdown=FILE'],
+  ])('say what to use instead of %s', (kind, advice) => {
+    expect(refused(reports, `${kind}=a`)).toMatch(new RegExp(`; ${advice}$`));
+  });
 
   it('need the name of a file', () => {
     expect(refused(reports, 'junit=')).toBe('must be the name of a file');
