@@ -81,7 +81,7 @@ export const tlsOptions = {
     default: false,
     help: 'refuse responses that break the rules of HTTP',
     details:
-      'By default, responses that browsers and curl accept are accepted: repeated equal Content-Length, bare LF, folded or odd header lines, unsolicited 1xx. Their records have "lenient": true. So has every response to POST, PUT, PATCH and DELETE, since a request that changes something is not sent again to find out whether its response breaks rules.',
+      'By default, responses that browsers and curl accept are accepted: repeated equal Content-Length, bare LF, folded or odd header lines, unsolicited 1xx. Their records have "lenient": true. So has every HTTP/1.1 response to POST, PUT, PATCH and DELETE, since a request that changes something is not sent again to find out whether its response breaks rules.',
   }),
   insecure: option({
     flags: '-k, --insecure',

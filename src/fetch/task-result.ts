@@ -108,7 +108,7 @@ function toResult<Ok extends boolean, F extends Failure | undefined>(
     redirects: task.redirects,
     bytes: response?.bytes ?? 0,
     truncated: response?.isTruncated ?? false,
-    lenient: (response !== undefined && task.isLenient) || undefined,
+    lenient: response?.isLenient === true || undefined,
     contentType: contentTypeOf(response),
     // Rounded as in the record, so that a report of a run and a report of its records are the same.
     startedAt: Math.floor(task.startedAt),

@@ -86,6 +86,9 @@ const MALFORMED_HEAD: Rule = {
   message: 'the headers of the response are malformed',
 };
 
+const NOT_HTTP = 'the response does not start with a status line of HTTP/1';
+const NUL_IN_HEAD = 'there is a NUL in the headers';
+
 // By the code of the library that reported the error. Any other code is a bug (`internal`), unless the error is a
 // `NetworkError`, which has its kind.
 const RULES: Readonly<Record<string, Rule>> = {
@@ -105,6 +108,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     isRetryable: false,
     message: 'the Transfer-Encoding is malformed',
   },
+  ERR_OTHER_PROTOCOL: { kind: 'protocol', isRetryable: false, message: NOT_HTTP },
+  ERR_NUL: { kind: 'protocol', isRetryable: false, message: NUL_IN_HEAD },
   // An assertion of undici about what its parser accepts, such as a status below 100.
   ERR_ASSERTION: { kind: 'protocol', isRetryable: false, message: 'the response is not valid HTTP' },
 };

@@ -21,6 +21,8 @@ export function poolKey({ origin, isAnonymous }: PooledTarget): string {
 export class Connection implements IdleNode<Connection> {
   readonly key: string;
   readonly client: HttpClient;
+  /** Whether HTTP/1.1 is read by the lenient parser. */
+  readonly isLenient: boolean;
   /** Whether it notices if TLS is cut off instead of ended by the server. This costs CPU. */
   readonly tellsEnd: boolean;
   /** Whether the socket has carried an exchange before the current one. */
@@ -40,6 +42,7 @@ export class Connection implements IdleNode<Connection> {
   constructor(target: PooledTarget, connector: Connector, isLenient = false, watchesEnd = false) {
     const { origin, isAnonymous } = target;
     this.key = poolKey(target);
+    this.isLenient = isLenient;
     this.tellsEnd = watchesEnd || !origin.startsWith('https:');
     const connect: Connect = (address, onConnect) => {
       this.isReused = false;
@@ -59,6 +62,26 @@ export class Connection implements IdleNode<Connection> {
   /** Whether the socket now receives a body, whose pieces are consumed as they arrive. */
   set isInBody(isInBody: boolean) {
     if (this.#shared !== undefined) this.#shared.isTransient = isInBody;
+  }
+
+  /** Whether a part of the request has not been handed to the system. */
+  get isSending(): boolean {
+    return this.client.marksEnds !== true && (this.#socket?.writableLength ?? 0) > 0;
+  }
+
+  /** Calls back once: with true when the request has been sent, with false if the socket is closed before. */
+  onceSent(onSent: (isSent: boolean) => void): void {
+    const socket = this.#socket;
+    if (socket === undefined || socket.destroyed) {
+      onSent(false);
+      return;
+    }
+    const onClose = () => onSent(false);
+    socket.once('close', onClose);
+    socket.write('', (error) => {
+      socket.off('close', onClose);
+      onSent(!error && !socket.destroyed); // it is destroyed after this call if there is an error
+    });
   }
 
   /** The error that has ended the socket, such as a reset. */

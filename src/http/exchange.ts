@@ -33,14 +33,19 @@ interface ConnectionPool {
   discard(connection: Connection, reason: Error): void;
 }
 
-/** The parser took the chunks of a body for the body. */
+/** undici took something for a response, or for its body, that is not. */
 class MisreadError extends Error {
   override readonly name = 'MisreadError';
-  readonly code = 'ERR_TRANSFER_ENCODING';
+  readonly code: string;
+
+  constructor(code: string) {
+    super(code);
+    this.code = code;
+  }
 }
 
-/** undici's parser takes `chunked` only at the very end of Transfer-Encoding, spaces aside. */
-function isMisread(method: string, status: number, headers: ResponseHeaders): boolean {
+/** undici's parser takes `chunked` only at the very end of Transfer-Encoding, spaces aside. Otherwise it takes chunks for the body. */
+function hasMisreadChunks(method: string, status: number, headers: ResponseHeaders): boolean {
   const { 'transfer-encoding': header } = headers;
   if (header === undefined || header === 'chunked') return false;
   const isBodiless = method === 'HEAD' || status === 204 || status === 304;
@@ -55,6 +60,12 @@ const IDLE_TOO_LONG = new AttemptError(
   'reset',
   undefined,
   'the server closed the kept connection with a 408',
+);
+
+const UNSENT = new AttemptError(
+  'reset',
+  undefined,
+  'the server sent a response and closed the connection before the request was sent',
 );
 
 const LAST = new Error('it was the last exchange on this connection');
@@ -75,6 +86,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isMarked = false;
   #hasData = false;
   #isPaused = false;
+  /** Whether the response is complete, and the request is still being sent. */
+  #isSending = false;
   #isOver = false;
 
   constructor(
@@ -92,6 +105,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   start(): void {
     this.#connection.client.dispatch(this.#request, this);
+  }
+
+  /** Whether the lenient parser reads the response. Known once the head is there. */
+  get isLenient(): boolean {
+    return this.#connection.isLenient && this.#connection.client.marksEnds !== true;
   }
 
   /** Whether the response marks its end. Known once the head is there. */
@@ -136,8 +154,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#controller?.abort(IDLE_TOO_LONG);
       return;
     }
-    if (isMisread(this.#request.method, status, headers)) {
-      this.abort(new MisreadError());
+    const fault = this.#faultOf(status, headers, statusText);
+    if (fault !== undefined) {
+      this.abort(new MisreadError(fault));
       return;
     }
     this.#status = status;
@@ -153,26 +172,48 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isSending) return;
     // undici takes a reset for the end of a body that has no length.
     const reset = this.#isMarked ? undefined : this.#connection.error;
     if (reset !== undefined) {
       this.#fail(reset, false);
       return;
     }
-    this.#isOver = true;
     this.resume();
     this.#connection.isInBody = false;
+    // Like curl: a server that has succeeded may still read the request, and any other does not need it.
+    const isSuccess = this.#status <= 299;
+    this.#isSending = this.#request.body !== null && isSuccess && this.#connection.isSending;
+    if (!this.#isSending) this.#finish();
+    else {
+      this.#connection.onceSent((isSent) => {
+        if (this.#isOver) return;
+        if (isSent) this.#finish();
+        else this.#fail(UNSENT, false);
+      });
+    }
+  }
+
+  #finish(): void {
+    this.#isOver = true;
     // The server closes a connection on which `reset` was sent; undici closes this side only later.
-    if (this.#request.reset === true) this.#pool.discard(this.#connection, LAST);
+    if (this.#request.reset === true || this.#connection.isSending)
+      this.#pool.discard(this.#connection, LAST);
     else this.#pool.release(this.#connection);
     this.#handler.onEnd(this.#isMarked);
   }
 
   onResponseError(_: unknown, error: Error & { code?: string }): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isSending) return;
     if (this.#isMistakenMismatch(error)) this.onResponseEnd();
     else this.#fail(error, this.#status === 0 && this.#connection.isReused);
+  }
+
+  /** The code of what undici accepts and must not; `undefined` if there is nothing. */
+  #faultOf(status: number, headers: ResponseHeaders, statusText: string): string | undefined {
+    if (hasMisreadChunks(this.#request.method, status, headers)) return 'ERR_TRANSFER_ENCODING';
+    if (this.#connection.client.isOtherProtocol === true) return 'ERR_OTHER_PROTOCOL';
+    return statusText.includes('\0') ? 'ERR_NUL' : undefined;
   }
 
   #fail(error: Error, isStale: boolean): void {

@@ -12,6 +12,8 @@ import type { ConnectTarget } from './connect-target.ts';
 export interface HttpClient {
   /** Whether the protocol marks the end of every body, so that none ends with its connection. */
   readonly marksEnds?: boolean;
+  /** Whether the response that is read belongs to another protocol, which the parser takes for HTTP. */
+  readonly isOtherProtocol?: boolean;
   dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): unknown;
   /** Stops reading the response until `resume`. What has been read already may still arrive. */
   pause(): void;
@@ -100,7 +102,12 @@ export class Http1Client implements HttpClient {
     });
   }
 
+  get isOtherProtocol(): boolean {
+    return this.#valve?.isOtherProtocol === true;
+  }
+
   dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): void {
+    this.#valve?.expectResponse();
     this.#client.dispatch(request, handler);
   }
 
@@ -117,18 +124,41 @@ export class Http1Client implements HttpClient {
   }
 }
 
+/** The start of RTSP/1.0 and ICE/1.0, which undici's parser reads as HTTP/1.1. */
+const OTHER_PROTOCOL = /^[RI]/;
+
 /**
- * Gives undici nothing to read while it is closed; the socket then stops reading from the network. undici's own pause ends
+ * Looks at the first bytes of each response on their way to undici, and gives it nothing to read while it is closed; the socket then stops reading from the network. undici's own pause ends
  * the process if a FIN arrives meanwhile (undici 7, nodejs/undici#5360).
  */
 class ReadValve {
   readonly #socket: Socket;
+  /** Whether the response that is read does not start as HTTP does. */
+  isOtherProtocol = false;
+  #isAtStart = true;
   #isClosed = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
     const { read } = socket;
-    socket.read = (size) => (this.#isClosed ? null : read.call(socket, size));
+    socket.read = (size) => {
+      if (this.#isClosed) return null;
+      const piece: Buffer | null = read.call(socket, size);
+      if (this.#isAtStart && piece !== null) this.#readStart(piece);
+      return piece;
+    };
+  }
+
+  /** Call before each request. */
+  expectResponse(): void {
+    this.#isAtStart = true;
+  }
+
+  #readStart(piece: Buffer): void {
+    let at = 0;
+    while (at < piece.length && (piece[at] === 0x0d || piece[at] === 0x0a)) at += 1; // empty lines may precede a response
+    this.#isAtStart = at === piece.length;
+    this.isOtherProtocol = OTHER_PROTOCOL.test(piece.toString('latin1', at, at + 1));
   }
 
   close(): void {

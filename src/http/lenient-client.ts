@@ -245,8 +245,7 @@ class ResponseReader {
   #finish(): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
-    this.#handler.onResponseEnd();
-    this.#socket.destroy();
+    this.#handler.onResponseEnd(); // closes the socket when the request has been sent
   }
 
   #fail(error: Error): void {

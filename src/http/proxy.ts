@@ -149,7 +149,7 @@ export function proxyRefusedError(
 
 /** The error of a proxy whose response to CONNECT is missing or not HTTP; `what` says what it did. */
 export function proxyProtocolError({ name }: ProxyRoute, what: string): ConnectError {
-  return new ConnectError('connect', 'ERR_PROXY_ANSWER', `the proxy ${name} ${what}`);
+  return new ConnectError('connect', 'ERR_PROXY_RESPONSE', `the proxy ${name} ${what}`);
 }
 
 /** The error of a proxy that cannot be connected to. Its kind is never `dns`, which would be about the host of the URL. */

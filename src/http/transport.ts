@@ -64,6 +64,8 @@ export interface HttpResponse {
   /** Decoded bytes that were read. */
   readonly bytes: number;
   readonly isTruncated: boolean;
+  /** Whether the lenient parser has read it. */
+  readonly isLenient?: boolean;
   readonly inspector?: BodyInspector | undefined;
 }
 
@@ -374,7 +376,8 @@ class Attempt implements ExchangeHandler {
     const { status, statusText, headers } = this.#head;
     const { bytes, isOverLimit } = this.#body;
     const isTruncated = this.#isCut || isOverLimit;
-    return { status, statusText, headers, bytes, isTruncated, inspector: this.#inspector };
+    const isLenient = this.#exchange?.isLenient === true;
+    return { status, statusText, headers, bytes, isTruncated, isLenient, inspector: this.#inspector };
   }
 }
 

@@ -40,21 +40,21 @@ describe('a proxy that', () => {
       'ERR_PROXY_REFUSED',
       'refused the tunnel: 418 \\u{1b}[2J',
     ],
-    ['answers garbage', 'ERR_PROXY_ANSWER', 'responded to CONNECT with something that is not HTTP'],
+    ['answers garbage', 'ERR_PROXY_RESPONSE', 'responded to CONNECT with something that is not HTTP'],
     [
       'answers a status line that is none',
-      'ERR_PROXY_ANSWER',
+      'ERR_PROXY_RESPONSE',
       'responded to CONNECT with something that is not HTTP',
     ],
-    ['never ends its head', 'ERR_PROXY_ANSWER', 'responded to CONNECT with headers over 16 KiB'],
-    ['drops', 'ERR_PROXY_ANSWER', 'closed the connection without a response to CONNECT'],
-    ['resets', 'ERR_PROXY_ANSWER', 'closed the connection without a response to CONNECT'],
+    ['never ends its head', 'ERR_PROXY_RESPONSE', 'responded to CONNECT with headers over 16 KiB'],
+    ['drops', 'ERR_PROXY_RESPONSE', 'closed the connection without a response to CONNECT'],
+    ['resets', 'ERR_PROXY_RESPONSE', 'closed the connection without a response to CONNECT'],
     [
       'drops in the middle of its head',
-      'ERR_PROXY_ANSWER',
+      'ERR_PROXY_RESPONSE',
       'closed the connection without a response to CONNECT',
     ],
-    ['sends a body with its 200', 'ERR_PROXY_ANSWER', 'sent data before the tunnel was used'],
+    ['sends a body with its 200', 'ERR_PROXY_RESPONSE', 'sent data before the tunnel was used'],
   ])('%s fails after one connection', async (name, code, message) => {
     const proxy = await running(BROKEN_PROXIES[name]());
     const { send } = await startClient({ proxies: through(withCredentials(proxy.url)) });
