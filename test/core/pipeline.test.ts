@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Channel } from '../../src/core/channel.ts';
-import { runWorkers } from '../../src/core/pipeline.ts';
+import { runWorkers } from '../../src/core/worker-pool.ts';
 import { expectToAddUp, ids, idsTo, type TestResult, TestRun } from './test-run.ts';
 import { allReactions, watch } from './watch.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { runWorkers } from '../../src/core/pipeline.ts';
 import { Scheduler } from '../../src/core/scheduler.ts';
+import { runWorkers } from '../../src/core/worker-pool.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeLimiter } from './fake-limiter.ts';

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
 import { parseUrl, redactedExcerpt, redactedUrl } from '../../src/input/parse-url.ts';
+import { runs } from '../arbitrary/runs.ts';
 
 describe('parseUrl()', () => {
   it.each([
@@ -211,4 +213,117 @@ describe('redactedExcerpt()', () => {
   it('is cut to 100 characters', () => {
     expect(redactedExcerpt('x'.repeat(101))).toBe(`${'x'.repeat(99)}…`);
   });
+});
+
+test('a URL is what the URL parser makes of it, though most do not pass through it', () => {
+  const label = fc.oneof(
+    fc.constantFrom(
+      'a',
+      'example',
+      'xn--4ca',
+      'xn--',
+      '0x7f',
+      '09',
+      '1',
+      '127',
+      '256',
+      'a-b',
+      'a--b',
+      '-a',
+      'a-',
+      'a_b',
+      'A',
+      '',
+      '%41',
+      '\u00ad',
+    ),
+    fc.string({ unit: fc.constantFrom(...'abz019-._'), maxLength: 6 }),
+  );
+  const host = fc.oneof(
+    fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.')),
+    fc.ipV4(),
+    fc.ipV4Extended(),
+  );
+  const port = fc.oneof(
+    fc.constantFrom(
+      '',
+      ':',
+      ':80',
+      ':443',
+      ':0',
+      ':08',
+      ':800',
+      ':4430',
+      ':64999',
+      ':65000',
+      ':65535',
+      ':65536',
+      ':99999',
+    ),
+    fc.nat(70_000).map((number) => `:${number}`),
+  );
+  const piece = fc.constantFrom(
+    '/',
+    '.',
+    '..',
+    '%2e',
+    '%2E',
+    '%',
+    '%41',
+    'a',
+    'Z',
+    '~',
+    '!',
+    '$',
+    '&',
+    "'",
+    '(',
+    ')',
+    '*',
+    '+',
+    ',',
+    ';',
+    '=',
+    ':',
+    '@',
+    '_',
+    '-',
+    '"',
+    '<',
+    '>',
+    '`',
+    '{',
+    '}',
+    '|',
+    '^',
+    '[',
+    ']',
+    '\\',
+    '?',
+    '#',
+    'ü',
+  );
+  const rest = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
+  let same = 0;
+  fc.assert(
+    fc.property(
+      fc.constantFrom('http', 'https'),
+      host,
+      port,
+      fc.constantFrom('', '/', '/'),
+      rest,
+      (scheme, name, at, slash, end) => {
+        const text = `${scheme}://${name}${at}${slash}${end}`;
+        const parsed = parseUrl(text);
+        if ('invalid' in parsed || 'authorization' in parsed) return;
+        const expected = new URL(text);
+        expected.username = '';
+        expected.password = '';
+        expect(parsed.url).toBe(expected.href);
+        if (parsed.url === text) same += 1;
+      },
+    ),
+    runs(5_000),
+  );
+  expect(same).toBeGreaterThan(500);
 });

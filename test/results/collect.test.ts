@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
+import { forEach } from '../../src/core/channel.ts';
 import { OutputError } from '../../src/model/errors.ts';
 import type { Result } from '../../src/model/result.ts';
 import { SummaryFold } from '../../src/model/summary.ts';
@@ -40,10 +41,15 @@ class Source implements AsyncIterable<Result> {
 
 function run(results: AsyncIterable<Result>, sinks: Sink[], fold = new SummaryFold()) {
   let now = 0;
-  return collect(results, sinks, fold, () => {
-    now += 500;
-    return now;
-  });
+  return collect(
+    (use) => forEach(results, use),
+    sinks,
+    fold,
+    () => {
+      now += 500;
+      return now;
+    },
+  );
 }
 
 test('collect() hands every result to every sink, in order, and ends each with the summary', async () => {

@@ -9,6 +9,7 @@ import { type CollectorProgress, type StopReason, stopText } from '../../cluster
 import type { ShardReader } from '../../cluster/shards.ts';
 import { collectOptions } from '../../config/command-options.ts';
 import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
+import { forEach } from '../../core/channel.ts';
 import { systemClock } from '../../core/clock.ts';
 import { excerpt } from '../../model/printable.ts';
 import { failsRun, type Result } from '../../model/result.ts';
@@ -202,7 +203,8 @@ export class CollectRun {
     limits.start();
     const results = this.#annotated(collector, knownFailures);
     const sinks = [...knownFailures.sinks, ...outputs.sinks];
-    const summary = await collect(results, sinks, this.#fold, now).finally(() => limits.close());
+    const collecting = collect((use) => forEach(results, use), sinks, this.#fold, now);
+    const summary = await collecting.finally(() => limits.close());
     const outcome = knownFailures.outcome();
     if (outcome !== undefined) note(outcome);
     checkBalance(summary);

@@ -1,4 +1,4 @@
-import { Channel } from '../../core/channel.ts';
+import { Channel, forEach } from '../../core/channel.ts';
 import { Producer } from '../../core/pipeline.ts';
 import { createSharedRateMemory } from '../../hosts/rate-limiter.ts';
 import { firstHop, firstMethod } from '../../http/hop.ts';
@@ -88,6 +88,10 @@ export class ThreadBackend implements Backend {
 
   hosts(): HostCounts {
     return { known: this.#sum(({ hosts }) => hosts), paused: this.#sum(({ pausedHosts }) => pausedHosts) };
+  }
+
+  run(use: (result: Result) => Promise<void> | undefined): Promise<void> {
+    return forEach(this.results(), use);
   }
 
   async *results(): AsyncGenerator<Result, void, void> {

@@ -133,10 +133,7 @@ export class FetchingThread {
   async run(): Promise<void> {
     const reporting = setInterval(() => this.#reportStatus(), STATUS_MS);
     try {
-      for await (const result of this.#pipeline.results()) {
-        const given = this.#outbox.give(result);
-        if (given !== undefined) await given;
-      }
+      await this.#pipeline.run((result) => this.#outbox.give(result));
     } finally {
       clearInterval(reporting);
     }
