@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 
@@ -27,18 +28,21 @@ function partsOf(imports: Imports): (path: string) => (typeof PARTS)[number] | u
   };
 }
 
+/** Dependencies that every run of `fanout fetch` loads; all others stay packages of their own. */
+const BUNDLED = /^(?:commander|undici\/|p-limit|yocto-queue)/;
+
 let partOf: ReturnType<typeof partsOf> | undefined;
 
 // Loading a file takes half a millisecond, so the 200 modules of `fanout fetch` become a few files. The others are split
-// by what is loaded together. Dependencies are not bundled.
-await build({
+// by what is loaded together.
+const { output } = await build({
   cwd: ROOT,
   input: {
     'cli/main': 'src/cli/main.ts',
     index: 'src/index.ts',
     'fetch/threads/worker': 'src/fetch/threads/worker.ts',
   },
-  external: /^[^./]/,
+  external: (id) => /^[^./]/.test(id) && !BUNDLED.test(id),
   platform: 'node',
   output: {
     dir: 'dist',
@@ -57,3 +61,13 @@ await build({
     },
   },
 });
+
+const FILES = new Set(output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : [])));
+const PACKAGES = new Set([...FILES].flatMap((path) => /^.*\/node_modules\/[^/]+/.exec(path)?.[0] ?? []));
+const licences = [...PACKAGES].sort().map((directory) => {
+  const { name, version } = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8'));
+  const file = readdirSync(directory).find((entry) => /^licen[cs]e/i.test(entry));
+  if (file === undefined) throw new Error(`${name} has no licence`);
+  return `${name} ${version}\n\n${readFileSync(`${directory}/${file}`, 'utf8').trim()}\n`;
+});
+writeFileSync(`${ROOT}dist/LICENCES`, licences.join(`\n${'-'.repeat(80)}\n\n`));

@@ -17,12 +17,21 @@ export async function main(process: NodeJS.Process): Promise<number> {
     writeText(process.stdout, `${version}\n`);
     return 0;
   }
+  return runCommandLine(args, process, version);
+}
+
+/**
+ * Sets flags of V8 once the code of a command is loaded. Before that, V8 would refuse the compiled code that Node brings with
+ * it, and a run of one URL would take a tenth longer.
+ */
+async function withEngineFlags<T>(loading: Promise<T>): Promise<T> {
+  const loaded = await loading;
   // V8 would optimise undici's large WebAssembly parser after a few responses, in the background, and the process could not
   // end before that is done: a third of the time of a short run. Long runs are still optimised.
   setFlagsFromString('--wasm-tiering-budget=100000000');
   // One of our own regular expressions that backtracks too much is run in linear time. Those of users never backtrack.
   setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
-  return runCommandLine(args, process, version);
+  return loaded;
 }
 
 /** What `ps` shows instead of the arguments, which every user of the machine can read and which may contain secrets. */
@@ -59,47 +68,47 @@ export async function runCommandLine(
 function createCommands(process: NodeJS.Process, version: string): Readonly<Record<CommandName, RunCommand>> {
   return {
     fetch: async (inputs, flags) => {
-      const { fetchCommand } = await import('./commands/fetch.ts');
+      const { fetchCommand } = await withEngineFlags(import('./commands/fetch.ts'));
       return fetchCommand({ inputs, flags, process, version });
     },
     report: async (names, flags) => {
-      const { reportCommand } = await import('./commands/report.ts');
+      const { reportCommand } = await withEngineFlags(import('./commands/report.ts'));
       return reportCommand({ names, flags, process });
     },
     diff: async (names, flags) => {
-      const { diffCommand } = await import('./commands/diff.ts');
+      const { diffCommand } = await withEngineFlags(import('./commands/diff.ts'));
       return diffCommand({ names, flags, process });
     },
     'cluster fetch': async (inputs, flags) => {
-      const { clusterFetchCommand } = await import('./commands/fetch-cluster.ts');
+      const { clusterFetchCommand } = await withEngineFlags(import('./commands/fetch-cluster.ts'));
       return clusterFetchCommand({ inputs, flags, process, version });
     },
     'cluster feed': async (inputs, flags) => {
-      const { feedCommand } = await import('./commands/feed.ts');
+      const { feedCommand } = await withEngineFlags(import('./commands/feed.ts'));
       return feedCommand({ inputs, flags, process });
     },
     'cluster work': async (_, flags) => {
-      const { workCommand } = await import('./commands/work.ts');
+      const { workCommand } = await withEngineFlags(import('./commands/work.ts'));
       return workCommand({ flags, process, version });
     },
     'cluster collect': async (_, flags) => {
-      const { collectCommand } = await import('./commands/collect.ts');
+      const { collectCommand } = await withEngineFlags(import('./commands/collect.ts'));
       return collectCommand({ flags, process, version });
     },
     'cluster status': async (_, flags) => {
-      const { statusCommand } = await import('./commands/cluster-admin.ts');
+      const { statusCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
       return statusCommand({ flags, process });
     },
     'cluster dead': async ([action = 'list'], flags) => {
-      const { deadCommand } = await import('./commands/dead.ts');
+      const { deadCommand } = await withEngineFlags(import('./commands/dead.ts'));
       return deadCommand({ action, flags, process });
     },
     'cluster purge': async (_, flags) => {
-      const { purgeCommand } = await import('./commands/cluster-admin.ts');
+      const { purgeCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
       return purgeCommand({ flags, process });
     },
     completion: async ([shell = '']) => {
-      const { completionCommand } = await import('./commands/completion.ts');
+      const { completionCommand } = await withEngineFlags(import('./commands/completion.ts'));
       return completionCommand({ shell, process });
     },
   };

@@ -184,12 +184,12 @@ export class Fetcher {
     startedAt: number,
     capture?: BodyCapture,
   ): Step | Promise<Step> {
-    const { hosts, now, keepsHeaders } = this.#options;
+    const { hosts, keepsHeaders } = this.#options;
     const { response, failed } = outcome;
     const { hop } = task;
     if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
     const endedAt = startedAt + outcome.durationMs;
-    const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, now());
+    const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, endedAt);
     hosts.record(task.host, this.#toHostSignal(task, outcome, waitMs), startedAt, endedAt);
     if (failed?.isResourceExhausted === true) {
       void capture?.drop(); // there was no response

@@ -34,18 +34,24 @@ test('fanout --version loads two files, and no package', async () => {
   expect(packages).toEqual([]);
 });
 
-test('fanout fetch loads few files, and only packages that it always needs', async () => {
+test('fanout fetch loads few files, and no package', async () => {
   const { files, packages } = await loadedWith(
     'cli/main.js',
     await chunkOf('program'),
     await chunkOf('fetch'),
   );
-  expect(files.length).toBeLessThanOrEqual(6);
-  expect(packages).toEqual(['commander', 'p-limit', 'undici']);
+  expect(files.length).toBeLessThanOrEqual(7);
+  expect(packages).toEqual([]);
 });
 
 test('the library loads no code of the command line', async () => {
   const { files, packages } = await loadedWith('index.js');
-  expect(files.length).toBeLessThanOrEqual(3);
-  expect(packages).toEqual(['p-limit', 'undici']);
+  expect(files.length).toBeLessThanOrEqual(4);
+  expect(packages).toEqual([]);
+});
+
+test('the licences of the packages in the bundle come with it', async () => {
+  const text = await readFile(new URL('LICENCES', DIST), 'utf8');
+  const packages = [...text.matchAll(/^(\S+) \d+\.\d+\.\d+$/gm)].map(([, name]) => name);
+  expect(packages).toEqual(['commander', 'p-limit', 'undici', 'yocto-queue']);
 });
