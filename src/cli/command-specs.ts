@@ -242,10 +242,10 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
 const FETCH_EXAMPLES = `
 Examples:
   fanout fetch urls.txt                              fetch every URL of a file
-  fanout fetch urls.txt --json -o results.jsonl      one JSON record per URL
-  cat urls.txt | fanout fetch -I -c 100 -q           check links, print failures only
+  fanout fetch urls.txt -o results.jsonl             one JSON record per URL
+  cat urls.txt | fanout fetch -I -c 100 -q           check links, show failures
   fanout fetch urls.txt --save-dir pages             save each page as a file
-  fanout fetch urls.txt -H 'Authorization: $TOKEN'   with a secret from the environment`;
+  fanout fetch urls.txt -H 'Authorization: $TOKEN'   a secret from the shell`;
 
 const REPORT_EXAMPLES = `
 Examples:

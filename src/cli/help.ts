@@ -8,6 +8,10 @@ const MAX_TERM_WIDTH = 30;
 /** Wider text is hard to read. */
 const MAX_WIDTH = 100;
 
+/** On a narrower terminal, the text of a flag is below it, and the remark on an example too. */
+const TWO_COLUMNS_WIDTH = 60;
+const NARROW_INDENT = 10;
+
 /** The word of `fanout help TOPIC` for each group. */
 const TOPICS: Readonly<Record<Group, string>> = {
   Cluster: 'cluster',
@@ -61,7 +65,7 @@ export function shortPage(spec: CommandSpec, columns: number): string {
   const more = `Type "fanout ${name} --help" for all options, "fanout help" for other commands and topics.`;
   return page([
     ...head(spec, columns),
-    exampleBlock(spec),
+    exampleBlock(spec, columns),
     ...(keys.length === 0
       ? []
       : [`Options:\n${terms(toFlags(table), (flag) => lineHelp(flag, columns), columns)}`]),
@@ -76,7 +80,7 @@ export function longPage(spec: CommandSpec, columns: number): string {
   return page([
     ...head(spec, columns),
     ...(operands.length === 0 ? [] : [`Arguments:\n${definitions(operands, columns)}`]),
-    exampleBlock(spec),
+    exampleBlock(spec, columns),
     ...GROUPS.flatMap((group) => section(group, flags, columns)),
     ...notes(spec).map((note) => wrap(note, columns)),
     ...(hasRunExitCodes(spec) ? [exitCodes(columns)] : []),
@@ -87,7 +91,7 @@ export function longPage(spec: CommandSpec, columns: number): string {
 export function overview(columns: number): string {
   const commands = COMMANDS.map(({ name, summary }) => ({ term: name, text: summary }));
   return page([
-    'Usage: fanout <command> [options] [arguments]',
+    wrap('Usage: fanout <command> [options] [arguments]', columns),
     `Commands:\n${definitions(commands, columns)}`,
     `Options:\n${definitions(
       [
@@ -105,13 +109,13 @@ export function overview(columns: number): string {
 export function clusterPage(columns: number): string {
   const specs = COMMANDS.filter(({ name }) => name.startsWith('cluster '));
   return page([
-    'Usage: fanout cluster <command> [options] [arguments]',
+    wrap('Usage: fanout cluster <command> [options] [arguments]', columns),
     wrap('Fetches one list on many machines over NATS JetStream.', columns),
     `Commands:\n${definitions(
       specs.map(({ name, summary }) => ({ term: name, text: summary })),
       columns,
     )}`,
-    ...specs.slice(0, 1).map(exampleBlock),
+    ...specs.slice(0, 1).map((spec) => exampleBlock(spec, columns)),
   ]);
 }
 
@@ -130,11 +134,22 @@ export function helpPage(words: readonly string[], columns: number): string | un
 function head({ name, description, operands, options }: CommandSpec, columns: number): readonly string[] {
   const hasFlags = Object.keys(options).length > 0;
   const usage = ['fanout', name, ...(hasFlags ? ['[options]'] : []), ...operands.map((one) => one.name)];
-  return [`Usage: ${usage.join(' ')}`, wrap(description, columns)];
+  return [wrap(`Usage: ${usage.join(' ')}`, columns), wrap(description, columns)];
 }
 
-function exampleBlock({ examples }: CommandSpec): string {
-  return examples.trim().split('\n\n')[0] ?? '';
+function exampleBlock({ examples }: CommandSpec, columns: number): string {
+  const block = examples.trim().split('\n\n')[0] ?? '';
+  const lines = block.split('\n');
+  if (lines.every((line) => line.length <= Math.max(columns, TWO_COLUMNS_WIDTH))) return block;
+  return lines
+    .map((line) => {
+      const [command = '', remark] = line.trim().split(/ {2,}/);
+      if (!line.startsWith(' ')) return wrap(command, columns);
+      // A shell reads a command on several lines if each but the last ends in a backslash.
+      const text = wrapWords(command.match(/(?:'[^']*'|"[^"]*"|\S)+/g) ?? [], columns - 6).join(' \\\n    ');
+      return `  ${text}${remark === undefined ? '' : `\n${wrap(remark, columns, NARROW_INDENT)}`}`;
+    })
+    .join('\n');
 }
 
 /** The sentences below the examples. */
@@ -180,10 +195,10 @@ interface Definition {
   readonly text: string;
 }
 
-/** Two columns; the text of a long term starts on the next line. */
+/** Two columns; the text of a long term starts on the next line, and that of every term on a narrow terminal. */
 function definitions(rows: readonly Definition[], columns: number): string {
   const longest = Math.max(...rows.map(({ term }) => term.length));
-  const indent = Math.min(longest + 4, MAX_TERM_WIDTH);
+  const indent = columns < TWO_COLUMNS_WIDTH ? NARROW_INDENT : Math.min(longest + 4, MAX_TERM_WIDTH);
   return rows
     .map(({ term, text }) => {
       const lines = wrap(text, columns, indent);
@@ -196,14 +211,19 @@ function definitions(rows: readonly Definition[], columns: number): string {
 
 /** Wraps text at the width, with each line indented. */
 function wrap(text: string, columns: number, indent = 0): string {
-  const width = Math.max(Math.min(columns, MAX_WIDTH) - indent, 20);
+  const lines = wrapWords(text.split(' '), Math.min(columns, MAX_WIDTH) - indent);
+  return lines.map((line) => ' '.repeat(indent) + line).join('\n');
+}
+
+/** Lines of words, each as long as the width permits. */
+function wrapWords(words: readonly string[], width: number): readonly string[] {
   const lines: string[] = [];
-  for (const word of text.split(' ')) {
+  for (const word of words) {
     const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    if (last === undefined || last.length + 1 + word.length > Math.max(width, 20)) lines.push(word);
     else lines[lines.length - 1] = `${last} ${word}`;
   }
-  return lines.map((line) => ' '.repeat(indent) + line).join('\n');
+  return lines;
 }
 
 function page(parts: readonly string[]): string {

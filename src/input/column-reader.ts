@@ -36,8 +36,7 @@ export class ColumnReader {
   }
 
   /**
-   * Returns the cells of the rows that these lines complete. Throws an `InputError` if the first row does not have the name
-   * of the column.
+   * Returns the cells of the rows that these lines complete. Throws an `InputError` if the first row does not have the column.
    */
   push(lines: readonly Line[], firstLine: number): Cell[] {
     return lines.flatMap((line, at) => this.#readLine(line, firstLine + at) ?? []);
@@ -80,7 +79,13 @@ export class ColumnReader {
 
   #findColumn(names: readonly string[]): number {
     const column = this.#column;
-    if (typeof column === 'number') return column - 1;
+    if (typeof column === 'number') {
+      if (column <= names.length) return column - 1;
+      const count = names.length === 1 ? '1 column' : `${names.length} columns`;
+      throw new InputError(
+        `no column ${column} in ${quotedInputName(this.#name)}: the first row (line ${this.#rowLine}) has ${count}`,
+      );
+    }
     const trimmed = names.map((name) => name.trim());
     const exact = trimmed.indexOf(column);
     if (exact !== -1) return exact;

@@ -21,6 +21,10 @@ const FIRST_LINES = 5;
 
 const MARKUP = /^<(?!https?:)(?:[!?a-z][\w:!?-]*)(?:[\s>/]|$)/i;
 const XML = /^<(?:\?xml|urlset|sitemapindex|rss|feed)\b/i;
+/** Control characters that no text has. */
+const BINARY = /[\0-\x08\x0e-\x1a\x1c-\x1f]/;
+const PDF = /^%PDF-/;
+const REPORT = /^\{"v":1,"(?:findings|differences)":/;
 const TEXT_RESULT = /^(?:OK|WARN|FAIL|KNOWN) +(?:\d{3}|[a-z]+) +\S+ +[\d.]+m?s\b/;
 const URL_START = /^["']?https?:\/\//i;
 const URL_COLUMN =
@@ -118,21 +122,36 @@ export function quotedInputName(name: string): string {
  * `undefined`. Looks at the first lines only, so that one bad line in a list is only a failed URL.
  */
 export function foreignFormat(lines: readonly Line[]): string | undefined {
-  const [first, second = ''] = lines
-    .slice(0, FIRST_LINES)
-    .map(plainText)
-    .filter((text) => text !== '' && !text.startsWith('#'));
+  const start = lines.slice(0, FIRST_LINES).map(plainText);
+  const [first, second = ''] = start.filter((text) => text !== '' && !text.startsWith('#'));
   if (first === undefined) return undefined;
+  if (PDF.test(first) || (start.some((text) => BINARY.test(text)) && !start.some(isLineOfList))) {
+    return 'binary data; write one URL per line, as text in UTF-8, and unpack what is packed, except gzip';
+  }
   if (XML.test(first)) return 'XML; if it is a sitemap, use --sitemap';
   if (MARKUP.test(first)) return 'HTML or XML; write one URL per line, or use --sitemap for a sitemap';
   if (first === '[' || /^\[\s*["{]/.test(first)) {
     return 'a JSON array; write one URL or JSON job per line, as "jq -c .[]" does';
+  }
+  if (REPORT.test(first)) return 'a JSON report of fanout; fetch the list of --failed instead';
+  if (isOpenObject(first) && /^["{}[]/.test(second)) {
+    return 'JSON over several lines; write one URL or JSON job per line, as "jq -c" does';
   }
   if (TEXT_RESULT.test(first) || isRecord(first)) {
     return 'a result file; use "fanout report" to read it, or fetch the list of --failed';
   }
   const column = urlColumn(first, second);
   return column === undefined ? undefined : `CSV or TSV; use --column ${column}`;
+}
+
+/** Whether a line is most likely meant as a URL or a job: it may be one bad line of a list. */
+function isLineOfList(text: string): boolean {
+  return URL_START.test(text) || text.startsWith('{') || startsWithHost(text);
+}
+
+/** Whether a line is the start of a JSON object that goes on in the next line. */
+function isOpenObject(line: string): boolean {
+  return /^\{\s*(?:$|".*[{[,:]$)/.test(line);
 }
 
 function plainText(line: Line): string {

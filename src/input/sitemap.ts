@@ -247,6 +247,8 @@ class SitemapParser {
   readonly #path: string[] = [];
   #entries: SitemapEntry[] = [];
   #loc = '';
+  /** The first character that is not white space. */
+  #start: string | undefined;
   #hasRoot = false;
   #bytes = 0;
   #attributes = 0;
@@ -273,6 +275,7 @@ class SitemapParser {
   write(text: string, bytes = 0): readonly SitemapEntry[] {
     this.#bytes += bytes;
     if (this.#bytes > MAX_SITEMAP_BYTES) throw this.#error('it is larger than 50mb');
+    this.#requireMarkup(text);
     this.#parser.write(text);
     const entries = this.#entries;
     this.#entries = [];
@@ -284,6 +287,14 @@ class SitemapParser {
     this.#parser.close();
     if (!this.#hasRoot) throw this.#error('it is empty');
     return entries;
+  }
+
+  /** Says so if the document is not XML at all, such as a list of URLs. */
+  #requireMarkup(text: string): void {
+    this.#start ??= text.trimStart().charAt(0) || undefined;
+    if (this.#start !== undefined && this.#start !== '<') {
+      throw this.#error('it is not XML; if it is a list of URLs, leave out --sitemap');
+    }
   }
 
   #openElement(name: string): void {

@@ -170,7 +170,7 @@ test('--null reads a list that is separated by NUL characters, without which the
 test.each([
   ['url', 0],
   ['2', 0],
-  ['3', 1],
+  ['3', 2],
 ])('--column %s reads a column of a CSV file', async (column, code) => {
   const origin = await anOrigin();
   const file = await aFile([`id,url`, `1,"${origin.url}/ok?a,b"`, `2,${origin.url}/ok?c`], 'list.csv');

@@ -194,13 +194,22 @@ describe('the full help', () => {
     expect(out).not.toMatch(/--broker|NATS|cluster/);
   });
 
-  it.each([40, 80, 90])('wraps its text at %d columns', async (columns) => {
-    const { out } = await run(['fetch', '--help'], undefined, columns);
-    const text = out.replace(/Examples:\n(?: {2}.*\n)+/, '');
-    const wide = text
-      .split('\n')
-      .filter((line) => line.length > Math.max(columns, 62) && line.includes('  '));
-    expect(wide).toEqual([]);
+  it.each([40, 59, 60, 72, 90])('of every command and topic fits into %d columns', async (columns) => {
+    const pages = [[], ['--help'], ['cluster'], ...HELP_TOPICS.map((topic) => ['help', topic])];
+    for (const { name } of COMMANDS) pages.push([...name.split(' '), '-h'], [...name.split(' '), '--help']);
+    for (const page of pages) {
+      const { out, err } = await run(page, undefined, columns);
+      const wide = `${out}${err}`.split('\n').filter((line) => line.length > columns && / \S+ \S/.test(line));
+      expect([page, wide]).toEqual([page, []]);
+    }
+  });
+
+  it('of a narrow terminal has examples that a shell can read', async () => {
+    const { out } = await run(['fetch', '-h'], undefined, 40);
+    expect(out).toContain(
+      "  fanout fetch urls.txt -H \\\n    'Authorization: $TOKEN'\n          a secret from",
+    );
+    expect(out).toContain('  -c, --concurrency <n>\n          maximum number of requests in');
   });
 
   it.each([

@@ -36,6 +36,19 @@ describe('--sitemap', () => {
     });
   });
 
+  it('is named in a note if the only input is the URL of a sitemap', async () => {
+    const site = await aSite({ '/sitemap.xml': MAP, '/a': 'a', '/b': 'b', '/sitemaps': 'x' });
+    const notes = async (...args: string[]) =>
+      (await runInProcess(['fetch', ...args])).stderr.match(/^note: .*/gm);
+    expect(await notes(`${site.url}/sitemap.xml`)).toEqual([
+      'note: this fetches only the sitemap itself; to fetch its URLs use --sitemap',
+    ]);
+    expect(await notes('--sitemap', `${site.url}/sitemap.xml`)).toBeNull();
+    expect(await notes(`${site.url}/sitemap.xml`, `${site.url}/a`)).toBeNull();
+    expect(await notes(`${site.url}/sitemaps`)).toBeNull();
+    expect(await notes('--silent', `${site.url}/sitemap.xml`)).toBeNull();
+  });
+
   it('fetches the sitemap with GET and whole, whatever the options for the pages are', async () => {
     const site = await aSite({ '/sitemap.xml': MAP, '/a': 'a', '/b': 'b' });
     const flags = ['--sitemap', '--head', '--max-size', '1b', '--accept', '404'];
@@ -81,7 +94,11 @@ describe('--sitemap', () => {
   });
 
   it.each([
-    ['a list', async () => aFile(['http://127.0.0.1/']), /as a sitemap/],
+    [
+      'a list',
+      async () => aFile(['http://127.0.0.1/']),
+      /as a sitemap: it is not XML; .* leave out --sitemap/,
+    ],
     ['what is not there', async () => `${(await aSite({})).url}/sitemap.xml`, /sitemap\.xml: Not Found/],
   ])('%s is an input that cannot be read', async (_, input, message) => {
     const { code, stderr } = await runInProcess(['fetch', '--sitemap', await input()]);

@@ -62,7 +62,7 @@ describe('ColumnReader', () => {
   });
 
   it.each([
-    ['a row that is too short', 'url\n1', 'has 1 of the 2 columns up to that of --column', 2],
+    ['a row that is too short', 'id,url\n1', 'has 1 of the 2 columns up to that of --column', 2],
     ['text after a closing quote', 'id,url\n1,"http://a/"x', 'there is text after a closing quote', 'url'],
     ['a quote that is not closed', 'id,url\n1,"http://a/\n2,x', 'a quote is not closed', 'url'],
     ['a long line', `id,url\n${'x'.repeat(2 ** 20 + 1)}`, 'must not be longer than 1 MiB', 'url'],
@@ -76,9 +76,14 @@ describe('ColumnReader', () => {
   });
 
   it.each([
-    ['id,link', 'no column "url" in "list.csv" (line 1): the first row has id, link'],
-    ['\n\nid,urls', 'no column "url" in "list.csv" (line 3): did you mean "urls"?'],
-  ])('throws an InputError if the first row %j does not have the column', (table, message) => {
-    expect(() => read(table, 'url')).toThrow(new InputError(message));
-  });
+    ['id,link', 'no column "url" in "list.csv" (line 1): the first row has id, link', 'url'],
+    ['\n\nid,urls', 'no column "url" in "list.csv" (line 3): did you mean "urls"?', 'url'],
+    ['id,link,x\n1,http://a/,y', 'no column 7 in "list.csv": the first row (line 1) has 3 columns', 7],
+    ['\nhttp://a/', 'no column 2 in "list.csv": the first row (line 2) has 1 column', 2],
+  ] as const)(
+    'throws an InputError if the first row %j does not have the column',
+    (table, message, column) => {
+      expect(() => read(table, column)).toThrow(new InputError(message));
+    },
+  );
 });

@@ -147,6 +147,13 @@ describe('foreignFormat()', () => {
     ['results of bad lines as text', 'FAIL  invalid  ftp://a/   0ms  invalid URL', 'fanout report'],
     ['a JSON array', '["http://a/",', 'one URL or JSON job per line'],
     ['a JSON array over several lines', '[\n  {"url":"http://a/"}', 'one URL or JSON job per line'],
+    ['pretty-printed JSON', '{\n  "url": "http://a/"\n}', '"jq -c"'],
+    ['JSON that starts in the first line', '{"urls": [\n  "http://a/"', '"jq -c"'],
+    ['a JSON object over several lines', '{ "url": "http://a/",\n  "id": "x" }', '"jq -c"'],
+    ['a JSON report', '{"v":1,"findings":[\n{"v":1', 'the list of --failed'],
+    ['a PDF file', '%PDF-1.7\n1 0 obj', 'binary data'],
+    ['a ZIP file', 'PK\x03\x04\x14\n', 'binary data'],
+    ['UTF-16 without a byte-order mark', 'h\0t\0t\0p\0:\0/\0/\0', 'binary data'],
     ['CSV with names', 'id,url,title\n1,http://a/,x', 'use --column url'],
     ['CSV with another name', 'id,where to,title\n1,http://a/,x', 'use --column "where to"'],
     ['CSV without names', '1,"http://a/",x', 'use --column 2'],
@@ -156,6 +163,11 @@ describe('foreignFormat()', () => {
     ['TSV without names', 'http://a/\tx\nhttp://b/\ty', 'use --column 1'],
   ])('recognises %s and tells what to do', (_, text, hint) => {
     expect(foreignFormat(text.split('\n'))).toContain(hint);
+  });
+
+  it('recognises binary data that is not UTF-8', () => {
+    const png = ['\x89PNG', '\x1a', '\0\0\0\rIHDR'].map((text) => ({ bytes: Buffer.from(text, 'latin1') }));
+    expect(foreignFormat(png)).toContain('binary data');
   });
 
   it('recognises HTML in a line over 1 MiB, and CSV that is not UTF-8', () => {
@@ -171,6 +183,11 @@ describe('foreignFormat()', () => {
     '{"url":"http://a/"}',
     '{"url":"http://a/","ok":1}',
     '{"url',
+    '{"url\nhttp://a/',
+    '{"url": "http://a/"\n{"url": "http://b/"}',
+    'http://a/\x01\nhttp://b/',
+    'http://a/\0http://b/\0',
+    'http://a/\n\x01',
     'http://a/?x,y\nhttp://b/',
     'http://a/;x\nhttp://b/',
     'http://a/?u=1,http://b/',

@@ -48,10 +48,11 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   const inputs = await resolveInputs(args.inputs, options, process);
   const settings = await loadFetchSettings(options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
-  if (savesLineOfPage(inputs, options)) {
-    const { warn } = createMessages(process, { isSilent: options.silent });
+  const { warn, note } = createMessages(process, { isSilent: options.silent });
+  if (savesLineOfPage(inputs, options))
     warn('-o writes result lines; to save the page use --save-dir or --body');
-  }
+  if (isOneSitemap(inputs, options))
+    note('this fetches only the sitemap itself; to fetch its URLs use --sitemap');
   const source = new JobSource({ options, inputs, settings, process });
   if (options.dryRun) return dryRun(source, { options, settings, process });
   if (options.body) return printBody(source, { options, settings, process });
@@ -67,6 +68,13 @@ function savesLineOfPage(
   const isOneUrl = inputs.length === 1 && inputs[0]?.kind === 'url';
   const writesLines = format === 'text' && saveDir === undefined && !sitemap && !body;
   return isOneUrl && writesLines && !isStandardOutput(output);
+}
+
+/** Whether the only input is the URL of a sitemap, whose URLs are most likely meant. */
+function isOneSitemap(inputs: readonly Input[], { sitemap, saveDir, body }: ProgramOptions): boolean {
+  const [only, ...others] = inputs;
+  if (only?.kind !== 'url' || others.length > 0 || sitemap || saveDir !== undefined || body) return false;
+  return /^[^?#]*sitemap[^/?#]*\.xml(?:\.gz)?(?:[?#]|$)/i.test(only.url);
 }
 
 interface FetchParts {
