@@ -85,7 +85,8 @@ describe('the packed package', { timeout: 180_000 }, () => {
       ]),
     );
     expect(size).toBeLessThan(0.5e6);
-    expect(unpackedSize).toBeLessThan(1.5e6);
+    // A third of it is undici, which the bundle includes.
+    expect(unpackedSize).toBeLessThan(1.8e6);
     // The library needs about twenty; all of src would be hundreds.
     expect(files.filter((path) => path.endsWith('.d.ts')).length).toBeLessThan(30);
   });
