@@ -141,3 +141,100 @@ describe('Channel.abort()', () => {
     await expect(channel.send(c)).rejects.toBe(reason);
   });
 });
+
+describe('Channel.forEach()', () => {
+  test('uses held values at once, and each later one while it is sent', async () => {
+    const channel = new Channel(2);
+    const used: object[] = [];
+    channel.send(a);
+    channel.send(b);
+    const ended = watch(channel.forEach((next) => void used.push(next)));
+    expect(used).toEqual([a, b]);
+    expect(channel.send(c)).toBeUndefined();
+    expect(used).toEqual([a, b, c]);
+    await allReactions();
+    expect(ended().state).toBe('pending');
+    channel.close();
+    await allReactions();
+    expect(ended().state).toBe('fulfilled');
+  });
+
+  test('waits for a promise before it uses the next value, and holds the senders back', async () => {
+    const channel = new Channel(1);
+    const used: object[] = [];
+    const releases: (() => void)[] = [];
+    const ended = watch(
+      channel.forEach((next) => {
+        used.push(next);
+        return new Promise<void>((resolve) => releases.push(resolve));
+      }),
+    );
+    expect(channel.send(a)).toBeUndefined();
+    expect(channel.send(b)).toBeUndefined();
+    const third = watch(channel.send(c));
+    channel.close();
+    await allReactions();
+    expect([used, third().state]).toEqual([[a], 'pending']);
+    releases.shift()?.();
+    await allReactions();
+    expect([used, third().state]).toEqual([[a, b], 'fulfilled']);
+    releases.shift()?.();
+    await allReactions();
+    expect([used, ended().state]).toEqual([[a, b, c], 'pending']);
+    releases.shift()?.();
+    await allReactions();
+    expect(ended().state).toBe('fulfilled');
+  });
+
+  test('uses a value that is sent while another one is used after that one', async () => {
+    const channel = new Channel(1);
+    const used: object[] = [];
+    const all = channel.forEach((next) => {
+      if (next === a) channel.send(b);
+      used.push(next);
+      return undefined;
+    });
+    channel.send(a);
+    channel.close();
+    await all;
+    expect(used).toEqual([a, b]);
+  });
+
+  test.each([
+    ['throws', () => throwing()],
+    ['rejects', () => Promise.reject(new Error('disk full'))],
+  ])('rejects if the use %s, and uses no further value', async (_, fail) => {
+    const channel = new Channel(3);
+    const used: object[] = [];
+    for (const next of [a, b]) channel.send(next);
+    const all = channel.forEach((next) => {
+      used.push(next);
+      return fail();
+    });
+    await expect(all).rejects.toThrow('disk full');
+    channel.send(c);
+    expect(used).toEqual([a]);
+  });
+
+  test('resolves when the channel is aborted, and uses no held value', async () => {
+    const channel = new Channel(2);
+    const used: object[] = [];
+    let release = () => {};
+    const all = channel.forEach((next) => {
+      used.push(next);
+      return new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    });
+    channel.send(a);
+    channel.send(b);
+    channel.abort(new Error('stopped'));
+    release();
+    await all;
+    expect(used).toEqual([a]);
+  });
+});
+
+function throwing(): undefined {
+  throw new Error('disk full');
+}
