@@ -83,7 +83,7 @@ export class Channel<T extends object> {
    * while the value is sent, if it waits for one, since a loop over `receive` costs two promises for each value. Resolves when
    * the channel has ended, and rejects if `use` fails.
    */
-  forEach(use: (value: T) => Promise<void> | undefined): Promise<void> {
+  useAll(use: (value: T) => Promise<void> | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const onValue = (value: T | undefined): void => {
         try {

@@ -122,7 +122,7 @@ export class Pipeline<J extends object, R extends object> {
   async run(use: (result: R) => Promise<void> | undefined): Promise<void> {
     this.#start();
     try {
-      await this.#results.forEach(use);
+      await this.#results.useAll(use);
       for await (const result of this.#lastResults()) await use(result);
     } finally {
       await this.#end();

@@ -142,13 +142,13 @@ describe('Channel.abort()', () => {
   });
 });
 
-describe('Channel.forEach()', () => {
+describe('Channel.useAll()', () => {
   test('uses held values at once, and each later one while it is sent', async () => {
     const channel = new Channel(2);
     const used: object[] = [];
     channel.send(a);
     channel.send(b);
-    const ended = watch(channel.forEach((next) => void used.push(next)));
+    const ended = watch(channel.useAll((next) => void used.push(next)));
     expect(used).toEqual([a, b]);
     expect(channel.send(c)).toBeUndefined();
     expect(used).toEqual([a, b, c]);
@@ -164,7 +164,7 @@ describe('Channel.forEach()', () => {
     const used: object[] = [];
     const releases: (() => void)[] = [];
     const ended = watch(
-      channel.forEach((next) => {
+      channel.useAll((next) => {
         used.push(next);
         return new Promise<void>((resolve) => releases.push(resolve));
       }),
@@ -189,7 +189,7 @@ describe('Channel.forEach()', () => {
   test('uses a value that is sent while another one is used after that one', async () => {
     const channel = new Channel(1);
     const used: object[] = [];
-    const all = channel.forEach((next) => {
+    const all = channel.useAll((next) => {
       if (next === a) channel.send(b);
       used.push(next);
       return undefined;
@@ -207,7 +207,7 @@ describe('Channel.forEach()', () => {
     const channel = new Channel(3);
     const used: object[] = [];
     for (const next of [a, b]) channel.send(next);
-    const all = channel.forEach((next) => {
+    const all = channel.useAll((next) => {
       used.push(next);
       return fail();
     });
@@ -220,7 +220,7 @@ describe('Channel.forEach()', () => {
     const channel = new Channel(2);
     const used: object[] = [];
     let release = () => {};
-    const all = channel.forEach((next) => {
+    const all = channel.useAll((next) => {
       used.push(next);
       return new Promise<void>((resolve) => {
         release = resolve;
