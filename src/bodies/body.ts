@@ -22,8 +22,9 @@ interface BodyOptions {
   readonly inspector?: BodyInspector | undefined;
 }
 
-/** Decoded bytes after which a decoder gives way to other work: a few milliseconds. */
+/** Decoded bytes and steps after which a decoder gives way to other work: a few milliseconds. */
 const TURN_BYTES = 1024 * 1024;
+const TURN_STEPS = 100;
 
 /**
  * One body as it arrives: decodes it, enforces the size limit, and passes it to its sink and inspector.
@@ -128,12 +129,14 @@ export class Body {
   /** Decodes for one turn. Returns what to wait for before the next turn, or `undefined` at the end. */
   #decodeTurn(decoder: Decoder, iterator: Iterator<Buffer>): Promise<unknown> | undefined {
     const start = decoder.outputBytes;
+    let steps = 0;
     try {
       for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+        steps += 1;
         const wait = this.#pass(next.value);
         if (this.isOverLimit) return undefined;
         if (wait !== undefined) return wait;
-        if (decoder.outputBytes - start > TURN_BYTES) return setImmediate();
+        if (steps >= TURN_STEPS || decoder.outputBytes - start > TURN_BYTES) return setImmediate();
       }
     } catch (error) {
       if (!(error instanceof OverflowError)) throw error;

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import type { BrotliDecompress, Gunzip, Inflate, InflateRaw, ZlibOptions } from 'minizlib';
+import { crc32 } from 'node:zlib';
+import type { BrotliDecompress, Inflate, InflateRaw, ZlibOptions } from 'minizlib';
 import { printable } from '../model/printable.ts';
 
 /** The value of Accept-Encoding: the codings that can be decoded. */
@@ -104,7 +105,7 @@ function createDecoder(coding: string, options: DecoderOptions): Decoder | undef
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
-      return new ZlibDecoder(coding, new (minizlib().Gunzip)(options));
+      return new GzipDecoder(coding, options);
     case 'br': {
       const inputBytes = options.maxOutputLength < MAX_OUTPUT_BYTES ? MAX_INPUT_BYTES : MIN_INPUT_BYTES;
       return new ZlibDecoder(coding, new (minizlib().BrotliDecompress)(options), inputBytes);
@@ -124,13 +125,16 @@ function minizlib(): typeof import('minizlib') {
   return loaded;
 }
 
-type ZlibStream = Gunzip | BrotliDecompress | Inflate | InflateRaw;
+type ZlibStream = BrotliDecompress | Inflate | InflateRaw;
 
 const NOTHING = Buffer.alloc(0);
 
+/** Decodes one stream. What follows its end is ignored, as browsers do. */
 class ZlibDecoder implements Decoder {
   readonly innerBytes = 0;
   outputBytes = 0;
+  /** What follows the end of the stream in the last chunk; `undefined` until the stream has ended. */
+  rest: Buffer | undefined;
   readonly #coding: string;
   readonly #stream: ZlibStream;
   #output: Buffer[] = [];
@@ -149,16 +153,25 @@ class ZlibDecoder implements Decoder {
   }
 
   *write(chunk: Buffer): Generator<Buffer> {
-    for (let at = 0; at < chunk.length; ) {
-      const end = at + this.#inputBytes;
-      this.#stream.write(chunk.subarray(at, end));
-      at = end;
+    for (let at = 0; at < chunk.length && this.rest === undefined; ) {
+      const piece = chunk.subarray(at, at + this.#inputBytes);
+      this.#stream.write(piece);
+      at += piece.length;
+      const taken = this.#stream.handle?.bytesWritten ?? 0;
+      // All is taken until the end.
+      if (taken < piece.length) this.rest = chunk.subarray(at - piece.length + taken);
       const before = this.outputBytes;
       const output = this.#takeOutput();
       this.#adaptInput(this.outputBytes - before);
       if (output.length === 0) yield NOTHING;
       else yield* output;
     }
+  }
+
+  /** Starts anew with another stream. Not for brotli. */
+  reset(): void {
+    this.#stream.reset();
+    this.rest = undefined;
   }
 
   end(): Buffer[] {
@@ -175,13 +188,136 @@ class ZlibDecoder implements Decoder {
   #takeOutput(): Buffer[] {
     if (this.#error !== undefined) {
       if (this.#error.code === 'ERR_BUFFER_TOO_LARGE') throw new OverflowError(this.#error.message);
-      throw new DecodeError(`the ${this.#coding} body is broken: ${this.#error.message}`, this.#error.code);
+      throw brokenBody(this.#coding, this.#error.message, this.#error.code);
     }
     const output = this.#output;
     for (const piece of output) this.outputBytes += piece.length;
     this.#output = [];
     return output;
   }
+}
+
+function brokenBody(coding: string, reason: string, code: string | undefined): DecodeError {
+  return new DecodeError(`the ${coding} body is broken: ${reason}`, code);
+}
+
+/** The checksum and the length of a member, 4 bytes each. */
+const TRAILER_BYTES = 8;
+
+/** Longest header of a member, which may contain a file name and a comment. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/**
+ * gzip (RFC 1952): one member or more. What follows a member and does not start as one is ignored, as browsers and gzip(1) do.
+ * Not zlib's own reader, which loses the end of the last member if anything follows it.
+ */
+class GzipDecoder implements Decoder {
+  readonly innerBytes = 0;
+  readonly #coding: string;
+  readonly #options: DecoderOptions;
+  #part: 'header' | 'data' | 'trailer' | 'junk' = 'header';
+  /** A header or trailer of which a part is missing. */
+  #held: Buffer = NOTHING;
+  /** One for all members. */
+  #inflater: ZlibDecoder | undefined;
+  /** Where the current member starts in the output. */
+  #start = 0;
+  #checksum = 0;
+
+  constructor(coding: string, options: DecoderOptions) {
+    this.#coding = coding;
+    this.#options = options;
+  }
+
+  get outputBytes(): number {
+    return this.#inflater?.outputBytes ?? 0;
+  }
+
+  *write(chunk: Buffer): Generator<Buffer> {
+    let rest = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    this.#held = NOTHING;
+    while (rest.length > 0 && this.#part !== 'junk') {
+      if (this.#part === 'data') rest = yield* this.#readData(rest);
+      else rest = this.#part === 'header' ? this.#readHeader(rest) : this.#readTrailer(rest);
+      if (this.#held.length > 0) return;
+    }
+  }
+
+  *end(): Generator<Buffer> {
+    if (this.#part === 'junk' || (this.#part === 'header' && this.#held.length === 0)) return;
+    if (this.#part === 'data') yield* this.#inflater?.end() ?? [];
+    throw brokenBody(this.#coding, 'zlib: unexpected end of file', 'Z_BUF_ERROR');
+  }
+
+  #readHeader(bytes: Buffer): Buffer {
+    const length = memberHeaderLength(bytes);
+    if (length === undefined && bytes.length <= MAX_HEADER_BYTES) return this.#hold(bytes);
+    if (length === 'no member' && this.#inflater !== undefined) {
+      this.#part = 'junk';
+      return NOTHING;
+    }
+    if (typeof length !== 'number') throw this.#broken('incorrect header check');
+    this.#part = 'data';
+    this.#checksum = 0;
+    this.#start = this.outputBytes;
+    if (this.#inflater !== undefined) this.#inflater.reset();
+    else this.#inflater = new ZlibDecoder(this.#coding, new (minizlib().InflateRaw)(this.#options));
+    return bytes.subarray(length);
+  }
+
+  *#readData(bytes: Buffer): Generator<Buffer, Buffer> {
+    for (const piece of this.#inflater?.write(bytes) ?? []) {
+      this.#checksum = crc32(piece, this.#checksum);
+      yield piece;
+    }
+    const rest = this.#inflater?.rest;
+    if (rest !== undefined) this.#part = 'trailer';
+    return rest ?? NOTHING;
+  }
+
+  #readTrailer(bytes: Buffer): Buffer {
+    if (bytes.length < TRAILER_BYTES) return this.#hold(bytes);
+    if (bytes.readUInt32LE(0) !== this.#checksum) throw this.#broken('incorrect data check');
+    const length = (this.outputBytes - this.#start) % 2 ** 32;
+    if (bytes.readUInt32LE(4) !== length) throw this.#broken('incorrect length check');
+    this.#part = 'header';
+    return bytes.subarray(TRAILER_BYTES);
+  }
+
+  #hold(bytes: Buffer): Buffer {
+    this.#held = bytes;
+    return NOTHING;
+  }
+
+  #broken(reason: string): DecodeError {
+    return brokenBody(this.#coding, `zlib: ${reason}`, 'Z_DATA_ERROR');
+  }
+}
+
+/**
+ * The length of the header of a member (RFC 1952, 2.3) at the start of these bytes. `undefined` if they are too few;
+ * `no member` if they do not start as one; `broken` if they do, but the rest is not valid.
+ */
+function memberHeaderLength(bytes: Buffer): number | undefined | 'no member' | 'broken' {
+  const [first, second = 0x8b, method = 8, flags = 0] = bytes;
+  if (first !== 0x1f || second !== 0x8b) return 'no member';
+  if (method !== 8 || (flags & 0xe0) !== 0) return 'broken';
+  let at = 10;
+  if ((flags & 4) !== 0) {
+    if (bytes.length < at + 2) return undefined;
+    at += 2 + bytes.readUInt16LE(at);
+  }
+  // A file name, and a comment, each up to a NUL.
+  for (const flag of [8, 16]) {
+    if ((flags & flag) === 0) continue;
+    const end = bytes.indexOf(0, at);
+    if (end === -1) return undefined;
+    at = end + 1;
+  }
+  const hasChecksum = (flags & 2) !== 0;
+  if (bytes.length < at + (hasChecksum ? 2 : 0)) return undefined;
+  if (!hasChecksum) return at;
+  return bytes.readUInt16LE(at) === crc32(bytes.subarray(0, at)) % 2 ** 16 ? at + 2 : 'broken';
 }
 
 /** `deflate` is the zlib format (RFC 9110, section 8.4.1.2), but some servers send raw deflate. The first byte shows which. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, crc32, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { Body } from '../../src/bodies/body.ts';
 import type { BodySink } from '../../src/bodies/body-sink.ts';
@@ -52,6 +52,53 @@ test.each([
   }
 });
 
+/** A gzip body whose header has these flags and fields (RFC 1952, 2.3). */
+function gzipWithFields(flags: number, fields: Buffer): Buffer {
+  const plain = gzip(TEXT);
+  const head = Buffer.concat([plain.subarray(0, 10), fields]);
+  head[3] = flags;
+  const checksum = Buffer.alloc(2);
+  checksum.writeUInt16LE(crc32(head) & 0xffff);
+  return Buffer.concat([head, ...((flags & 2) === 0 ? [] : [checksum]), plain.subarray(10)]);
+}
+
+const EXTRA = Buffer.from('\x03\0abc');
+const NAMES = Buffer.from('name\0comment\0');
+
+test.each([
+  ['an extra field', gzipWithFields(4, EXTRA)],
+  ['a name', gzipWithFields(8, Buffer.from('name\0'))],
+  ['a name and a comment', gzipWithFields(24, NAMES)],
+  ['a header with a checksum', gzipWithFields(2, Buffer.alloc(0))],
+  ['everything', gzipWithFields(31, Buffer.concat([EXTRA, NAMES]))],
+  ['everything, twice', gzip(gzipWithFields(31, Buffer.concat([EXTRA, NAMES])))],
+])('a gzip body with %s is decoded, in pieces of any size', (name, bytes) => {
+  const coding = name.endsWith('twice') ? 'gzip, gzip' : 'gzip';
+  for (const pieceBytes of [1, 7, 1e6]) {
+    expect(take(bytes, coding, { pieceBytes }).bytes, `in pieces of ${pieceBytes}`).toBe(TEXT.length);
+  }
+});
+
+const JUNK = ['JUNK', '\0\0\0', '\x1f\x8a', '\r\n', 'x'.repeat(100_000)].map((text) =>
+  Buffer.from(text, 'latin1'),
+);
+
+test.each([
+  ['gzip', gzip(TEXT)],
+  ['gzip', Buffer.concat([gzip(TEXT.subarray(0, 40_000)), gzip(TEXT.subarray(40_000))])],
+  ['br', brotliCompressSync(TEXT)],
+  ['deflate', deflateSync(TEXT)],
+  ['deflate', deflateRawSync(TEXT)],
+  ['br, gzip', gzip(brotliCompressSync(TEXT))],
+])('what follows a whole body in %s is ignored, as browsers do (%#)', (coding, bytes) => {
+  for (const junk of JUNK) {
+    for (const pieceBytes of [1, 1000, 1e6]) {
+      const { bytes: length } = take(Buffer.concat([bytes, junk]), coding, { pieceBytes });
+      expect(length, `${junk.length} bytes of junk, in pieces of ${pieceBytes}`).toBe(TEXT.length);
+    }
+  }
+});
+
 test.each(['zstd', 'compress', 'gzip, dcb', 'gzip;q=1', 'gzip, gzip, gzip, gzip'])(
   'a body in "%s", which is not supported, is taken as it is',
   (coding) => {
@@ -74,6 +121,15 @@ test.each([
   ['gzip, br', brotliCompressSync(gzip(TEXT)).subarray(0, -3)],
   ['gzip', TEXT],
   ['gzip', Buffer.concat([gzip(TEXT).subarray(0, -8), Buffer.alloc(8)])],
+  ['gzip', gzip(TEXT).subarray(0, -1)],
+  ['gzip', gzip(TEXT).subarray(0, -8)],
+  ['gzip', Buffer.concat([gzip(TEXT), Buffer.from([0x1f])])],
+  ['gzip', Buffer.concat([gzip(TEXT), Buffer.from([0x1f, 0x8b, 0xff, 0])])],
+  ['gzip', Buffer.concat([gzip(TEXT).subarray(0, -4), Buffer.alloc(4)])],
+  ['gzip', gzipWithFields(0x20, Buffer.alloc(0))],
+  ['gzip', gzipWithFields(8, Buffer.alloc(100_000, 'x'))],
+  ['gzip', gzipWithFields(2, Buffer.alloc(0)).fill(0, 10, 12)],
+  ['gzip', deflateSync(TEXT)],
   ['br', randomBytes(64).fill(0xff)],
   ['deflate', Buffer.concat([Buffer.from([0x78, 0x9c]), TEXT])],
 ])('a cut or broken %s body is a DecodeError that names the coding (%#)', (coding, bytes) => {
@@ -132,6 +188,15 @@ test('an encoded body that never decodes to anything is over the limit at some p
   const { bytes, isOverLimit, consumed } = take(endless, 'gzip', { maxBytes: 1000 });
   expect([bytes, isOverLimit]).toEqual([0, true]);
   expect(consumed).toBeLessThan(endless.length / 2);
+});
+
+test('a gzip body of many empty members gives way to other work', async () => {
+  const body = new Body({ maxBytes: 1e6, contentEncoding: 'gzip' });
+  const written = body.write(Buffer.concat(Array.from({ length: 1000 }, () => gzip(Buffer.alloc(0)))));
+  expect(written).toBeInstanceOf(Promise);
+  await written;
+  await body.end();
+  expect(body.bytes).toBe(0);
 });
 
 test('a tiny brotli body that expands to 200 MB is decoded in little memory where there is no limit', async () => {
