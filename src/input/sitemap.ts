@@ -198,10 +198,11 @@ class SitemapReader {
   }
 }
 
-/** A `<loc>` as a job. One that was not UTF-8 is invalid, since the bytes that were replaced are lost. */
+/** A `<loc>` as a job. One that could not be decoded is invalid, since the bytes that were replaced are lost. */
 function parseLoc(loc: string, options: ParseOptions): ParsedJob {
   if (!loc.includes('\ufffd')) return parseLine(loc, options);
-  return { url: redactedUrl(loc), invalid: `invalid URL "${redactedExcerpt(loc)}": must be UTF-8` };
+  const requirement = 'must be UTF-8, or in the encoding that the XML declaration names';
+  return { url: redactedUrl(loc), invalid: `invalid URL "${redactedExcerpt(loc)}": ${requirement}` };
 }
 
 /** Groups adjacent entries of the same kind. */
@@ -227,17 +228,71 @@ export async function* parseSitemap(
   name: string,
 ): AsyncGenerator<readonly SitemapEntry[], void, undefined> {
   const parser = new SitemapParser(name);
-  const decoder = new TextDecoder();
+  const decoder = new XmlDecoder(name);
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
       const piece = chunk.subarray(at, at + PIECE_BYTES);
-      const entries = parser.write(decoder.decode(piece, { stream: true }), piece.length);
+      const entries = parser.write(decoder.write(piece), piece.length);
       if (entries.length > 0) yield entries;
       await turn();
     }
   }
-  const rest = parser.end(decoder.decode());
+  const rest = parser.end(decoder.end());
   if (rest.length > 0) yield rest;
+}
+
+/** More than any XML declaration has. */
+const MAX_DECLARATION_BYTES = 1024;
+
+/**
+ * Decodes a document in UTF-8, in UTF-16, or in the encoding that its XML declaration names (XML 1.0, 4.3.3 and appendix F).
+ * A byte-order mark of UTF-8 goes before the declaration. UTF-16 with a byte-order mark was decoded by `readChunks`.
+ */
+class XmlDecoder {
+  readonly #name: string;
+  #decoder: TextDecoder | undefined;
+  /** The start of the document, until it shows the encoding. */
+  #start: Buffer = Buffer.alloc(0);
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  write(piece: Uint8Array): string {
+    if (this.#decoder !== undefined) return this.#decoder.decode(piece, { stream: true });
+    this.#start = Buffer.concat([this.#start, piece]);
+    const encoding = xmlEncoding(this.#start);
+    return encoding === undefined ? '' : this.#decodeStart(encoding);
+  }
+
+  end(): string {
+    const text = this.#decoder === undefined ? this.#decodeStart('utf-8') : '';
+    return text + (this.#decoder?.decode() ?? '');
+  }
+
+  #decodeStart(encoding: string): string {
+    try {
+      this.#decoder = new TextDecoder(encoding);
+    } catch {
+      const reason = `its encoding "${printable(encoding, 50)}" is unknown`;
+      throw new InputError(`cannot read ${quotedInputName(this.#name)} as a sitemap: ${reason}`);
+    }
+    return this.#decoder.decode(this.#start, { stream: true });
+  }
+}
+
+/** The encoding of a document that starts with these bytes; `undefined` if they are too few. */
+function xmlEncoding(start: Buffer): string | undefined {
+  if (start.length < 2) return undefined;
+  if (start[0] === 0x3c && start[1] === 0) return 'utf-16le';
+  if (start[0] === 0 && start[1] === 0x3c) return 'utf-16be';
+  const text = start.toString('latin1', 0, MAX_DECLARATION_BYTES);
+  if (!'<?xml'.startsWith(text.slice(0, 5))) return 'utf-8';
+  const end = text.indexOf('?>');
+  if (end === -1) return text.length < MAX_DECLARATION_BYTES ? undefined : 'utf-8';
+  const [, named = 'utf-8'] = /\sencoding\s*=\s*["']([^"']*)["']/.exec(text.slice(0, end)) ?? [];
+  // These bytes are not UTF-16, or not any more.
+  return /^utf-?16/i.test(named) ? 'utf-8' : named;
 }
 
 class SitemapParser {

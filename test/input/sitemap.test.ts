@@ -47,6 +47,58 @@ async function read({ stdin = '', cut = 1e9, web = {}, unique = false }: Setup, 
   return { jobs, urls: jobs.map(({ url }) => url), counts, fetched };
 }
 
+/** A sitemap with these URLs that names an encoding, or none, in its declaration. */
+function declared(encoding: string | undefined, ...locs: readonly string[]): string {
+  const declaration = encoding === undefined ? '' : ` encoding="${encoding}"`;
+  return sitemap(...locs).replace('version="1.0"', `version="1.0"${declaration}`);
+}
+
+const MARK = '\ufeff';
+const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
+const koi8 = (text: string) => Buffer.from(text.replace('б', '\xc2'), 'latin1');
+
+describe('the encoding of a sitemap', () => {
+  it.each([
+    ['UTF-8', declared('UTF-8', 'http://h/ü'), 'http://h/%C3%BC'],
+    ['UTF-8 without a declaration', declared(undefined, 'http://h/ü'), 'http://h/%C3%BC'],
+    [
+      'UTF-8 with a mark, whatever is declared',
+      MARK + declared('ISO-8859-1', 'http://h/ü'),
+      'http://h/%C3%BC',
+    ],
+    ['ISO-8859-1', Buffer.from(declared('ISO-8859-1', 'http://h/ü'), 'latin1'), 'http://h/%C3%BC'],
+    ['windows-1252', Buffer.from(declared('windows-1252', 'http://h/ü'), 'latin1'), 'http://h/%C3%BC'],
+    ['KOI8-R', koi8(declared('koi8-r', 'http://h/б')), 'http://h/%D0%B1'],
+    [
+      'UTF-16 with a mark',
+      Buffer.from(MARK + declared('UTF-16', 'http://h/ü'), 'utf16le'),
+      'http://h/%C3%BC',
+    ],
+    ['UTF-16BE with a mark', utf16be(MARK + declared('utf-16', 'http://h/ü')), 'http://h/%C3%BC'],
+    ['UTF-16LE', Buffer.from(declared('UTF-16LE', 'http://h/ü'), 'utf16le'), 'http://h/%C3%BC'],
+    ['UTF-16BE', utf16be(declared('UTF-16BE', 'http://h/ü')), 'http://h/%C3%BC'],
+    ['UTF-8, declared as UTF-16', declared('UTF-16', 'http://h/ü'), 'http://h/%C3%BC'],
+    [
+      'ISO-8859-1, gzipped',
+      gzipSync(Buffer.from(declared('latin1', 'http://h/ü'), 'latin1')),
+      'http://h/%C3%BC',
+    ],
+  ])('is read: %s', async (_, stdin, url) => {
+    for (const cut of [1, 3, 1e9]) expect((await read({ stdin, cut })).urls).toEqual([url]);
+  });
+
+  it('must be known', async () => {
+    await expect(read({ stdin: declared('klingon', 'http://h/') })).rejects.toThrow(
+      'cannot read standard input as a sitemap: its encoding "klingon" is unknown',
+    );
+  });
+
+  it.each([undefined, 'UTF-8', 'UTF-16'])('is UTF-8 if %s is declared', async (encoding) => {
+    const { jobs } = await read({ stdin: Buffer.from(declared(encoding, 'http://h/ü'), 'latin1') });
+    expect(jobs[0]?.invalid).toContain('must be UTF-8, or in the encoding');
+  });
+});
+
 describe('readSitemaps()', () => {
   it.each([1, 7, 1e9])(
     'yields the URLs of a sitemap with their lines, in chunks of %i bytes',
@@ -71,7 +123,7 @@ describe('readSitemaps()', () => {
     const stdin = Buffer.from(sitemap('http://h/\xe9', 'http://h/2'), 'latin1');
     const { jobs } = await read({ stdin });
     expect(jobs.map(({ url, invalid }) => [url, invalid])).toEqual([
-      ['http://h/\ufffd', 'invalid URL "http://h/\ufffd": must be UTF-8'],
+      ['http://h/\ufffd', expect.stringContaining('"http://h/\ufffd": must be UTF-8, or')],
       ['http://h/2', undefined],
     ]);
   });
