@@ -133,8 +133,20 @@ export class Collector {
 
   /** The results in the store, and then those of the log, until the run is complete or the signal aborts. */
   async *results(): AsyncGenerator<Result, void, void> {
+    try {
+      for await (const result of this.#log.stored()) yield this.counts.add(result);
+      yield* this.#loggedResults();
+    } finally {
+      this.#ending.abort();
+      await this.#options.store.close();
+    }
+    if (this.#error !== undefined) throw this.#error;
+    if (this.isComplete) await this.#completeRun();
+  }
+
+  /** The results of the log. At the end everything is on disk. */
+  async *#loggedResults(): AsyncGenerator<Result, void, void> {
     const { engine, store, now, signal } = this.#options;
-    for await (const result of this.#log.stored()) yield this.counts.add(result);
     this.counts.startClock(now());
     this.#isReadingLog = true;
     this.#endAfterStop();
@@ -154,10 +166,7 @@ export class Collector {
       // After a signal or a stop, do not wait for a broker that may be away.
       if (!signal.aborted && !this.isStopping) await maintenance;
       await store.save();
-      await store.close();
     }
-    if (this.#error !== undefined) throw this.#error;
-    if (this.isComplete) await this.#completeRun();
   }
 
   #endAfterStop(): void {

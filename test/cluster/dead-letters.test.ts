@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
-import { runCli, startCli } from '../origin/run-cli.ts';
+import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
+import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 import { urlsIn, urlsInFile } from './urls-in.ts';
@@ -32,14 +32,15 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     const early = await runInProcess(['cluster', 'dead', 'retry', ...at('r')]);
     expect([early.code, early.stderr]).toEqual([2, expect.stringContaining('it is not complete')]);
 
-    const work = startCli(['cluster', 'work', ...at('r')], SLOW);
-    const collect = await runCli(['cluster', 'collect', ...at('r'), '-q'], { ...SLOW, cwd });
+    const work = startInProcess(['cluster', 'work', ...at('r')]);
+    const store = join(cwd, 'store.jsonl');
+    const collect = await runInProcess(['cluster', 'collect', ...at('r'), '--store', store, '-q']);
     expect([collect.code, collect.stdout]).toEqual([
       1,
       expect.stringMatching(/^FAIL {2}internal .*workers died/),
     ]);
     expect((await work.done).code).toBe(0);
-    expect(await urlsInFile(join(cwd, 'fanout-r.jsonl'))).toEqual(all);
+    expect(await urlsInFile(store)).toEqual(all);
     const listed = await runInProcess(['cluster', 'dead', 'list', ...at('r')]);
     expect(listed.stdout).toMatch(/urls\.txt:11 {2}http:.*\/gate\/poison {2}3 workers died/);
     const exported = await runInProcess(['cluster', 'dead', 'export', ...at('r')]);
@@ -55,18 +56,23 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
       expect([retry.code, retry.stderr]).toEqual([0, expect.stringContaining(message)]);
     }
     origin.open('poison');
-    const again = startCli(['cluster', 'work', ...at('r-retry-1')], SLOW);
-    const retried = await runCli(['cluster', 'collect', ...at('r-retry-1'), '--summary', 'json'], {
-      ...SLOW,
-      cwd,
-    });
+    const again = startInProcess(['cluster', 'work', ...at('r-retry-1')]);
+    const retryStore = ['--store', join(cwd, 'retry.jsonl')];
+    const retried = await runInProcess([
+      'cluster',
+      'collect',
+      ...at('r-retry-1'),
+      ...retryStore,
+      '--summary',
+      'json',
+    ]);
     expect([retried.code, JSON.parse(retried.stderr)]).toMatchObject([0, { read: 1, ok: 1, failed: 0 }]);
     await again.done;
     expect(origin.log.at(-1)).toMatchObject({ method: 'POST', headers: { 'x-key': 'k' } });
-    const record = await readFile(join(cwd, 'fanout-r-retry-1.jsonl'), 'utf8');
+    const record = await readFile(join(cwd, 'retry.jsonl'), 'utf8');
     expect(JSON.parse(record)).toMatchObject({ index: 10, source, line: 11, url: job.url, ok: true });
     // As the documentation says: the two files without the dead have each URL once.
-    const first = await readFile(join(cwd, 'fanout-r.jsonl'), 'utf8');
+    const first = await readFile(store, 'utf8');
     const living = first.split('\n').filter((line) => !line.includes('"code":"ERR_WORKER_DIED"'));
     expect(urlsIn(living.join('\n') + record)).toEqual(all);
     const next = await runInProcess(['cluster', 'dead', 'retry', ...at('r-retry-1')]);
@@ -87,10 +93,11 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
       reason: 'it seemed so',
     });
     expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toContain('it seemed so');
-    const work = startCli(['cluster', 'work', ...on], SLOW);
-    expect((await runCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    const work = startInProcess(['cluster', 'work', ...on]);
+    const store = join(cwd, 'store.jsonl');
+    expect((await runInProcess(['cluster', 'collect', ...on, '--store', store, '-q'])).code).toBe(0);
     await work.done;
-    expect(await urlsInFile(join(cwd, 'fanout-r.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(store)).toEqual(list.toSorted());
     expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toBe('');
     expect((await runInProcess(['cluster', 'dead', 'retry', ...on])).stderr).toContain('no dead URLs');
   });
@@ -104,16 +111,17 @@ describe('workers that end at a second SIGTERM', { timeout: 120_000 }, () => {
     await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--ack-wait', '10m']);
     // With one lane, which has the chunk, none waits for the broker when the worker ends.
     for (let ends = 1; ends <= DEATHS + 1; ends++) {
-      const work = startCli(['cluster', 'work', ...on, '--lanes', '1'], SLOW);
+      const work = startInProcess(['cluster', 'work', ...on, '--lanes', '1']);
       await origin.waiting('slow', ends);
-      work.child.kill('SIGTERM');
+      work.kill('SIGTERM');
       await work.stderr.sees('send it again to return them at once');
-      work.child.kill('SIGTERM');
+      work.kill('SIGTERM');
       expect((await work.done).code).toBe(143);
     }
     origin.open('slow');
-    const work = startCli(['cluster', 'work', ...on], SLOW);
-    const collect = await runCli(['cluster', 'collect', ...on, '--summary', 'json'], { ...SLOW, cwd });
+    const work = startInProcess(['cluster', 'work', ...on]);
+    const store = ['--store', join(cwd, 'store.jsonl')];
+    const collect = await runInProcess(['cluster', 'collect', ...on, ...store, '--summary', 'json']);
     expect([collect.code, JSON.parse(collect.stderr)]).toMatchObject([0, { read: 5, ok: 5, failed: 0 }]);
     expect((await work.done).code).toBe(0);
     expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toBe('');

@@ -2,14 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
+import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import type { Origin } from '../origin/origin.ts';
-import { runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 
 const COUNT = 10_000;
-const SLOW = { killAfterMs: 170_000 };
 
 /** One line of a list with a little of everything: responses, redirects, retries, jobs as JSON, and what is no URL. */
 function lineOf(origin: Origin, index: number): string {
@@ -51,19 +49,18 @@ describe('a run over 4 workers', { timeout: 200_000 }, () => {
     const fed = await runInProcess(['cluster', 'feed', second ?? '', ...on, '--chunk', '250']);
     expect([fed.code, fed.stderr]).toEqual([0, expect.stringContaining('10000 URLs in 40 chunks')]);
     const flags = ['-c', '16', '--retries', '2'];
-    const workers = [1, 2, 3, 4].map(() => startCli(['cluster', 'work', ...on, ...flags], SLOW));
-    const collect = ['cluster', 'collect', ...on, '--json', '--summary', 'json', '-o', 'many.jsonl'];
-    const collected = await runCli(collect, { ...SLOW, cwd });
-    const fetch = ['fetch', first ?? '', ...flags, '--json', '--summary', 'json', '-o', 'one.jsonl'];
-    const fetched = await runCli(fetch, { ...SLOW, cwd });
+    const workers = [1, 2, 3, 4].map(() => startInProcess(['cluster', 'work', ...on, ...flags]));
+    const outputs = ['many.jsonl', 'one.jsonl'].map((name) => join(cwd, name));
+    const [toMany, toOne] = outputs.map((path) => ['--json', '--summary', 'json', '-o', path]);
+    const store = ['--store', join(cwd, 'store.jsonl')];
+    const collected = await runInProcess(['cluster', 'collect', ...on, ...store, ...(toMany ?? [])]);
+    const fetched = await runInProcess(['fetch', first ?? '', ...flags, ...(toOne ?? [])]);
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     const counts = { read: COUNT, ok: 9400, failed: 600, skipped: 0, notFetched: 0 };
     for (const { code, stderr } of [collected, fetched]) {
       expect([code, JSON.parse(stderr)]).toEqual([1, expect.objectContaining(counts)]);
     }
-    const [many, one] = await Promise.all(
-      ['many.jsonl', 'one.jsonl'].map((name) => readFile(join(cwd, name), 'utf8')),
-    );
+    const [many, one] = await Promise.all(outputs.map((path) => readFile(path, 'utf8')));
     expect(comparable(many ?? '', shared)).toEqual(comparable(one ?? '', single));
   });
 });

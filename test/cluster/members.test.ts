@@ -1,13 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
-import { startCli } from '../origin/run-cli.ts';
+import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 import { urlsInFile } from './urls-in.ts';
 
-const SLOW = { killAfterMs: 100_000 };
 const COUNT = 1500;
 
 /** URLs and chunks that a worker says it has done. */
@@ -23,12 +21,13 @@ describe('a run whose workers come and go', { timeout: 120_000 }, () => {
     const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', '25'];
     expect((await runInProcess(feed)).code).toBe(0);
     const work = ['cluster', 'work', ...on, '-c', '4', '--rate', '500/s'];
-    const leaver = startCli(work, SLOW);
-    const collect = startCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd });
+    const leaver = startInProcess(work);
+    const store = join(cwd, 'store.jsonl');
+    const collect = startInProcess(['cluster', 'collect', ...on, '--store', store, '-q']);
     await origin.received(COUNT / 5);
-    const joiner = startCli(work, SLOW);
+    const joiner = startInProcess(work);
     await origin.received(COUNT / 2);
-    leaver.child.kill('SIGTERM');
+    leaver.kill('SIGTERM');
     const left = await leaver.done;
     expect([left.code, left.stderr]).toEqual([
       143,
@@ -42,6 +41,6 @@ describe('a run whose workers come and go', { timeout: 120_000 }, () => {
     expect([leaverUrls + joinerUrls, leaverChunks + joinerChunks]).toEqual([COUNT, COUNT / 25]);
     expect(joinerUrls).toBeGreaterThan(0);
     expect(origin.requests).toBe(COUNT);
-    expect(await urlsInFile(join(cwd, 'fanout-members.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(store)).toEqual(list.toSorted());
   });
 });

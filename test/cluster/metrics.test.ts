@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MetricsServer, type MetricsServerOptions } from '../../src/cluster/metrics.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
+import { type InProcessRun, runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import { get } from '../origin/get.ts';
-import { type CliRun, startCli } from '../origin/run-cli.ts';
+import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { exposition } from './exposition.ts';
 import { aNatsServer } from './nats-server.ts';
@@ -16,7 +17,7 @@ const CONTENT_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8
 const SLOW = { killAfterMs: 60_000 };
 const ANY_PORT = ['--metrics', '127.0.0.1:0'];
 
-async function urlOf(run: CliRun): Promise<string> {
+async function urlOf(run: InProcessRun): Promise<string> {
   const said = await run.stderr.sees(/metrics are at \S+\n/);
   return /metrics are at (\S+)/.exec(said)?.[1] ?? '';
 }
@@ -36,8 +37,9 @@ describe('--metrics', { timeout: 90_000 }, () => {
     const first = startCli(['cluster', 'work', ...on, '--lanes', '1', '-c', '1'], SLOW);
     await origin.waiting('g', 1);
     first.child.kill('SIGKILL');
-    const work = startCli(['cluster', 'work', ...on, ...ANY_PORT], SLOW);
-    const collect = startCli(['cluster', 'collect', ...on, ...ANY_PORT], { ...SLOW, cwd });
+    const work = startInProcess(['cluster', 'work', ...on, ...ANY_PORT]);
+    const store = ['--store', join(cwd, 'store.jsonl')];
+    const collect = startInProcess(['cluster', 'collect', ...on, ...store, ...ANY_PORT]);
     await origin.waiting('g', 2);
     const [worker, collector] = [await urlOf(work), await urlOf(collect)];
     await expect
@@ -91,7 +93,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
     const list = Array.from({ length: 25 }, (_, n) => `http://127.0.0.1:1/${n % 20}`);
     const bounded = ['--chunk', '5', '--max-queued', '3', '--unique'];
     const on = ['--broker', broker.url, '--run', 'f', ...bounded, ...ANY_PORT];
-    const feed = startCli(['cluster', 'feed', await aFile(list), ...on], SLOW);
+    const feed = startInProcess(['cluster', 'feed', await aFile(list), ...on]);
     const url = await urlOf(feed);
     await expect
       .poll(() => scrape(url), { timeout: 20_000 })
@@ -108,15 +110,16 @@ describe('--metrics', { timeout: 90_000 }, () => {
     const away = await scrape(url);
     expect(away).toMatchObject({ fanout_broker_connected: 0, fanout_feed_urls_sent_total: 15 });
     expect(away).not.toHaveProperty('fanout_queue_chunks{state="waiting"}');
-    feed.child.kill('SIGKILL');
-    await feed.done;
+    feed.kill('SIGTERM');
+    expect((await feed.done).code).toBe(143);
   });
 
   it('shows all of it for cluster fetch, which ends despite slow clients', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = [...urls(origin, '/ok', 30), `${origin.url}/gate/g`];
-    const on = ['--broker', broker.url, '--chunk', '10', '--json'];
-    const fetch = startCli(['cluster', 'fetch', await aFile(list), ...on, '--metrics', '0'], SLOW);
+    const store = ['--store', join(await tempDir(), 'store.jsonl')];
+    const on = ['--broker', broker.url, '--chunk', '10', '--json', ...store];
+    const fetch = startInProcess(['cluster', 'fetch', await aFile(list), ...on, '--metrics', '0']);
     const url = await urlOf(fetch);
     await origin.waiting('g', 1);
     await expect

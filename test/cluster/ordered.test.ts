@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
-import { runCli, startCli } from '../origin/run-cli.ts';
+import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
+import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 import { statusWhen } from './status-of.ts';
@@ -33,43 +33,53 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
       const on = ['--broker', broker.url, '--run', 'order'];
       const layout = ['--chunk', '20', '--partitions', String(partitions), '--max-log', '5'];
       expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on, ...layout])).code).toBe(0);
+      const output = join(cwd, 'out.jsonl');
       const collect = [
         'cluster',
         'collect',
         ...on,
         '--ordered',
+        '--store',
+        join(cwd, 'store.jsonl'),
         '--json',
         '-o',
-        'out.jsonl',
+        output,
         '--failed',
-        'failed.txt',
+        join(cwd, 'failed.txt'),
       ];
-      const killed = startCli(collect, { ...SLOW, cwd });
-      const workers = [1, 2, 3].map(() => startCli(['cluster', 'work', ...on], SLOW));
+      const killed = startCli(collect, SLOW);
+      const workers = [1, 2, 3].map(() => startInProcess(['cluster', 'work', ...on]));
       await statusWhen(on, ({ done }) => done >= 5);
       killed.child.kill('SIGKILL');
       await killed.done;
-      const collector = startCli(collect, { ...SLOW, cwd });
+      const collector = startInProcess(collect);
       await statusWhen(on, ({ done }) => done >= 10);
-      expect(await readFile(join(cwd, 'out.jsonl'), 'utf8')).toBe('');
+      expect(await readFile(output, 'utf8')).toBe('');
       origins[0]?.open('late');
       const { code, stderr } = await collector.done;
       expect([code, stderr]).toEqual([
         0,
         expect.stringMatching(/Done: 601 succeeded( \(\d+ from the journal\))?, 0 failed\n/),
       ]);
-      expect(urlsInOrder(await readFile(join(cwd, 'out.jsonl'), 'utf8'))).toEqual(list);
+      expect(urlsInOrder(await readFile(output, 'utf8'))).toEqual(list);
       for (const worker of workers) expect((await worker.done).code).toBe(0);
     },
   );
 
   it('writes results before the end, also with cluster fetch', async () => {
-    const [broker, origin] = [await aNatsServer(), await anOrigin()];
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = [...urls(origin, '/ok', 250), `${origin.url}/gate/last`];
-    const run = startCli(
-      ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '50', '--ordered', '--json'],
-      SLOW,
-    );
+    const on = ['--broker', broker.url, '--store', join(cwd, 'store.jsonl')];
+    const run = startInProcess([
+      'cluster',
+      'fetch',
+      await aFile(list),
+      ...on,
+      '--chunk',
+      '50',
+      '--ordered',
+      '--json',
+    ]);
     await run.stdout.sees('?n=249"');
     expect(urlsInOrder(run.stdout.text)).toEqual(list.slice(0, 250));
     origin.open('last');
@@ -89,10 +99,11 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
       '--flaky-after',
       '2',
       '--flaky-state',
-      'state.jsonl',
+      join(cwd, 'state.jsonl'),
     ];
-    const fetch = ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '7'];
-    const { code, stdout } = await runCli([...fetch, ...flags, '--ordered', '--json'], { ...SLOW, cwd });
+    const on = ['--broker', broker.url, '--store', join(cwd, 'store.jsonl')];
+    const fetch = ['cluster', 'fetch', await aFile(list), ...on, '--chunk', '7'];
+    const { code, stdout } = await runInProcess([...fetch, ...flags, '--ordered', '--json']);
     const records = stdout
       .trim()
       .split('\n')

@@ -1,13 +1,10 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
-import { runCli, startCli } from '../origin/run-cli.ts';
+import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 import { urlsInFile } from './urls-in.ts';
-
-const SLOW = { killAfterMs: 60_000 };
 
 describe('--partitions', { timeout: 90_000 }, () => {
   it('makes --per-host hold over all workers', async () => {
@@ -17,10 +14,11 @@ describe('--partitions', { timeout: 90_000 }, () => {
     const on = ['--broker', broker.url, '--run', 'polite'];
     const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', '10', '--partitions', '4'];
     expect((await runInProcess(feed)).code).toBe(0);
-    const workers = [1, 2, 3].map(() => startCli(['cluster', 'work', ...on, '--per-host', '2'], SLOW));
-    expect((await runCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    const workers = [1, 2, 3].map(() => startInProcess(['cluster', 'work', ...on, '--per-host', '2']));
+    const store = join(cwd, 'store.jsonl');
+    expect((await runInProcess(['cluster', 'collect', ...on, '--store', store, '-q'])).code).toBe(0);
     for (const worker of workers) expect((await worker.done).code).toBe(0);
-    expect(await urlsInFile(join(cwd, 'fanout-polite.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(store)).toEqual(list.toSorted());
     for (const origin of origins) expect(origin.maxInFlight).toBeLessThanOrEqual(2);
   });
 
@@ -35,10 +33,11 @@ describe('--partitions', { timeout: 90_000 }, () => {
       origin.received(count).then(() => performance.now()),
     );
     const work = ['cluster', 'work', ...on, '--per-host', '2', '--host-rate', `${perSecond}/s`];
-    const workers = [1, 2, 3, 4].map(() => startCli(work, SLOW));
-    expect((await runCli(['cluster', 'collect', ...on, '-q'], { ...SLOW, cwd })).code).toBe(0);
+    const workers = [1, 2, 3, 4].map(() => startInProcess(work));
+    const store = join(cwd, 'store.jsonl');
+    expect((await runInProcess(['cluster', 'collect', ...on, '--store', store, '-q'])).code).toBe(0);
     for (const worker of workers) expect((await worker.done).code).toBe(0);
-    expect(await urlsInFile(join(cwd, 'fanout-one-host.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(store)).toEqual(list.toSorted());
     expect(origin.maxInFlight).toBeLessThanOrEqual(2);
     // The rate is not handed on with the partition, so each chunk may begin at once.
     const leastMs = (1000 * chunks * (size - 1)) / perSecond;

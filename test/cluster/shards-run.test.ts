@@ -1,10 +1,10 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
-import { type CliResult, runCli, startCli } from '../origin/run-cli.ts';
+import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
+import { runCli, startCli } from '../origin/run-cli.ts';
 import { runOnSmallDisk } from '../origin/small-disk.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
@@ -18,11 +18,22 @@ async function aRun(list: readonly string[], chunk = 50) {
   const [broker, cwd] = [await aNatsServer(), await tempDir()];
   const on = ['--broker', broker.url, '--run', 'r'];
   const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', String(chunk)];
-  const at = { ...SLOW, cwd };
-  const fanout = (...args: string[]) => runCli(['cluster', ...args, ...on], at);
-  const start = (...args: string[]) => startCli(['cluster', ...args, ...on], at);
+  const store = join(cwd, 'store.jsonl');
+  const command = (name: string, ...args: string[]) => [
+    ...['cluster', name, ...args, ...on],
+    ...(name === 'collect' ? ['--store', store] : []),
+  ];
+  const fanout = (name: string, ...args: string[]) => runInProcess(command(name, ...args));
+  const start = (name: string, ...args: string[]) => startInProcess(command(name, ...args));
   expect((await runInProcess(feed)).code).toBe(0);
-  return { cwd, on, fanout, start, store: join(cwd, 'fanout-r.jsonl'), feed };
+  return { cwd, sh: ['--shards', join(cwd, 'sh')], on, command, fanout, start, store, feed };
+}
+
+/** The files and sockets that this process has open. */
+async function openFiles(): Promise<readonly string[]> {
+  const directory = '/proc/self/fd';
+  const links = (await readdir(directory)).map((name) => readlink(join(directory, name)).catch(() => ''));
+  return Promise.all(links);
 }
 
 /** The kinds of lines in a store. */
@@ -35,11 +46,11 @@ describe('work --shards', { timeout: 90_000 }, () => {
   it('writes results into files that the collector reads, next to workers that use the log', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/ok', 1500), `${origin.url}/status/404`];
-    const { cwd, fanout, start, store } = await aRun(list);
-    const collect = start('collect', '--shards', 'sh', '--json', '--ordered', '--summary', 'json');
-    const first = start('work', '--shards', 'sh', '--host-rate', '1000/s', '-c', '4');
+    const { cwd, sh, fanout, start, store } = await aRun(list);
+    const collect = start('collect', ...sh, '--json', '--ordered', '--summary', 'json');
+    const first = start('work', ...sh, '--host-rate', '1000/s', '-c', '4');
     await origin.received(400);
-    first.child.kill('SIGTERM');
+    first.kill('SIGTERM');
     expect((await first.done).code).toBe(143);
     expect((await fanout('work')).code).toBe(0);
     const { code, stdout, stderr } = await collect.done;
@@ -52,17 +63,18 @@ describe('work --shards', { timeout: 90_000 }, () => {
     ).toEqual(list);
     expect(new Set(workersIn(stdout)).size).toBe(2);
     expect(await kindsIn(store)).toEqual(new Set(['record', 'segment']));
-    const report = await runCli(['report', store, '--shards', join(cwd, 'sh'), '--format', 'jsonl'], SLOW);
+    const report = await runInProcess(['report', store, ...sh, '--format', 'jsonl']);
     expect(report.code).toBe(0);
     expect(report.stdout.split('\n').toSorted()).toEqual(stdout.split('\n').toSorted());
-    const again = await fanout('collect', '--shards', 'sh', '--json', '--silent', '-o', 'again.jsonl');
-    expect([again.code, await urlsInFile(join(cwd, 'again.jsonl'))]).toEqual([1, list.toSorted()]);
+    const output = join(cwd, 'again.jsonl');
+    const again = await fanout('collect', ...sh, '--json', '--silent', '-o', output);
+    expect([again.code, await urlsInFile(output)]).toEqual([1, list.toSorted()]);
   });
 
   it('is only counted by a collector without --shards, which warns once', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/ok', 200), ...urls(origin, '/status/404', 3)];
-    const { cwd, on, fanout, start, store } = await aRun(list);
+    const { cwd, sh, on, fanout, start, store } = await aRun(list);
     const address = { servers: [new URL(on[1] ?? '').host], isSecure: false };
     const engine = await openRun({ address, run: 'r', warn: () => {}, note: () => {} });
     const place = { index: 1, source: 's', line: 2 };
@@ -72,7 +84,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
       reason: 'three died',
     });
     await engine.close();
-    const work = start('work', '--shards', 'sh');
+    const work = start('work', ...sh);
     const { code, stdout, stderr } = await fanout('collect', '--json');
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr.split('use --shards DIR to write them')).toHaveLength(2);
@@ -84,64 +96,67 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const again = await fanout('collect', '--summary', 'json');
     expect(JSON.parse(again.stderr.split('\n')[1] ?? '')).toMatchObject({ ok: 200, failed: 3, resumed: 203 });
     expect(await statusOf(on)).toMatchObject({ ok: 200, failed: 3, urlsPerSecond: 0 });
-    const read = await fanout('collect', '--json', '--shards', 'sh');
+    const read = await fanout('collect', '--json', ...sh);
     expect([read.code, urlsIn(read.stdout)]).toEqual([1, list.toSorted()]);
     await rm(join(cwd, 'sh'), { recursive: true });
-    const lost = await fanout('collect', '--json', '--shards', 'sh');
+    const lost = await fanout('collect', '--json', ...sh);
     expect([lost.code, lost.stderr]).toEqual([
       3,
       expect.stringContaining('cannot read the results of chunk'),
     ]);
+    expect(await openFiles()).not.toContain(await realpath(store));
   });
 
   it('makes the run short if a file is lost, and feed --reconcile sends its chunks again', async () => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 400);
-    const { cwd, on, fanout, start, feed } = await aRun(list);
-    const first = start('work', '--shards', 'sh');
-    await statusWhen(on, ({ uncollected }) => uncollected >= 8);
+    const { cwd, sh, on, command, fanout, start, feed } = await aRun(list);
+    const first = startCli(command('work', ...sh), SLOW);
+    await statusWhen(on, ({ uncollected, underWay }) => uncollected >= 8 && underWay === 0);
     first.child.kill('SIGKILL');
     await first.done;
     for (const name of await readdir(join(cwd, 'sh'))) await rm(join(cwd, 'sh', name));
-    const nothing = await fanout('collect', '--shards', 'sh');
+    const nothing = await fanout('collect', ...sh);
     expect([nothing.code, nothing.stderr]).toEqual([
       3,
-      expect.stringContaining('there are no shards in "sh"'),
+      expect.stringMatching(/there are no shards in "\S+sh"/),
     ]);
     expect((await statusOf(on))?.uncollected).toBe(8);
-    const second = start('work', '--shards', 'sh');
-    const collect = start('collect', '--shards', 'sh', '--json', '--silent', '-o', 'out.jsonl');
+    const second = start('work', ...sh);
+    const output = join(cwd, 'out.jsonl');
+    const collect = start('collect', ...sh, '--json', '--silent', '-o', output);
     await statusWhen(on, ({ state }) => state === 'short');
     expect((await runInProcess([...feed, '--reconcile'])).code).toBe(0);
     expect((await collect.done).code).toBe(0);
     expect((await second.done).code).toBe(0);
-    expect(await urlsInFile(join(cwd, 'out.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(output)).toEqual(list.toSorted());
   });
 
   it('ends with 3 if the disk is full, and others get its chunks', async () => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 2000);
-    const { cwd, on, start } = await aRun(list, 500);
-    const collect = start('collect', '--json', '--silent', '-o', 'out.jsonl', '--shards', 'sh');
+    const { cwd, sh, on, start } = await aRun(list, 500);
+    const output = join(cwd, 'out.jsonl');
+    const collect = start('collect', '--json', '--silent', '-o', output, ...sh);
     const work = ['cluster', 'work', '-c', '8', ...on];
     const disk = await tempDir();
     const full = await runOnSmallDisk(disk, [...work, '--shards', disk], { ...SLOW, kilobytes: 4 });
     expect([full.code, full.stderr]).toEqual([3, expect.stringContaining('no space left on device')]);
-    const second = start('work', '--shards', 'sh');
+    const second = start('work', ...sh);
     expect([(await collect.done).code, (await second.done).code]).toEqual([0, 0]);
-    expect(await urlsInFile(join(cwd, 'out.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(output)).toEqual(list.toSorted());
   });
 
   it('allows bodies in records, which do not go through the broker', async () => {
     const origin = await anOrigin();
-    const { fanout, start } = await aRun([`${origin.url}/bytes/300000`]);
+    const { sh, fanout, start } = await aRun([`${origin.url}/bytes/300000`]);
     const refused = await fanout('work', '--inline-body', '1mb');
     expect([refused.code, refused.stderr]).toEqual([
       2,
       expect.stringContaining('--inline-body needs --shards DIR'),
     ]);
-    const work = start('work', '--inline-body', '1mb', '--shards', 'sh');
-    const { code, stdout } = await fanout('collect', '--json', '--shards', 'sh');
+    const work = start('work', '--inline-body', '1mb', ...sh);
+    const { code, stdout } = await fanout('collect', '--json', ...sh);
     const { text, base64 } = JSON.parse(stdout).body;
     expect([code, (text ?? base64).length >= 300_000]).toEqual([0, true]);
     expect((await work.done).code).toBe(0);
@@ -151,10 +166,10 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/ok', 300);
     const fetch = ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '100', '--json'];
-    const fetched: CliResult = await runCli([...fetch, '--shards', '.', '--inline-body'], { ...SLOW, cwd });
+    const fetched = await runCli([...fetch, '--shards', '.', '--inline-body'], { ...SLOW, cwd });
     expect([fetched.code, urlsIn(fetched.stdout)]).toEqual([0, list.toSorted()]);
     const [name = ''] = (await readdir(cwd)).filter((one) => one.endsWith('.jsonl'));
-    const { code, stdout } = await runCli(['report', join(cwd, name), '--format', 'jsonl'], SLOW);
+    const { code, stdout } = await runInProcess(['report', join(cwd, name), '--format', 'jsonl']);
     expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
     const refused = await runInProcess([...fetch, '--inline-body']);
     expect([refused.code, refused.stderr]).toEqual([

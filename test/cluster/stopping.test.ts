@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
+import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import type { Origin } from '../origin/origin.ts';
-import { runCli, startCli } from '../origin/run-cli.ts';
+import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 import { statusOf, statusWhen } from './status-of.ts';
@@ -29,6 +30,11 @@ function sumOf({ ok, failed, skipped, notFetched }: Counts): number {
   return ok + failed + skipped + notFetched;
 }
 
+/** The path of a file for the results of a collector. */
+async function aStore(): Promise<string> {
+  return join(await tempDir(), 'store.jsonl');
+}
+
 /** A list of URLs that are OK, with one that fails at this place. */
 function withFailure(origin: Origin, count: number, place: number): string[] {
   const list = urls(origin, '/ok', count);
@@ -42,7 +48,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     ['middle', 1500],
     ['last', 2999],
   ])('stops the whole run when the %s URL fails, and the counts add up', async (_, place) => {
-    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const [broker, origin, store] = [await aNatsServer(), await anOrigin(), await aStore()];
     const gates = [5, 25, 45];
     const list = await aFile(
       withFailure(origin, 3000, place).map((url, at) =>
@@ -51,14 +57,14 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     );
     const on = ['--broker', broker.url, '--run', 'fast'];
     const flags = ['--chunk', '20', '--max-queued', '10', '--ack-wait', '5s'];
-    const feed = startCli(['cluster', 'feed', list, ...on, ...flags], SLOW);
+    const feed = startInProcess(['cluster', 'feed', list, ...on, ...flags]);
     await statusWhen(on, () => true);
     const workers = [1, 2, 3].map(() =>
-      startCli(['cluster', 'work', ...on, '--lanes', '1', '--rate', '300/s'], SLOW),
+      startInProcess(['cluster', 'work', ...on, '--lanes', '1', '--rate', '300/s']),
     );
     await origin.waiting('begun', 3); // one in the first chunk of each worker
-    const collect = ['cluster', 'collect', ...on, '-q', '--fail-fast', '--summary', 'json'];
-    const collecting = startCli(collect, { ...SLOW, cwd });
+    const collect = ['cluster', 'collect', ...on, '--store', store, '-q', '--fail-fast', '--summary', 'json'];
+    const collecting = startInProcess(collect);
     origin.open('begun');
     const { code, stdout, stderr } = await collecting.done;
     const counts = summaryIn(stderr);
@@ -74,7 +80,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
   });
 
   it('continues with the same commands, and then each URL has its result', async () => {
-    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const [broker, origin, store] = [await aNatsServer(), await anOrigin(), await aStore()];
     const urlsOfRun = withFailure(origin, 1000, 10);
     const list = await aFile(urlsOfRun);
     const on = ['--broker', broker.url, '--run', 'again'];
@@ -87,11 +93,13 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       '10',
       '--max-queued',
       '5',
+      '--store',
+      store,
       '--fail-fast',
       '-q',
     ];
     const rate = ['--rate', '200/s', '--summary', 'json'];
-    const first = await runCli([...fetch, ...rate], { ...SLOW, cwd });
+    const first = await runInProcess([...fetch, ...rate]);
     const counts = summaryIn(first.stderr);
     expect([first.code, counts.failed, sumOf(counts)]).toEqual([1, 1, 1000]);
     expect(counts.notFetched).toBeGreaterThan(500);
@@ -115,17 +123,17 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
         'again: stopped after its first failure; run "fanout cluster collect" to continue',
       ),
     ]);
-    const second = await runCli([...fetch, '--summary', 'json'], { ...SLOW, cwd });
+    const second = await runInProcess([...fetch, '--summary', 'json']);
     expect([second.code, summaryIn(second.stderr)]).toEqual([
       1,
       expect.objectContaining({ read: 1000, ok: 999, failed: 1, notFetched: 0 }),
     ]);
-    expect(await urlsInFile(join(cwd, 'fanout-again.jsonl'))).toEqual(urlsOfRun.toSorted());
+    expect(await urlsInFile(store)).toEqual(urlsOfRun.toSorted());
     expect((await statusOf(on))?.state).toBe('complete');
   });
 
   it('writes the partial results of a chunk, in order, and fetches the chunk again later', async () => {
-    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const [broker, origin, store] = [await aNatsServer(), await anOrigin(), await aStore()];
     const other = await anOrigin();
     const slow = [...urls(origin, '/ok', 3), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 16)];
     const list = [...slow, `${other.url}/status/404`, ...urls(other, '/ok', 19)];
@@ -140,8 +148,10 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       '--per-host',
       '1',
       '--ordered',
+      '--store',
+      store,
     ];
-    const run = startCli([...fetch, '--fail-fast', '--json'], { ...SLOW, cwd });
+    const run = startInProcess([...fetch, '--fail-fast', '--json']);
     await run.stderr.sees('the run was stopped after its first failure');
     origin.open('slow');
     const { code, stderr, stdout } = await run.done;
@@ -151,19 +161,19 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       .map((line) => String(JSON.parse(line).url));
     expect([code, shown]).toEqual([1, [...slow.slice(0, 4), ...list.slice(20)]]);
     expect(stderr).toContain('Done: 23 succeeded, 1 failed, 16 not fetched\n');
-    expect(await urlsInFile(join(cwd, 'fanout-part.jsonl'))).toEqual(shown.toSorted());
-    const again = await runCli([...fetch, '-q'], { ...SLOW, cwd });
+    expect(await urlsInFile(store)).toEqual(shown.toSorted());
+    const again = await runInProcess([...fetch, '-q']);
     expect([again.code, again.stderr]).toEqual([
       1,
       expect.stringContaining('Done: 39 succeeded (19 from the journal), 1 failed (1 from the journal)\n'),
     ]);
-    expect(await urlsInFile(join(cwd, 'fanout-part.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(store)).toEqual(list.toSorted());
   });
 });
 
 describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
   it('counts only what fails the run, also over a restart of the collector', async () => {
-    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const [broker, origin, store] = [await aNatsServer(), await anOrigin(), await aStore()];
     const known = urls(origin, '/status/410', 10);
     const first = [...known, ...urls(origin, '/status/404', 2), `${origin.url}/gate/wait`];
     const list = await aFile([
@@ -174,14 +184,14 @@ describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
     const on = ['--broker', broker.url, '--run', 'max'];
     await runInProcess(['cluster', 'feed', list, ...on, '--chunk', '1']);
     const flags = ['--max-failures', '3', '--baseline', await aFile(known, 'known.txt')];
-    const collect = ['cluster', 'collect', ...on, '-q', '--summary', 'json', ...flags];
-    const killed = startCli(collect, { ...SLOW, cwd });
-    const work = startCli(['cluster', 'work', ...on, '--lanes', '1'], SLOW);
+    const collect = ['cluster', 'collect', ...on, '--store', store, '-q', '--summary', 'json', ...flags];
+    const killed = startCli(collect, SLOW);
+    const work = startInProcess(['cluster', 'work', ...on, '--lanes', '1']);
     await origin.waiting('wait');
     await statusWhen(on, ({ done }) => done >= 12);
     killed.child.kill('SIGKILL');
     await killed.done;
-    const collector = startCli(collect, { ...SLOW, cwd });
+    const collector = startInProcess(collect);
     await statusWhen(on, ({ collector }) => collector === 'here');
     origin.open('wait');
     const { code, stderr } = await collector.done;
@@ -196,12 +206,13 @@ describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
 
 describe('--deadline on many machines', { timeout: 90_000 }, () => {
   it('ends the requests in flight, and counts the rest as not fetched, also what feed has not read', async () => {
-    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const [broker, origin, store] = [await aNatsServer(), await anOrigin(), await aStore()];
     const list = [...urls(origin, '/ok', 25), `${origin.url}/gate/never`, ...urls(origin, '/ok/rest', 5000)];
     const on = ['--broker', broker.url, '--run', 'late'];
     const flags = ['--chunk', '10', '--max-queued', '3', '--rate', '20/s', '-c', '4', '--deadline', '2s'];
-    const args = ['cluster', 'fetch', await aFile(list), ...on, ...flags, '--json', '--summary', 'json'];
-    const { code, stdout, stderr } = await runCli(args, { ...SLOW, cwd });
+    const outputs = ['--store', store, '--json', '--summary', 'json'];
+    const args = ['cluster', 'fetch', await aFile(list), ...on, ...flags, ...outputs];
+    const { code, stdout, stderr } = await runInProcess(args);
     const counts = summaryIn(stderr);
     expect([code, counts.read, sumOf(counts)]).toEqual([1, 5026, 5026]);
     expect(counts.notFetched).toBeGreaterThan(4000);
@@ -216,23 +227,34 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
     for (const { failure } of failed)
       expect([failure.kind, failure.code]).toEqual(['aborted', 'ERR_DEADLINE']);
     expect(stderr).toContain('stopped by its deadline of 2s');
-    expect(await readFile(join(cwd, 'fanout-late.jsonl'), 'utf8')).toContain('/gate/never');
+    expect(await readFile(store, 'utf8')).toContain('/gate/never');
   });
 
   it('does not wait forever for a worker that hangs, or for a list that never ends', async () => {
-    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const [broker, origin, store] = [await aNatsServer(), await anOrigin(), await aStore()];
     const on = ['--broker', broker.url, '--run', 'hang'];
-    const feed = startCli(['cluster', 'feed', '-', ...on, '--chunk', '1', '--ack-wait', '1s'], {
-      ...SLOW,
-      stdin: 'open',
+    const stdin = new PassThrough();
+    const feed = startInProcess(['cluster', 'feed', '-', ...on, '--chunk', '1', '--ack-wait', '1s'], {
+      stdin,
     });
-    feed.child.stdin?.write(`${origin.url}/gate/hang\n${origin.url}/ok\n`);
+    stdin.write(`${origin.url}/gate/hang\n${origin.url}/ok\n`);
     await statusWhen(on, () => true);
     const work = startCli(['cluster', 'work', ...on], SLOW);
     await origin.waiting('hang');
     work.child.kill('SIGSTOP');
-    const collect = ['cluster', 'collect', ...on, '-q', '--summary', 'json', '--deadline', '1s'];
-    const { code, stderr } = await runCli(collect, { ...SLOW, cwd });
+    const collect = [
+      'cluster',
+      'collect',
+      ...on,
+      '--store',
+      store,
+      '-q',
+      '--summary',
+      'json',
+      '--deadline',
+      '1s',
+    ];
+    const { code, stderr } = await runInProcess(collect);
     const counts = summaryIn(stderr);
     expect([code, counts.read, sumOf(counts)]).toEqual([1, 2, 2]);
     expect(stderr).toContain('a worker that has chunks does not respond');
@@ -248,11 +270,11 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
 
 describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
   it.each([
-    ['read', ['--shards', 'sh']],
-    ['only counted', []],
+    ['read', true],
+    ['only counted', false],
   ])(
     'stops the run if shards are %s, with partial results of a chunk, and continues it',
-    async (_, shards) => {
+    async (_, areRead) => {
       const [broker, origin, other, cwd] = [
         await aNatsServer(),
         await anOrigin(),
@@ -265,10 +287,11 @@ describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
       expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--chunk', '20'])).code).toBe(
         0,
       );
-      const work = ['cluster', 'work', ...on, '--per-host', '1', '--shards', 'sh'];
-      const worker = startCli(work, { ...SLOW, cwd });
-      const collect = ['cluster', 'collect', ...on, ...shards, '--json'];
-      const collecting = startCli([...collect, '--fail-fast'], { ...SLOW, cwd });
+      const [store, shards] = [join(cwd, 'store.jsonl'), ['--shards', join(cwd, 'sh')]];
+      const work = ['cluster', 'work', ...on, '--per-host', '1', ...shards];
+      const worker = startInProcess(work);
+      const collect = ['cluster', 'collect', ...on, '--store', store, ...(areRead ? shards : []), '--json'];
+      const collecting = startInProcess([...collect, '--fail-fast']);
       await worker.stderr.sees('the run was stopped after its first failure');
       origin.open('slow');
       const stopped = await collecting.done;
@@ -277,16 +300,15 @@ describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
         1,
         expect.stringContaining('Done: 23 succeeded, 1 failed, 16 not fetched\n'),
       ]);
-      if (shards.length > 0) expect(urlsIn(stopped.stdout)).toEqual(done.toSorted());
+      if (areRead) expect(urlsIn(stopped.stdout)).toEqual(done.toSorted());
       expect((await worker.done).code).toBe(0);
-      const store = join(cwd, 'fanout-part.jsonl');
-      const report = ['report', store, '--shards', join(cwd, 'sh'), '--format', 'jsonl'];
-      expect(urlsIn((await runCli(report, SLOW)).stdout)).toEqual(done.toSorted());
-      const again = startCli(collect, { ...SLOW, cwd });
+      const report = ['report', store, ...shards, '--format', 'jsonl'];
+      expect(urlsIn((await runInProcess(report)).stdout)).toEqual(done.toSorted());
+      const again = startInProcess(collect);
       await statusWhen(on, ({ state }) => state !== 'stopped');
-      const second = startCli(work, { ...SLOW, cwd });
+      const second = startInProcess(work);
       expect([(await again.done).code, (await second.done).code]).toEqual([1, 0]);
-      expect(urlsIn((await runCli(report, SLOW)).stdout)).toEqual(list.toSorted());
+      expect(urlsIn((await runInProcess(report)).stdout)).toEqual(list.toSorted());
     },
   );
 });

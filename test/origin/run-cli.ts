@@ -65,8 +65,8 @@ export function startProcess(file: string, args: readonly string[], options: Cli
   });
   running.add(child);
   child.once('close', () => running.delete(child));
-  const stdout = new Transcript(child.stdout);
-  const stderr = new Transcript(child.stderr);
+  const stdout = Transcript.of(child.stdout);
+  const stderr = Transcript.of(child.stderr);
   feed(child, options.stdin ?? '');
   const killAfterMs = options.killAfterMs ?? KILL_AFTER_MS;
   let killed = false;

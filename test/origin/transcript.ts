@@ -1,28 +1,36 @@
 import type { Readable } from 'node:stream';
 
-/** All text that a stream has given so far; a test can wait for a part of it. */
+/** All text that a stream or program has given so far; a test can wait for a part of it. */
 export class Transcript {
   #text = '';
   #ended = false;
   #watchers: (() => boolean)[] = [];
 
-  constructor(stream: Readable) {
+  /** Takes all text of a stream. */
+  static of(stream: Readable): Transcript {
+    const transcript = new Transcript();
     stream.setEncoding('utf8');
-    stream.on('data', (text: string) => {
-      this.#text += text;
-      this.#check();
-    });
-    stream.once('close', () => {
-      this.#ended = true;
-      this.#check();
-    });
+    stream.on('data', (text: string) => transcript.add(text));
+    stream.once('close', () => transcript.end());
+    return transcript;
+  }
+
+  add(text: string): void {
+    this.#text += text;
+    this.#check();
+  }
+
+  /** Says that no more text comes. */
+  end(): void {
+    this.#ended = true;
+    this.#check();
   }
 
   get text(): string {
     return this.#text;
   }
 
-  /** Resolves with all text so far once this part is in it; rejects when the stream ends without. */
+  /** Resolves with all text so far once this part is in it; rejects when it ends without. */
   sees(part: string | RegExp): Promise<string> {
     return new Promise((resolve, reject) => {
       const settled = (): boolean => {
