@@ -17,6 +17,7 @@ import { Run, type RunParts } from './fetch/run.ts';
 import { readFileLimit } from './fetch/socket-budget.ts';
 import { type JobItem, readItems, requireItems } from './input/read-jobs.ts';
 import type { Journal } from './journal/journal.ts';
+import { UsageError } from './model/errors.ts';
 import type { Job } from './model/job.ts';
 import { isNotFetched, type Result } from './model/result.ts';
 import { checkBalance, type Summary, SummaryFold } from './model/summary.ts';
@@ -50,8 +51,8 @@ export interface FanoutOptions extends RunSettings {
  *
  * - `urls` is read only while the queue has room, so it may be endless.
  * - Every URL that was read ends in exactly one result. A failed one is a value with `ok: false`; nothing is thrown for it.
- * - A run that stops early (`deadline`, `failFast`) gives a result of kind `aborted`, with `attempts: 0`, for each URL that
- *   was read and not fetched.
+ * - A run that stops early (`deadline`, `failFast`) gives a result of kind `aborted` for each URL that was read and not
+ *   fetched, with `attempts: 0` unless its request was cut off.
  * - The generator returns the summary: `const summary = yield* fanout(urls)`, or the `value` of the last `next()`.
  * - Leaving the loop ends all requests in flight.
  *
@@ -67,8 +68,9 @@ export function fanout(
   urls: (Iterable<JobItem> | AsyncIterable<JobItem>) & object,
   options: FanoutOptions = {},
 ): AsyncGenerator<Result, Summary, void> {
-  const { signal, proxyEnvironment = {}, onWarning = () => {}, ...settings } = options;
   requireItems(urls);
+  checkCallerOptions(options);
+  const { signal, proxyEnvironment = {}, onWarning = () => {}, ...settings } = options;
   const resolved = resolveRunOptions(settings, packageVersion());
   const network = {
     options: resolved,
@@ -81,6 +83,22 @@ export function fanout(
     warn: onWarning,
   };
   return results({ urls, options: resolved, network, signal, warn: onWarning });
+}
+
+/** Throws a `UsageError` if an option that only the library has is of a wrong type. JavaScript may pass anything. */
+function checkCallerOptions(options: unknown): asserts options is FanoutOptions {
+  const refuse = (what: string, requirement: string) => {
+    throw new UsageError(`invalid value for ${what}: must be ${requirement}`);
+  };
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    return refuse('the options', 'an object, such as { concurrency: 8 }');
+  }
+  const { signal, proxyEnvironment, onWarning }: Readonly<Record<string, unknown>> = { ...options };
+  if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('option signal', 'an AbortSignal');
+  if (proxyEnvironment !== undefined && (typeof proxyEnvironment !== 'object' || proxyEnvironment === null)) {
+    refuse('option proxyEnvironment', 'an object of variables, such as process.env');
+  }
+  if (onWarning !== undefined && typeof onWarning !== 'function') refuse('option onWarning', 'a function');
 }
 
 interface LibraryRun {
@@ -171,10 +189,10 @@ function readJobs(
   return { counts, jobs: jobs() };
 }
 
-/** Brings results into the order of their jobs. Those of a stopped run that were not fetched come last. */
+/** Brings results into the order of their jobs. Those of a stopped run for which nothing was sent come last. */
 async function* sorted(results: AsyncIterable<Result>, window: OrderWindow<Result>): AsyncGenerator<Result> {
   for await (const result of results) {
-    if (isNotFetched(result)) {
+    if (isNotFetched(result) && result.attempts === 0) {
       yield* window.rest();
       yield result;
       continue;

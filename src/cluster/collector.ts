@@ -99,11 +99,11 @@ export class Collector {
     return this.counts.progress(store.done, this.#log.duplicates, now());
   }
 
-  /** The counts of the whole list after the last result, of which `finished` are OK or failed. */
-  listCounts(finished: number): ListCounts {
+  /** The counts of the whole list after the last result, of which `finished` are OK or failed, and `cutOff` were not fetched. */
+  listCounts(finished: number, cutOff: number): ListCounts {
     const counts = listCounts({ end: this.#end, feed: this.#stop?.feed ?? this.#feed }, finished);
-    // In a complete run nothing is unfetched: counts that do not add up must show.
-    return this.isComplete ? { ...counts, notFetched: 0 } : counts;
+    // In a complete run every URL has a result: counts that do not add up must show.
+    return this.isComplete ? { ...counts, notFetched: cutOff } : counts;
   }
 
   /**

@@ -102,7 +102,12 @@ export function optionsFromObject(table: Table, options: object): GivenOptions {
       throw unknownOption(`option ${excerpt(key)}`, closestKey(key, table));
     }
   }
-  return { values, label: (key) => `option ${key}`, expand: (_, value) => value };
+  return { values, label: optionLabel, expand: (_, value) => value };
+}
+
+/** How messages name an option of the library. */
+export function optionLabel(key: string): string {
+  return `option ${key}`;
 }
 
 /** `maxSize` is `FANOUT_MAX_SIZE` in the environment. */

@@ -9,6 +9,7 @@ import {
   type ResolvedOptions,
   type Table,
 } from './option.ts';
+import { optionLabel } from './option-sources.ts';
 
 /** Two options that exclude each other, unless the predicate accepts their values. */
 interface Conflict {
@@ -37,7 +38,7 @@ const CONFLICTS: readonly Conflict[] = [
   { keys: ['ipv4', 'ipv6'], isAllowed: (ipv4, ipv6) => ipv4 === false || ipv6 === false },
 ];
 
-/** Options that need another option to be set: its key, and how messages name it. */
+/** Options that need another option to be set: its key, and how messages of the program name it. */
 export type Requirements<T extends Table> = {
   readonly [Key in keyof T]?: readonly [needed: keyof T, name: string];
 };
@@ -98,7 +99,9 @@ export function checkRequirements<T extends Table>(
     if (requirement === undefined || !byKey.get(key)) continue;
     const [needed] = requirement;
     if (values[needed] !== undefined || dropped?.has(String(needed))) continue;
-    throw new UsageError(`${labels.get(key)} needs ${requirement[1]}`);
+    const label = labels.get(key) ?? key;
+    const name = label === optionLabel(key) ? optionLabel(String(needed)) : requirement[1];
+    throw new UsageError(`${label} needs ${name}`);
   }
 }
 

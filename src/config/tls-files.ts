@@ -79,7 +79,7 @@ export function toTlsMaterial(options: Readonly<Record<keyof PemTexts, string | 
 export function parseTlsMaterial({ cacert, cert, key }: PemTexts): TlsMaterial {
   const trusted = cacert === undefined ? {} : { ca: extractCertificates(cacert).join('\n') };
   if (cert === undefined) {
-    if (key !== undefined) throw rejection(key, 'needs a certificate too (--cert)');
+    if (key !== undefined) throw rejection(key, 'needs its certificate too, in cert');
     return trusted;
   }
   const certificates = extractCertificates(cert);

@@ -136,7 +136,8 @@ function refuseForeignFormat(lines: readonly Line[], name: string): void {
 }
 
 /**
- * Yields batches of jobs from items, as `readJobs` does from lines. The line of a job is the number of its item, from 1.
+ * Yields batches of jobs from items, as `readJobs` does from lines. The index of a job is the place of its item in the list, from 0,
+ * and its line is that from 1.
  * - A list or a generator is one batch; an item is taken from it when its job is taken.
  * - An asynchronous iterable is read item by item, and closed when the reading ends.
  * - Skips blank strings and comments. An item that is not a job becomes one with `invalid`.
@@ -247,6 +248,8 @@ export class JobFactory {
   *fromItems(items: Iterable<unknown>, firstNumber: number): JobGenerator {
     let number = firstNumber;
     for (const item of items) {
+      // An item without a job, such as a comment, has an index too, so that a caller finds the item of a result.
+      this.#index = number - 1;
       const job = this.#fromItem(item instanceof URL ? item.href : item, number++);
       if (job !== undefined) yield job;
     }

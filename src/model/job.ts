@@ -2,7 +2,7 @@ import type { Expectation } from './expectation.ts';
 
 /** One URL to fetch, as read from an input. */
 export interface Job {
-  /** Position among all jobs of the run, from 0. */
+  /** Position among all jobs of the run, from 0; in the library, the position of its item. In the order of the list. */
   readonly index: number;
   /** The input: a file name, `-` for standard input, `arguments`, or `library`. */
   readonly source: string;

@@ -116,9 +116,12 @@ export function failsRun(result: Result): boolean {
   return !result.ok && result.baseline !== 'known' && result.badRuns === undefined;
 }
 
-/** Whether the run was stopped before it sent anything for this URL. Such a result counts neither as OK nor as failed. */
-export function isNotFetched({ failure, attempts }: Result): boolean {
-  return failure?.kind === 'aborted' && attempts === 0;
+/**
+ * Whether the run was stopped before this URL was fetched: nothing was sent for it (`attempts` is 0), or its request was cut off.
+ * Such a result counts neither as OK nor as failed.
+ */
+export function isNotFetched({ failure }: Result): boolean {
+  return failure?.kind === 'aborted';
 }
 
 /**

@@ -1,8 +1,15 @@
 import type { Result } from '../model/result.ts';
 import type { Sink } from './sink.ts';
 
+/** Indexes that no item has: from `from` up to, not including, `to`. */
+interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * Puts items that finish in any order back into the order of their index (0, 1, 2 …), and holds at most `size` of them.
+ * Puts items that finish in any order back into the order of their index (0, 1, 2 …), and holds at most `size` of them. Indexes
+ * that are not admitted before a later one have no item.
  *
  * The producer is held back, not the consumer: `admit(index)` waits until `index` is less than `size` ahead of the next item
  * to come out, so there is room for every item that is in flight. This cannot deadlock: the missing item was admitted before
@@ -11,10 +18,14 @@ import type { Sink } from './sink.ts';
  */
 export class OrderWindow<T extends { readonly index: number }> {
   readonly #size: number;
-  /** A ring: the slot of an item is `index % size`. Null means that the index has no item. */
-  readonly #slots: (T | null | undefined)[];
+  /** A ring: the slot of an item is `index % size`. */
+  readonly #slots: (T | undefined)[];
   #held = 0;
   #next = 0;
+  /** The index after the last one that was admitted. */
+  #end = 0;
+  /** In order. Each lies before an index that was admitted. */
+  readonly #gaps: Gap[] = [];
   #isClosed = false;
   #waiting: { index: number; release: () => void }[] = [];
 
@@ -30,7 +41,11 @@ export class OrderWindow<T extends { readonly index: number }> {
 
   /** Returns a promise if the item with this index must not be started yet. Must be called in the order of the indexes. */
   admit(index: number): Promise<void> | undefined {
-    if (this.#isClosed || index < this.#next + this.#size) return undefined;
+    if (this.#isClosed) return undefined;
+    if (index > this.#end) this.#gaps.push({ from: this.#end, to: index });
+    this.#end = index + 1;
+    this.#passGaps();
+    if (index < this.#next + this.#size) return undefined;
     return new Promise((release) => this.#waiting.push({ index, release }));
   }
 
@@ -40,19 +55,12 @@ export class OrderWindow<T extends { readonly index: number }> {
     this.#held += 1;
   }
 
-  /** Marks an admitted index that will not have an item, such as that of a skipped job. */
-  skip(index: number): void {
-    this.#slots[this.#emptySlot(index)] = null;
-    this.#passSkipped();
-  }
-
   /** Removes and returns the next item in order; `undefined` if it was not put yet. */
   take(): T | undefined {
     const item = this.#slots[this.#next % this.#size];
     if (!item) return undefined;
     this.#held -= 1;
     this.#advance();
-    this.#passSkipped();
     return item;
   }
 
@@ -85,14 +93,19 @@ export class OrderWindow<T extends { readonly index: number }> {
     return slot;
   }
 
-  #passSkipped(): void {
-    while (this.#slots[this.#next % this.#size] === null) this.#advance();
-  }
-
   #advance(): void {
     this.#slots[this.#next % this.#size] = undefined;
     this.#next += 1;
+    this.#passGaps();
     this.#release();
+  }
+
+  /** The slots of a gap are empty: nothing is put there. */
+  #passGaps(): void {
+    for (let gap = this.#gaps[0]; gap !== undefined && gap.from <= this.#next; gap = this.#gaps[0]) {
+      this.#next = Math.max(this.#next, gap.to);
+      this.#gaps.shift();
+    }
   }
 
   #release(): void {

@@ -156,12 +156,25 @@ describe('--deadline', () => {
   it('ends a run against a server that hangs: 1', async () => {
     const origin = await anOrigin();
     const list = await aFile(urls(origin, '/hang', 50));
-    const { code, stdout, stderr } = await runCli(['fetch', '-c', '4', '--deadline', '500ms', list]);
-    const lines = stdout.trimEnd().split('\n');
-    expect(lines).toHaveLength(4);
-    for (const line of lines)
-      expect(line).toMatch(/^FAIL {2}aborted {2}http\S+ .* cut off by the deadline of the run, /);
-    expect(stderr).toContain('Done: 0 succeeded, 4 failed, 46 not fetched\n');
+    const { code, stdout, stderr } = await runCli([
+      'fetch',
+      '-c',
+      '4',
+      '--deadline',
+      '500ms',
+      '--json',
+      list,
+    ]);
+    const failures = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .map(({ attempts, failure }) => [attempts, failure?.message]);
+    expect(failures).toHaveLength(50);
+    expect(failures.filter(([attempts]) => attempts === 1)).toEqual(
+      Array(4).fill([1, 'cut off by the deadline of the run, 500ms']),
+    );
+    expect(stderr).toContain('Done: 0 succeeded, 0 failed, 50 not fetched\n');
     expect([code, origin.requests]).toEqual([1, 4]);
   });
 

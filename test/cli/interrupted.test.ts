@@ -44,8 +44,8 @@ describe.each([
     await run.stderr.sees('to quit now');
     run.child.kill(signal);
     const { code, stdout, stderr } = await run.done;
-    expect([code, stdout.match(/^FAIL {2}aborted /gm)?.length]).toEqual([exitCode, 2]);
-    expect(stderr).toMatch(/\nDone: 0 succeeded, 2 failed, 1 not fetched\n/);
+    expect([code, stdout]).toEqual([exitCode, '']);
+    expect(stderr).toMatch(/\nDone: 0 succeeded, 0 failed, 3 not fetched\n/);
     await origin.abandoned('hang', 2);
   });
 });

@@ -71,7 +71,7 @@ describe('parseTlsMaterial()', () => {
       () => ({ cert: pem(mine.cert), key: pem(other.key) }),
       /: the private key must match the certificate$/,
     ],
-    ['a key without a certificate', () => ({ key: pem(mine.key) }), /: needs a certificate too \(--cert\)$/],
+    ['a key without a certificate', () => ({ key: pem(mine.key) }), /: needs its certificate too, in cert$/],
     [
       'a key with a passphrase',
       () => ({ cert: pem(mine.cert), key: pem(encrypted('pkcs8')) }),

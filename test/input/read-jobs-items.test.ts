@@ -35,10 +35,10 @@ describe('readItems()', () => {
   ];
   const jobs = [
     { index: 0, source: 'library', line: 1, url: 'http://a/' },
-    { index: 1, source: 'library', line: 4, url: 'http://b/' },
-    { index: 2, source: 'library', line: 5, url: 'http://c/', headers: { authorization: 'Basic dTpw' } },
+    { index: 3, source: 'library', line: 4, url: 'http://b/' },
+    { index: 4, source: 'library', line: 5, url: 'http://c/', headers: { authorization: 'Basic dTpw' } },
     {
-      index: 3,
+      index: 5,
       source: 'library',
       line: 6,
       url: 'http://d/',
@@ -47,8 +47,8 @@ describe('readItems()', () => {
       body: 'text',
       id: 'mine',
     },
-    { index: 4, source: 'library', line: 7, url: 'http://e/' },
-    { index: 5, source: 'library', line: 8, url: 'nope', invalid: expect.any(String) },
+    { index: 6, source: 'library', line: 7, url: 'http://e/' },
+    { index: 7, source: 'library', line: 8, url: 'nope', invalid: expect.any(String) },
   ];
 
   it('reads a list', async () => {

@@ -151,6 +151,53 @@ describe('body: stream', () => {
   });
 });
 
+describe('index', () => {
+  it.each([
+    [false, 1],
+    [true, 1],
+    [true, 2],
+  ])(
+    'is the place of the item in the list, also after items without a result; ordered: %s, threads: %d',
+    async (ordered, threads) => {
+      const origin = await anOrigin();
+      const list: string[] = ['# pages'];
+      for (const url of urls(origin, '/ok', 40)) list.push(url, url, '', 'mailto:me@a.example');
+      const options = { unique: true, ordered, threads, concurrency: 4, queueSize: 16 };
+      const run = threads > 1 ? await builtFanout() : fanout;
+      const { results } = await runAll(list, options, run);
+      expect(results).toHaveLength(40);
+      expect(results.every(({ index, url }) => list[index] === url)).toBe(true);
+      expect(results.every(({ index, line }) => line === index + 1)).toBe(true);
+      if (ordered)
+        expect(results.map(({ index }) => index)).toEqual([...Array(40).keys()].map((n) => 1 + 4 * n));
+    },
+  );
+});
+
+describe('a wrong option', () => {
+  it.each([
+    [{ signal: 'x' }, 'invalid value for option signal: must be an AbortSignal'],
+    [{ signal: new AbortController() }, 'invalid value for option signal: must be an AbortSignal'],
+    [{ onWarning: 'x' }, 'invalid value for option onWarning: must be a function'],
+    [
+      { proxyEnvironment: 5 },
+      'invalid value for option proxyEnvironment: must be an object of variables, such as process.env',
+    ],
+    [null, 'invalid value for the options: must be an object, such as { concurrency: 8 }'],
+    ['x', 'invalid value for the options: must be an object, such as { concurrency: 8 }'],
+    [
+      { timeout: 5000 },
+      'invalid value 5000 for option timeout: must have a unit: "5000s" for seconds, or "5000ms"',
+    ],
+    [{ saveAs: '{host}' }, 'option saveAs needs option saveDir'],
+    [{ keepFailed: true }, 'option keepFailed needs option journal'],
+    [{ nope: 1 }, 'unknown option nope'],
+  ])('%j is refused by the call itself', (options, message) => {
+    // What JavaScript may pass.
+    expect(() => fanout(['http://127.0.0.1:9/'], options as FanoutOptions)).toThrow(new UsageError(message));
+  });
+});
+
 describe('baseline', () => {
   it('marks known, new and fixed results, and known failures do not end a run with failFast', async () => {
     const origin = await anOrigin();

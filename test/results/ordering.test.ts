@@ -50,6 +50,7 @@ describe('OrderWindow', () => {
   test('admit() admits waiting producers in the order of their indexes', async () => {
     const window = new OrderWindow<Item>(1);
     const admitted: number[] = [];
+    window.admit(0);
     for (const index of [1, 2]) void window.admit(index)?.then(() => admitted.push(index));
     window.put({ index: 0 });
     window.take();
@@ -61,24 +62,43 @@ describe('OrderWindow', () => {
     expect(admitted).toEqual([1, 2]);
   });
 
-  test('skip() makes take() pass over an index', () => {
-    const window = new OrderWindow<Item>(4);
-    window.skip(1);
-    window.put({ index: 2 });
-    window.put({ index: 0 });
-    expect(takeAll(window)).toEqual([0, 2]);
+  test('an index that was not admitted before a later one has no item', () => {
+    const window = new OrderWindow<Item>(10);
+    for (const index of [1, 2, 7, 9]) expect(window.admit(index)).toBeUndefined();
+    for (const index of [7, 2, 1]) window.put({ index });
+    expect(takeAll(window)).toEqual([1, 2, 7]);
+    window.put({ index: 9 });
+    expect(takeAll(window)).toEqual([9]);
   });
 
-  test('skip() of every index admits the producer, although nothing is ever taken', () => {
+  test('a gap that is longer than the window admits the next item', () => {
     const window = new OrderWindow<Item>(2);
-    for (let index = 0; index < 10; index += 1) {
+    for (let index = 0; index < 1000; index += 100) {
       expect(window.admit(index)).toBeUndefined();
-      window.skip(index);
+      window.put({ index });
+      expect(takeAll(window)).toEqual([index]);
     }
+  });
+
+  test('a gap does not admit an item that is too far ahead of a missing one', async () => {
+    const window = new OrderWindow<Item>(2);
+    window.admit(0);
+    let isAdmitted = false;
+    const waiting = window.admit(50)?.then(() => {
+      isAdmitted = true;
+    });
+    await turn();
+    expect(isAdmitted).toBe(false);
+    window.put({ index: 0 });
+    expect(takeAll(window)).toEqual([0]);
+    await waiting;
+    window.put({ index: 50 });
+    expect(takeAll(window)).toEqual([50]);
   });
 
   test('close() releases producers that wait, and later ones', async () => {
     const window = new OrderWindow<Item>(1);
+    window.admit(0);
     const waiting = window.admit(5);
     window.close();
     await waiting;
@@ -119,9 +139,9 @@ describe('OrderWindow', () => {
     let mostHeld = 0;
     const producing = (async () => {
       for (let index = 0; index < count; index += 1) {
+        if (isSkipped(index)) continue;
         await window.admit(index);
-        if (isSkipped(index)) window.skip(index);
-        else inFlight.push(index);
+        inFlight.push(index);
       }
       isProducing = false;
     })();
@@ -184,6 +204,7 @@ test('a slow sink behind orderedSink() holds back its caller, later results, and
   const sink = new RecordingSink(() => new Promise((resolve) => accepts.push(resolve)));
   const window = new OrderWindow<Result>(2);
   const inner = orderedSink(sink, window);
+  for (const index of [0, 1]) window.admit(index);
   for (const result of results(1)) expect(inner.write(result)).toBeUndefined();
   const accepted = inner.write(okResult({ index: 0 }));
   expect(sink.indexes).toEqual([0]);

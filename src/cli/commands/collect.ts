@@ -235,8 +235,8 @@ export class CollectRun {
       if (failsRun(annotated)) this.#limits?.add(1);
       yield annotated;
     }
-    const { ok, failed } = this.#fold;
-    Object.assign(this.#fold, collector.listCounts(ok + failed));
+    const { ok, failed, notFetched } = this.#fold;
+    Object.assign(this.#fold, collector.listCounts(ok + failed, notFetched));
   }
 
   /** Counts results in a shard that is not read here. */
