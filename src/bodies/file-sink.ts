@@ -55,21 +55,23 @@ export class FileSaver {
     return this.#options.saveAll;
   }
 
-  /** Finds the partial file that an earlier attempt or run left. Returns `undefined` synchronously for most requests. */
+  /** Finds the partial file that an earlier attempt or run left. Returns `undefined` at once if there cannot be one. */
   findPartial(request: SaveRequest): Promise<ResumePoint | undefined> | undefined {
     const { resumePartial, directory, namer } = this.#options;
     if (!resumePartial || request.method !== 'GET') return undefined;
     if (request.body !== undefined || 'range' in request.headers) return undefined;
-    const file = new PartialFile(directory, namer.partialNameFor(request.job));
-    const record = readResumeRecord(file, request.url);
+    return this.#findPartial(new PartialFile(directory, namer.partialNameFor(request.job)), request.url);
+  }
+
+  async #findPartial(file: PartialFile, url: string): Promise<ResumePoint | undefined> {
+    const record = await readResumeRecord(file, url);
     if (record === undefined) {
       file.release();
       return undefined;
     }
-    return openResumePoint(file, record).then(async (point) => {
-      if (point === undefined) await file.discard();
-      return point;
-    });
+    const point = await openResumePoint(file, record);
+    if (point === undefined) await file.discard();
+    return point;
   }
 
   /** Creates the sink for a body that arrives from its start. */

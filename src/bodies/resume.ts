@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { readOwnFileSync } from '../core/own-file.ts';
+import { readOwnFile } from '../core/own-file.ts';
 import type { ResponseHeaders } from '../model/result.ts';
 import type { PartialFile } from './partial-file.ts';
 
@@ -93,10 +93,10 @@ export class ResumePoint {
 }
 
 /** Reads the resume record of a partial file; `undefined` if there is none for this URL. */
-export function readResumeRecord(file: PartialFile, url: string): ResumeRecord | undefined {
+export async function readResumeRecord(file: PartialFile, url: string): Promise<ResumeRecord | undefined> {
   if (!file.isResumable) return undefined;
   try {
-    const record = decodeResumeRecord(readOwnFileSync(file.recordPath, MAX_RECORD_BYTES));
+    const record = decodeResumeRecord((await readOwnFile(file.recordPath, MAX_RECORD_BYTES)).toString());
     return record?.url === url ? record : undefined;
   } catch {
     return undefined; // most URLs have none

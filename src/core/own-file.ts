@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { errorCode } from '../model/errors.ts';
 
@@ -43,24 +43,10 @@ export async function createOwnFile(
   }
 }
 
-/** Opens a file. Throws if it is a link or not a regular file, or the error of the file system. */
-export function openOwnFileSync(path: string, access: Access): number {
-  let fd: number;
-  try {
-    fd = openSync(path, ACCESS[access] | NO_FOLLOW | NO_WAIT);
-  } catch (error) {
-    throw described(error);
-  }
-  try {
-    checkRegular(fstatSync(fd));
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
-
-/** The same as `openOwnFileSync`. With `follows`, a link to a regular file is accepted: for a path that the user has named. `mode` is for a new file. */
+/**
+ * Opens a file. Throws if it is a link or not a regular file, or the error of the file system. With `follows`, a link to a
+ * regular file is accepted: for a path that the user has named. `mode` is for a new file.
+ */
 export async function openOwnFile(
   path: string,
   access: Access,
@@ -78,23 +64,6 @@ export async function openOwnFile(
   } catch (error) {
     await file.close();
     throw error;
-  }
-}
-
-/** Reads a small file as UTF-8. Throws what `openOwnFileSync` throws, and an error if it has more than `maxBytes`. */
-export function readOwnFileSync(path: string, maxBytes: number): string {
-  const fd = openOwnFileSync(path, 'read');
-  try {
-    const bytes = bufferFor(fstatSync(fd), maxBytes);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const read = readSync(fd, bytes, filled, bytes.length - filled, filled);
-      if (read === 0) break;
-      filled += read;
-    }
-    return bytes.toString('utf8', 0, filled);
-  } finally {
-    closeSync(fd);
   }
 }
 

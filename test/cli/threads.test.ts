@@ -49,6 +49,20 @@ describe('fanout fetch --threads 2', () => {
     expect(outputs[1]).toEqual(outputs[0]);
   });
 
+  it('applies --per-host also to sitemaps that are redirected to a host of the other thread', async () => {
+    const [a, b] = await originsOfTwoThreads();
+    const locs = Array.from({ length: 20 }, (_, n) => {
+      const target = `${b.url}/slow/20?n=${n}`;
+      return n % 2 === 0 ? target : `${a.url}/redirect-to?url=${encodeURIComponent(target)}`;
+    });
+    const sitemaps = locs.map((loc) => `<sitemap><loc>${loc}</loc></sitemap>`);
+    const index = await aFile([`<sitemapindex>${sitemaps.join('')}</sitemapindex>`], 'index.xml');
+    const { code, stdout } = await runCli([...FETCH, '--sitemap', '--per-host', '1', index]);
+    // They are no sitemaps, which shows that each was fetched.
+    expect([code, stdout.match(/^FAIL {2}invalid .* as a sitemap/gm)?.length]).toEqual([1, 20]);
+    expect([a.requests, b.requests, b.maxInFlight]).toEqual([10, 20, 1]);
+  });
+
   it('applies --per-host also to redirects to a host of the other thread', async () => {
     const [a, b] = await originsOfTwoThreads();
     const there = (origin: { url: string }) => `?url=${encodeURIComponent(`${origin.url}/slow/20`)}&n=`;

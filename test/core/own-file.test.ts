@@ -1,16 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  createOwnFile,
-  openOwnFile,
-  openOwnFileSync,
-  readOwnFile,
-  readOwnFileSync,
-  readSettings,
-} from '../../src/core/own-file.ts';
+import { createOwnFile, openOwnFile, readOwnFile, readSettings } from '../../src/core/own-file.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
 /** What somebody may have put at the name of a file. */
@@ -53,9 +45,7 @@ describe.each([['createOwnFile()', async (path: string) => (await createOwnFile(
 
 describe.each([
   ['openOwnFile()', async (path: string) => (await openOwnFile(path, 'change')).close()],
-  ['openOwnFileSync()', async (path: string) => closeSync(openOwnFileSync(path, 'append'))],
   ['readOwnFile()', (path: string) => readOwnFile(path, 100)],
-  ['readOwnFileSync()', async (path: string) => readOwnFileSync(path, 100)],
 ])('%s', (_name, open) => {
   it.each([
     ['a symbolic link', 'it is a symbolic link'],
@@ -77,15 +67,13 @@ describe.each([
   });
 });
 
-describe('readOwnFile() and readOwnFileSync()', () => {
-  it('read a whole file, and refuse a larger one before they read it', async () => {
+describe('readOwnFile()', () => {
+  it('reads a whole file, and refuses a larger one before it reads it', async () => {
     const path = join(await tempDir(), 'file');
     await writeFile(path, 'é'.repeat(50));
     expect((await readOwnFile(path, 100)).toString()).toBe('é'.repeat(50));
-    expect(readOwnFileSync(path, 100)).toBe('é'.repeat(50));
     await truncate(path, 2 ** 40); // sparse
     await expect(readOwnFile(path, 100)).rejects.toThrow(`it has ${2 ** 40} bytes; at most 100 are read`);
-    expect(() => readOwnFileSync(path, 100)).toThrow('at most 100 are read');
   });
 });
 

@@ -161,8 +161,7 @@ export class ThreadBackend implements Backend {
     this.#inThreads -= report.results.length;
     if (report.results.length > 0) this.#give(report.results, thread);
     for (const transferred of report.transferred) {
-      const job = thread.held.get(transferred.index);
-      thread.held.delete(transferred.index);
+      const job = thread.release(transferred.index);
       if (job !== undefined) this.#threadFor(transferred.host)?.transfer(job, transferred);
     }
     if (report.unwritable !== undefined) this.#events.onUnwritable(new OutputError(report.unwritable));

@@ -149,11 +149,7 @@ export class FetchingThread {
         this.#accept(message.job, message.transferred);
         break;
       case 'document':
-        if (this.#isStopping) break;
-        this.#pipeline.accept({
-          again: new RequestTask(unpackJob(message.job), documentDefaults(this.#defaults)),
-          at: 0,
-        });
+        this.#acceptDocument(new RequestTask(unpackJob(message.job), documentDefaults(this.#defaults)), 0);
         break;
       case 'taken':
         this.#outbox.taken(message.count);
@@ -182,14 +178,27 @@ export class FetchingThread {
   }
 
   #accept(job: PackedJob, { at, state }: TransferredTask): void {
-    const task = RequestTask.from(unpackJob(job), this.#defaults, state);
+    const unpacked = unpackJob(job);
+    if (!Documents.isListed(unpacked)) {
+      this.#acceptDocument(RequestTask.from(unpacked, documentDefaults(this.#defaults), state), at);
+      return;
+    }
+    const task = RequestTask.from(unpacked, this.#defaults, state);
     this.#pipeline.accept(this.#fetcher.readmit(task, at));
   }
 
+  /** After a stop nobody waits for a document. */
+  #acceptDocument(task: RequestTask, at: number): void {
+    if (!this.#isStopping) this.#pipeline.accept({ again: task, at });
+  }
+
   #work(task: RequestTask): Promise<Outcome<RequestTask, Result>> {
-    // A document stays in this thread, also when it is redirected to a host of another one.
-    if (!Documents.isListed(task.job))
-      return stepDocument(this.#documentFetcher, task, (result) => this.#outbox.document(result));
+    if (!Documents.isListed(task.job)) {
+      const give = (result: Result) => this.#outbox.document(result);
+      return stepDocument(this.#documentFetcher, task, give).then((outcome) =>
+        'again' in outcome && this.#transfer(outcome) ? TRANSFERRED : outcome,
+      );
+    }
     return this.#fetcher.step(task).then((step) => {
       // While stopping, the count of dropped jobs is reported even if no result comes.
       if (this.#isStopping) this.#outbox.touch();

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Job } from '../../model/job.ts';
+import { Documents } from '../run-factories.ts';
 import {
   type AbortReason,
   type PackedJob,
@@ -79,9 +80,18 @@ export class Thread {
     this.#post({ kind: 'document', job: packJob(job) });
   }
 
-  /** Sends a job that another thread has transferred. */
+  /** Returns a job or document that it transfers, and does not hold any more. */
+  release(index: number): Job | undefined {
+    const held = this.held.has(index) ? this.held : this.documents;
+    const job = held.get(index);
+    held.delete(index);
+    return job;
+  }
+
+  /** Sends a job or document that another thread has transferred. */
   transfer(job: Job, transferred: TransferredTask): void {
-    this.held.set(job.index, job);
+    const held = Documents.isListed(job) ? this.held : this.documents;
+    held.set(job.index, job);
     this.#post({ kind: 'transfer', job: packJob(job), transferred });
   }
 
