@@ -100,7 +100,7 @@ function createCommands(process: NodeJS.Process, version: string): Readonly<Reco
       return statusCommand({ flags, process });
     },
     'cluster dead': async ([action = 'list'], flags) => {
-      const { deadCommand } = await withEngineFlags(import('./commands/dead.ts'));
+      const { deadCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
       return deadCommand({ action, flags, process });
     },
     'cluster purge': async (_, flags) => {

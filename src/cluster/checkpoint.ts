@@ -3,7 +3,7 @@ import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
 import { excerpt } from '../model/printable.ts';
 import { replaceFile } from '../output/atomic-file.ts';
-import type { RunSettings } from './run-settings.ts';
+import type { RunSettings } from './jetstream-setup.ts';
 
 /** The most chunks of a run: a bitmap of them takes 12.5 MB. */
 export const MAX_CHUNKS = 100_000_000;

@@ -8,14 +8,16 @@ import {
   apiErrorCode,
   type BrokerRun,
   deleteStreams,
+  differences,
   isMissing,
+  type RunSettings,
   redeliverLostChunks,
   runNames,
+  settingsFrom,
   setUpRun,
   setUpState,
 } from './jetstream-setup.ts';
 import { pause, retryUntilBack } from './retry-until-back.ts';
-import { differences, type RunSettings, settingsFrom } from './run-settings.ts';
 
 /** How long to retry opening a run, once there was a connection. */
 const OPEN_TIMEOUT_MS = 30_000;

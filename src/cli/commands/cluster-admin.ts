@@ -1,12 +1,24 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { stopText } from '../../cluster/run-state.ts';
+import { sendList } from '../../cluster/feeder.ts';
+import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
+import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
+import { deadUrls } from '../../cluster/poison-urls.ts';
+import { COMPLETE_KEY, stopText } from '../../cluster/run-state.ts';
 import { type RunStatus, runStatus } from '../../cluster/run-status.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
-import { purgeOptions, statusOptions } from '../../config/command-options.ts';
+import { deadOptions, purgeOptions, statusOptions } from '../../config/command-options.ts';
+import type { OptionValues } from '../../config/option.ts';
+import { systemClock } from '../../core/clock.ts';
+import { UsageError } from '../../model/errors.ts';
+import type { Job } from '../../model/job.ts';
+import { excerpt, printable } from '../../model/printable.ts';
+import { encodeRequest, withJsonKey } from '../../output/failed-list.ts';
+import { escapeJson } from '../../output/jsonl.ts';
 import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
+import { createOutput } from '../output-files.ts';
 import { printConfig } from '../print-config.ts';
-import { createMessages, writeText } from '../terminal.ts';
+import { createMessages, type Messages, writeText } from '../terminal.ts';
 
 /** How often `--watch` shows the status. */
 const WATCH_INTERVAL_MS = 1000;
@@ -82,4 +94,97 @@ export async function purgeCommand({ flags, process }: AdminArguments): Promise<
   } finally {
     await engine.close();
   }
+}
+
+export interface DeadArguments extends AdminArguments {
+  /** `list`, `export` or `retry`. */
+  readonly action: string;
+}
+
+/** `fanout cluster dead`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+export async function deadCommand({ action, flags, process }: DeadArguments): Promise<number> {
+  if (action !== 'list' && action !== 'export' && action !== 'retry') {
+    throw new UsageError(`unknown action "${excerpt(action, 50)}": use list, export or retry`);
+  }
+  const { values } = resolveAdminOptions(deadOptions, await loadOptionSources(flags, process.env));
+  if (values.printConfig) return printConfig(brokerOptions, values, process);
+  const messages = createMessages(process);
+  if (action === 'retry') return retryDead(values, messages);
+  const { engine } = await connectToRun(values, messages);
+  try {
+    // An exported job has its headers and its body.
+    const output = await createOutput(values.output, process, { isPrivate: action === 'export' });
+    for (const { job, reason } of await deadUrls(engine)) {
+      const line =
+        action === 'list'
+          ? `${job.source}:${job.line}  ${job.url}  ${printable(reason)}`
+          : escapeJson(JSON.stringify(withJsonKey(encodeRequest(job))));
+      await output.write(`${line}\n`);
+    }
+    await output.end();
+    return EXIT.ok;
+  } finally {
+    await engine.close();
+  }
+}
+
+/**
+ * `fanout cluster dead retry`: sends the dead URLs of a complete run again, as a run of its own with one URL per chunk. They cannot be
+ * sent again in the same run, because its results are already counted and written. Resolves to the exit code.
+ */
+async function retryDead(values: OptionValues<typeof brokerOptions>, messages: Messages): Promise<number> {
+  const { engine, run } = await connectToRun(values, messages);
+  let jobs: readonly Job[];
+  try {
+    await checkComplete(engine, run);
+    jobs = (await deadUrls(engine)).map(({ job }) => job);
+  } finally {
+    await engine.close();
+  }
+  if (jobs.length === 0) {
+    messages.note(`the run "${run}" has no dead URLs`);
+    return EXIT.ok;
+  }
+  const name = retryName(run);
+  if (!isRunName(name)) {
+    throw new UsageError(
+      `the name of the new run, "${name}", is longer than 64 characters: use "fanout cluster dead export | fanout cluster feed - --run NAME"`,
+    );
+  }
+  const settings = { ...engine.settings, chunk: 1 };
+  const retry = await connectToRun({ ...values, run: name }, messages, { settings, wanted: {} });
+  try {
+    await feedJobs(retry.engine, jobs, run);
+  } finally {
+    await retry.engine.close();
+  }
+  messages.note(
+    `the run "${name}" has the ${jobs.length} dead URLs of "${run}": run "fanout cluster work --run ${name}" and "fanout cluster collect --run ${name}"`,
+  );
+  return EXIT.ok;
+}
+
+// Before the run is complete more URLs may die, and each retry would send other URLs.
+async function checkComplete(engine: JetStreamEngine, run: string): Promise<void> {
+  if ((await engine.state(COMPLETE_KEY)) === true) return;
+  throw new UsageError(
+    `cannot retry the dead URLs of the run "${run}": it is not complete; wait until "fanout cluster collect" has ended, or use "fanout cluster dead export"`,
+  );
+}
+
+function feedJobs(engine: JetStreamEngine, jobs: readonly Job[], run: string): Promise<unknown> {
+  return sendList({
+    engine,
+    jobs: oneBatch(jobs),
+    tally: { read: jobs.length, skipped: 0 },
+    inputs: [`the dead of the run "${run}"`],
+    reconcile: false,
+    allowEmpty: false,
+    now: systemClock.now,
+    signal: new AbortController().signal,
+  });
+}
+
+async function* oneBatch(jobs: readonly Job[]): AsyncGenerator<readonly Job[], void, void> {
+  yield jobs;
 }

@@ -1,12 +1,13 @@
+import { encodeRecordCached } from '../../model/record.ts';
 import { isNotFetched, isShownQuietly, type ReportKind } from '../../model/result.ts';
 import type { Sink } from '../../results/sink.ts';
 import type { Paint } from '../format.ts';
+import { escapeJson } from '../jsonl.ts';
 import type { LineOutput } from '../line-writer.ts';
 import { summaryText } from '../run-summary.ts';
 import { textLine } from '../text.ts';
-import { ReportFold } from './aggregate.ts';
+import { isFinding, ReportFold, type ReportSummary } from './aggregate.ts';
 import { htmlReport } from './html.ts';
-import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
 import { markdownReport } from './markdown.ts';
 
@@ -50,5 +51,38 @@ export function textReport(output: LineOutput, { paint, quiet }: TextReportOptio
       await output.write(summaryText(fold.asRun(), paint) + missing);
       await output.end();
     },
+  };
+}
+
+/**
+ * `--report json`: one JSON document, `{"v":1,"findings":[…],"summary":{…}}`. The findings are the records of failures,
+ * warnings, URLs that were not fetched and URLs that failed in the baseline, one per line, in the order of the results.
+ */
+function jsonReport(output: LineOutput): Sink {
+  const fold = new ReportFold();
+  let prefix = '{"v":1,"findings":[\n';
+  return {
+    write(result) {
+      fold.add(result);
+      if (!isFinding(result)) return;
+      const line = prefix + escapeJson(encodeRecordCached(result));
+      prefix = ',\n';
+      return output.write(line);
+    },
+    async end(run) {
+      const start = prefix === ',\n' ? '' : prefix;
+      await output.write(`${start}\n],"summary":${escapeJson(JSON.stringify(toJson(fold.summary(run))))}}\n`);
+      await output.end();
+    },
+  };
+}
+
+/** Formats times as in a record. */
+function toJson({ startedAt, endedAt, ...counts }: ReportSummary): object {
+  if (startedAt === undefined || endedAt === undefined) return counts;
+  return {
+    startedAt: new Date(startedAt).toISOString(),
+    endedAt: new Date(endedAt).toISOString(),
+    ...counts,
   };
 }

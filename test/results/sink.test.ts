@@ -6,8 +6,7 @@ import { forEach } from '../../src/core/channel.ts';
 import { OutputError } from '../../src/model/errors.ts';
 import type { Result } from '../../src/model/result.ts';
 import { SummaryFold } from '../../src/model/summary.ts';
-import { collect } from '../../src/results/collect.ts';
-import type { Sink } from '../../src/results/sink.ts';
+import { collect, type Sink } from '../../src/results/sink.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { RecordingSink } from './recording-sink.ts';
 
