@@ -42,7 +42,6 @@ export class BodyCapture {
   #sink: BodySink | undefined;
   /** Whether the partial file of the resume point is in use, or was released or removed. */
   #isPartialHandled = false;
-  #isResumed = false;
   #mustRestart = false;
   #discarded: Promise<void> | undefined;
 
@@ -55,11 +54,6 @@ export class BodyCapture {
   /** Headers to add to the request, which ask for the rest of a partial body; `undefined` if the whole is requested. */
   get resumeHeaders(): Readonly<Record<string, string>> | undefined {
     return this.#resumePoint?.headers;
-  }
-
-  /** Whether the response continues the partial body. */
-  get isResumed(): boolean {
-    return this.#isResumed;
   }
 
   /**
@@ -83,7 +77,6 @@ export class BodyCapture {
     const { saver, maxBytes } = this.#options;
     if (saver !== undefined && this.#resumePoint !== undefined && typeof continuation === 'object') {
       this.#isPartialHandled = true;
-      this.#isResumed = true;
       // No inline sink: the record would have only the rest.
       this.#sink = saver.resume(this.#request, this.#resumePoint, continuation);
       return { maxBytes: Math.max(0, maxBytes - continuation.bytes), sink: this.#sink, status: 200 };
@@ -121,7 +114,9 @@ export class BodyCapture {
 
   #save(saver: FileSaver, status: number, headers: ResponseHeaders): BodySink {
     const isRequested = status !== 206 || 'range' in this.#request.headers;
-    return isRequested ? saver.create(this.#request, status, headers) : UNREQUESTED_PART;
+    if (!isRequested) return UNREQUESTED_PART;
+    const expectedBytes = this.#resumePoint?.expectedBytes(status, headers);
+    return saver.create(this.#request, status, headers, expectedBytes);
   }
 
   #withInline(sink: BodySink | undefined): BodySink | undefined {

@@ -74,8 +74,8 @@ export class FileSaver {
     return point;
   }
 
-  /** Creates the sink for a body that arrives from its start. */
-  create(request: SaveRequest, status: number, headers: ResponseHeaders): BodySink {
+  /** Creates the sink for a body that arrives from its start, and that must have `expectedBytes` if they are known. */
+  create(request: SaveRequest, status: number, headers: ResponseHeaders, expectedBytes?: number): BodySink {
     const { resumePartial, directory, namer } = this.#options;
     const name = namer.fileNameFor(request.job, status, headers['content-type']);
     const record = resumePartial ? toResumeRecord(request.url, status, headers) : undefined;
@@ -83,19 +83,20 @@ export class FileSaver {
     const file = new PartialFile(directory, partialName, resumePartial && status >= 300);
     return this.#createSink(file, name, {
       resumeRecord: record === undefined ? undefined : encodeResumeRecord(record),
+      expectedBytes,
     });
   }
 
   /** Creates the sink for the rest of a partial body. */
   resume(request: SaveRequest, { file, contentType }: ResumePoint, partial: PartialBody): BodySink {
     const name = this.#options.namer.fileNameFor(request.job, 200, contentType);
-    return this.#createSink(file, name, { partial });
+    return this.#createSink(file, name, { partial, expectedBytes: partial.totalBytes });
   }
 
   #createSink(
     file: PartialFile,
     name: string,
-    rest: Pick<FileSinkOptions, 'resumeRecord' | 'partial'>,
+    rest: Pick<FileSinkOptions, 'resumeRecord' | 'partial' | 'expectedBytes'>,
   ): BodySink {
     const { saveAll, checksums } = this.#options;
     const onWriteError = (error: BodyError) => this.#checkDirectory(error);
@@ -132,6 +133,8 @@ interface FileSinkOptions {
   readonly resumeRecord?: string | undefined;
   /** The part of the body that is in the file already. */
   readonly partial?: PartialBody | undefined;
+  /** Length of the whole body, if it is known. */
+  readonly expectedBytes?: number | undefined;
   /** Called for each error of the file system. */
   readonly onWriteError: (error: BodyError) => void;
 }
@@ -165,7 +168,7 @@ class FileSink implements BodySink {
   }
 
   async end(isOk: boolean, isWhole: boolean): Promise<KeptBody | undefined> {
-    const { file, name, saveAll, partial } = this.#options;
+    const { file, name, saveAll, expectedBytes } = this.#options;
     if (this.#isDone || (!isOk && !(saveAll && isWhole))) {
       await this.drop(false);
       return undefined;
@@ -174,7 +177,7 @@ class FileSink implements BodySink {
       await this.drop(false);
       throw new BodyError('size', undefined, 'the body is larger than --max-size');
     }
-    if (partial !== undefined && partial.totalBytes !== this.#bytes) {
+    if (expectedBytes !== undefined && expectedBytes !== this.#bytes) {
       await this.drop(false);
       throw new BodyError('protocol', undefined, 'the resumed body has the wrong length');
     }

@@ -84,8 +84,15 @@ export class ResumePoint {
     return { bytes: this.#bytes, hash: this.#hash, totalBytes: range.total };
   }
 
-  /** Whether a 200 has the length of the rest: a server that sends a range with the wrong status. */
+  /** The length that the body of a full response must have, if it is of this version; otherwise it is only the rest, too. */
+  expectedBytes(status: number, headers: ResponseHeaders): number | undefined {
+    const isSame = status === 200 && !isEncoded(headers) && isSameVersion(this.#record, headers);
+    return isSame ? this.#record.totalBytes : undefined;
+  }
+
+  /** Whether a 200 has the Content-Range or the length of the rest: a server that sends a range with the wrong status. */
   #isRestInDisguise(headers: ResponseHeaders): boolean {
+    if (parseContentRange(headers['content-range'])?.first === this.#bytes) return true;
     const { totalBytes } = this.#record;
     const isRest = totalBytes !== undefined && contentLength(headers) === totalBytes - this.#bytes;
     return isRest && !isEncoded(headers) && isSameVersion(this.#record, headers);

@@ -480,7 +480,7 @@ async function finishBody(task: RequestTask, step: Step, capture: BodyCapture): 
   } catch (error) {
     await capture.drop();
     if (!(error instanceof BodyError)) throw error;
-    if (error.kind === 'protocol' && capture.isResumed) {
+    if (error.kind === 'protocol' && capture.resumeHeaders !== undefined) {
       task.failedResumes = MAX_FAILED_RESUMES;
       return { again: task, at: 0 };
     }

@@ -279,6 +279,10 @@ describe('fanout fetch --resume-partial, when the request for the rest fails', (
   const redirect = (path: string) => `HTTP/1.1 302 Found\r\nLocation: ${path}\r\nContent-Length: 0\r\n\r\n`;
   const busy = (wait: string) => `HTTP/1.1 503 Busy\r\n${wait}Content-Length: 0\r\n\r\n`;
   const range = 'ETag: "v1"\r\nContent-Range: bytes 400-999/1000\r\nContent-Length: 600';
+  const same = 'ETag: "v1"\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const restBody = body.toString('latin1', 400);
+  const chunks = `${(600).toString(16)}\r\n${restBody}\r\n0\r\n\r\n`;
+  const ranged = `HTTP/1.1 200 OK\r\nContent-Range: bytes 400-999/1000\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`;
   const rest = `HTTP/1.1 206 Partial Content\r\n${range}\r\n\r\n`;
 
   /**
@@ -314,6 +318,14 @@ describe('fanout fetch --resume-partial, when the request for the rest fails', (
     ['304', 'HTTP/1.1 304 Not Modified\r\n\r\n', [REST, WHOLE], 2],
     ['206 and no byte of the rest', rest, [REST, WHOLE], 2],
     ['404', notFound, [REST, WHOLE], 1],
+    ['200 and only the rest, of the same version', `HTTP/1.1 200 OK\r\n${same}${chunks}`, [REST, WHOLE], 1],
+    [
+      '200 and only the rest, with its range',
+      `HTTP/1.1 200 OK\r\n${range}\r\n\r\n${restBody}`,
+      [REST, WHOLE],
+      1,
+    ],
+    ['200 and only the rest, with nothing but its range', ranged, [REST, WHOLE], 1],
     ['a redirect to a 404', redirect('/missing'), [REST, '/missing', WHOLE], 2],
     ['a redirect to a closed connection', redirect('/cut'), [REST, '/cut', WHOLE], 2],
     ['too many redirects', redirect('/loop'), [REST, '/loop', WHOLE], 2],
