@@ -25,7 +25,7 @@ export interface FanoutOptions {
   readonly defaultScheme?: 'http' | 'https' | undefined;
   /** Request method. Default: GET, or POST with `data`. */
   readonly method?: string | undefined;
-  /** Send HEAD, and GET if the status is 405 or 501. Excludes `data` and other methods. Default: false. */
+  /** Send HEAD, and GET if the server refuses HEAD: with a status of 400 or more, a reset, or no response in time. Excludes `data` and other methods. Default: false. */
   readonly head?: boolean | undefined;
   /** Headers of every request: an object of names and values, or lines such as `'Accept: text/html'`. */
   readonly headers?: Readonly<Record<string, string>> | readonly string[] | string | undefined;

@@ -45,7 +45,8 @@ export const requestOptions = {
     parser: boolean,
     default: false,
     help: 'send HEAD, and GET if the server refuses HEAD',
-    details: 'It refuses with status 405 or 501.',
+    details:
+      'It refuses with a status of 400 or more, a reset, no response in time, or a redirect that ends so. GET is sent once, to the URL of the list, and --retries does not count it. The record then has "decidedBy": "GET".',
   }),
   header: option({
     flags: '-H, --header <line>',

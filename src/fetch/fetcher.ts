@@ -27,7 +27,7 @@ export interface FetchPolicy extends RetryPolicy {
   readonly maxRedirects: number;
   /** Whether a response that the strict parser refuses is read again by a lenient one. */
   readonly isLenient: boolean;
-  /** Whether a HEAD that gets 405 or 501 is followed by a GET. */
+  /** Whether a HEAD that is refused is followed by one GET of the URL. */
   readonly headFallsBack: boolean;
 }
 
@@ -138,7 +138,10 @@ export class Fetcher {
       use: this.#connectionUse(task),
       capture,
       inspectorFor: (status, headers) => validator.inspectorFor(job, status, headers),
-      needsBody: (status, headers) => validator.needsBody(job, status, headers),
+      // In place of a HEAD, only a body that may tell of a wall against robots is read.
+      needsBody: (status, headers) =>
+        validator.needsBody(job, status, headers) &&
+        (!task.isHeadRefused || validator.inspectorFor(job, status, headers) !== undefined),
     };
     const step = transport
       .attempt(request)
@@ -214,7 +217,7 @@ export class Fetcher {
   }
 
   #decide(task: RequestTask, { response, failed }: AttemptOutcome, waitMs: number): Step {
-    const { isStopping, policy, validator } = this.#options;
+    const { isStopping, validator } = this.#options;
     const mayRepeat = task.refusals < MAX_REFUSALS && !isStopping();
     if (failed?.isUnprocessed === true && response === undefined && mayRepeat) {
       task.refusals += 1;
@@ -228,18 +231,27 @@ export class Fetcher {
       const failure = failed?.failure ?? { kind: 'internal', message: 'neither a response nor a failure' };
       const isTransient = failed?.isRetryable === true;
       const result = failedResult(task, failure, response);
+      if (CONNECTED_KINDS.has(failure.kind) && this.#mayAskWithGet(task))
+        return this.#askWithGet(task, result);
       return this.#retry(task, { status: undefined, isTransient, waitMs: 0 }, result);
     }
     const { status, headers } = response;
     if (validator.isFollowed(task.job, status, headers)) return this.#redirect(task, response);
     if (validator.isAccepted(task.job, status)) return { result: validator.accepted(task, response) };
-    if (policy.headFallsBack && task.hop.method === 'HEAD' && (status === 405 || status === 501)) {
-      task.repeatAs('GET');
-      return { again: task, at: 0 };
-    }
     const result = validator.unaccepted(task, response);
+    if (status >= 400 && this.#mayAskWithGet(task)) return this.#askWithGet(task, result);
     if (result.ok) return { result };
     return this.#retry(task, { status, isTransient: true, waitMs }, result, response);
+  }
+
+  #mayAskWithGet({ hop }: RequestTask): boolean {
+    return this.#options.policy.headFallsBack && hop.method === 'HEAD' && !this.#options.isStopping();
+  }
+
+  /** Many servers refuse HEAD, with any status or none, and send the page. The number of retries does not limit this. */
+  #askWithGet(task: RequestTask, refusal: Result): Step {
+    task.isHeadRefused = true;
+    return this.#again(task, refusal, 0);
   }
 
   /** Whether the server refuses to send a part, so that the whole is requested. Counts the failures without a response. */
@@ -319,7 +331,8 @@ export class Fetcher {
     response?: HttpResponse,
   ): Step {
     const { policy, random, isStopping, validator } = this.#options;
-    const decision = decideRetry(policy, { ...failed, attempts: task.attempts, method: task.method }, random);
+    const attempts = task.isHeadRefused ? task.attempts - 1 : task.attempts;
+    const decision = decideRetry(policy, { ...failed, attempts, method: task.method }, random);
     if (decision === 'wait-too-long' && response !== undefined) {
       return { result: validator.refused(task, response, waitText(failed.waitMs)) };
     }
@@ -330,7 +343,7 @@ export class Fetcher {
   #again(task: RequestTask, result: Result, delayMs: number): Step {
     this.#options.log?.write({ kind: 'retry', url: task.hop.url, reason: reasonOf(result), delayMs });
     task.startOver(result);
-    return { again: task, at: this.#options.now() + delayMs };
+    return { again: task, at: delayMs === 0 ? 0 : this.#options.now() + delayMs };
   }
 
   #logRequest({ hop }: RequestTask, { response, failed, durationMs }: AttemptOutcome): void {

@@ -20,6 +20,7 @@ export interface TaskState {
   readonly failedResumes: number;
   readonly isResuming: boolean;
   readonly isLenient: boolean;
+  readonly isHeadRefused: boolean;
   readonly fallback: Result | undefined;
 }
 
@@ -48,6 +49,8 @@ export class RequestTask {
   isResuming = false;
   /** Whether the response to the next hop is read by the lenient parser: the strict one refused it, or must not try. */
   isLenient = false;
+  /** Whether the server refused HEAD, so that this attempt and later ones use GET. */
+  isHeadRefused = false;
   /** Whether the next hop belongs to an attempt that has begun. */
   isInAttempt = false;
   /** The failure of the last attempt: the result if the run stops before the next one. */
@@ -82,13 +85,14 @@ export class RequestTask {
       failedResumes: this.failedResumes,
       isResuming: this.isResuming,
       isLenient: this.isLenient,
+      isHeadRefused: this.isHeadRefused,
       fallback: this.fallback,
     };
   }
 
   /** The next hop. Made on demand, since thousands of tasks wait in the queue. */
   get hop(): Hop {
-    this.#hop ??= firstHop(this.job, this.#defaults);
+    this.#hop ??= this.#firstHop();
     return this.#hop;
   }
 
@@ -133,11 +137,6 @@ export class RequestTask {
     this.#setHop(hop);
   }
 
-  /** Continues the attempt with the same URL and another method. */
-  repeatAs(method: string): void {
-    this.#setHop({ ...this.hop, method });
-  }
-
   /** Ends the attempt with this failure; the next attempt starts with the first hop. */
   startOver(failure: Result): void {
     this.fallback = failure;
@@ -146,6 +145,11 @@ export class RequestTask {
     this.#hop = undefined;
     this.isLenient = false;
     this.host = hostOf(this.job.url);
+  }
+
+  #firstHop(): Hop {
+    const hop = firstHop(this.job, this.#defaults);
+    return this.isHeadRefused ? { ...hop, method: 'GET' } : hop;
   }
 
   #setHop(hop: Hop): void {

@@ -102,6 +102,7 @@ function toResult<Ok extends boolean, F extends Failure | undefined>(
     url: job.url,
     finalUrl: hop.url === job.url ? undefined : hop.url,
     method: task.method,
+    decidedBy: task.isHeadRefused ? 'GET' : undefined,
     ok,
     status: response?.status,
     attempts: task.attempts,

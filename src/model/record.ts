@@ -46,8 +46,10 @@ export function encodeRecordCached(result: Result): string {
 }
 
 function rareKeys(result: Result): string {
-  const { lenient, headers, body, failure, warning, baseline, occurrence, badRuns, worker } = result;
+  const { lenient, decidedBy, headers, body, failure, warning, baseline, occurrence, badRuns, worker } =
+    result;
   let text = lenient === true ? ',"lenient":true' : '';
+  if (decidedBy !== undefined) text += `,"decidedBy":${quote(decidedBy)}`;
   if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
   if (body !== undefined)
     text += `,"body":${JSON.stringify({ ...body, buffer: undefined, stream: undefined })}`;
@@ -132,6 +134,7 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   url: isText,
   finalUrl: optional(isText),
   method: isText,
+  decidedBy: optional(isText),
   ok: isFlag,
   status: optional(isStatus),
   attempts: isCount,

@@ -43,6 +43,8 @@ interface BaseResult {
   /** The URL of the last response, if it is not `url`. */
   readonly finalUrl?: string | undefined;
   readonly method: string;
+  /** The method of the last attempt, if it is not `method`: GET, since the server refused HEAD. */
+  readonly decidedBy?: string | undefined;
   /** Status of the last response, if there was one. */
   readonly status?: number | undefined;
   /** Number of attempts, 0 if nothing was sent. The hops of a redirect are part of one attempt. */

@@ -49,6 +49,7 @@ const optional = {
   occurrence: count,
   badRuns: count,
   lenient: fc.constant(true),
+  decidedBy: fc.constant('GET'),
 };
 
 const requiredKeys = [

@@ -28,6 +28,7 @@ const WHOLE: Required<Omit<OkResult, 'failure' | 'isResumed'>> = {
   bytes: 1,
   truncated: false,
   lenient: true,
+  decidedBy: 'GET',
   contentType: 'text/html',
   startedAt: 0,
   durationMs: 1,

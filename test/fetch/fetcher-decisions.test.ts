@@ -5,6 +5,7 @@ import type { ResponseValidatorOptions } from '../../src/fetch/response-validato
 import { HostRegistry } from '../../src/hosts/host-registry.ts';
 import type { AttemptOutcome } from '../../src/http/transport.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
+import type { Result } from '../../src/model/result.ts';
 import { aValidator } from './a-validator.ts';
 import { FakeTransport } from './fake-transport.ts';
 
@@ -97,11 +98,81 @@ describe('Fetcher decides on', () => {
     expect(await start([outcome]).step()).toMatchObject(step);
   });
 
-  test('a HEAD that is refused: a GET of the same attempt', async () => {
-    const { transport, step } = start([responded(405), responded(200)], { method: 'HEAD' });
-    expect(await step()).toMatchObject({ at: 0 });
-    expect(await step()).toMatchObject({ result: { ok: true, attempts: 1, method: 'HEAD' } });
-    expect(transport.requests.map(({ hop }) => hop.method)).toEqual(['HEAD', 'GET']);
+  describe('a HEAD that is refused', () => {
+    test.each<[string, Partial<AttemptOutcome>]>([
+      ...[400, 403, 404, 405, 429, 500, 501, 503, 999].map((status): [string, Partial<AttemptOutcome>] => [
+        `status ${status}`,
+        responded(status),
+      ]),
+      ['a reset', failed('reset')],
+      ['no response in time', failed('timeout')],
+      ['a protocol error', failed('protocol', false)],
+    ])('with %s: one GET, which decides', async (_, refusal) => {
+      const { transport, step } = start([refusal, responded(200)], { method: 'HEAD' });
+      expect(await step()).toMatchObject({ at: 0 });
+      expect(await step()).toMatchObject({
+        result: { ok: true, attempts: 2, method: 'HEAD', decidedBy: 'GET' },
+      });
+      expect(transport.requests.map(({ hop }) => hop.method)).toEqual(['HEAD', 'GET']);
+    });
+
+    test('behind a redirect: a GET of the URL of the list', async () => {
+      const outcomes = [responded(302, { location: '/y' }), responded(404), responded(200)];
+      const { transport, step } = start(outcomes, { method: 'HEAD' });
+      for (const _ of outcomes.slice(1)) await step();
+      expect(await step()).toMatchObject({ result: { ok: true, redirects: [], finalUrl: undefined } });
+      expect(transport.requests.map(({ hop }) => `${hop.method} ${hop.url}`)).toEqual([
+        'HEAD http://a.test/x',
+        'HEAD http://a.test/y',
+        'GET http://a.test/x',
+      ]);
+    });
+
+    test('and a GET that fails: the failure of the GET, which has all its retries', async () => {
+      const { transport, step } = start(Array(POLICY.retries + 2).fill(responded(503)), {
+        method: 'HEAD',
+      });
+      for (let count = 0; count < POLICY.retries + 1; count += 1) {
+        expect(await step()).toHaveProperty('again');
+      }
+      expect(await step()).toMatchObject({
+        result: { status: 503, attempts: POLICY.retries + 2, decidedBy: 'GET' },
+      });
+      expect(transport.requests.map(({ hop }) => hop.method)).toEqual([
+        'HEAD',
+        ...Array(POLICY.retries + 1).fill('GET'),
+      ]);
+    });
+
+    test('while the run stops: the failure of the HEAD', async () => {
+      const { run, step } = start([responded(404)], { method: 'HEAD' });
+      run.isStopping = true;
+      const { result } = (await step()) as { result: Result };
+      expect(result).toMatchObject({ status: 404, attempts: 1 });
+      expect(result.decidedBy).toBeUndefined();
+    });
+
+    test.each<[string, Partial<AttemptOutcome>, object]>([
+      ['its name is unknown', failed('dns', false), { result: { failure: { kind: 'dns' } } }],
+      ['its certificate is bad', failed('tls', false), { result: { failure: { kind: 'tls' } } }],
+      ['it cannot be connected to', failed('connect'), { at: NOW + 250 }],
+    ])('is not assumed of a host if %s', async (_, outcome, step) => {
+      const { task, step: next } = start([outcome], { method: 'HEAD' });
+      expect(await next()).toMatchObject(step);
+      expect(task.isHeadRefused).toBe(false);
+    });
+
+    test('has only a body read that may tell of a wall against robots', async () => {
+      const { transport, step } = start([responded(404), responded(200)], { method: 'HEAD' });
+      await step();
+      await step();
+      const { needsBody } = transport.requests[1] ?? {};
+      expect([needsBody?.(200, {}), needsBody?.(403, { 'content-type': 'text/html' })]).toEqual([
+        false,
+        false,
+      ]);
+      expect(needsBody?.(200, { 'content-type': 'text/html' })).toBe(true);
+    });
   });
 
   describe('a response that the strict parser refuses', () => {
@@ -318,7 +389,7 @@ test.each<[string, Partial<AttemptOutcome>, boolean, boolean, readonly string[]]
   expect(transport.closed).toEqual(closed);
 });
 
-test('a refused HEAD that is repeated as a GET keeps its connection', async () => {
+test('a refused HEAD that is followed by a GET keeps its connection', async () => {
   const { transport, step } = start([responded(405)], { hasMore: false, method: 'HEAD' });
   transport.isCrowded = true;
   await step();
