@@ -15,7 +15,7 @@ import type { Hop } from '../http/hop.ts';
 import { nextHop } from '../http/redirect.ts';
 import type { AttemptOutcome, AttemptRequest, HttpResponse, Transport } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
-import { failsRun, type Result } from '../model/result.ts';
+import type { Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { hostOf, originOf } from '../model/url.ts';
 import type { RequestTask } from './request-task.ts';
@@ -394,24 +394,6 @@ export class Fetcher {
 function reasonOf({ status, failure }: Result): string {
   const message = failure?.message ?? '';
   return status === undefined ? message : `${status} ${message}`.trimEnd();
-}
-
-/** Decides which failure of the run is one too many. */
-export class FailureLimit {
-  readonly #max: number;
-  #failures = 0;
-
-  /** @param max failures after which the run stops; Infinity never stops it */
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  /** Counts a result; true if the run stops because of it. */
-  isReachedBy(result: Result): boolean {
-    if (!failsRun(result)) return false;
-    this.#failures += 1;
-    return this.#failures === this.#max;
-  }
 }
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;

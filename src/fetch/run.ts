@@ -7,10 +7,9 @@ import { firstHop, firstMethod, type Hop, type RequestDefaults } from '../http/h
 import { AttemptError } from '../http/network-errors.ts';
 import type { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import type { Result } from '../model/result.ts';
+import { failsRun, type Result } from '../model/result.ts';
 import type { Summary, SummaryFold } from '../model/summary.ts';
 import { collect, type Sink } from '../results/sink.ts';
-import { FailureLimit } from './fetcher.ts';
 import { rejectInvalidJobs } from './job-checks.ts';
 import { RequestTask } from './request-task.ts';
 import {
@@ -300,6 +299,24 @@ export class Run {
   #notFetched(job: Job): Result {
     const { clock, defaults } = this.#parts;
     return notFetchedResult(job, firstMethod(job, defaults), clock.now());
+  }
+}
+
+/** Decides which failure of the run is one too many. */
+export class FailureLimit {
+  readonly #max: number;
+  #failures = 0;
+
+  /** @param max failures after which the run stops; Infinity never stops it */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Counts a result; true if the run stops because of it. */
+  isReachedBy(result: Result): boolean {
+    if (!failsRun(result)) return false;
+    this.#failures += 1;
+    return this.#failures === this.#max;
   }
 }
 

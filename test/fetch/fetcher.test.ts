@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { FailureLimit, Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
+import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
 import { RequestTask } from '../../src/fetch/request-task.ts';
 import type { ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
+import { FailureLimit } from '../../src/fetch/run.ts';
 import { HostRegistry, type HostRegistryOptions } from '../../src/hosts/host-registry.ts';
 import type { RequestDefaults } from '../../src/http/hop.ts';
 import type { Job } from '../../src/model/job.ts';
