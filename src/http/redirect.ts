@@ -22,7 +22,8 @@ export function isRedirect(status: number): boolean {
 /**
  * The hop that a redirect leads to, by RFC 9110 (15.4) and the Fetch standard, or the reason why it cannot be followed.
  * - 303, and 301 and 302 after POST, become GET without a body.
- * - Credentials are dropped when the origin changes. Those in the Location are sent to its origin, as curl does.
+ * - Credentials are dropped when the origin changes. Those in the Location are sent if no redirect has led to another origin, as
+ *   by curl: no server chooses what another one is sent.
  * - Headers for one host are dropped when the origin changes, and those of the new host added, unless a redirect has led
  *   from https to http.
  */
@@ -45,7 +46,8 @@ export function nextHop(
   const moved = originOf(url) === originOf(hop.url) ? { ...hop, url } : changeOrigin(hop, url, hostHeaders);
   const becomesGet = (status === 303 && hop.method !== 'HEAD') || (status < 303 && hop.method === 'POST');
   const next = becomesGet ? toGet(moved) : moved;
-  return authorization === undefined ? next : { ...next, headers: { ...next.headers, authorization } };
+  if (authorization === undefined || next.hasLeftOrigin === true) return next;
+  return { ...next, headers: { ...next.headers, authorization } };
 }
 
 function changeOrigin(hop: Hop, url: string, hostHeaders: HostHeaders | undefined): Hop {
