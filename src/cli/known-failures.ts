@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { hasPrivateRecords, type ProgramOptions } from '../config/program-options.ts';
+import type { ProgramOptions } from '../config/program-options.ts';
 import { systemClock } from '../core/clock.ts';
 import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, InputError, systemReason } from '../model/errors.ts';
@@ -7,7 +7,12 @@ import type { Job } from '../model/job.ts';
 import { excerpt, printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { AtomicFile } from '../output/atomic-file.ts';
-import { baselineFileSink, flakyFileSink, readBaseline } from '../output/baseline-files.ts';
+import {
+  type BaselineOutcome,
+  baselineFileSink,
+  flakyFileSink,
+  readBaseline,
+} from '../output/baseline-files.ts';
 import { isGzipName } from '../output/output-file.ts';
 import { type FlakyEntry, FlakyHistory } from '../results/history.ts';
 import type { Sink } from '../results/sink.ts';
@@ -73,7 +78,7 @@ async function createBaseline(
   const { baseline: path, updateBaseline, method, deadline: deadlineMs } = options;
   if (path === undefined) return NONE;
   // Opened first: what cannot be replaced, such as a pipe, is not read.
-  const file = updateBaseline ? await AtomicFile.open(path, hasPrivateRecords(options)) : undefined;
+  const file = updateBaseline ? await AtomicFile.open(path) : undefined;
   undo.add(() => file?.discard());
   const { baseline, isList } = await readBaseline(path, {
     label: '--baseline',
@@ -91,10 +96,10 @@ async function createBaseline(
   };
   if (file === undefined) return compared;
   let outcome: string | undefined;
-  const onEnd = (failures: number | undefined) => {
-    outcome = baselineOutcome(path, failures);
+  const onEnd = (written: BaselineOutcome | undefined) => {
+    outcome = baselineOutcome(path, written);
   };
-  const sink = baselineFileSink(file, { asList: isList, runMethod: method, isComplete, onEnd });
+  const sink = baselineFileSink(file, { baseline, asList: isList, runMethod: method, isComplete, onEnd });
   return { ...compared, sinks: [sink], outcome: () => outcome };
 }
 
@@ -102,10 +107,12 @@ function doubtText(path: string): string {
   return `jobs that share a URL cannot be told apart in ${JSON.stringify(printable(path, 200))}, so their failures count as new: give each job an "id" and update the baseline`;
 }
 
-function baselineOutcome(path: string, failures: number | undefined): string {
+function baselineOutcome(path: string, written: BaselineOutcome | undefined): string {
   const file = JSON.stringify(printable(path, 200));
-  if (failures === undefined) return `left ${file} as it was, because the run was cut short`;
-  return `wrote ${failures} ${failures === 1 ? 'failure' : 'failures'} to ${file}; the next run counts ${failures === 1 ? 'it' : 'them'} as known`;
+  if (written === undefined) return `left ${file} as it was, because the run was cut short`;
+  const { failures, kept } = written;
+  const old = kept === 0 ? '' : `, ${kept} of them kept for URLs that are not in this list`;
+  return `wrote ${failures} ${failures === 1 ? 'failure' : 'failures'} to ${file}${old}; the next run counts ${failures === 1 ? 'it' : 'them'} as known`;
 }
 
 async function createFlakyHistory(

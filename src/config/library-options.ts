@@ -144,7 +144,7 @@ export interface FanoutOptions {
   /** With `journal`: do not fetch URLs again that failed. Default: false. */
   readonly keepFailed?: boolean | undefined;
   /**
-   * File of failures that are known: JSONL results or a list of URLs. A result has `baseline`: `known`, `new` or `fixed`. Known
+   * File of failures that are known: what `--update-baseline` writes, JSONL results, or a list of URLs. A result has `baseline`: `known`, `new` or `fixed`. Known
    * failures do not count for `failFast`. Default: none.
    */
   readonly baseline?: string | undefined;

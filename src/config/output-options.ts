@@ -217,7 +217,7 @@ export const outputOptions = {
     default: undefined,
     help: 'ignore failures listed in a file; report fixed ones',
     details:
-      'The file has JSONL results or a list of URLs. Any failure of a URL in it is known, whatever its kind or status.',
+      'The file is written by --update-baseline, or has JSONL results or a list of URLs. Any failure of a URL in it is known, whatever its kind or status.',
   }),
   updateBaseline: option({
     flags: '--update-baseline',
@@ -225,7 +225,7 @@ export const outputOptions = {
     parser: boolean,
     default: false,
     help: 'write the failures of this run to the baseline file',
-    details: 'Not done if the run is cut short.',
+    details: 'Old failures of URLs that are not in the list are kept. Not done if the run is cut short.',
   }),
   flakyAfter: option({
     flags: '--flaky-after <n>',

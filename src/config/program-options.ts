@@ -138,8 +138,8 @@ function toGiven(table: Table, { flags, environment, file }: ProgramSources): re
 }
 
 /** Whether an output has the hashes of bodies. A hash costs as much as everything else that is done with a large body. */
-function writesHashes({ format, journal, report, updateBaseline, broker }: ProgramOptions): boolean {
-  const hasRecords = format === 'jsonl' || report !== undefined || updateBaseline;
+function writesHashes({ format, journal, report, broker }: ProgramOptions): boolean {
+  const hasRecords = format === 'jsonl' || report !== undefined;
   return hasRecords || journal !== undefined || broker !== undefined;
 }
 

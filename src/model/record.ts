@@ -46,8 +46,7 @@ export function encodeRecordCached(result: Result): string {
 }
 
 function rareKeys(result: Result): string {
-  const { lenient, decidedBy, headers, body, failure, warning, baseline, occurrence, badRuns, worker } =
-    result;
+  const { lenient, decidedBy, headers, body, failure, warning, baseline, badRuns, worker } = result;
   let text = lenient === true ? ',"lenient":true' : '';
   if (decidedBy !== undefined) text += `,"decidedBy":${quote(decidedBy)}`;
   if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
@@ -56,7 +55,6 @@ function rareKeys(result: Result): string {
   if (failure !== undefined) text += `,"failure":${JSON.stringify({ ...failure, stack: undefined })}`;
   if (warning !== undefined) text += `,"warning":${JSON.stringify(warning)}`;
   if (baseline !== undefined) text += `,"baseline":"${baseline}"`;
-  if (occurrence !== undefined) text += `,"occurrence":${occurrence}`;
   if (badRuns !== undefined) text += `,"badRuns":${badRuns}`;
   if (worker !== undefined) text += `,"worker":${quote(worker)}`;
   return text;
@@ -152,7 +150,6 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   failure: optional(isFailure),
   warning: optional(isFailure),
   baseline: optional((value) => BASELINE.has(value)),
-  occurrence: optional(isCount),
   badRuns: optional(isCount),
   worker: optional(isText),
 };

@@ -69,11 +69,6 @@ interface BaseResult {
   /** Headers of the last response, with lower-case names, if they were requested. */
   readonly headers?: ResponseHeaders | undefined;
   readonly baseline?: BaselineVerdict | undefined;
-  /**
-   * Of a failed job without an id that has headers, a body or expectations of its own, in a run with a baseline: the number of
-   * jobs before it with the same method and URL.
-   */
-  readonly occurrence?: number | undefined;
   /** Consecutive bad runs of this URL, this one included, if they are counted and too few to fail the run. */
   readonly badRuns?: number | undefined;
   /** The cluster worker that fetched it, which also has the saved body. */

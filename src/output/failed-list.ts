@@ -28,17 +28,27 @@ export function failedListSink(
   customRequest?: (result: FailedResult) => object | undefined,
 ): Sink {
   return {
-    write: (result) =>
-      result.ok ? undefined : output.write(`${listLine(result, runMethod, customRequest?.(result))}\n`),
+    write(result) {
+      if (result.ok) return;
+      const { failure, input, method, id } = result;
+      // The `url` of an invalid line is made printable, which may be another URL.
+      const url = failure.kind === 'invalid' ? (input ?? result.url) : result.url;
+      return output.write(`${listLine({ url, method, id }, runMethod, customRequest?.(result))}\n`);
+    },
     end: () => output.end(),
   };
 }
 
 /** One line of the list, without its newline. */
-export function listLine(result: FailedResult, runMethod: string, request?: object): string {
-  const { method, id, failure } = result;
-  // The `url` of an invalid line is made printable, which may be another URL.
-  const url = failure.kind === 'invalid' ? (result.input ?? result.url) : result.url;
+export function listLine(
+  {
+    url,
+    method,
+    id,
+  }: { readonly url: string; readonly method?: string | undefined; readonly id?: string | undefined },
+  runMethod: string,
+  request?: object,
+): string {
   const ownMethod = method === runMethod ? undefined : method;
   const hasMore = id !== undefined || ownMethod !== undefined || request !== undefined;
   if (!hasMore && PLAIN_LINE.test(url)) return url;

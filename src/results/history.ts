@@ -5,22 +5,37 @@ import { IndexSpan } from '../model/summary.ts';
 
 // What earlier runs say of a URL.
 
-/** A line of a baseline that is a list of URLs. */
-interface BaselineLine {
+/** A failure as a baseline has it: its job, and how it failed when the baseline was written. */
+export interface KnownFailure {
   readonly url: string;
-  /** Left out if the line names only a URL: then it matches any method and any id. */
+  /** If unset, any method and any id match. */
   readonly method?: string | undefined;
   readonly id?: string | undefined;
+  /** The number of jobs before it with the same method and URL. If unset, its place does not matter, or is not known. */
+  readonly occurrence?: number | undefined;
+  readonly kind?: FailureKind | undefined;
+  readonly status?: number | undefined;
 }
+
+/** What a baseline needs of a failed result. */
+export type FailureFields = Pick<FailedResult, 'index' | 'url' | 'method' | 'id' | 'failure' | 'status'>;
 
 /** The failures of one key in a baseline. */
 interface KnownJobs {
+  /** The first of them. */
+  readonly failure: KnownFailure;
+  /** Whether one of them is a line without a place. */
+  isListed: boolean;
   /** The places of jobs that failed, among the jobs with this key. */
   readonly occurrences: Set<number>;
   /** The indexes of records that do not say their place. */
   readonly indexes: Set<number>;
   /** Whether one of the failures does not say its place: then every job that has none matches. */
   isUnnumbered: boolean;
+  /** Whether places matter: the records had several jobs with this key. */
+  isShared: boolean;
+  /** Whether this run had a result for such a job. */
+  isSeen: boolean;
 }
 
 /**
@@ -32,8 +47,7 @@ interface KnownJobs {
  * - O(failures) in memory, or O(records) if they do not say their places.
  */
 export class Baseline {
-  /** Lines of a list of URLs. */
-  readonly #lines = new Set<string>();
+  /** By key, or by URL for a line without a method. */
   readonly #known = new Map<string, KnownJobs>();
   /** By key, the indexes of records that do not say their place, with those that are OK. */
   readonly #places = new Map<string, number[]>();
@@ -42,7 +56,10 @@ export class Baseline {
   readonly #counts = new Map<string, number>();
   /** The places of the jobs in flight that are compared by place, by index. */
   readonly #numbered = new Map<number, number>();
+  /** The places of jobs that failed, by index, for a new baseline. */
+  readonly #failed = new Map<number, number>();
   #isWatched = false;
+  #countsAll = false;
   #isUnsure = false;
 
   /** Whether a failure counts as new because it cannot be told apart from a known one. */
@@ -50,14 +67,17 @@ export class Baseline {
     return this.#isUnsure;
   }
 
-  /** Adds a line of a list of URLs. */
-  addLine({ url, method, id }: BaselineLine): void {
-    this.#lines.add(method === undefined ? url : keyOf({ method, url, id }));
+  /** Adds a line of a baseline. */
+  addFailure(failure: KnownFailure): void {
+    const { url, method, id, occurrence } = failure;
+    const known = this.#jobsOf(method === undefined ? url : keyOf({ method, url, id }), failure);
+    if (occurrence === undefined) known.isListed = true;
+    else known.occurrences.add(occurrence);
   }
 
   /** Adds a record, also one that is OK. The kind of a failure does not matter. */
   addRecord(record: Result): void {
-    const { index, id, ok, occurrence } = record;
+    const { index, id, ok, failure, status, method, url } = record;
     const key = keyOf(record);
     this.#span.add(index);
     if (id === undefined) {
@@ -66,28 +86,35 @@ export class Baseline {
       else places.push(index);
     }
     if (ok || isNotFetched(record)) return;
-    const known: KnownJobs = this.#known.get(key) ?? {
-      ...{ occurrences: new Set(), indexes: new Set(), isUnnumbered: false },
-    };
-    this.#known.set(key, known);
-    if (occurrence !== undefined) known.occurrences.add(occurrence);
-    else {
-      known.isUnnumbered = true;
-      known.indexes.add(index);
-    }
+    const known = this.#jobsOf(key, { url, method, id, kind: failure?.kind, status });
+    known.isUnnumbered = true;
+    known.indexes.add(index);
   }
 
   /** To be called after the last record. */
   endRecords(): void {
     // Without the records of all jobs, places cannot be counted.
     if (this.#span.missing === 0) {
-      for (const [key, { indexes, occurrences }] of this.#known) {
+      for (const [key, known] of this.#known) {
         const places = this.#places.get(key)?.sort((a, b) => a - b) ?? [];
-        for (const index of indexes) occurrences.add(places.indexOf(index));
-        indexes.clear();
+        for (const index of known.indexes) known.occurrences.add(places.indexOf(index));
+        known.indexes.clear();
+        known.isShared ||= places.length > 1;
       }
     }
     this.#places.clear();
+  }
+
+  #jobsOf(key: string, failure: KnownFailure): KnownJobs {
+    const found = this.#known.get(key);
+    if (found !== undefined) return found;
+    const known: KnownJobs = {
+      failure: { ...failure, occurrence: undefined },
+      ...{ isListed: false, isUnnumbered: false, isShared: failure.occurrence !== undefined, isSeen: false },
+      ...{ occurrences: new Set(), indexes: new Set() },
+    };
+    this.#known.set(key, known);
+    return known;
   }
 
   /**
@@ -102,14 +129,15 @@ export class Baseline {
     countsAll: boolean,
   ): AsyncGenerator<Iterable<Job>> {
     this.#isWatched = true;
-    for await (const batch of batches) yield this.#number(batch, method, countsAll);
+    this.#countsAll = countsAll;
+    for await (const batch of batches) yield this.#number(batch, method);
   }
 
-  *#number(batch: Iterable<Job>, runMethod: string, countsAll: boolean): Generator<Job> {
+  *#number(batch: Iterable<Job>, runMethod: string): Generator<Job> {
     for (const job of batch) {
       if (job.id === undefined) {
         const key = keyOf({ url: job.url, method: job.method ?? runMethod, id: undefined });
-        if (countsAll || this.#known.has(key) || this.#lines.has(key) || this.#lines.has(job.url)) {
+        if (this.#countsAll || this.#known.has(key) || this.#known.has(job.url)) {
           const count = this.#counts.get(key) ?? 0;
           this.#counts.set(key, count + 1);
           const isOwn = job.headers !== undefined || job.body !== undefined || job.expect !== undefined;
@@ -122,19 +150,20 @@ export class Baseline {
 
   /** Returns the result with its `baseline` key. A result that is OK and not in the baseline has none. */
   annotate(result: Result): Result {
-    const { index, ok } = result;
+    const { index, ok, url } = result;
     const occurrence = this.#numbered.get(index);
     this.#numbered.delete(index);
-    const isKnown = this.#isKnown(result, occurrence);
+    const key = keyOf(result);
+    for (const known of [this.#known.get(key), this.#known.get(url)]) if (known) known.isSeen = true;
+    const isKnown = this.#isKnown(result, key, occurrence);
     if (ok) return isKnown ? { ...result, baseline: 'fixed' } : result;
-    const baseline = isKnown ? 'known' : 'new';
-    return occurrence === undefined ? { ...result, baseline } : { ...result, baseline, occurrence };
+    if (this.#countsAll && occurrence !== undefined) this.#failed.set(index, occurrence);
+    return { ...result, baseline: isKnown ? 'known' : 'new' };
   }
 
-  #isKnown(result: Result, occurrence: number | undefined): boolean {
-    const key = keyOf(result);
+  #isKnown(result: Result, key: string, occurrence: number | undefined): boolean {
     const known = this.#known.get(key);
-    const isListed = this.#lines.has(result.url) || this.#lines.has(key);
+    const isListed = known?.isListed === true || this.#known.get(result.url)?.isListed === true;
     if (occurrence === undefined) {
       return isListed || (known !== undefined && (known.isUnnumbered || !this.#isWatched));
     }
@@ -143,6 +172,24 @@ export class Baseline {
     const isOnlyOne = this.#counts.get(key) === 1;
     if (!isOnlyOne && !result.ok) this.#isUnsure = true;
     return isOnlyOne;
+  }
+
+  /** The failure of a result for a new baseline, once all jobs were read: only then it is known whether others share its URL. */
+  failureOf({ index, url, method, id, failure, status }: FailureFields): KnownFailure {
+    const isShared = (this.#counts.get(keyOf({ method, url, id })) ?? 0) > 1;
+    return {
+      ...{ url, method, id, kind: failure.kind, status },
+      occurrence: isShared ? this.#failed.get(index) : undefined,
+    };
+  }
+
+  /** The failures of jobs for which this run had no result: they are not in its list. */
+  *unseen(): Generator<KnownFailure> {
+    for (const { failure, occurrences, isListed, isShared, isSeen } of this.#known.values()) {
+      if (isSeen) continue;
+      if (isListed || !isShared) yield failure;
+      if (isShared) for (const occurrence of occurrences) yield { ...failure, occurrence };
+    }
   }
 }
 

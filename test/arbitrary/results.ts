@@ -46,7 +46,6 @@ const optional = {
     { requiredKeys: ['bytes'] },
   ),
   baseline: fc.constantFrom('new', 'known', 'fixed'),
-  occurrence: count,
   badRuns: count,
   lenient: fc.constant(true),
   decidedBy: fc.constant('GET'),

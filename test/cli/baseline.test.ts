@@ -71,6 +71,86 @@ describe('--baseline', () => {
   });
 });
 
+describe('a file that is no baseline', () => {
+  it.each<[string, readonly string[], string]>([
+    ['HTML', ['<!doctype html>', '<p>http://a.example/'], 'it looks like HTML or XML; a baseline is what'],
+    ['a JUnit report', ['<?xml version="1.0"?>', '<testsuites>'], 'it looks like XML; a baseline is what'],
+    [
+      'results as text',
+      ['FAIL  404  http://a/  12ms  Not Found'],
+      'it looks like a result file; a baseline is what',
+    ],
+    [
+      'results as CSV',
+      ['index,source,line,url', '0,a,1,http://a/'],
+      'it looks like CSV or TSV; a baseline is what',
+    ],
+    [
+      'a JSON report',
+      ['{"v":1,"findings":[', '{"v":1,"index":0},'],
+      'it looks like a JSON report of fanout; a base',
+    ],
+    [
+      'pretty-printed JSON',
+      ['{', '  "url": "http://a/"', '}'],
+      'it looks like JSON over several lines; a baseline',
+    ],
+    [
+      'a Markdown report',
+      ['## 1 of 2 URLs failed', '', '| kind | URLs |'],
+      'no line is a URL or a result; a baseline',
+    ],
+    [
+      'prose',
+      ['These links fail every day.', 'We know.'],
+      'no line is a URL or a result; a baseline is what',
+    ],
+    ['binary data', ['\x01\x02', '\x03'], 'it looks like binary data; a baseline is what'],
+  ])('is refused before the first request: %s', async (_, content, message) => {
+    const origin = await anOrigin();
+    for (const flags of [[], ['--update-baseline']]) {
+      const path = await aFile(content, 'known.jsonl');
+      const { code, stderr } = await runInProcess([
+        'fetch',
+        '--baseline',
+        path,
+        ...flags,
+        `${origin.url}/ok`,
+      ]);
+      expect([code, stderr, origin.requests]).toEqual([
+        2,
+        expect.stringContaining(`known.jsonl": ${message}`),
+        0,
+      ]);
+      expect(await readFile(path, 'utf8')).toBe(`${content.join('\n')}\n`);
+    }
+  });
+
+  it.each([
+    ['{"url":"http://a/","kind":"nope","method":"GET"}', 'its "kind" is missing or wrong'],
+    ['{"url":"http://a/","kind":"dns"}', 'its "method" is missing or wrong'],
+    [
+      '{"url":"http://a/","kind":"dns","method":"GET","occurrence":-1}',
+      'its "occurrence" is missing or wrong',
+    ],
+  ])('has a line that is damaged: %s', async (line, message) => {
+    const path = await aFile(['{"url":"http://a/","method":"GET","kind":"dns"}', line], 'known.jsonl');
+    const { code, stderr } = await runInProcess(['fetch', '--baseline', path, 'http://127.0.0.1:9/']);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(`known.jsonl:2 is not a result record: ${message}`),
+    ]);
+  });
+
+  it('does not include an empty one, and a list of --failed with invalid lines only', async () => {
+    const origin = await anOrigin();
+    for (const content of [[], ['# none'], ['example.com'], ['{"url":"nonsense text"}', 'http://b/']]) {
+      const path = await aFile(content, 'known.txt');
+      expect((await runInProcess(['fetch', '--baseline', path, `${origin.url}/ok`])).code).toBe(0);
+    }
+  });
+});
+
 describe('the file of --baseline', () => {
   const PLACES: Record<string, (path: string) => unknown> = {
     'a link to an endless device': (path) => symlink('/dev/zero', path),
@@ -131,9 +211,9 @@ describe('--update-baseline', () => {
     const first = await runInProcess([...args, '--update-baseline']);
     expect(first.code).toBe(1);
     expect(first.stderr).toContain(`\nnote: wrote 1 failure to "${path}"; the next run counts it as known\n`);
-    expect((await readFile(path, 'utf8')).trim().split('\n')).toEqual([
-      expect.stringContaining(`"url":"${origin.url}/status/404"`),
-    ]);
+    expect(await readFile(path, 'utf8')).toBe(
+      `{"url":"${origin.url}/status/404","method":"GET","kind":"status","status":404}\n`,
+    );
     expect((await runInProcess(args)).code).toBe(0);
     expect(existsSync(`${path}.part`)).toBe(false);
   });
@@ -145,6 +225,39 @@ describe('--update-baseline', () => {
     await runInProcess(['fetch', '--baseline', baseline, '--update-baseline', ...list]);
     expect((await readFile(baseline, 'utf8')).trim().split('\n').sort()).toEqual(list.slice(1).sort());
   });
+
+  it('writes sorted lines without times, so that a second run changes nothing', async () => {
+    const origin = await anOrigin();
+    const path = join(await tempDir(), 'baseline.jsonl');
+    const list = Array.from({ length: 60 }, (_, n) => `${origin.url}/status/404?${n % 50}`);
+    const args = ['fetch', '--baseline', path, '--update-baseline'];
+    await runInProcess(args, { stdin: list.join('\n') });
+    const written = await readFile(path, 'utf8');
+    expect(written.trimEnd().split('\n')).toEqual(
+      [...new Set(list)].map((url) => `{"url":"${url}","method":"GET","kind":"status","status":404}`).sort(),
+    );
+    await runInProcess([...args, '-c', '3'], { stdin: list.toReversed().join('\n') });
+    expect(await readFile(path, 'utf8')).toBe(written);
+  });
+
+  it.each(['baseline.jsonl', 'baseline.txt', 'baseline.jsonl.gz'])(
+    'keeps the known failures of URLs that are not in the list, and says so: %s',
+    async (name) => {
+      const origin = await anOrigin();
+      const [a, b, c] = ['a', 'b', 'c'].map((query) => `${origin.url}/status/404?${query}`);
+      const path = name.endsWith('.txt')
+        ? await aFile([a ?? '', b ?? ''], name)
+        : join(await tempDir(), name);
+      const args = ['fetch', '--baseline', path];
+      await runInProcess([...args, '--update-baseline', a ?? '', b ?? '']);
+      const shorter = await runInProcess([...args, '--update-baseline', b ?? '', c ?? '']);
+      expect(shorter.stderr).toContain(
+        `note: wrote 3 failures to "${path}", 1 of them kept for URLs that are not in this list; the next run`,
+      );
+      const whole = await runInProcess([...args, a ?? '', b ?? '', c ?? '']);
+      expect([whole.code, whole.stdout.match(/^KNOWN/gm)?.length]).toEqual([0, 3]);
+    },
+  );
 
   it('does not change the file when the run is stopped', async () => {
     const origin = await anOrigin();
@@ -242,20 +355,36 @@ describe('jobs without an id that share a URL', () => {
     'hide no new failure behind a known one in %s',
     async (name) => {
       const url = `${(await anOrigin()).url}/ok`;
-      const isList = name.endsWith('.txt');
-      const baseline = isList ? await aFile([url], name) : join(await tempDir(), name);
+      const baseline = name.endsWith('.txt') ? await aFile([url], name) : join(await tempDir(), name);
       const args = ['fetch', '-c', '1', '--baseline', baseline];
       const list = await aFile([job(url, 200), job(url, 201)], 'jobs.jsonl');
       expect((await runInProcess([...args, list, '--update-baseline'])).code).toBe(1);
+      expect(await readFile(baseline, 'utf8')).toBe(
+        `${JSON.stringify({ url, method: 'GET', occurrence: 1, kind: 'expectation', status: 200 })}\n`,
+      );
       const same = await runInProcess([...args, list]);
-      expect([same.code, verdicts(same.stdout)]).toEqual([isList ? 1 : 0, ['OK', isList ? 'FAIL' : 'KNOWN']]);
+      expect([same.code, verdicts(same.stdout)]).toEqual([0, ['OK', 'KNOWN']]);
       const other = await runInProcess([...args, await aFile([job(url, 204), job(url, 200)], 'other.jsonl')]);
       expect([other.code, verdicts(other.stdout)]).toEqual([1, ['FAIL', 'OK']]);
-      expect(other.stdout.includes('fixed')).toBe(!isList);
-      const warnings = other.stderr.match(/^warning: .*$/gm);
-      expect(warnings).toEqual(isList ? [expect.stringContaining('give each job an "id"')] : null);
+      expect(other.stdout).toContain('fixed');
+      expect(other.stderr).not.toContain('warning');
     },
   );
+
+  it('are all new if the baseline names only their URL, with a warning', async () => {
+    const url = `${(await anOrigin()).url}/ok`;
+    const list = await aFile([job(url, 200), job(url, 201)], 'jobs.jsonl');
+    const { code, stderr } = await runInProcess([
+      'fetch',
+      list,
+      '--baseline',
+      await aFile([url], 'known.txt'),
+    ]);
+    expect([code, stderr.match(/^warning: .*$/gm)]).toEqual([
+      1,
+      [expect.stringContaining('give each job an "id"')],
+    ]);
+  });
 
   it('fail with --flaky-after once one of them has failed in so many runs', async () => {
     const url = `${(await anOrigin()).url}/ok`;

@@ -37,7 +37,6 @@ const WHOLE: Required<Omit<OkResult, 'failure' | 'isResumed'>> = {
   ttfbMs: 1,
   body: { bytes: 1 },
   warning: { kind: 'blocked', message: '' },
-  occurrence: 1,
   baseline: 'known',
   badRuns: 1,
   worker: 'host-1',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../src/model/job.ts';
 import type { Result } from '../../src/model/result.ts';
-import { Baseline } from '../../src/results/history.ts';
+import { Baseline, type KnownFailure } from '../../src/results/history.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 
 const url = 'https://example.com/1';
@@ -11,7 +11,7 @@ describe('Baseline.annotate()', () => {
   baseline.addRecord(failedResult('reset', { url }));
   baseline.addRecord(okResult({ url: `${url}1`, index: 1 }));
   baseline.addRecord(failedResult('reset', { url: 'https://example.com/named', id: 'mine', index: 2 }));
-  baseline.addLine({ url: 'https://example.com/any' });
+  baseline.addFailure({ url: 'https://example.com/any' });
   baseline.endRecords();
 
   it('marks a failure of the baseline as known, whatever its kind', () => {
@@ -50,7 +50,7 @@ describe('a baseline and jobs that share a URL', () => {
   const custom = (index: number, own: Partial<Job> = { body: `${index}` }): Job => ({
     ...{ index, source: 'jobs.jsonl', line: index + 1, url, ...own },
   });
-  const fail = (index: number, more: { readonly id?: string; readonly occurrence?: number } = {}) =>
+  const fail = (index: number, more: { readonly id?: string } = {}) =>
     failedResult('dns', { url, index, ...more });
   const ok = (index: number) => okResult({ url, index });
 
@@ -65,18 +65,20 @@ describe('a baseline and jobs that share a URL', () => {
     yield jobs;
   }
 
-  function baselineOf(records: readonly Result[], line?: string) {
+  function baselineOf(known: readonly (Result | KnownFailure)[]) {
     const baseline = new Baseline();
-    for (const record of records) baseline.addRecord(record);
-    if (line !== undefined) baseline.addLine({ url: line });
+    for (const one of known) {
+      if ('index' in one) baseline.addRecord(one);
+      else baseline.addFailure(one);
+    }
     baseline.endRecords();
     return baseline;
   }
 
   const three = [custom(0), custom(1), custom(2)];
-  const ONE = [fail(1, { occurrence: 1 })];
+  const ONE: readonly KnownFailure[] = [{ url, method: 'GET', occurrence: 1, kind: 'dns' }];
 
-  it.each<[string, readonly Result[], readonly Job[], readonly Result[], string]>([
+  it.each<[string, readonly (Result | KnownFailure)[], readonly Job[], readonly Result[], string]>([
     ['the same fails', ONE, three, [ok(2), fail(1), ok(0)], '- known -'],
     ['another one fails', ONE, three, [fail(2), fail(1), ok(0)], 'new known -'],
     ['another one fails and it is fixed', ONE, three, [fail(0), ok(1), ok(2)], 'new fixed -'],
@@ -105,6 +107,14 @@ describe('a baseline and jobs that share a URL', () => {
       [fail(0), fail(1)],
       'new known',
     ],
+    [
+      'a line of --update-baseline',
+      [{ url, method: 'GET' }],
+      [custom(0, {}), custom(1, {})],
+      [fail(1), fail(0)],
+      'known known',
+    ],
+    ['a line of another method', [{ url, method: 'PUT' }], [custom(0, {})], [fail(0)], 'new'],
     ['only the URL, twice', [fail(1)], [custom(3, {}), custom(4, {})], [fail(4), fail(3)], 'known known'],
     [
       'ids',
@@ -118,8 +128,42 @@ describe('a baseline and jobs that share a URL', () => {
   });
 
   it('is unsure of a line of a list that several jobs match', async () => {
-    expect(await verdicts(baselineOf([], url), three, [fail(0), ok(1)])).toBe('new -, unsure');
-    expect(await verdicts(baselineOf([], url), [custom(0)], [fail(0)])).toBe('known');
+    expect(await verdicts(baselineOf([{ url }]), three, [fail(0), ok(1)])).toBe('new -, unsure');
+    expect(await verdicts(baselineOf([{ url }]), [custom(0)], [fail(0)])).toBe('known');
+  });
+});
+
+describe('Baseline.unseen()', () => {
+  const of = (path: string) => `https://example.com/${path}`;
+
+  it('gives the failures of jobs that had no result, as the baseline has them', () => {
+    const baseline = new Baseline();
+    const old: readonly KnownFailure[] = [
+      { url: of('a') },
+      { url: of('b'), method: 'POST', id: 'x', kind: 'dns' },
+      { url: of('c'), method: 'GET', occurrence: 1, kind: 'status', status: 404 },
+      { url: of('c'), method: 'GET', occurrence: 4, kind: 'status', status: 404 },
+      { url: of('seen'), method: 'GET', kind: 'dns' },
+      { url: of('fixed') },
+    ];
+    for (const failure of old) baseline.addFailure(failure);
+    baseline.endRecords();
+    baseline.annotate(failedResult('reset', { url: of('seen') }));
+    baseline.annotate(okResult({ url: of('fixed') }));
+    expect([...baseline.unseen()]).toEqual(old.slice(0, 4));
+  });
+
+  it('gives those of records, with their places if several jobs share them', () => {
+    const baseline = new Baseline();
+    baseline.addRecord(failedResult('dns', { url: of('a'), index: 0 }));
+    baseline.addRecord(okResult({ url: of('b'), index: 1 }));
+    baseline.addRecord(failedResult('dns', { url: of('b'), index: 2 }));
+    baseline.addRecord(okResult({ url: of('c'), index: 3 }));
+    baseline.endRecords();
+    expect([...baseline.unseen()]).toEqual([
+      { url: of('a'), method: 'GET', kind: 'dns' },
+      { url: of('b'), method: 'GET', kind: 'dns', occurrence: 1 },
+    ]);
   });
 });
 
