@@ -58,9 +58,11 @@ export interface FanoutOptions {
   readonly rate?: number | string | undefined;
   /** Maximum rate of requests per host, as `rate`. Default: no limit. */
   readonly hostRate?: number | string | undefined;
-  /** Number of consecutive connection failures and timeouts after which a host is paused; 0 disables this. Default: 5. */
+  /** Number of requests in a row without a response after which a host is paused; 0 disables this. Default: 5. */
   readonly breaker?: number | undefined;
-  /** Maximum number of queued jobs, at least 4 per worker. Default: 1000, or 4 per worker if that is more. */
+  /** Time without a sign of life after which a host is given up. Default: `30s`. */
+  readonly giveUpAfter?: Duration | undefined;
+  /** Maximum number of queued jobs, at least 4 per worker. Default: 20,000, or 4 per worker if that is more. */
   readonly queueSize?: number | undefined;
   /** Time limit of one attempt, body included, above 0. Default: `30s`. */
   readonly timeout?: Duration | undefined;

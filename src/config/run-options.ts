@@ -11,7 +11,7 @@ import { bodyOptions, expectOptions } from './response-options.ts';
 
 /** Length of the queue in jobs: at least this per worker, and this by default. */
 const MIN_QUEUE_PER_WORKER = 4;
-const DEFAULT_QUEUE = 1000;
+const DEFAULT_QUEUE = 20_000;
 
 const DEFAULT_NAME: NameTemplate = Object.freeze([{ field: 'host' }, { field: 'path' }]);
 
@@ -55,7 +55,7 @@ export const runOptions = {
     group: 'Speed and politeness',
     parser: wholeNumber({ min: 4 }),
     default: undefined,
-    defaultText: '1000, at least 4 x --concurrency',
+    defaultText: '20000, at least 4 x --concurrency',
     help: 'maximum number of queued jobs',
   }),
   breaker: option({
@@ -64,7 +64,17 @@ export const runOptions = {
     parser: wholeNumber({ min: 0 }),
     default: 5,
     help: 'pause a host after n failures in a row; 0: never',
-    details: 'Failures to connect and timeouts count.',
+    details:
+      'Failures to connect, resets, timeouts and responses that are not HTTP count. The pauses are 1s, 2s, 4s up to 30s, each followed by one request.',
+  }),
+  giveUpAfter: option({
+    flags: '--give-up-after <duration>',
+    group: 'Speed and politeness',
+    parser: duration(),
+    default: 30_000,
+    help: 'give up a host without a sign of life for this long',
+    details:
+      'At least one request is sent after the first pause of --breaker. What remains of the host fails as down.',
   }),
   timeout: option({
     flags: '-m, --timeout <duration>',

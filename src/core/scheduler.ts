@@ -91,7 +91,7 @@ export class Scheduler<J extends object> {
     return undefined;
   }
 
-  /** Puts a taken job back, at the head of the key it now belongs to, to be taken at `at` or later. */
+  /** Puts a taken job back, at the head of the key it now belongs to; or if `at` is later than now, at its end from then on. */
   requeue(key: string, job: J, at: number): void {
     if (at <= this.#clock.now()) this.#queue.prepend(key, job);
     else this.#queue.delay(key, job, at);
@@ -237,7 +237,7 @@ export class FairQueue<J extends object> {
     this.#enqueue(key, job, 'first');
   }
 
-  /** Holds a job until `at`; then it goes to the head of its key. */
+  /** Holds a job until `at`; then it goes to the end of its key, so that those which may be better off come first. */
   delay(key: string, job: J, at: number): void {
     this.#size += 1;
     this.#waiting.push(at, { key, job });
@@ -348,16 +348,12 @@ export class FairQueue<J extends object> {
     else if (queue.inFlight === 0) this.#keys.delete(queue.key);
   }
 
-  /** Moves delayed jobs that are due to the head of their key, and makes keys ready whose time has come. */
+  /** Moves delayed jobs that are due to the end of their key, and makes keys ready whose time has come. */
   #wake(now: number): void {
-    if (this.#waiting.minKey > now) return;
-    const delayed: Delayed<J>[] = [];
     for (let due = this.#waiting.popUpTo(now); due !== undefined; due = this.#waiting.popUpTo(now)) {
       if (due instanceof KeyQueue) this.#wakeKey(due, now);
-      else delayed.push(due);
+      else this.#enqueue(due.key, due.job, 'last');
     }
-    // Each goes to the head, so the job that was due first is added last.
-    for (const { key, job } of delayed.reverse()) this.#enqueue(key, job, 'first');
   }
 
   #wakeKey(queue: KeyQueue<J>, now: number): void {

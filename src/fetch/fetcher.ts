@@ -18,6 +18,7 @@ import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { hostOf, originOf } from '../model/url.ts';
+import { NEUTRAL, toHostSignal } from './host-signal.ts';
 import type { RequestTask } from './request-task.ts';
 import type { ResponseValidator } from './response-validator.ts';
 import { addBody, addHeaders, failedResult, unsentResult } from './task-result.ts';
@@ -193,7 +194,10 @@ export class Fetcher {
     if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
     const endedAt = startedAt + outcome.durationMs;
     const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, endedAt);
-    hosts.record(task.host, this.#toHostSignal(task, outcome, waitMs), startedAt, endedAt);
+    const signal = this.#toHostSignal(task, outcome, waitMs);
+    if (signal.kind === 'push-back' || signal.kind === 'failure') {
+      this.#recordNews(task, signal, startedAt, endedAt);
+    } else hosts.record(task.host, signal, startedAt, endedAt);
     if (failed?.isResourceExhausted === true) {
       void capture?.drop(); // there was no response
       return this.#postpone(task, failed.failure, endedAt);
@@ -205,6 +209,15 @@ export class Fetcher {
     if (keepsHeaders && response !== undefined && 'result' in step) addHeaders(step.result, response);
     this.#closeUnneeded(hop, step);
     return capture === undefined ? step : finishBody(task, step, capture);
+  }
+
+  /** What says more about the host than about the URL uses up none of its retries. */
+  #recordNews(task: RequestTask, signal: HostSignal, startedAt: number, endedAt: number): void {
+    const { hosts, policy } = this.#options;
+    const mayRetry = task.countedAttempts <= policy.retries;
+    const isOfHost = hosts.isNews(task.host, signal, { startedAt, endedAt, mayRetry, last: task.news });
+    hosts.record(task.host, signal, startedAt, endedAt);
+    task.recordNews(hosts.newsMark(task.host), isOfHost);
   }
 
   /** Closes the connection of a hop if there are many, unless the next hop or another job can use it at once. */
@@ -330,14 +343,17 @@ export class Fetcher {
     result: Result,
     response?: HttpResponse,
   ): Step {
-    const { policy, random, isStopping, validator } = this.#options;
-    const attempts = task.isHeadRefused ? task.attempts - 1 : task.attempts;
+    const { policy, random, isStopping, validator, hosts } = this.#options;
+    const attempts = task.countedAttempts;
     const decision = decideRetry(policy, { ...failed, attempts, method: task.method }, random);
     if (decision === 'wait-too-long' && response !== undefined) {
       return { result: validator.refused(task, response, waitText(failed.waitMs)) };
     }
-    if (typeof decision === 'string' || isStopping()) return { result };
-    return this.#again(task, result, decision.delayMs);
+    if (typeof decision === 'string' || isStopping() || hosts.servesNobody(task.host)) return { result };
+    const end = hosts.endOf(task.host);
+    return end !== undefined
+      ? { result: this.#unsent(task, end) }
+      : this.#again(task, result, decision.delayMs);
   }
 
   #again(task: RequestTask, result: Result, delayMs: number): Step {
@@ -375,15 +391,17 @@ export class Fetcher {
   /** The result of a task whose host gets no more requests. */
   #unsent(task: RequestTask, { kind, reason }: HostEnd): Result {
     const { hosts, now, validator } = this.#options;
-    hosts.record(task.host, { kind: 'neutral' }, now(), now());
+    hosts.record(task.host, NEUTRAL, now(), now());
     if (task.attempts === 0) task.startedAt = now();
     return kind === 'down'
       ? failedResult(task, { kind, message: `last error: ${reason}` })
       : validator.blocked(task, task.attempts === 0 ? `not sent: ${reason}` : reason);
   }
 
-  #toHostSignal({ job }: RequestTask, outcome: AttemptOutcome, waitMs: number): HostSignal {
+  #toHostSignal(task: RequestTask, outcome: AttemptOutcome, waitMs: number): HostSignal {
     const { policy, validator } = this.#options;
+    const { job } = task;
+    if (outcome.failed?.isUnparsable === true && this.#mayReadLeniently(task)) return NEUTRAL;
     if (waitMs <= policy.maxRetryAfterMs) return toHostSignal(outcome, waitMs);
     const isWanted = outcome.response !== undefined && validator.isAccepted(job, outcome.response.status);
     // A status that is accepted refuses nothing.
@@ -429,30 +447,6 @@ function isSafe(method: string): boolean {
 
 function isRepeatedAtOnce({ hop }: AttemptRequest, { isStale, isUnwatched }: AttemptOutcome): boolean {
   return (isStale || isUnwatched === true) && isIdempotent(hop.method);
-}
-
-/** What an outcome shows of its host. `pauseMs` is the Retry-After that is obeyed. */
-function toHostSignal({ response, failed }: AttemptOutcome, pauseMs: number): HostSignal {
-  if (failed?.isResourceExhausted === true) return { kind: 'exhausted' };
-  if (response !== undefined) {
-    const { status } = response;
-    const isPushBack = status === 429 || status === 503 || failed?.failure.kind === 'timeout';
-    return isPushBack ? { kind: 'push-back', waitMs: pauseMs } : { kind: 'response' };
-  }
-  const failure = failed?.failure;
-  switch (failure?.kind) {
-    case 'tls':
-      // A host with a bad certificate is up.
-      if (failed?.isRetryable === false) return { kind: 'response' };
-      return { kind: 'failure', isTimeout: false, error: failure.message };
-    case 'connect':
-    case 'dns':
-      return { kind: 'failure', isTimeout: false, error: failure.message };
-    case 'timeout':
-      return { kind: 'failure', isTimeout: true, error: failure.message };
-    default:
-      return { kind: 'neutral' };
-  }
 }
 
 /**

@@ -1,7 +1,11 @@
+import type { NewsMark } from '../hosts/host-registry.ts';
 import { firstHop, firstMethod, type Hop, type HostHeaders, type RequestDefaults } from '../http/hop.ts';
 import type { Job } from '../model/job.ts';
 import type { Redirect, Result } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
+
+/** How often a URL is given back at most because of its host. */
+const MAX_GIVEN_BACK = 10;
 
 const NO_REDIRECTS: readonly Redirect[] = [];
 
@@ -17,6 +21,8 @@ export interface TaskState {
   readonly ttfbMs: number | undefined;
   readonly isInAttempt: boolean;
   readonly refusals: number;
+  readonly givenBack: number;
+  readonly news: NewsMark | undefined;
   readonly failedResumes: number;
   readonly isResuming: boolean;
   readonly isLenient: boolean;
@@ -43,6 +49,10 @@ export class RequestTask {
   ttfbMs: number | undefined = undefined;
   /** How often a server refused a request of this task without processing it. */
   refusals = 0;
+  /** Attempts that use up no retries, since their failure was that of the host. */
+  givenBack = 0;
+  /** The last time that a host pushed it back or did not respond. */
+  news: NewsMark | undefined = undefined;
   /** How often the server sent nothing when it was asked for the rest of a body. */
   failedResumes = 0;
   /** Whether the last hop, or one that led to it by redirects, asked for the rest of a body. */
@@ -82,6 +92,8 @@ export class RequestTask {
       ttfbMs: this.ttfbMs,
       isInAttempt: this.isInAttempt,
       refusals: this.refusals,
+      givenBack: this.givenBack,
+      news: this.news,
       failedResumes: this.failedResumes,
       isResuming: this.isResuming,
       isLenient: this.isLenient,
@@ -94,6 +106,11 @@ export class RequestTask {
   get hop(): Hop {
     this.#hop ??= this.#firstHop();
     return this.#hop;
+  }
+
+  /** Attempts that use up retries: neither a HEAD that was refused nor those that say more about the host. */
+  get countedAttempts(): number {
+    return this.attempts - this.givenBack - (this.isHeadRefused ? 1 : 0);
   }
 
   /** The method of the first hop. */
@@ -129,6 +146,12 @@ export class RequestTask {
     this.fallback = undefined;
     if (ttfbMs !== undefined) this.ttfbMs = this.elapsedMs + ttfbMs;
     this.elapsedMs += durationMs;
+  }
+
+  /** Records that the host pushed it back or did not respond. `isOfHost` if that says nothing about the URL. */
+  recordNews(mark: NewsMark, isOfHost: boolean): void {
+    this.news = mark;
+    if (isOfHost && this.givenBack < MAX_GIVEN_BACK) this.givenBack += 1;
   }
 
   /** Continues the attempt with the target of a redirect. */

@@ -79,6 +79,7 @@ export function createHosts(
     totalRateLimiter: total,
     log,
     breakerThreshold: options.breaker,
+    giveUpAfterMs: options.giveUpAfter,
     window: options.queueSize + concurrency,
   });
 }

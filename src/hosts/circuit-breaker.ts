@@ -1,32 +1,47 @@
 const FIRST_OPEN_MS = 1_000;
 const MAX_OPEN_MS = 30_000;
-const MAX_PROBES = 3;
 
 type State =
-  | { readonly name: 'closed'; readonly failures: number }
-  | { readonly name: 'open'; readonly until: number; readonly failedProbes: number }
-  | { readonly name: 'half-open'; readonly failedProbes: number }
+  | Failing<{ readonly name: 'closed'; readonly failures: number }>
+  | Failing<{ readonly name: 'open'; readonly probes: number; readonly until: number }>
+  | Failing<{ readonly name: 'half-open'; readonly probes: number; readonly probedAt: number }>
   | { readonly name: 'down' };
 
-const CLOSED: State = { name: 'closed', failures: 0 };
+type Failing<S> = S & {
+  /** The last sign of life, or when the first failed request was sent. */
+  readonly since: number;
+  /** When the first request failed. */
+  readonly firstAt: number;
+};
+
+const CLOSED: State = { name: 'closed', failures: 0, since: 0, firstAt: 0 };
+
+export interface BreakerRules {
+  /** Failures in a row that open it; 0 for never. */
+  readonly threshold: number;
+  /** Time in ms without a success after which it is down. */
+  readonly giveUpAfterMs: number;
+  /** Probes that fail at least before it is down. */
+  readonly minProbes: number;
+}
 
 /**
  * The circuit breaker of one host (M. Nygard, "Release It!", 2007), with a fourth state, down.
  *
- * - Closed: `threshold` consecutive failures open it.
+ * - Closed: `threshold` failures in a row open it.
  * - Open: no requests for one second. Then one request is let through as a probe: it is half-open.
- * - Half-open: a failed probe opens it for twice as long; the third failed probe makes it down, which is final.
- * - Any response closes it.
+ * - Half-open: a failed probe opens it for twice as long, up to 30 s. If the first failed request was sent `giveUpAfterMs` ago
+ *   or earlier, it is down, which is final unless an earlier request succeeds.
+ * - Any success closes it.
  */
 export class CircuitBreaker {
-  readonly #threshold: number;
+  readonly #rules: BreakerRules;
   #state: State = CLOSED;
   /** The last failure, for the messages of the jobs that fail because of it. */
   lastError = '';
 
-  /** @param threshold consecutive failures that open it; 0 for never */
-  constructor(threshold: number) {
-    this.#threshold = threshold;
+  constructor(rules: BreakerRules) {
+    this.#rules = rules;
   }
 
   get isDown(): boolean {
@@ -55,32 +70,58 @@ export class CircuitBreaker {
     }
   }
 
+  /** Whether a request that was sent at `startedAt` is the probe. */
+  isProbe(startedAt: number): boolean {
+    return this.#state.name === 'half-open' && startedAt >= this.#state.probedAt;
+  }
+
   /** A request starts. */
   onDispatch(now: number): void {
-    if (this.#state.name !== 'open' || this.#state.until > now) return;
-    this.#state = { name: 'half-open', failedProbes: this.#state.failedProbes };
+    const state = this.#state;
+    if ((state.name !== 'open' || state.until > now) && state.name !== 'half-open') return;
+    const { since, firstAt, probes } = state;
+    this.#state = { name: 'half-open', since, firstAt, probes, probedAt: now };
   }
 
-  recordSuccess(): void {
-    this.#state = CLOSED;
+  /**
+   * Records the success of a request that was sent at `startedAt`. One that was sent before the failures closes nothing, but
+   * is a sign of life.
+   */
+  recordSuccess(startedAt: number, now: number): void {
+    const state = this.#state;
+    if (state === CLOSED) return;
+    if (state.name === 'down' || startedAt >= state.firstAt) this.#state = CLOSED;
+    else this.#state = { ...state, since: now };
   }
 
-  recordFailure(error: string, now: number): void {
+  /** Records the failure of a request that was sent at `startedAt`. */
+  recordFailure(error: string, startedAt: number, now: number): void {
     this.lastError = error;
-    if (this.#threshold === 0) return;
+    const { threshold, giveUpAfterMs, minProbes } = this.#rules;
+    if (threshold === 0) return;
     const state = this.#state;
     if (state.name === 'closed') {
       const failures = state.failures + 1;
-      this.#state = failures < this.#threshold ? { name: 'closed', failures } : open(0, now);
-    } else if (state.name === 'half-open') {
-      const failedProbes = state.failedProbes + 1;
-      this.#state = failedProbes < MAX_PROBES ? open(failedProbes, now) : { name: 'down' };
+      const since = failures === 1 ? startedAt : Math.min(state.since, startedAt);
+      const firstAt = failures === 1 ? now : state.firstAt;
+      // A request that was sent after the first failure is a probe, too, however few there are.
+      const probes = startedAt >= firstAt ? failures - 1 : 0;
+      if (probes >= minProbes && now - since >= giveUpAfterMs) this.#state = { name: 'down' };
+      else if (failures < threshold) this.#state = { name: 'closed', failures, since, firstAt };
+      else this.#open({ since, firstAt }, 0, now);
+    } else if (this.isProbe(startedAt) && state.name === 'half-open') {
+      const probes = state.probes + 1;
+      if (probes >= minProbes && now - state.since >= giveUpAfterMs) this.#state = { name: 'down' };
+      else this.#open(state, probes, now);
     }
-    // While it is open, failures are those of requests sent before it opened, and carry no new information.
+    // Other failures are those of requests sent before it opened, and carry no new information.
   }
-}
 
-function open(failedProbes: number, now: number): State {
-  const openMs = Math.min(MAX_OPEN_MS, FIRST_OPEN_MS * 2 ** failedProbes);
-  return { name: 'open', until: now + openMs, failedProbes };
+  /** The last probe is sent when it would be time to give up, not later. */
+  #open({ since, firstAt }: Failing<object>, probes: number, now: number): void {
+    const openMs = Math.min(MAX_OPEN_MS, FIRST_OPEN_MS * 2 ** probes);
+    const leftMs = since + this.#rules.giveUpAfterMs - now;
+    const until = now + (leftMs > 0 ? Math.min(openMs, Math.max(FIRST_OPEN_MS, leftMs)) : openMs);
+    this.#state = { name: 'open', since, firstAt, probes, until };
+  }
 }

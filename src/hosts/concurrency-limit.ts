@@ -1,47 +1,173 @@
 /** Initial limit: enough for most hosts, and low enough not to overload one at once (compare RFC 6928 for TCP). */
 const INITIAL_LIMIT = 10;
 
+/** Rounds before the limit is probed upwards: after a limit that had held, at first, and at most. */
+const SHORT_PATIENCE = 2;
+const FIRST_PATIENCE = 8;
+const MAX_PATIENCE = 256;
+const PATIENCE_GROWTH = 4;
+
+/** Rounds after which a probe has held. */
+const PROBE_ROUNDS = 2;
+
+/** A probe that is pushed back with a pause costs the pause: the next one follows after this many times its length. */
+const PAUSES_BETWEEN_PROBES = 16;
+const MAX_PAUSES_BETWEEN_PROBES = 64;
+
+/** A shorter gap between two requests has no effect. */
+const MIN_GAP_MS = 20;
+const MAX_GAP_MS = 30_000;
+
 /**
- * The adaptive concurrency limit of one host: additive increase, multiplicative decrease (AIMD: D.-M. Chiu and R. Jain, 1989),
- * with slow start.
+ * The adaptive concurrency limit of one host.
  *
- * Each full round of successes doubles the limit until the host first pushes back; after that it adds one. A push-back
- * halves the limit, down to 1. Push-backs of requests that were sent before the last halving do not halve it again.
+ * - Each full round of successes doubles it until the host first pushes back (slow start).
+ * - A push-back sets it to what the host accepted of that round: what is in flight, less what is pushed back of it. So it
+ *   decreases in proportion (compare DCTCP, RFC 8257), down to 1.
+ * - Then it is probed upwards: by one after 8 full rounds, and ever later if that is pushed back (compare CUBIC, RFC 9438,
+ *   which is patient near the last maximum), by more and sooner if it is not.
+ * - A host that pushes back one request at a time has a rate: there is a gap between its requests, from what it served.
+ * - After a pause, or if it is not used, it does not grow beyond what the host has shown to serve.
  */
 export class ConcurrencyLimit {
   readonly #max: number;
-  #current: number;
+  #limit: number;
+  /** Below the limit for the first rounds after a pause. */
+  #ramp = Number.POSITIVE_INFINITY;
   #successes = 0;
+  /** Whether as many were in flight as allowed in this round. */
+  #isUsed = false;
   #hasPushedBack = false;
-  #halvedAt = Number.NEGATIVE_INFINITY;
+  /** When the last round began that was pushed back, and what was served since. */
+  #loweredAt = Number.NEGATIVE_INFINITY;
+  #served = 0;
+  /** The limit before the last push-backs that left something served before them. */
+  #servedLimit = 1;
+  /** Full rounds since the limit changed. */
+  #rounds = 0;
+  #patience = FIRST_PATIENCE;
+  #step = 1;
+  #isProbing = false;
+  /** The limit before the probe. */
+  #held = 1;
+  /** The limit is not lowered below this in the rest of a round. */
+  #floor = 1;
+  #pausesBetween = PAUSES_BETWEEN_PROBES;
+  #probeFrom = 0;
+  #gapMs = 0;
+  #nextAt = 0;
 
   constructor(max: number) {
     this.#max = max;
-    this.#current = Math.min(max, INITIAL_LIMIT);
+    this.#limit = Math.min(max, INITIAL_LIMIT);
   }
 
   get current(): number {
-    return this.#current;
+    return Math.min(this.#limit, this.#ramp);
+  }
+
+  /** The limit, also while a pause has just ended. */
+  get settled(): number {
+    return this.#limit;
+  }
+
+  /** When the next request may start, besides the limit. */
+  get nextAllowedAt(): number {
+    return this.#nextAt;
   }
 
   /** Whether push-backs keep the limit below its maximum. */
   get isLowered(): boolean {
-    return this.#hasPushedBack && this.#current < this.#max;
+    return this.#hasPushedBack && (this.#limit < this.#max || this.#gapMs > 0);
   }
 
-  recordSuccess(): void {
+  /** A request starts; `inFlight` are in flight, this one included. */
+  onDispatch(inFlight: number, now: number): void {
+    if (inFlight >= this.#limit) this.#isUsed = true;
+    if (this.#gapMs > 0) this.#nextAt = now + this.#gapMs;
+  }
+
+  /** A pause is over: at most `first` requests start at once, and twice as many in each further round. */
+  restart(first = INITIAL_LIMIT): void {
+    this.#ramp = first;
+  }
+
+  /** Nothing was served for a while, whatever the limit was: it is again what it was before that. */
+  recover(): void {
+    this.#limit = Math.max(this.#limit, this.#servedLimit);
+  }
+
+  recordSuccess(now: number): void {
+    this.#served += 1;
+    if (this.#ramp < this.#limit) this.#ramp += 1;
+    if (this.#limit === this.#max && this.#gapMs === 0) return;
     this.#successes += 1;
-    if (this.#successes < this.#current || this.#current === this.#max) return;
+    if (this.#successes < this.#limit) return;
     this.#successes = 0;
-    this.#current = Math.min(this.#max, this.#hasPushedBack ? this.#current + 1 : this.#current * 2);
+    if (!this.#isUsed) return;
+    this.#isUsed = false;
+    if (this.#hasPushedBack) this.#endRound(now);
+    else this.#limit = Math.min(this.#max, this.#limit * 2);
   }
 
-  /** Records that a request sent at `startedAt` was pushed back at `now`. */
-  recordPushBack(startedAt: number, now: number): void {
-    this.#hasPushedBack = true;
+  /**
+   * Records that a request sent at `startedAt` was pushed back at `now`, when `inFlight` were in flight, this one included.
+   *
+   * @param waitMs the pause that the host asks for
+   */
+  recordPushBack(startedAt: number, now: number, inFlight: number, waitMs = 0): void {
     this.#successes = 0;
-    if (startedAt < this.#halvedAt) return;
-    this.#halvedAt = now;
-    this.#current = Math.max(1, Math.floor(this.#current / 2));
+    this.#isUsed = false;
+    if (startedAt < this.#loweredAt) {
+      this.#limit = Math.max(this.#floor, this.#limit - 1); // of the round that has lowered it
+      return;
+    }
+    this.#growPatience();
+    this.#probeFrom = now + this.#pausesBetween * waitMs;
+    if (this.#limit === 1 && this.#hasPushedBack && this.#served > 0) {
+      const gapMs = (now - this.#loweredAt) / this.#served;
+      this.#gapMs = Math.min(MAX_GAP_MS, Math.max(this.#gapMs, gapMs));
+    }
+    if (this.#served > 0) this.#servedLimit = this.#limit;
+    this.#limit = Math.max(1, Math.min(this.#limit, inFlight) - 1);
+    // A probe may be pushed back several times before its outcome is known. The limit before it has held.
+    this.#floor = this.#isProbing ? Math.min(this.#limit, this.#held) : 1;
+    this.#hasPushedBack = true;
+    this.#loweredAt = now;
+    this.#served = 0;
+    this.#rounds = 0;
+    this.#step = 1;
+    this.#isProbing = false;
+  }
+
+  #growPatience(): void {
+    if (this.#isProbing && this.#step === 1) {
+      // Not even one more request was accepted.
+      this.#patience = Math.min(MAX_PATIENCE, Math.max(FIRST_PATIENCE, this.#patience * PATIENCE_GROWTH));
+      this.#pausesBetween = Math.min(MAX_PAUSES_BETWEEN_PROBES, this.#pausesBetween * 2);
+      return;
+    }
+    // A limit that has held before was not too high.
+    const hasHeld = this.#hasPushedBack && !this.#isProbing && this.#step === 1;
+    this.#patience = hasHeld ? Math.min(this.#patience, SHORT_PATIENCE) : FIRST_PATIENCE;
+    this.#pausesBetween = PAUSES_BETWEEN_PROBES;
+  }
+
+  #endRound(now: number): void {
+    this.#rounds += 1;
+    if (this.#isProbing) {
+      if (this.#rounds < PROBE_ROUNDS) return;
+      this.#patience = 1;
+      this.#step = Math.min(this.#limit, this.#step * 2);
+    }
+    if (this.#rounds < this.#patience || now < this.#probeFrom) return;
+    this.#rounds = 0;
+    this.#isProbing = true;
+    this.#held = this.#limit;
+    if (this.#gapMs === 0) this.#limit = Math.min(this.#max, this.#limit + this.#step);
+    else {
+      this.#gapMs *= 0.9;
+      if (this.#gapMs < MIN_GAP_MS) this.#gapMs = 0;
+    }
   }
 }

@@ -13,6 +13,8 @@ interface HostRules {
   readonly perMs: number;
   /** Consecutive failures that open the circuit breaker; 0 for never. */
   readonly breakerThreshold: number;
+  /** Time in ms without a sign of life after which a host is given up. */
+  readonly giveUpAfterMs: number;
 }
 
 export interface HostRegistryOptions extends HostRules {
@@ -30,14 +32,19 @@ export interface HostRegistryOptions extends HostRules {
 
 /** What one request showed about its host. */
 export type HostSignal =
-  /** The host responded, whatever the status. */
-  | { readonly kind: 'response' }
-  /** 429, 503, or a response that timed out. `waitMs` is the time that Retry-After asks for. */
+  /** The host responded, whatever the status. `isSlow` if its body timed out. */
+  | { readonly kind: 'response'; readonly isSlow?: boolean }
+  /** 429 or 503. `waitMs` is the time that Retry-After asks for. */
   | { readonly kind: 'push-back'; readonly waitMs: number }
   /** A push-back that asks for a longer wait than is allowed: the host is asked nothing more. */
   | { readonly kind: 'refusal'; readonly reason: string }
-  /** The connection failed, or no response came in time. */
-  | { readonly kind: 'failure'; readonly isTimeout: boolean; readonly error: string }
+  /** There was no response. A reset or a timeout is also a sign of overload. */
+  | {
+      readonly kind: 'failure';
+      readonly isTimeout: boolean;
+      readonly isReset?: boolean;
+      readonly error: string;
+    }
   /** Nothing was sent: this machine has run out of file descriptors, memory or ports. */
   | { readonly kind: 'exhausted' }
   /** Nothing to learn: the request was not sent, was cut off, or was cancelled. */
@@ -48,6 +55,22 @@ export interface HostEnd {
   readonly kind: 'down' | 'blocked';
   /** The last error of a host that is down, or the wait that the host asks for. */
   readonly reason: string;
+}
+
+/** What a host had done when it pushed back a URL, or did not respond to it. */
+export interface NewsMark {
+  readonly host: string;
+  readonly count: number;
+}
+
+/** An attempt that was pushed back or got no response. */
+export interface Attempted {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Whether its URL has retries left. */
+  readonly mayRetry: boolean;
+  /** The last time that this happened to its URL. */
+  readonly last: NewsMark | undefined;
 }
 
 /** The key of jobs that are not sent to any host. */
@@ -102,8 +125,8 @@ export class HostRegistry implements Limiter {
     return Math.max(this.#totalRateLimiter.nextAllowedAt, this.#pressure.nextAllowedAt(inFlight));
   }
 
-  keyNextAllowedAt(key: string, inFlight: number): number {
-    return this.#hosts.get(key)?.nextAllowedAt(inFlight) ?? 0;
+  keyNextAllowedAt(key: string, inFlight: number, now: number): number {
+    return this.#hosts.get(key)?.nextAllowedAt(inFlight, now) ?? 0;
   }
 
   /** A job was dispatched. A `record` may follow, and `onRelease` must. */
@@ -137,6 +160,26 @@ export class HostRegistry implements Limiter {
     if (retention === 'none') return;
     this.#idleFailing.set(key, host);
     if (this.#idleFailing.size > this.#options.window) deleteFirst(this.#idleFailing);
+  }
+
+  /**
+   * Whether a push-back, or a failure to respond, says something about the host and not about the URL, so that it uses up none
+   * of its retries. To be called before `record`.
+   */
+  isNews(key: string, signal: HostSignal, about: Attempted): boolean {
+    return (
+      this.#hosts.get(key)?.isNews(signal, about, about.last?.host === key ? about.last : undefined) ?? false
+    );
+  }
+
+  /** For `isNews`. To be called after `record`. */
+  newsMark(key: string): NewsMark {
+    return { host: key, count: this.#hosts.get(key)?.newsCount ?? 0 };
+  }
+
+  /** Whether a host has pushed back everything for so long that no retry will help. */
+  servesNobody(key: string): boolean {
+    return this.#hosts.get(key)?.servesNobody ?? false;
   }
 
   /** Why nothing more is sent to a host; `undefined` while requests are still sent to it. */
@@ -193,19 +236,49 @@ interface Restrictions {
   readonly reason: string;
 }
 
+/** Probes that a host pushes back at least before it is taken for one that serves nobody. */
+const MIN_SERVICE_PROBES = 3;
+
+const PUSHED_BACK = 'pushed back with 429 or 503';
+const SERVES_NOBODY = 'the server asks to wait again and again (see --give-up-after)';
+
+/** Time in ms without a response after which a host gets no further request while it has one: this long, or twice its latency. */
+const SILENCE_MS = 1_000;
+
 /** The limits and the state of one host. */
 class Host {
+  readonly #rules: HostRules;
   readonly #limit: ConcurrencyLimit;
   readonly #breaker: CircuitBreaker;
   readonly #rateLimiter: RateLimiter;
+  /** Opened by push-backs without anything served; created for the first. */
+  #service: CircuitBreaker | undefined;
   #pausedUntil = 0;
+  /** The limit when it last served a request: each push-back of a round lowers it further. */
+  #servedLimit: number;
+  /** Whether it has asked for a pause since it last served a request. */
+  #asksToWait = false;
+  /** When it last served a request. */
+  #servedAt = Number.NEGATIVE_INFINITY;
+  /** When it last responded, or got its first request after that. */
+  #heardAt = 0;
+  /** Of its last response. */
+  #latencyMs = 0;
   /** Jobs that were dispatched and not released. */
   inFlight = 0;
+  /** Push-backs and failures to respond. */
+  newsCount = 0;
   #end: HostEnd | undefined;
 
   constructor(rules: HostRules) {
+    this.#rules = rules;
     this.#limit = new ConcurrencyLimit(rules.perHost);
-    this.#breaker = new CircuitBreaker(rules.breakerThreshold);
+    this.#servedLimit = this.#limit.settled;
+    this.#breaker = new CircuitBreaker({
+      threshold: rules.breakerThreshold,
+      giveUpAfterMs: rules.giveUpAfterMs,
+      minProbes: 1,
+    });
     this.#rateLimiter = new RateLimiter(rules.perMs);
   }
 
@@ -213,67 +286,127 @@ class Host {
     return this.#end;
   }
 
-  restrictions(): Restrictions {
-    const { isOpen, lastError } = this.#breaker;
-    const openUntil = isOpen ? this.#breaker.nextAllowedAt(0) : 0;
-    const pausedUntil = this.#pausedUntil;
-    return { limit: this.#limit.current, pausedUntil, openUntil, end: this.#end, reason: lastError };
+  get servesNobody(): boolean {
+    return this.#service?.isDown ?? false;
   }
 
-  /** Whether Retry-After or the circuit breaker stops requests to it. */
+  restrictions(): Restrictions {
+    const open = this.#breaker.isOpen ? this.#breaker : this.#service;
+    return {
+      limit: this.#servedLimit,
+      pausedUntil: this.#pausedUntil,
+      openUntil: open?.nextAllowedAt(0) ?? 0,
+      end: this.#end,
+      reason: open?.lastError ?? '',
+    };
+  }
+
+  /** Whether Retry-After or a circuit breaker stops requests to it. */
   isPaused(now: number): boolean {
-    return this.#end !== undefined || this.#breaker.isOpen || this.#pausedUntil > now;
+    return this.#end !== undefined || this.#isBroken || this.#pausedUntil > now;
+  }
+
+  get #isBroken(): boolean {
+    return this.#breaker.isOpen || this.#service?.isOpen === true;
   }
 
   /** How important it is to remember this host: a failure count is cheap to lose, limits and pauses are not. */
   retention(now: number): 'none' | 'low' | 'high' {
     const isWaiting = this.#pausedUntil > now || this.#rateLimiter.nextAllowedAt > now;
-    if (
-      this.#end !== undefined ||
-      this.inFlight > 0 ||
-      isWaiting ||
-      this.#limit.isLowered ||
-      this.#breaker.isOpen
-    )
+    if (this.#end !== undefined || this.inFlight > 0 || isWaiting || this.#limit.isLowered || this.#isBroken)
       return 'high';
     return this.#breaker.hasNoFailures ? 'none' : 'low';
   }
 
+  /**
+   * It is news of a host that is being probed, for a URL that has retries left. It is news of a host that has served others of
+   * late, the first time, and again if others had news since. A timeout is news only if nothing was served meanwhile.
+   */
+  isNews(signal: HostSignal, { startedAt, endedAt, mayRetry }: Attempted, last?: NewsMark): boolean {
+    const isProbe = this.#breaker.isProbe(startedAt) || this.#service?.isProbe(startedAt) === true;
+    if (isProbe && mayRetry) return true;
+    if (endedAt - this.#servedAt > this.#rules.giveUpAfterMs) return false;
+    if (signal.kind === 'failure' && signal.isTimeout && this.#servedAt > startedAt) return false;
+    return last === undefined || this.newsCount > last.count;
+  }
+
   /** As `Limiter.keyNextAllowedAt`. The remaining jobs of a host that gets no more requests are allowed, to end at once. */
-  nextAllowedAt(inFlight: number): number {
+  nextAllowedAt(inFlight: number, now: number): number {
     if (this.#end !== undefined) return 0;
     if (inFlight >= this.#limit.current) return Number.POSITIVE_INFINITY;
+    if (inFlight > 0 && now > this.#heardAt + Math.max(SILENCE_MS, 2 * this.#latencyMs))
+      return Number.POSITIVE_INFINITY;
     return Math.max(
       this.#pausedUntil,
+      this.#limit.nextAllowedAt,
       this.#rateLimiter.nextAllowedAt,
       this.#breaker.nextAllowedAt(inFlight),
+      this.#service?.nextAllowedAt(inFlight) ?? 0,
     );
   }
 
   onDispatch(now: number): void {
+    if (this.inFlight === 0) this.#heardAt = now;
     this.inFlight += 1;
+    if (this.#pausedUntil > 0 && this.#pausedUntil <= now) {
+      this.#pausedUntil = 0;
+      this.#limit.restart();
+    }
     this.#rateLimiter.onDispatch(now);
-    this.#breaker.onDispatch(now);
+    if (this.#breaker.isOpen) {
+      this.#breaker.onDispatch(now);
+      this.#limit.restart(1);
+    }
+    if (this.#service?.isOpen === true) {
+      this.#service.onDispatch(now);
+      this.#limit.restart(1);
+    }
+    this.#limit.onDispatch(this.inFlight, now);
+  }
+
+  /** A host that serves again after it has pushed back everything was not overloaded. */
+  #recordService(service: CircuitBreaker, startedAt: number, now: number): void {
+    if (service.isProbe(startedAt) && !this.#asksToWait) this.#limit.recover();
+    service.recordSuccess(now, now);
+    this.#asksToWait = false;
   }
 
   record(signal: HostSignal, startedAt: number, now: number): void {
     switch (signal.kind) {
       case 'response':
-        this.#breaker.recordSuccess();
-        this.#limit.recordSuccess();
+        this.#heardAt = this.#servedAt = now;
+        this.#latencyMs = now - startedAt;
+        this.#breaker.recordSuccess(startedAt, now);
+        if (this.#service !== undefined) this.#recordService(this.#service, startedAt, now);
+        if (signal.isSlow === true) this.#limit.recordPushBack(startedAt, now, this.inFlight);
+        else this.#limit.recordSuccess(now);
+        this.#servedLimit = this.#limit.settled;
         break;
       case 'push-back':
-        this.#breaker.recordSuccess();
-        this.#limit.recordPushBack(startedAt, now);
+        this.#heardAt = now;
+        this.newsCount += 1;
+        this.#breaker.recordSuccess(startedAt, now);
+        this.#service ??= new CircuitBreaker({
+          threshold: this.#rules.breakerThreshold,
+          giveUpAfterMs: this.#rules.giveUpAfterMs,
+          minProbes: MIN_SERVICE_PROBES,
+        });
+        this.#service.recordFailure(PUSHED_BACK, startedAt, now);
+        this.#limit.recordPushBack(startedAt, now, this.inFlight, signal.waitMs);
+        if (signal.waitMs === 0) break;
+        this.#asksToWait = true;
         this.#pausedUntil = Math.max(this.#pausedUntil, now + signal.waitMs);
+        if (this.servesNobody) this.#end ??= { kind: 'blocked', reason: SERVES_NOBODY };
         break;
       case 'refusal':
-        this.#breaker.recordSuccess();
+        this.#breaker.recordSuccess(startedAt, now);
         this.#end ??= { kind: 'blocked', reason: signal.reason };
         break;
       case 'failure':
-        this.#breaker.recordFailure(signal.error, now);
-        if (signal.isTimeout) this.#limit.recordPushBack(startedAt, now);
+        this.newsCount += 1;
+        this.#breaker.recordFailure(signal.error, startedAt, now);
+        if (signal.isTimeout || signal.isReset === true)
+          this.#limit.recordPushBack(startedAt, now, this.inFlight);
         if (this.#breaker.isDown) this.#end ??= { kind: 'down', reason: this.#breaker.lastError };
         break;
       case 'exhausted':

@@ -12,7 +12,7 @@ export interface RetryPolicy {
 
 /** What a retry depends on. */
 export interface FailedAttempt {
-  /** Attempts so far, this one included. */
+  /** Attempts so far, this one included, without those that were given back. */
   readonly attempts: number;
   /** The method of the job. */
   readonly method: string;
@@ -48,15 +48,16 @@ export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method);
 }
 
-const BASE_MS = 500;
+const BASE_MS = 1_000;
 const MAX_BACKOFF_MS = 30_000;
 
 /**
- * Time in ms before the next attempt, after `attempts` (from 1) that failed: exponential, capped, with full jitter
- * (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ * Time in ms before the next attempt, after `attempts` (from 1) that failed: exponential, capped, and half of it random
+ * (equal jitter: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  */
 export function backoffMs(attempts: number, random: () => number): number {
-  return random() * Math.min(MAX_BACKOFF_MS, BASE_MS * 2 ** (attempts - 1));
+  const maxMs = Math.min(MAX_BACKOFF_MS, BASE_MS * 2 ** Math.max(0, attempts - 1));
+  return (maxMs * (1 + random())) / 2;
 }
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;

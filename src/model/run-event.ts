@@ -51,7 +51,7 @@ function describe(event: RunEvent): string {
     case 'limit':
       return `limiting ${event.host} to ${event.limit} ${event.limit === 1 ? 'request' : 'requests'} at once`;
     case 'breaker':
-      return `pausing ${event.host} for ${seconds(event.pauseMs)}, since it does not respond: ${event.reason}`;
+      return `pausing ${event.host} for ${seconds(event.pauseMs)}, since its requests fail: ${event.reason}`;
     case 'down':
     case 'blocked':
       return `giving up ${event.host}: ${event.reason}`;

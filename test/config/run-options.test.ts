@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { refusal, resolve } from './resolve-given.ts';
 
 describe('deriveRunOptions()', () => {
-  it('gives the queue 1000 jobs, or 4 per worker if that is more', () => {
-    expect(resolve({}).queueSize).toBe(1000);
-    expect(resolve({ flags: { concurrency: '250' } }).queueSize).toBe(1000);
-    expect(resolve({ flags: { concurrency: '251' } }).queueSize).toBe(1004);
+  it('gives the queue 20,000 jobs, or 4 per worker if that is more', () => {
+    expect(resolve({}).queueSize).toBe(20_000);
+    expect(resolve({ flags: { concurrency: '5000' } }).queueSize).toBe(20_000);
+    expect(resolve({ flags: { concurrency: '5001' } }).queueSize).toBe(20_004);
     expect(resolve({ flags: { concurrency: '1', queueSize: '4' } }).queueSize).toBe(4);
   });
 

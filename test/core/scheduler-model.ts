@@ -120,7 +120,7 @@ export class SchedulerModel implements Limiter {
   #wake(now: number): void {
     const due = this.delayed.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     this.delayed = this.delayed.filter(({ at }) => at > now);
-    for (const { key, job } of due.reverse()) this.#queue(key).unshift(job);
+    for (const { key, job } of due) this.#queue(key).push(job);
   }
 
   #admit(): void {

@@ -218,7 +218,7 @@ describe('Scheduler.requeue()', () => {
     expect(queue.limiter.dispatched[1]).toEqual({ key: 'a', at: 50 });
   });
 
-  test('lets the other jobs of the key pass while one is delayed', () => {
+  test('lets the other jobs of the key pass while one is delayed, and puts it behind them', () => {
     const queue = new TestScheduler();
     queue.put('a1', 'a2', 'a3');
     queue.takeNow();
@@ -226,7 +226,7 @@ describe('Scheduler.requeue()', () => {
     queue.release('a1');
     expect(queue.takeNow()).toBe('a2');
     queue.clock.turnTo(50);
-    expect(queue.takeAllNow(2)).toEqual(['a1', 'a3']);
+    expect(queue.takeAllNow(2)).toEqual(['a3', 'a1']);
   });
 
   test('gives jobs that are due together in the order of their times', () => {
@@ -238,7 +238,7 @@ describe('Scheduler.requeue()', () => {
     queue.requeue('a3', 20);
     queue.release('a1', 'a2', 'a3');
     queue.clock.turnTo(40);
-    expect(queue.takeAllNow(4)).toEqual(['a2', 'a3', 'a1', 'a4']);
+    expect(queue.takeAllNow(4)).toEqual(['a4', 'a2', 'a3', 'a1']);
   });
 
   test('gives jobs with equal times in the order they were requeued', () => {

@@ -44,6 +44,7 @@ function start(
     perMs: unlimited,
     totalPerMs: unlimited,
     breakerThreshold: 1,
+    giveUpAfterMs: 30_000,
     window: 9,
   });
   const fetcher = new Fetcher({
@@ -87,12 +88,12 @@ describe('Fetcher decides on', () => {
   test.each<[string, Partial<AttemptOutcome>, object]>([
     ['an accepted status: the result', responded(200), { result: { ok: true, status: 200, ttfbMs: 3 } }],
     ['an unwanted status: the result', responded(404), { result: { ok: false, status: 404 } }],
-    ['a listed status: a retry', responded(503), { at: NOW + 250 }],
+    ['a listed status: a retry', responded(503), { at: NOW + 750 }],
     ['a redirect: its target', responded(302, { location: '/y' }), { at: 0 }],
     ['a redirect to nowhere: the result', responded(302, { location: '' }), { result: { ok: false } }],
-    ['a transient failure: a retry', failed('reset'), { at: NOW + 250 }],
+    ['a transient failure: a retry', failed('reset'), { at: NOW + 750 }],
     ['a lasting failure: the result', failed('tls', false), { result: { failure: { kind: 'tls' } } }],
-    ['a failure in an accepted body: a retry', { ...responded(200), ...failed('reset') }, { at: NOW + 250 }],
+    ['a failure in an accepted body: a retry', { ...responded(200), ...failed('reset') }, { at: NOW + 750 }],
     ['neither a response nor a failure: a bug', {}, { result: { failure: { kind: 'internal' } } }],
   ])('%s', async (_, outcome, step) => {
     expect(await start([outcome]).step()).toMatchObject(step);
@@ -155,7 +156,7 @@ describe('Fetcher decides on', () => {
     test.each<[string, Partial<AttemptOutcome>, object]>([
       ['its name is unknown', failed('dns', false), { result: { failure: { kind: 'dns' } } }],
       ['its certificate is bad', failed('tls', false), { result: { failure: { kind: 'tls' } } }],
-      ['it cannot be connected to', failed('connect'), { at: NOW + 250 }],
+      ['it cannot be connected to', failed('connect'), { at: NOW + 750 }],
     ])('is not assumed of a host if %s', async (_, outcome, step) => {
       const { task, step: next } = start([outcome], { method: 'HEAD' });
       expect(await next()).toMatchObject(step);
@@ -401,12 +402,12 @@ test.each<[FailureKind, boolean]>([
   ['dns', true],
   ['tls', true],
   ['timeout', true],
-  ['reset', false],
-  ['protocol', false],
+  ['reset', true],
+  ['protocol', true],
 ])('a failure of kind %s counts for the circuit breaker: %s', async (kind, counts) => {
   const { hosts, task, step } = start([failed(kind)]);
   await step();
-  expect(hosts.keyNextAllowedAt(task.host, 0) > NOW).toBe(counts);
+  expect(hosts.keyNextAllowedAt(task.host, 0, NOW) > NOW).toBe(counts);
 });
 
 test.each([
@@ -427,5 +428,5 @@ test.each([
 test('a bad certificate is a sign of life of its host', async () => {
   const { hosts, task, step } = start([failed('tls', false)]);
   await step();
-  expect(hosts.keyNextAllowedAt(task.host, 0) > NOW).toBe(false);
+  expect(hosts.keyNextAllowedAt(task.host, 0, NOW) > NOW).toBe(false);
 });

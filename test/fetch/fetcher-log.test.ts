@@ -13,7 +13,7 @@ async function logged(outcomes: readonly Partial<AttemptOutcome>[], hasRequests:
   const log = { write: (event: RunEvent) => events.push(event), hasRequests };
   const unlimited = Number.POSITIVE_INFINITY;
   const limits = { perHost: 9, concurrency: 9, perMs: unlimited, totalPerMs: unlimited };
-  const hosts = new HostRegistry({ ...limits, breakerThreshold: 0, window: 9 });
+  const hosts = new HostRegistry({ ...limits, breakerThreshold: 0, giveUpAfterMs: 30_000, window: 9 });
   const fetcher = new Fetcher({
     transport: new FakeTransport(...outcomes),
     hosts,

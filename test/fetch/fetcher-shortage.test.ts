@@ -36,6 +36,7 @@ async function start({ path = (_port: number): string => '/ok', code = 'EMFILE' 
     perHost: 64,
     concurrency: 64,
     breakerThreshold: 1,
+    giveUpAfterMs: 30_000,
     window: 9,
   });
   const clock = { nowMs: NOW };
@@ -75,7 +76,7 @@ test('a shortage stops the starts of all hosts, and is held against none', async
   const { hosts, task, step } = await start();
   await step();
   expect(hosts.nextAllowedAt(NOW, 0)).toBe(NOW + 50);
-  expect([hosts.exhaustedCount, hosts.endOf(task.host), hosts.keyNextAllowedAt(task.host, 0)]).toEqual([
+  expect([hosts.exhaustedCount, hosts.endOf(task.host), hosts.keyNextAllowedAt(task.host, 0, NOW)]).toEqual([
     1,
     undefined,
     0,

@@ -37,6 +37,7 @@ function hosts(options: Partial<HostRegistryOptions> = {}): HostRegistry {
     perMs: unlimited,
     totalPerMs: unlimited,
     breakerThreshold: 0,
+    giveUpAfterMs: 30_000,
     window: 100,
     ...options,
   });
@@ -119,10 +120,10 @@ test('an invalid job is a result for which nothing is sent', async () => {
 });
 
 test.each([
-  ['is answered at last', 2, 2, true, 3, [250, 500]],
-  ['is never answered', 9, 2, false, 3, [250, 500]],
+  ['is answered at last', 2, 2, true, 3, [750, 1500]],
+  ['is never answered', 9, 2, false, 3, [750, 1500]],
   ['may not be retried', 9, 0, false, 1, []],
-  ['may be retried often', 9, 4, false, 5, [250, 500, 1000, 2000]],
+  ['may be retried often', 9, 4, false, 5, [750, 1500, 3000, 6000]],
 ])('a URL that %s is tried as often as allowed', async (_name, failures, retries, ok, attempts, waits) => {
   const origin = await running(startOrigin());
   const { finish } = await start(`${origin.url}/flaky/a/${failures}`, { policy: { retries } });
@@ -144,7 +145,7 @@ describe('when the run stops', () => {
     const origin = await running(startOrigin());
     const { fetcher, task } = await start(`${origin.url}/status/503`);
     expect(fetcher.abandon(task), 'nothing was sent').toBeUndefined();
-    expect(await fetcher.step(task)).toEqual({ again: task, at: NOW + 250 });
+    expect(await fetcher.step(task)).toEqual({ again: task, at: NOW + 750 });
     expect(fetcher.abandon(task)).toMatchObject(UNAVAILABLE);
   });
 
@@ -306,12 +307,12 @@ test.each([
   ['429', '7', 7000],
   ['503', '60', 60_000],
   ['503', 'Thu, 01 Jan 2026 12:00:30 GMT', 30_000],
-  ['503', '0', 250],
-  ['503', 'Wed, 21 Oct 2015 07:28:00 GMT', 250],
-  ['503', 'soon', 250],
-  ['503', '-7', 250],
-  ['503', '1.5', 250],
-  ['500', '7', 250],
+  ['503', '0', 750],
+  ['503', 'Wed, 21 Oct 2015 07:28:00 GMT', 750],
+  ['503', 'soon', 750],
+  ['503', '-7', 750],
+  ['503', '1.5', 750],
+  ['500', '7', 750],
 ])('status %s with Retry-After "%s" waits %i ms', async (status, header, waitMs) => {
   const origin = await running(startOrigin());
   const query = new URLSearchParams({ status, 'retry-after': header, date: new Date(NOW).toUTCString() });
@@ -325,12 +326,12 @@ test('the jitter counts when it is longer than Retry-After', async () => {
     policy: { retries: 8 },
     chance: 1,
   });
-  expect((await finish()).waits).toEqual([1000, 1000]);
+  expect((await finish()).waits).toEqual([1000, 2000]);
   const { finish: finishOther } = await start(`${origin.url}/flaky/b/3?retry-after=1`, {
     policy: { retries: 8 },
     chance: 1,
   });
-  expect((await finishOther()).waits).toEqual([1000, 1000, 2000]);
+  expect((await finishOther()).waits).toEqual([1000, 2000, 4000]);
 });
 
 test.each([
@@ -593,7 +594,7 @@ test.each([
   const { fetcher, task } = await start(`${origin.url}${path}`, { table });
   table.onDispatch(task.host, NOW);
   await fetcher.step(task);
-  expect(Math.max(0, table.keyNextAllowedAt(task.host, 0) - NOW)).toBe(pauseMs);
+  expect(Math.max(0, table.keyNextAllowedAt(task.host, 0, NOW) - NOW)).toBe(pauseMs);
 });
 
 test('a host that cannot be connected to is parked, and then down: what is left for it fails unsent', async () => {
@@ -601,13 +602,14 @@ test('a host that cannot be connected to is parked, and then down: what is left 
   const table = hosts({ breakerThreshold: 1 });
   const policy = { retries: 0 };
   const { fetcher, task, clock } = await start(refused.url, { table, policy });
-  for (const parkMs of [1000, 2000, 4000]) {
+  for (const parkMs of [1000, 2000, 4000, 8000, 15_000]) {
     table.onDispatch(task.host, clock.nowMs);
     const step = await fetcher.step(task);
-    expect(table.keyNextAllowedAt(task.host, 0)).toBe(clock.nowMs + parkMs);
+    expect(table.keyNextAllowedAt(task.host, 0, NOW)).toBe(clock.nowMs + parkMs);
     clock.nowMs += parkMs;
     if ('result' in step) task.startOver(step.result);
   }
+  expect(clock.nowMs).toBe(NOW + 30_000);
   table.onDispatch(task.host, clock.nowMs);
   await fetcher.step(task);
   const left = new RequestTask(

@@ -14,6 +14,10 @@ class ReleasingRegistry extends HostRegistry {
     super.onDispatch(key, now);
   }
 
+  override keyNextAllowedAt(key: string, inFlight: number, now = 0): number {
+    return super.keyNextAllowedAt(key, inFlight, now);
+  }
+
   override record(key: string, signal: HostSignal, startedAt: number, now: number): void {
     super.record(key, signal, startedAt, now);
     this.release(key, now);
@@ -33,6 +37,7 @@ function registryOf(options: Partial<HostRegistryOptions> = {}): ReleasingRegist
     perMs: NEVER,
     totalPerMs: NEVER,
     breakerThreshold: 5,
+    giveUpAfterMs: 30_000,
     window: 100,
     ...options,
   });
@@ -61,12 +66,141 @@ test('Retry-After pauses the host that sent it, and no other', () => {
   expect(registry.keyNextAllowedAt('b', 0)).toBe(0);
 });
 
-test('timeouts halve the limit as push-backs do', () => {
+test.each<[string, HostSignal]>([
+  ['a push-back', { kind: 'push-back', waitMs: 0 }],
+  ['a timeout', { kind: 'failure', isTimeout: true, error: 'slow' }],
+  ['a reset', { kind: 'failure', isTimeout: false, isReset: true, error: 'reset' }],
+  ['a body that times out', { kind: 'response', isSlow: true }],
+])('%s lowers the limit to what else is in flight', (_, signal) => {
   const registry = registryOf({ perHost: 4, breakerThreshold: 0 });
+  for (let count = 0; count < 3; count += 1) registry.onDispatch('a', 0);
+  registry.record('a', signal, 0, 1);
+  expect([registry.keyNextAllowedAt('a', 1), registry.keyNextAllowedAt('a', 2)]).toEqual([0, NEVER]);
+});
+
+test.each<HostSignal>([
+  { kind: 'response' },
+  { kind: 'failure', isTimeout: false, error: 'refused' },
+  { kind: 'neutral' },
+])('%j does not lower the limit', (signal) => {
+  const registry = registryOf({ perHost: 4 });
+  for (let count = 0; count < 3; count += 1) registry.onDispatch('a', 0);
+  registry.record('a', signal, 0, 1);
+  expect(registry.keyNextAllowedAt('a', 3)).toBe(0);
+});
+
+test('a host that has not responded for a second gets nothing more while it has a request', () => {
+  const registry = registryOf();
   registry.onDispatch('a', 0);
-  registry.record('a', { kind: 'failure', isTimeout: true, error: 'slow' }, 0, 1);
-  expect(registry.keyNextAllowedAt('a', 1)).toBe(0);
-  expect(registry.keyNextAllowedAt('a', 2)).toBe(NEVER);
+  expect([registry.keyNextAllowedAt('a', 1, 1000), registry.keyNextAllowedAt('a', 1, 1001)]).toEqual([
+    0,
+    NEVER,
+  ]);
+  registry.onDispatch('a', 500);
+  registry.record('a', RESPONSE, 0, 1500);
+  expect(registry.keyNextAllowedAt('a', 1, 4500)).toBe(0); // twice the time that its last response took
+  expect(registry.keyNextAllowedAt('a', 1, 4501)).toBe(NEVER);
+  expect(registry.keyNextAllowedAt('a', 0, 4501)).toBe(0);
+});
+
+describe('a host that pushes back everything', () => {
+  /** Pushes back probe after probe, and returns the times of the probes. */
+  function probe(registry: ReleasingRegistry, waitMs = 0): number[] {
+    for (let count = 0; count < 5; count += 1) registry.onDispatch('a', 0);
+    for (let count = 0; count < 5; count += 1) registry.record('a', pushedBack(waitMs), 0, 0);
+    const times: number[] = [];
+    while (!registry.servesNobody('a') && times.length < 50) {
+      const at = registry.keyNextAllowedAt('a', 0);
+      times.push(at);
+      registry.onDispatch('a', at);
+      expect(registry.keyNextAllowedAt('a', 1, at)).toBe(NEVER);
+      registry.record('a', pushedBack(waitMs), at, at);
+    }
+    return times;
+  }
+
+  test('is probed ever more rarely, and then serves nobody: its URLs end one by one', () => {
+    const registry = registryOf();
+    expect(probe(registry)).toEqual([1000, 3000, 7000, 15_000, 30_000]);
+    expect([registry.endOf('a'), registry.keyNextAllowedAt('a', 0)]).toEqual([undefined, 0]);
+    registry.onDispatch('a', 31_000);
+    registry.record('a', RESPONSE, 31_000, 31_000);
+    expect(registry.servesNobody('a')).toBe(false);
+  });
+
+  test('and asks to wait each time is blocked, after three probes at least', () => {
+    const registry = registryOf();
+    expect(probe(registry, 60_000)).toEqual([60_000, 120_000, 180_000]);
+    expect(registry.endOf('a')?.kind).toBe('blocked');
+  });
+
+  test('has its limit again when a probe is served, but not if it has asked to wait', () => {
+    const limitAfter = (waitMs: number) => {
+      const registry = registryOf({ concurrency: 64 });
+      for (let count = 0; count < 8; count += 1) registry.onDispatch('a', 0);
+      registry.record('a', RESPONSE, 0, 1);
+      for (let count = 0; count < 7; count += 1) registry.record('a', pushedBack(waitMs), 0, 2);
+      registry.onDispatch('a', 1002);
+      registry.record('a', RESPONSE, 1002, 1003);
+      for (let count = 0; count < 20; count += 1) {
+        registry.onDispatch('a', 1004);
+        registry.record('a', RESPONSE, 1004, 1005);
+      }
+      const allows = (inFlight: number) => registry.keyNextAllowedAt('a', inFlight, 1005) === 0;
+      return Array.from({ length: 64 }, (_, n) => n).filter(allows).length;
+    };
+    expect(limitAfter(0)).toBe(10);
+    expect(limitAfter(1)).toBeLessThan(10);
+  });
+});
+
+describe('isNews()', () => {
+  const REFUSED: HostSignal = { kind: 'failure', isTimeout: false, error: 'refused' };
+  const SLOW: HostSignal = { kind: 'failure', isTimeout: true, error: 'slow' };
+  const attempt = { startedAt: 100, endedAt: 200, mayRetry: true, last: undefined };
+
+  test('is false for a host that has served nothing of late', () => {
+    const registry = registryOf();
+    registry.onDispatch('a', 0);
+    expect(registry.isNews('a', pushedBack(0), attempt)).toBe(false);
+    registry.onDispatch('a', 0);
+    registry.record('a', RESPONSE, 0, 10);
+    expect(registry.isNews('a', pushedBack(0), attempt)).toBe(true);
+    expect(registry.isNews('a', REFUSED, { ...attempt, endedAt: 30_011 })).toBe(false);
+    expect(registry.isNews('b', pushedBack(0), attempt)).toBe(false);
+  });
+
+  test('is false for a timeout if others were served meanwhile', () => {
+    const registry = registryOf();
+    for (const at of [0, 50]) {
+      registry.onDispatch('a', at);
+      registry.onDispatch('a', at);
+      registry.record('a', RESPONSE, at, at + 100);
+      expect(registry.isNews('a', SLOW, attempt)).toBe(at === 0);
+    }
+  });
+
+  test('is false the second time, if no other was pushed back since', () => {
+    const registry = registryOf();
+    for (let count = 0; count < 4; count += 1) registry.onDispatch('a', 0);
+    registry.record('a', RESPONSE, 0, 10);
+    registry.record('a', pushedBack(0), 0, 20);
+    const last = registry.newsMark('a');
+    expect(registry.isNews('a', pushedBack(0), { ...attempt, last })).toBe(false);
+    expect(registry.isNews('a', pushedBack(0), { ...attempt, last: { ...last, host: 'b' } })).toBe(true);
+    registry.record('a', pushedBack(0), 0, 40);
+    expect(registry.isNews('a', pushedBack(0), { ...attempt, last })).toBe(true);
+  });
+
+  test('is true for a probe, if its URL has retries left', () => {
+    const registry = registryOf({ breakerThreshold: 1 });
+    registry.onDispatch('a', 0);
+    registry.record('a', REFUSED, 0, 10);
+    registry.onDispatch('a', 1010);
+    const probe = { ...attempt, startedAt: 1010, endedAt: 1011 };
+    expect(registry.isNews('a', REFUSED, probe)).toBe(true);
+    expect(registry.isNews('a', REFUSED, { ...probe, mayRetry: false })).toBe(false);
+  });
 });
 
 test('a host that refuses is given up for good: its jobs are allowed so that they can end', () => {
@@ -83,7 +217,7 @@ test('a host that refuses is given up for good: its jobs are allowed so that the
 });
 
 test('a host that is down gives its reason, and its jobs are allowed so that they can fail', () => {
-  const registry = registryOf({ breakerThreshold: 1 });
+  const registry = registryOf({ breakerThreshold: 1, giveUpAfterMs: 7000 });
   for (const now of [0, 1000, 3000, 7000]) {
     expect(registry.endOf('a')).toBe(undefined);
     registry.onDispatch('a', now);
@@ -167,10 +301,11 @@ test('failures below the threshold are remembered as long as the queue may hold 
 });
 
 test('countPaused() counts the hosts that are paused or whose breaker is open', () => {
-  const registry = registryOf({ breakerThreshold: 1 });
-  for (const key of ['busy', 'paused', 'down']) registry.onDispatch(key, 0);
+  const registry = registryOf({ breakerThreshold: 2 });
+  for (const key of ['busy', 'paused', 'down', 'down']) registry.onDispatch(key, 0);
   registry.record('paused', pushedBack(2000), 0, 0);
-  registry.record('down', { kind: 'failure', isTimeout: false, error: 'refused' }, 0, 0);
+  for (let count = 0; count < 2; count += 1)
+    registry.record('down', { kind: 'failure', isTimeout: false, error: 'refused' }, 0, 0);
   expect([registry.size, registry.countPaused(1000)]).toEqual([3, 2]);
   expect(registry.countPaused(2000)).toBe(1);
 });
@@ -184,7 +319,7 @@ test('a host that is paused or waits for its rate is kept until then, and forgot
     expect(registry.keyNextAllowedAt('a', 0)).toBeGreaterThan(400);
     registry.onDispatch('a', 600);
     registry.record('a', { kind: 'neutral' }, 600, 5000);
-    // The limit of the paused host was halved, so it is kept.
+    // The limit of the paused host was lowered, so it is kept.
     expect(registry.size).toBe(perMs === NEVER ? 1 : 0);
   }
 });
@@ -198,7 +333,7 @@ test('jobs without a host are not remembered, and use up no rate', () => {
 });
 
 test('jobs of a host that is down use up nothing of the total rate', () => {
-  const registry = registryOf({ breakerThreshold: 1, totalPerMs: 1 / 10 });
+  const registry = registryOf({ breakerThreshold: 1, giveUpAfterMs: 7000, totalPerMs: 1 / 10 });
   for (const now of [0, 1000, 3000, 7000]) {
     registry.onDispatch('a', now);
     registry.record('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now);
@@ -255,12 +390,12 @@ describe('the log', () => {
     registry.record('a', pushedBack(5000), 0, 100);
     registry.record('a', pushedBack(1000), 0, 100);
     registry.record('a', RESPONSE, 0, 200);
+    registry.onDispatch('a', 6000);
+    registry.record('a', RESPONSE, 6000, 6100);
     expect(events.filter(({ kind }) => kind === 'pause')).toEqual([
       { kind: 'pause', host: 'a', pauseMs: 5000 },
     ]);
-    expect(events.filter(({ kind }) => kind === 'limit')).toEqual([
-      { kind: 'limit', host: 'a', limit: expect.any(Number) },
-    ]);
+    expect(events.filter(({ kind }) => kind === 'limit')).toEqual([{ kind: 'limit', host: 'a', limit: 1 }]);
   });
 
   test('has the host that is given up because it asks for too long a wait, once', () => {
@@ -271,13 +406,22 @@ describe('the log', () => {
     expect(events).toEqual([{ kind: 'blocked', host: 'a', reason: 'wait' }]);
   });
 
+  test('has the pauses of a host that pushes back everything', () => {
+    const { registry, events } = logged();
+    registry.onDispatch('a', 0);
+    registry.record('a', pushedBack(0), 0, 10);
+    expect(events).toEqual([
+      { kind: 'breaker', host: 'a', pauseMs: 1000, reason: 'pushed back with 429 or 503' },
+    ]);
+  });
+
   test('has circuit breakers that open, and the host that is given up', () => {
     const { registry, events } = logged();
     let now = 0;
     for (let attempt = 0; attempt < 20 && registry.endOf('a') === undefined; attempt += 1) {
       registry.onDispatch('a', now);
       registry.record('a', { kind: 'failure', isTimeout: false, error: 'refused' }, now, now + 10);
-      now = Math.max(now + 10, registry.keyNextAllowedAt('a', 0));
+      now = Math.max(now + 10, registry.keyNextAllowedAt('a', 0, now));
     }
     expect(events[0]).toEqual({ kind: 'breaker', host: 'a', pauseMs: 1000, reason: 'refused' });
     expect(events.at(-1)).toEqual({ kind: 'down', host: 'a', reason: 'refused' });

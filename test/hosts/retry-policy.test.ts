@@ -23,16 +23,16 @@ describe('decideRetry()', () => {
   const network = { status: undefined, isTransient: true };
 
   test.each<[string, Partial<FailedAttempt>, Partial<RetryPolicy>, ReturnType<typeof decideRetry>]>([
-    ['a status that is retried', {}, {}, { delayMs: 500 }],
-    ['the last attempt that is allowed', { attempts: 2 }, {}, { delayMs: 1000 }],
+    ['a status that is retried', {}, {}, { delayMs: 1000 }],
+    ['the last attempt that is allowed', { attempts: 2 }, {}, { delayMs: 2000 }],
     ['one attempt more', { attempts: 3 }, {}, 'final'],
     ['no retries', {}, { retries: 0 }, 'final'],
     ['another status', { status: 404 }, {}, 'final'],
-    ['a network failure', network, {}, { delayMs: 500 }],
+    ['a network failure', network, {}, { delayMs: 1000 }],
     ['a network failure that is permanent', { ...network, isTransient: false }, {}, 'final'],
     ['a network failure that is not retried', network, { retriesNetworkFailures: false }, 'final'],
     ['a method that is not idempotent', { method: 'POST' }, {}, 'final'],
-    ['any method', { method: 'POST' }, { retriesAllMethods: true }, { delayMs: 500 }],
+    ['any method', { method: 'POST' }, { retriesAllMethods: true }, { delayMs: 1000 }],
     ['a wait that is longer than the backoff', { waitMs: 60_000 }, {}, { delayMs: 60_000 }],
     ['a wait that is too long', { waitMs: 60_001 }, {}, 'wait-too-long'],
     [
@@ -58,14 +58,15 @@ test.each([
 });
 
 test.each([
-  [1, 1, 500],
-  [2, 1, 1000],
-  [3, 0.5, 1000],
-  [6, 1, 16_000],
-  [7, 1, 30_000],
+  [0, 1, 1000],
+  [1, 1, 1000],
+  [2, 1, 2000],
+  [3, 0.5, 3000],
+  [5, 1, 16_000],
+  [6, 1, 30_000],
   [5000, 1, 30_000],
-  [1, 0, 0],
-  [9, 0, 0],
+  [1, 0, 500],
+  [9, 0, 15_000],
 ])('backoffMs() after %i failed attempts, with a random number of %d, is %i', (attempts, chance, waitMs) => {
   expect(backoffMs(attempts, () => chance)).toBe(waitMs);
 });

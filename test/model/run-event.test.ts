@@ -15,7 +15,7 @@ it.each<[RunEvent, string]>([
   [{ kind: 'limit', host: 'http://a', limit: 5 }, 'limiting http://a to 5 requests at once'],
   [
     { kind: 'breaker', host: 'http://a', pauseMs: 1000, reason: 'connect ECONNREFUSED' },
-    'pausing http://a for 1.0s, since it does not respond: connect ECONNREFUSED',
+    'pausing http://a for 1.0s, since its requests fail: connect ECONNREFUSED',
   ],
   [{ kind: 'down', host: 'http://a', reason: 'no such name' }, 'giving up http://a: no such name'],
 ])('eventText() of %j', (event, text) => {

@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../seeded-random.ts';
+import * as models from './host-models.ts';
+import { type SimulatedRun, simulate, urlsOf } from './simulated-run.ts';
+import { smallWeb } from './small-web.ts';
+
+// Hosts of many characters, and the whole of a run but its network: see `simulate()`. A URL takes about 100 ms. The floor is the
+// time that the host needs for the list, however it is asked.
+
+const CONCURRENCY = 256;
+
+/** Another seed: `SEED=2 npx vitest run --config test/vitest.config.ts test/hosts/host-policy.test.ts`. */
+const SEED = Number(process.env.SEED ?? 1);
+
+async function run(model: models.HostModel, count: number, given: object = {}): Promise<SimulatedRun> {
+  return simulate(new Map([['a.test', model]]), urlsOf('a.test', count), {
+    concurrency: CONCURRENCY,
+    ...given,
+  });
+}
+
+interface Bounds {
+  /** Time in seconds. */
+  readonly atMostS: number;
+  /** Requests that are pushed back or fail. */
+  readonly wasted: number;
+}
+
+type Case = [name: string, (random: () => number) => models.HostModel, count: number, Bounds, given?: object];
+
+const { capped, sometimes, healthy, flaky, logNormal, tokenBucket } = models;
+const WAIT = { retryAfterS: 1 };
+const isDownFor = (fromMs: number, ms: number) => (now: number) => now >= fromMs && now < fromMs + ms;
+const flaps = (ms: number) => (now: number) => Math.floor(now / ms) % 2 === 1;
+const capRises = (now: number) => (now < 5_000 ? 4 : 64);
+const capFalls = (now: number) => (now < 5_000 ? 32 : 8);
+const TWENTY = { perHost: 20 };
+
+/** Each serves every URL in the end. */
+const SERVING: Case[] = [
+  ['is healthy', (r) => healthy(r), 2000, { atMostS: 1.5, wasted: 0 }],
+  ['takes 3 s', (r) => healthy(r, 3000), 200, { atMostS: 19, wasted: 0 }],
+  ['queues before 8 servers', () => models.queueing(8, 100), 2000, { atMostS: 25.2, wasted: 0 }],
+  // Floor: 12.5 s.
+  ['serves 16 at once', (r) => capped(16, {}, healthy(r)), 2000, { atMostS: 14.2, wasted: 45 }],
+  ['serves 16 at once, and asks for 1 s', (r) => capped(16, WAIT, healthy(r)), 2000, { atMostS: 13.9, wasted: 12 }],
+  ['serves 16 at once, and asks for 60 s', (r) => capped(16, { retryAfterS: 60 }, healthy(r)), 2000, { atMostS: 74, wasted: 12 }],
+  ['serves 16 at once, and resets', (r) => capped(16, { failure: 'reset' }, healthy(r)), 2000, { atMostS: 14.2, wasted: 45 }],
+  ['serves 16 at once in varying time', (r) => capped(16, WAIT, logNormal(r, 88)), 2000, { atMostS: 15, wasted: 12 }],
+  // Floor: 100 s, 40 s and 2 s.
+  ['serves 2 at once, and asks for 1 s', (r) => capped(2, { ...WAIT, status: 429 }, healthy(r)), 2000, { atMostS: 106, wasted: 20 }],
+  ['serves 1 at once, and asks for 1 s', (r) => capped(1, WAIT, healthy(r)), 400, { atMostS: 44, wasted: 20 }],
+  ['serves 100 at once, and asks for 1 s', (r) => capped(100, WAIT, healthy(r)), 2000, { atMostS: 4, wasted: 80 }],
+  // Floor: 7.5 s and 16.3 s.
+  ['serves 4 at once, and 64 from 5 s on', (r) => capped(capRises, WAIT, healthy(r)), 2000, { atMostS: 23, wasted: 30 }],
+  ['serves 32 at once, and 8 from 5 s on', (r) => capped(capFalls, WAIT, healthy(r)), 2000, { atMostS: 18, wasted: 30 }],
+  // Floor: 49 s, 79 s, 80 s and 180 s.
+  ['serves 40 a second', (r) => tokenBucket(40, 40, WAIT, healthy(r)), 2000, { atMostS: 53, wasted: 80 }],
+  ['serves 5 a second', (r) => tokenBucket(5, 5, WAIT, healthy(r)), 400, { atMostS: 90, wasted: 30 }],
+  ['serves 5 a second one by one', (r) => tokenBucket(5, 1, {}, healthy(r)), 400, { atMostS: 120, wasted: 70 }],
+  ['serves 100 a minute', (r) => models.fixedWindow(100, 60_000, true, healthy(r)), 400, { atMostS: 183, wasted: 20 }],
+  ['pushes back one of a hundred', (r) => flaky(r, 0.01, {}, healthy(r)), 2000, { atMostS: 12, wasted: 40 }],
+  ['pushes back one of twenty', (r) => flaky(r, 0.05, {}, healthy(r)), 2000, { atMostS: 40, wasted: 160 }],
+  // Floor: 32 s, 12 s, 20 + 60 s and 40 s.
+  ['refuses for 12 s', (r) => sometimes(isDownFor(3_000, 12_000), models.refusing, healthy(r)), 4000, { atMostS: 37, wasted: 30 }, TWENTY],
+  ['says 503 for 12 s', (r) => sometimes(isDownFor(3_000, 12_000), models.always(503), healthy(r)), 4000, { atMostS: 38, wasted: 40 }, TWENTY],
+  ['resets for 12 s', (r) => sometimes(isDownFor(3_000, 12_000), models.resetting, healthy(r)), 4000, { atMostS: 38, wasted: 40 }, TWENTY],
+  ['hangs for 12 s', (r) => sometimes(isDownFor(3_000, 12_000), models.hanging, healthy(r)), 4000, { atMostS: 50, wasted: 40 }, { ...TWENTY, timeout: 10_000 }],
+  ['refuses for its first 12 s', (r) => sometimes(isDownFor(0, 12_000), models.refusing, healthy(r)), 120, { atMostS: 18, wasted: 20 }],
+  ['says 503 for its first 12 s', (r) => sometimes(isDownFor(0, 12_000), models.always(503), healthy(r)), 120, { atMostS: 18, wasted: 20 }],
+  ['refuses for 60 s, with patience', (r) => sometimes(isDownFor(3_000, 60_000), models.refusing, healthy(r)), 4000, { atMostS: 100, wasted: 40 }, { ...TWENTY, giveUpAfter: 120_000 }],
+  ['refuses every other 3 s', (r) => sometimes(flaps(3_000), models.refusing, healthy(r)), 4000, { atMostS: 45, wasted: 80 }, TWENTY],
+  ['resets every other 3 s', (r) => sometimes(flaps(3_000), models.resetting, healthy(r)), 4000, { atMostS: 65, wasted: 160 }, TWENTY],
+  ['says 503 every other 3 s', (r) => sometimes(flaps(3_000), models.always(503), healthy(r)), 4000, { atMostS: 70, wasted: 320 }, TWENTY],
+]; // biome-ignore format: a table
+
+test.each(SERVING)('a host that %s loses no URL, and takes little longer than it needs', async (...one) => {
+  const [, model, count, { atMostS, wasted }, options] = one;
+  const { ok, failed, requests, seconds } = await run(model(seededRandom(SEED)), count, options);
+  expect([ok, failed]).toEqual([count, {}]);
+  expect(seconds).toBeLessThanOrEqual(atMostS);
+  expect(requests - count).toBeLessThanOrEqual(wasted);
+});
+
+describe('a host that serves nothing', () => {
+  const TEN_S = { timeout: 10_000 };
+
+  test.each<[string, models.HostModel, number, object, Bounds & { readonly requests: number }]>([
+    ['refuses', models.refusing, 1, {}, { atMostS: 3.1, wasted: 0, requests: 3 }],
+    ['refuses', models.refusing, 2, {}, { atMostS: 6, wasted: 0, requests: 6 }],
+    ['refuses', models.refusing, 1000, {}, { atMostS: 30.5, wasted: 0, requests: 20 }],
+    ['resets', models.resetting, 1000, {}, { atMostS: 30.5, wasted: 0, requests: 20 }],
+    ['sends garbage', models.garbage, 1000, {}, { atMostS: 30.5, wasted: 0, requests: 20 }],
+    ['hangs', models.hanging, 1, TEN_S, { atMostS: 40, wasted: 0, requests: 4 }],
+    ['hangs', models.hanging, 1000, TEN_S, { atMostS: 41, wasted: 0, requests: 20 }],
+    ['hangs', models.hanging, 1000, {}, { atMostS: 61.1, wasted: 0, requests: 20 }],
+    ['hangs', models.hanging, 1000, { ...TEN_S, giveUpAfter: 10_000 }, { atMostS: 21.1, wasted: 0, requests: 20 }],
+    ['says 503', models.always(503), 1, {}, { atMostS: 3.1, wasted: 0, requests: 3 }],
+    ['says 503', models.always(503), 10, {}, { atMostS: 32, wasted: 0, requests: 30 }],
+    ['says 503', models.always(503), 1000, {}, { atMostS: 40, wasted: 0, requests: 1030 }],
+    ['says 503 and asks for 1 s', models.always(503, 1), 1000, {}, { atMostS: 32, wasted: 0, requests: 20 }],
+    ['says 429 and asks for 60 s', models.always(429, 60), 1000, {}, { atMostS: 185, wasted: 0, requests: 20 }],
+  ])('and %s is given up in time, with few requests: %#', async (_, model, count, given, { atMostS, requests }) => {
+    const seen = await run(model, count, given);
+    expect(seen.ok).toBe(0);
+    expect(seen.seconds).toBeLessThanOrEqual(atMostS);
+    expect(seen.requests).toBeLessThanOrEqual(requests);
+  }); // biome-ignore format: a table
+});
+
+test('one page that is always pushed back costs a few requests, and its host little', async () => {
+  const served = healthy(seededRandom(1));
+  const model: models.HostModel = (now, inFlight, url) =>
+    url.endsWith('/7') ? { afterMs: 100, status: 503 } : served(now, inFlight, url);
+  const { failed, seconds, requests } = await run(model, 2000);
+  expect(failed).toEqual({ 503: 1 });
+  expect(requests).toBeLessThanOrEqual(2000 + 5);
+  expect(seconds).toBeLessThanOrEqual(6);
+});
+
+test('pages that never respond cost no other page of their host', async () => {
+  const served = healthy(seededRandom(1));
+  const model: models.HostModel = (now, inFlight, url) =>
+    url.endsWith('7') ? undefined : served(now, inFlight, url);
+  const { failed, results, ok } = await run(model, 200, { timeout: 10_000, concurrency: 16 });
+  expect([ok, failed]).toEqual([180, { down: 20 }]);
+  expect(Math.max(...results.map(({ attempts }) => attempts))).toBe(2);
+});
+
+describe('the small web,', () => {
+  const OTHERS = () => {
+    const random = seededRandom(SEED);
+    return [
+      models.always(503),
+      models.always(429, 2),
+      models.garbage,
+      models.refusing,
+      models.queueing(2, 200),
+      tokenBucket(10, 5, WAIT, healthy(random)),
+      capped(1, { failure: 'reset' }, healthy(random)),
+      sometimes(isDownFor(500, 6_000), models.refusing, healthy(random)),
+      sometimes(isDownFor(500, 6_000), models.always(503), healthy(random)),
+    ];
+  };
+
+  test.each([
+    ['mixed', 30_000, 45],
+    ['mixed', 10_000, 33],
+    ['sorted', 10_000, 33],
+  ] as const)(
+    '%s, giving up after %i ms, loses no URL of a host that serves, and ends soon',
+    async (order, giveUpAfter, atMostS) => {
+      const { hosts, mixed, sorted, alive } = smallWeb(seededRandom(SEED), OTHERS());
+      const web = await simulate(hosts, order === 'mixed' ? mixed : sorted, {
+        concurrency: CONCURRENCY,
+        timeout: 10_000,
+        giveUpAfter,
+      });
+      expect(web.ok).toBe(alive);
+      expect(web.seconds).toBeLessThanOrEqual(atMostS);
+      const pushBacks = [...hosts.keys()]
+        .filter((host) => !/^resetting|^other[0-3]/.test(host))
+        .map((host) => web.host(host).pushBacks);
+      expect(pushBacks.reduce((sum, count) => sum + count)).toBeLessThan(web.requests / 100);
+    },
+  );
+});
