@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { X509Certificate } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { isIP, type Socket } from 'node:net';
@@ -173,20 +174,24 @@ function connectionOptions(
 const SOCKET_CHANNEL = 'net.client.socket';
 
 /**
- * Connects, and destroys all new sockets of the process when that fails: when a server sends nothing, the client gives
- * up but leaves its socket open, which would keep the process alive. Nothing else may connect at the same time.
+ * Connects, and destroys the sockets of the attempt when that fails: when a server sends nothing, the client gives up but leaves
+ * its socket open, which would keep the process alive.
  */
 async function closingSocketsOnError<T>(connect: () => Promise<T>): Promise<T> {
   const sockets: Socket[] = [];
-  const onSocket = (message: unknown) => void sockets.push((message as { socket: Socket }).socket); // as Node documents it
+  const attempt = new AsyncLocalStorage<true>();
+  const onSocket = (message: unknown) => {
+    if (attempt.getStore()) sockets.push((message as { socket: Socket }).socket); // as Node documents it
+  };
   subscribe(SOCKET_CHANNEL, onSocket);
   try {
-    return await connect();
+    return await attempt.run(true, connect);
   } catch (error) {
     for (const socket of sockets) socket.destroy();
     throw error;
   } finally {
     unsubscribe(SOCKET_CHANNEL, onSocket);
+    attempt.disable(); // Node 20 would keep on following every promise
   }
 }
 

@@ -21,7 +21,7 @@ describe('one failure among many: 1', () => {
   ])('%s of 2,000', async (_, place) => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 2000).with(place, `${origin.url}/status/404`);
-    const { code, stdout, stderr } = await runCli(['fetch', '-c', '8'], { stdin: list.join('\n') });
+    const { code, stdout, stderr } = await runInProcess(['fetch', '-c', '8'], { stdin: list.join('\n') });
     expect(stdout.match(/^FAIL .*$/gm)).toEqual([expect.stringContaining(' 404 ')]);
     expect(stderr).toContain('\nDone: 1999 succeeded, 1 failed\n');
     expect([code, origin.requests]).toEqual([1, 2000]);
@@ -39,20 +39,20 @@ describe('one failure among many: 1', () => {
 
   it('after retries that all fail', async () => {
     const origin = await anOrigin();
-    const { code, stdout } = await runCli(['fetch', '--retries', '1', `${origin.url}/status/503`]);
+    const { code, stdout } = await runInProcess(['fetch', '--retries', '1', `${origin.url}/status/503`]);
     expect([code, origin.hits('/status/503')]).toEqual([1, 2]);
     expect(stdout).toContain('(2 attempts)');
   });
 
   it('that a retry fixes does not count: 0', async () => {
     const origin = await anOrigin();
-    const { code, stdout } = await runCli(['fetch', `${origin.url}/flaky/a/1`]);
+    const { code, stdout } = await runInProcess(['fetch', `${origin.url}/flaky/a/1`]);
     expect([code, origin.requests]).toEqual([0, 2]);
     expect(stdout).toMatch(/^OK {4}200 .*\(2 attempts\)\n$/);
   });
 
   it('that is an invalid line', async () => {
-    expect(await runCli(['fetch'], { stdin: 'nonsense\n' })).toMatchObject({
+    expect(await runInProcess(['fetch'], { stdin: 'nonsense\n' })).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(/^FAIL {2}invalid {2}nonsense /),
     });
@@ -60,18 +60,16 @@ describe('one failure among many: 1', () => {
 });
 
 describe('wrong usage: 2, with nothing on standard output', () => {
-  it.each<[string, readonly string[], RegExp]>([
-    ['an unknown flag', ['fetch', '--concurency', '3'], /: unknown option --concurency; .*--concurrency/],
-    ['a missing file', ['fetch', 'not-there.txt'], /: cannot read "not-there\.txt": no such file/],
-    ['an empty list', ['fetch'], /^\w+: no URLs in the input \(use --allow-empty to permit this\)$/m],
-  ])('%s', async (_, args, message) => {
-    const { code, stdout, stderr } = await runCli(args, { cwd: await tempDir() });
+  it('an unknown flag', async () => {
+    const { code, stdout, stderr } = await runCli(['fetch', '--concurency', '3']);
     expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/^error: unknown option --concurency; .*--concurrency/);
     expect(stderr).not.toMatch(/^\s+at |^Done:/m);
   });
 
   it.each<[string, readonly string[], RegExp]>([
+    ['a missing file', ['fetch', 'not-there.txt'], /: cannot read "not-there\.txt": no such file/],
+    ['an empty list', ['fetch'], /^\w+: no URLs in the input \(use --allow-empty to permit this\)$/m],
     [
       'a bad value',
       ['fetch', '-c', '0', 'http://127.0.0.1/'],
@@ -89,7 +87,7 @@ describe('wrong usage: 2, with nothing on standard output', () => {
     const { code, stdout, stderr } = await runInProcess(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
-    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(stderr).not.toMatch(/^\s+at |^Done:/m);
   });
 
   it('a missing file beside a URL: nothing is fetched', async () => {
@@ -99,11 +97,11 @@ describe('wrong usage: 2, with nothing on standard output', () => {
   });
 
   it('a list of blank lines and comments', async () => {
-    expect((await runCli(['fetch'], { stdin: '\n# none\n\r\n' })).code).toBe(2);
+    expect((await runInProcess(['fetch'], { stdin: '\n# none\n\r\n' })).code).toBe(2);
   });
 
   it('an empty list is not an error with --allow-empty', async () => {
-    const { code, stderr } = await runCli(['fetch', '--allow-empty']);
+    const { code, stderr } = await runInProcess(['fetch', '--allow-empty']);
     expect([code, stderr]).toEqual([0, expect.stringContaining('Done: 0 succeeded, 0 failed')]);
   });
 
@@ -121,7 +119,7 @@ describe('an output that cannot be written: 3', () => {
     async (flag) => {
       const origin = await anOrigin();
       const path = join(await tempDir(), 'none', 'out.txt');
-      const { code, stderr } = await runCli(['fetch', flag, path, `${origin.url}/ok`]);
+      const { code, stderr } = await runInProcess(['fetch', flag, path, `${origin.url}/ok`]);
       expect([code, origin.requests]).toEqual([3, 0]);
       expect(stderr).toMatch(/^error: cannot write .*out\.txt/m);
     },
@@ -130,12 +128,12 @@ describe('an output that cannot be written: 3', () => {
   it('--output that is a directory', async () => {
     const path = join(await tempDir(), 'directory');
     await mkdir(path);
-    expect((await runCli(['fetch', '-o', path, 'http://127.0.0.1:9/'])).code).toBe(3);
+    expect((await runInProcess(['fetch', '-o', path, 'http://127.0.0.1:9/'])).code).toBe(3);
   });
 
   it.each(['--output', '--failed'])('%s on a full disk', async (flag) => {
     const origin = await anOrigin();
-    const { code, stderr } = await runCli(['fetch', flag, '/dev/full', `${origin.url}/status/404`]);
+    const { code, stderr } = await runInProcess(['fetch', flag, '/dev/full', `${origin.url}/status/404`]);
     expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: cannot write .*\/dev\/full.*space/m)]);
   });
 
@@ -156,7 +154,7 @@ describe('--deadline', () => {
   it('ends a run against a server that hangs: 1', async () => {
     const origin = await anOrigin();
     const list = await aFile(urls(origin, '/hang', 50));
-    const { code, stdout, stderr } = await runCli([
+    const { code, stdout, stderr } = await runInProcess([
       'fetch',
       '-c',
       '4',

@@ -3,9 +3,10 @@ import { readdirSync } from 'node:fs';
 import { watch } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
-import { runCli, startCli } from '../origin/run-cli.ts';
+import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 describe.each([
   ['SIGINT', 130],
@@ -80,7 +81,7 @@ test('a second signal ends a program whose results nobody reads', async () => {
   await origin.received(20);
   // A second run gives the first one time to continue, if it wrongly could.
   const other = await anOrigin();
-  await runCli(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
+  await runInProcess(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
   expect(origin.requests).toBeLessThan(1000);
   run.child.kill('SIGINT');
   await run.stderr.sees('interrupted');

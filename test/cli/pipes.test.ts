@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
 import { runCli, startCli } from '../origin/run-cli.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
+import { runInProcess } from './run-in-process.ts';
 
 describe('a reader that closes the pipe after the first line', () => {
   it.each([
@@ -59,7 +60,7 @@ test('a reader that does not read holds the workers back, and gets every line on
   await origin.received(20);
   // A second run gives the first one time to continue, if it wrongly could.
   const other = await anOrigin();
-  await runCli(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
+  await runInProcess(['fetch', '-q', '-c', '4', await aFile(urls(other, '/ok', 3000))]);
   expect(origin.requests).toBeLessThan(1000);
   run.child.stdout?.resume();
   const { code, stdout } = await run.done;
@@ -114,7 +115,7 @@ test.each([['--help'], ['fetch', '--help'], ['fetch', '--print-config']])(
 
 function runShell(script: string): Promise<{ code: number | null; stderr: string }> {
   const BIN = fileURLToPath(new URL('../../bin/fanout.js', import.meta.url));
-  const child = spawn('bash', ['-c', script], { env: { ...process.env, BIN }, timeout: 10_000 });
+  const child = spawn('bash', ['-c', script], { env: { ...process.env, BIN }, timeout: 50_000 });
   let stderr = '';
   child.stderr.on('data', (chunk) => {
     stderr += chunk;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { startCli } from '../origin/run-cli.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
+import { runInProcess, startInProcess } from './run-in-process.ts';
 
 describe('--fail-fast', () => {
   it.each([
@@ -14,7 +14,7 @@ describe('--fail-fast', () => {
       ...urls(origin, '/gate/a', 2),
       ...urls(origin, '/ok', 100_000),
     ]);
-    const run = startCli(['fetch', '-c', '3', '--fail-fast', ...flags, list]);
+    const run = startInProcess(['fetch', '-c', '3', '--fail-fast', ...flags, list]);
     await origin.waiting('a', 2);
     await origin.waiting('bad');
     origin.open('bad');
@@ -33,7 +33,7 @@ describe('--fail-fast', () => {
     const origin = await anOrigin();
     const first = await aFile([`${origin.url}/status/404`]);
     const second = await aFile(urls(origin, '/ok', 70), 'second.txt');
-    const run = startCli(['fetch', '-c', '1', '--fail-fast', first, second, `${origin.url}/ok`]);
+    const run = startInProcess(['fetch', '-c', '1', '--fail-fast', first, second, `${origin.url}/ok`]);
     const { code, stderr } = await run.done;
     expect([code, origin.requests, stderr.includes('0 succeeded, 1 failed, 71 not fetched')]).toEqual([
       1,
@@ -47,7 +47,7 @@ describe('--max-failures N', () => {
   it('stops at the Nth failure', async () => {
     const origin = await anOrigin();
     const list = await aFile(urls(origin, '/status/404', 500));
-    const { code, stdout, stderr } = await startCli(['fetch', '-c', '1', '--max-failures', '3', list]).done;
+    const { code, stdout, stderr } = await runInProcess(['fetch', '-c', '1', '--max-failures', '3', list]);
     expect([code, stdout.match(/^FAIL/gm)?.length, origin.requests]).toEqual([1, 3, 3]);
     expect(stderr).toContain('Done: 0 succeeded, 3 failed, 497 not fetched\n');
   });
@@ -55,7 +55,7 @@ describe('--max-failures N', () => {
   it('does not stop below it', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/status/404', 2), ...urls(origin, '/ok', 50)];
-    const { code, stderr } = await startCli(['fetch', '--max-failures', '3', await aFile(list)]).done;
+    const { code, stderr } = await runInProcess(['fetch', '--max-failures', '3', await aFile(list)]);
     expect([code, stderr.includes('Done: 50 succeeded, 2 failed\n')]).toEqual([1, true]);
   });
 });
@@ -64,7 +64,7 @@ describe('--ordered', () => {
   it('writes results in the order of the input, whatever finishes first', async () => {
     const origin = await anOrigin();
     const list = ['/gate/a?0', '/ok?1', '/gate/b?status=404&n=2', '/ok?3'].map((path) => origin.url + path);
-    const run = startCli(['fetch', '--ordered', ...list]);
+    const run = startInProcess(['fetch', '--ordered', ...list]);
     await origin.waiting('a');
     await origin.waiting('b');
     await origin.received(4);
@@ -84,11 +84,11 @@ describe('--ordered', () => {
   it('holds the workers back when the first URL is slow', async () => {
     const origin = await anOrigin();
     const list = await aFile([`${origin.url}/gate/a`, ...urls(origin, '/ok', 2000)]);
-    const run = startCli(['fetch', '--ordered', '-c', '4', '--queue-size', '16', list]);
+    const run = startInProcess(['fetch', '--ordered', '-c', '4', '--queue-size', '16', list]);
     await origin.waiting('a');
     await origin.received(17); // the window is the queue and the workers: 20
     const other = await anOrigin();
-    await startCli(['fetch', '-q', await aFile(urls(other, '/ok', 2000))]).done;
+    await runInProcess(['fetch', '-q', await aFile(urls(other, '/ok', 2000))]);
     expect(origin.requests).toBeLessThanOrEqual(20);
     origin.open('a');
     const { code, stdout } = await run.done;
@@ -98,7 +98,7 @@ describe('--ordered', () => {
   it('stops at a first line that fails', async () => {
     const origin = await anOrigin();
     const list = await aFile([`${origin.url}/status/404`, ...urls(origin, '/ok', 5000)]);
-    const { code, stdout } = await startCli(['fetch', '--ordered', '--fail-fast', '-c', '2', list]).done;
+    const { code, stdout } = await runInProcess(['fetch', '--ordered', '--fail-fast', '-c', '2', list]);
     expect([code, stdout.slice(0, 9)]).toEqual([1, 'FAIL  404']);
   });
 });

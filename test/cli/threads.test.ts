@@ -147,7 +147,7 @@ describe('fanout fetch --threads 2', () => {
     await Promise.all([a.received(10), b.received(10)]);
     // A second run gives the first one time to continue, if it wrongly could.
     const other = await anOrigin();
-    await runCli([...FETCH, '-q', await aFile(urls(other, '/ok', 1000))]);
+    await runInProcess(['fetch', '-q', await aFile(urls(other, '/ok', 1000))]);
     expect(a.requests + b.requests).toBeLessThan(1000);
     run.child.stdout?.destroy();
     expect((await run.done).code).toBe(0);

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { brokerTls, closeConnection, connectBroker } from '../../src/cluster/broker-connection.ts';
@@ -20,15 +20,20 @@ describe('connectBroker()', () => {
     if (address === null || typeof address === 'string') throw new Error('The server has no port');
     const accepted = once(server, 'connection');
     const connecting = connectBroker({ servers: [`127.0.0.1:${address.port}`], isSecure: false }, silent, {
-      connectTimeoutMs: 100,
+      connectTimeoutMs: 200,
       pingIntervalMs: 10_000,
     });
     await accepted;
-    const closed = sockets.map((socket) => once(socket, 'close'));
+    const other = connect(address.port, '127.0.0.1');
+    onTestFinished(() => void other.destroy());
+    await once(other, 'connect');
     const error = await connecting.catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UsageError);
     expect(String(error)).toContain(`cannot connect to the broker at 127.0.0.1:${address.port}: timeout`);
-    expect(await Promise.all(closed)).toHaveLength(1);
+    while (sockets.length < 2) await once(server, 'connection');
+    const [own] = sockets.filter(({ remotePort }) => remotePort !== other.localPort);
+    if (own?.closed === false) await once(own, 'close');
+    expect([own?.closed, other.destroyed]).toEqual([true, false]);
   });
 
   it('notices a server that hangs by its missing pings, and that it is back', async () => {

@@ -49,8 +49,8 @@ describe('a run whose parts are killed', { timeout: 200_000 }, () => {
     const bounds = ['--chunk', '25', '--max-queued', '20', '--max-log', '20', '--ack-wait', '1s'];
     const feed = ['cluster', 'feed', await aFile(list), ...on, ...bounds];
     const work = ['cluster', 'work', ...on, '-c', '8', '--lanes', '2'];
-    const [feeder, first, second] = [feed, work, work].map((args) => new Role(args, cwd));
-    const collector = new Role(['cluster', 'collect', ...on, '-q'], cwd);
+    const [feeder, first, second] = [feed, work, work].map((args) => Role.process(args, cwd));
+    const collector = Role.process(['cluster', 'collect', ...on, '-q'], cwd);
     feeder?.start();
     await statusWhen(on, () => true);
     for (const role of [first, second, collector]) role?.start();
@@ -83,7 +83,7 @@ describe('a run with shards whose workers and collector are killed', { timeout: 
     expect((await runInProcess(feed)).code).toBe(0);
     const work = ['cluster', 'work', ...on, '-c', '8', '--lanes', '2'];
     const collect = ['cluster', 'collect', ...on, '--json', '--silent', '-o', 'out.jsonl'];
-    const roles = [work, work, collect].map((args) => new Role(args, cwd));
+    const roles = [work, work, collect].map((args) => Role.process(args, cwd));
     for (const role of roles) role.start();
     for (let round = 1; round <= SHARD_ROUNDS; round++) {
       await origin.received((round * SHARD_COUNT) / (2 * SHARD_ROUNDS));

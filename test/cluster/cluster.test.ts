@@ -43,7 +43,8 @@ async function readerOf(stream: string, server: NatsServer): Promise<string | un
 
 describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
   it('continues without one of three brokers (--replicas 3)', async () => {
-    const [brokers, origin, cwd] = [await aNatsCluster(3), await anOrigin({ logLimit: 1 }), await tempDir()];
+    const [brokers, origin] = [await aNatsCluster(3), await anOrigin({ logLimit: 1 })];
+    const store = join(await tempDir(), 'store.jsonl');
     const list = urls(origin, '/ok', COUNT);
     const servers = brokers.map(({ port }) => `127.0.0.1:${port}`);
     const on = ['--broker', `nats://${servers.join(',')}`, '--run', 'three'];
@@ -62,8 +63,8 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     const [feeder, worker, collector] = [
       [...feed, '--ack-wait', '2s'],
       ['cluster', 'work', ...on, '-c', '4'],
-      ['cluster', 'collect', ...on, '-q'],
-    ].map((args) => new Role(args, cwd));
+      ['cluster', 'collect', ...on, '--store', store, '-q'],
+    ].map(Role.inProcess);
     await elected(servers);
     feeder?.start();
     await statusWhen(on, () => true);
@@ -73,7 +74,7 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     await brokers[0]?.kill();
     if (collector !== undefined) await endOf(collector, on, feed);
     expect((await collector?.ended)?.code).toBe(0);
-    expect(await urlsInFile(join(cwd, 'fanout-three.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(store)).toEqual(list.toSorted());
     expect((await runInProcess(['cluster', 'purge', ...on])).code).toBe(0);
   });
 

@@ -11,13 +11,15 @@ const COUNT = 1500;
 
 describe('a run whose broker goes away', { timeout: 150_000 }, () => {
   it.each(['SIGTERM', 'SIGKILL'] as const)('waits, says so, and goes on (%s)', async (signal) => {
-    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin({ logLimit: 1 }), await tempDir()];
+    const [broker, origin] = [await aNatsServer(), await anOrigin({ logLimit: 1 })];
     const list = urls(origin, '/ok', COUNT);
     const on = ['--broker', broker.url, '--run', 'away'];
     const bounds = ['--chunk', '25', '--max-queued', '10', '--ack-wait', '1s'];
     const feed = ['cluster', 'feed', await aFile(list), ...on, ...bounds];
     const work = ['cluster', 'work', ...on, '-c', '4'];
-    const roles = [feed, work, ['cluster', 'collect', ...on, '-q']].map((args) => new Role(args, cwd));
+    const store = join(await tempDir(), 'store.jsonl');
+    const collect = ['cluster', 'collect', ...on, '--store', store, '-q'];
+    const roles = [feed, work, collect].map(Role.inProcess);
     const [feeder, worker, collector] = roles;
     feeder?.start();
     await statusWhen(on, () => true);
@@ -32,6 +34,6 @@ describe('a run whose broker goes away', { timeout: 150_000 }, () => {
     await Promise.all(back);
     if (collector !== undefined) await endOf(collector, on, feed);
     expect((await collector?.ended)?.code).toBe(0);
-    expect(await urlsInFile(join(cwd, 'fanout-away.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(store)).toEqual(list.toSorted());
   });
 });

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { type RunStatus, runStatus } from '../../src/cluster/run-status.ts';
-import { runCli } from '../origin/run-cli.ts';
+import { runInProcess } from '../cli/run-in-process.ts';
 import type { Role } from './role.ts';
 
 const LOOK_INTERVAL_MS = 100;
@@ -30,7 +30,7 @@ export async function statusOf(on: readonly string[]): Promise<RunStatus | undef
 
 /**
  * Resolves with the status as soon as `holds` returns true for it. The time limit is that of the test; after its end it
- * looks no more, since an attempt to connect that fails closes the sockets of the next test.
+ * looks no more.
  */
 export async function statusWhen(
   on: readonly string[],
@@ -70,7 +70,7 @@ export async function endOf(
     if (isOver) break;
     if (status?.state === 'short') {
       reconciled += 1;
-      await runCli([...feed, '--reconcile'], { killAfterMs: 60_000 });
+      await runInProcess([...feed, '--reconcile']);
     } else await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
   }
   await ended;

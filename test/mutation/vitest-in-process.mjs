@@ -79,20 +79,29 @@ expect.poll = (read, { timeout = 1000, interval = 50 } = {}) => poller([], read,
 function poller(path, read, timeout, interval) {
   return new Proxy(() => {}, {
     get: (_, key) => poller([...path, key], read, timeout, interval),
-    apply: async (_, __, args) => {
-      const end = performance.now() + timeout;
-      for (;;) {
-        try {
-          const target = path.slice(0, -1).reduce((value, key) => value[key], expect(await read()));
-          return await target[path.at(-1)](...args);
-        } catch (error) {
-          if (performance.now() > end) throw error;
-          await new Promise((resolve) => setTimeout(resolve, interval));
-        }
-      }
+    apply: (_, __, args) => {
+      const check = async () => {
+        const target = path.slice(0, -1).reduce((value, key) => value[key], expect(await read()));
+        return target[path.at(-1)](...args);
+      };
+      return waitFor(check, { timeout, interval });
     },
   });
 }
+
+async function waitFor(check, { timeout = 1000, interval = 50 } = {}) {
+  const end = performance.now() + timeout;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, interval));
+    }
+  }
+}
+
+export const vi = { waitFor };
 
 /** The suites around a test, the outermost first. */
 function suitesOf({ suite: own }) {

@@ -24,7 +24,7 @@ test('fanout report makes the same reports of every kind as --report did during 
   const fetched = await runInProcess(['fetch', await aFile(list), '--json', '-o', results, ...reports]);
   expect(fetched.code).toBe(1);
   for (const kind of REPORT_KINDS) {
-    const { code, stdout, stderr } = await runCli(['report', results, '--format', kind]);
+    const { code, stdout, stderr } = await runInProcess(['report', results, '--format', kind]);
     expect([kind, code, stderr]).toEqual([kind, 0, '']);
     expect(steady(stdout)).toBe(steady(await readFile(join(directory, kind), 'utf8')));
     expect(stdout).toContain('/status/404');
