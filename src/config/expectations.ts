@@ -18,8 +18,13 @@ export function toExpectation(
   return { contains, notContains, matches, headers: expectHeader, maxTimeMs: expectTime };
 }
 
-/** The options that decide the verdict on a response, or what is kept of it. */
+/**
+ * The options that decide the verdict on a response, what is kept of it, or what the requests after a redirect send: the first
+ * request of a job does not show its headers for other hosts.
+ */
 const RULES = [
+  'headerFor',
+  'cert',
   'accept',
   'contains',
   'notContains',

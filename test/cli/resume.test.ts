@@ -145,6 +145,11 @@ describe('--journal', () => {
       ['--header-for', '127.0.0.1 X-Token: good'],
       ['--header-for', '127.0.0.1 X-Token: bad'],
     ],
+    [
+      'header for the host of a redirect',
+      ['--header-for', 'elsewhere.test X-Token: good'],
+      ['--header-for', 'elsewhere.test X-Token: bad'],
+    ],
     ['text that is required', [], ['--contains', 'nowhere']],
     ['text that is unwanted', [], ['--not-contains', 'o']],
     ['expression', [], ['--matches', '^nowhere$']],
