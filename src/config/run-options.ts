@@ -137,7 +137,8 @@ export const runOptions = {
     default: 10 * 1024 ** 2,
     defaultText: '10mb, none with --save-dir',
     help: 'read at most this much of a body: 64kb, 10mb or none',
-    details: 'With 0, a request ends at the response head. 1kb is 1024 bytes.',
+    details:
+      'With 0, a request ends at the response head. 1kb is 1024 bytes. A stream that may never end (audio, video, text/event-stream, multipart/x-mixed-replace without a length) is read for 1s at most, and is OK, if its body is neither kept nor checked.',
   }),
   accept: option({
     flags: '--accept <list>',

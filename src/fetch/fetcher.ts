@@ -20,7 +20,7 @@ import type { RunLog } from '../model/run-event.ts';
 import { hostOf, originOf } from '../model/url.ts';
 import { NEUTRAL, toHostSignal } from './host-signal.ts';
 import type { RequestTask } from './request-task.ts';
-import type { ResponseValidator } from './response-validator.ts';
+import { isEndless, type ResponseValidator } from './response-validator.ts';
 import { addBody, addHeaders, failedResult, unsentResult } from './task-result.ts';
 
 /** Everything that decides what follows an outcome. */
@@ -139,10 +139,10 @@ export class Fetcher {
       use: this.#connectionUse(task),
       capture,
       inspectorFor: (status, headers) => validator.inspectorFor(job, status, headers),
-      // In place of a HEAD, only a body that may tell of a wall against robots is read.
-      needsBody: (status, headers) =>
-        validator.needsBody(job, status, headers) &&
-        (!task.isHeadRefused || validator.inspectorFor(job, status, headers) !== undefined),
+      needsBody: (status, headers) => {
+        const isOptional = capture === undefined && (task.isHeadRefused || isEndless(headers));
+        return validator.needsBody(job, status, headers, isOptional);
+      },
     };
     const step = transport
       .attempt(request)

@@ -59,9 +59,14 @@ export class ResponseValidator {
     return this.#options.blocked !== 'fail' && mayBeBlocked(status, textOf(headers['content-type']));
   }
 
-  /** Whether the verdict on a response with this head depends on its body. */
-  needsBody(job: Job, status: number, headers: ResponseHeaders): boolean {
-    return this.mayBeOk(job, status, headers) && !this.isFollowed(job, status, headers);
+  /**
+   * Whether the verdict on a response with this head depends on its body.
+   *
+   * @param isOptional whether an OK response may lack the rest of a body that is not inspected
+   */
+  needsBody(job: Job, status: number, headers: ResponseHeaders, isOptional = false): boolean {
+    if (!this.mayBeOk(job, status, headers) || this.isFollowed(job, status, headers)) return false;
+    return !isOptional || this.inspectorFor(job, status, headers) !== undefined;
   }
 
   /** Whether the whole body is searched. */
@@ -150,6 +155,14 @@ export class ResponseValidator {
 
 function saysBlocked({ status, headers, inspector }: HttpResponse): string | undefined {
   return blockedBy(status, headers, inspector?.start ?? '');
+}
+
+/** Media that a server may send for ever: radio, cameras, server-sent events. */
+const STREAMED_TYPE = /^(?:audio|video)\/|^text\/event-stream|^multipart\/x-mixed-replace/i;
+
+/** Whether a body with this head may never end. */
+export function isEndless(headers: ResponseHeaders): boolean {
+  return headers['content-length'] === undefined && STREAMED_TYPE.test(textOf(headers['content-type']));
 }
 
 function textOf(header: string | readonly string[] | undefined): string {

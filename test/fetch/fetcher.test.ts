@@ -700,3 +700,26 @@ describe('a response whose body does not matter', () => {
     expect((await finish()).result).toMatchObject({ status: 200, failure: { kind: 'reset' } });
   });
 });
+
+test.each([
+  ['audio/mpeg', '', {}, true],
+  ['video/mp2t', '', {}, true],
+  ['Text/Event-Stream; charset=utf-8', '', {}, true],
+  ['multipart/x-mixed-replace; boundary=x', '', {}, true],
+  ['audio/mpeg', 'Content-Length: 9\r\n', {}, false],
+  ['text/html', '', {}, false],
+  [
+    'text/event-stream',
+    '',
+    { expectation: { contains: ['hello'], notContains: [], matches: [], headers: [] } },
+    false,
+  ],
+])(
+  'a body of %s %sthat does not end: OK at the head if nothing needs it',
+  async (type, length, validator, ok) => {
+    const response = `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\n${length}\r\nstart`;
+    const server = await running(startRawServer({ onRequest: ({ socket }) => void socket.write(response) }));
+    const { finish } = await start(server.url, { timeoutMs: 300, validator, policy: { retries: 0 } });
+    expect((await finish()).result).toMatchObject(ok ? { ok } : { ok, failure: { kind: 'timeout' } });
+  },
+);
