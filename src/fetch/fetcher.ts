@@ -10,7 +10,7 @@ import {
   type RetryPolicy,
   requestedWaitMs,
 } from '../hosts/retry-policy.ts';
-import type { ConnectionUse } from '../http/agent.ts';
+import type { ConnectionUse } from '../http/connection.ts';
 import type { Hop } from '../http/hop.ts';
 import { nextHop } from '../http/redirect.ts';
 import type { AttemptOutcome, AttemptRequest, HttpResponse, Transport } from '../http/transport.ts';

@@ -1,6 +1,7 @@
 import type { FailureKind } from '../model/failure.ts';
 import { printable } from '../model/printable.ts';
 import {
+  Http2Error,
   isNegativeDnsCode,
   NetworkError,
   type NetworkFailure,
@@ -203,4 +204,40 @@ function describeParts(error: Error): string {
   if (!(error instanceof AggregateError)) return '';
   const messages = error.errors.map((part) => (part instanceof Error ? describeError(part) : String(part)));
   return [...new Set(messages)].join('; ');
+}
+
+export const INVALID_HTTP2 = 'the response is not valid HTTP/2';
+
+// The error codes of HTTP/2 (RFC 9113, 7), by their number.
+const ERROR_CODES: readonly string[] = (
+  'NO_ERROR PROTOCOL_ERROR INTERNAL_ERROR FLOW_CONTROL_ERROR SETTINGS_TIMEOUT STREAM_CLOSED FRAME_SIZE_ERROR ' +
+  'REFUSED_STREAM CANCEL COMPRESSION_ERROR CONNECT_ERROR ENHANCE_YOUR_CALM INADEQUATE_SECURITY HTTP_1_1_REQUIRED'
+).split(' ');
+
+/**
+ * The error of an HTTP/2 stream that ended early, from Node's error and the code of RST_STREAM. A cut-off stream may be retried; a
+ * violation of HTTP/2 would happen again.
+ */
+export function toHttp2Error(
+  error: (Error & { readonly code?: string }) | undefined,
+  resetCode: number,
+  hasHead: boolean,
+): Error {
+  const { code = '' } = error ?? {};
+  if (hasHead && (code === 'EPIPE' || code === 'ECONNRESET')) {
+    return new Http2Error('reset', code, `the stream ended before the body was complete (${code})`);
+  }
+  if (error !== undefined && !code.startsWith('ERR_HTTP2_')) return error;
+  // nghttp2 could not parse the response.
+  if (error !== undefined && code === 'ERR_HTTP2_ERROR') {
+    return new Http2Error('protocol', code, `${INVALID_HTTP2} (${describeError(error)})`);
+  }
+  const name = ERROR_CODES[resetCode] ?? `code ${resetCode}`;
+  const reported = `NGHTTP2_${name}`;
+  if (hasHead) {
+    return new Http2Error('reset', reported, `the stream ended before the body was complete (${name})`);
+  }
+  return name === 'PROTOCOL_ERROR'
+    ? new Http2Error('protocol', reported, 'the response breaks the rules of HTTP/2')
+    : new Http2Error('reset', reported, `the server ended the stream without a response (${name})`);
 }

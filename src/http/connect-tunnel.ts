@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type ConnectTarget, toAuthority } from './connect-target.ts';
+import { type ConnectTarget, toAuthority } from './http1-client.ts';
 import { type ProxyRoute, proxyProtocolError, proxyRefusedError } from './proxy.ts';
 
 const MAX_HEAD_LENGTH = 16_384;

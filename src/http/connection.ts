@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import { AlpnClient } from './alpn-client.ts';
 import type { Connector } from './connector.ts';
+import type { Carrier } from './exchange.ts';
 import { type Connect, Http1Client, type HttpClient } from './http1-client.ts';
 import { LenientClient } from './lenient-client.ts';
 import { SharedBufferSocket } from './shared-buffer-socket.ts';
@@ -12,35 +12,60 @@ export interface PooledTarget {
   readonly isAnonymous: boolean;
 }
 
+/** Any connection; a new one; or a new one that reads what the strict parser refuses, for this exchange only. */
+export type ConnectionUse = 'any' | 'fresh' | 'lenient';
+
 /** The same text for the same target only. */
 export function poolKey({ origin, isAnonymous }: PooledTarget): string {
   return isAnonymous ? `${origin} without certificate` : origin;
 }
 
-/** One connection to one origin, for one exchange at a time. It connects with its first exchange. */
-export class Connection implements IdleNode<Connection> {
+/** How an HTTP/1.1 connection is made and read. */
+interface ConnectionOptions {
+  /** Whether it reads what the strict parser refuses, for one exchange. */
+  readonly isLenient: boolean;
+  /** Whether TLS that ends without close_notify is an error. This costs CPU. */
+  readonly watchesEnd: boolean;
+  /** A connected socket to start with. */
+  readonly socket?: Socket | undefined;
+}
+
+/** Takes connections back. */
+interface ConnectionPool {
+  /** The exchange is over; the connection may be used again. */
+  release(connection: Connection): void;
+  /** Closes a connection that is not to be used again. */
+  discard(connection: Connection, reason: Error): void;
+  /** Closes an idle connection, which is not in the list of idle ones any more. */
+  evict(connection: Connection): void;
+}
+
+/** One HTTP/1.1 connection to one origin, for one exchange at a time. It connects with its first exchange. */
+export class Connection implements Carrier, Idle {
   readonly key: string;
   readonly client: HttpClient;
-  /** Whether HTTP/1.1 is read by the lenient parser. */
   readonly isLenient: boolean;
-  /** Whether it notices if TLS is cut off instead of ended by the server. This costs CPU. */
   readonly tellsEnd: boolean;
-  /** Whether the socket has carried an exchange before the current one. */
   isReused = false;
   /** The exchange in flight. */
   exchange: { abort(reason: Error): void } | undefined = undefined;
-  older: Connection | undefined = undefined;
-  newer: Connection | undefined = undefined;
+  older: Idle | undefined = undefined;
+  newer: Idle | undefined = undefined;
+  readonly #pool: ConnectionPool;
   #cancelConnect: ((reason: Error) => void) | undefined;
+  #connected: Socket | undefined;
   #socket: Socket | undefined;
   #shared: SharedBufferSocket | undefined;
 
-  /**
-   * @param isLenient whether it reads what the strict parser refuses, for one exchange
-   * @param watchesEnd whether TLS that ends without close_notify is an error
-   */
-  constructor(target: PooledTarget, connector: Connector, isLenient = false, watchesEnd = false) {
+  constructor(
+    pool: ConnectionPool,
+    target: PooledTarget,
+    connector: Connector,
+    { isLenient, watchesEnd, socket }: ConnectionOptions,
+  ) {
     const { origin, isAnonymous } = target;
+    this.#pool = pool;
+    this.#connected = socket;
     this.key = poolKey(target);
     this.isLenient = isLenient;
     this.tellsEnd = watchesEnd || !origin.startsWith('https:');
@@ -52,24 +77,26 @@ export class Connection implements IdleNode<Connection> {
         this.#shared = socket instanceof SharedBufferSocket ? socket : undefined;
         onConnect(error, socket);
       };
-      this.#cancelConnect = connector.connect(address, onSocket, { watchesEnd, isAnonymous });
+      const connected = this.#connected;
+      this.#connected = undefined;
+      // undici loses the request if its connect callback is called before `connect` has returned.
+      if (connected !== undefined) queueMicrotask(() => onSocket(undefined, connected));
+      else {
+        const manner = { watchesEnd, isAnonymous, isHttp1Only: true };
+        this.#cancelConnect = connector.connect(address, onSocket, manner);
+      }
     };
-    const usesAlpn = connector.offersHttp2 && origin.startsWith('https:');
-    if (usesAlpn) this.client = new AlpnClient(origin, connect, isLenient);
-    else this.client = isLenient ? new LenientClient(origin, connect) : new Http1Client(origin, connect);
+    this.client = isLenient ? new LenientClient(origin, connect) : new Http1Client(origin, connect);
   }
 
-  /** Whether the socket now receives a body, whose pieces are consumed as they arrive. */
   set isInBody(isInBody: boolean) {
     if (this.#shared !== undefined) this.#shared.isTransient = isInBody;
   }
 
-  /** Whether a part of the request has not been handed to the system. */
   get isSending(): boolean {
-    return this.client.marksEnds !== true && (this.#socket?.writableLength ?? 0) > 0;
+    return (this.#socket?.writableLength ?? 0) > 0;
   }
 
-  /** Calls back once: with true when the request has been sent, with false if the socket is closed before. */
   onceSent(onSent: (isSent: boolean) => void): void {
     const socket = this.#socket;
     if (socket === undefined || socket.destroyed) {
@@ -84,39 +111,52 @@ export class Connection implements IdleNode<Connection> {
     });
   }
 
-  /** The error that has ended the socket, such as a reset. */
   get error(): Error | undefined {
     return this.#socket?.errored ?? undefined;
   }
 
-  /** Whether the server has ended or reset the connection; `error` may be the reason why it is closed on this side. */
   hasEnded(error: Error): boolean {
     if (this.#socket === undefined) return false;
     const { readableEnded, errored } = this.#socket;
     return readableEnded || (errored !== null && errored !== error);
   }
 
+  release(): void {
+    this.#pool.release(this);
+  }
+
+  discard(reason: Error): void {
+    this.#pool.discard(this, reason);
+  }
+
+  evict(): void {
+    this.#pool.evict(this);
+  }
+
   /** Closes the connection in any state, also while it connects. */
   destroy(reason: Error): void {
     this.#cancelConnect?.(reason);
+    this.#connected?.destroy();
     // Aborting only the request would make the client connect again for nothing (undici 7, nodejs/undici#5845).
     this.client.destroy(reason).catch(() => {});
   }
 }
 
-/** A member of an `IdleList`. Only the list sets these. */
-interface IdleNode<T> {
-  older: T | undefined;
-  newer: T | undefined;
+/** A member of an `IdleList`. Only the list sets `older` and `newer`. */
+export interface Idle {
+  older: Idle | undefined;
+  newer: Idle | undefined;
+  /** Closes it. The list does not have it any more. */
+  evict(): void;
 }
 
-/** A linked list of idle connections, oldest first. Unlike a `Set`, it makes no garbage as members come and go. */
-export class IdleList<T extends IdleNode<T>> {
-  #oldest: T | undefined;
-  #newest: T | undefined;
+/** A linked list of what is idle, oldest first. Unlike a `Set`, it makes no garbage as members come and go. */
+export class IdleList {
+  #oldest: Idle | undefined;
+  #newest: Idle | undefined;
   #size = 0;
 
-  get oldest(): T | undefined {
+  get oldest(): Idle | undefined {
     return this.#oldest;
   }
 
@@ -124,7 +164,7 @@ export class IdleList<T extends IdleNode<T>> {
     return this.#size;
   }
 
-  add(node: T): void {
+  add(node: Idle): void {
     node.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = node;
     else this.#newest.newer = node;
@@ -133,7 +173,7 @@ export class IdleList<T extends IdleNode<T>> {
   }
 
   /** Removes a member. The node must be one. */
-  remove(node: T): void {
+  remove(node: Idle): void {
     if (node.older === undefined) this.#oldest = node.newer;
     else node.older.newer = node.newer;
     if (node.newer === undefined) this.#newest = node.older;

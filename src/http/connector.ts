@@ -2,9 +2,9 @@ import dgram from 'node:dgram';
 import net, { isIPv6, type Socket } from 'node:net';
 import { durationText } from '../config/parse/numbers.ts';
 import { describeError, isCertificateError } from './classify-error.ts';
-import { type ConnectTarget, toPort } from './connect-target.ts';
 import { openTunnel } from './connect-tunnel.ts';
 import type { Resolver } from './dns/resolver.ts';
+import { type ConnectTarget, toPort } from './http1-client.ts';
 import { ConnectError, isResourceExhausted, ResourceExhaustedError } from './network-errors.ts';
 import { type ProxyRoute, type ProxyRoutes, proxyUnreachableError, withProxyName } from './proxy.ts';
 import { SharedBufferSocket } from './shared-buffer-socket.ts';
@@ -31,6 +31,8 @@ interface ConnectManner {
   readonly watchesEnd?: boolean;
   /** Whether the server must not see the client certificate. */
   readonly isAnonymous?: boolean;
+  /** Whether HTTP/2 is not offered, though it could be. */
+  readonly isHttp1Only?: boolean;
 }
 
 /** Called once, with either a connected socket or an error. */
@@ -62,7 +64,7 @@ export class Connector {
     const { anonymousTls } = this.#options;
     const isAnonymous = manner.isAnonymous === true && anonymousTls !== undefined;
     const options = isAnonymous ? { ...this.#options, tls: anonymousTls } : this.#options;
-    const attempt = new ConnectAttempt(options, target, onConnect, manner.watchesEnd === true);
+    const attempt = new ConnectAttempt(options, target, onConnect, manner);
     attempt.start();
     return (reason) => attempt.end(reason);
   }
@@ -84,7 +86,7 @@ class ConnectAttempt {
   readonly #options: ConnectorOptions;
   readonly #target: ConnectTarget;
   readonly #onConnect: OnConnect;
-  readonly #watchesEnd: boolean;
+  readonly #manner: ConnectManner;
   /** The proxy that tunnels to the target. */
   readonly #tunnel: ProxyRoute | undefined;
   /** The proxy that is connected to: the one that tunnels, or the target itself. */
@@ -100,11 +102,11 @@ class ConnectAttempt {
   #nextTimer: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  constructor(options: ConnectorOptions, target: ConnectTarget, onConnect: OnConnect, watchesEnd: boolean) {
+  constructor(options: ConnectorOptions, target: ConnectTarget, onConnect: OnConnect, manner: ConnectManner) {
     this.#options = options;
     this.#target = target;
     this.#onConnect = onConnect;
-    this.#watchesEnd = watchesEnd;
+    this.#manner = manner;
     this.#tunnel = options.proxies?.tunnelProxyFor(target);
     this.#proxy = this.#tunnel ?? options.proxies?.proxyAt(target);
     this.#peer = this.#proxy?.server ?? toPeer(target);
@@ -178,7 +180,7 @@ class ConnectAttempt {
     const { tls, proxyTls = tls } = this.#options;
     if (isSecure) {
       const connector = this.#proxy === undefined ? tls : proxyTls;
-      return connector.connect({ address, port }, hostname, this.#watchesEnd);
+      return connector.connect({ address, port }, hostname, this.#manner);
     }
     // TLS reads from the socket of a tunnel in its own way.
     if (this.#tunnel !== undefined) return net.connect({ host: address, port });
@@ -217,7 +219,7 @@ class ConnectAttempt {
 
   #startTls(tunnel: Socket, proxy: ProxyRoute): void {
     const { tls } = this.#options;
-    const socket = tls.connect({ socket: tunnel }, this.#target.hostname, this.#watchesEnd);
+    const socket = tls.connect({ socket: tunnel }, this.#target.hostname, this.#manner);
     this.#sockets = [socket];
     onceOpen(socket, 'tls in tunnel', (error) => {
       this.end(error && new ConnectError(error.kind, error.code, withProxyName(error.message, proxy)));

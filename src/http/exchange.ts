@@ -1,7 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { ResponseHeaders } from '../model/result.ts';
-import type { Connection } from './connection.ts';
-import { transferCodings } from './http1-client.ts';
+import { type HttpClient, transferCodings } from './http1-client.ts';
 import { AttemptError } from './network-errors.ts';
 
 /** Receives the events of an exchange: a head, data, and at last either `onEnd` or `onError`. */
@@ -16,6 +15,8 @@ export interface ExchangeHandler {
    * @param hasEnded the server had ended or reset the connection before
    */
   onError(error: Error & { readonly code?: string }, isStale: boolean, hasEnded?: boolean): void;
+  /** The request is sent now, after it has waited until the server allowed one more stream. */
+  onStreamFree?(): void;
 }
 
 /** One request in undici's form. undici throws on a request that it cannot send. */
@@ -25,12 +26,37 @@ export type ExchangeRequest = Dispatcher.DispatchOptions & {
   readonly isAnonymous?: boolean;
 };
 
-/** Takes connections back. */
-interface ConnectionPool {
-  /** The exchange is over; the connection may be used again. */
-  release(connection: Connection): void;
-  /** Closes a connection that is not to be used again. */
-  discard(connection: Connection, reason: Error): void;
+/** What carries one exchange: an HTTP/1.1 connection, or a stream of an HTTP/2 session. */
+export interface Carrier {
+  readonly client: HttpClient;
+  /** Whether the lenient parser reads the response. */
+  readonly isLenient: boolean;
+  /** Whether it notices if TLS is cut off instead of ended by the server. */
+  readonly tellsEnd: boolean;
+  /** Whether the connection has carried an exchange before, so that the server may have closed it before this one. */
+  readonly isReused: boolean;
+  /** The error that has ended the connection, such as a reset. */
+  readonly error: Error | undefined;
+  /** Whether a body is received, whose pieces are consumed as they arrive. */
+  isInBody: boolean;
+  /** Whether a part of the request has not been handed to the system. */
+  readonly isSending: boolean;
+  /** Calls back once: with true when the request has been sent, with false if the connection is closed before. */
+  onceSent(onSent: (isSent: boolean) => void): void;
+  /** Whether the server has ended or reset the connection; `error` may be the reason why it is closed on this side. */
+  hasEnded(error: Error): boolean;
+  /** Ends the exchange; the connection may be used again. */
+  release(): void;
+  /** Ends the exchange in any state, and what carries it. */
+  discard(reason: Error): void;
+}
+
+/** Where an exchange waits that has no carrier yet. */
+export interface Waiting {
+  /** Whether it waits for a stream of a connection in use, and not for a connection. */
+  readonly isForStream: boolean;
+  /** The exchange does not wait any more. */
+  cancel(): void;
 }
 
 /** undici took something for a response, or for its body, that is not. */
@@ -68,6 +94,9 @@ const UNSENT = new AttemptError(
   'the server sent a response and closed the connection before the request was sent',
 );
 
+/** How often an exchange that was not processed is sent on another connection or stream. */
+const MAX_WAITS = 100;
+
 const LAST = new Error('it was the last exchange on this connection');
 
 /**
@@ -77,10 +106,11 @@ const LAST = new Error('it was the last exchange on this connection');
  * 304 may carry the Content-Length of another response; and a reset is never the end of a body.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
-  readonly #pool: ConnectionPool;
-  readonly #connection: Connection;
   readonly #request: ExchangeRequest;
   readonly #handler: ExchangeHandler;
+  #carrier: Carrier | undefined;
+  #waiting: Waiting | undefined;
+  #waits = 0;
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #isMarked = false;
@@ -90,26 +120,48 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isSending = false;
   #isOver = false;
 
-  constructor(
-    pool: ConnectionPool,
-    connection: Connection,
-    request: ExchangeRequest,
-    handler: ExchangeHandler,
-  ) {
-    this.#pool = pool;
-    this.#connection = connection;
+  constructor(request: ExchangeRequest, handler: ExchangeHandler) {
     this.#request = request;
     this.#handler = handler;
-    connection.exchange = this;
   }
 
-  start(): void {
-    this.#connection.client.dispatch(this.#request, this);
+  /** Sends the request. An error that undici throws goes to the handler. */
+  start(carrier: Carrier): void {
+    const wasForStream = this.#waiting?.isForStream === true;
+    this.#waiting = undefined;
+    this.#carrier = carrier;
+    if (wasForStream) this.#handler.onStreamFree?.();
+    try {
+      carrier.client.dispatch(this.#request, this);
+    } catch (error) {
+      this.onResponseError(undefined, error as Error); // undici throws nothing else
+    }
+  }
+
+  /** Sends nothing until `start`, also if the request was sent on a carrier that did not process it. */
+  wait(waiting: Waiting): void {
+    this.#carrier = undefined;
+    this.#waiting = waiting;
+    this.#waits += 1;
+  }
+
+  /** Whether it may wait once more: a server must not send it away for ever. */
+  get mayWait(): boolean {
+    return this.#waits < MAX_WAITS;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether it waits for a stream of a connection in use. */
+  get waitsForStream(): boolean {
+    return this.#waiting?.isForStream === true;
   }
 
   /** Whether the lenient parser reads the response. Known once the head is there. */
   get isLenient(): boolean {
-    return this.#connection.isLenient && this.#connection.client.marksEnds !== true;
+    return this.#carrier?.isLenient === true;
   }
 
   /** Whether the response marks its end. Known once the head is there. */
@@ -119,20 +171,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Whether the end of the response will show if it is whole. Known once the head is there. */
   get tellsEnd(): boolean {
-    return this.#isMarked || this.#connection.tellsEnd;
+    return this.#isMarked || this.#carrier?.tellsEnd === true;
   }
 
   /** Stops reading the body until `resume`. What has been read already may still arrive, also its end. */
   pause(): void {
     if (this.#isOver) return;
     this.#isPaused = true;
-    this.#connection.client.pause();
+    this.#carrier?.client.pause();
   }
 
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#connection.client.resume();
+    this.#carrier?.client.resume();
   }
 
   /** Ends the exchange with `onError(reason)`, unless it is over. */
@@ -149,7 +201,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStart(_: unknown, status: number, headers: ResponseHeaders, statusText = ''): void {
     if (this.#isOver || status < 200) return;
-    if (status === 408 && this.#connection.isReused) {
+    if (status === 408 && this.#carrier?.isReused === true) {
       this.#fail(IDLE_TOO_LONG, true);
       this.#controller?.abort(IDLE_TOO_LONG);
       return;
@@ -160,8 +212,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#status = status;
-    this.#isMarked = this.#connection.client.marksEnds === true || marksEnd(headers);
-    this.#connection.isInBody = true;
+    this.#isMarked = this.#carrier?.client.marksEnds === true || marksEnd(headers);
+    if (this.#carrier !== undefined) this.#carrier.isInBody = true;
     this.#handler.onHead(status, headers, statusText);
   }
 
@@ -174,19 +226,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#isOver || this.#isSending) return;
     // undici takes a reset for the end of a body that has no length.
-    const reset = this.#isMarked ? undefined : this.#connection.error;
+    const reset = this.#isMarked ? undefined : this.#carrier?.error;
     if (reset !== undefined) {
       this.#fail(reset, false);
       return;
     }
     this.resume();
-    this.#connection.isInBody = false;
+    const carrier = this.#carrier;
+    if (carrier !== undefined) carrier.isInBody = false;
     // Like curl: a server that has succeeded may still read the request, and any other does not need it.
     const isSuccess = this.#status <= 299;
-    this.#isSending = this.#request.body !== null && isSuccess && this.#connection.isSending;
+    this.#isSending = this.#request.body !== null && isSuccess && carrier?.isSending === true;
     if (!this.#isSending) this.#finish();
     else {
-      this.#connection.onceSent((isSent) => {
+      carrier?.onceSent((isSent) => {
         if (this.#isOver) return;
         if (isSent) this.#finish();
         else this.#fail(UNSENT, false);
@@ -196,31 +249,32 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #finish(): void {
     this.#isOver = true;
+    const carrier = this.#carrier;
     // The server closes a connection on which `reset` was sent; undici closes this side only later.
-    if (this.#request.reset === true || this.#connection.isSending)
-      this.#pool.discard(this.#connection, LAST);
-    else this.#pool.release(this.#connection);
+    if (this.#request.reset === true || carrier?.isSending === true) carrier?.discard(LAST);
+    else carrier?.release();
     this.#handler.onEnd(this.#isMarked);
   }
 
   onResponseError(_: unknown, error: Error & { code?: string }): void {
     if (this.#isOver || this.#isSending) return;
     if (this.#isMistakenMismatch(error)) this.onResponseEnd();
-    else this.#fail(error, this.#status === 0 && this.#connection.isReused);
+    else this.#fail(error, this.#status === 0 && this.#carrier?.isReused === true);
   }
 
   /** The code of what undici accepts and must not; `undefined` if there is nothing. */
   #faultOf(status: number, headers: ResponseHeaders, statusText: string): string | undefined {
     if (hasMisreadChunks(this.#request.method, status, headers)) return 'ERR_TRANSFER_ENCODING';
-    if (this.#connection.client.isOtherProtocol === true) return 'ERR_OTHER_PROTOCOL';
+    if (this.#carrier?.client.isOtherProtocol === true) return 'ERR_OTHER_PROTOCOL';
     return statusText.includes('\0') ? 'ERR_NUL' : undefined;
   }
 
   #fail(error: Error, isStale: boolean): void {
     this.#isOver = true;
     this.#isPaused = false;
-    this.#pool.discard(this.#connection, error);
-    this.#handler.onError(error, isStale, this.#connection.hasEnded(error));
+    this.#waiting?.cancel();
+    this.#carrier?.discard(error);
+    this.#handler.onError(error, isStale, this.#carrier?.hasEnded(error) === true);
   }
 
   /** undici 7 expects a body of the Content-Length of a 204 or 304, which has none. */

@@ -6,7 +6,6 @@ import type { Dispatcher } from 'undici';
 import Client from 'undici/lib/dispatcher/client.js';
 // undici loads its parser with the first response, when the process may have no descriptor left to open the file.
 import 'undici/lib/llhttp/llhttp_simd-wasm.js';
-import type { ConnectTarget } from './connect-target.ts';
 
 /** Sends requests to one origin over one connection, one at a time. */
 export interface HttpClient {
@@ -34,6 +33,30 @@ export interface DispatchHandler {
   onResponseData(controller: unknown, chunk: Buffer): void;
   onResponseEnd(): void;
   onResponseError(controller: unknown, error: Error): void;
+}
+
+/** Where to connect to, in undici's form: an IPv6 address without brackets, an empty port for the default one. */
+export interface ConnectTarget {
+  readonly hostname: string;
+  readonly protocol: string;
+  readonly port: string;
+}
+
+/** The port of a target, also if it is the default one of its scheme. */
+export function toPort({ port, protocol }: ConnectTarget): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
+}
+
+/** Host and port as HTTP writes them (RFC 9110, 7.2): `[::1]:443`. */
+export function toAuthority(target: ConnectTarget): string {
+  const { hostname } = target;
+  return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${toPort(target)}`;
+}
+
+/** The target of an origin such as `https://[::1]:8443`. */
+export function toConnectTarget(origin: string): ConnectTarget {
+  const { hostname, protocol, port } = new URL(origin);
+  return { hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port };
 }
 
 /** Connects, and calls back once with either a connected socket or an error. */

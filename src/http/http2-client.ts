@@ -8,152 +8,317 @@ import http2, {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
-import { describeError } from './classify-error.ts';
+import { INVALID_HTTP2, toHttp2Error } from './classify-error.ts';
+import type { ConnectionUse, Idle } from './connection.ts';
+import type { Carrier, Exchange } from './exchange.ts';
 import type { DispatchHandler, HttpClient } from './http1-client.ts';
-import { NetworkError } from './network-errors.ts';
+import { Http2Error } from './network-errors.ts';
+import { SILENCE, SilenceProbe } from './silence-probe.ts';
 
-const WINDOW_BYTES = 1024 ** 2;
+/** Bytes of a body that may arrive while it is not read. Node still reads the other streams. */
+const STREAM_WINDOW_BYTES = 1024 ** 2;
+/** Bytes on the way over all streams. */
+const SESSION_WINDOW_BYTES = 16 * 1024 ** 2;
 const SESSION_OPTIONS = {
-  settings: { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: 65_536 },
+  settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: 65_536 },
   maxHeaderListPairs: 2_000,
+  maxSessionMemory: 1_000, // in MB; above it Node refuses responses
 } as const;
+/** Streams that are opened before the server of an origin has sent its limit, which should not be lower (RFC 9113, 6.5.2). */
+export const ASSUMED_STREAMS = 100;
 const IDLE_MS = 4_000;
-/** Time in ms of silence before the first ping of a request, and for which a ping is waited to be written. */
-const FIRST_PROBE_MS = 100;
+
+/** How a connection ended while it carried exchanges. */
+export interface SessionEnd {
+  /** Whether it carried several. */
+  readonly isShared: boolean;
+  /** Whether the server broke the rules of HTTP/2 in one of them. */
+  readonly isFault: boolean;
+  /** Responses before. */
+  readonly responses: number;
+}
+
+/** Gives exchanges to its sessions. */
+export interface SessionOwner {
+  /** Whether a session carries one exchange at a time. */
+  readonly isIsolated: boolean;
+  /** The session may carry one more exchange. */
+  onRoom(): void;
+  /** The session carries an exchange no more. */
+  onLeft(): void;
+  /** The session carries nothing. */
+  onIdle(session: Http2Session): void;
+  /** The connection has ended while it carried exchanges. */
+  onEnd(end: SessionEnd): void;
+  /** The session accepts no more exchanges. */
+  onRetired(): void;
+  /** The session is closed, and carries nothing. */
+  onClosed(session: Http2Session): void;
+  /** The exchange left its session, since the server did not process it. */
+  resend(exchange: Exchange, use: ConnectionUse): void;
+  /** The server wants HTTP/1.1 for this origin. */
+  onHttp1Required(): void;
+}
 
 /**
- * An HTTP/2 connection for one exchange at a time, as with HTTP/1.1: every connection is one socket wherever sockets are
- * counted, and cutting an exchange off cannot affect another one.
+ * An HTTP/2 connection (RFC 9113), which carries each exchange on a stream.
  *
- * undici 7 has an HTTP/2 client, but it takes a body that RST_STREAM cut off for complete, and fails the exchange in flight
- * when the server sends GOAWAY.
+ * undici 7 has an HTTP/2 client, but it sends one request at a time, takes a body that RST_STREAM cut off for complete, and
+ * fails the exchanges in flight when the server sends GOAWAY.
  */
-export class Http2Client implements HttpClient {
+export class Http2Session implements Idle {
+  older: Idle | undefined = undefined;
+  newer: Idle | undefined = undefined;
+  /** Whether it is in the list of idle ones. Only the owner and `evict` set it. */
+  isListed = false;
+  /** Whether it accepts no more exchanges. */
+  isRetired = false;
+  readonly #owner: SessionOwner;
   readonly #session: ClientHttp2Session;
   readonly #socket: Socket;
-  /** The response in flight. */
-  #response: Http2Response | undefined;
-  #probeTimer: NodeJS.Timeout | undefined;
+  readonly #streams: Http2Stream[] = [];
+  readonly #probe: SilenceProbe;
+  #limit: number;
+  #responses = 0;
+  #isClosed = false;
+  #end: SessionEnd | undefined;
 
-  /** @param socket connected, with HTTP/2 negotiated */
-  constructor(origin: string, socket: Socket) {
+  /**
+   * @param socket connected, with HTTP/2 negotiated
+   * @param limit streams that are opened before the server has said how many it allows
+   */
+  constructor(owner: SessionOwner, origin: string, socket: Socket, limit: number, silence = SILENCE) {
     const session = http2.connect(origin, { ...SESSION_OPTIONS, createConnection: () => socket });
+    this.#owner = owner;
     this.#session = session;
     this.#socket = socket;
-    session.on('error', () => {}); // the stream in flight gets the error as well
-    session.on('goaway', (_code, lastId) => this.#onGoAway(lastId));
-    session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
-    session.setTimeout(IDLE_MS, () => this.#closeIfIdle());
+    this.#limit = limit;
+    this.#probe = new SilenceProbe(session, socket, silence, {
+      isAllSent: () => this.#streams.every((stream) => stream.isRequestSent),
+      onBroken: () => this.#die(new Http2Error('protocol', 'ERR_HTTP2_ERROR', INVALID_HTTP2)),
+      onDead: (ms) => this.#die(new Http2Error('timeout', 'ERR_HTTP2_PING', deadText(ms))),
+    });
+    session.on('error', (error) => this.#onEnd(error));
+    session.on('close', () => this.#onEnd());
+    session.on('goaway', (code, lastId) => this.#onGoAway(code, lastId));
+    session.on('remoteSettings', ({ maxConcurrentStreams = Number.POSITIVE_INFINITY }) => {
+      this.#limit = maxConcurrentStreams;
+      if (this.hasRoom) this.#owner.onRoom();
+    });
+    session.once('connect', () => session.setLocalWindowSize(SESSION_WINDOW_BYTES));
+    session.setTimeout(IDLE_MS, () => {
+      if (this.#streams.length === 0) this.#close();
+    });
   }
 
-  /** Whether the connection accepts no more requests, because of a GOAWAY or because it has ended. */
-  get isClosed(): boolean {
-    return this.#session.closed || this.#session.destroyed;
+  /** Exchanges that it carries. */
+  get size(): number {
+    return this.#streams.length;
   }
 
-  dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): void {
-    // The body of a `Hop` is text or bytes.
-    const body = request.body as string | Uint8Array | null | undefined;
-    const bytes = body ? Buffer.byteLength(body) : 0;
-    try {
-      const stream = this.#session.request(toHttp2Headers(request, bytes), { endStream: bytes === 0 });
-      const response = new Http2Response(stream, handler, () => {
-        this.#response = undefined;
-        clearTimeout(this.#probeTimer);
-        if (this.isClosed) this.#close();
-      });
-      this.#response = response;
-      this.#watch(response);
-      if (body && bytes > 0) stream.end(body);
-    } catch (error) {
-      // Node throws if the server has just closed the connection.
-      handler.onResponseError(undefined, toHttp2Error(error as Error, 0, false));
-    }
+  /** Whether it may carry one more exchange. */
+  get hasRoom(): boolean {
+    if (this.isRetired || this.#session.closed || this.#session.destroyed) return false;
+    return this.#streams.length < (this.#owner.isIsolated ? Math.min(1, this.#limit) : this.#limit);
   }
 
-  pause(): void {
-    this.#response?.pause();
+  /** Whether the connection has ended, and the same request may well succeed on another one. */
+  get mayFailOver(): boolean {
+    const end = this.#end;
+    return end !== undefined && (end.responses > 0 || (end.isShared && end.isFault));
   }
 
-  resume(): void {
-    this.#response?.resume();
+  /** Streams that the server allows. */
+  get limit(): number {
+    return this.#limit;
   }
 
-  async destroy(): Promise<void> {
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
+  carry(exchange: Exchange, use: ConnectionUse): void {
+    const stream = new Http2Stream(this, exchange, use);
+    this.#streams.push(stream);
+    if (this.#streams.length === 1) this.#probe.start();
+    exchange.start(stream);
+  }
+
+  /** Accepts no more exchanges, and closes after those that it has. */
+  retire(): void {
+    if (this.isRetired) return;
+    this.isRetired = true;
+    this.#owner.onRetired();
+    if (this.#streams.length === 0) this.#close();
+  }
+
+  /** Aborts its exchanges, and closes. */
+  abort(reason: Error): void {
+    this.retire();
+    for (const { exchange } of [...this.#streams]) exchange.abort(reason);
+  }
+
+  evict(): void {
+    this.isListed = false;
     this.#close();
   }
 
-  /** The server accepts no more streams. One above `lastId` was certainly not processed (RFC 9113, 6.8). */
-  #onGoAway(lastId: number): void {
-    this.#response?.onGoAway(lastId);
-    this.#closeIfIdle();
+  /** Opens the stream of a request. Throws if the session has ended. */
+  request(headers: OutgoingHttpHeaders, endStream: boolean): ClientHttp2Stream {
+    return this.#session.request(headers, { endStream });
+  }
+
+  onResponse(): void {
+    this.#responses += 1;
+  }
+
+  /** A stream is over. */
+  onStreamOver(stream: Http2Stream): void {
+    const last = this.#streams.pop();
+    if (last !== undefined && last !== stream) this.#streams[this.#streams.indexOf(stream)] = last;
+    if (this.#streams.length === 0) this.#probe.stop();
+    this.#owner.onLeft();
+    const isEnding = this.isRetired || this.#session.closed || this.#session.destroyed;
+    if (!isEnding && this.hasRoom) this.#owner.onRoom();
+    if (this.#streams.length > 0 || this.#isClosed) return;
+    if (isEnding) this.#close();
+    else this.#owner.onIdle(this);
   }
 
   /**
-   * Finds out whether the session has ended because the server broke the rules, which Node 20 does not report: it then
-   * writes nothing more, so a ping is not written either. Pings only when received bytes are followed by silence, and
-   * waits twice as long after each ping.
+   * Whether an exchange that was not processed is sent again at once: if this connection has responded to others, or if the
+   * server allows fewer streams now than when it was sent.
    */
-  #watch(response: Http2Response): void {
-    const socket = this.#socket;
-    let delayMs = FIRST_PROBE_MS;
-    let { bytesRead } = socket;
-    let isDirty = false;
-    let pingedAt: number | undefined;
-    const probe = () => {
-      if (pingedAt === socket.bytesWritten) {
-        response.fail(new Http2Error('protocol', 'ERR_HTTP2_ERROR', 'the response is not valid HTTP/2'));
-        return;
-      }
-      pingedAt = undefined;
-      if (bytesRead !== socket.bytesRead) isDirty = true;
-      else if (isDirty && response.isRequestSent) {
-        isDirty = false;
-        delayMs *= 2;
-        const before = socket.bytesWritten;
-        const isSent = this.#ping(() => {
-          bytesRead = socket.bytesRead;
-        });
-        if (isSent) pingedAt = before;
-      }
-      bytesRead = socket.bytesRead;
-      this.#probeTimer = setTimeout(probe, pingedAt === undefined ? delayMs : FIRST_PROBE_MS);
-    };
-    this.#probeTimer = setTimeout(probe, delayMs);
+  resend(stream: Http2Stream): boolean {
+    const isSurplus = this.#limit < stream.limit;
+    if (!stream.exchange.mayWait || !(isSurplus || (this.isRetired && this.#responses > 0))) return false;
+    this.#owner.resend(stream.exchange, stream.use);
+    stream.leave();
+    return true;
   }
 
-  #ping(onResponse: () => void): boolean {
-    return !this.isClosed && this.#session.ping(onResponse);
+  resendOverHttp1(stream: Http2Stream): void {
+    this.#owner.onHttp1Required();
+    this.#owner.resend(stream.exchange, stream.use);
+    stream.leave();
   }
 
-  #closeIfIdle(): void {
-    if (this.#response === undefined) this.#close();
+  /** The error of a stream; a milder one if the connection ended by the fault of a stream that may be another. */
+  toStreamError(error: Error): Error {
+    if (this.#session.destroyed) this.#onEnd(error);
+    const isFaultOfOne = this.#end?.isShared === true && isProtocolError(error);
+    return isFaultOfOne ? new Http2Error('reset', 'ERR_HTTP2_ERROR', FAULT_OF_ONE) : error;
+  }
+
+  /** The server accepts no more streams. One above `lastId` was certainly not processed (RFC 9113, 6.8). */
+  #onGoAway(code: number, lastId: number): void {
+    const wantsHttp1 = code === constants.NGHTTP2_HTTP_1_1_REQUIRED;
+    if (wantsHttp1) this.#owner.onHttp1Required();
+    this.retire();
+    const excluded = this.#streams.filter(({ id }) => id > lastId);
+    // Each goes to the front of those that wait, so the first one comes last.
+    for (const stream of excluded.sort((one, other) => other.id - one.id)) {
+      if (wantsHttp1) this.resendOverHttp1(stream);
+      else stream.onRefused();
+    }
+  }
+
+  /** The connection has ended, by `error` if there is one. */
+  #onEnd(error?: Error): void {
+    if (this.#end !== undefined) return;
+    const isShared = this.#streams.length > 1;
+    const isFault = error !== undefined && isProtocolError(error);
+    this.#end = { isShared, isFault, responses: this.#responses };
+    if (this.#streams.length > 0) this.#owner.onEnd(this.#end);
+    this.retire();
+  }
+
+  #die(error: Http2Error): void {
+    this.#onEnd(error);
+    for (const stream of [...this.#streams]) stream.fail(this.toStreamError(error));
   }
 
   /** A session that is only destroyed after a GOAWAY waits for the server to close the socket. */
   #close(): void {
-    clearTimeout(this.#probeTimer);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.isRetired = true;
+    this.#probe.stop();
     this.#session.destroy();
     this.#socket.destroy();
+    this.#owner.onClosed(this);
   }
 }
 
-/** The response on one stream. Reports the head, the data, and one end or error, in whatever way the stream ends. */
-class Http2Response {
-  readonly #stream: ClientHttp2Stream;
-  readonly #handler: DispatchHandler;
-  readonly #onOver: () => void;
+/** One stream of a session, for one exchange. Reports the head, the data, and one end or error, in whatever way it ends. */
+class Http2Stream implements Carrier, HttpClient {
+  readonly exchange: Exchange;
+  readonly use: ConnectionUse;
+  readonly isLenient = false;
+  readonly tellsEnd = true;
+  readonly marksEnds = true;
+  /** A response ends the exchange, also if the request is still being sent. */
+  readonly isSending = false;
+  readonly error = undefined;
+  isInBody = false;
+  /** Streams that the server allowed when this one was opened. */
+  readonly limit: number;
+  readonly #session: Http2Session;
+  readonly #bytesRead: number;
+  #stream: ClientHttp2Stream | undefined;
+  #handler: DispatchHandler | undefined;
   /** Bytes of the Content-Length that have not arrived. */
   #missing = 0;
   #hasHead = false;
   #hasEndStream = false;
   #isOver = false;
 
-  /** @param onOver called before the handler gets the end or the error */
-  constructor(stream: ClientHttp2Stream, handler: DispatchHandler, onOver: () => void) {
-    this.#stream = stream;
+  constructor(session: Http2Session, exchange: Exchange, use: ConnectionUse) {
+    this.#session = session;
+    this.exchange = exchange;
+    this.use = use;
+    this.limit = session.limit;
+    this.#bytesRead = session.bytesRead;
+  }
+
+  get client(): HttpClient {
+    return this;
+  }
+
+  /** The number of the stream; Infinity if it was not sent. */
+  get id(): number {
+    return this.#stream?.id ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the whole request was written. */
+  get isRequestSent(): boolean {
+    return this.#stream?.writableFinished === true;
+  }
+
+  get isReused(): boolean {
+    return this.#session.mayFailOver;
+  }
+
+  hasEnded(): boolean {
+    return false; // nothing depends on it in HTTP/2
+  }
+
+  onceSent(): void {}
+
+  dispatch(request: Dispatcher.DispatchOptions, handler: DispatchHandler): void {
     this.#handler = handler;
-    this.#onOver = onOver;
+    // The body of a `Hop` is text or bytes.
+    const body = request.body as string | Uint8Array | null | undefined;
+    const bytes = body ? Buffer.byteLength(body) : 0;
+    let stream: ClientHttp2Stream;
+    try {
+      stream = this.#session.request(toHttp2Headers(request, bytes), bytes === 0);
+    } catch (error) {
+      // Node throws if the server has just closed the connection.
+      this.fail(toHttp2Error(error as Error, 0, false));
+      return;
+    }
+    this.#stream = stream;
     // Node emits `end` both for the end of the stream and for a reset without an error. It pushes the end before it closes the
     // stream only for the former; the tests fail if that changes.
     const push = stream.push.bind(stream);
@@ -161,68 +326,93 @@ class Http2Response {
       if (chunk === null && !stream.closed) this.#hasEndStream = true;
       return push(chunk, ...rest);
     };
-    stream.once('response', (headers) => this.#guard(() => this.#start(headers)));
-    stream.once('end', () => this.#end());
-    stream.once('error', (error) => this.#failWith(error));
-    stream.once('close', () => this.#failWith());
+    stream.once('response', (headers) => this.#guard(() => this.#start(stream, headers)));
+    stream.once('end', () => this.#end(stream));
+    stream.on('error', (error) => this.#failWith(stream, error));
+    stream.once('close', () => this.#failWith(stream));
+    if (body && bytes > 0) stream.end(body);
   }
 
-  /** Whether the whole request was written. */
-  get isRequestSent(): boolean {
-    return this.#stream.writableFinished;
+  pause(): void {
+    this.#stream?.pause();
   }
 
-  onGoAway(lastId: number): void {
-    const { id = 0 } = this.#stream;
-    if (id > lastId) this.fail(toHttp2Error(undefined, constants.NGHTTP2_REFUSED_STREAM, this.#hasHead));
+  resume(): void {
+    this.#stream?.resume();
+  }
+
+  /** The server certainly did not process the request. */
+  onRefused(): void {
+    if (this.#isOver) return;
+    if (!this.#hasHead && this.#session.resend(this)) return;
+    this.fail(toHttp2Error(undefined, constants.NGHTTP2_REFUSED_STREAM, this.#hasHead));
   }
 
   fail(error: Error): void {
     if (this.#isOver) return;
-    this.#finish();
-    this.#handler.onResponseError(undefined, error);
+    this.#handler?.onResponseError(undefined, error); // which discards it
   }
 
-  pause(): void {
-    this.#stream.pause();
+  release(): void {
+    this.leave();
+    // The rest of the request body is not needed after the response.
+    if (this.#stream?.writableFinished === false) this.#stream.close();
   }
 
-  resume(): void {
-    this.#stream.resume();
+  discard(): void {
+    if (this.#isOver) return;
+    // If nothing has come since the stream was opened, the connection may be dead.
+    if (this.#stream !== undefined && !this.#stream.closed && this.#bytesRead === this.#session.bytesRead) {
+      this.#session.retire();
+    }
+    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    this.leave();
   }
 
-  #start({ ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
+  async destroy(): Promise<void> {
+    this.discard();
+  }
+
+  /** Reports nothing more. */
+  leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#stream?.pending === true) this.#stream.close(constants.NGHTTP2_CANCEL); // it was not sent
+    this.#session.onStreamOver(this);
+  }
+
+  #start(
+    stream: ClientHttp2Stream,
+    { ':status': status = 0, ...headers }: IncomingHttpHeaders & IncomingHttpStatusHeader,
+  ): void {
     this.#hasHead = true;
-    const hasBody = this.#stream.sentHeaders[':method'] !== 'HEAD' && status !== 204 && status !== 304;
+    this.#session.onResponse();
+    const hasBody = stream.sentHeaders[':method'] !== 'HEAD' && status !== 204 && status !== 304;
     if (hasBody) this.#missing = Number(headers['content-length'] ?? 0);
-    this.#handler.onResponseStart(undefined, status, headers);
-    this.#stream.on('data', (chunk: Buffer) => {
+    this.#handler?.onResponseStart(undefined, status, headers);
+    stream.on('data', (chunk: Buffer) => {
       this.#missing -= chunk.length;
-      this.#guard(() => this.#handler.onResponseData(undefined, chunk));
+      this.#guard(() => this.#handler?.onResponseData(undefined, chunk));
     });
   }
 
-  #end(): void {
-    const isComplete =
-      this.#hasHead && this.#hasEndStream && this.#stream.rstCode === 0 && this.#missing <= 0;
+  #end(stream: ClientHttp2Stream): void {
     if (this.#isOver) return;
-    if (!isComplete) {
-      this.#failWith();
-      return;
-    }
-    this.#finish();
-    this.#handler.onResponseEnd();
+    const isComplete = this.#hasHead && this.#hasEndStream && stream.rstCode === 0 && this.#missing <= 0;
+    if (isComplete)
+      this.#handler?.onResponseEnd(); // which releases it
+    else this.#failWith(stream);
   }
 
-  #failWith(error?: Error): void {
-    this.fail(toHttp2Error(error, this.#stream.rstCode, this.#hasHead));
-  }
-
-  #finish(): void {
-    this.#isOver = true;
-    this.#onOver();
-    // The rest of the request body is not needed after the response.
-    if (!this.#stream.writableFinished) this.#stream.close();
+  #failWith(stream: ClientHttp2Stream, error?: Error & { readonly code?: string }): void {
+    if (this.#isOver) return;
+    const { rstCode } = stream;
+    const isOfHttp2 = error?.code === undefined || error.code.startsWith('ERR_HTTP2_');
+    const failure = this.#session.toStreamError(toHttp2Error(error, rstCode, this.#hasHead));
+    if (rstCode === constants.NGHTTP2_HTTP_1_1_REQUIRED && !this.#hasHead)
+      this.#session.resendOverHttp1(this);
+    else if ((stream.pending && isOfHttp2) || rstCode === constants.NGHTTP2_REFUSED_STREAM) this.onRefused();
+    else this.fail(failure);
   }
 
   /** Fails the exchange if its handler throws, which would otherwise end the process. */
@@ -256,62 +446,13 @@ function toHttp2Headers(request: Dispatcher.DispatchOptions, bytes: number): Out
   };
 }
 
-/** An HTTP/2 stream ended before its response did. */
-class Http2Error extends NetworkError {
-  override readonly name = 'Http2Error';
+const FAULT_OF_ONE = 'the connection ended, since one of its responses is not valid HTTP/2';
+
+function deadText(ms: number): string {
+  return `the server has sent nothing for ${Math.round(ms / 1_000)} s, nor after a ping`;
 }
 
-// The error codes of RFC 9113, 7, by their number.
-const ERROR_CODES: readonly string[] = [
-  'NO_ERROR',
-  'PROTOCOL_ERROR',
-  'INTERNAL_ERROR',
-  'FLOW_CONTROL_ERROR',
-  'SETTINGS_TIMEOUT',
-  'STREAM_CLOSED',
-  'FRAME_SIZE_ERROR',
-  'REFUSED_STREAM',
-  'CANCEL',
-  'COMPRESSION_ERROR',
-  'CONNECT_ERROR',
-  'ENHANCE_YOUR_CALM',
-  'INADEQUATE_SECURITY',
-  'HTTP_1_1_REQUIRED',
-];
-
-function nameOf(code: number): string {
-  return ERROR_CODES[code] ?? `code ${code}`;
-}
-
-/**
- * The error of a stream that ended early, from Node's error and the code of RST_STREAM. A cut-off stream may be retried; a
- * violation of HTTP/2 would happen again.
- */
-function toHttp2Error(
-  error: (Error & { readonly code?: string }) | undefined,
-  resetCode: number,
-  hasHead: boolean,
-): Error {
-  const { code = '' } = error ?? {};
-  if (hasHead && (code === 'EPIPE' || code === 'ECONNRESET')) {
-    return new Http2Error('reset', code, `the stream ended before the body was complete (${code})`);
-  }
-  if (error !== undefined && !code.startsWith('ERR_HTTP2_')) return error;
-  // nghttp2 could not parse the response.
-  if (error !== undefined && code === 'ERR_HTTP2_ERROR') {
-    return new Http2Error('protocol', code, `the response is not valid HTTP/2 (${describeError(error)})`);
-  }
-  const name = nameOf(resetCode);
-  const reported = `NGHTTP2_${name}`;
-  if (hasHead) {
-    return new Http2Error('reset', reported, `the stream ended before the body was complete (${name})`);
-  }
-  switch (resetCode) {
-    case constants.NGHTTP2_PROTOCOL_ERROR:
-      return new Http2Error('protocol', reported, 'the response breaks the rules of HTTP/2');
-    case constants.NGHTTP2_HTTP_1_1_REQUIRED:
-      return new Http2Error('protocol', reported, 'the server wants HTTP/1.1 here: leave out --http2');
-    default:
-      return new Http2Error('reset', reported, `the server ended the stream without a response (${name})`);
-  }
+/** Whether the server broke the rules of HTTP/2. */
+function isProtocolError(error: Error & { readonly code?: string | undefined }): boolean {
+  return error instanceof Http2Error ? error.kind === 'protocol' : error.code === 'ERR_HTTP2_ERROR';
 }

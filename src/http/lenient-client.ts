@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
-import { toConnectTarget } from './connect-target.ts';
 import {
   type Connect,
   type DispatchHandler,
   type HttpClient,
   listOf,
+  toConnectTarget,
   transferCodings,
   trimValue,
 } from './http1-client.ts';

@@ -35,6 +35,11 @@ export class ConnectError extends NetworkError {
   override readonly name = 'ConnectError';
 }
 
+/** An HTTP/2 stream ended before its response did. */
+export class Http2Error extends NetworkError {
+  override readonly name = 'Http2Error';
+}
+
 /** This machine has run out of descriptors, memory or ports. Nothing was sent; the host is not at fault. */
 export class ResourceExhaustedError extends NetworkError {
   override readonly name = 'ResourceExhaustedError';

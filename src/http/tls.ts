@@ -19,6 +19,16 @@ export interface TlsConnectorOptions {
 /** What TLS runs over: a new connection to an address, or a connected socket. */
 export type TlsVia = { readonly address: string; readonly port: number } | { readonly socket: net.Socket };
 
+/** How one connection differs from others. */
+interface TlsManner {
+  /** Whether a connection that ends without close_notify is an error; see `WatchedStream`. */
+  readonly watchesEnd?: boolean;
+  /** Whether HTTP/2 is not offered. */
+  readonly isHttp1Only?: boolean;
+}
+
+const HTTP1_ONLY = ['http/1.1'];
+
 /** The code of a TLS connection that ended without close_notify. */
 export const TLS_CUT_OFF = 'ERR_TLS_CUT_OFF';
 
@@ -37,21 +47,17 @@ export class TlsConnector {
 
   constructor(options: TlsConnectorOptions = {}) {
     this.#options = options;
-    this.#protocols = options.http2 === true ? ['h2', 'http/1.1'] : ['http/1.1'];
+    this.#protocols = options.http2 === true ? ['h2', 'http/1.1'] : HTTP1_ONLY;
   }
 
   get offersHttp2(): boolean {
     return this.#options.http2 === true;
   }
 
-  /**
-   * Starts the handshake with the server `hostname`. The socket emits `secureConnect` or `error`.
-   *
-   * @param watchesEnd whether a connection that ends without close_notify is an error; see `WatchedStream`
-   */
-  connect(via: TlsVia, hostname: string, watchesEnd = false): TLSSocket {
+  /** Starts the handshake with the server `hostname`. The socket emits `secureConnect` or `error`. */
+  connect(via: TlsVia, hostname: string, { watchesEnd, isHttp1Only }: TlsManner = {}): TLSSocket {
     const { insecure } = this.#options;
-    const watched = watchesEnd ? new WatchedStream(via) : undefined;
+    const watched = watchesEnd === true ? new WatchedStream(via) : undefined;
     this.#context ??= createContext(this.#options);
     // The key has the name in it, because Node does not verify the name again for a resumed session.
     const server = 'socket' in via ? undefined : `${hostname}:${via.port}`;
@@ -65,7 +71,7 @@ export class TlsConnector {
       // Not Node's `hostname` argument: without SNI that is the address connected to, or `localhost`.
       checkServerIdentity: () => checkIdentity(socket, hostname),
       rejectUnauthorized: insecure !== true,
-      ALPNProtocols: this.#protocols,
+      ALPNProtocols: isHttp1Only === true ? HTTP1_ONLY : this.#protocols,
     });
     socket.on('error', destroyOnError);
     watched?.watch(socket);

@@ -7,8 +7,9 @@ import { isIdempotent } from '../hosts/retry-policy.ts';
 import { printable } from '../model/printable.ts';
 import type { ResponseHeaders } from '../model/result.ts';
 import { originOf, pathOf } from '../model/url.ts';
-import type { Agent, ConnectionUse } from './agent.ts';
+import type { Agent } from './agent.ts';
 import { classifyError } from './classify-error.ts';
+import type { ConnectionUse } from './connection.ts';
 import type { Exchange, ExchangeHandler, ExchangeRequest } from './exchange.ts';
 import type { Hop } from './hop.ts';
 import { transferCodings } from './http1-client.ts';
@@ -191,18 +192,28 @@ class Attempt implements ExchangeHandler {
   }
 
   start(): void {
-    const { agent, timeoutMs } = this.#options;
-    const { elapsedMs, use } = this.#request;
+    this.#startTimer();
+    const request = toExchangeRequest(this.#request, this.#proxy);
+    this.#exchange = this.#options.agent.dispatch(request, this, this.#request.use);
+  }
+
+  /** The wait for a stream counts as little as that in the job queue. */
+  onStreamFree(): void {
+    clearTimeout(this.#timer);
+    this.#startTimer();
+  }
+
+  #startTimer(): void {
     // Timers of one duration cost next to nothing: Node keeps them in one list.
-    this.#timer = setTimeout(expire, Math.max(0, timeoutMs - elapsedMs), this);
-    try {
-      this.#exchange = agent.dispatch(toExchangeRequest(this.#request, this.#proxy), this, use);
-    } catch (error) {
-      this.onError(error as Error, false); // undici throws only its InvalidArgumentError here
-    }
+    const leftMs = this.#options.timeoutMs - this.#request.elapsedMs;
+    this.#timer = setTimeout(expire, Math.max(0, leftMs), this);
   }
 
   expire(): void {
+    if (this.#exchange?.waitsForStream === true) {
+      this.#startTimer();
+      return;
+    }
     if (!this.#isBodyNeeded()) {
       this.abort(UNNEEDED);
       return;

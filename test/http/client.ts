@@ -5,6 +5,7 @@ import { Connector } from '../../src/http/connector.ts';
 import { createResolver, Resolver } from '../../src/http/dns/resolver.ts';
 import type { Hop } from '../../src/http/hop.ts';
 import { ProxyRoutes } from '../../src/http/proxy.ts';
+import type { SilenceLimits } from '../../src/http/silence-probe.ts';
 import type { AddressPolicy } from '../../src/http/ssrf-guard.ts';
 import { TlsConnector, type TlsConnectorOptions } from '../../src/http/tls.ts';
 import {
@@ -24,6 +25,7 @@ export interface ClientOptions {
   readonly lookupClock?: () => number;
   readonly maxIdle?: number;
   readonly maxOpen?: number;
+  readonly silence?: SilenceLimits;
   readonly addressPolicy?: AddressPolicy;
   /** Options of TLS, added to the trusted test CA. */
   readonly tls?: TlsConnectorOptions;
@@ -45,7 +47,15 @@ export interface Client {
 /** A client whose connections are closed when the test has finished. */
 export async function startClient(options: ClientOptions = {}): Promise<Client> {
   const now = () => performance.now();
-  const { lookUp, connectTimeoutMs = 10_000, maxIdle = 100, maxOpen, addressPolicy, proxies } = options;
+  const {
+    lookUp,
+    connectTimeoutMs = 10_000,
+    maxIdle = 100,
+    maxOpen,
+    silence,
+    addressPolicy,
+    proxies,
+  } = options;
   const resolver =
     lookUp === undefined ? systemResolver(now) : fakeResolver(options.lookupClock ?? now, lookUp);
   const agent = new Agent({
@@ -63,6 +73,7 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
     }),
     maxIdle,
     ...(maxOpen === undefined ? {} : { maxOpen }),
+    ...(silence === undefined ? {} : { silence }),
   });
   onTestFinished(() => agent.destroy(new Error('the test has finished')));
   const transport = (more: Partial<AgentTransportOptions> = {}): Transport =>

@@ -40,9 +40,9 @@ export interface FrameServer extends Pick<Listening, 'accepted' | 'ended'> {
   readonly url: string;
 }
 
-/** Starts a server that sends these frames, or other bytes, for the head of each request. */
+/** Starts a server that sends these frames, or other bytes, for the head of each request, which has so many bytes. */
 export async function startHttp2Frames(
-  response: (id: number, socket: Socket) => readonly Buffer[],
+  response: (id: number, socket: Socket, bytes: number) => readonly Buffer[],
   { allowHalfOpen = true } = {},
 ): Promise<FrameServer> {
   const options = { ...(await serverCertificate()), ALPNProtocols: ['h2'], allowHalfOpen };
@@ -61,7 +61,9 @@ export async function startHttp2Frames(
       while (hasPreface && unread.length >= HEAD_BYTES) {
         const size = HEAD_BYTES + unread.readUIntBE(0, 3);
         if (unread.length < size) return;
-        if (unread[3] === HEADERS) socket.write(Buffer.concat(response(unread.readUInt32BE(5), socket)));
+        if (unread[3] === HEADERS) {
+          socket.write(Buffer.concat(response(unread.readUInt32BE(5), socket, size)));
+        }
         unread = unread.subarray(size);
       }
     });
