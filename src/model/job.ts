@@ -8,7 +8,9 @@ export interface Job {
   readonly source: string;
   /** Line in the source, from 1. */
   readonly line: number;
-  /** Serialised `http:` or `https:` URL without user name and password; for an invalid job the text that was read, made printable. */
+  /** Of a link in a document: its column in the line, from 1, in UTF-16 units. */
+  readonly column?: number;
+  /** Serialised `http:` or `https:` URL without user name and password; for an invalid job the text that was read, made printable; for a local file `file:` and its path. */
   readonly url: string;
   /** The URL as it was read, without user name and password, if it is kept and not equal to `url`. */
   readonly input?: string;
@@ -24,6 +26,8 @@ export interface Job {
   readonly id?: string;
   /** File name for the body, relative to the save directory. */
   readonly save?: string;
+  /** Whether the URL is the path of a file, which was looked up. Nothing is fetched: it is OK unless it is invalid. */
+  readonly isLocal?: true;
   /** Why this job cannot be fetched. It still has a result: `FAIL invalid`. */
   readonly invalid?: string;
 }

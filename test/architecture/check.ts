@@ -9,6 +9,7 @@ const LAYERS: readonly Readonly<Record<string, readonly string[]>>[] = [
   { model: ['fastest-levenshtein', 're2js'] },
   { core: [] },
   { input: ['sax'], config: [], bodies: ['minizlib'], hosts: [], results: [] },
+  { documents: ['htmlparser2', 'ignore', 'markdown-it', 'tinyglobby'] },
   { http: ['undici', 'p-limit', 'ipaddr.js'] },
   { fetch: [] },
   { output: ['cli-progress'], journal: [] },

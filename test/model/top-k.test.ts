@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TopK } from '../../src/model/top-k.ts';
+import { TopK } from '../../src/model/summary.ts';
 import { seededRandom } from '../seeded-random.ts';
 
 function counted(keys: Iterable<string>, capacity: number): TopK {

@@ -1,24 +1,28 @@
 import { isatty } from 'node:tty';
+import { FileNamer } from '../../bodies/file-name-template.ts';
 import { rulesOf } from '../../config/expectations.ts';
 import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../config/program-options.ts';
+import { maskHeaders } from '../../config/secrets.ts';
 import { systemClock } from '../../core/clock.ts';
 import { readSettings } from '../../core/own-file.ts';
+import { rejectInvalidJobs } from '../../fetch/job-checks.ts';
 import { type BackendFactory, Run } from '../../fetch/run.ts';
 import { checkSaveDirectory } from '../../fetch/run-factories.ts';
+import { firstHop, headersFor, type RequestDefaults } from '../../http/hop.ts';
 import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
 import { excerpt, printable } from '../../model/printable.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
 import { formatCount } from '../../output/format.ts';
+import { escapeJson } from '../../output/jsonl.ts';
 import type { Progress } from '../../output/progress.ts';
 import type { Sink } from '../../results/sink.ts';
-import { dryRun } from '../dry-run.ts';
 import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createThreads, type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
 import { checkNotEmpty, JobSource, resolveInputs } from '../inputs.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
-import { checkOutputs, isStandardOutput, outputFiles, readFiles } from '../output-files.ts';
+import { checkOutputs, createOutput, isStandardOutput, outputFiles, readFiles } from '../output-files.ts';
 import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
 import { printBody } from '../print-body.ts';
 import { printConfig } from '../print-config.ts';
@@ -338,4 +342,42 @@ function noteNothingLeft(summary: Summary, { journal }: ProgramOptions, { note }
 /** Adds the counts that no result carries. */
 function addListCounts(fold: SummaryFold, { counts, isReadToEnd }: JobSource): void {
   Object.assign(fold, { read: counts.read, skipped: counts.skipped, isListComplete: isReadToEnd });
+}
+
+/**
+ * `--dry-run`: writes the first request of each job as one JSON line on standard output, with secrets masked and the name of
+ * the file for its body, and fetches nothing. Resolves to the exit code, which is 1 if a job is invalid.
+ */
+async function dryRun(
+  source: JobSource,
+  { options, settings, process }: Omit<FetchParts, 'isTyped'>,
+): Promise<number> {
+  const output = await createOutput(undefined, process);
+  const reading = new AbortController();
+  output.closed.then(() => reading.abort());
+  const namer = options.saveAs && new FileNamer({ template: options.saveAs, defaultMethod: options.method });
+  let invalid = 0;
+  for await (const batch of rejectInvalidJobs(source.jobs(reading.signal), options)) {
+    for (const job of batch) {
+      if (job.invalid !== undefined) invalid += 1;
+      await output.write(`${jobLine(job, settings.defaults, namer)}\n`);
+    }
+  }
+  await output.end();
+  checkNotEmpty(source.counts.read, options);
+  return invalid > 0 ? EXIT.failed : EXIT.ok;
+}
+
+function jobLine(job: Job, defaults: RequestDefaults, namer: FileNamer | undefined): string {
+  const { index, source, line, id, url, invalid } = job;
+  if (invalid !== undefined) return escapeJson(JSON.stringify({ index, source, line, url, invalid }));
+  const { method, headers, body } = firstHop(job, defaults);
+  const hostHeaders = headersFor(defaults.hostHeaders, job.url) ?? {};
+  const list = Object.entries(headers).map(([name, value]) => ({ name, value }));
+  const masked = maskHeaders(list, (name) => Object.hasOwn(hostHeaders, name));
+  const bodyBytes = body === undefined ? undefined : Buffer.byteLength(body);
+  const file = method === 'HEAD' ? undefined : namer?.previewFor(job);
+  return escapeJson(
+    JSON.stringify({ index, source, line, id, url, method, headers: masked, bodyBytes, file }),
+  );
 }

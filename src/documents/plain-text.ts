@@ -1,0 +1,159 @@
+import { extname } from 'node:path';
+import { type Extraction, type FoundLink, toExtraction } from './document.ts';
+
+/** A URL up to white space, and to characters that no URL has. Whether the last ones belong to it is decided afterwards. */
+const URL_TEXT = /(?<![a-z0-9])https?:\/\/[^\s<>"`\\|^\x00-\x1f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+/gi;
+
+/** Characters that end a sentence or emphasis more often than a URL. */
+const TRAILING = /[.,;:!?'*~\u2018-\u201d\u2026]+$/;
+
+const BRACKETS: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
+
+/** The URL of a host: what follows the slashes is not a placeholder such as `...` or `$HOST`. */
+const HAS_HOST = /^https?:\/\/(?:[^\s/?#@]*@)?[\p{L}\p{N}[]/iu;
+
+/** Marks of a template: the link has no value yet. */
+const TEMPLATE = /\$\{|\{\{|\{%|<%|\{[\w.-]*\}/;
+
+/** Marks of formats and patterns, which real links may have too. */
+const PATTERN = /%[sd@](?![0-9a-f])|\*(?=[./:])|\[\w+\]|\u2026/i;
+
+/** A name in angle brackets right behind a URL, such as `https://example.com/<name>`. HTML elements are none. */
+const PLACEHOLDER = /^<(?!(?:a|b|br|code|em|i|li|p|span|strong|td|tr)\b)[a-z][\w .-]*>/i;
+
+/** Whether a link is the pattern of others: it has a placeholder of a template. */
+export function isTemplate(href: string): boolean {
+  return TEMPLATE.test(href);
+}
+
+function isPattern(url: string): boolean {
+  const start = /^https?:\/\/\[[^\]]*\]/i.exec(url)?.[0].length ?? 0; // an IPv6 address
+  return TEMPLATE.test(url) || PATTERN.test(url.slice(start));
+}
+
+/** The URLs in a text, between two offsets. */
+export function findUrls(text: string, start = 0, end = text.length): FoundLink[] {
+  const found: FoundLink[] = [];
+  URL_TEXT.lastIndex = start;
+  for (let match = URL_TEXT.exec(text); match !== null && match.index < end; match = URL_TEXT.exec(text)) {
+    const offset = match.index;
+    const whole = match[0].slice(0, end - offset);
+    const href = trimEnd(whole, text.charAt(offset - 1));
+    // A placeholder may follow the URL.
+    const isCut =
+      href === match[0] && PLACEHOLDER.test(text.slice(offset + href.length, offset + href.length + 60));
+    if (HAS_HOST.test(href) && !isPattern(href) && !isCut) found.push({ href, offset });
+    URL_TEXT.lastIndex = offset + Math.max(href.length, 1);
+  }
+  return found;
+}
+
+/** A URL without what belongs to the sentence around it: its end, and a bracket or quote that opens before the URL. */
+function trimEnd(url: string, before: string): string {
+  let text = before === "'" ? (url.split("'", 1)[0] ?? url) : url;
+  const open: string[] = [];
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charAt(at);
+    const opening = BRACKETS[character];
+    if (character === '(' || character === '[' || character === '{') open.push(character);
+    else if (opening !== undefined && open.pop() !== opening) {
+      text = text.slice(0, at);
+      break;
+    }
+  }
+  text = text.replace(TRAILING, '');
+  if (before === '_') text = text.replace(/_+$/, '');
+  // A bracket that is not closed is the start of something else.
+  return text.replace(/[([{]$/, '');
+}
+
+/** Finds the URLs of a plain text. */
+export function extractText(text: string): Extraction {
+  return toExtraction(text, findUrls(text));
+}
+
+const JSON_STRING = /"(?:[^"\\\n]|\\.)*"/g;
+const ESCAPE = /\\(?:u([0-9a-f]{4})|(.))/gi;
+const CONTROLS: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f' };
+
+/** Finds the URLs in the strings of JSON, also if it is damaged, has comments or is one value per line. */
+export function extractJson(text: string): Extraction {
+  const found: FoundLink[] = [];
+  for (const { 0: quoted, index } of text.matchAll(JSON_STRING)) {
+    if (!/http|\\u00/i.test(quoted)) continue;
+    const { decoded, offsets } = decodeString(quoted.slice(1, -1));
+    for (const link of findUrls(decoded)) {
+      found.push({ ...link, offset: index + 1 + (offsets?.[link.offset] ?? link.offset) });
+    }
+  }
+  return toExtraction(text, found);
+}
+
+/** Decodes the escapes of a string. `offsets` has where each character comes from; it is unset if there are no escapes. */
+function decodeString(raw: string): { readonly decoded: string; readonly offsets?: readonly number[] } {
+  if (!raw.includes('\\')) return { decoded: raw };
+  const offsets: number[] = [];
+  let decoded = '';
+  let end = 0;
+  const keep = (to: number) => {
+    for (let at = end; at < to; at += 1) offsets.push(at);
+    decoded += raw.slice(end, to);
+  };
+  for (const { 0: escaped, 1: code, 2: character = '', index } of raw.matchAll(ESCAPE)) {
+    keep(index);
+    offsets.push(index);
+    decoded +=
+      code === undefined
+        ? (CONTROLS[character] ?? character)
+        : String.fromCharCode(Number.parseInt(code, 16));
+    end = index + escaped.length;
+  }
+  keep(raw.length);
+  return { decoded, offsets };
+}
+
+const C_STRINGS = String.raw`"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'`;
+const C_COMMENTS = String.raw`\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)`;
+const PYTHON_TEXTS = String.raw`"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)`;
+
+/** In each language: a string, which is skipped, or a comment. Only the comment is a group. */
+const SYNTAXES: readonly (readonly [string, RegExp])[] = [
+  [
+    'js mjs cjs jsx ts mts cts tsx go kt kts scala groovy gradle',
+    pattern([C_STRINGS, '`(?:\\\\.|[^`\\\\])*`'], C_COMMENTS),
+  ],
+  ['py pyi', pattern([C_STRINGS], `${PYTHON_TEXTS}|#[^\\n]*`)],
+  ['rb sh bash zsh fish pl pm r ex exs nim jl ps1', pattern([C_STRINGS], String.raw`(?<![^\s;])#[^\n]*`)],
+  ['php tf hcl', pattern([C_STRINGS], `${C_COMMENTS}|#[^\\n]*`)],
+  [
+    'sql lua hs elm',
+    pattern(
+      [C_STRINGS],
+      String.raw`--\[\[[\s\S]*?(?:\]\]|$)|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\{-[\s\S]*?(?:-\}|$)`,
+    ),
+  ],
+];
+
+const SYNTAX_BY_EXTENSION: ReadonlyMap<string, RegExp> = new Map(
+  SYNTAXES.flatMap(([extensions, syntax]) =>
+    extensions.split(' ').map((extension) => [`.${extension}`, syntax] as const),
+  ),
+);
+
+/** Of C, and of most other languages. */
+const C_SYNTAX = pattern([C_STRINGS], C_COMMENTS);
+
+/** A comment comes first, since the texts of Python start as strings do. */
+function pattern(strings: readonly string[], comment: string): RegExp {
+  return new RegExp(`(${comment})|${strings.join('|')}`, 'g');
+}
+
+/** Finds the URLs in the comments of a source file; those in its strings are often parts of URLs, or not for the web. */
+export function extractSource(text: string, name: string): Extraction {
+  const syntax = SYNTAX_BY_EXTENSION.get(extname(name).toLowerCase()) ?? C_SYNTAX;
+  const comments = [...text.matchAll(syntax)].filter(([, comment]) => comment !== undefined);
+  return toExtraction(
+    text,
+    comments.flatMap(({ 0: comment, index }) => findUrls(text, index, index + comment.length)),
+  );
+}

@@ -1,0 +1,352 @@
+import { stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { Readable } from 'node:stream';
+import { TextDecoder } from 'node:util';
+import { type Input, inputName, quotedInputName } from '../input/input.ts';
+import { type ParsedJob, parseLine } from '../input/parse-job.ts';
+import { isUnicode, redactedUrl } from '../input/parse-url.ts';
+import { type InputCounts, JobFactory, type JobOptions } from '../input/read-jobs.ts';
+import { openFile, readChunks } from '../input/read-stream.ts';
+import { errorCode, InputError } from '../model/errors.ts';
+import type { Job } from '../model/job.ts';
+import { excerpt } from '../model/printable.ts';
+import {
+  type DocumentFormat,
+  type Extraction,
+  formatOf,
+  formatOfType,
+  type Link,
+  normalizeText,
+} from './document.ts';
+import { isTemplate } from './plain-text.ts';
+
+const MAX_DOCUMENT_BYTES = 50 * 1024 ** 2;
+
+/** How many paths are remembered that were looked up. */
+const MAX_KNOWN_PATHS = 50_000;
+
+const WEB_LINK = /^https?:/i;
+const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
+
+/** A document as it was fetched. */
+export interface FetchedDocument {
+  readonly bytes: Uint8Array;
+  /** Its URL after redirects. */
+  readonly url: string;
+  readonly contentType?: string | undefined;
+}
+
+export interface DocumentOptions {
+  /** The working directory. */
+  readonly directory: string;
+  /** The stream that `-` reads. */
+  readonly stdin: Readable;
+  /** The URL that relative links are resolved against; without it, those of files are links to files. */
+  readonly baseUrl?: string | undefined;
+  /** The directory of links that start with `/`. With `baseUrl`, the one that it is the URL of. */
+  readonly rootDir?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Fetches an input that is a URL. Rejects with an `InputError` if it cannot. */
+  readonly fetchDocument?: ((request: Pick<Job, 'url' | 'headers'>) => Promise<FetchedDocument>) | undefined;
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * What a link leads to: a URL, which may not be valid; a file, and whether it is there; another place of its own page; or
+ * something that cannot be checked, such as `mailto:` or the pattern of a template.
+ */
+export type Target =
+  | { readonly kind: 'web'; readonly url: string }
+  | { readonly kind: 'file'; readonly url: string; readonly fault: string | undefined }
+  | { readonly kind: 'page' }
+  | { readonly kind: 'other' };
+
+/** A document with its links and where they lead. */
+export interface DocumentLinks {
+  /** The name of its input. */
+  readonly name: string;
+  readonly links: readonly (Link & { readonly target: Target })[];
+}
+
+/**
+ * Reads inputs in order, each a document, and yields the links of each.
+ * - Gzip and UTF-16 are recognised. Bytes that are not UTF-8 are read as Windows-1252, as browsers do. A binary file has no
+ *   links, which is a warning.
+ * - Throws an `InputError` if an input cannot be read, or is larger than 50 MiB.
+ */
+export async function* readDocuments(
+  inputs: readonly Input[],
+  options: DocumentOptions,
+): AsyncGenerator<DocumentLinks, void, undefined> {
+  const resolver = new LinkResolver(options);
+  for (const input of inputs) {
+    if (options.signal?.aborted) return;
+    const name = inputName(input);
+    const { text, url, contentType } = await readDocument(input, name, options);
+    if (options.signal?.aborted) return;
+    if (text.slice(0, 8192).includes('\0')) {
+      options.warn(`skipping ${quotedInputName(name)}: it is a binary file`);
+      continue;
+    }
+    const format = formatOfType(contentType) ?? formatOf(url ?? name, text);
+    yield { name, links: await resolver.resolve(await extractLinks(text, format, name), name, format, url) };
+  }
+}
+
+/** The jobs for the links of documents, one batch for each document. Links that cannot be checked are skipped. */
+export async function* readDocumentJobs(
+  inputs: readonly Input[],
+  options: DocumentOptions & JobOptions,
+  counts: InputCounts,
+): AsyncGenerator<Iterable<Job>, void, undefined> {
+  const factory = new JobFactory(options, counts);
+  for await (const document of readDocuments(inputs, options)) {
+    yield documentJobs(document, factory, options, counts);
+  }
+}
+
+function* documentJobs(
+  { name, links }: DocumentLinks,
+  factory: JobFactory,
+  options: JobOptions,
+  counts: InputCounts,
+): Generator<Job, void, undefined> {
+  for (const { target, line, column } of links) {
+    if (target.kind === 'page') continue;
+    if (target.kind === 'other') {
+      counts.read++;
+      counts.skipped++;
+      continue;
+    }
+    const parsed = target.kind === 'web' ? parseLine(target.url, options) : fileJob(target);
+    const job = factory.fromParsed({ ...parsed, column }, name, line);
+    if (job !== undefined) yield job;
+  }
+}
+
+function fileJob({ url, fault }: Extract<Target, { readonly kind: 'file' }>): ParsedJob {
+  return fault === undefined ? { url, isLocal: true } : { url, isLocal: true, invalid: fault };
+}
+
+/** Finds the links of a text; the code of each format is loaded on use. */
+export async function extractLinks(raw: string, format: DocumentFormat, name: string): Promise<Extraction> {
+  const text = normalizeText(raw);
+  switch (format) {
+    case 'markdown':
+      return (await import('./markdown-links.ts')).extractMarkdown(text);
+    case 'html':
+      return (await import('./html-links.ts')).extractHtml(text);
+    case 'xml':
+      return (await import('./html-links.ts')).extractXml(text);
+    case 'rst':
+      return (await import('./restructured-text.ts')).extractRestructuredText(text);
+    case 'json':
+      return (await import('./plain-text.ts')).extractJson(text);
+    case 'source':
+      return (await import('./plain-text.ts')).extractSource(text, name);
+    case 'text':
+      return (await import('./plain-text.ts')).extractText(text);
+  }
+}
+
+interface DocumentText {
+  readonly text: string;
+  readonly url?: string;
+  readonly contentType?: string | undefined;
+}
+
+async function readDocument(
+  input: Input,
+  name: string,
+  { stdin, signal, fetchDocument }: DocumentOptions,
+): Promise<DocumentText> {
+  if (input.kind !== 'url') {
+    const source = input.kind === 'file' ? await openFile(input.path, signal) : stdin;
+    return { text: decode(await readAll(source, name, signal)) };
+  }
+  const { url, headers, invalid } = parseLine(input.url);
+  if (invalid !== undefined || fetchDocument === undefined) {
+    throw new InputError(invalid ?? `cannot read ${quotedInputName(name)}: it is not a file`);
+  }
+  const fetched = await fetchDocument(headers === undefined ? { url } : { url, headers });
+  const bytes = await readAll(Readable.from([fetched.bytes]), name, signal, false);
+  return { text: decode(bytes), url: fetched.url, contentType: fetched.contentType };
+}
+
+/** @param mustBeGzip as for `readChunks()` */
+async function readAll(
+  source: Readable,
+  name: string,
+  signal: AbortSignal | undefined,
+  mustBeGzip?: boolean,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of readChunks(source, name, signal, mustBeGzip)) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_DOCUMENT_BYTES) {
+      throw new InputError(`cannot read ${quotedInputName(name)} as a document: it is larger than 50mb`);
+    }
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes);
+  }
+}
+
+/** Where the links of one document are relative to. */
+interface Origin {
+  /** The URL of the document, if its links are resolved against one. */
+  readonly url: string | undefined;
+  /** The directory of the document. */
+  readonly directory: string;
+  readonly isHtml: boolean;
+}
+
+/** Resolves the links of documents, and looks up the files that they lead to. */
+class LinkResolver {
+  readonly #options: DocumentOptions;
+  readonly #root: string;
+  readonly #known = new Map<string, Promise<string | undefined>>();
+
+  constructor(options: DocumentOptions) {
+    this.#options = options;
+    this.#root = resolve(options.directory, options.rootDir ?? '.');
+  }
+
+  /** @param url of a document that was fetched */
+  async resolve(
+    { links, base }: Extraction,
+    name: string,
+    format: DocumentFormat,
+    url: string | undefined,
+  ): Promise<DocumentLinks['links']> {
+    const file = resolve(this.#options.directory, name === '-' ? 'standard-input' : name);
+    const own: Origin = {
+      url: url ?? this.#urlOf(file),
+      directory: dirname(file),
+      isHtml: format === 'html',
+    };
+    const origin = base === undefined || isTemplate(base) ? own : this.#withBase(own, base);
+    const resolved = [];
+    for (const link of links) resolved.push({ ...link, target: await this.#targetOf(link.href, origin) });
+    return resolved;
+  }
+
+  /** The URL of a file by `--base-url`. */
+  #urlOf(file: string): string | undefined {
+    const { baseUrl, rootDir } = this.#options;
+    if (baseUrl === undefined || rootDir === undefined) return baseUrl;
+    const path = relative(this.#root, file);
+    if (path.startsWith('..') || isAbsolute(path)) return baseUrl;
+    const directory = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
+    return toUrl(path.split(sep).map(encodeURIComponent).join('/'), directory);
+  }
+
+  #withBase(origin: Origin, base: string): Origin {
+    if (WEB_LINK.test(base) || base.startsWith('//')) return { ...origin, url: withScheme(base) };
+    if (origin.url !== undefined) return { ...origin, url: toUrl(base, origin.url) };
+    return { ...origin, directory: dirname(`${this.#pathOf(base, origin)}x`) };
+  }
+
+  async #targetOf(href: string, origin: Origin): Promise<Target> {
+    if (href === '' || href.startsWith('#')) return { kind: 'page' };
+    if (isTemplate(href)) return { kind: 'other' };
+    if (WEB_LINK.test(href) || href.startsWith('//')) return { kind: 'web', url: withScheme(href) };
+    if (SCHEME.test(href)) return { kind: 'other' };
+    if (origin.url !== undefined) return { kind: 'web', url: toUrl(href, origin.url) };
+    const path = this.#pathOf(href, origin);
+    const fragment = /#.*$/s.exec(href)?.[0] ?? '';
+    const fault = await this.#look(path, origin.isHtml);
+    const hint =
+      fault !== undefined && href.startsWith('/') && this.#options.rootDir === undefined
+        ? ' (use --root-dir for the directory of links that start with /)'
+        : '';
+    return {
+      kind: 'file',
+      url: this.#fileUrl(path, fragment),
+      fault: fault === undefined ? undefined : `${fault}${hint}`,
+    };
+  }
+
+  /** The absolute path that a relative link leads to. */
+  #pathOf(href: string, { directory }: Origin): string {
+    const path = percentDecode(href.replace(/[?#].*$/s, ''));
+    return join(path.startsWith('/') ? this.#root : directory, path);
+  }
+
+  /** The path of a file as a URL. It is relative to the working directory, so that it is the same on each machine. */
+  #fileUrl(path: string, fragment: string): string {
+    const local = this.#shown(path);
+    return isUnicode(local + fragment)
+      ? `file:${encodeURI(local)}${encodeURI(fragment)}`
+      : `file:${redactedUrl(local)}`;
+  }
+
+  #shown(path: string): string {
+    return relative(this.#options.directory, path).split(sep).join('/') || '.';
+  }
+
+  /** Why there is no file, or `undefined` if there is one. A directory counts as a file. */
+  #look(path: string, isHtml: boolean): Promise<string | undefined> {
+    const key = `${isHtml}${path}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    if (this.#known.size >= MAX_KNOWN_PATHS) this.#known.clear();
+    const looking = this.#lookUp(path, isHtml);
+    this.#known.set(key, looking);
+    return looking;
+  }
+
+  async #lookUp(path: string, isHtml: boolean): Promise<string | undefined> {
+    const code = await missingCode(path);
+    if (code === undefined) return undefined;
+    const name = `"${excerpt(this.#shown(path))}"`;
+    if (code !== 'ENOENT') return `cannot read ${name} (${code})`;
+    const bare = path.replace(/\/+$/, '');
+    for (const end of ['.html', '/index.html', '.md', '.mdx', '.rst']) {
+      if ((await missingCode(bare + end)) !== undefined) continue;
+      // Servers of static pages find these.
+      if (isHtml && end.endsWith('.html')) return undefined;
+      return `no such file: ${name} (there is "${excerpt(this.#shown(bare + end))}")`;
+    }
+    return `no such file: ${name}`;
+  }
+}
+
+const MISSING: ReadonlySet<unknown> = new Set(['ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ERR_INVALID_ARG_VALUE']);
+
+/** The code of the error that a path has: `ENOENT` if there is no such file, and `undefined` if there is one. */
+async function missingCode(path: string): Promise<string | undefined> {
+  try {
+    await stat(path);
+    return undefined;
+  } catch (error) {
+    const code = errorCode(error);
+    return code === undefined || MISSING.has(code) ? 'ENOENT' : code;
+  }
+}
+
+/** A link that starts with `//` has the scheme of its page; `https:` if that is a file. */
+function withScheme(href: string): string {
+  return href.startsWith('//') ? `https:${href}` : href;
+}
+
+/** A relative link as a URL, or as it is if it cannot be one. */
+function toUrl(href: string, base: string): string {
+  return URL.canParse(href, base) ? new URL(href, base).href : href;
+}
+
+function percentDecode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
