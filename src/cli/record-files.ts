@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ShardReader } from '../cluster/shards.ts';
+import { classifyInput, foreignFormat, quotedInputName } from '../input/input.ts';
 import { type Line, LineSplitter, type LongLine, type RawLine } from '../input/line-splitter.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
 import { InputError, UsageError } from '../model/errors.ts';
@@ -14,6 +15,9 @@ const REPORTED_LINES = 10;
 
 /** The longest record that is read, in bytes: it may contain a whole body. */
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+/** How much of the first line shows what a file is. */
+const MAX_FIRST = 4096;
 
 export interface RecordOptions {
   /** Read for the name `-`. */
@@ -43,7 +47,8 @@ export async function checkRecordFiles(names: readonly string[]): Promise<void> 
 
 /**
  * Reads the files one after the other and calls `onResult` for each record. Resolves to the number of damaged lines, which are
- * lines without a record, and segments of shards that cannot be read. Throws an `InputError` if a file cannot be read.
+ * lines without a record, and segments of shards that cannot be read. Throws an `InputError` if a file cannot be read, or is clearly
+ * something else than results, such as a report.
  */
 export async function forEachRecord(
   names: readonly string[],
@@ -57,6 +62,7 @@ export async function forEachRecord(
     for await (const records of readRecords(stream, name, signal)) {
       for (const record of records) {
         if ('broken' in record) {
+          refuseForeignFile(record, name);
           lines.add(`${displayName(name)}:${record.line} is not a result record: ${record.broken}`);
         } else if ('index' in record) {
           lines.foundRecord();
@@ -81,6 +87,26 @@ export async function forEachRecord(
     damaged += lines.count;
   }
   return damaged;
+}
+
+/** Throws an `InputError` if the first line shows what the file is instead of results. */
+function refuseForeignFile({ first }: InvalidRecord, name: string): void {
+  if (first === undefined) return;
+  const format = describeForeign(first);
+  if (format === undefined) return;
+  throw new InputError(
+    `cannot read ${quotedInputName(name)} as results: it is ${format}; name the JSONL file of "fanout fetch -o results.jsonl"`,
+  );
+}
+
+function describeForeign(first: string): string | undefined {
+  if (first.startsWith('{"v":1,"findings":')) return 'a JSON report, which does not have all results';
+  if (first.startsWith('{"v":1,"differences":')) return 'the output of "fanout diff"';
+  if (/^\{"url":.*"(?:kind|occurrence)":/.test(first)) return 'a baseline of --update-baseline';
+  if (/^index,source,line,/.test(first)) return 'results as CSV';
+  const format = foreignFormat([first])?.replace(/;.*/, '');
+  if (format !== undefined) return format === 'a result file' ? 'results as text' : format;
+  return classifyInput(first).kind === 'url' ? 'a list of URLs' : undefined;
 }
 
 /** Reports the damaged lines of one file: the first ten of them, or only that a longer file has no record at all. */
@@ -137,6 +163,8 @@ function displayName(name: string): string {
 /** A line that is not a result record. */
 interface InvalidRecord {
   readonly source: string;
+  /** The start of the line, of the first line that is not blank. */
+  readonly first?: string;
   /** From 1. */
   readonly line: number;
   /** Why it is not a record. */
@@ -156,11 +184,14 @@ export async function* readRecords(
 ): AsyncGenerator<readonly (Result | ShardSegment | InvalidRecord)[], void, undefined> {
   const splitter = new LineSplitter(MAX_RECORD_BYTES);
   let number = 0;
+  let isFirst = true;
   const decode = (line: Line): (Result | ShardSegment | InvalidRecord)[] => {
     number += 1;
     if (typeof line === 'string' && line.trim() === '') return [];
+    const first = isFirst && typeof line === 'string' ? { first: line.trim().slice(0, MAX_FIRST) } : {};
+    isFirst = false;
     const record = typeof line === 'string' ? decodeLine(line) : { broken: unreadable(line) };
-    return ['broken' in record ? { source, line: number, broken: record.broken } : record];
+    return ['broken' in record ? { source, line: number, broken: record.broken, ...first } : record];
   };
   for await (const chunk of readChunks(stream, source, signal)) yield splitter.push(chunk).flatMap(decode);
   // After an abort the rest of the last line may be missing.

@@ -22,6 +22,8 @@ interface SummaryTextOptions {
   readonly repeatsFailures?: boolean;
   /** Where files were saved. */
   readonly saveDir?: string | undefined;
+  /** What has the results of earlier runs. */
+  readonly earlier?: 'the journal' | 'the store';
   /** Whether an empty list has no summary, since it is an error. */
   readonly omitsEmpty?: boolean;
 }
@@ -30,7 +32,7 @@ interface SummaryTextOptions {
 export function summaryTextSink(
   output: LineOutput,
   paint: Paint,
-  { repeatsFailures = false, saveDir, omitsEmpty = false }: SummaryTextOptions = {},
+  { repeatsFailures = false, omitsEmpty = false, ...places }: SummaryTextOptions = {},
 ): Sink {
   const line = textLine(paint);
   const failures: string[] = [];
@@ -51,7 +53,7 @@ export function summaryTextSink(
         await output.write(`\n${failures.join('')}${rest}`);
       }
       const isEmpty = summary.read === 0 && summary.isListComplete;
-      if (!(omitsEmpty && isEmpty)) await output.write(summaryText(summary, paint, saveDir));
+      if (!(omitsEmpty && isEmpty)) await output.write(summaryText(summary, paint, places));
       await output.end();
     },
   };
@@ -71,13 +73,17 @@ export function summaryJsonSink(output: LineOutput): Sink {
 }
 
 /** A blank line, `Done: 2 succeeded, 1 failed`, and indented lines with times, bytes and failures. */
-export function summaryText(summary: Summary, paint: Paint, saveDir?: string): string {
+export function summaryText(
+  summary: Summary,
+  paint: Paint,
+  { saveDir, earlier }: Pick<SummaryTextOptions, 'saveDir' | 'earlier'> = {},
+): string {
   const { latencyMs: latency, bytes, wallMs } = summary;
   // Without a request, as of a run that is all in the journal, there is no rate.
   const rate = summary.urlsPerSecond > 0 ? `, ${formatRate(summary.urlsPerSecond)} URLs/s` : '';
   const rows: (readonly [string, string])[] = [['time', formatDuration(wallMs) + rate]];
   if (latency) {
-    // Bytes of results from the journal were not transferred in this time.
+    // Bytes of results of earlier runs were not transferred in this time.
     const speed =
       wallMs > 0 && summary.resumed === 0 ? `, ${formatBytes(Math.round((bytes * 1000) / wallMs))}/s` : '';
     rows.push(['bytes', formatBytes(bytes) + speed]);
@@ -92,7 +98,7 @@ export function summaryText(summary: Summary, paint: Paint, saveDir?: string): s
   if (summary.worstHosts.length > 0) rows.push(['hosts', list(summary.worstHosts.map(hostCount))]);
   if (summary.downHosts.length > 0) rows.push(['down', list(summary.downHosts.map(downText))]);
   const lines = rows.map(([name, value]) => `  ${paint.dim(name.padEnd(8))}  ${value}\n`);
-  return `\n${doneLine(summary, paint)}\n${lines.join('')}`;
+  return `\n${doneLine(summary, paint, earlier)}\n${lines.join('')}`;
 }
 
 /** Whether nothing was sent because an earlier URL of the host was blocked. */
@@ -100,8 +106,8 @@ function isUnsentBlocked({ failure, attempts }: Result): boolean {
   return failure?.kind === 'blocked' && attempts === 0;
 }
 
-function doneLine(summary: Summary, paint: Paint): string {
-  const parts = [runCountsText(summary, paint)];
+function doneLine(summary: Summary, paint: Paint, earlier?: string): string {
+  const parts = [runCountsText(summary, paint, earlier)];
   if (summary.skipped > 0) parts.push(`${summary.skipped} skipped`);
   return `${paint.strong('Done:')} ${parts.join(', ')}`;
 }

@@ -55,12 +55,12 @@ test.each([
   [1, 5, './out/', '1 file (5B) in ./out/'],
   [1, 5, 'a\u001bb', '1 file (5B) in a\\u{1b}b/'],
 ])('%d saved files of %d bytes in %j are told as %s', (savedFiles, savedBytes, directory, line) => {
-  const text = summaryText({ ...good, savedFiles, savedBytes }, plain, directory);
+  const text = summaryText({ ...good, savedFiles, savedBytes }, plain, { saveDir: directory });
   expect(text).toContain(`\n  saved     ${line}\n`);
 });
 
 test('nothing is said of a directory in which nothing was saved, or of files that are elsewhere', () => {
-  expect(summaryText(good, plain, 'pages')).not.toContain('saved');
+  expect(summaryText(good, plain, { saveDir: 'pages' })).not.toContain('saved');
   expect(summaryText({ ...good, savedFiles: 1 }, plain)).not.toContain('saved');
 });
 
@@ -205,6 +205,13 @@ test('the summary says which results come from the journal, and lists known fail
       '40 known (2 from the journal), 4386 not fetched\n',
   );
   expect(text).toContain('\n  failures  404 (2), dns (1)\n  known     404 (40)\n');
+});
+
+test('the summary of a cluster run names the store', () => {
+  const summary: Summary = { ...good, ok: 5, resumed: 2, resumedByVerdict: { OK: 2 } };
+  expect(summaryText(summary, plain, { earlier: 'the store' })).toContain(
+    '5 succeeded (2 from the store), 0 failed',
+  );
 });
 
 test.each([

@@ -35,7 +35,7 @@ export async function diffCommand({ names, flags, process }: DiffArguments): Pro
   const diff = new RunDiff({ ratio: options.slower, floorMs: options.slowerBy });
   const { warn, error } = createMessages(process);
   const records = { stdin: process.stdin, shards: options.shards, onDamage: error };
-  let isUsable = true;
+  let isUsable = false;
   try {
     let damaged = await forEachRecord([earlier], records, (result) => diff.addEarlier(result));
     const isOldUnusable = damaged > 0 && diff.counts.old === 0;

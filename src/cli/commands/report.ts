@@ -49,7 +49,7 @@ export async function reportCommand({ names, flags, process }: ReportArguments):
   const { error } = createMessages(process);
   const records = { stdin, shards: options.shards, signal: reading.signal, onDamage: error };
   let results = 0;
-  let damaged = 0;
+  let damaged: number | undefined;
   try {
     damaged = await forEachRecord(files, records, (result) => {
       results += 1;

@@ -23,6 +23,8 @@ const MAX_TEXT = 300;
 const MAX_HOPS = 10;
 const DAY_MS = 24 * 3600 * 1000;
 
+const NOTHING: Readonly<Tally> = { ok: 0, excused: 0, failed: 0 };
+
 /** The first width of a time bucket. */
 const FIRST_WIDTH_MS = 10;
 
@@ -273,12 +275,27 @@ export class Slowest {
   }
 }
 
-/** The number of results that took at least `fromMs` and less than `toMs`, which is infinite for the last bucket. */
-export interface LatencyBucket {
+/** Numbers of results: OK, failed without failing the run (known or flaky), and failed. */
+export interface Tally {
+  ok: number;
+  excused: number;
+  failed: number;
+}
+
+/** Which of these numbers counts a result. */
+export function partOf(result: Result): keyof Tally {
+  if (result.ok) return 'ok';
+  return failsRun(result) ? 'failed' : 'excused';
+}
+
+export function sumOf({ ok, excused, failed }: Tally): number {
+  return ok + excused + failed;
+}
+
+/** The numbers of results that took at least `fromMs` and less than `toMs`, which is infinite for the last bucket. */
+export interface LatencyBucket extends Tally {
   readonly fromMs: number;
   readonly toMs: number;
-  ok: number;
-  failed: number;
 }
 
 /** A histogram of durations with the bounds 1, 2, 5, 10 and so on. */
@@ -286,31 +303,26 @@ export class LatencyBuckets {
   readonly #buckets: readonly LatencyBucket[] = BOUNDS_MS.map((fromMs, index) => ({
     fromMs,
     toMs: BOUNDS_MS[index + 1] ?? Number.POSITIVE_INFINITY,
-    ok: 0,
-    failed: 0,
+    ...{ ok: 0, excused: 0, failed: 0 },
   }));
 
-  add(durationMs: number, ok: boolean): void {
+  add(durationMs: number, part: keyof Tally): void {
     const bucket = this.#buckets.findLast(({ fromMs }) => durationMs >= fromMs);
-    if (bucket === undefined) return;
-    if (ok) bucket.ok += 1;
-    else bucket.failed += 1;
+    if (bucket !== undefined) bucket[part] += 1;
   }
 
   /** The buckets from the first to the last that is not empty. */
   list(): readonly LatencyBucket[] {
-    const isUsed = ({ ok, failed }: LatencyBucket) => ok + failed > 0;
+    const isUsed = (bucket: LatencyBucket) => sumOf(bucket) > 0;
     const first = this.#buckets.findIndex(isUsed);
     return first === -1 ? [] : this.#buckets.slice(first, this.#buckets.findLastIndex(isUsed) + 1);
   }
 }
 
-/** The number of results that ended within one span of time. */
-export interface TimeBucket {
+/** The numbers of results that ended within one span of time. */
+export interface TimeBucket extends Tally {
   /** In ms since the epoch. */
   readonly startMs: number;
-  ok: number;
-  failed: number;
 }
 
 /**
@@ -334,11 +346,11 @@ export class TimeBuckets {
   }
 
   /** @param atMs ms since the epoch */
-  add(atMs: number, ok: boolean): void {
+  add(atMs: number, part: keyof Tally): void {
     const number = Math.floor(atMs / this.#widthMs);
     this.#first = Math.min(this.#first, number);
     this.#last = Math.max(this.#last, number);
-    this.#count(number, ok ? 1 : 0, ok ? 0 : 1);
+    this.#count(number, { ...NOTHING, [part]: 1 });
     while (this.#last - this.#first >= this.#limit) this.#widen();
   }
 
@@ -347,16 +359,17 @@ export class TimeBuckets {
     if (this.#buckets.size === 0) return [];
     return Array.from({ length: this.#last - this.#first + 1 }, (_, index) => {
       const number = this.#first + index;
-      return this.#buckets.get(number) ?? { startMs: number * this.#widthMs, ok: 0, failed: 0 };
+      return this.#buckets.get(number) ?? { startMs: number * this.#widthMs, ...NOTHING };
     });
   }
 
-  #count(number: number, ok: number, failed: number): void {
+  #count(number: number, { ok, excused, failed }: Readonly<Tally>): void {
     const bucket = this.#buckets.get(number);
     if (bucket === undefined) {
-      this.#buckets.set(number, { startMs: number * this.#widthMs, ok, failed });
+      this.#buckets.set(number, { startMs: number * this.#widthMs, ok, excused, failed });
     } else {
       bucket.ok += ok;
+      bucket.excused += excused;
       bucket.failed += failed;
     }
   }
@@ -367,6 +380,6 @@ export class TimeBuckets {
     this.#first = Math.floor(this.#first / 2);
     this.#last = Math.floor(this.#last / 2);
     this.#buckets = new Map();
-    for (const [number, { ok, failed }] of before) this.#count(Math.floor(number / 2), ok, failed);
+    for (const [number, bucket] of before) this.#count(Math.floor(number / 2), bucket);
   }
 }

@@ -31,7 +31,7 @@ dd small { font-size: 13px; font-weight: 400; color: var(--soft); }
 .two { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
 .ok { color: var(--ok-text); } .warn { color: var(--warn-text); } .fail { color: var(--fail-text); }
 svg { display: block; width: 100%; }
-svg .ok { fill: var(--ok); } svg .fail { fill: var(--fail); }
+svg .ok { fill: var(--ok); } svg .warn { fill: var(--warn); } svg .fail { fill: var(--fail); }
 svg.columns { height: 130px; border-bottom: 1px solid var(--line); }
 svg.share { height: 10px; min-width: 60px; }
 svg.share rect { fill: var(--fail); } .excused svg.share rect { fill: var(--warn); }
@@ -40,7 +40,7 @@ figure { margin: 0; display: flex; flex-direction: column; }
 .axis { display: flex; justify-content: space-between; padding-top: 4px; font-size: 12px; color: var(--soft); }
 .axis.each span { flex: 1 1 0; min-width: 0; white-space: nowrap; }
 .key { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin: 0 4px 0 10px; }
-.key.ok { background: var(--ok); } .key.fail { background: var(--fail); }
+.key.ok { background: var(--ok); } .key.warn { background: var(--warn); } .key.fail { background: var(--fail); }
 h2 small { font-size: 12px; font-weight: 400; color: var(--soft); }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 5px 10px 5px 0; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }

@@ -10,12 +10,15 @@ import {
   isFinding,
   type LatencyBucket,
   LatencyBuckets,
+  partOf,
   ReportFold,
   type ReportSummary,
   type Row,
   Samples,
   type Section,
   Slowest,
+  sumOf,
+  type Tally,
   type TimeBucket,
   TimeBuckets,
   toRow,
@@ -49,7 +52,14 @@ const VERDICTS: Readonly<Record<Section | 'ok', readonly [css: string, word: str
 };
 
 /** The legend of a chart. */
-const LEGEND = html`<small><span class="key ok"></span>OK<span class="key fail"></span>failed</small>`;
+function legend(tallies: readonly Readonly<Tally>[]): Markup {
+  const excused = tallies.some((tally) => tally.excused > 0)
+    ? html`<span class="key warn"></span>${EXCUSED}`
+    : '';
+  return html`<small><span class="key ok"></span>OK${excused}<span class="key fail"></span>failed</small>`;
+}
+
+const EXCUSED = 'known or flaky';
 
 /**
  * `--report html`: a page in one file. It loads nothing, and its content security policy allows only its own style sheet and
@@ -124,10 +134,10 @@ class PageData {
     this.fold.add(result);
     this.samples.add(result);
     if (isNotFetched(result)) return;
-    this.timeline.add(endOf(result), result.ok);
+    this.timeline.add(endOf(result), partOf(result));
     if (result.attempts > 0) {
       this.slowest.add(result);
-      this.latency.add(result.durationMs, result.ok);
+      this.latency.add(result.durationMs, partOf(result));
     }
     if (!isFinding(result)) {
       this.okCount += 1;
@@ -213,10 +223,10 @@ function countsByLabel(groups: readonly Group[], wanted: Section): readonly (rea
 function chartSections({ latency, timeline }: PageData): Markup {
   const [durations, times] = [latency.list(), timeline.list()];
   if (times.length === 0) return html``;
-  const latencies = html`<section><h2>Latency ${LEGEND}</h2>${latencyChart(durations)}</section>
+  const latencies = html`<section><h2>Latency ${legend(durations)}</h2>${latencyChart(durations)}</section>
 `;
   return html`<div class="two">
-${durations.length > 0 ? latencies : ''}<section><h2>Timeline ${LEGEND}</h2>${timelineChart(times, timeline.widthMs)}</section>
+${durations.length > 0 ? latencies : ''}<section><h2>Timeline ${legend(times)}</h2>${timelineChart(times, timeline.widthMs)}</section>
 </div>
 `;
 }
@@ -261,13 +271,12 @@ function leftOut(count: number, which: string): Markup {
 }
 
 function latencyChart(buckets: readonly LatencyBucket[]): Markup {
-  const columns = buckets.map(({ fromMs, toMs, ok, failed }) => ({
+  const columns = buckets.map(({ fromMs, toMs, ...tally }) => ({
+    ...tally,
     name:
       toMs === Number.POSITIVE_INFINITY
         ? `${durationText(fromMs)} and more`
         : `${durationText(fromMs)} to ${durationText(toMs)}`,
-    ok,
-    failed,
   }));
   const labels = buckets.map(({ fromMs }) => html`<span>${durationText(fromMs)}</span>`);
   return html`<figure>${columnChart('Results by the time they took', columns)}
@@ -276,10 +285,9 @@ function latencyChart(buckets: readonly LatencyBucket[]): Markup {
 
 function timelineChart(buckets: readonly TimeBucket[], widthMs: number): Markup {
   const first = buckets[0]?.startMs ?? 0;
-  const columns = buckets.map(({ startMs, ok, failed }) => ({
+  const columns = buckets.map(({ startMs, ...tally }) => ({
+    ...tally,
     name: `after ${formatDuration(startMs - first)}`,
-    ok,
-    failed,
   }));
   const ends = [0, 0.5, 1].map(
     (part) => html`<span>${formatDuration(part * buckets.length * widthMs)}</span>`,
@@ -288,22 +296,27 @@ function timelineChart(buckets: readonly TimeBucket[], widthMs: number): Markup 
 <div class="axis">${ends}</div></figure>`;
 }
 
-interface Column {
+interface Column extends Readonly<Tally> {
   readonly name: string;
-  readonly ok: number;
-  readonly failed: number;
 }
 
-/** A stacked column chart with failures at the bottom. */
+/** A stacked column chart: failures at the bottom, those that do not fail the run above them, and what is OK on top. */
 function columnChart(title: string, columns: readonly Column[]): Markup {
-  const most = Math.max(1, ...columns.map(({ ok, failed }) => ok + failed));
+  const most = Math.max(1, ...columns.map(sumOf));
   const height = (count: number) =>
     count === 0 ? 0 : Math.max(MIN_BAR_HEIGHT, (count / most) * CHART_HEIGHT);
-  const bars = columns.map(({ name, ok, failed }, index) => {
-    if (ok + failed === 0) return html``;
-    const [failedHeight, okHeight] = [height(failed), height(ok)];
-    const top = Math.max(0, CHART_HEIGHT - failedHeight - okHeight);
-    return html`<g><title>${name}: ${formatCount(ok)} OK, ${formatCount(failed)} failed</title>${rect('ok', index, top, CHART_HEIGHT - failedHeight - top)}${rect('fail', index, CHART_HEIGHT - failedHeight, failedHeight)}</g>`;
+  const bars = columns.map((column, index) => {
+    const { name, ok, excused, failed } = column;
+    if (sumOf(column) === 0) return html``;
+    const excusedTop = Math.max(0, CHART_HEIGHT - height(failed) - height(excused));
+    const failedTop = CHART_HEIGHT - height(failed);
+    const top = Math.max(0, excusedTop - height(ok));
+    const parts = [
+      `${formatCount(ok)} OK`,
+      ...(excused > 0 ? [`${formatCount(excused)} ${EXCUSED}`] : []),
+      `${formatCount(failed)} failed`,
+    ];
+    return html`<g><title>${name}: ${parts.join(', ')}</title>${rect('ok', index, top, excusedTop - top)}${rect('warn', index, excusedTop, failedTop - excusedTop)}${rect('fail', index, failedTop, height(failed))}</g>`;
   });
   return html`<svg class="columns" viewBox="0 0 ${columns.length} ${CHART_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${title}">${bars}</svg>
 <p class="most">${formatCount(most)} at most</p>`;

@@ -65,8 +65,13 @@ function testCase(result: Result): string {
   const host = failure?.kind === 'invalid' ? '' : `/${hostOf(url)}`;
   return (
     `<testcase classname="${escapeXml(source + host)}" name="${escapeXml(`${method} ${url}${nameSuffix(result)}`)}" time="${seconds(durationMs)}">` +
-    `${outcome(result)}<system-out>${escapeXml(`${source}:${line}`)}: ${escapeXml(description(result))}</system-out></testcase>\n`
+    `${outcome(result)}<system-out>${escapeXml(`${source}:${line}${okText(result)}`)}</system-out></testcase>\n`
   );
+}
+
+/** What a test that passed says after its place. The others have their message already. */
+function okText(result: Result): string {
+  return result.ok ? `: ${description(result)}` : '';
 }
 
 function outcome(result: Result): string {

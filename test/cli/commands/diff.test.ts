@@ -195,8 +195,8 @@ describe('fanout diff', () => {
       'diff',
       ...(isFirst ? [list, results] : [results, list]),
     ]);
-    const says = `error: ${list} does not look like results of fanout fetch --json\n`;
-    expect([code, stdout, stderr]).toEqual([2, '', says]);
+    const says = `error: cannot read "${list}" as results: it is a list of URLs; name the JSONL file of `;
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(says)]);
   });
 
   it.each<[readonly string[], string]>([

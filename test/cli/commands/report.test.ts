@@ -107,6 +107,37 @@ describe('fanout report', () => {
     expect(await readFile(report, 'utf8')).toMatch(start);
   });
 
+  it.each([
+    ['a JSON report', '{"v":1,"findings":[\n{"v":1}', 'it is a JSON report, which does not have all results'],
+    ['a JSON report without findings', '{"v":1,"findings":[],"summary":{}}', 'it is a JSON report'],
+    ['the output of diff', '{"v":1,"differences":[', 'it is the output of "fanout diff"'],
+    [
+      'a baseline',
+      '{"url":"http://a/","method":"GET","kind":"dns"}',
+      'it is a baseline of --update-baseline',
+    ],
+    ['results as CSV', 'index,source,line,input\n0,a,1,', 'it is results as CSV'],
+    ['results as text', '\nOK    200  http://a/  12ms  1.2kB', 'it is results as text'],
+    ['a JUnit report', '<?xml version="1.0"?>\n<testsuites>', 'it is XML'],
+    ['an HTML report', '<!doctype html>', 'it is HTML or XML'],
+    ['a list of URLs', 'http://a.example/\nhttp://b.example/', 'it is a list of URLs'],
+    ['pretty-printed JSON', '{', undefined],
+  ])('says once what a file is instead of results: %s', async (_, content, message) => {
+    const file = await aFile([content], 'r.json');
+    for (const format of ['text', 'json']) {
+      const { code, stdout, stderr } = await runInProcess(['report', file, '--format', format]);
+      expect([code, stdout]).toEqual([2, '']);
+      if (message === undefined) continue;
+      expect(stderr).toMatch(/^error: .*\n$/);
+      expect(stderr).toContain(`r.json" as results: ${message}`);
+      expect(stderr).toContain('name the JSONL file of "fanout fetch -o results.jsonl"');
+    }
+    expect((await runInProcess(['diff', file, file])).stdout).toBe('');
+    const [good = ''] = lines([okResult()]);
+    const later = await runInProcess(['report', await aFile([good, content], 'later.jsonl')]);
+    expect([later.code, later.stdout]).toEqual([2, expect.stringContaining('Done: 1 succeeded')]);
+  });
+
   it('names damaged lines by file and line, reports the others, and ends with 2', async () => {
     const [good = ''] = lines([okResult()]);
     const file = await aFile([good, '{"v":1,', '', '[]', good.replace('"v":1', '"v":9'), good]);

@@ -1,21 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import { LatencyBuckets, Slowest, TimeBuckets } from '../../../src/output/reports/aggregate.ts';
-import { okResult } from '../../model/a-result.ts';
+import {
+  LatencyBuckets,
+  partOf,
+  Slowest,
+  sumOf,
+  TimeBuckets,
+} from '../../../src/output/reports/aggregate.ts';
+import { failedResult, okResult } from '../../model/a-result.ts';
 import { seededRandom } from '../../seeded-random.ts';
 
 describe('TimeBuckets', () => {
-  const total = (buckets: TimeBuckets) =>
-    buckets.list().reduce((sum, { ok, failed }) => sum + ok + failed, 0);
+  const total = (buckets: TimeBuckets) => buckets.list().reduce((sum, bucket) => sum + sumOf(bucket), 0);
 
   it('counts the results of each span, without gaps', () => {
     const buckets = new TimeBuckets(10);
-    buckets.add(1000, true);
-    buckets.add(1004, false);
-    buckets.add(1029, true);
+    buckets.add(1000, 'ok');
+    buckets.add(1004, 'failed');
+    buckets.add(1029, 'ok');
     expect(buckets.list()).toEqual([
-      { startMs: 1000, ok: 1, failed: 1 },
-      { startMs: 1010, ok: 0, failed: 0 },
-      { startMs: 1020, ok: 1, failed: 0 },
+      { startMs: 1000, ok: 1, excused: 0, failed: 1 },
+      { startMs: 1010, ok: 0, excused: 0, failed: 0 },
+      { startMs: 1020, ok: 1, excused: 0, failed: 0 },
     ]);
   });
 
@@ -24,7 +29,7 @@ describe('TimeBuckets', () => {
     for (const spanMs of [100, 1e4, 1e9, 8e15]) {
       const buckets = new TimeBuckets(12);
       const times = Array.from({ length: 500 }, () => Math.floor((random() - 0.5) * spanMs));
-      for (const time of times) buckets.add(time, true);
+      for (const time of times) buckets.add(time, 'ok');
       const list = buckets.list();
       expect(list.length).toBeLessThanOrEqual(12);
       expect(total(buckets)).toBe(500);
@@ -42,21 +47,35 @@ describe('TimeBuckets', () => {
 describe('LatencyBuckets', () => {
   it('counts by bounds of 1, 2 and 5, and leaves out empty buckets at both ends', () => {
     const buckets = new LatencyBuckets();
-    for (const ms of [10, 19.9, 99]) buckets.add(ms, true);
-    buckets.add(20, false);
+    for (const ms of [10, 19.9, 99]) buckets.add(ms, 'ok');
+    buckets.add(20, 'failed');
     expect(buckets.list()).toEqual([
-      { fromMs: 10, toMs: 20, ok: 2, failed: 0 },
-      { fromMs: 20, toMs: 50, ok: 0, failed: 1 },
-      { fromMs: 50, toMs: 100, ok: 1, failed: 0 },
+      { fromMs: 10, toMs: 20, ok: 2, excused: 0, failed: 0 },
+      { fromMs: 20, toMs: 50, ok: 0, excused: 0, failed: 1 },
+      { fromMs: 50, toMs: 100, ok: 1, excused: 0, failed: 0 },
     ]);
   });
 
   it('has a bucket for 0 ms and for a day', () => {
     const buckets = new LatencyBuckets();
-    buckets.add(0, true);
-    buckets.add(86_400_000, true);
+    buckets.add(0, 'ok');
+    buckets.add(86_400_000, 'ok');
     const list = buckets.list();
     expect([list[0]?.ok, list.at(-1)?.ok, list.at(-1)?.toMs]).toEqual([1, 1, Number.POSITIVE_INFINITY]);
+  });
+});
+
+describe('partOf()', () => {
+  it.each([
+    [okResult(), 'ok'],
+    [okResult({ warning: { kind: 'blocked', message: '' } }), 'ok'],
+    [okResult({ baseline: 'fixed' }), 'ok'],
+    [failedResult('dns'), 'failed'],
+    [failedResult('dns', { baseline: 'new' }), 'failed'],
+    [failedResult('dns', { baseline: 'known' }), 'excused'],
+    [failedResult('dns', { baseline: 'new', badRuns: 1 }), 'excused'],
+  ])('counts known and flaky failures apart: %#', (result, part) => {
+    expect(partOf(result)).toBe(part);
   });
 });
 

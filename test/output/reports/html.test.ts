@@ -59,6 +59,28 @@ describe('the page', () => {
     expect(back).toBe(options.colorScheme === 'dark' ? 'rgb(13, 17, 23)' : 'rgb(246, 248, 250)');
   });
 
+  it('draws known and flaky failures apart from those that fail the run', async () => {
+    const { page } = await open(EVERY_WAY);
+    const bars = await page.$$eval('svg.columns', (charts) =>
+      charts.map((chart) => ({
+        classes: [
+          ...new Set([...chart.querySelectorAll('rect')].map((bar) => bar.getAttribute('class'))),
+        ].sort(),
+        titles: [...chart.querySelectorAll('title')].map((title) => title.textContent).join(' '),
+      })),
+    );
+    for (const { classes, titles } of bars) {
+      expect(classes).toEqual(['fail', 'ok', 'warn']);
+      expect(titles).toContain('2 known or flaky');
+    }
+    const colors =
+      '[...document.querySelectorAll("svg.columns rect")].map((bar) => getComputedStyle(bar).fill)';
+    expect(await page.evaluate(`new Set(${colors}).size`)).toBe(3);
+    expect(await page.textContent('section:has(svg.columns) h2')).toBe('Latency OKknown or flakyfailed');
+    const plain = await open([okResult(), failedResult('dns')]);
+    expect(await plain.page.textContent('section:has(svg.columns) h2')).toBe('Latency OKfailed');
+  });
+
   it('filters by every word that is typed', async () => {
     const { page } = await open([...failures(30), failedResult('dns', { url: 'https://other.example/7' })]);
     const shown = () =>

@@ -79,6 +79,9 @@ test('only results that fail the run are failures, and the others have a text', 
   );
   expect(await valid(report, '//testcase[3]/system-out')).toBe('urls.txt:3: blocked a challenge (warning)');
   expect(await valid(report, '//testcase[4]/system-out')).toBe('urls.txt:4: 200 (fixed)');
+  // A failure has its message in one place only.
+  expect(await valid(report, '//testcase[skipped][1]/system-out')).toMatch(/^urls\.txt:\d+$/);
+  expect(await valid(report, '//testcase[failure][1]/system-out')).toMatch(/^urls\.txt:\d+$/);
 });
 
 test('the method is part of the name', async () => {
