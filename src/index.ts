@@ -10,6 +10,7 @@ import {
 } from './config/library-options.ts';
 import { toProxySettings } from './config/proxy-settings.ts';
 import { createRequestTemplate } from './config/request-template.ts';
+import { orderWindowSize } from './config/run-options.ts';
 import { toTlsMaterial } from './config/tls-files.ts';
 import { systemClock } from './core/clock.ts';
 import { WorkerPool as BasePool, type WorkerPoolOptions } from './core/worker-pool.ts';
@@ -129,9 +130,7 @@ async function* results({
     await streams?.close();
     throw error;
   });
-  const window = options.ordered
-    ? new OrderWindow<Result>(options.queueSize + options.concurrency)
-    : undefined;
+  const window = options.ordered ? new OrderWindow<Result>(orderWindowSize(options)) : undefined;
   let run: Run | undefined;
   const abort = () => run?.abort('the signal of the caller was aborted');
   try {

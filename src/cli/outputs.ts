@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { hasPrivateRecords, type ProgramOptions } from '../config/program-options.ts';
+import { orderWindowSize } from '../config/run-options.ts';
 import { isHarmlessHeader } from '../config/secrets.ts';
 import { systemClock } from '../core/clock.ts';
 import { hostKeys } from '../http/hop.ts';
@@ -72,7 +73,7 @@ export async function createOutputs(parts: OutputParts, undo: Undo): Promise<Out
   };
   const bar = hasBar(parts) ? await createBar(parts) : undefined;
   const hasWindow = options.ordered && parts.order === undefined;
-  const window = hasWindow ? new OrderWindow<Result>(options.queueSize + options.concurrency) : undefined;
+  const window = hasWindow ? new OrderWindow<Result>(orderWindowSize(options)) : undefined;
   const results = await createResultOutput(parts, bar);
   if (results !== undefined && !isStandardOutput(options.output)) undo.add(() => results.discard());
   const requests = options.failed === undefined ? undefined : new CustomRequests();

@@ -62,7 +62,7 @@ export interface FanoutOptions {
   readonly breaker?: number | undefined;
   /** Time without a sign of life after which a host is given up. Default: `30s`. */
   readonly giveUpAfter?: Duration | undefined;
-  /** Maximum number of queued jobs, at least 4 per worker. Default: 20,000, or 4 per worker if that is more. */
+  /** Maximum number of queued jobs, at least 4 per worker; 20,000 take up to 32 MiB. Default: 20,000, or 4 per worker if that is more. */
   readonly queueSize?: number | undefined;
   /** Time limit of one attempt, body included, above 0. Default: `30s`. */
   readonly timeout?: Duration | undefined;

@@ -12,6 +12,10 @@ import { bodyOptions, expectOptions } from './response-options.ts';
 /** Length of the queue in jobs: at least this per worker, and this by default. */
 const MIN_QUEUE_PER_WORKER = 4;
 const DEFAULT_QUEUE = 20_000;
+/** What the jobs of a queue of the default length may take in memory. */
+const DEFAULT_QUEUE_BYTES = 32 * 1024 ** 2;
+/** Results with bodies that wait for their turn in an ordered output. */
+const MAX_ORDERED_BODIES = 1_000;
 
 const DEFAULT_NAME: NameTemplate = Object.freeze([{ field: 'host' }, { field: 'path' }]);
 
@@ -57,6 +61,7 @@ export const runOptions = {
     default: undefined,
     defaultText: '20000, at least 4 x --concurrency',
     help: 'maximum number of queued jobs',
+    details: 'Jobs with long URLs or bodies are fewer: 20000 take up to 32mb of memory.',
   }),
   breaker: option({
     flags: '--breaker <n>',
@@ -240,6 +245,17 @@ export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, v
     hashesBodies: true,
     userAgent: values.userAgent ?? `fanout/${version}`,
   });
+}
+
+/** Size in bytes of the jobs that a queue holds. */
+export function queueBytes({ queueSize }: RunOptions): number {
+  return DEFAULT_QUEUE_BYTES * Math.max(1, queueSize / DEFAULT_QUEUE);
+}
+
+/** How many results wait for their turn in an ordered output. */
+export function orderWindowSize({ queueSize, concurrency, inlineBody, keepsBuffers }: RunOptions): number {
+  const hasBodies = inlineBody !== undefined || keepsBuffers === true;
+  return concurrency + (hasBodies ? Math.min(queueSize, MAX_ORDERED_BODIES) : queueSize);
 }
 
 /** Throws a `UsageError` for an option that needs bodies if no body is read. */

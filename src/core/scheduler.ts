@@ -19,9 +19,13 @@ export interface Limiter {
   onRelease(key: string, inFlight: number, now: number): void;
 }
 
-interface SchedulerOptions {
+interface SchedulerOptions<J> {
   /** Number of jobs held before `put` waits. */
   readonly capacity: number;
+  /** Size of the jobs held before `put` waits, as `sizeOf` counts it. */
+  readonly maxBytes?: number | undefined;
+  /** The size of a job, which must not change. */
+  readonly sizeOf?: ((job: J) => number) | undefined;
   readonly clock: Clock;
   readonly limiter: Limiter;
   /** Whether jobs may still come by `requeue` although none is held or in flight. While it is true, the queue does not end. */
@@ -33,8 +37,8 @@ interface SchedulerOptions {
  *
  * - `take` gives a job of a key that the limiter allows: the key with the fewest jobs in flight, and of several such keys the
  *   one that has waited longest. The jobs of one key are first in, first out.
- * - `put` waits while `capacity` jobs are held. `requeue` puts a taken job back, at once or at a later time, and never waits,
- *   so at most `capacity` plus the number of workers are held.
+ * - `put` waits while `capacity` jobs are held, or jobs of `maxBytes`. `requeue` puts a taken job back, at once or at a later
+ *   time, and never waits, so at most `capacity` plus the number of workers are held.
  * - `release` must follow each `take`, after the `requeue` if there is one.
  * - After `close`, `take` gives `undefined` once nothing is held and nothing is in flight.
  *
@@ -43,6 +47,7 @@ interface SchedulerOptions {
  */
 export class Scheduler<J extends object> {
   readonly #capacity: number;
+  readonly #maxBytes: number;
   readonly #clock: Clock;
   readonly #limiter: Limiter;
   readonly #queue: FairQueue<J>;
@@ -53,14 +58,15 @@ export class Scheduler<J extends object> {
   #isClosed = false;
 
   /** @throws RangeError if the capacity is not a whole number above 0 */
-  constructor({ capacity, clock, limiter, isKeptOpen }: SchedulerOptions) {
+  constructor({ capacity, maxBytes, sizeOf, clock, limiter, isKeptOpen }: SchedulerOptions<J>) {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
     }
     this.#capacity = capacity;
+    this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
     this.#clock = clock;
     this.#limiter = limiter;
-    this.#queue = new FairQueue(limiter);
+    this.#queue = new FairQueue(limiter, sizeOf);
     this.#timer = new SingleTimer(clock, () => this.#dispatch());
     this.#isKeptOpen = isKeptOpen;
   }
@@ -83,7 +89,7 @@ export class Scheduler<J extends object> {
   /** Returns undefined if the job was accepted synchronously, or a promise that waits for room. */
   put(key: string, job: J): Promise<void> | undefined {
     if (this.#isClosed) throw new Error('Cannot put a job: the queue is closed');
-    if (this.size >= this.#capacity) {
+    if (this.#isFull) {
       return new Promise((accept) => this.#putters.push({ key, job, accept }));
     }
     this.#queue.append(key, job);
@@ -142,6 +148,10 @@ export class Scheduler<J extends object> {
     return jobs;
   }
 
+  get #isFull(): boolean {
+    return this.#queue.size >= this.#capacity || this.#queue.bytes >= this.#maxBytes;
+  }
+
   #next(now: number): J | undefined {
     const job = this.#queue.take(now);
     if (job !== undefined) this.#admit();
@@ -150,7 +160,7 @@ export class Scheduler<J extends object> {
 
   /** Accepts jobs that wait in `put`. It must not dispatch, since it runs while a job is chosen for the first taker. */
   #admit(): void {
-    while (this.#putters.size > 0 && this.size < this.#capacity) {
+    while (this.#putters.size > 0 && !this.#isFull) {
       const putter = this.#putters.shift();
       if (putter === undefined) return;
       this.#queue.append(putter.key, putter.job);
@@ -198,16 +208,24 @@ export class FairQueue<J extends object> {
   readonly #ready = new ReadyQueue<J>();
   /** Delayed jobs, and keys that the limiter allows from a known time on. */
   readonly #waiting = new MinHeap<Delayed<J> | KeyQueue<J>>();
+  readonly #sizeOf: ((job: J) => number) | undefined;
   #size = 0;
+  #bytes = 0;
   #inFlight = 0;
 
-  constructor(limiter: Limiter) {
+  constructor(limiter: Limiter, sizeOf?: (job: J) => number) {
     this.#limiter = limiter;
+    this.#sizeOf = sizeOf;
   }
 
   /** Jobs held, delayed ones included, jobs in flight not. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Size of the jobs held. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Jobs taken and not yet released. */
@@ -227,19 +245,19 @@ export class FairQueue<J extends object> {
 
   /** Adds a job at the end of its key. */
   append(key: string, job: J): void {
-    this.#size += 1;
+    this.#count(job, 1);
     this.#enqueue(key, job, 'last');
   }
 
   /** Adds a job at the head of its key. */
   prepend(key: string, job: J): void {
-    this.#size += 1;
+    this.#count(job, 1);
     this.#enqueue(key, job, 'first');
   }
 
   /** Holds a job until `at`; then it goes to the end of its key, so that those which may be better off come first. */
   delay(key: string, job: J, at: number): void {
-    this.#size += 1;
+    this.#count(job, 1);
     this.#waiting.push(at, { key, job });
   }
 
@@ -299,7 +317,7 @@ export class FairQueue<J extends object> {
       this.#ready.remove(queue);
       this.#place(queue);
     }
-    this.#size = 0;
+    this.#size = this.#bytes = 0;
     return jobs;
   }
 
@@ -316,8 +334,13 @@ export class FairQueue<J extends object> {
       this.#ready.remove(queue);
       this.#place(queue);
     }
-    this.#size -= jobs.length;
+    for (const job of jobs) this.#count(job, -1);
     return jobs;
+  }
+
+  #count(job: J, change: 1 | -1): void {
+    this.#size += change;
+    if (this.#sizeOf !== undefined) this.#bytes += change * this.#sizeOf(job);
   }
 
   #enqueue(key: string, job: J, end: 'first' | 'last'): void {
@@ -333,7 +356,7 @@ export class FairQueue<J extends object> {
 
   #takeFrom(queue: KeyQueue<J>, now: number): J | undefined {
     const job = queue.jobs.shift();
-    this.#size -= 1;
+    if (job !== undefined) this.#count(job, -1);
     this.#inFlight += 1;
     this.#limiter.onDispatch(queue.key, now);
     this.#ready.remove(queue);

@@ -1,12 +1,12 @@
 import { ACCEPT_ENCODING } from '../bodies/decompress.ts';
 import { durationText } from '../config/parse/numbers.ts';
-import type { RunOptions } from '../config/run-options.ts';
+import { queueBytes, type RunOptions } from '../config/run-options.ts';
 import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
 import { firstHop, firstMethod, type Hop, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
 import type { OutputError } from '../model/errors.ts';
-import type { Job } from '../model/job.ts';
+import { type Job, jobBytes } from '../model/job.ts';
 import { failsRun, type Result } from '../model/result.ts';
 import type { Summary, SummaryFold } from '../model/summary.ts';
 import { collect, type Sink } from '../results/sink.ts';
@@ -109,7 +109,13 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
 
   const jobs = createTasks(rejectInvalidJobs(parts.jobs, options), withCommonHeaders(defaults, options));
   const hosts = createHosts(options, sockets.workers, undefined, log);
-  const scheduler = new Scheduler<RequestTask>({ capacity: options.queueSize, clock, limiter: hosts });
+  const scheduler = new Scheduler<RequestTask>({
+    capacity: options.queueSize,
+    maxBytes: queueBytes(options),
+    sizeOf: ({ job }) => jobBytes(job),
+    clock,
+    limiter: hosts,
+  });
   const transport = createTransport(parts, sockets);
   const fetcherParts = {
     ...{ options, hosts, scheduler, transport, clock, random, log },

@@ -32,6 +32,29 @@ export interface Job {
   readonly invalid?: string;
 }
 
+/** What a job of a plain URL takes in memory besides the URL, with its progress. */
+const JOB_BYTES = 400;
+/** What an entry of a list or an object takes besides its text. */
+const ENTRY_BYTES = 50;
+
+/** About how many bytes of memory a job takes. */
+export function jobBytes({ url, input, headers, body, expect, id, save }: Job): number {
+  let bytes = JOB_BYTES + url.length;
+  if (input !== undefined) bytes += input.length;
+  if (body !== undefined) bytes += 2 * body.length;
+  if (id !== undefined) bytes += id.length;
+  if (save !== undefined) bytes += save.length;
+  for (const name in headers) bytes += ENTRY_BYTES + name.length + (headers[name]?.length ?? 0);
+  if (expect !== undefined) {
+    bytes += JOB_BYTES;
+    for (const text of expect.contains) bytes += ENTRY_BYTES + text.length;
+    for (const text of expect.notContains) bytes += ENTRY_BYTES + text.length;
+    for (const { source } of expect.matches) bytes += JOB_BYTES + 4 * source.length; // compiled
+    bytes += JOB_BYTES * expect.headers.length;
+  }
+  return bytes;
+}
+
 /** The fields of a file name template, written in braces. */
 export const NAME_FIELDS = ['host', 'path', 'index', 'id', 'hash', 'ext', 'status', 'query'] as const;
 

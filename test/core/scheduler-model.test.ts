@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Scheduler } from '../../src/core/scheduler.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { FakeClock } from './fake-clock.ts';
-import { type ModelJob, type ModelRules, SchedulerModel } from './scheduler-model.ts';
+import { type ModelJob, type ModelRules, SchedulerModel, sizeOf } from './scheduler-model.ts';
 
 /** `FUZZ=100` adds 100 random seeds. */
 const MORE = Number(process.env.FUZZ ?? 0);
@@ -28,6 +28,7 @@ class Comparison {
     this.#random = seededRandom(seed);
     this.#rules = {
       capacity: 1 + this.#below(12),
+      maxBytes: this.#below(2) === 0 ? Number.POSITIVE_INFINITY : 1 + this.#below(20),
       limit: this.#below(3) === 0 ? Number.POSITIVE_INFINITY : 1 + this.#below(3),
       keyEveryMs: this.#below(2) * this.#below(30),
       everyMs: this.#below(3) === 0 ? this.#below(10) : 0,
@@ -35,6 +36,8 @@ class Comparison {
     this.#model = new SchedulerModel(this.#rules);
     this.#scheduler = new Scheduler({
       capacity: this.#rules.capacity,
+      maxBytes: this.#rules.maxBytes,
+      sizeOf,
       clock: this.#clock,
       limiter: this.#model,
     });

@@ -4,6 +4,11 @@ export interface ModelJob {
   readonly id: number;
 }
 
+/** The size of a job, from 0 to 4. */
+export function sizeOf({ id }: ModelJob): number {
+  return id % 5;
+}
+
 interface Delayed {
   readonly at: number;
   readonly key: string;
@@ -13,6 +18,7 @@ interface Delayed {
 /** The rules of the limiter, fixed for one run, so that its times follow from what was taken. */
 export interface ModelRules {
   readonly capacity: number;
+  readonly maxBytes: number;
   readonly limit: number;
   readonly keyEveryMs: number;
   readonly everyMs: number;
@@ -40,6 +46,12 @@ export class SchedulerModel implements Limiter {
 
   get held(): number {
     return this.delayed.length + [...this.queues.values()].reduce((sum, jobs) => sum + jobs.length, 0);
+  }
+
+  get isFull(): boolean {
+    const jobs = [...this.queues.values()].flat().concat(this.delayed.map(({ job }) => job));
+    const bytes = jobs.reduce((sum, job) => sum + sizeOf(job), 0);
+    return this.held >= this.#rules.capacity || bytes >= this.#rules.maxBytes;
   }
 
   nextAllowedAt(now: number): number {
@@ -124,7 +136,7 @@ export class SchedulerModel implements Limiter {
   }
 
   #admit(): void {
-    while (this.putters.length > 0 && this.held < this.#rules.capacity) {
+    while (this.putters.length > 0 && !this.isFull) {
       const putter = this.putters.shift();
       if (putter !== undefined) this.#queue(putter.key).push(putter.job);
     }

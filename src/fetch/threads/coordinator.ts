@@ -1,3 +1,4 @@
+import { queueBytes } from '../../config/run-options.ts';
 import { Channel, forEach } from '../../core/channel.ts';
 import { Producer } from '../../core/pipeline.ts';
 import { createSharedRateMemory } from '../../hosts/rate-limiter.ts';
@@ -5,7 +6,7 @@ import { firstHop, firstMethod } from '../../http/hop.ts';
 import type { AttemptError } from '../../http/network-errors.ts';
 import { OutputError } from '../../model/errors.ts';
 import type { Failure } from '../../model/failure.ts';
-import type { Job } from '../../model/job.ts';
+import { type Job, jobBytes } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
 import { rejectInvalidJobs } from '../job-checks.ts';
@@ -105,7 +106,7 @@ export class ThreadBackend implements Backend {
       ) {
         for (const result of batch.results) {
           yield result;
-          this.#reader.resultTaken();
+          this.#reader.resultTaken(result);
         }
         batch.thread?.taken(batch.results.length);
       }
@@ -253,16 +254,24 @@ function createSetups(parts: RunParts, wanted: number): ThreadSetup[] {
   });
 }
 
+/** As many of these as a queue holds take less memory than it may. */
+const SMALL_JOB_BYTES = 1_600;
+
 /** Reads jobs and sends each at once. Waits while too many jobs have no result that was taken. */
 class JobReader {
   readonly #limit: number;
+  readonly #maxBytes: number;
   readonly #send: (job: Job) => void;
   readonly #producer: Producer<Job>;
   #pending = 0;
+  /** Sizes of the pending jobs that are not small, by index, and their sum. */
+  readonly #large = new Map<number, number>();
+  #largeBytes = 0;
   #resume: (() => void) | undefined;
 
   constructor({ jobs, options, admit }: RunParts, send: (job: Job) => void) {
     this.#limit = options.queueSize + options.concurrency; // as many as a run in one thread holds
+    this.#maxBytes = queueBytes(options);
     this.#send = send;
     this.#producer = new Producer({
       jobs: rejectInvalidJobs(jobs, options),
@@ -291,9 +300,11 @@ class JobReader {
   }
 
   /** The outputs have taken a result. */
-  resultTaken(): void {
+  resultTaken({ index }: Result): void {
     this.#pending -= 1;
-    if (this.#resume === undefined || this.#pending >= this.#limit) return;
+    this.#largeBytes -= this.#large.get(index) ?? 0;
+    this.#large.delete(index);
+    if (this.#resume === undefined || this.#isFull) return;
     this.#resume();
     this.#resume = undefined;
   }
@@ -303,10 +314,19 @@ class JobReader {
     this.#resume?.();
   }
 
+  get #isFull(): boolean {
+    return this.#pending >= this.#limit || this.#largeBytes >= this.#maxBytes;
+  }
+
   #put(job: Job): Promise<void> | undefined {
     this.#pending += 1;
+    const bytes = jobBytes(job);
+    if (bytes > SMALL_JOB_BYTES) {
+      this.#large.set(job.index, bytes);
+      this.#largeBytes += bytes;
+    }
     this.#send(job);
-    if (this.#pending < this.#limit) return undefined;
+    if (!this.#isFull) return undefined;
     return new Promise((resolve) => {
       this.#resume = resolve;
     });
