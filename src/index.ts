@@ -16,12 +16,13 @@ import { systemClock } from './core/clock.ts';
 import { WorkerPool as BasePool, type WorkerPoolOptions } from './core/worker-pool.ts';
 import { Run, type RunParts } from './fetch/run.ts';
 import { readFileLimit } from './fetch/socket-budget.ts';
-import { type JobItem, readItems, requireItems } from './input/read-jobs.ts';
+import { type InputCounts, type JobItem, readItems, requireItems } from './input/read-jobs.ts';
 import type { Journal } from './journal/journal.ts';
 import { UsageError } from './model/errors.ts';
 import type { Job } from './model/job.ts';
 import { isNotFetched, type Result } from './model/result.ts';
 import { checkBalance, type Summary, SummaryFold } from './model/summary.ts';
+import { createUrlFilter } from './model/url-filter.ts';
 import { packageVersion } from './model/version.ts';
 import type { Baseline } from './results/history.ts';
 import { OrderWindow } from './results/ordering.ts';
@@ -35,7 +36,7 @@ export { InputError, OutputError, UsageError } from './model/errors.ts';
 export { FAILURE_KINDS, type Failure, type FailureKind } from './model/failure.ts';
 export { decodeRecord, encodeRecord, type ResultRecord } from './model/record.ts';
 export type { FailedResult, KeptBody, OkResult, Redirect, Result } from './model/result.ts';
-export type { Summary } from './model/summary.ts';
+export type { SkipReason, Summary } from './model/summary.ts';
 
 /** The options of `fanout()`. */
 export interface FanoutOptions extends RunSettings {
@@ -159,8 +160,8 @@ async function* results({
       await journal?.write(given);
     }
     signal?.throwIfAborted();
-    const { read, skipped, isReadToEnd: isListComplete } = source.counts;
-    Object.assign(fold, { read, skipped, isListComplete });
+    const { isReadToEnd: isListComplete, ...counts } = source.counts;
+    Object.assign(fold, { ...counts, isListComplete });
     const summary = fold.summary(systemClock.now() - startedAt);
     checkBalance(summary);
     return summary;
@@ -174,13 +175,11 @@ async function* results({
 }
 
 /** The jobs of a list, and their counts so far. */
-function readJobs(
-  urls: LibraryRun['urls'],
-  { unique, defaultScheme, method: defaultMethod, keepsInput }: LibraryRunOptions,
-  signal: AbortSignal,
-) {
-  const counts = { read: 0, skipped: 0, isReadToEnd: false };
-  const options = { unique, defaultScheme, defaultMethod, keepsInput, parseExpectation, signal };
+function readJobs(urls: LibraryRun['urls'], runOptions: LibraryRunOptions, signal: AbortSignal) {
+  const { unique, defaultScheme, method: defaultMethod, keepsInput } = runOptions;
+  const counts: InputCounts & { isReadToEnd: boolean } = { read: 0, skipped: 0, isReadToEnd: false };
+  const filter = createUrlFilter(runOptions);
+  const options = { unique, filter, defaultScheme, defaultMethod, keepsInput, parseExpectation, signal };
   async function* jobs(): AsyncGenerator<Iterable<Job>> {
     yield* readItems(urls, options, counts);
     if (!signal.aborted) counts.isReadToEnd = true;
@@ -284,6 +283,7 @@ async function openJournal(
   return Journal.open(path, {
     rules,
     keepFailed,
+    filter: createUrlFilter(options),
     confirm,
     warn,
     after: systemClock.after,

@@ -81,15 +81,17 @@ export function toNewRun(values: OptionValues<typeof newRunOptions>): NewRun {
 /** Returns what a list must have in common with an earlier one to continue feeding the same run. */
 export function describeList(
   inputs: readonly Input[],
-  options: Pick<ProgramOptions, 'unique' | 'defaultScheme' | 'null' | 'column'> & {
+  options: Pick<ProgramOptions, 'unique' | 'include' | 'exclude' | 'defaultScheme' | 'null' | 'column'> & {
     readonly sitemap?: boolean;
   },
 ): readonly string[] {
-  const { unique, defaultScheme, null: isNullSeparated, column, sitemap } = options;
+  const { unique, include, exclude, defaultScheme, null: isNullSeparated, column, sitemap } = options;
   return [
     ...inputs.map(inputName),
     `unique=${unique}`,
     `default-scheme=${defaultScheme ?? ''}`,
+    ...include.map((expression) => `include=${expression}`),
+    ...exclude.map((expression) => `exclude=${expression}`),
     ...(sitemap ? ['sitemap'] : []),
     ...(isNullSeparated ? ['null'] : []),
     ...(column === undefined ? [] : [`column=${column}`]),

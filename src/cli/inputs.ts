@@ -20,6 +20,7 @@ import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
+import { createUrlFilter } from '../model/url-filter.ts';
 import type { FetchSettings } from './fetch-settings.ts';
 import { createMessages } from './terminal.ts';
 
@@ -191,16 +192,17 @@ export class JobSource {
   }
 
   /** The file may have become shorter. */
-  #raiseCounts({ read, skipped }: InputCounts): void {
-    if (read >= this.counts.read) Object.assign(this.counts, { read, skipped });
+  #raiseCounts(counts: InputCounts): void {
+    if (counts.read >= this.counts.read) Object.assign(this.counts, counts);
   }
 
   #readOptions(signal: AbortSignal): ReadOptions {
     const { options, process } = this.#parts;
     const { unique, defaultScheme, method: defaultMethod } = options;
-    const settings = { unique, defaultScheme, defaultMethod, parseExpectation, signal, stdin: process.stdin };
+    const filter = createUrlFilter(options);
+    const settings = { unique, filter, defaultScheme, defaultMethod, parseExpectation, signal };
     // So that a search for a line of the list finds its result.
-    return { ...settings, ...listFormat(options), keepsInput: true };
+    return { ...settings, ...listFormat(options), stdin: process.stdin, keepsInput: true };
   }
 
   /** Counts the jobs ahead of reading. Resolves to `undefined` if that is not possible. */

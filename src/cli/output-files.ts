@@ -73,6 +73,7 @@ export function readFiles({
   cacert,
   cert,
   key,
+  excludeFile,
 }: ProgramOptions): FilesByFlag {
   return {
     '--baseline': updateBaseline ? undefined : baseline,
@@ -82,6 +83,7 @@ export function readFiles({
     '--cacert': cacert,
     '--cert': cert,
     '--key': key,
+    '--exclude-file': excludeFile,
   };
 }
 

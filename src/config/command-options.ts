@@ -88,7 +88,7 @@ export const diffOptions = {
 export type DiffOptions = OptionValues<typeof diffOptions>;
 
 // The collector has the options that limit a whole run, since only it sees all results. Workers have none of them.
-const { unique, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } = runOptions;
+const { unique, include, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } = runOptions;
 
 // A cluster run has no journal: --store keeps its results.
 const { journal, keepFailed, dryRun, ...clusterOutputs } = outputOptions;
@@ -112,6 +112,9 @@ const { lanes, shards, store, metrics } = clusterOptions;
 /** The options of `fanout cluster feed`. */
 export const feedOptions = {
   unique,
+  include,
+  exclude: runOptions.exclude,
+  excludeFile: runOptions.excludeFile,
   defaultScheme,
   allowEmpty,
   null: nullSeparated,

@@ -21,6 +21,13 @@ export type StatusList = number | string | readonly (number | string)[];
 export interface FanoutOptions {
   /** Fetch each distinct URL once, and count the others as skipped. Default: false. */
   readonly unique?: boolean | undefined;
+  /**
+   * Regular expressions, as text: fetch only URLs in which one of them is found, and count the others as skipped. Without
+   * look-around and back-references.
+   */
+  readonly include?: string | readonly string[] | undefined;
+  /** The same for URLs that are skipped, even if `include` matches. A redirect to one is not followed, and is a warning. */
+  readonly exclude?: string | readonly string[] | undefined;
   /** Scheme of lines that have none. Default: such a line is invalid. */
   readonly defaultScheme?: 'http' | 'https' | undefined;
   /** Request method. Default: GET, or POST with `data`. */
@@ -154,7 +161,7 @@ export interface FanoutOptions {
   readonly threads?: number | undefined;
 }
 
-const { header, ...otherOptions } = runOptions;
+const { header, excludeFile, ...otherOptions } = runOptions;
 const { journal, keepFailed, ordered, record, baseline } = outputOptions;
 
 /** The flag for headers, which is given once for each, has its name in the singular. */
@@ -207,7 +214,10 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
       `cannot use option body with option ${others.maxSize === 0 ? 'maxSize 0' : 'saveDir'}`,
     );
   }
-  const derived = deriveRunOptions({ values: { ...others, header: headers }, labels }, version);
+  const derived = deriveRunOptions(
+    { values: { ...others, header: headers, excludeFile: undefined }, labels },
+    version,
+  );
   return Object.freeze({
     ...derived,
     ...(body === 'stream' && !labels.has('maxSize') ? { maxSize: Number.POSITIVE_INFINITY } : {}),

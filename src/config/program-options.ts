@@ -1,8 +1,15 @@
-import { UsageError } from '../model/errors.ts';
-import { excerpt } from '../model/printable.ts';
+import { systemReason, UsageError } from '../model/errors.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import { clusterOptions } from './cluster-options.ts';
 import { feedOptions, statusOptions } from './command-options.ts';
-import { type GivenOptions, type OptionValues, option, type ResolvedOptions, type Table } from './option.ts';
+import {
+  type GivenOptions,
+  InvalidValueError,
+  type OptionValues,
+  option,
+  type ResolvedOptions,
+  type Table,
+} from './option.ts';
 import {
   type ConfigFile,
   checkFileKeys,
@@ -15,6 +22,7 @@ import {
 } from './option-sources.ts';
 import { formatOfName, outputOptions } from './output-options.ts';
 import { wholeNumber } from './parse/numbers.ts';
+import { urlPatterns } from './parse/texts.ts';
 import { checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
@@ -147,6 +155,40 @@ function writesHashes({ format, journal, report, broker }: ProgramOptions): bool
 interface ConfigSources extends Omit<ProgramSources, 'file'> {
   /** Returns the text of a file, or fails as `node:fs` does; `isNamed` says that the user has named it. */
   readText(path: string, isNamed: boolean): Promise<string>;
+}
+
+/** Options with the expressions of `excludeFile` in `exclude`, too. Throws a `UsageError` if the file cannot be used. */
+export async function withExcludeFile<T extends Pick<RunOptions, 'exclude' | 'excludeFile'>>(
+  options: T,
+  readText: ConfigSources['readText'],
+): Promise<T> {
+  const { exclude, excludeFile } = options;
+  if (excludeFile === undefined) return options;
+  const name = `"${excerpt(excludeFile)}" for --exclude-file`;
+  const text = await readText(excludeFile, true).catch((error: unknown) => {
+    throw new UsageError(`cannot read ${name}: ${printable(systemReason(error))}`);
+  });
+  const expressions: RegExp[] = [];
+  for (const [index, line] of text
+    .replace(/^\ufeff/, '')
+    .split('\n')
+    .entries()) {
+    const written = line.trim();
+    if (written === '' || written.startsWith('#')) continue;
+    const where = `"${excerpt(written)}" in line ${index + 1} of ${name}`;
+    expressions.push(...parsePatterns(written, where));
+  }
+  const all = [...exclude, ...expressions];
+  return Object.freeze({ ...options, exclude: parsePatterns(urlPatterns.print(all), `in ${name}`) });
+}
+
+function parsePatterns(value: unknown, where: string): readonly RegExp[] {
+  try {
+    return urlPatterns.parse(value);
+  } catch (error) {
+    if (!(error instanceof InvalidValueError)) throw error;
+    throw new UsageError(`invalid value ${where}: ${error.message}`);
+  }
 }
 
 /** Reads the configuration file, and resolves the options in `table`, as `resolveProgramOptions`. */

@@ -1,5 +1,5 @@
 import { UsageError } from '../model/errors.ts';
-import type { ProxyServer, ProxySettings } from '../model/proxy-server.ts';
+import type { ProxyServer, ProxySettings } from '../model/url.ts';
 import { InvalidValueError } from './option.ts';
 import type { Environment } from './option-sources.ts';
 import { proxy } from './parse/server-urls.ts';

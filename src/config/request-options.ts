@@ -7,11 +7,15 @@ import {
   headerValue,
   hostHeaders,
 } from './parse/headers.ts';
+import { fileName } from './parse/names.ts';
 import { wholeNumber } from './parse/numbers.ts';
-import { boolean, method, oneOf, secretText } from './parse/texts.ts';
+import { boolean, method, oneOf, secretText, urlPatterns } from './parse/texts.ts';
 import { maskCredentials, maskData, maskHeaders, maskHostHeaders } from './secrets.ts';
 
 const NO_HEADERS: readonly Header[] = Object.freeze([]);
+const NO_PATTERNS: readonly RegExp[] = Object.freeze([]);
+const PATTERN_DETAILS =
+  'It is a JavaScript expression without look-around and back-references, and is searched for in the URL as results show it.';
 const NO_HOST_HEADERS: readonly HostHeader[] = Object.freeze([]);
 
 /** How lines become URLs, and what every request has. */
@@ -23,6 +27,32 @@ export const requestOptions = {
     default: false,
     help: 'fetch each distinct URL once',
     details: 'Duplicates are counted as skipped.',
+  }),
+  include: option({
+    flags: '--include <regex>',
+    group: 'Input',
+    parser: urlPatterns,
+    default: NO_PATTERNS,
+    help: 'fetch only URLs that match a regular expression',
+    details: `Several: one of them must match. ${PATTERN_DETAILS}`,
+    repeatable: true,
+  }),
+  exclude: option({
+    flags: '--exclude <regex>',
+    group: 'Input',
+    parser: urlPatterns,
+    default: NO_PATTERNS,
+    help: 'skip URLs that match a regular expression, and count them',
+    details: `It wins over --include, and holds for redirects: one to such a URL is not followed, and counts as a warning. ${PATTERN_DETAILS}`,
+    repeatable: true,
+  }),
+  excludeFile: option({
+    flags: '--exclude-file <file>',
+    group: 'Input',
+    parser: fileName,
+    default: undefined,
+    help: 'read expressions for --exclude from a file, one per line',
+    details: 'Blank lines and lines that start with # are skipped.',
   }),
   defaultScheme: option({
     flags: '--default-scheme <scheme>',

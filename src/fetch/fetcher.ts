@@ -30,6 +30,8 @@ export interface FetchPolicy extends RetryPolicy {
   readonly isLenient: boolean;
   /** Whether a HEAD that is refused is followed by one GET of the URL. */
   readonly headFallsBack: boolean;
+  /** Whether a redirect to this URL is not followed. */
+  readonly excludes?: ((url: string) => boolean) | undefined;
 }
 
 export interface FetcherOptions {
@@ -323,14 +325,18 @@ export class Fetcher {
   }
 
   #redirect(task: RequestTask, response: HttpResponse): Step {
-    const { maxRedirects } = this.#options.policy;
+    const { policy, validator } = this.#options;
+    const { maxRedirects } = policy;
     const { location = '' } = response.headers;
     const target = Array.isArray(location) ? (location[0] ?? '') : location;
     const fail = (message: string): Step => ({
       result: failedResult(task, { kind: 'redirect', message }, response),
     });
-    if (task.redirects.length >= maxRedirects) return fail(`more than ${maxRedirects} redirects`);
     const next = nextHop(task.hop, response.status, target, task.hostHeaders);
+    if ('url' in next && policy.excludes?.(next.url)) {
+      return { result: validator.unfollowed(task, response, next.url) };
+    }
+    if (task.redirects.length >= maxRedirects) return fail(`more than ${maxRedirects} redirects`);
     if ('refused' in next) return fail(next.refused);
     task.follow(next, { status: response.status, url: task.hop.url });
     return { again: task, at: 0 };

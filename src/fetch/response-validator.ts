@@ -11,8 +11,9 @@ import {
 } from '../model/expectation.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
-import { printable } from '../model/printable.ts';
+import { excerpt, printable } from '../model/printable.ts';
 import type { ResponseHeaders, Result } from '../model/result.ts';
+import { EXCLUDED_CODE } from '../model/url-filter.ts';
 import { blockedBy, mayBeBlocked } from './bot-protection.ts';
 import type { RequestTask } from './request-task.ts';
 import { failedResult, okResult, statusFailure, statusReason } from './task-result.ts';
@@ -26,6 +27,9 @@ export interface ResponseValidatorOptions {
   /** How a page that turns robots away counts. */
   readonly blocked: 'fail' | 'warn' | 'ok';
 }
+
+/** Longest part of a URL in a message. */
+const MAX_TARGET = 300;
 
 const NOT_SEARCHED: Failure = {
   kind: 'size',
@@ -132,6 +136,12 @@ export class ResponseValidator {
     return this.#options.blocked === 'ok' && response !== undefined
       ? result
       : { ...result, warning: failure };
+  }
+
+  /** The result for a redirect to a URL that `--exclude` leaves out: nobody wants to know whether its target is OK. */
+  unfollowed(task: RequestTask, response: HttpResponse, target: string): Result {
+    const message = `not followed: --exclude matches ${excerpt(target, MAX_TARGET)}`;
+    return { ...okResult(task, response), warning: { kind: 'redirect', code: EXCLUDED_CODE, message } };
   }
 
   #blocked(task: RequestTask, response: HttpResponse): Result | undefined {

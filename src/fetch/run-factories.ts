@@ -23,9 +23,10 @@ import { AgentTransport, type Transport } from '../http/transport.ts';
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
-import type { ProxySettings } from '../model/proxy-server.ts';
 import type { Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
+import type { ProxySettings } from '../model/url.ts';
+import { UrlFilter } from '../model/url-filter.ts';
 import { Fetcher, type FetchPolicy, type Step } from './fetcher.ts';
 import type { RequestTask } from './request-task.ts';
 import { ResponseValidator } from './response-validator.ts';
@@ -165,10 +166,12 @@ export function createFetcher(parts: FetcherParts): Fetcher {
 }
 
 function toPolicy(options: RunOptions): FetchPolicy {
+  const filter = new UrlFilter(options);
   return {
     maxRedirects: options.maxRedirects,
     isLenient: !options.strict,
     headFallsBack: options.head,
+    excludes: options.exclude.length === 0 ? undefined : (url) => filter.excludes(url),
     retries: options.retries,
     retryStatuses: options.retryOn.statuses,
     retriesNetworkFailures: options.retryOn.network,
@@ -294,6 +297,7 @@ export function createDocumentFetcher(parts: FetcherParts): Fetcher {
     expectHeader: [],
     expectTime: undefined,
     blocked: 'fail',
+    exclude: [],
     maxSize: MAX_DOCUMENT_BYTES,
     keepsBuffers: true,
     keepsHeaders: false,

@@ -1,7 +1,13 @@
 import { BlockList, isIP } from 'node:net';
 import { printable } from '../model/printable.ts';
-import { type ProxyServer, type ProxySettings, proxyAuthority } from '../model/proxy-server.ts';
-import { hostOf, originOf, pathOf } from '../model/url.ts';
+import {
+  hostOf,
+  originOf,
+  type ProxyServer,
+  type ProxySettings,
+  pathOf,
+  proxyAuthority,
+} from '../model/url.ts';
 import { type ConnectTarget, toPort } from './http1-client.ts';
 import { ConnectError, type NetworkFailure, PROXY_AUTHENTICATION_CODE } from './network-errors.ts';
 

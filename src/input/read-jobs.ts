@@ -3,6 +3,8 @@ import { Readable } from 'node:stream';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { isOtherLink, maskCutAuthority } from '../model/printable.ts';
+import type { SkipReason } from '../model/summary.ts';
+import type { UrlFilter } from '../model/url-filter.ts';
 import { type Cell, type Column, ColumnReader } from './column-reader.ts';
 import { KeySet } from './hash-set.ts';
 import { foreignFormat, type Input, inputName, quotedInputName } from './input.ts';
@@ -24,6 +26,8 @@ import { openFile, readChunks, untilAborted } from './read-stream.ts';
 export interface JobOptions extends ParseOptions {
   /** Skip a job with the same method, URL (fragment aside), body and credentials as an earlier one. */
   readonly unique?: boolean | undefined;
+  /** Skip a job whose URL is not wanted. */
+  readonly filter?: UrlFilter | undefined;
   /** Ends the reading, even while it waits for input. What was read before is still yielded. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -44,10 +48,12 @@ export interface ReadOptions extends JobOptions, ListFormat {
 /** What the library accepts as a job: a line (a URL, or a JSON job as text), a URL object, or a job as an object. */
 export type JobItem = string | URL | JobInput;
 
-/** Updated as jobs are taken: `read` counts all jobs, `skipped` duplicates (`unique`) and links such as `mailto:`. */
+/** Updated as jobs are taken: `read` counts all jobs, `skipped` those that are left out on purpose. */
 export interface InputCounts {
   read: number;
   skipped: number;
+  /** `skipped` by reason, if any. */
+  skippedByReason?: Partial<Record<SkipReason, number>>;
 }
 
 type Batches = AsyncGenerator<Iterable<Job>, void, undefined>;
@@ -211,7 +217,7 @@ function countJobLines(lines: readonly Line[]): number {
   }).length;
 }
 
-/** Creates the jobs of a run: numbers them over all inputs, counts them, and skips duplicates if `unique` is set. */
+/** Creates the jobs of a run: numbers them over all inputs, counts them, and skips those that the options leave out. */
 export class JobFactory {
   readonly #options: JobOptions;
   readonly #counts: InputCounts;
@@ -255,14 +261,30 @@ export class JobFactory {
     }
   }
 
-  /** The job at a line, or `undefined` if it is a duplicate. */
+  /** The job at a line, or `undefined` if it is skipped. */
   fromParsed(parsed: ParsedJob, source: string, line: number): Job | undefined {
     this.#counts.read++;
-    if (this.#seen !== undefined && parsed.invalid === undefined && !this.#seen.add(this.#key(parsed))) {
-      this.#counts.skipped++;
-      return undefined;
-    }
+    const reason = this.#skipReason(parsed);
+    if (reason !== undefined) return this.#skip(reason);
     return { index: this.#index++, source, line, ...parsed };
+  }
+
+  #skipReason(parsed: ParsedJob): SkipReason | undefined {
+    const { filter } = this.#options;
+    const isInvalid = parsed.invalid !== undefined;
+    // An expression of `include` says nothing about a line that is not a URL.
+    if (filter !== undefined && (isInvalid ? filter.excludes(parsed.url) : !filter.isWanted(parsed.url))) {
+      return 'excluded';
+    }
+    if (this.#seen === undefined || isInvalid || this.#seen.add(this.#key(parsed))) return undefined;
+    return 'duplicate';
+  }
+
+  #skip(reason: SkipReason): undefined {
+    this.#counts.skipped++;
+    this.#counts.skippedByReason ??= {};
+    const reasons = this.#counts.skippedByReason;
+    reasons[reason] = (reasons[reason] ?? 0) + 1;
   }
 
   #fromLine(line: Line, source: string, number: number): Job | undefined {
@@ -274,8 +296,7 @@ export class JobFactory {
     if (text === undefined) return undefined;
     if (isOtherLink(text)) {
       this.#counts.read++;
-      this.#counts.skipped++;
-      return undefined;
+      return this.#skip('scheme');
     }
     const parsed = isRaw && text.startsWith('{') ? notUtf8(text) : parseLine(text, this.#options);
     return this.fromParsed(parsed, source, number);

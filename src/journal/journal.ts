@@ -8,6 +8,7 @@ import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
 import { decodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
+import { hasOtherRedirects, type UrlFilter } from '../model/url-filter.ts';
 import type { Sink } from '../results/sink.ts';
 import { type Hash64, JobHasher, type JobKey, type JobRequest } from './job-key.ts';
 import { encodeLine, journalError, readHeader, sealLines } from './journal-format.ts';
@@ -26,6 +27,8 @@ export interface JournalOptions {
    * again.
    */
   readonly confirm?: ((result: Result) => boolean) | undefined;
+  /** What the run leaves out: a result with other redirects than the run would follow is not used. */
+  readonly filter?: UrlFilter | undefined;
   /** Reports damage, in whole sentences. */
   readonly warn: (message: string) => void;
   readonly after: Clock['after'];
@@ -166,6 +169,7 @@ export class Journal implements Sink {
     // Two URLs may have the same hash, though that is very unlikely.
     if ('broken' in result || result.url !== job.url) return undefined;
     if (this.#options.confirm?.(result) === false) return undefined;
+    if (hasOtherRedirects(result, this.#options.filter)) return undefined;
     const { index, source, line, input, id } = job;
     // The comparison with the baseline is made anew in each run. Assigned, since a spread takes 10 µs.
     const ofThisRun = {

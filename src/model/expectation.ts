@@ -41,7 +41,7 @@ export function requiresBody({ contains, notContains, matches }: Expectation): b
   return contains.length + notContains.length + matches.length > 0;
 }
 
-/** Maximum size of all expressions of one list together, in instructions of the search: about one for each character. */
+/** Default maximum size of all expressions of one list together, in instructions of the search: about one for each character. */
 const MAX_PROGRAM = 4_000;
 
 /** Maximum number of compiled expressions that are kept. */
@@ -51,7 +51,10 @@ const MAX_KEPT = 32;
  * Why these expressions cannot be searched for in linear time, or would take too long even so; `undefined` if they can.
  * Look-around and back-references need backtracking, which can take exponential time for a body made for that.
  */
-export function expressionFault(expressions: readonly RegExp[]): string | undefined {
+export function expressionFault(
+  expressions: readonly RegExp[],
+  maxProgram = MAX_PROGRAM,
+): string | undefined {
   let size = 0;
   for (const expression of expressions) {
     try {
@@ -61,8 +64,8 @@ export function expressionFault(expressions: readonly RegExp[]): string | undefi
       return `must have no look-around, no back-reference and no repeat above 1000${reason ? ` (${reason})` : ''}`;
     }
   }
-  return size > MAX_PROGRAM
-    ? `must be simpler: it has ${size} steps, and ${MAX_PROGRAM} are allowed`
+  return size > maxProgram
+    ? `must be simpler: it has ${size} steps, and ${maxProgram} are allowed`
     : undefined;
 }
 
@@ -83,6 +86,12 @@ export function hasMatch(expression: RegExp, text: string, { isStart, isEnd }: T
 }
 
 const ANY = '(?s:.)';
+
+/** Compiles an expression for many short texts, and keeps it. Each test takes linear time. */
+export function createMatcher(expression: RegExp): (text: string) => boolean {
+  const re2 = loadRe2().compile(toRe2(expression));
+  return (text) => re2.test(text);
+}
 
 const keptExpressions = new Map<string, RE2JS>();
 

@@ -53,6 +53,12 @@ const HOST_COUNTERS = 100;
 const WORST_HOSTS = 10;
 const MAX_DOWN_HOSTS = 100;
 
+/**
+ * Why a line has no result: an equal one came before (`--unique`), its scheme is one such as `mailto:`, or `--include` and
+ * `--exclude` leave its URL out.
+ */
+export type SkipReason = 'duplicate' | 'scheme' | 'excluded';
+
 /** The counts of a run as plain data: the object that `--summary json` writes. */
 export interface Summary {
   /** Jobs read from the inputs. */
@@ -75,6 +81,8 @@ export interface Summary {
   readonly resumedByVerdict?: Readonly<Partial<Record<Verdict, number>>>;
   /** Left out on purpose, such as duplicate URLs. */
   readonly skipped: number;
+  /** `skipped` by reason; left out if it is 0 or the reasons are not known. */
+  readonly skippedByReason?: Readonly<Partial<Record<SkipReason, number>>>;
   /** In the list, but not fetched because the run was stopped. */
   readonly notFetched: number;
   /** Whether the list is known to its end. If not, more URLs than `notFetched` were not fetched. */
@@ -134,6 +142,7 @@ export class SummaryFold {
   flaky = 0;
   resumed = 0;
   skipped = 0;
+  skippedByReason: Summary['skippedByReason'] | undefined = undefined;
   notFetched = 0;
   isListComplete = true;
   #bytes = 0;
@@ -182,6 +191,7 @@ export class SummaryFold {
       resumed: this.resumed,
       ...(this.resumed > 0 && { resumedByVerdict: Object.fromEntries(this.#resumed) }),
       skipped: this.skipped,
+      ...(this.skippedByReason && { skippedByReason: this.skippedByReason }),
       notFetched: this.notFetched,
       isListComplete: this.isListComplete,
       wallMs,

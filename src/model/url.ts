@@ -1,4 +1,4 @@
-// All of these take serialised WHATWG URLs without credentials, for which slicing is exact and ten times as fast as parsing.
+// The functions that take a `url` take serialised WHATWG URLs without credentials, for which slicing is exact and ten times as fast as parsing.
 
 /** Scheme, host and port: `https://example.com:8443`. */
 export function originOf(url: string): string {
@@ -17,4 +17,28 @@ export function pathOf(url: string): string {
   const start = url.indexOf('/', 8);
   const end = url.indexOf('#', start);
   return end === -1 ? url.slice(start) : url.slice(start, end);
+}
+
+/** A proxy, from its URL. */
+export interface ProxyServer {
+  /** Whether the connection to the proxy itself uses TLS. */
+  readonly isSecure: boolean;
+  /** A name or an IP address, without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  /** Secret: only sent to this proxy, and never printed. */
+  readonly credentials?: { readonly user: string; readonly password: string };
+}
+
+/** The proxy for the URLs of each scheme. */
+export interface ProxySettings {
+  readonly http: ProxyServer | undefined;
+  readonly https: ProxyServer | undefined;
+  /** Hosts that are reached without a proxy, in the syntax of `NO_PROXY`. */
+  readonly bypass: string;
+}
+
+/** Host and port of a proxy, with brackets around an IPv6 address. */
+export function proxyAuthority({ hostname, port }: ProxyServer): string {
+  return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`;
 }

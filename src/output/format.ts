@@ -1,6 +1,6 @@
 import { printable } from '../model/printable.ts';
 import type { Result, Verdict } from '../model/result.ts';
-import type { Summary } from '../model/summary.ts';
+import type { SkipReason, Summary } from '../model/summary.ts';
 
 const BYTE_UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'];
 
@@ -92,14 +92,30 @@ type RunCounts = Pick<
   | 'notFetched'
   | 'isListComplete'
   | 'resumedByVerdict'
->;
+> &
+  Partial<Pick<Summary, 'skipped' | 'skippedByReason'>>;
+
+const SKIP_WORDS: Readonly<Record<SkipReason, readonly [one: string, several: string]>> = {
+  excluded: ['excluded', 'excluded'],
+  duplicate: ['duplicate', 'duplicates'],
+  scheme: ['other scheme', 'other schemes'],
+};
+
+/** Why lines were skipped: `3 excluded, 1 duplicate`; empty if that is not known. */
+export function skipReasonsText(reasons: Summary['skippedByReason'] = {}): string {
+  const parts = Object.entries(SKIP_WORDS).map(([reason, words]) => {
+    const count = reasons[reason as SkipReason] ?? 0; // the keys of a record that has each reason
+    return count === 0 ? '' : `${formatCount(count)} ${words[count === 1 ? 0 : 1]}`;
+  });
+  return parts.filter((part) => part !== '').join(', ');
+}
 
 /**
  * The URLs of a run by verdict: `9 succeeded (1 fixed, 4 from the journal), 2 failed, 1 warning, 3 known, 20 not fetched`. Failures below
  * `--flaky-after` are warnings. `earlier` names what has the results of earlier runs.
  */
 export function runCountsText(counts: RunCounts, paint: Paint = plain, earlier = 'the journal'): string {
-  const { ok, warned, fixed, failed, known, flaky, notFetched, isListComplete } = counts;
+  const { ok, warned, fixed, failed, known, flaky, notFetched, isListComplete, skipped = 0 } = counts;
   const failing = failed - known - flaky;
   const warnings = warned + flaky;
   const resumed = (verdict: Verdict, before = '') => {
@@ -116,6 +132,10 @@ export function runCountsText(counts: RunCounts, paint: Paint = plain, earlier =
   if (known > 0) parts.push(`${known} known${resumed('KNOWN')}`);
   if (notFetched > 0) parts.push(paint.fail(`${notFetched} not fetched`));
   if (!isListComplete) parts.push(paint.fail('the rest of the list was not read'));
+  if (skipped > 0) {
+    const reasons = skipReasonsText(counts.skippedByReason);
+    parts.push(`${skipped} skipped${reasons === '' ? '' : ` (${reasons})`}`);
+  }
   return parts.join(', ');
 }
 

@@ -107,9 +107,7 @@ function isUnsentBlocked({ failure, attempts }: Result): boolean {
 }
 
 function doneLine(summary: Summary, paint: Paint, earlier?: string): string {
-  const parts = [runCountsText(summary, paint, earlier)];
-  if (summary.skipped > 0) parts.push(`${summary.skipped} skipped`);
-  return `${paint.strong('Done:')} ${parts.join(', ')}`;
+  return `${paint.strong('Done:')} ${runCountsText(summary, paint, earlier)}`;
 }
 
 function excusedName({ known, flaky }: Summary): string {

@@ -128,7 +128,7 @@ test('--unique fetches each URL once and counts the others as skipped', async ()
   const stdin = [...urls(origin, '/ok', 3), ...urls(origin, '/ok', 3), `${origin.url}/ok?n=0`].join('\n');
   const { code, stdout, stderr } = await runInProcess(['fetch', '--unique'], { stdin });
   expect([code, origin.requests, stdout.match(/^OK/gm)?.length]).toEqual([0, 3, 3]);
-  expect(stderr).toContain('Done: 3 succeeded, 0 failed, 4 skipped\n');
+  expect(stderr).toContain('Done: 3 succeeded, 0 failed, 4 skipped (4 duplicates)\n');
 });
 
 test('--default-scheme makes a bare host a URL', async () => {
@@ -222,7 +222,7 @@ test('links that name nothing to fetch are skipped and counted', async () => {
   const stdin = ['mailto:a@b.example', 'tel:1', `<${origin.url}/ok> # a page`].join('\n');
   const { code, stderr } = await runInProcess(['fetch'], { stdin });
   expect([code, origin.log.map(({ path }) => path)]).toEqual([0, ['/ok']]);
-  expect(stderr).toContain('Done: 1 succeeded, 0 failed, 2 skipped\n');
+  expect(stderr).toContain('Done: 1 succeeded, 0 failed, 2 skipped (2 other schemes)\n');
 });
 
 test('UTF-16 is read', async () => {

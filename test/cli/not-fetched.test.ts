@@ -97,7 +97,7 @@ describe('URLs that were not fetched, after --fail-fast,', () => {
     const list = await aFile([`${origin.url}/status/404`, ...twice]);
     const args = ['fetch', list, '-c', '1', '--fail-fast', '--unique', '--queue-size', '4'];
     const { stderr } = await runInProcess(args);
-    expect(stderr).toContain('Done: 0 succeeded, 1 failed, 40 not fetched, 40 skipped\n');
+    expect(stderr).toContain('Done: 0 succeeded, 1 failed, 40 not fetched, 40 skipped (40 duplicates)\n');
   });
 });
 

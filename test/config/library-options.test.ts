@@ -25,6 +25,9 @@ describe('resolveRunOptions()', () => {
     ]);
     expect(rest).toEqual({
       unique: false,
+      include: [],
+      exclude: [],
+      excludeFile: undefined,
       defaultScheme: undefined,
       method: 'GET',
       head: false,
@@ -166,6 +169,8 @@ describe('resolveRunOptions()', () => {
     [{ body: 'stream', maxSize: 0 }, /^cannot use option body with option maxSize 0$/],
     [{ body: 'buffer', inlineBody: true }, /^cannot use option body with option inlineBody$/],
     [{ body: 'buffer', head: true }, /^cannot use option body with option head$/],
+    [{ excludeFile: 'x' }, /^unknown option excludeFile$/],
+    [{ exclude: '(?=a)' }, /^invalid value "\(\?=a\)" for option exclude: must have no look-around/],
     [{ keepFailed: true }, /^option keepFailed needs option journal$/],
     [{ threads: 0 }, /0 for option threads: must be/],
   ])('refuses %j', (options, message) => {
@@ -174,7 +179,7 @@ describe('resolveRunOptions()', () => {
 
   it('has an input type for each option of the table', () => {
     expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<
-      | Exclude<keyof typeof runOptions, 'header'>
+      | Exclude<keyof typeof runOptions, 'header' | 'excludeFile'>
       | ('headers' | 'body' | 'record' | 'ordered' | 'journal' | 'keepFailed' | 'threads' | 'baseline')
     >();
     // Derived values are not options.

@@ -29,6 +29,7 @@ beforeAll(async () => {
   for (const name of RECORDS) await copyFile(join(cwd, 'results.jsonl'), join(cwd, `${name}.jsonl`));
   await mkdir(join(cwd, '.config/fish/completions'), { recursive: true });
   await writeFile(join(cwd, 'items.jsonl'), '{"name":"x"}\n');
+  await writeFile(join(cwd, '.fanoutignore'), '# of this project\n/draft/\n');
   const sitemap = `<urlset><url><loc>${origin.url}/ok</loc></url></urlset>`;
   await writeFile(join(cwd, 'sitemap.xml'), sitemap);
 });

@@ -75,7 +75,7 @@ describe('readItems()', () => {
     const twice = ['a.example', { url: 'https://a.example/' }, 'http://a.example/'];
     const found = await jobsOf(twice, { unique: true, defaultScheme: 'https' }, counts);
     expect(found.map((job) => job.url)).toEqual(['https://a.example/', 'http://a.example/']);
-    expect(counts).toEqual({ read: 3, skipped: 1 });
+    expect(counts).toEqual({ read: 3, skipped: 1, skippedByReason: { duplicate: 1 } });
   });
 
   it('makes one invalid job of a string with several lines', async () => {

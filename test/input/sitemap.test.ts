@@ -176,7 +176,10 @@ describe('readSitemaps()', () => {
 
   it('skips duplicates with `unique`', async () => {
     const { urls, counts } = await read({ stdin: sitemap('http://h/1', 'http://h/1'), unique: true });
-    expect([urls, counts]).toEqual([['http://h/1'], { read: 2, skipped: 1 }]);
+    expect([urls, counts]).toEqual([
+      ['http://h/1'],
+      { read: 2, skipped: 1, skippedByReason: { duplicate: 1 } },
+    ]);
   });
 
   it('makes an invalid job of a <loc> that is not a URL', async () => {

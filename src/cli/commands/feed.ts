@@ -5,10 +5,12 @@ import { type RunStop, stopText } from '../../cluster/run-state.ts';
 import { feedOptions } from '../../config/command-options.ts';
 import { parseExpectation } from '../../config/expectations.ts';
 import type { OptionValues } from '../../config/option.ts';
-import { resolveCommandOptions } from '../../config/program-options.ts';
+import { resolveCommandOptions, withExcludeFile } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
+import { readSettings } from '../../core/own-file.ts';
 import type { Input } from '../../input/input.ts';
 import { type InputCounts, readJobs } from '../../input/read-jobs.ts';
+import { createUrlFilter } from '../../model/url-filter.ts';
 import {
   connectToRun,
   countSentChunks,
@@ -33,8 +35,9 @@ export interface FeedArguments {
 /** `fanout cluster feed`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function feedCommand(args: FeedArguments): Promise<number> {
   const { flags, process } = args;
-  const { values } = resolveCommandOptions(feedOptions, await loadOptionSources(flags, process.env));
-  if (values.printConfig) return printConfig(feedOptions, values, process);
+  const { values: given } = resolveCommandOptions(feedOptions, await loadOptionSources(flags, process.env));
+  if (given.printConfig) return printConfig(feedOptions, given, process);
+  const values = await withExcludeFile(given, readSettings);
   const inputs = await resolveInputs(args.inputs, values, process);
   const messages = createMessages(process);
   const { note } = messages;
@@ -74,6 +77,7 @@ async function feedRun({ values, inputs, process, messages, metrics }: FeedParts
   const format = { isNullSeparated, column };
   const options = {
     unique,
+    filter: createUrlFilter(values),
     defaultScheme,
     ...format,
     parseExpectation,

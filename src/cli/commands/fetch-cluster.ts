@@ -6,8 +6,9 @@ import { type FeedOutcome, feed } from '../../cluster/feeder.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
 import { clusterFetchOptions } from '../../config/command-options.ts';
-import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
+import { type ProgramOptions, resolveProgramOptions, withExcludeFile } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
+import { readSettings } from '../../core/own-file.ts';
 import type { Input } from '../../input/input.ts';
 import {
   type ConnectedRun,
@@ -45,8 +46,9 @@ interface FetchParts {
 export async function clusterFetchCommand(args: FetchArguments): Promise<number> {
   const { flags, process, version } = args;
   const sources = await loadOptionSources(flags, process.env);
-  const options = resolveProgramOptions(clusterFetchOptions, sources, version);
-  if (options.printConfig) return printConfig(clusterFetchOptions, options, process);
+  const given = resolveProgramOptions(clusterFetchOptions, sources, version);
+  if (given.printConfig) return printConfig(clusterFetchOptions, given, process);
+  const options = await withExcludeFile(given, readSettings);
   const inputs = await resolveInputs(args.inputs, options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
   checkInlineBody(options);

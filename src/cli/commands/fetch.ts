@@ -1,7 +1,12 @@
 import { isatty } from 'node:tty';
 import { FileNamer } from '../../bodies/file-name-template.ts';
 import { rulesOf } from '../../config/expectations.ts';
-import { fetchOptions, loadProgramOptions, type ProgramOptions } from '../../config/program-options.ts';
+import {
+  fetchOptions,
+  loadProgramOptions,
+  type ProgramOptions,
+  withExcludeFile,
+} from '../../config/program-options.ts';
 import { maskHeaders } from '../../config/secrets.ts';
 import { systemClock } from '../../core/clock.ts';
 import { readSettings } from '../../core/own-file.ts';
@@ -14,6 +19,7 @@ import type { Journal } from '../../journal/journal.ts';
 import type { Job } from '../../model/job.ts';
 import { excerpt, printable } from '../../model/printable.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
+import { createUrlFilter } from '../../model/url-filter.ts';
 import { formatCount } from '../../output/format.ts';
 import { escapeJson } from '../../output/jsonl.ts';
 import type { Progress } from '../../output/progress.ts';
@@ -43,12 +49,13 @@ export interface FetchArguments {
 /** `fanout fetch`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function fetchCommand(args: FetchArguments): Promise<number> {
   const { flags, process, version } = args;
-  const options = await loadProgramOptions(
+  const given = await loadProgramOptions(
     fetchOptions,
     { flags, environment: process.env, readText: readSettings },
     version,
   );
-  if (options.printConfig) return printConfig(fetchOptions, options, process);
+  if (given.printConfig) return printConfig(fetchOptions, given, process);
+  const options = await withExcludeFile(given, readSettings);
   const inputs = await resolveInputs(args.inputs, options, process);
   const settings = await loadFetchSettings(options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
@@ -325,6 +332,7 @@ async function createJournal(options: ProgramOptions, process: NodeJS.Process): 
   return Journal.open(path, {
     rules: rulesOf(options),
     keepFailed,
+    filter: createUrlFilter(options),
     confirm: saveDir === undefined ? undefined : (result) => isBodySaved(result, saveDir),
     warn: createMessages(process, { isSilent: silent }).warn,
     after: systemClock.after,
@@ -341,7 +349,7 @@ function noteNothingLeft(summary: Summary, { journal }: ProgramOptions, { note }
 
 /** Adds the counts that no result carries. */
 function addListCounts(fold: SummaryFold, { counts, isReadToEnd }: JobSource): void {
-  Object.assign(fold, { read: counts.read, skipped: counts.skipped, isListComplete: isReadToEnd });
+  Object.assign(fold, { ...counts, isListComplete: isReadToEnd });
 }
 
 /**

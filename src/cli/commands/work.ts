@@ -4,8 +4,9 @@ import type { Metrics } from '../../cluster/metrics.ts';
 import { type RunStop, refuseStopped, stopText, untilStopped } from '../../cluster/run-state.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
 import { workOptions } from '../../config/command-options.ts';
-import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
+import { type ProgramOptions, resolveProgramOptions, withExcludeFile } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
+import { readSettings } from '../../core/own-file.ts';
 import { Run } from '../../fetch/run.ts';
 import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
@@ -37,8 +38,9 @@ export interface WorkArguments {
 
 /** `fanout cluster work`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
 export async function workCommand({ flags, process, version }: WorkArguments): Promise<number> {
-  const options = resolveProgramOptions(workOptions, await loadOptionSources(flags, process.env), version);
-  if (options.printConfig) return printConfig(workOptions, options, process);
+  const given = resolveProgramOptions(workOptions, await loadOptionSources(flags, process.env), version);
+  if (given.printConfig) return printConfig(workOptions, given, process);
+  const options = await withExcludeFile(given, readSettings);
   checkInlineBody(options);
   const settings = await loadFetchSettings(options, process);
   const messages = createMessages(process);

@@ -1,4 +1,4 @@
-import { type ProxyServer, proxyAuthority } from '../../model/proxy-server.ts';
+import { type ProxyServer, proxyAuthority } from '../../model/url.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 import { parsePort, toHostname } from './addresses.ts';
 import { splitAt } from './texts.ts';

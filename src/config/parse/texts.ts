@@ -11,6 +11,10 @@ const MAX_SEARCH_LENGTH = 64 * 1024;
 const MAX_TEXTS = 1000;
 const MAX_EXPRESSIONS = 20;
 
+/** Most expressions for URLs, and their size together, in instructions of the search: about 100 characters for each. */
+const MAX_URL_PATTERNS = 1000;
+const MAX_URL_PROGRAM = 100_000;
+
 const BOOLEANS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   [true, true],
   ['true', true],
@@ -99,15 +103,22 @@ function parseSearchText(value: unknown): string {
 }
 
 /** Regular expressions of JavaScript that take linear time, without delimiters and flags: one, or a list. */
-export const regexps: Parser<readonly RegExp[]> = {
-  parse(value) {
-    const expressions = limited(value, MAX_EXPRESSIONS).map(parseRegexp);
-    const fault = expressionFault(expressions);
-    if (fault !== undefined) throw new InvalidValueError(fault);
-    return Object.freeze(expressions);
-  },
-  print: (list) => list.map(({ source }) => source),
-};
+export const regexps: Parser<readonly RegExp[]> = regexpList(MAX_EXPRESSIONS);
+
+/** The same for URLs, which are short, so that there may be more expressions. */
+export const urlPatterns: Parser<readonly RegExp[]> = regexpList(MAX_URL_PATTERNS, MAX_URL_PROGRAM);
+
+function regexpList(max: number, maxProgram?: number): Parser<readonly RegExp[]> {
+  return {
+    parse(value) {
+      const expressions = limited(value, max).map(parseRegexp);
+      const fault = expressionFault(expressions, maxProgram);
+      if (fault !== undefined) throw new InvalidValueError(fault);
+      return Object.freeze(expressions);
+    },
+    print: (list) => list.map(({ source }) => source),
+  };
+}
 
 function parseRegexp(value: unknown): RegExp {
   if (typeof value !== 'string' || value === '') {

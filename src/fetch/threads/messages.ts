@@ -4,9 +4,9 @@ import type { TlsMaterial } from '../../config/tls-files.ts';
 import type { RequestDefaults } from '../../http/hop.ts';
 import type { FailureKind } from '../../model/failure.ts';
 import type { Job } from '../../model/job.ts';
-import type { ProxySettings } from '../../model/proxy-server.ts';
 import type { Result } from '../../model/result.ts';
 import type { RunEvent, RunLog } from '../../model/run-event.ts';
+import type { ProxySettings } from '../../model/url.ts';
 import type { TaskState } from '../request-task.ts';
 
 /** A job in a message: its set of status codes, an object with methods, is sent as text. */

@@ -33,10 +33,16 @@ const BOUNDS_MS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_0
 
 /**
  * The part of a summary that depends only on the result records, the time they cover, and how much of the list has no result
- * because the run was stopped.
+ * because the run was stopped, or left it out.
  */
 export interface ReportSummary
-  extends Omit<Summary, 'read' | 'skipped' | 'wallMs' | 'urlsPerSecond' | 'resumedByVerdict'> {
+  extends Omit<
+    Summary,
+    'read' | 'skipped' | 'skippedByReason' | 'wallMs' | 'urlsPerSecond' | 'resumedByVerdict'
+  > {
+  /** Left out on purpose; unset if there are none, or the records are all that is known of the run. */
+  readonly skipped?: number;
+  readonly skippedByReason?: NonNullable<Summary['skippedByReason']>;
   /** URLs that are OK or failed. */
   readonly results: number;
   /** Results that are missing at least: `--only-failures` leaves out those of other URLs. */
@@ -45,6 +51,9 @@ export interface ReportSummary
   readonly startedAt?: number;
   readonly endedAt?: number;
 }
+
+/** What a run knows of the lines of its list that have no result. */
+type RunEnd = Pick<Summary, 'notFetched' | 'isListComplete' | 'skipped' | 'skippedByReason'>;
 
 /** Folds results into a `ReportSummary`. */
 export class ReportFold {
@@ -61,12 +70,21 @@ export class ReportFold {
     this.#endedAt = Math.max(this.#endedAt, endOf(result));
   }
 
-  /** @param run the summary of the run, which may know of more URLs that were not fetched than the records show */
-  summary(run: Pick<Summary, 'notFetched' | 'isListComplete'>): ReportSummary {
-    const { read, skipped, wallMs, urlsPerSecond, resumedByVerdict, ...own } = this.#fold.summary(0);
+  /** @param run the summary of the run, which knows of more URLs without a result than the records show */
+  summary({ skipped, skippedByReason, ...run }: RunEnd): ReportSummary {
+    const {
+      read,
+      skipped: _,
+      skippedByReason: __,
+      wallMs,
+      urlsPerSecond,
+      resumedByVerdict,
+      ...own
+    } = this.#fold.summary(0);
     const notFetched = Math.max(own.notFetched, run.notFetched);
     const missing = Math.max(0, this.#indexes.missing - (notFetched - own.notFetched));
-    const counts = { ...own, missing, notFetched, isListComplete: run.isListComplete };
+    const left = skipped > 0 ? { skipped, ...(skippedByReason && { skippedByReason }) } : {};
+    const counts = { ...own, missing, notFetched, isListComplete: run.isListComplete, ...left };
     const results = counts.ok + counts.failed;
     if (results === 0) return { results, ...counts };
     return { results, startedAt: this.#startedAt, endedAt: this.#endedAt, ...counts };

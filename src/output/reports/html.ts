@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isNotFetched, type Result } from '../../model/result.ts';
 import type { FailingHost, Summary } from '../../model/summary.ts';
 import type { Sink } from '../../results/sink.ts';
-import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { formatBytes, formatCount, formatDuration, skipReasonsText } from '../format.ts';
 import type { LineOutput } from '../line-writer.ts';
 import {
   endOf,
@@ -170,6 +170,7 @@ function timeSpan({ startedAt, endedAt }: ReportSummary): Markup {
 
 function figures(summary: ReportSummary): readonly Markup[] {
   const { results, ok, warned, fixed, failed, known, flaky, notFetched, bytes, latencyMs } = summary;
+  const { skipped = 0, skippedByReason } = summary;
   const all = [
     figure('Results', formatCount(results)),
     figure('OK', formatCount(ok - warned), fixed > 0 ? `${formatCount(fixed)} fixed` : ''),
@@ -177,6 +178,7 @@ function figures(summary: ReportSummary): readonly Markup[] {
     ...(warned + flaky > 0 ? [figure('Warnings', formatCount(warned + flaky))] : []),
     ...(known > 0 ? [figure('Known', formatCount(known))] : []),
     ...(notFetched > 0 ? [figure('Not fetched', formatCount(notFetched))] : []),
+    ...(skipped > 0 ? [figure('Skipped', formatCount(skipped), skipReasonsText(skippedByReason))] : []),
     figure('Received', formatBytes(bytes)),
   ];
   if (latencyMs === undefined) return all;
