@@ -72,12 +72,23 @@ export class Body {
 
   /** @throws DecodeError, and BodyError from the sink, or rejects with it */
   end(): Promise<void> | undefined {
-    return this.#track(this.#busy === undefined ? this.#flush() : this.#busy.then(() => this.#flush()));
+    return this.#track(this.#busy === undefined ? this.#end() : this.#busy.then(() => this.#end()));
+  }
+
+  /** Ends the search of a body that is not read to its end. */
+  endSearch(): Promise<void> | undefined {
+    return this.#inspector?.end();
   }
 
   /** Ends the work that is not finished. */
   stop(): void {
     this.#isStopped = true;
+    this.#inspector?.stop();
+  }
+
+  #end(): Promise<void> | undefined {
+    const flushed = this.#flush();
+    return flushed === undefined ? this.endSearch() : flushed.then(() => this.endSearch());
   }
 
   #track(busy: Promise<void> | undefined): Promise<void> | undefined {
@@ -149,8 +160,10 @@ export class Body {
     if (piece.length === 0) return undefined;
     this.#decodedBytes += piece.length;
     if (this.#decodedBytes > this.#maxBytes) return undefined;
-    this.#inspector?.write(piece);
-    return this.#sink?.write(piece);
+    const searched = this.#inspector?.write(piece);
+    const written = this.#sink?.write(piece);
+    if (searched === undefined || written === undefined) return searched ?? written;
+    return Promise.all([searched, written]).then(() => {});
   }
 }
 
@@ -180,15 +193,25 @@ export class BodyInspector {
     return this.#options.matcher !== undefined;
   }
 
-  write(piece: Buffer): void {
+  /** Returns a promise if it should get no more before that is fulfilled. */
+  write(piece: Buffer): Promise<void> | undefined {
     const { matcher, keepStart } = this.#options;
-    matcher?.write(piece);
     const missing = START_BYTES - this.#start.length;
     if (keepStart && missing > 0) this.#start += piece.toString('latin1', 0, missing);
+    return matcher?.write(piece);
   }
 
-  /** The first text rule that the body does not meet, as a message. Call once, after the last `write`. */
-  textFault(): string | undefined {
+  end(): Promise<void> | undefined {
     return this.#options.matcher?.end();
+  }
+
+  /** Ends a search that is not finished. */
+  stop(): void {
+    this.#options.matcher?.stop();
+  }
+
+  /** The first text rule that the body does not meet, as a message. Call after the end. */
+  get textFault(): string | undefined {
+    return this.#options.matcher?.fault;
   }
 }

@@ -1,11 +1,15 @@
+import { setImmediate } from 'node:timers/promises';
 import { TextDecoder } from 'node:util';
-import { hasMatch } from '../model/expectation.ts';
+import { expressionSize, hasMatch } from '../model/expectation.ts';
 import { printable } from '../model/printable.ts';
 
 /**
  * Longest text that a rule can ask for, and longest match of a regular expression that is always found, in UTF-16 units.
  */
 export const MAX_MATCH_LENGTH = 128 * 1024;
+
+/** Steps of a search that are done in one turn, at 8 ns each. */
+const TURN_STEPS = 8_000_000;
 
 /** Length of the searched window: twice the longest match, so that each match lies within one window. */
 const WINDOW_LENGTH = 2 * MAX_MATCH_LENGTH;
@@ -21,8 +25,11 @@ export interface TextRules {
 /**
  * Searches a body for texts and regular expressions as it arrives, across chunks and multi-byte characters.
  *
- * Takes linear time, whatever the texts, the expressions and the body are. At most 256 Ki UTF-16 units are in memory. A shorter body is searched as a whole. A longer one is searched in windows
- * that overlap by half; `^` and `$` match only the start and the end of the body.
+ * Takes linear time, whatever the texts, the expressions and the body are. At most 256 Ki UTF-16 units are in memory. A
+ * shorter body is searched as a whole. A longer one is searched in windows that overlap by half; `^` and `$` match only the
+ * start and the end of the body. The windows of an expression of more than about 30 instructions are smaller.
+ *
+ * `write` and `end` return a promise if the search takes more than one turn: await it before the next call.
  */
 export class TextMatcher {
   readonly #rules: TextRules;
@@ -33,6 +40,9 @@ export class TextMatcher {
   #unwanted: string | undefined;
   #text = '';
   #isAtStart = true;
+  #isStopped = false;
+  #hasEnded = false;
+  #work: Promise<void> | undefined;
 
   /** @param contentType header that names the charset; UTF-8 if it names none or an unknown one */
   constructor(rules: TextRules, contentType: string | undefined) {
@@ -42,16 +52,27 @@ export class TextMatcher {
     this.#unmatched = new Set(rules.matches);
   }
 
-  write(chunk: Uint8Array): void {
-    if (this.#isDecided) return;
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#isDecided) return undefined;
     this.#text += this.#decoder.decode(chunk, { stream: true });
-    if (this.#text.length >= WINDOW_LENGTH) this.#search(false);
+    return this.#text.length >= WINDOW_LENGTH ? this.#search(false) : undefined;
   }
 
-  /** Ends the body. Returns the first rule that it does not meet as a message, or `undefined`. */
-  end(): string | undefined {
-    this.#text += this.#decoder.decode();
-    if (!this.#isDecided) this.#search(true);
+  /** Ends the body, once, after what is not finished. */
+  end(): Promise<void> | undefined {
+    if (this.#hasEnded) return this.#work;
+    this.#hasEnded = true;
+    if (this.#work !== undefined) return this.#work.then(() => this.#end());
+    return this.#end();
+  }
+
+  /** Ends a search that is not finished. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** The first rule that the body does not meet, as a message. Call after the end. */
+  get fault(): string | undefined {
     const [missing] = this.#missing;
     if (missing !== undefined) return `the body does not contain ${quoted(missing)}`;
     const [unmatched] = this.#unmatched;
@@ -65,16 +86,53 @@ export class TextMatcher {
     return isAllFound && (this.#unwanted !== undefined || this.#rules.notContains.length === 0);
   }
 
-  #search(isEnd: boolean): void {
+  #end(): Promise<void> | undefined {
+    this.#text += this.#decoder.decode();
+    return this.#isDecided ? undefined : this.#search(true);
+  }
+
+  #search(isEnd: boolean): Promise<void> | undefined {
+    const steps = this.#steps(isEnd);
+    if (steps.next().done) return undefined;
+    this.#work = this.#searchRest(steps).finally(() => {
+      this.#work = undefined;
+    });
+    return this.#work;
+  }
+
+  async #searchRest(steps: Generator<void>): Promise<void> {
+    do await setImmediate();
+    while (!this.#isStopped && !steps.next().done);
+  }
+
+  /** Searches the window. Yields after each turn. */
+  *#steps(isEnd: boolean): Generator<void> {
     const text = this.#text;
     for (const wanted of this.#missing) if (includes(text, wanted)) this.#missing.delete(wanted);
     this.#unwanted ??= this.#rules.notContains.find((unwanted) => includes(text, unwanted));
-    const ends = { isStart: this.#isAtStart, isEnd };
     // A match at the end of a window may be longer or depend on `$`. The next window has it, too.
-    for (const rule of this.#unmatched) if (hasMatch(rule, text, ends)) this.#unmatched.delete(rule);
+    for (const rule of this.#unmatched) {
+      const length = windowLength(rule);
+      for (let at = 0, isLast = false; !isLast; at += length / 2) {
+        isLast = at + length >= text.length;
+        const ends = { isStart: this.#isAtStart && at === 0, isEnd: isEnd && isLast };
+        if (hasMatch(rule, text.slice(at, at + length), ends)) {
+          this.#unmatched.delete(rule);
+          break;
+        }
+        if (!isLast) yield;
+      }
+    }
     this.#text = text.slice(-MAX_MATCH_LENGTH);
     this.#isAtStart = false;
   }
+}
+
+/** As long as one turn can search for an expression, but twice as long as its longest match, if that is limited. */
+function windowLength(rule: RegExp): number {
+  const size = expressionSize(rule);
+  const length = Math.max(2 * size, Math.floor(TURN_STEPS / size));
+  return Math.min(WINDOW_LENGTH, 2 * Math.ceil(length / 2));
 }
 
 /** Up to this length, the worst case of V8's search takes some ms. It grows with the product of both lengths. */

@@ -94,7 +94,7 @@ export class ResponseValidator {
     if (blocked !== undefined) return blocked;
     const { job } = task;
     const expectation = this.#expectationOf(job);
-    const textFault = response.inspector?.textFault();
+    const textFault = response.inspector?.textFault;
     const fault = checkExpectation(expectation, {
       headers: response.headers,
       durationMs: task.elapsedMs,

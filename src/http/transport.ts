@@ -302,7 +302,7 @@ class Attempt implements ExchangeHandler {
 
   onError(error: Error, isStale: boolean, hasEnded = false): void {
     if (error === OVER_LIMIT) {
-      this.#finish();
+      this.#finishAfter(this.#body?.endSearch());
       return;
     }
     if (this.#hasEndedWell(error)) {
@@ -363,6 +363,14 @@ class Attempt implements ExchangeHandler {
     const leftMs = timeoutMs - this.#request.elapsedMs - (now() - this.#startedAt);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(expire, Math.min(UNNEEDED_BODY_MS, Math.max(0, leftMs)), this);
+  }
+
+  #finishAfter(unfinished: Promise<void> | undefined): void {
+    if (unfinished === undefined) this.#finish();
+    else {
+      this.#ending.add(this);
+      unfinished.then(() => this.#finish());
+    }
   }
 
   #finish(failed?: NetworkFailure, isStale = false): void {

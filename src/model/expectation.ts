@@ -58,7 +58,7 @@ export function expressionFault(
   let size = 0;
   for (const expression of expressions) {
     try {
-      size += compiled(`(?:${toRe2(expression)})`).programSize();
+      size += expressionSize(expression);
     } catch (error) {
       const [, reason] = /: (.*)$/s.exec(error instanceof Error ? error.message : '') ?? [];
       return `must have no look-around, no back-reference and no repeat above 1000${reason ? ` (${reason})` : ''}`;
@@ -67,6 +67,14 @@ export function expressionFault(
   return size > maxProgram
     ? `must be simpler: it has ${size} steps, and ${maxProgram} are allowed`
     : undefined;
+}
+
+/**
+ * The size of an expression, in instructions of the search. A match is at most that long, unless the expression repeats
+ * something without limit. A search takes up to so many steps for each character.
+ */
+export function expressionSize(expression: RegExp): number {
+  return compiled(`(?:${toRe2(expression)})`).programSize();
 }
 
 /** Which ends of the text are ends of the whole body. */

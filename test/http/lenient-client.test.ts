@@ -28,14 +28,18 @@ async function read(bytes: string, { strict = false, closes = false, method = 'G
   );
   const { send } = await startClient();
   const chunks: Buffer[] = [];
-  const inspector = { write: (piece: Buffer) => chunks.push(Buffer.from(piece)) };
+  const inspector = {
+    write: (piece: Buffer) => void chunks.push(Buffer.from(piece)),
+    end: () => {},
+    stop: () => {},
+  };
   const outcome = await send(
     server.url,
     { method },
     {
       use: strict ? 'any' : 'lenient',
       timeoutMs: 5_000,
-      // Only `write` is called here.
+      // The other members are not used here.
       inspectorFor: () => inspector as never,
     },
   );

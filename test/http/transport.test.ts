@@ -176,8 +176,8 @@ describe('a hostile server', () => {
       }),
     );
     const { send } = await startClient();
-    // The body has arrived when the server resets the connection. Only `write` is called here.
-    const inspector = { write: () => reset?.() } as never;
+    // The body has arrived when the server resets the connection.
+    const inspector = { write: () => void reset?.(), end: () => {}, stop: () => {} } as never;
     const outcome = await send(server.url, {}, { use, inspectorFor: () => inspector });
     expectFailure(outcome, 'reset', RETRYABLE, 'connection reset by the server');
     expect(outcome.response).toMatchObject({ status: 200, bytes: 5 });
