@@ -6,13 +6,17 @@ export const NEUTRAL: HostSignal = { kind: 'neutral' };
 const RESPONSE: HostSignal = { kind: 'response' };
 
 /** What an outcome shows of its host. `pauseMs` is the Retry-After that is obeyed. */
-export function toHostSignal({ response, failed, isStale }: AttemptOutcome, pauseMs: number): HostSignal {
+export function toHostSignal(
+  { response, failed, isStale, streams }: AttemptOutcome,
+  pauseMs: number,
+): HostSignal {
   if (failed?.isResourceExhausted === true) return { kind: 'exhausted' };
   if (response === undefined && (isStale || failed?.isUnprocessed === true)) return NEUTRAL;
   if (response !== undefined) {
     const { status } = response;
     if (status === 429 || status === 503) return { kind: 'push-back', waitMs: pauseMs };
-    return failed?.failure.kind === 'timeout' ? { kind: 'response', isSlow: true } : RESPONSE;
+    if (failed?.failure.kind === 'timeout') return { kind: 'response', isSlow: true, streams };
+    return streams === undefined ? RESPONSE : { kind: 'response', streams };
   }
   const failure = failed?.failure;
   switch (failure?.kind) {

@@ -32,8 +32,11 @@ export interface HostRegistryOptions extends HostRules {
 
 /** What one request showed about its host. */
 export type HostSignal =
-  /** The host responded, whatever the status. `isSlow` if its body timed out. */
-  | { readonly kind: 'response'; readonly isSlow?: boolean }
+  /**
+   * The host responded, whatever the status. `isSlow` if its body timed out. `streams` is how many requests the one connection
+   * to it may carry, if it is one of HTTP/2.
+   */
+  | { readonly kind: 'response'; readonly isSlow?: boolean; readonly streams?: number | undefined }
   /** 429 or 503. `waitMs` is the time that Retry-After asks for. */
   | { readonly kind: 'push-back'; readonly waitMs: number }
   /** A push-back that asks for a longer wait than is allowed: the host is asked nothing more. */
@@ -264,6 +267,8 @@ class Host {
   #heardAt = 0;
   /** Of its last response. */
   #latencyMs = 0;
+  /** Requests that its connection may carry. */
+  #streams = Number.POSITIVE_INFINITY;
   /** Jobs that were dispatched and not released. */
   inFlight = 0;
   /** Push-backs and failures to respond. */
@@ -333,7 +338,7 @@ class Host {
   /** As `Limiter.keyNextAllowedAt`. The remaining jobs of a host that gets no more requests are allowed, to end at once. */
   nextAllowedAt(inFlight: number, now: number): number {
     if (this.#end !== undefined) return 0;
-    if (inFlight >= this.#limit.current) return Number.POSITIVE_INFINITY;
+    if (inFlight >= Math.min(this.#limit.current, this.#streams)) return Number.POSITIVE_INFINITY;
     if (inFlight > 0 && now > this.#heardAt + Math.max(SILENCE_MS, 2 * this.#latencyMs))
       return Number.POSITIVE_INFINITY;
     return Math.max(
@@ -376,6 +381,7 @@ class Host {
       case 'response':
         this.#heardAt = this.#servedAt = now;
         this.#latencyMs = now - startedAt;
+        this.#streams = Math.max(1, signal.streams ?? Number.POSITIVE_INFINITY);
         this.#breaker.recordSuccess(startedAt, now);
         if (this.#service !== undefined) this.#recordService(this.#service, startedAt, now);
         if (signal.isSlow === true) this.#limit.recordPushBack(startedAt, now, this.inFlight);

@@ -35,6 +35,8 @@ export interface Carrier {
   readonly tellsEnd: boolean;
   /** Whether the connection has carried an exchange before, so that the server may have closed it before this one. */
   readonly isReused: boolean;
+  /** Exchanges that one connection to the origin may carry, if it may carry several. */
+  readonly streams?: number | undefined;
   /** The error that has ended the connection, such as a reset. */
   readonly error: Error | undefined;
   /** Whether a body is received, whose pieces are consumed as they arrive. */
@@ -162,6 +164,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Whether the lenient parser reads the response. Known once the head is there. */
   get isLenient(): boolean {
     return this.#carrier?.isLenient === true;
+  }
+
+  /** Exchanges that one connection to the origin may carry, if it may carry several. */
+  get streams(): number | undefined {
+    return this.#carrier?.streams;
   }
 
   /** Whether the response marks its end. Known once the head is there. */

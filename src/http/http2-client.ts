@@ -73,6 +73,8 @@ export class Http2Session implements Idle {
   isListed = false;
   /** Whether it accepts no more exchanges. */
   isRetired = false;
+  /** Host and port of its origin, as requests name them. */
+  readonly authority: string;
   readonly #owner: SessionOwner;
   readonly #session: ClientHttp2Session;
   readonly #socket: Socket;
@@ -93,6 +95,7 @@ export class Http2Session implements Idle {
     this.#session = session;
     this.#socket = socket;
     this.#limit = limit;
+    this.authority = new URL(origin).host;
     this.#probe = new SilenceProbe(session, socket, silence, {
       isAllSent: () => this.#streams.every((stream) => stream.isRequestSent),
       onBroken: () => this.#die(new Http2Error('protocol', 'ERR_HTTP2_ERROR', INVALID_HTTP2)),
@@ -126,6 +129,11 @@ export class Http2Session implements Idle {
   get mayFailOver(): boolean {
     const end = this.#end;
     return end !== undefined && (end.responses > 0 || (end.isShared && end.isFault));
+  }
+
+  /** Exchanges that it may carry; `undefined` if each exchange gets a connection of its own. */
+  get streams(): number | undefined {
+    return this.#owner.isIsolated ? undefined : this.#limit;
   }
 
   /** Streams that the server allows. */
@@ -299,6 +307,10 @@ class Http2Stream implements Carrier, HttpClient {
     return this.#session.mayFailOver;
   }
 
+  get streams(): number | undefined {
+    return this.#session.streams;
+  }
+
   hasEnded(): boolean {
     return false; // nothing depends on it in HTTP/2
   }
@@ -312,7 +324,7 @@ class Http2Stream implements Carrier, HttpClient {
     const bytes = body ? Buffer.byteLength(body) : 0;
     let stream: ClientHttp2Stream;
     try {
-      stream = this.#session.request(toHttp2Headers(request, bytes), bytes === 0);
+      stream = this.#session.request(toHttp2Headers(request, this.#session.authority, bytes), bytes === 0);
     } catch (error) {
       // Node throws if the server has just closed the connection.
       this.fail(toHttp2Error(error as Error, 0, false));
@@ -427,23 +439,27 @@ class Http2Stream implements Carrier, HttpClient {
 }
 
 // Headers of HTTP/1.1 connections, which HTTP/2 forbids (RFC 9113, 8.2.2). `host` becomes `:authority`.
-const DROPPED_HEADERS: ReadonlySet<string> = new Set(['host', 'http2-settings', 'proxy-connection', 'te']);
+const DROPPED_HEADERS: ReadonlySet<string> = new Set(['http2-settings', 'proxy-connection', 'te']);
 const METHODS_WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 /** The headers of a request with its pseudo-headers (RFC 9113, 8.3.1). `bytes` is the length of its body. */
-function toHttp2Headers(request: Dispatcher.DispatchOptions, bytes: number): OutgoingHttpHeaders {
-  const { origin, path, method } = request;
-  const headers = Object.entries(request.headers ?? {}) as [string, string][]; // as a `Hop` has them
-  const host = headers.find(([name]) => name === 'host')?.[1];
-  const length = bytes > 0 || METHODS_WITH_BODY.has(method) ? { 'content-length': `${bytes}` } : {};
-  return {
-    ':method': method,
-    ':scheme': 'https',
-    ':authority': host ?? new URL(`${origin}`).host,
-    ':path': path,
-    ...Object.fromEntries(headers.filter(([name]) => !DROPPED_HEADERS.has(name))),
-    ...length,
-  };
+function toHttp2Headers(
+  { path, method, headers }: Dispatcher.DispatchOptions,
+  authority: string,
+  bytes: number,
+): OutgoingHttpHeaders {
+  const all: OutgoingHttpHeaders = Object.create(null); // any name may come, also `__proto__`
+  all[':method'] = method;
+  all[':scheme'] = 'https';
+  all[':authority'] = authority;
+  all[':path'] = path;
+  const own = (headers ?? {}) as Readonly<Record<string, string>>; // as a `Hop` has them
+  for (const name of Object.keys(own)) {
+    if (name === 'host') all[':authority'] = own[name];
+    else if (!DROPPED_HEADERS.has(name)) all[name] = own[name];
+  }
+  if (bytes > 0 || METHODS_WITH_BODY.has(method)) all['content-length'] = `${bytes}`;
+  return all;
 }
 
 const FAULT_OF_ONE = 'the connection ended, since one of its responses is not valid HTTP/2';

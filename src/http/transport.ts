@@ -81,6 +81,8 @@ export interface AttemptOutcome {
   readonly isStale: boolean;
   /** The body would end with a TLS connection that does not tell its end from a cut. Another one to this origin will. */
   readonly isUnwatched?: boolean;
+  /** Requests that the one HTTP/2 connection to the origin may carry. */
+  readonly streams?: number | undefined;
   readonly ttfbMs: number | undefined;
   readonly durationMs: number;
 }
@@ -385,6 +387,7 @@ class Attempt implements ExchangeHandler {
       failed,
       isStale,
       isUnwatched: this.#isUnwatched,
+      streams: this.#exchange?.streams,
       ttfbMs: this.#ttfbMs,
       durationMs: this.#options.now() - this.#startedAt,
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startHttp2 } from '../http/http2-origin.ts';
+import { type Http2Route, respondOk, startHttp2 } from '../http/http2-origin.ts';
 import { clientCertificate, testCa } from '../origin/certificates.ts';
 import * as tls from '../origin/tls.ts';
 import { aFile } from './an-origin.ts';
@@ -54,6 +54,27 @@ describe('https', () => {
       .map((line) => JSON.parse(line).url);
     expect([code, urls.sort()]).toEqual([0, list.sort()]);
     expect([origin.requests.count, origin.accepted.count]).toEqual([20, 1]);
+  });
+
+  it('sends as many requests at once over one HTTP/2 connection as the server allows', async () => {
+    let inFlight = 0;
+    const most: number[] = [];
+    const route: Http2Route = (stream) => {
+      inFlight += 1;
+      most.push(inFlight);
+      setImmediate(() => {
+        inFlight -= 1;
+        respondOk(stream);
+      });
+    };
+    const origin = await startHttp2({ '/': route }, { settings: { maxConcurrentStreams: 4 } });
+    const flags = ['--cacert', await caFile(), '--http2', '-c', '50'];
+    const list = Array.from({ length: 200 }, (_, index) => `${origin.url}/?${index}`);
+    expect(await runInProcess(['fetch', '-', ...flags], { stdin: list.join('\n') })).toMatchObject({
+      code: 0,
+    });
+    expect([origin.requests.count, origin.accepted.count]).toEqual([200, 1]);
+    expect(Math.max(...most)).toBeLessThanOrEqual(4);
   });
 });
 

@@ -56,6 +56,25 @@ test('no request to a host is allowed while as many are in flight as its limit s
   expect(registry.keyNextAllowedAt('b', 0)).toBe(0);
 });
 
+test('no more requests to a host are allowed than its HTTP/2 connection carries, until it responds otherwise', () => {
+  const registry = registryOf();
+  const limitsAfter = (signal: HostSignal, counts: readonly number[]) => {
+    registry.onDispatch('a', 0);
+    registry.onDispatch('a', 0);
+    registry.record('a', signal, 0, 0);
+    const limits = counts.map((inFlight) => registry.keyNextAllowedAt('a', inFlight));
+    registry.release('a', 0);
+    return limits;
+  };
+  registry.onDispatch('a', 0); // otherwise it would be forgotten
+  expect(limitsAfter({ kind: 'response', streams: 3 }, [2, 3])).toEqual([0, NEVER]);
+  expect(limitsAfter({ kind: 'response', streams: 5 }, [4, 5])).toEqual([0, NEVER]);
+  expect(limitsAfter({ kind: 'response', streams: 0 }, [0, 1])).toEqual([0, NEVER]);
+  expect(limitsAfter({ kind: 'response', streams: 1_000 }, [9, 10])).toEqual([0, NEVER]);
+  expect(limitsAfter({ kind: 'response', streams: 3 }, [3])).toEqual([NEVER]);
+  expect(limitsAfter(RESPONSE, [9])).toEqual([0]);
+});
+
 test('Retry-After pauses the host that sent it, and no other', () => {
   const registry = registryOf();
   registry.onDispatch('a', 0);

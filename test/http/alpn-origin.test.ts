@@ -150,7 +150,9 @@ describe('requests to one HTTP/2 origin', () => {
     const origin = await startHttp2({}, { settings: { maxConcurrentStreams: 1 } });
     const { send } = await http2Client();
     const sent = times(30, (index) => send(`${origin.url}/${index}`, { method: index % 2 ? 'POST' : 'GET' }));
-    expect(kindsOf(await Promise.all(sent))).toEqual(times(30, () => 200));
+    const outcomes = await Promise.all(sent);
+    expect(kindsOf(outcomes)).toEqual(times(30, () => 200));
+    expect(outcomes.map(({ streams }) => streams)).toEqual(times(30, () => 1));
     expect([origin.accepted.count, origin.requests.count]).toEqual([1, 30]);
   });
 
