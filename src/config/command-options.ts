@@ -23,10 +23,12 @@ export const reportCommandOptions = {
   format: option({
     flags: '--format <format>',
     group: 'Output',
-    parser: oneOf(['text', 'jsonl', 'csv', ...REPORT_KINDS]),
+    parser: oneOf(['text', 'jsonl', 'csv', ...REPORT_KINDS, 'sed']),
     default: undefined,
     defaultText: 'that of the name of -o, or else text',
-    help: 'text, jsonl, csv, junit, json, markdown or html',
+    help: 'text, jsonl, csv, junit, json, markdown, html or sed',
+    details:
+      'sed: a script that writes the new URL wherever one has moved permanently: sed -E -i -f moved.sed docs/*.md',
   }),
   output,
   quiet: option({

@@ -8,7 +8,17 @@ import { statusSet } from './parse/status-sets.ts';
 import { regexps, texts } from './parse/texts.ts';
 import { type RunOptions, runOptions } from './run-options.ts';
 
-const KEYS = ['status', 'contains', 'notContains', 'matches', 'header', 'time'];
+const KEYS = ['status', 'contains', 'notContains', 'matches', 'header', 'time', 'finalUrl'];
+
+/** The URL of a page, as it is sent. */
+const webUrl: Parser<string> = {
+  parse(value) {
+    const url = typeof value === 'string' && /^https?:/i.test(value) && URL.canParse(value) && new URL(value);
+    if (!url) throw new InvalidValueError('must be a URL that starts with http:// or https://');
+    return url.origin + url.pathname + url.search;
+  },
+  print: (value) => value,
+};
 
 /** What the options of a run require of every response, besides its status. */
 export function toExpectation(
@@ -31,6 +41,8 @@ const RULES = [
   'matches',
   'expectHeader',
   'expectTime',
+  'redirects',
+  'permanentRedirects',
   'blocked',
   'maxRedirects',
   'maxSize',
@@ -54,7 +66,7 @@ export function rulesOf(options: RunOptions): string {
 
 /**
  * Reads the `expect` object of a JSON job: `{"status": "301", "contains": "...", "notContains": "...", "matches": "...",
- * "header": "Name: value", "time": "2s"}`, all optional. Texts, expressions and headers may be lists. Returns a
+ * "header": "Name: value", "time": "2s", "finalUrl": "..."}`, all optional. Texts, expressions and headers may be lists. Returns a
  * message instead if the object is invalid.
  */
 export function parseExpectation(value: unknown): Expectation | { readonly fault: string } {
@@ -76,6 +88,7 @@ export function parseExpectation(value: unknown): Expectation | { readonly fault
       matches: parseField(fields, 'matches', regexps) ?? [],
       headers: parseField(fields, 'header', expectedHeaders) ?? [],
       maxTimeMs: parseField(fields, 'time', duration({ minMs: 1 })),
+      finalUrl: parseField(fields, 'finalUrl', webUrl),
     };
   } catch (error) {
     if (error instanceof InvalidValueError) return { fault: error.message };

@@ -99,6 +99,10 @@ export interface FanoutOptions {
   readonly expectHeader?: string | readonly string[] | undefined;
   /** Time after which an attempt counts as failed; it still goes on until `timeout`. Default: none. */
   readonly expectTime?: Duration | undefined;
+  /** What URLs that redirect count as. Default: `ok`. */
+  readonly redirects?: 'ok' | 'warn' | 'fail' | undefined;
+  /** What URLs that have moved (301, 308) count as. The message names the URL to write instead. Default: `ok`. */
+  readonly permanentRedirects?: 'ok' | 'warn' | 'fail' | undefined;
   /** What responses that reject bots count as. Default: `fail`. */
   readonly blocked?: 'fail' | 'warn' | 'ok' | undefined;
   /** The proxy, `http://[user:password@]host:port` or `https://`. Default: none. */

@@ -53,6 +53,22 @@ export const expectOptions = {
     help: 'fail responses that take longer than this',
     details: 'They are not cut off: see --timeout.',
   }),
+  redirects: option({
+    flags: '--redirects <verdict>',
+    group: 'What counts as OK',
+    parser: oneOf(['ok', 'warn', 'fail']),
+    default: 'ok',
+    help: 'how to count URLs that redirect: ok, warn or fail',
+  }),
+  permanentRedirects: option({
+    flags: '--permanent-redirects <verdict>',
+    group: 'What counts as OK',
+    parser: oneOf(['ok', 'warn', 'fail']),
+    default: 'ok',
+    help: 'how to count URLs that have moved: ok, warn or fail',
+    details:
+      "They redirect with status 301 or 308, and the message names the URL to write instead. 'fanout report --format sed' writes a script for sed that replaces them.",
+  }),
   blocked: option({
     flags: '--blocked <verdict>',
     group: 'What counts as OK',

@@ -12,7 +12,8 @@ import {
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt, printable } from '../model/printable.ts';
-import type { ResponseHeaders, Result } from '../model/result.ts';
+import { movedTo, type ResponseHeaders, type Result } from '../model/result.ts';
+import { originOf, pathOf } from '../model/url.ts';
 import { EXCLUDED_CODE } from '../model/url-filter.ts';
 import { blockedBy, mayBeBlocked } from './bot-protection.ts';
 import type { RequestTask } from './request-task.ts';
@@ -24,8 +25,11 @@ export interface ResponseValidatorOptions {
   readonly maxRedirects: number;
   /** Expected of every response that counts as OK. */
   readonly expectation: Expectation;
+  /** What URLs count as that redirect, and those that redirect permanently. */
+  readonly redirects: Verdict;
+  readonly permanentRedirects: Verdict;
   /** How a page that turns robots away counts. */
-  readonly blocked: 'fail' | 'warn' | 'ok';
+  readonly blocked: Verdict;
 }
 
 /** Longest part of a URL in a message. */
@@ -99,14 +103,31 @@ export class ResponseValidator {
       headers: response.headers,
       durationMs: task.elapsedMs,
       textFault,
+      url: task.hop.url,
     });
     if (fault === undefined) {
       const isUnsure = response.isTruncated && expectation.notContains.length > 0;
-      return isUnsure ? failedResult(task, NOT_SEARCHED, response) : okResult(task, response);
+      return isUnsure ? failedResult(task, NOT_SEARCHED, response) : this.#redirected(task, response);
     }
     const message =
       response.isTruncated && fault === textFault ? `${fault} before the cut at --max-size` : fault;
     return failedResult(task, { kind: 'expectation', message }, response);
+  }
+
+  /** The result of an OK response, which may be that of a redirect. */
+  #redirected(task: RequestTask, response: HttpResponse): Result {
+    const result = okResult(task, response);
+    if (task.redirects.length === 0) return result;
+    const moved = movedTo(result);
+    const { redirects, permanentRedirects } = this.#options;
+    const verdict = moved === undefined ? redirects : stricter(redirects, permanentRedirects);
+    if (verdict === 'ok') return result;
+    const message =
+      moved === undefined
+        ? `redirects to ${shown(task.hop.url)}`
+        : `moved permanently: write ${shown(moved)}`;
+    const failure: Failure = { kind: 'redirect', message };
+    return verdict === 'warn' ? { ...result, warning: failure } : failedResult(task, failure, response);
   }
 
   /** The result for any other status: a failure, unless the page turns robots away and that counts as OK. */
@@ -163,6 +184,16 @@ export class ResponseValidator {
   }
 }
 
+type Verdict = 'fail' | 'warn' | 'ok';
+
+function stricter(first: Verdict, second: Verdict): Verdict {
+  return first === 'fail' || second === 'ok' ? first : second;
+}
+
+function shown(url: string): string {
+  return printable(url, 500);
+}
+
 function saysBlocked({ status, headers, inspector }: HttpResponse): string | undefined {
   return blockedBy(status, headers, inspector?.start ?? '');
 }
@@ -186,11 +217,16 @@ interface CheckedResponse {
   readonly durationMs: number;
   /** What is wrong with the text of the body. */
   readonly textFault: string | undefined;
+  /** The URL of the response. */
+  readonly url: string;
 }
 
 /** The first expectation that a response does not meet, in words; `undefined` if it meets all. */
 export function checkExpectation(expectation: Expectation, response: CheckedResponse): string | undefined {
-  const { headers, maxTimeMs } = expectation;
+  const { headers, maxTimeMs, finalUrl } = expectation;
+  const url = originOf(response.url) + pathOf(response.url);
+  if (finalUrl !== undefined && url !== finalUrl)
+    return `it leads to ${shown(url)}, not to ${shown(finalUrl)}`;
   for (const header of headers) {
     const fault = headerFault(header, response.headers);
     if (fault !== undefined) return fault;

@@ -143,10 +143,12 @@ interface FetcherParts {
 /** The state machine of a URL, as the options say. Throws an `OutputError` if bodies cannot be saved. */
 export function createFetcher(parts: FetcherParts): Fetcher {
   const { options, hosts, scheduler, transport, clock, random, log, isStopping, onUnwritable } = parts;
-  const { accept, maxRedirects, blocked } = options;
+  const { accept, maxRedirects, redirects, permanentRedirects, blocked } = options;
   const validator = new ResponseValidator({
     accept,
     maxRedirects,
+    redirects,
+    permanentRedirects,
     blocked,
     expectation: toExpectation(options),
   });
@@ -296,6 +298,8 @@ export function createDocumentFetcher(parts: FetcherParts): Fetcher {
     matches: [],
     expectHeader: [],
     expectTime: undefined,
+    redirects: 'ok',
+    permanentRedirects: 'ok',
     blocked: 'fail',
     exclude: [],
     maxSize: MAX_DOCUMENT_BYTES,

@@ -18,6 +18,8 @@ export interface Expectation {
   readonly headers: readonly ExpectedHeader[];
   /** Maximum duration of the attempt in ms. */
   readonly maxTimeMs?: number | undefined;
+  /** The URL of the last response, serialised and without a fragment. */
+  readonly finalUrl?: string | undefined;
 }
 
 /** Parses the expectation of a job, or reports what is wrong with it. */
@@ -33,6 +35,7 @@ export function mergeExpectations(first: Expectation, second: Expectation | unde
     matches: [...first.matches, ...second.matches],
     headers: [...first.headers, ...second.headers],
     maxTimeMs: second.maxTimeMs ?? first.maxTimeMs,
+    finalUrl: second.finalUrl ?? first.finalUrl,
   };
 }
 

@@ -149,3 +149,18 @@ export function bodyLength({ body, bytes }: Result): number {
 export const REPORT_KINDS = ['junit', 'json', 'markdown', 'html'] as const;
 
 export type ReportKind = (typeof REPORT_KINDS)[number];
+
+/** Statuses of redirects that say: use the new URL from now on (RFC 9110, sections 15.4.2 and 15.4.9). */
+const PERMANENT: ReadonlySet<number> = new Set([301, 308]);
+
+/**
+ * The URL to write instead of that of a result: where the permanent redirects lead that its chain starts with. `undefined` if
+ * there is none, or if the chain did not end in a page.
+ */
+export function movedTo({ url, finalUrl, redirects, ok, failure }: Result): string | undefined {
+  if (!ok && failure.kind !== 'redirect') return undefined;
+  const count = redirects.findIndex(({ status }) => !PERMANENT.has(status));
+  if (count === 0 || redirects.length === 0) return undefined;
+  const target = (count === -1 ? finalUrl : redirects[count]?.url) ?? url;
+  return target === url ? undefined : target;
+}

@@ -79,7 +79,8 @@ export function withJsonKey<T extends ReturnType<typeof requestOf>>(request: T):
 }
 
 /** An expectation as a user writes it. */
-function expectInput({ status, contains, notContains, matches, headers, maxTimeMs }: Expectation): object {
+function expectInput(expectation: Expectation): object {
+  const { status, contains, notContains, matches, headers, maxTimeMs, finalUrl } = expectation;
   return {
     // The status set of a job was made by `parseExpectation`.
     status: status === undefined ? undefined : statusSet.print(status as ReturnType<typeof statusSet.parse>),
@@ -88,5 +89,6 @@ function expectInput({ status, contains, notContains, matches, headers, maxTimeM
     matches: matches.length === 0 ? undefined : regexps.print(matches),
     header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
     time: maxTimeMs === undefined ? undefined : durationText(maxTimeMs),
+    finalUrl,
   };
 }

@@ -67,6 +67,7 @@ const expectation = fc.record(
     matches: value(fc.constantFrom('^a+$', '(', '[a-', 'x/y', '\\d{2}')),
     header: value(fc.constantFrom('x: y', 'x:', 'x', ['a: b', 'c: d'])),
     time: value(fc.constantFrom('2s', '1.5m', 200, '0ms')),
+    finalUrl: value(fc.constantFrom('https://a.test/x?y#z', 'HTTP://A.test', '/x', '')),
   },
   { requiredKeys: [] },
 );

@@ -39,6 +39,8 @@ describe('parseExpectation()', () => {
     [{ matches: Array(21).fill('a') }, 'must be a list of at most 20, not 21'],
     [{ notContains: Array(1001).fill('a') }, 'must be a list of at most 1000, not 1001'],
     [{ header: 'no colon' }, 'invalid value for "header" in "expect": must look like "Name: value"'],
+    [{ finalUrl: '/x' }, 'invalid value for "finalUrl" in "expect": must be a URL that starts with http'],
+    [{ finalUrl: ['http://a.test/'] }, 'must be a URL that starts with http'],
     [{ time: '2' }, 'invalid value for "time" in "expect": must have a unit: "2s" for seconds'],
   ])('says what is wrong with %j', (value, fault) => {
     expect(parseExpectation(value)).toEqual({ fault: expect.stringContaining(fault) });

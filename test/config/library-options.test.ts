@@ -76,6 +76,8 @@ describe('resolveRunOptions()', () => {
       notContains: [],
       expectHeader: [],
       expectTime: undefined,
+      redirects: 'ok',
+      permanentRedirects: 'ok',
       blocked: 'fail',
       maxFailures: undefined,
       journal: undefined,

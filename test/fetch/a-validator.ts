@@ -6,6 +6,8 @@ export function aValidator(options: Partial<ResponseValidatorOptions> = {}): Res
     accept: { has: (status) => status >= 200 && status <= 299 },
     maxRedirects: 10,
     expectation: { contains: [], notContains: [], matches: [], headers: [] },
+    redirects: 'ok',
+    permanentRedirects: 'ok',
     blocked: 'fail',
     ...options,
   });

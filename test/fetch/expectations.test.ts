@@ -3,7 +3,7 @@ import { checkExpectation } from '../../src/fetch/response-validator.ts';
 import type { Expectation } from '../../src/model/expectation.ts';
 
 const NOTHING: Expectation = { contains: [], notContains: [], matches: [], headers: [] };
-const ANSWER = { headers: {}, durationMs: 10, textFault: undefined };
+const ANSWER = { headers: {}, url: 'http://a.test/', durationMs: 10, textFault: undefined };
 
 function header(name: string, value: string): Expectation {
   return { ...NOTHING, headers: [{ name, value }] };
@@ -38,6 +38,14 @@ describe('checkExpectation()', () => {
   it('takes an attempt for slow when it took longer than allowed', () => {
     expect(checkExpectation({ ...NOTHING, maxTimeMs: 10 }, ANSWER)).toBeUndefined();
     expect(checkExpectation({ ...NOTHING, maxTimeMs: 9 }, ANSWER)).toBe('it took 10ms, more than 9ms');
+  });
+
+  it.each([
+    ['http://a.test/', 'http://a.test/', undefined],
+    ['http://a.test/', 'http://a.test/#part', undefined],
+    ['http://a.test/x?y=1', 'http://a.test/', 'it leads to http://a.test/, not to http://a.test/x?y=1'],
+  ])('compares the URL %s with that of the response, %s', (finalUrl, url, fault) => {
+    expect(checkExpectation({ ...NOTHING, finalUrl }, { ...ANSWER, url })).toBe(fault);
   });
 
   it('hands on what is wrong with the body', () => {

@@ -5,7 +5,7 @@ import type { ResponseValidatorOptions } from '../../src/fetch/response-validato
 import { HostRegistry } from '../../src/hosts/host-registry.ts';
 import type { AttemptOutcome } from '../../src/http/transport.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
-import type { Result } from '../../src/model/result.ts';
+import { type Result, verdictOf } from '../../src/model/result.ts';
 import { aValidator } from './a-validator.ts';
 import { FakeTransport } from './fake-transport.ts';
 
@@ -33,6 +33,8 @@ function start(
     isLenient = true,
     blocked = 'fail' as Blocked,
     accept = [200] as readonly number[],
+    redirects = 'ok' as Blocked,
+    permanentRedirects = 'ok' as Blocked,
   } = {},
 ) {
   const transport = new FakeTransport(...outcomes);
@@ -51,7 +53,7 @@ function start(
     transport,
     hosts,
     policy: { ...POLICY, isLenient },
-    validator: aValidator({ blocked, accept: new Set(accept) }),
+    validator: aValidator({ blocked, redirects, permanentRedirects, accept: new Set(accept) }),
     hasMore: () => hasMore,
     isStopping: () => run.isStopping,
     now: () => NOW,
@@ -97,6 +99,36 @@ describe('Fetcher decides on', () => {
     ['neither a response nor a failure: a bug', {}, { result: { failure: { kind: 'internal' } } }],
   ])('%s', async (_, outcome, step) => {
     expect(await start([outcome]).step()).toMatchObject(step);
+  });
+
+  test.each([
+    [301, 'ok', 'ok', 'OK', ''],
+    [302, 'ok', 'fail', 'OK', ''],
+    [301, 'ok', 'warn', 'WARN', 'moved permanently: write http://a.test/y'],
+    [308, 'ok', 'fail', 'FAIL', 'moved permanently: write http://a.test/y'],
+    [301, 'warn', 'ok', 'WARN', 'moved permanently: write http://a.test/y'],
+    [301, 'fail', 'warn', 'FAIL', 'moved permanently: write http://a.test/y'],
+    [301, 'warn', 'fail', 'FAIL', 'moved permanently: write http://a.test/y'],
+    [302, 'warn', 'ok', 'WARN', 'redirects to http://a.test/y'],
+    [307, 'fail', 'ok', 'FAIL', 'redirects to http://a.test/y'],
+  ] as const)(
+    'a %i with --redirects %s --permanent-redirects %s: %s',
+    async (status, redirects, permanentRedirects, verdict, message) => {
+      const { step } = start([responded(status, { location: '/y' }), responded(200)], {
+        redirects,
+        permanentRedirects,
+      });
+      await step();
+      const { result } = (await step()) as { result: Result };
+      expect(verdictOf(result)).toBe(verdict);
+      const { kind, message: said } = result.failure ?? result.warning ?? {};
+      expect([kind, said]).toEqual(verdict === 'OK' ? [undefined, undefined] : ['redirect', message]);
+    },
+  );
+
+  test('a response without a redirect is OK, whatever redirects count as', async () => {
+    const { step } = start([responded(200)], { redirects: 'fail', permanentRedirects: 'fail' });
+    expect(await step()).toMatchObject({ result: { ok: true } });
   });
 
   describe('a HEAD that is refused', () => {

@@ -12,6 +12,7 @@ import { csvSink } from '../../output/csv.ts';
 import { jsonlSink } from '../../output/jsonl.ts';
 import type { LineOutput } from '../../output/line-writer.ts';
 import { reportSink, textReport } from '../../output/reports/report-sink.ts';
+import { sedReport } from '../../output/reports/sed.ts';
 import type { Sink } from '../../results/sink.ts';
 import { EXIT } from '../exit-code.ts';
 import { checkOutputs, createOutput, isStandardOutput } from '../output-files.ts';
@@ -76,6 +77,7 @@ async function createSink(
 ): Promise<Sink> {
   if (format === 'jsonl') return jsonlSink(output);
   if (format === 'csv') return csvSink(output);
+  if (format === 'sed') return sedReport(output);
   if (format !== 'text') return reportSink(format, output, tmpdir());
   const isTerminal = (file === undefined || file === '-') && isatty(process.stdout.fd);
   return textReport(output, { paint: await createPaint(color, isTerminal, process.env), quiet });
