@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import type { OkResult } from '../../../src/model/result.ts';
-import { sedReport } from '../../../src/output/reports/sed.ts';
+import { sedReport } from '../../../src/output/reports/report-sink.ts';
 import { failedResult, okResult } from '../../model/a-result.ts';
 import { CollectedLines } from '../collected-lines.ts';
 
