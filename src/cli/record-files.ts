@@ -102,9 +102,10 @@ function refuseForeignFile({ first }: InvalidRecord, name: string): void {
 function describeForeign(first: string): string | undefined {
   if (first.startsWith('{"v":1,"findings":')) return 'a JSON report, which does not have all results';
   if (first.startsWith('{"v":1,"differences":')) return 'the output of "fanout diff"';
-  if (/^\{"url":.*"(?:kind|occurrence)":/.test(first)) return 'a baseline of --update-baseline';
+  if (first.startsWith('{"v":')) return undefined; // it is damaged
   if (/^index,source,line,/.test(first)) return 'results as CSV';
   const format = foreignFormat([first])?.replace(/;.*/, '');
+  if (format === 'a baseline') return 'a baseline of --update-baseline';
   if (format !== undefined) return format === 'a result file' ? 'results as text' : format;
   return classifyInput(first).kind === 'url' ? 'a list of URLs' : undefined;
 }

@@ -1,5 +1,7 @@
 import { constants, type Stats } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { didYouMean } from '../model/did-you-mean.ts';
 import { errorCode, InputError } from '../model/errors.ts';
 import { excerpt, printable } from '../model/printable.ts';
 import type { Line } from './line-splitter.ts';
@@ -16,6 +18,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not valid UTF-16',
 };
 
+/** How many names of files are searched for one that was probably meant. */
+const MAX_NAMES = 1000;
+
 /** How many lines decide what an input looks like. */
 const FIRST_LINES = 5;
 
@@ -24,6 +29,7 @@ const XML = /^<(?:\?xml|urlset|sitemapindex|rss|feed)\b/i;
 /** Control characters that no text has. */
 const BINARY = /[\0-\x08\x0e-\x1a\x1c-\x1f]/;
 const PDF = /^%PDF-/;
+const BASELINE = /^\{"url":.*"(?:kind|occurrence)":/;
 const REPORT = /^\{"v":1,"(?:findings|differences)":/;
 const TEXT_RESULT = /^(?:OK|WARN|FAIL|KNOWN) +(?:\d{3}|[a-z]+) +\S+ +[\d.]+m?s\b/;
 const URL_START = /^["']?https?:\/\//i;
@@ -78,12 +84,25 @@ export async function checkInputs(inputs: readonly Input[]): Promise<void> {
 }
 
 async function checkFile(path: string): Promise<void> {
-  await statInputFile(path);
+  await statInputFile(path).catch(async (error: unknown) => {
+    throw await withSuggestion(error, path);
+  });
   try {
     await access(path, constants.R_OK);
   } catch (error) {
     throw toInputError(path, error);
   }
+}
+
+/** Adds the name of a file beside a missing one that was probably meant. */
+async function withSuggestion(error: unknown, path: string): Promise<unknown> {
+  if (!(error instanceof InputError) || errorCode(error.cause) !== 'ENOENT') return error;
+  const names = await readdir(dirname(path)).catch(() => []);
+  const meant = didYouMean(basename(path), names.slice(0, MAX_NAMES));
+  if (meant === undefined) return error;
+  return new InputError(`${error.message}; did you mean "${excerpt(join(dirname(path), meant))}"?`, {
+    cause: error.cause,
+  });
 }
 
 /** The status of an input file. Throws an `InputError` if it is missing or a directory. */
@@ -134,11 +153,16 @@ export function foreignFormat(lines: readonly Line[]): string | undefined {
     return 'a JSON array; write one URL or JSON job per line, as "jq -c .[]" does';
   }
   if (REPORT.test(first)) return 'a JSON report of fanout; fetch the list of --failed instead';
+  if (BASELINE.test(first))
+    return 'a baseline; to fetch its URLs, pipe them in with "jq -r .url FILE | fanout fetch"';
   if (isOpenObject(first) && /^["{}[]/.test(second)) {
     return 'JSON over several lines; write one URL or JSON job per line, as "jq -c" does';
   }
   if (TEXT_RESULT.test(first) || isRecord(first)) {
     return 'a result file; use "fanout report" to read it, or fetch the list of --failed';
+  }
+  if (isObjectWithoutUrl(first) && (second === '' || isObjectWithoutUrl(second))) {
+    return 'JSON without a "url"; make a job of each line, as "jq -c" does with \'{url: "https://...", json: .}\'';
   }
   const column = urlColumn(first, second);
   return column === undefined ? undefined : `CSV or TSV; use --column ${column}`;
@@ -157,6 +181,17 @@ function isOpenObject(line: string): boolean {
 function plainText(line: Line): string {
   if (typeof line === 'string') return line.trim();
   return ('start' in line ? line.start : percentEncoded(line)).trim();
+}
+
+/** Whether a line is an object that is no job, such as the body of one. */
+function isObjectWithoutUrl(line: string): boolean {
+  if (!line.startsWith('{')) return false;
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null && !('url' in value);
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a line is a result record. */

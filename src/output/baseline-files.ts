@@ -198,7 +198,8 @@ function foreignBaseline(lines: readonly Line[]): string | undefined {
   const [first] = lines.filter((read) => typeof read !== 'string' || read.trim() !== '');
   const format = foreignFormat(lines);
   const isRecord = typeof first === 'string' && /^\{"v":\d+,"(?:index|chunk)"/.test(first);
-  return isRecord ? undefined : format?.replace(/;.*/, '');
+  const name = format?.replace(/;.*/, '');
+  return isRecord || name === 'a baseline' ? undefined : name;
 }
 
 const FAILURE_SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {

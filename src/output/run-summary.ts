@@ -24,7 +24,7 @@ interface SummaryTextOptions {
   readonly saveDir?: string | undefined;
   /** What has the results of earlier runs. */
   readonly earlier?: 'the journal' | 'the store';
-  /** Whether an empty list has no summary, since it is an error. */
+  /** Whether a run that has read nothing has no summary: an empty list is an error, as is an input that cannot be read. */
   readonly omitsEmpty?: boolean;
 }
 
@@ -52,8 +52,7 @@ export function summaryTextSink(
         const rest = more > 0 ? `${paint.dim(`and ${more} more failures`)}\n` : '';
         await output.write(`\n${failures.join('')}${rest}`);
       }
-      const isEmpty = summary.read === 0 && summary.isListComplete;
-      if (!(omitsEmpty && isEmpty)) await output.write(summaryText(summary, paint, places));
+      if (!(omitsEmpty && summary.read === 0)) await output.write(summaryText(summary, paint, places));
       await output.end();
     },
   };

@@ -40,7 +40,7 @@ interface KnownJobs {
 
 /**
  * The failures of an earlier run, with which those of this run are compared.
- * - Results match by method, URL and id.
+ * - Results match by method, URL and id; HEAD matches GET.
  * - Jobs without an id that have headers, a body or expectations of their own also match by their place among the jobs with
  *   the same method and URL, once `watch()` sees the jobs. A job whose place the baseline does not say is known only if it is
  *   at the same place in the list, or if no other job has its method and URL; otherwise `isUnsure` is set.
@@ -70,7 +70,7 @@ export class Baseline {
   /** Adds a line of a baseline. */
   addFailure(failure: KnownFailure): void {
     const { url, method, id, occurrence } = failure;
-    const known = this.#jobsOf(method === undefined ? url : keyOf({ method, url, id }), failure);
+    const known = this.#jobsOf(method === undefined ? url : knownKey({ method, url, id }), failure);
     if (occurrence === undefined) known.isListed = true;
     else known.occurrences.add(occurrence);
   }
@@ -78,7 +78,7 @@ export class Baseline {
   /** Adds a record, also one that is OK. The kind of a failure does not matter. */
   addRecord(record: Result): void {
     const { index, id, ok, failure, status, method, url } = record;
-    const key = keyOf(record);
+    const key = knownKey(record);
     this.#span.add(index);
     if (id === undefined) {
       const places = this.#places.get(key);
@@ -136,7 +136,7 @@ export class Baseline {
   *#number(batch: Iterable<Job>, runMethod: string): Generator<Job> {
     for (const job of batch) {
       if (job.id === undefined) {
-        const key = keyOf({ url: job.url, method: job.method ?? runMethod, id: undefined });
+        const key = knownKey({ url: job.url, method: job.method ?? runMethod, id: undefined });
         if (this.#countsAll || this.#known.has(key) || this.#known.has(job.url)) {
           const count = this.#counts.get(key) ?? 0;
           this.#counts.set(key, count + 1);
@@ -153,7 +153,7 @@ export class Baseline {
     const { index, ok, url } = result;
     const occurrence = this.#numbered.get(index);
     this.#numbered.delete(index);
-    const key = keyOf(result);
+    const key = knownKey(result);
     for (const known of [this.#known.get(key), this.#known.get(url)]) if (known) known.isSeen = true;
     const isKnown = this.#isKnown(result, key, occurrence);
     if (ok) return isKnown ? { ...result, baseline: 'fixed' } : result;
@@ -176,7 +176,7 @@ export class Baseline {
 
   /** The failure of a result for a new baseline, once all jobs were read: only then it is known whether others share its URL. */
   failureOf({ index, url, method, id, failure, status }: FailureFields): KnownFailure {
-    const isShared = (this.#counts.get(keyOf({ method, url, id })) ?? 0) > 1;
+    const isShared = (this.#counts.get(knownKey({ method, url, id })) ?? 0) > 1;
     return {
       ...{ url, method, id, kind: failure.kind, status },
       occurrence: isShared ? this.#failed.get(index) : undefined,
@@ -225,7 +225,8 @@ export class FlakyHistory {
   /** @param threshold number of consecutive bad runs that are a failure, 1 or more */
   constructor(threshold: number, earlier: Iterable<FlakyEntry> = []) {
     this.#threshold = threshold;
-    for (const entry of earlier) this.#states.set(keyOf(entry), { ...entry, isCurrent: false, isOk: false });
+    for (const entry of earlier)
+      this.#states.set(knownKey(entry), { ...entry, isCurrent: false, isOk: false });
   }
 
   /**
@@ -235,7 +236,7 @@ export class FlakyHistory {
   annotate(result: Result): Result {
     const { method, url, id } = result;
     if (result.failure?.kind === 'aborted') return result;
-    const key = keyOf(result);
+    const key = knownKey(result);
     const state = this.#states.get(key);
     if (result.ok) {
       // Another job with the same key may have failed in this run, or may still fail.
@@ -259,6 +260,11 @@ export class FlakyHistory {
 function mayPass({ failure: { kind }, status }: FailedResult): boolean {
   const isAboutStatus = kind === 'status' || kind === 'expectation';
   return isAboutStatus ? !LASTING_STATUSES.has(status) : !LASTING_KINDS.has(kind);
+}
+
+/** As `keyOf`, with HEAD as GET: a link that fails is known, whether or not it is checked with `--head`. */
+function knownKey({ method, url, id }: Pick<Result, 'method' | 'url' | 'id'>): string {
+  return keyOf({ method: method === 'HEAD' ? 'GET' : method, url, id });
 }
 
 /**

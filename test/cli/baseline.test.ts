@@ -33,7 +33,7 @@ describe('--baseline', () => {
 
   it('reads a JSONL result, whose OK results are not known failures', async () => {
     const origin = await anOrigin();
-    const flaky = `${origin.url}/flaky/a/1`;
+    const flaky = `${origin.url}/flaky/a/1?status=500`;
     const args = ['fetch', '--json', '--retries', '0', `${origin.url}/ok`, flaky];
     const first = await runInProcess(args);
     const baseline = await aFile([first.stdout.trim()], 'baseline.jsonl');

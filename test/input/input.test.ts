@@ -99,6 +99,9 @@ describe('checkInputs()', () => {
     const dir = await tempDir();
     await writeFile(join(dir, 'urls.txt'), '');
     await expect(checkInputs([file(join(dir, 'urls.txt/x'))])).rejects.toThrow('no such file');
+    await expect(checkInputs([file(join(dir, 'url.txt'))])).rejects.toThrow(
+      `cannot read "${join(dir, 'url.txt')}": no such file; did you mean "${join(dir, 'urls.txt')}"?`,
+    );
   });
 
   it('refuses a directory', async () => {
@@ -150,6 +153,9 @@ describe('foreignFormat()', () => {
     ['pretty-printed JSON', '{\n  "url": "http://a/"\n}', '"jq -c"'],
     ['JSON that starts in the first line', '{"urls": [\n  "http://a/"', '"jq -c"'],
     ['a JSON object over several lines', '{ "url": "http://a/",\n  "id": "x" }', '"jq -c"'],
+    ['a baseline', '{"url":"http://a/","method":"GET","kind":"dns"}', 'jq -r .url'],
+    ['bodies of jobs', '{"n":1}\n{"n":2}', 'make a job of each line'],
+    ['one body of a job', '{"URL":"http://a/"}', 'JSON without a "url"'],
     ['a JSON report', '{"v":1,"findings":[\n{"v":1', 'the list of --failed'],
     ['a PDF file', '%PDF-1.7\n1 0 obj', 'binary data'],
     ['a ZIP file', 'PK\x03\x04\x14\n', 'binary data'],
@@ -184,6 +190,8 @@ describe('foreignFormat()', () => {
     '{"url":"http://a/","ok":1}',
     '{"url',
     '{"url\nhttp://a/',
+    '{"n":1}\nhttp://a/',
+    '{"n":1}\n{"url":"http://a/"}',
     '{"url": "http://a/"\n{"url": "http://b/"}',
     'http://a/\x01\nhttp://b/',
     'http://a/\0http://b/\0',

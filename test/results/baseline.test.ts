@@ -25,6 +25,14 @@ describe('Baseline.annotate()', () => {
     expect(baseline.annotate(failedResult('dns', { id: 'other' })).baseline).toBe('new');
   });
 
+  it('takes HEAD for GET, for links that are checked with and without --head', () => {
+    expect(baseline.annotate(failedResult('dns', { method: 'HEAD' })).baseline).toBe('known');
+    const head = new Baseline();
+    head.addFailure({ url, method: 'HEAD' });
+    expect(head.annotate(failedResult('dns')).baseline).toBe('known');
+    expect([...head.unseen()]).toEqual([]);
+  });
+
   it('marks a URL of the baseline that is OK as fixed', () => {
     expect(baseline.annotate(okResult()).baseline).toBe('fixed');
   });

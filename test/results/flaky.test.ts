@@ -54,7 +54,7 @@ describe('FlakyHistory', () => {
 
   it('distinguishes entries by method, URL and id', () => {
     const history = new FlakyHistory(3, [{ ...entry, badRuns: 1 }]);
-    expect(history.annotate(failedResult('dns', { method: 'HEAD' })).badRuns).toBe(1);
+    expect(history.annotate(failedResult('dns', { method: 'PUT' })).badRuns).toBe(1);
     expect(history.annotate(failedResult('dns', { id: 'mine' })).badRuns).toBe(1);
     expect(history.annotate(failedResult('dns', { url: 'https://example.com/2' })).badRuns).toBe(1);
     expect(history.annotate(failedResult('dns')).badRuns).toBe(2);

@@ -142,13 +142,27 @@ export interface ReportFile {
 export const reports: Parser<readonly ReportFile[]> = {
   parse: (value) =>
     Object.freeze(
-      readPairs(value, (line) => splitAt(line, '='), REPORT_REQUIREMENT).map(([kind, file]) =>
-        parseReport(kind, file),
-      ),
+      readPairs(value, splitReport, REPORT_REQUIREMENT).map(([kind, file]) => parseReport(kind, file)),
     ),
   print: (list) => list.map(({ kind, file }) => `${kind}=${file}`),
   suggestions: REPORT_KINDS.map((kind) => `${kind}=`),
 };
+
+function splitReport(line: string): readonly [string, string] | undefined {
+  const pair = splitAt(line, '=');
+  const [, extension = ''] = /\.([a-z]+)(?:\.gz)?$/i.exec(line) ?? [];
+  const kind = KIND_OF_EXTENSION.get(extension.toLowerCase());
+  if (pair !== undefined || kind === undefined) return pair;
+  throw new InvalidValueError(`${REPORT_REQUIREMENT}: ${kind}=${line}`);
+}
+
+const KIND_OF_EXTENSION: ReadonlyMap<string, ReportKind> = new Map([
+  ['xml', 'junit'],
+  ['json', 'json'],
+  ['md', 'markdown'],
+  ['html', 'html'],
+  ['htm', 'html'],
+]);
 
 function parseReport(name: string, file: unknown): ReportFile {
   const kind = REPORT_KINDS.find((one) => one === name);

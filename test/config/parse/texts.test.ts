@@ -97,6 +97,15 @@ describe('reports', () => {
     expect(refused(reports, `${kind}=a`)).toMatch(new RegExp(`; ${advice}$`));
   });
 
+  it.each([
+    ['report.xml', 'junit=report.xml'],
+    ['a/R.HTML', 'html=a/R.HTML'],
+    ['r.md', 'markdown=r.md'],
+    ['r.json.gz', 'json=r.json.gz'],
+  ])('say how to write %s', (file, pair) => {
+    expect(refused(reports, file)).toMatch(new RegExp(`: ${pair}$`));
+  });
+
   it('need the name of a file', () => {
     expect(refused(reports, 'junit=')).toBe('must be the name of a file');
     expect(refused(reports, { junit: 7 })).toBe('must be the name of a file');
