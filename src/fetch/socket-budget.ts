@@ -37,7 +37,9 @@ export function limitIn(report: object): number | undefined {
 
 /** Descriptors for Node, inputs, outputs, the journal and name servers, beside the connections to hosts. */
 export const RESERVED_DESCRIPTORS = 64;
-const MAX_IDLE = 256;
+/** Idle connections: enough for the hosts of a list that is in random order, and as many as the file limit should allow. */
+const MAX_IDLE = 2_048;
+const WANTED_IDLE = 256;
 
 interface SocketNeeds {
   /** Wanted workers. */
@@ -63,7 +65,7 @@ export interface SocketBudget {
 /** Divides the descriptors of the process: workers first, the rest for idle connections. */
 export function divideSockets({ workers, filesEach, fileLimit }: SocketNeeds): SocketBudget {
   const maxIdle = Math.max(MAX_IDLE, workers);
-  const wantedLimit = RESERVED_DESCRIPTORS + workers * (1 + filesEach) + maxIdle;
+  const wantedLimit = RESERVED_DESCRIPTORS + workers * (1 + filesEach) + Math.max(WANTED_IDLE, workers);
   if (fileLimit === undefined) return { workers, maxIdle, maxOpen: Number.POSITIVE_INFINITY, wantedLimit };
   const room = Math.max(1 + filesEach, fileLimit - RESERVED_DESCRIPTORS);
   const fitting = Math.min(workers, Math.floor(room / (1 + filesEach)));

@@ -13,12 +13,24 @@ import { measureSlowHosts } from './measure-slow-hosts.ts';
 import { measureStart } from './measure-start.ts';
 import { measureThreads } from './measure-threads.ts';
 import { measureTls } from './measure-tls.ts';
+import { measureWeb } from './measure-web.ts';
 import { isInstalled, missingNote } from './missing.ts';
 import { startNginx } from './nginx.ts';
 import { isMet, type Row, renderRows } from './row.ts';
 
 const START_ROUNDS = 15;
-const PARTS = ['start', 'fetch', 'memory', 'hosts', 'dns', 'tls', 'threads', 'saved', 'journal'] as const;
+const PARTS = [
+  'start',
+  'fetch',
+  'memory',
+  'hosts',
+  'dns',
+  'tls',
+  'threads',
+  'saved',
+  'journal',
+  'web',
+] as const;
 const USAGE = `npm run bench -- [--long] [--markdown] [--rounds N] [--urls N] [--only ${PARTS.join('|')}] [--program FILE]`;
 
 /** Measures fanout beside its peers on this machine, and resolves to 1 when a target is missed or a peer not there. */
@@ -41,6 +53,7 @@ async function bench(): Promise<number> {
     if (only.has('tls')) rows.push(...(await measureTls({ ...world, rounds })));
     if (only.has('threads')) rows.push(...(await measureThreads({ ...world, rounds })));
     if (only.has('saved')) rows.push(...(await measureSaved({ ...world, rounds })));
+    if (only.has('web')) rows.push(...(await measureWeb(world)));
     if (only.has('journal'))
       rows.push(...(await measureJournalLoad({ ...world, records: isLong ? 10_000_000 : 1_000_000 })));
     console.log(

@@ -44,14 +44,14 @@ test.each([
 test('a limit that is not known bounds idle connections alone', () => {
   expect(divideSockets({ workers: 32, filesEach: 0, fileLimit: undefined })).toMatchObject({
     workers: 32,
-    maxIdle: 256,
+    maxIdle: 2048,
     maxOpen: Number.POSITIVE_INFINITY,
   });
 });
 
 test('a limit with room for all changes nothing', () => {
   const budget = divideSockets({ workers: 300, filesEach: 0, fileLimit: 20_000 });
-  expect(budget).toMatchObject({ workers: 300, maxIdle: 300, maxOpen: 19_936 });
+  expect(budget).toMatchObject({ workers: 300, maxIdle: 2048, maxOpen: 19_936 });
 });
 
 test('workers come before idle connections when there is no room for both', () => {
