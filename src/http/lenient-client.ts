@@ -166,11 +166,10 @@ class ResponseReader {
 
   #readHead(): boolean {
     const end = this.#headEnd.find(this.#held);
-    if (end === -1) {
-      if (!this.#headEnd.mayBeHttp(this.#held)) throw notHttp();
-      if (this.#held.length > MAX_HEAD_BYTES) throw protocolError('headers over 256 KiB');
-      return false;
-    }
+    if (end === -1 && !this.#headEnd.mayBeHttp(this.#held)) throw notHttp();
+    // The same, however much has arrived at once.
+    if ((end === -1 ? this.#held.length : end) > MAX_HEAD_BYTES) throw protocolError('headers over 256 KiB');
+    if (end === -1) return false;
     const head = parseHead(this.#held.toString('latin1', 0, end));
     this.#held = this.#held.subarray(end);
     if (head.status === 101) throw protocolError('the server switched to another protocol');
@@ -217,10 +216,9 @@ class ResponseReader {
 
   #readLine(use: (line: string) => void): boolean {
     const end = this.#held.indexOf(LF);
-    if (end === -1) {
-      if (this.#held.length > MAX_LINE_BYTES) throw protocolError('a line of the chunked body is too long');
-      return false;
-    }
+    const length = end === -1 ? this.#held.length : end;
+    if (length > MAX_LINE_BYTES) throw protocolError('a line of the chunked body is too long');
+    if (end === -1) return false;
     const line = trimLineEnd(this.#held.toString('latin1', 0, end));
     this.#held = this.#held.subarray(end + 1);
     use(line);

@@ -160,6 +160,12 @@ const AMBIGUOUS: readonly (readonly [string, string, string | RegExp])[] = [
   ['another protocol behind empty lines', '\r\n\r\nRTSP/1.0 200 OK', /status line/],
   ['endless interim responses', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(40), 'too many interim responses'],
   ['headers of 300 kB', `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(300_000)}`, 'headers over 256 KiB'],
+  [
+    'whole headers of 300 kB',
+    `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(300_000)}\r\n${LENGTH}`,
+    'headers over 256 KiB',
+  ],
+  ['a whole line of 20 kB', `${CHUNKED}5;${'a'.repeat(20_000)}\r\nhello\r\n0\r\n\r\n`, /too long/],
   ['endless trailers', `${CHUNKED}0\r\n${'A: b\r\n'.repeat(60_000)}`, 'trailers over 256 KiB'],
   ['an endless chunk extension', `${CHUNKED}5;${'a'.repeat(20_000)}`, /too long/],
 ];
