@@ -14,7 +14,8 @@ export function toHostSignal(
   if (response === undefined && (isStale || failed?.isUnprocessed === true)) return NEUTRAL;
   if (response !== undefined) {
     const { status } = response;
-    if (status === 429 || status === 503) return { kind: 'push-back', waitMs: pauseMs };
+    const isPushBack = status === 429 || status === 503 || (status === 403 && pauseMs > 0);
+    if (isPushBack) return { kind: 'push-back', waitMs: pauseMs };
     if (failed?.failure.kind === 'timeout') return { kind: 'response', isSlow: true, streams };
     return streams === undefined ? RESPONSE : { kind: 'response', streams };
   }

@@ -34,8 +34,10 @@ export type RetryDecision = { readonly delayMs: number } | 'final' | 'wait-too-l
 export function decideRetry(policy: RetryPolicy, failed: FailedAttempt, random: () => number): RetryDecision {
   const { attempts, method, status, isTransient, waitMs } = failed;
   if (waitMs > policy.maxRetryAfterMs) return 'wait-too-long';
+  // A 403 that asks for a wait means what a 429 does.
+  const retried = status === 403 && waitMs > 0 ? 429 : status;
   const mayHelp =
-    status === undefined ? policy.retriesNetworkFailures && isTransient : policy.retryStatuses.has(status);
+    retried === undefined ? policy.retriesNetworkFailures && isTransient : policy.retryStatuses.has(retried);
   if (!mayHelp) return 'final';
   if (attempts > policy.retries || !(policy.retriesAllMethods || isIdempotent(method))) return 'final';
   return { delayMs: Math.max(waitMs, backoffMs(attempts, random)) };
@@ -63,14 +65,31 @@ export function backoffMs(attempts: number, random: () => number): number {
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * The wait in ms that a response asks for: the Retry-After of a 429 or 503; 0 if there is none. A date counts from the Date
- * of the response, since the clock of the server may differ from ours.
+ * The wait in ms that a response asks for: the Retry-After of a 429 or 503, or else the end of the rate limit that a 429, 503
+ * or 403 says is used up; 0 if there is none. A date counts from the Date of the response, since the clock of the server may
+ * differ from ours.
  */
 export function requestedWaitMs(status: number, headers: Headers, now: number): number {
+  if (status !== 429 && status !== 503 && status !== 403) return 0;
   const { 'retry-after': retryAfter, date } = headers;
-  if (typeof retryAfter !== 'string' || (status !== 429 && status !== 503)) return 0;
-  const sentAt = typeof date === 'string' ? parseHttpDate(date) : undefined;
-  return retryAfterMs(retryAfter, sentAt ?? now) ?? 0;
+  const sentAt = (typeof date === 'string' ? parseHttpDate(date) : undefined) ?? now;
+  const afterMs =
+    typeof retryAfter === 'string' && status !== 403 ? retryAfterMs(retryAfter, sentAt) : undefined;
+  return afterMs ?? rateLimitResetMs(headers, sentAt);
+}
+
+/** Above this, the reset of a rate limit is a time in seconds since the epoch; a thousand times as much is one in ms. */
+const MIN_EPOCH_S = 100_000_000;
+
+/** `x-ratelimit-reset` with `x-ratelimit-remaining: 0`, in ms from `sentAt`: seconds, or a time since the epoch. */
+function rateLimitResetMs(headers: Headers, sentAt: number): number {
+  const { 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': reset } = headers;
+  if (typeof remaining !== 'string' || typeof reset !== 'string') return 0;
+  if (!/^0+$/.test(remaining.trim()) || !/^\d{1,15}(?:\.\d+)?$/.test(reset.trim())) return 0;
+  const seconds = Number(reset);
+  if (seconds < MIN_EPOCH_S) return seconds * 1000;
+  const at = seconds < MIN_EPOCH_S * 1000 ? seconds * 1000 : seconds;
+  return Math.max(0, at - sentAt);
 }
 
 /**

@@ -16,7 +16,7 @@ const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 const POLICY: FetchPolicy = {
   maxRedirects: 10,
   retries: 1,
-  retryStatuses: new Set([503]),
+  retryStatuses: new Set([429, 503]),
   retriesNetworkFailures: true,
   retriesAllMethods: false,
   isLenient: true,
@@ -91,6 +91,11 @@ describe('Fetcher decides on', () => {
     ['an accepted status: the result', responded(200), { result: { ok: true, status: 200, ttfbMs: 3 } }],
     ['an unwanted status: the result', responded(404), { result: { ok: false, status: 404 } }],
     ['a listed status: a retry', responded(503), { at: NOW + 750 }],
+    [
+      'a rate limit that is used up: a retry when it ends',
+      responded(403, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '9' }),
+      { at: NOW + 9000 },
+    ],
     ['a redirect: its target', responded(302, { location: '/y' }), { at: 0 }],
     ['a redirect to nowhere: the result', responded(302, { location: '' }), { result: { ok: false } }],
     ['a transient failure: a retry', failed('reset'), { at: NOW + 750 }],

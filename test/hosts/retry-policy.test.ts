@@ -28,6 +28,14 @@ describe('decideRetry()', () => {
     ['one attempt more', { attempts: 3 }, {}, 'final'],
     ['no retries', {}, { retries: 0 }, 'final'],
     ['another status', { status: 404 }, {}, 'final'],
+    ['a 403', { status: 403 }, {}, 'final'],
+    ['a 403 that asks for a wait', { status: 403, waitMs: 5000 }, {}, { delayMs: 5000 }],
+    [
+      'a 403 that asks for a wait, without 429',
+      { status: 403, waitMs: 5000 },
+      { retryStatuses: new Set() },
+      'final',
+    ],
     ['a network failure', network, {}, { delayMs: 1000 }],
     ['a network failure that is permanent', { ...network, isTransient: false }, {}, 'final'],
     ['a network failure that is not retried', network, { retriesNetworkFailures: false }, 'final'],
@@ -96,6 +104,35 @@ test.each([
 test('requestedWaitMs() takes seconds as they are, whatever the Date says', () => {
   const headers = { 'retry-after': '7', date: 'Thu, 01 Jan 2026 13:00:00 GMT' };
   expect(requestedWaitMs(503, headers, NOW)).toBe(7000);
+});
+
+describe('requestedWaitMs() of a rate limit', () => {
+  const SENT = Date.UTC(2026, 0, 1, 13, 0, 0);
+  const date = 'Thu, 01 Jan 2026 13:00:00 GMT';
+
+  test.each<[string, number, Record<string, string>, number]>([
+    ['seconds', 429, { remaining: '0', reset: '7' }, 7000],
+    ['a part of a second', 503, { remaining: '0', reset: '0.25' }, 250],
+    ['a time since the epoch', 403, { remaining: '0', reset: String(SENT / 1000 + 9) }, 9000],
+    ['one with a fraction', 403, { remaining: '0', reset: `${SENT / 1000 + 9}.5` }, 9500],
+    ['one in ms', 403, { remaining: ' 0 ', reset: String(SENT + 1500) }, 1500],
+    ['a time that has passed', 429, { remaining: '0', reset: String(SENT / 1000 - 9) }, 0],
+    ['a limit that is not used up', 429, { remaining: '1', reset: '7' }, 0],
+    ['a limit that is missing', 403, { reset: '7' }, 0],
+    ['a time that is missing', 403, { remaining: '0' }, 0],
+    ['a time that is none', 403, { remaining: '0', reset: 'soon' }, 0],
+    ['another status', 200, { remaining: '0', reset: '7' }, 0],
+  ])('%s: status %i, %j is %i', (_, status, { remaining, reset }, waitMs) => {
+    const headers = { date, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': reset };
+    expect(requestedWaitMs(status, headers, NOW)).toBe(waitMs);
+  });
+
+  test('goes by Retry-After first, but not on a 403', () => {
+    const headers = { 'retry-after': '3', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '7' };
+    expect([429, 503, 403].map((status) => requestedWaitMs(status, headers, NOW))).toEqual([
+      3000, 3000, 7000,
+    ]);
+  });
 });
 
 describe('retryAfterMs()', () => {
