@@ -275,7 +275,7 @@ async function openJournal(
   options: LibraryRunOptions,
   warn: (message: string) => void,
 ): Promise<Journal | undefined> {
-  const { journal: path, keepFailed, saveDir } = options;
+  const { journal: path, journalAge, keepFailed, saveDir } = options;
   if (path === undefined) return undefined;
   const { isBodySaved, Journal } = await import('./journal/journal.ts');
   const confirm = saveDir === undefined ? undefined : (result: Result) => isBodySaved(result, saveDir);
@@ -283,10 +283,11 @@ async function openJournal(
   return Journal.open(path, {
     rules,
     keepFailed,
+    maxAges: journalAge,
     filter: createUrlFilter(options),
     confirm,
     warn,
-    after: systemClock.after,
+    clock: systemClock,
     processes: process,
   });
 }

@@ -93,7 +93,7 @@ export type DiffOptions = OptionValues<typeof diffOptions>;
 const { unique, include, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } = runOptions;
 
 // A cluster run has no journal: --store keeps its results.
-const { journal, keepFailed, dryRun, ...clusterOutputs } = outputOptions;
+const { journal, journalAge, keepFailed, dryRun, ...clusterOutputs } = outputOptions;
 
 /** The options of `fanout cluster fetch`. */
 export const clusterFetchOptions = { ...runOptions, ...clusterOutputs, ...clusterOptions };

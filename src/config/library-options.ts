@@ -2,7 +2,7 @@ import { UsageError } from '../model/errors.ts';
 import { option } from './option.ts';
 import { optionsFromObject } from './option-sources.ts';
 import { outputOptions } from './output-options.ts';
-import { wholeNumber } from './parse/numbers.ts';
+import { type ResultAges, wholeNumber } from './parse/numbers.ts';
 import type { RecordKey } from './parse/record-format.ts';
 import { oneOf } from './parse/texts.ts';
 import { checkRequirements, resolveOptions } from './resolve-options.ts';
@@ -154,6 +154,11 @@ export interface FanoutOptions {
   readonly ordered?: boolean | undefined;
   /** File that records finished URLs. A later run with the same file continues where this one stopped. Default: none. */
   readonly journal?: string | undefined;
+  /**
+   * With `journal`: fetch URLs again whose result is older, such as `'7d'`, or `'ok=7d,fail=1h'`. Each result expires within the
+   * last fifth of this time, so that not all do at once. Default: never.
+   */
+  readonly journalAge?: string | undefined;
   /** With `journal`: do not fetch URLs again that failed. Default: false. */
   readonly keepFailed?: boolean | undefined;
   /**
@@ -166,13 +171,13 @@ export interface FanoutOptions {
 }
 
 const { header, excludeFile, ...otherOptions } = runOptions;
-const { journal, keepFailed, ordered, record, baseline } = outputOptions;
+const { journal, journalAge, keepFailed, ordered, record, baseline } = outputOptions;
 
 /** The flag for headers, which is given once for each, has its name in the singular. */
 const libraryOptions = {
   ...otherOptions,
   headers: header,
-  ...{ journal, keepFailed, ordered, record, baseline },
+  ...{ journal, journalAge, keepFailed, ordered, record, baseline },
   threads: option({
     flags: '--threads <n>',
     group: 'Output',
@@ -194,6 +199,7 @@ export interface LibraryRunOptions extends RunOptions {
   readonly journal: string | undefined;
   readonly baseline: string | undefined;
   readonly keepsStreams: boolean;
+  readonly journalAge: ResultAges | undefined;
   readonly keepFailed: boolean;
   readonly ordered: boolean;
   readonly threads: number;
@@ -207,9 +213,13 @@ export interface LibraryRunOptions extends RunOptions {
  */
 export function resolveRunOptions(options: FanoutOptions, version: string): LibraryRunOptions {
   const resolved = resolveOptions(libraryOptions, [optionsFromObject(libraryOptions, options)]);
-  checkRequirements(resolved, { keepFailed: ['journal', 'option journal'] });
+  checkRequirements(resolved, {
+    journalAge: ['journal', 'option journal'],
+    keepFailed: ['journal', 'option journal'],
+  });
   const { labels, values } = resolved;
-  const { headers, body, record, journal, keepFailed, ordered, threads, baseline, ...others } = values;
+  const { headers, body, record, journal, journalAge, keepFailed, ordered, threads, baseline, ...others } =
+    values;
   if (body !== undefined && (others.head || others.inlineBody !== undefined)) {
     throw new UsageError(`cannot use option body with option ${others.head ? 'head' : 'inlineBody'}`);
   }
@@ -225,7 +235,7 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
   return Object.freeze({
     ...derived,
     ...(body === 'stream' && !labels.has('maxSize') ? { maxSize: Number.POSITIVE_INFINITY } : {}),
-    ...{ journal, keepFailed, ordered, threads, baseline },
+    ...{ journal, journalAge, keepFailed, ordered, threads, baseline },
     keepsStreams: body === 'stream',
     keepsHeaders: record?.includes('headers') ?? false,
     keepsInput: record?.includes('input') ?? false,

@@ -1,7 +1,7 @@
 import type { ReportKind } from '../model/result.ts';
 import { InvalidValueError, option, type Parser } from './option.ts';
 import { fileName } from './parse/names.ts';
-import { verbosity, wholeNumber } from './parse/numbers.ts';
+import { resultAges, verbosity, wholeNumber } from './parse/numbers.ts';
 import { lineTemplate, recordKeys } from './parse/record-format.ts';
 import { boolean, oneOf, reports } from './parse/texts.ts';
 
@@ -202,6 +202,15 @@ export const outputOptions = {
     default: undefined,
     help: 'record finished URLs in a file, and resume from it',
     details: 'Run the same command again to continue where it stopped.',
+  }),
+  journalAge: option({
+    flags: '--journal-age <age>',
+    group: 'Resume',
+    parser: resultAges,
+    default: undefined,
+    help: 'fetch URLs again whose result in the journal is older',
+    details:
+      '12h or 7d; or an age for each class: ok=7d,fail=1h, where URLs that failed are not fetched again before. So that not all results expire at once, each one does within the last fifth of this time.',
   }),
   keepFailed: option({
     flags: '--keep-failed',

@@ -52,6 +52,7 @@ export type ProgramOptions = RunOptions &
 
 const REQUIREMENTS: Requirements<typeof programOptions> = {
   updateBaseline: ['baseline', '--baseline'],
+  journalAge: ['journal', '--journal'],
   keepFailed: ['journal', '--journal'],
   flakyAfter: ['flakyState', '--flaky-state'],
   flakyState: ['flakyAfter', '--flaky-after'],

@@ -22,6 +22,8 @@ export interface JournalOptions {
   readonly rules: string;
   /** Whether failures of earlier runs are kept instead of fetched again. */
   readonly keepFailed: boolean;
+  /** Results that are older are not used, in ms. An age for failures keeps younger ones. */
+  readonly maxAges?: { readonly ok: number | undefined; readonly failed: number | undefined } | undefined;
   /**
    * Called before a result of an earlier run is used, to check that its body is still there; false fetches the job
    * again.
@@ -31,10 +33,13 @@ export interface JournalOptions {
   readonly filter?: UrlFilter | undefined;
   /** Reports damage, in whole sentences. */
   readonly warn: (message: string) => void;
-  readonly after: Clock['after'];
+  readonly clock: Clock;
   /** `process`, for the lock. */
   readonly processes: Processes;
 }
+
+/** The part of the age of results in which they expire. */
+const SPREAD = 0.2;
 
 interface LockState {
   /** Whether another run has taken over the lock. */
@@ -80,7 +85,7 @@ export class Journal implements Sink {
     this.#reader = new RecordReader(file.fd, loaded.end);
     this.#hasher = new JobHasher(seed, options.rules);
     const seal = (batch: Buffer) => sealLines(batch, this.#pendingHashes.splice(0));
-    this.#writer = new JournalWriter({ file, name: path, end: loaded.end, after: options.after, seal });
+    this.#writer = new JournalWriter({ file, name: path, end: loaded.end, after: options.clock.after, seal });
   }
 
   /**
@@ -118,12 +123,22 @@ export class Journal implements Sink {
     this.#hasher.hash(job, request, key);
     const { occurrence, block, isOk } = this.#journal.index.next(key.first, key.second);
     key.occurrence = occurrence;
-    if (block !== undefined && (isOk || this.#options.keepFailed)) {
+    const { keepFailed, maxAges } = this.#options;
+    if (block !== undefined && (isOk || keepFailed || maxAges?.failed !== undefined)) {
       const result = this.#toResult(job, this.#findRecord(block, key));
-      if (result !== undefined) return result;
+      if (result !== undefined && !this.#isExpired(result, key)) return result;
     }
     this.#inFlight.set(job.index, key);
     return undefined;
+  }
+
+  /** A job always expires at the same part of the last fifth of the time, so that those of one run do not all expire at once. */
+  #isExpired({ ok, startedAt }: Result, { first }: JobKey): boolean {
+    const { maxAges, clock } = this.#options;
+    const maxAge = ok ? maxAges?.ok : maxAges?.failed;
+    if (maxAge === undefined) return false;
+    const age = clock.now() - startedAt;
+    return age < 0 || age >= maxAge * (1 - ((first >>> 0) / 2 ** 32) * SPREAD);
   }
 
   /** Appends a result, unless it came from the journal. */

@@ -84,7 +84,7 @@ function openJournal(path: string): Promise<Journal> {
     rules: '',
     keepFailed: false,
     warn,
-    after: systemClock.after,
+    clock: systemClock,
     processes: process,
   });
 }

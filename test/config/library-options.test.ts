@@ -83,6 +83,7 @@ describe('resolveRunOptions()', () => {
       journal: undefined,
       baseline: undefined,
       keepsStreams: false,
+      journalAge: undefined,
       keepFailed: false,
       ordered: false,
       threads: 1,
@@ -174,6 +175,7 @@ describe('resolveRunOptions()', () => {
     [{ excludeFile: 'x' }, /^unknown option excludeFile$/],
     [{ exclude: '(?=a)' }, /^invalid value "\(\?=a\)" for option exclude: must have no look-around/],
     [{ keepFailed: true }, /^option keepFailed needs option journal$/],
+    [{ journalAge: '1h' }, /^option journalAge needs option journal$/],
     [{ threads: 0 }, /0 for option threads: must be/],
   ])('refuses %j', (options, message) => {
     expect(refusal(options)).toMatch(message);
@@ -182,7 +184,17 @@ describe('resolveRunOptions()', () => {
   it('has an input type for each option of the table', () => {
     expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<
       | Exclude<keyof typeof runOptions, 'header' | 'excludeFile'>
-      | ('headers' | 'body' | 'record' | 'ordered' | 'journal' | 'keepFailed' | 'threads' | 'baseline')
+      | (
+          | 'headers'
+          | 'body'
+          | 'record'
+          | 'ordered'
+          | 'journal'
+          | 'journalAge'
+          | 'keepFailed'
+          | 'threads'
+          | 'baseline'
+        )
     >();
     // Derived values are not options.
     expectTypeOf<keyof RunOptions>().toEqualTypeOf<

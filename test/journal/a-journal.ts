@@ -16,7 +16,7 @@ export function journalOptions(
     rules: '',
     keepFailed: false,
     warn: (message) => warnings.push(message),
-    after: systemClock.after,
+    clock: systemClock,
     processes: process,
     warnings,
     ...changes,

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { Journal } from '../../src/journal/journal.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { Journal, type JournalOptions } from '../../src/journal/journal.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
@@ -111,6 +112,58 @@ test('a failure after a success counts: the last record is used', async () => {
   await run(path, [A]);
   await run(path, [A], { confirm: () => false, fetch: failingOn(A) });
   expect((await run(path, [A])).fetched).toEqual([A]);
+});
+
+describe('a result that is older than its maximum age is fetched again', () => {
+  const HOUR = 3_600_000;
+  const URLS = Array.from({ length: 200 }, (_, index) => `https://example.com/${index}`);
+  /** Two runs, with `age` between them; every URL with an odd number fails. Returns the numbers that the second one fetches. */
+  async function fetchedAfter(age: number, options: Partial<JournalOptions>): Promise<number[]> {
+    const path = join(await tempDir(), 'journal');
+    const startedAt = Date.UTC(2026, 0, 1);
+    const result: Fetch = ({ index, source, line, url }) => {
+      const own = { index, source, line, url, startedAt };
+      return index % 2 === 0 ? okResult(own) : failedResult('status', own);
+    };
+    const clockAt = (now: number) => ({ ...systemClock, now: () => now });
+    await run(path, URLS, { fetch: result });
+    const { fetched } = await run(path, URLS, { ...options, clock: clockAt(startedAt + age) });
+    return fetched.map((url) => URLS.indexOf(url));
+  }
+  const [even, odd] = [0, 1].map((rest) =>
+    URLS.map((_, index) => index).filter((index) => index % 2 === rest),
+  );
+  const all = URLS.map((_, index) => index);
+
+  test.each<[string, number, Partial<JournalOptions>, number[] | undefined]>([
+    ['OK results are kept before', 0.79 * HOUR, { maxAges: { ok: HOUR, failed: undefined } }, odd],
+    ['OK results expire', HOUR, { maxAges: { ok: HOUR, failed: undefined } }, all],
+    ['at an age of 0 at once', 0, { maxAges: { ok: 0, failed: undefined } }, all],
+    [
+      'failures are kept before, if they have an age',
+      0.79 * HOUR,
+      { maxAges: { ok: undefined, failed: HOUR } },
+      [],
+    ],
+    ['failures expire', HOUR, { maxAges: { ok: undefined, failed: HOUR } }, odd],
+    [
+      'with keepFailed, failures have no age of OK results',
+      HOUR,
+      { keepFailed: true, maxAges: { ok: HOUR, failed: undefined } },
+      even,
+    ],
+    ['results from the future', -1, { keepFailed: true, maxAges: { ok: HOUR, failed: HOUR } }, all],
+  ])('%s', async (_, age, options, expected) => {
+    expect(await fetchedAfter(age, options)).toEqual(expected);
+  });
+
+  test('some before others, in the last fifth of the time', async () => {
+    const maxAges = { ok: HOUR, failed: HOUR };
+    const early = (await fetchedAfter(0.87 * HOUR, { maxAges })).length;
+    const late = (await fetchedAfter(0.93 * HOUR, { maxAges })).length;
+    // About 70 and 130. Each journal hashes with a seed of its own.
+    expect([early > 30, early < 110, late > 90, late < 170]).toEqual([true, true, true, true]);
+  });
 });
 
 test('a job that was cut off by the end of the run is fetched again, even with keepFailed', async () => {

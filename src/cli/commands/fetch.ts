@@ -326,16 +326,17 @@ function watchSignals(run: Run, { process, isThreaded, stops, messages }: Signal
 
 /** Opens the journal of `--journal`. Its code is loaded on use. */
 async function createJournal(options: ProgramOptions, process: NodeJS.Process): Promise<Journal | undefined> {
-  const { journal: path, keepFailed, saveDir, silent } = options;
+  const { journal: path, journalAge, keepFailed, saveDir, silent } = options;
   if (path === undefined) return undefined;
   const { isBodySaved, Journal } = await import('../../journal/journal.ts');
   return Journal.open(path, {
     rules: rulesOf(options),
     keepFailed,
+    maxAges: journalAge,
     filter: createUrlFilter(options),
     confirm: saveDir === undefined ? undefined : (result) => isBodySaved(result, saveDir),
     warn: createMessages(process, { isSilent: silent }).warn,
-    after: systemClock.after,
+    clock: systemClock,
     processes: process,
   });
 }

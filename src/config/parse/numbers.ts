@@ -133,6 +133,44 @@ export function duration({ minMs = 0 }: { readonly minMs?: number } = {}): Parse
   };
 }
 
+/** Maximum ages of results in ms; `undefined` for any age. */
+export interface ResultAges {
+  readonly ok: number | undefined;
+  /** `undefined` if failures are kept as for other options. */
+  readonly failed: number | undefined;
+}
+
+const AGE_UNITS: ReadonlyMap<string, number> = new Map([...DURATION_UNITS, ['d', 86_400_000]]);
+
+/** The age of results: `12h` or `7d`, or one for each class: `ok=7d,fail=1h`. */
+export const resultAges: Parser<ResultAges> = {
+  parse(value) {
+    const requirement = 'must be an age such as 12h or 7d, or one for each class: ok=7d,fail=1h';
+    const toAge = (text: unknown) =>
+      parseQuantity(
+        text,
+        (unit, amount) => AGE_UNITS.get(unit === '' && amount === 0 ? 'ms' : unit),
+        requirement,
+      );
+    if (typeof value !== 'string') throw new InvalidValueError(requirement);
+    if (!value.includes('=')) return Object.freeze({ ok: toAge(value), failed: undefined });
+    const ages = new Map<string, number>();
+    for (const part of value.split(',')) {
+      const [, name, age] = /^ *(ok|fail)=(.*?) *$/.exec(part) ?? [];
+      if (name === undefined || ages.has(name)) throw new InvalidValueError(requirement);
+      ages.set(name, toAge(age));
+    }
+    return Object.freeze({ ok: ages.get('ok'), failed: ages.get('fail') });
+  },
+  print({ ok, failed }) {
+    if (failed === undefined && ok !== undefined) return formatQuantity(ok, AGE_UNITS);
+    const classes = Object.entries({ ok, fail: failed });
+    return classes
+      .flatMap(([name, age]) => (age === undefined ? [] : [`${name}=${formatQuantity(age, AGE_UNITS)}`]))
+      .join(',');
+  },
+};
+
 /** A duration of whole ms as it is typed: `500ms`, `90s`, `2m`. */
 export function durationText(ms: number): string {
   return formatQuantity(ms, DURATION_UNITS);

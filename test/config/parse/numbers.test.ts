@@ -5,6 +5,7 @@ import {
   orNone,
   rate,
   ratio,
+  resultAges,
   size,
   verbosity,
   wholeNumber,
@@ -289,4 +290,31 @@ describe('verbosity', () => {
   it.each([3, '-1', 'yes', false, ['1', '1'], null, {}])('refuses %j', (value) => {
     expect(refused(verbosity, value)).toBe('must be 0, 1 or 2');
   });
+});
+
+describe('resultAges', () => {
+  const HOUR = 3_600_000;
+
+  it.each([
+    ['12h', { ok: 12 * HOUR, failed: undefined }, '12h'],
+    ['7d', { ok: 168 * HOUR, failed: undefined }, '7d'],
+    ['0', { ok: 0, failed: undefined }, '0ms'],
+    ['ok=90m,fail=0', { ok: 1.5 * HOUR, failed: 0 }, 'ok=90m,fail=0ms'],
+    ['fail=1h , ok=1.5d', { ok: 36 * HOUR, failed: HOUR }, 'ok=36h,fail=1h'],
+    ['fail=1h', { ok: undefined, failed: HOUR }, 'fail=1h'],
+    ['ok=400d', { ok: 9600 * HOUR, failed: undefined }, '400d'],
+  ])('takes %s, and prints it so that it is read back', (text, ages, printed) => {
+    expect(resultAges.parse(text)).toEqual(ages);
+    expect(resultAges.print(ages)).toBe(printed);
+    expect(resultAges.parse(printed)).toEqual(ages);
+  });
+
+  it.each(['', '7', '-1d', '1w', 'ok=', 'ok', 'ok=1h,ok=2h', 'bad=1h', 'ok=1h,', '1h,2h', 7, true, null])(
+    'refuses %j',
+    (value) => {
+      expect(refused(resultAges, value)).toBe(
+        'must be an age such as 12h or 7d, or one for each class: ok=7d,fail=1h',
+      );
+    },
+  );
 });
