@@ -3,6 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The files that take longest, the slowest first. They start first, so that none is left to run alone at the end. */
 const SLOWEST = [
+  'cli/mutated-responses',
   'cluster/chaos',
   'cluster/stopping',
   'cli/crash',
@@ -11,7 +12,6 @@ const SLOWEST = [
   'cli/threads',
   'cluster/restarts',
   'cluster/dead-letters',
-  'cli/mutated-responses',
   'http/body-end',
   'cluster/collector',
   'cluster/ordered',
