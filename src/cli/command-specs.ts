@@ -3,6 +3,7 @@ import {
   collectOptions,
   deadOptions,
   diffOptions,
+  extractOptions,
   feedOptions,
   purgeOptions,
   reportCommandOptions,
@@ -14,6 +15,7 @@ import { fetchOptions } from '../config/program-options.ts';
 
 export type CommandName =
   | 'fetch'
+  | 'extract'
   | 'report'
   | 'diff'
   | 'completion'
@@ -247,6 +249,14 @@ Examples:
   fanout fetch urls.txt --save-dir pages             save each page as a file
   fanout fetch urls.txt -H 'Authorization: $TOKEN'   a secret from the shell`;
 
+const EXTRACT_EXAMPLES = `
+Examples:
+  fanout extract README.md                       the links of a document
+  fanout extract docs | fanout fetch -I -q       check the links of a directory
+  fanout extract 'docs/**/*.html' --json         where each link is
+
+The list has the links that can be fetched. To check links to files as well, use fanout fetch --extract.`;
+
 const REPORT_EXAMPLES = `
 Examples:
   fanout report results.jsonl                           results as text, with a summary
@@ -283,6 +293,20 @@ const FETCH: CommandSpec = {
 /** All commands, in the order of the help; `fetch` is the first. */
 export const COMMANDS: readonly [CommandSpec, ...(readonly CommandSpec[])] = [
   FETCH,
+  {
+    name: 'extract',
+    summary: 'print the links of documents as a list',
+    description: 'Finds the links in documents, and prints those that can be fetched, one per line.',
+    operands: [
+      {
+        name: '[files...]',
+        help: 'documents, directories or patterns such as docs/**/*.md, or -; by default standard input',
+        suggestions: 'files',
+      },
+    ],
+    options: extractOptions,
+    examples: EXTRACT_EXAMPLES,
+  },
   {
     name: 'report',
     summary: 'make a report of results',

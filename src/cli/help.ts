@@ -159,7 +159,7 @@ function notes({ examples }: CommandSpec): readonly string[] {
 
 /** Whether the exit codes are those of `fetch`. */
 function hasRunExitCodes({ name }: CommandSpec): boolean {
-  return name !== 'report' && name !== 'diff' && name !== 'completion';
+  return name !== 'extract' && name !== 'report' && name !== 'diff' && name !== 'completion';
 }
 
 function section(group: Group, flags: readonly Flag[], columns: number): readonly string[] {

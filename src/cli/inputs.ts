@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { parseExpectation } from '../config/expectations.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
+import type { FetchedDocument } from '../documents/read-documents.ts';
 import { Run } from '../fetch/run.ts';
 import type { DocumentRequest } from '../fetch/run-factories.ts';
 import { checkInputs, classifyInput, type Input, looksLikeHost, quotedInputName } from '../input/input.ts';
@@ -24,12 +25,11 @@ import { createUrlFilter } from '../model/url-filter.ts';
 import type { FetchSettings } from './fetch-settings.ts';
 import { createMessages } from './terminal.ts';
 
-type ListOptions = Pick<ProgramOptions, 'null' | 'column'>;
+type ListOptions = Partial<Pick<ProgramOptions, 'null' | 'column'>>;
 
 /** The options of a command that concern its inputs. */
 type InputOptions = ListOptions &
-  Pick<ProgramOptions, 'defaultScheme'> &
-  Partial<Pick<ProgramOptions, 'sitemap' | 'silent'>>;
+  Partial<Pick<ProgramOptions, 'defaultScheme' | 'sitemap' | 'extract' | 'rootDir' | 'silent'>>;
 
 /**
  * Returns the inputs that the arguments name, or standard input if there are none, and warns if a pipe on standard input is
@@ -40,10 +40,13 @@ export async function resolveInputs(
   options: InputOptions,
   process: NodeJS.Process,
 ): Promise<readonly Input[]> {
-  const { defaultScheme, sitemap = false, silent = false } = options;
-  const inputs = toInputs(args, isatty(process.stdin.fd), defaultScheme);
+  const { sitemap = false, extract = false, silent = false } = options;
+  const named = extract ? await findDocumentNames(args, process.cwd()) : args;
+  const inputs =
+    named.length === 0 && args.length > 0 ? [] : toInputs(named, isatty(process.stdin.fd), options);
   await checkInputs(inputs);
-  if (!sitemap) await checkLists(inputs, listFormat(options));
+  if (extract) await checkRootDirectory(options);
+  if (!sitemap && !extract) await checkLists(inputs, listFormat(options));
   if (isPipeIgnored(inputs, process)) {
     createMessages(process, { isSilent: silent }).warn(
       'ignoring the pipe on standard input, since inputs are named (add - to read it)',
@@ -56,13 +59,28 @@ function listFormat({ null: isNullSeparated, column }: ListOptions): ListFormat 
   return { isNullSeparated, column };
 }
 
+/** The arguments, with the documents in directories and those that match patterns. The code of documents is loaded on use. */
+async function findDocumentNames(args: readonly string[], directory: string): Promise<readonly string[]> {
+  const { findDocuments } = await import('../documents/find-documents.ts');
+  return findDocuments(args, directory);
+}
+
+async function checkRootDirectory({ rootDir }: InputOptions): Promise<void> {
+  if (rootDir === undefined) return;
+  const status = await stat(rootDir).catch(() => undefined);
+  if (!status?.isDirectory()) {
+    throw new InputError(`invalid value "${excerpt(rootDir)}" for --root-dir: no such directory`);
+  }
+}
+
 function toInputs(
   args: readonly string[],
   isTerminal: boolean,
-  scheme: Scheme | undefined,
+  { defaultScheme, extract }: InputOptions,
 ): readonly Input[] {
-  if (args.length > 0) return args.map((argument) => toInput(argument, scheme));
+  if (args.length > 0) return args.map((argument) => toInput(argument, defaultScheme));
   if (!isTerminal) return [{ kind: 'stdin' }];
+  if (extract) throw new UsageError('no input: name a document, a directory, or - for standard input');
   throw new UsageError(
     'no input: name a file or a URL, as in "fanout fetch urls.txt", or pipe a list in, as in "cat urls.txt | fanout fetch" ' +
       '(to type URLs: "fanout fetch -")',
@@ -137,7 +155,7 @@ interface JobSourceParts {
   readonly process: NodeJS.Process;
 }
 
-/** Reads the jobs of a run from its inputs, which are lists, or sitemaps with `--sitemap`. */
+/** Reads the jobs of a run from its inputs: lists, sitemaps with `--sitemap`, or documents with `--extract`. */
 export class JobSource {
   readonly counts: InputCounts = { read: 0, skipped: 0 };
   readonly #parts: JobSourceParts;
@@ -158,11 +176,11 @@ export class JobSource {
    * @param fetchDocument fetches sitemaps within the run of the jobs; if unset, they have a run of their own
    */
   async *jobs(signal: AbortSignal, fetchDocument?: FetchDocument): AsyncGenerator<Iterable<Job>> {
-    const { options, inputs, settings } = this.#parts;
+    const { options, settings } = this.#parts;
     const reading = this.#readOptions(signal);
-    if (!options.sitemap) yield* readJobs(inputs, reading, this.counts);
-    else if (fetchDocument !== undefined) yield* this.#sitemapJobs(reading, fetchDocument);
-    else yield* withDocumentRun(settings, signal, (fetch) => this.#sitemapJobs(reading, fetch));
+    if (!options.sitemap && !this.#fetchesDocuments) yield* this.#fileJobs(reading, this.counts);
+    else if (fetchDocument !== undefined) yield* this.#fetchedJobs(reading, fetchDocument);
+    else yield* withDocumentRun(settings, signal, (fetch) => this.#fetchedJobs(reading, fetch));
     if (!signal.aborted) this.#isReadToEnd = true;
   }
 
@@ -172,10 +190,11 @@ export class JobSource {
    */
   async *unread(signal: AbortSignal): AsyncGenerator<Iterable<Job>> {
     const { options, inputs } = this.#parts;
-    if (this.#isReadToEnd || options.sitemap || !(await canBeReadAgain(inputs))) return;
+    if (this.#isReadToEnd || options.sitemap || this.#fetchesDocuments || !(await canBeReadAgain(inputs)))
+      return;
     const counts: InputCounts = { read: 0, skipped: 0 };
     const first = this.counts.read - this.counts.skipped;
-    for await (const batch of readJobs(inputs, this.#readOptions(signal), counts))
+    for await (const batch of this.#fileJobs(this.#readOptions(signal), counts))
       yield this.#from(batch, first, counts);
     if (signal.aborted) return;
     this.#isReadToEnd = true;
@@ -208,11 +227,42 @@ export class JobSource {
   /** Counts the jobs ahead of reading. Resolves to `undefined` if that is not possible. */
   async count(signal: AbortSignal): Promise<number | undefined> {
     const { options, inputs } = this.#parts;
-    return options.sitemap ? undefined : countInputs(inputs, signal, listFormat(options));
+    return options.sitemap || options.extract ? undefined : countInputs(inputs, signal, listFormat(options));
+  }
+
+  /** Whether inputs of `--extract` are fetched. */
+  get #fetchesDocuments(): boolean {
+    const { options, inputs } = this.#parts;
+    return options.extract && inputs.some(({ kind }) => kind === 'url');
+  }
+
+  /** The jobs of lists, or of documents none of which is fetched. */
+  #fileJobs(reading: ReadOptions, counts: InputCounts): AsyncGenerator<Iterable<Job>> {
+    const { options, inputs } = this.#parts;
+    return options.extract ? this.#documentJobs(reading, counts) : readJobs(inputs, reading, counts);
+  }
+
+  // The parsers are loaded on use.
+  async *#documentJobs(
+    reading: ReadOptions,
+    counts: InputCounts,
+    fetch?: FetchDocument,
+  ): AsyncGenerator<Iterable<Job>> {
+    const { readDocumentJobs } = await import('../documents/read-documents.ts');
+    const { inputs, options, process } = this.#parts;
+    const { baseUrl, rootDir, silent } = options;
+    const { warn } = createMessages(process, { isSilent: silent });
+    const fetchDocument = fetch && (async (request: DocumentRequest) => toDocument(await fetch(request)));
+    const documents = { ...reading, baseUrl, rootDir, directory: process.cwd(), fetchDocument, warn };
+    yield* readDocumentJobs(inputs, documents, counts);
   }
 
   // The XML parser is loaded on use.
-  async *#sitemapJobs(reading: ReadOptions, fetch: FetchDocument): AsyncGenerator<Iterable<Job>> {
+  async *#fetchedJobs(reading: ReadOptions, fetch: FetchDocument): AsyncGenerator<Iterable<Job>> {
+    if (this.#parts.options.extract) {
+      yield* this.#documentJobs(reading, this.counts, fetch);
+      return;
+    }
     const { readSitemaps } = await import('../input/sitemap.ts');
     const fetchDocument = async (request: DocumentRequest) => documentOf(await fetch(request));
     yield* readSitemaps(this.#parts.inputs, { ...reading, fetchDocument }, this.counts);
@@ -222,7 +272,13 @@ export class JobSource {
 /** Fetches a document that a list comes from. */
 export type FetchDocument = Run['fetchDocument'];
 
-/** A sitemap as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */
+/** A document of `--extract` as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */
+async function toDocument(result: Result): Promise<FetchedDocument> {
+  const { finalUrl, url, contentType } = result;
+  return { bytes: await documentOf(result), url: finalUrl ?? url, contentType };
+}
+
+/** A sitemap or another document as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */
 async function documentOf({ url, ok, failure, body }: Result): Promise<Uint8Array> {
   if (!ok) throw new InputError(`cannot read ${excerpt(url)}: ${failure.message}`);
   if (body?.buffer === undefined) throw new InputError(`cannot read ${excerpt(url)}: larger than 50mb`);

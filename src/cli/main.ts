@@ -71,6 +71,10 @@ function createCommands(process: NodeJS.Process, version: string): Readonly<Reco
       const { fetchCommand } = await withEngineFlags(import('./commands/fetch.ts'));
       return fetchCommand({ inputs, flags, process, version });
     },
+    extract: async (names, flags) => {
+      const { extractCommand } = await withEngineFlags(import('./commands/extract.ts'));
+      return extractCommand({ names, flags, process });
+    },
     report: async (names, flags) => {
       const { reportCommand } = await withEngineFlags(import('./commands/report.ts'));
       return reportCommand({ names, flags, process });

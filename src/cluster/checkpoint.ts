@@ -131,3 +131,26 @@ function decodeCheckpoint(text: string): Checkpoint | undefined {
     return undefined;
   }
 }
+
+/** What a collector reports to `fanout cluster feed --reconcile`. */
+interface CollectorState {
+  readonly layout: Layout;
+  /** The finished chunks. */
+  readonly done: Bitmap;
+}
+
+export function encodeCollectorState({ chunk, partitions }: Layout, done: Bitmap): Uint8Array {
+  return Buffer.from(JSON.stringify({ chunk, partitions, done: packBitmap(done).toString('base64') }));
+}
+
+/** The state in a collector's response, or `undefined` when it is damaged. */
+export function decodeCollectorState(bytes: Uint8Array): CollectorState | undefined {
+  try {
+    const { chunk, partitions, done }: Record<string, unknown> = JSON.parse(Buffer.from(bytes).toString());
+    if (typeof chunk !== 'number' || typeof partitions !== 'number' || typeof done !== 'string')
+      return undefined;
+    return { layout: { chunk, partitions }, done: unpackBitmap(Buffer.from(done, 'base64')) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,8 +1,7 @@
 import type { Result } from '../model/result.ts';
 import { decodeSegment, encodeSegment, type ShardSegment } from '../model/result-line.ts';
-import { type Bitmap, MAX_CHUNKS } from './checkpoint.ts';
+import { type Bitmap, encodeCollectorState, MAX_CHUNKS } from './checkpoint.ts';
 import type { LogEntry } from './chunk.ts';
-import { checkClaim, claimRun, encodeCollectorState } from './claim.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { DEAD_CODE } from './poison-urls.ts';
 import { SegmentReader, unpackResults } from './result-log.ts';
@@ -11,6 +10,8 @@ import { pause } from './retry-until-back.ts';
 import {
   COMPLETE_KEY,
   type CollectorProgress,
+  checkClaim,
+  claimRun,
   END_KEY,
   endFrom,
   liftStop,

@@ -51,6 +51,22 @@ export const reportCommandOptions = {
 
 export type ReportCommandOptions = OptionValues<typeof reportCommandOptions>;
 
+/** The options of `fanout extract`. */
+export const extractOptions = {
+  baseUrl: outputOptions.baseUrl,
+  rootDir: outputOptions.rootDir,
+  json: option({
+    flags: '--json',
+    group: 'Output',
+    parser: boolean,
+    default: false,
+    help: 'print JSON lines: file, line, column, url, text',
+    details: 'All links are printed, also those to files and those that cannot be fetched.',
+  }),
+  output,
+  config: outputOptions.config,
+};
+
 /** The options of `fanout diff`. */
 export const diffOptions = {
   slower: option({
@@ -92,8 +108,9 @@ export type DiffOptions = OptionValues<typeof diffOptions>;
 // The collector has the options that limit a whole run, since only it sees all results. Workers have none of them.
 const { unique, include, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } = runOptions;
 
-// A cluster run has no journal: --store keeps its results.
-const { journal, journalAge, keepFailed, dryRun, ...clusterOutputs } = outputOptions;
+// A cluster run has no journal: --store keeps its results. Its list is split by lines, and documents have none.
+const { journal, journalAge, keepFailed, dryRun, extract, baseUrl, rootDir, ...clusterOutputs } =
+  outputOptions;
 
 /** The options of `fanout cluster fetch`. */
 export const clusterFetchOptions = { ...runOptions, ...clusterOutputs, ...clusterOptions };

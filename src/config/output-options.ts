@@ -1,8 +1,9 @@
 import type { ReportKind } from '../model/result.ts';
 import { InvalidValueError, option, type Parser } from './option.ts';
-import { fileName } from './parse/names.ts';
+import { directoryName, fileName } from './parse/names.ts';
 import { resultAges, verbosity, wholeNumber } from './parse/numbers.ts';
 import { lineTemplate, recordKeys } from './parse/record-format.ts';
+import { webUrl } from './parse/server-urls.ts';
 import { boolean, oneOf, reports } from './parse/texts.ts';
 
 /** The name of a column, or its number from 1. */
@@ -65,6 +66,32 @@ export const outputOptions = {
     help: 'read a column of CSV or TSV files, by name or number from 1',
     details:
       'A name is looked up in the first row. With a number, the first row is skipped if it has no URL in that column.',
+  }),
+  extract: option({
+    flags: '--extract',
+    group: 'Input',
+    parser: boolean,
+    default: false,
+    help: 'read the inputs as documents, and fetch the links in them',
+    details:
+      'Markdown, HTML, reStructuredText, XML, JSON, text and source comments, by extension or content. Inputs may be ' +
+      'directories and patterns; what .gitignore excludes is left out. Links to files are looked up on the disk.',
+  }),
+  baseUrl: option({
+    flags: '--base-url <url>',
+    group: 'Input',
+    parser: webUrl,
+    default: undefined,
+    help: 'resolve relative links of documents against this URL',
+    details: 'With --root-dir, it is the URL of that directory, and each document has its own below it.',
+  }),
+  rootDir: option({
+    flags: '--root-dir <dir>',
+    group: 'Input',
+    parser: directoryName,
+    default: undefined,
+    defaultText: 'the working directory',
+    help: 'directory of links of documents that start with /',
   }),
   format: option({
     flags: '--format <format>',

@@ -25,6 +25,12 @@ const CONFLICTS: readonly Conflict[] = [
   { keys: ['null', 'column'], isAllowed: (isNull) => isNull === false },
   { keys: ['null', 'sitemap'], isAllowed: (isNull, isSitemap) => isNull === false || isSitemap === false },
   { keys: ['column', 'sitemap'], isAllowed: (_, isSitemap) => isSitemap === false },
+  { keys: ['null', 'extract'], isAllowed: (isNull, isExtract) => isNull === false || isExtract === false },
+  { keys: ['column', 'extract'], isAllowed: (_, isExtract) => isExtract === false },
+  {
+    keys: ['sitemap', 'extract'],
+    isAllowed: (isSitemap, isExtract) => isSitemap === false || isExtract === false,
+  },
   { keys: ['failFast', 'maxFailures'], isAllowed: (failFast) => failFast === undefined },
   // A response to HEAD has no body.
   { keys: ['head', 'saveDir'], isAllowed: (head) => head === false },

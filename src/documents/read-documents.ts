@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { TextDecoder } from 'node:util';
@@ -7,7 +6,7 @@ import { type ParsedJob, parseLine } from '../input/parse-job.ts';
 import { isUnicode, redactedUrl } from '../input/parse-url.ts';
 import { type InputCounts, JobFactory, type JobOptions } from '../input/read-jobs.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
-import { errorCode, InputError } from '../model/errors.ts';
+import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
 import {
@@ -18,6 +17,7 @@ import {
   type Link,
   normalizeText,
 } from './document.ts';
+import { missingCode } from './find-documents.ts';
 import { isTemplate } from './plain-text.ts';
 
 const MAX_DOCUMENT_BYTES = 50 * 1024 ** 2;
@@ -101,7 +101,7 @@ export async function* readDocumentJobs(
 ): AsyncGenerator<Iterable<Job>, void, undefined> {
   const factory = new JobFactory(options, counts);
   for await (const document of readDocuments(inputs, options)) {
-    yield documentJobs(document, factory, options, counts);
+    yield documentJobs(document, factory, options);
   }
 }
 
@@ -109,13 +109,11 @@ function* documentJobs(
   { name, links }: DocumentLinks,
   factory: JobFactory,
   options: JobOptions,
-  counts: InputCounts,
 ): Generator<Job, void, undefined> {
   for (const { target, line, column } of links) {
     if (target.kind === 'page') continue;
     if (target.kind === 'other') {
-      counts.read++;
-      counts.skipped++;
+      factory.skipOtherLink();
       continue;
     }
     const parsed = target.kind === 'web' ? parseLine(target.url, options) : fileJob(target);
@@ -139,7 +137,7 @@ export async function extractLinks(raw: string, format: DocumentFormat, name: st
     case 'xml':
       return (await import('./html-links.ts')).extractXml(text);
     case 'rst':
-      return (await import('./restructured-text.ts')).extractRestructuredText(text);
+      return (await import('./plain-text.ts')).extractRestructuredText(text);
     case 'json':
       return (await import('./plain-text.ts')).extractJson(text);
     case 'source':
@@ -317,19 +315,6 @@ class LinkResolver {
       return `no such file: ${name} (there is "${excerpt(this.#shown(bare + end))}")`;
     }
     return `no such file: ${name}`;
-  }
-}
-
-const MISSING: ReadonlySet<unknown> = new Set(['ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ERR_INVALID_ARG_VALUE']);
-
-/** The code of the error that a path has: `ENOENT` if there is no such file, and `undefined` if there is one. */
-async function missingCode(path: string): Promise<string | undefined> {
-  try {
-    await stat(path);
-    return undefined;
-  } catch (error) {
-    const code = errorCode(error);
-    return code === undefined || MISSING.has(code) ? 'ENOENT' : code;
   }
 }
 

@@ -21,7 +21,7 @@ import { hostOf, originOf } from '../model/url.ts';
 import { NEUTRAL, toHostSignal } from './host-signal.ts';
 import type { RequestTask } from './request-task.ts';
 import { isEndless, type ResponseValidator } from './response-validator.ts';
-import { addBody, addHeaders, failedResult, unsentResult } from './task-result.ts';
+import { addBody, addHeaders, failedResult, localResult, unsentResult } from './task-result.ts';
 
 /** Everything that decides what follows an outcome. */
 export interface FetchPolicy extends RetryPolicy {
@@ -93,7 +93,9 @@ export class Fetcher {
   /** Sends the next hop of a task that the scheduler released. */
   step(task: RequestTask): Promise<Step> {
     const { bodies, hosts } = this.#options;
-    if (task.job.invalid !== undefined) return Promise.resolve({ result: this.#invalid(task) });
+    if (task.job.invalid !== undefined || task.job.isLocal === true) {
+      return Promise.resolve({ result: this.#unfetched(task) });
+    }
     const end = hosts.endOf(task.host);
     if (end !== undefined) return Promise.resolve({ result: this.#unsent(task, end) });
     if (bodies === undefined) return this.#send(task);
@@ -389,9 +391,11 @@ export class Fetcher {
     return task.fallback === undefined ? { isDropped: true } : { result: task.fallback };
   }
 
-  #invalid({ job, method }: RequestTask): Result {
-    const failure: Failure = { kind: 'invalid', message: job.invalid ?? '' };
-    return unsentResult(job, method, failure, this.#options.now());
+  /** The result of a job that is not valid, or a file. */
+  #unfetched({ job, method }: RequestTask): Result {
+    const now = this.#options.now();
+    if (job.invalid === undefined) return localResult(job, method, now);
+    return unsentResult(job, method, { kind: 'invalid', message: job.invalid }, now);
   }
 
   /** The result of a task whose host gets no more requests. */

@@ -30,6 +30,7 @@ export function unsentResult(job: Job, method: string, failure: Failure, now: nu
     index: job.index,
     source: job.source,
     line: job.line,
+    column: job.column,
     input: job.input,
     id: job.id,
     url: job.url,
@@ -44,6 +45,12 @@ export function unsentResult(job: Job, method: string, failure: Failure, now: nu
     totalMs: 0,
     failure,
   };
+}
+
+/** The result of a job whose URL is the path of a file that was found. */
+export function localResult(job: Job, method: string, now: number): OkResult {
+  const unsent = unsentResult(job, method, { kind: 'internal', message: '' }, now);
+  return { ...unsent, ok: true, warning: undefined, failure: undefined };
 }
 
 /** The result of a job that was not fetched, because the run was stopped; see `isNotFetched()`. */
@@ -97,6 +104,7 @@ function toResult<Ok extends boolean, F extends Failure | undefined>(
     index: job.index,
     source: job.source,
     line: job.line,
+    column: job.column,
     input: job.input,
     id: job.id,
     url: job.url,

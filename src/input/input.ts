@@ -148,7 +148,7 @@ export function foreignFormat(lines: readonly Line[]): string | undefined {
     return 'binary data; write one URL per line, as text in UTF-8, and unpack what is packed, except gzip';
   }
   if (XML.test(first)) return 'XML; if it is a sitemap, use --sitemap';
-  if (MARKUP.test(first)) return 'HTML or XML; write one URL per line, or use --sitemap for a sitemap';
+  if (MARKUP.test(first)) return 'HTML or XML; use --extract for the links in it, or --sitemap for a sitemap';
   if (first === '[' || /^\[\s*["{]/.test(first)) {
     return 'a JSON array; write one URL or JSON job per line, as "jq -c .[]" does';
   }

@@ -269,6 +269,12 @@ export class JobFactory {
     return { index: this.#index++, source, line, ...parsed };
   }
 
+  /** Counts a link that names nothing to fetch, such as `mailto:`. */
+  skipOtherLink(): undefined {
+    this.#counts.read++;
+    return this.#skip('scheme');
+  }
+
   #skipReason(parsed: ParsedJob): SkipReason | undefined {
     const { filter } = this.#options;
     const isInvalid = parsed.invalid !== undefined;
@@ -294,10 +300,7 @@ export class JobFactory {
     const isRaw = typeof line !== 'string';
     const text = jobText(isRaw ? percentEncoded(line) : line);
     if (text === undefined) return undefined;
-    if (isOtherLink(text)) {
-      this.#counts.read++;
-      return this.#skip('scheme');
-    }
+    if (isOtherLink(text)) return this.skipOtherLink();
     const parsed = isRaw && text.startsWith('{') ? notUtf8(text) : parseLine(text, this.#options);
     return this.fromParsed(parsed, source, number);
   }

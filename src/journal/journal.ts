@@ -119,6 +119,8 @@ export class Journal implements Sink {
    * for each job, in the order in which they are read, with what is sent first.
    */
   recall(job: Job, request: JobRequest): Result | undefined {
+    // A file may be removed at any time, and is looked up for free.
+    if (job.isLocal === true) return undefined;
     const key = { first: 0, second: 0, occurrence: 0 };
     this.#hasher.hash(job, request, key);
     const { occurrence, block, isOk } = this.#journal.index.next(key.first, key.second);
@@ -185,12 +187,13 @@ export class Journal implements Sink {
     if ('broken' in result || result.url !== job.url) return undefined;
     if (this.#options.confirm?.(result) === false) return undefined;
     if (hasOtherRedirects(result, this.#options.filter)) return undefined;
-    const { index, source, line, input, id } = job;
+    const { index, source, line, column, input, id } = job;
     // The comparison with the baseline is made anew in each run. Assigned, since a spread takes 10 µs.
     const ofThisRun = {
       index,
       source,
       line,
+      column,
       input,
       id,
       baseline: undefined,

@@ -22,6 +22,7 @@ export type ResultRecord = (Omit<OkResult, NotInRecord> | Omit<FailedResult, Not
 export function encodeRecord(result: Result): string {
   const { input, id, finalUrl, status, redirects, contentType, ttfbMs } = result;
   let text = `{"v":${RECORD_VERSION},"index":${result.index},"source":${quote(result.source)},"line":${result.line}`;
+  if (result.column !== undefined) text += `,"column":${result.column}`;
   if (input !== undefined) text += `,"input":${quote(input)}`;
   if (id !== undefined) text += `,"id":${quote(id)}`;
   text += `,"url":${quote(result.url)}`;
@@ -127,6 +128,7 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   index: isCount,
   source: isText,
   line: isCount,
+  column: optional(isCount),
   input: optional(isText),
   id: optional(isText),
   url: isText,

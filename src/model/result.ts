@@ -35,6 +35,8 @@ interface BaseResult {
   readonly index: number;
   readonly source: string;
   readonly line: number;
+  /** Of a link in a document: its column in the line, from 1. */
+  readonly column?: number | undefined;
   /** The URL as it was read, if that was requested and it is not `url`. */
   readonly input?: string | undefined;
   readonly id?: string | undefined;

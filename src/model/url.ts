@@ -6,8 +6,9 @@ export function originOf(url: string): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
-/** Host and port, without a default port: `example.com:8443`. */
+/** Host and port, without a default port: `example.com:8443`; empty for a file. */
 export function hostOf(url: string): string {
+  if (url.startsWith('file:')) return '';
   const origin = originOf(url);
   return origin.slice(origin.indexOf('//') + 2);
 }

@@ -29,7 +29,8 @@ export function failedListSink(
 ): Sink {
   return {
     write(result) {
-      if (result.ok) return;
+      // A link to a file is not for a list of URLs.
+      if (result.ok || result.url.startsWith('file:')) return;
       const { failure, input, method, id } = result;
       // The `url` of an invalid line is made printable, which may be another URL.
       const url = failure.kind === 'invalid' ? (input ?? result.url) : result.url;

@@ -158,3 +158,8 @@ export const plain: Paint = {
   dim: unchanged,
   strong: unchanged,
 };
+
+/** `README.md:12:3`: source, line, and the column if it is known. */
+export function place({ source, line, column }: Pick<Result, 'source' | 'line' | 'column'>): string {
+  return `${source}:${line}${column === undefined ? '' : `:${column}`}`;
+}

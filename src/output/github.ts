@@ -57,7 +57,10 @@ function levelOf(result: Result): 'error' | 'warning' | undefined {
 }
 
 function annotation(level: string, result: Result, file: string | undefined): string {
-  const place = file === undefined ? '' : ` file=${escapeProperty(file)},line=${result.line}`;
+  const place =
+    file === undefined
+      ? ''
+      : ` file=${escapeProperty(file)},line=${result.line}${result.column === undefined ? '' : `,col=${result.column}`}`;
   const message = (result.failure ?? result.warning)?.message ?? '';
   const notes = historyNotes(result).map((note) => `(${note})`);
   const parts = [

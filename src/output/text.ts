@@ -9,7 +9,7 @@ import {
   verdictOf,
 } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
-import { formatBytes, formatDuration, jobName, type Paint, urlColumn } from './format.ts';
+import { formatBytes, formatDuration, jobName, type Paint, place, urlColumn } from './format.ts';
 import type { LineOutput } from './line-writer.ts';
 
 /** `--format text`: one line per result. URLs that were not fetched have none; the summary counts them. */
@@ -61,13 +61,23 @@ function text(message: string): string {
 function notes(result: Result, paint: Paint): string {
   const { attempts, truncated, baseline, badRuns } = result;
   const name = jobName(result);
-  if (name === undefined && attempts < 2 && !truncated && baseline === undefined && badRuns === undefined)
+  // A link in a document is repaired where it is written.
+  const isPlaced = result.column !== undefined && (!result.ok || result.warning !== undefined);
+  if (
+    name === undefined &&
+    !isPlaced &&
+    attempts < 2 &&
+    !truncated &&
+    baseline === undefined &&
+    badRuns === undefined
+  )
     return '';
   // The verdict says that a failure is known.
   const all = historyNotes(result).filter((note) => note !== 'known');
   if (truncated) all.unshift('truncated');
   if (attempts > 1) all.unshift(`${attempts} attempts`);
   if (name !== undefined) all.unshift(printable(result.id === undefined ? name : `id ${name}`, 100));
+  if (isPlaced) all.unshift(printable(place(result), 200));
   return all.length === 0 ? '' : ` ${paint.warn(`(${all.join(', ')})`)}`;
 }
 

@@ -32,6 +32,8 @@ beforeAll(async () => {
   await writeFile(join(cwd, '.fanoutignore'), '# of this project\n/draft/\n');
   const sitemap = `<urlset><url><loc>${origin.url}/ok</loc></url></urlset>`;
   await writeFile(join(cwd, 'sitemap.xml'), sitemap);
+  await mkdir(join(cwd, 'docs'));
+  for (const name of ['README.md', 'docs/a.md']) await writeFile(join(cwd, name), `[a](${origin.url}/ok)\n`);
 });
 
 afterAll(async () => {

@@ -16,6 +16,7 @@ const WHOLE: Required<Omit<OkResult, 'failure' | 'isResumed'>> = {
   index: 0,
   source: 'urls.txt',
   line: 1,
+  column: 1,
   input: 'a',
   id: 'one',
   url: 'http://a/',

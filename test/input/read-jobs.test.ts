@@ -222,7 +222,7 @@ describe('readJobs() of other lists', () => {
     const reading = readAs('<!doctype html>\n', {});
     await expect(reading).rejects.toThrow(InputError);
     await expect(reading).rejects.toThrow(
-      'cannot read standard input as a list of URLs: it looks like HTML or XML; write one URL per line, or use --sitemap',
+      'cannot read standard input as a list of URLs: it looks like HTML or XML; use --extract for the links in it, or --sitemap',
     );
   });
 

@@ -16,6 +16,7 @@ import { checkSaveDirectory } from '../../fetch/run-factories.ts';
 import { firstHop, headersFor, type RequestDefaults } from '../../http/hop.ts';
 import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
+import { UsageError } from '../../model/errors.ts';
 import type { Job } from '../../model/job.ts';
 import { excerpt, printable } from '../../model/printable.ts';
 import { checkBalance, type Summary, SummaryFold } from '../../model/summary.ts';
@@ -56,6 +57,7 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   );
   if (given.printConfig) return printConfig(fetchOptions, given, process);
   const options = await withExcludeFile(given, readSettings);
+  checkDocumentFlags(flags, options);
   const inputs = await resolveInputs(args.inputs, options, process);
   const settings = await loadFetchSettings(options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
@@ -71,20 +73,31 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   return fetchJobs(source, { options, settings, process, isTyped });
 }
 
+/** Flags only: one configuration file serves `fanout extract` too. */
+function checkDocumentFlags(flags: FetchArguments['flags'], { extract }: ProgramOptions): void {
+  if (extract) return;
+  if (flags.baseUrl !== undefined) throw new UsageError('--base-url needs --extract');
+  if (flags.rootDir !== undefined) throw new UsageError('--root-dir needs --extract');
+}
+
 /** Whether one URL is fetched into a file of one result line, where curl and wget write the page. */
 function savesLineOfPage(
   inputs: readonly Input[],
-  { output, format, saveDir, sitemap, body }: ProgramOptions,
+  { output, format, saveDir, sitemap, extract, body }: ProgramOptions,
 ): boolean {
   const isOneUrl = inputs.length === 1 && inputs[0]?.kind === 'url';
-  const writesLines = format === 'text' && saveDir === undefined && !sitemap && !body;
+  const writesLines = format === 'text' && saveDir === undefined && !sitemap && !extract && !body;
   return isOneUrl && writesLines && !isStandardOutput(output);
 }
 
 /** Whether the only input is the URL of a sitemap, whose URLs are most likely meant. */
-function isOneSitemap(inputs: readonly Input[], { sitemap, saveDir, body }: ProgramOptions): boolean {
+function isOneSitemap(
+  inputs: readonly Input[],
+  { sitemap, extract, saveDir, body }: ProgramOptions,
+): boolean {
   const [only, ...others] = inputs;
-  if (only?.kind !== 'url' || others.length > 0 || sitemap || saveDir !== undefined || body) return false;
+  if (only?.kind !== 'url' || others.length > 0 || sitemap || extract || saveDir !== undefined || body)
+    return false;
   return /^[^?#]*sitemap[^/?#]*\.xml(?:\.gz)?(?:[?#]|$)/i.test(only.url);
 }
 
@@ -379,7 +392,9 @@ async function dryRun(
 
 function jobLine(job: Job, defaults: RequestDefaults, namer: FileNamer | undefined): string {
   const { index, source, line, id, url, invalid } = job;
-  if (invalid !== undefined) return escapeJson(JSON.stringify({ index, source, line, url, invalid }));
+  if (invalid !== undefined || job.isLocal) {
+    return escapeJson(JSON.stringify({ index, source, line, url, invalid }));
+  }
   const { method, headers, body } = firstHop(job, defaults);
   const hostHeaders = headersFor(defaults.hostHeaders, job.url) ?? {};
   const list = Object.entries(headers).map(([name, value]) => ({ name, value }));

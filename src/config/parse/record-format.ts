@@ -9,7 +9,20 @@ export type RecordKey = (typeof RECORD_KEYS)[number];
 
 /** Fields of `--template`: the keys of the record, and values as the text format shows them. */
 const LINE_FIELDS = [
-  ...['index', 'source', 'line', 'input', 'id', 'url', 'finalUrl', 'method', 'ok', 'status', 'attempts'],
+  ...[
+    'index',
+    'source',
+    'line',
+    'column',
+    'input',
+    'id',
+    'url',
+    'finalUrl',
+    'method',
+    'ok',
+    'status',
+    'attempts',
+  ],
   ...['redirects', 'bytes', 'truncated', 'contentType', 'startedAt', 'durationMs', 'ttfbMs', 'totalMs'],
   ...['path', 'sha256', 'kind', 'code', 'message', 'baseline', 'badRuns', 'worker'],
   ...['verdict', 'time', 'size'],

@@ -16,6 +16,20 @@ const BROKER_REQUIREMENT = 'must look like nats://[user:password@]host[:port][,h
 const BROKER_URL = /^(nats|tls):\/\/(?:([^@]*)@)?([^@/?#]+)\/?$/i;
 const DEFAULT_BROKER_PORT = 4222;
 
+/** The URL of a page or a directory on the web, without its fragment. */
+export const webUrl: Parser<string> = {
+  parse(value) {
+    const url = typeof value === 'string' && URL.canParse(value.trim()) ? new URL(value.trim()) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+      throw new InvalidValueError('must start with http:// or https://, and have no user name or password');
+    }
+    url.hash = '';
+    return url.href;
+  },
+  print: (value) => value,
+  show: () => '',
+};
+
 const MASKED_USERINFO = '***@';
 
 /**

@@ -4,7 +4,7 @@ import { toOutputError } from '../../model/errors.ts';
 import { failsRun, historyNotes, isNotFetched, outcomeLabel, type Result } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
 import type { Sink } from '../../results/sink.ts';
-import { nameSuffix } from '../format.ts';
+import { nameSuffix, place } from '../format.ts';
 import type { LineOutput } from '../line-writer.ts';
 import { ReportFold, type ReportSummary } from './aggregate.ts';
 import { escapeXml } from './markup.ts';
@@ -61,26 +61,28 @@ function documentStart(summary: ReportSummary, errors: number): string {
 }
 
 function testCase(result: Result): string {
-  const { source, line, method, url, durationMs, failure } = result;
-  const host = failure?.kind === 'invalid' ? '' : `/${hostOf(url)}`;
+  const { source, method, url, durationMs, failure } = result;
+  const name = failure?.kind === 'invalid' ? '' : hostOf(url);
+  const host = name === '' ? '' : `/${name}`;
   return (
     `<testcase classname="${escapeXml(source + host)}" name="${escapeXml(`${method} ${url}${nameSuffix(result)}`)}" time="${seconds(durationMs)}">` +
-    `${outcome(result)}<system-out>${escapeXml(`${source}:${line}${okText(result)}`)}</system-out></testcase>\n`
+    `${outcome(result)}<system-out>${escapeXml(`${place(result)}${okText(result)}`)}</system-out></testcase>\n`
   );
 }
 
 /** What a test that passed says after its place. The others have their message already. */
 function okText(result: Result): string {
-  return result.ok ? `: ${description(result)}` : '';
+  const text = result.ok ? description(result) : '-';
+  return text === '-' ? '' : `: ${text}`;
 }
 
 function outcome(result: Result): string {
-  const { failure, source, line, url } = result;
+  const { failure, url } = result;
   if (failure === undefined) return '';
   if (isNotFetched(result)) return notFetchedError(failure.message);
   if (!failsRun(result))
     return `<skipped type="${failure.kind}" message="${escapeXml(message(result))}"></skipped>`;
-  const text = `${escapeXml(`${source}:${line}`)}: ${escapeXml(url)}${escapeXml(nameSuffix(result))}`;
+  const text = `${escapeXml(place(result))}: ${escapeXml(url)}${escapeXml(nameSuffix(result))}`;
   return `<failure type="${failure.kind}" message="${escapeXml(message(result))}">${text}</failure>`;
 }
 
