@@ -18,9 +18,9 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Ten bytes of brotli can expand to 16 MiB of zeros. Where large bodies are allowed, input pieces start this small, and
- * become as small again after a piece with a large output.
+ * become as small again after a piece with a large output. So one step of a body of zeros puts out 32 MiB at most.
  */
-const MIN_INPUT_BYTES = 32;
+const MIN_INPUT_BYTES = 4;
 const LARGE_OUTPUT_BYTES = 1024 * 1024;
 
 /** Decodes content codings, piece by piece and synchronously, while the returned pieces are iterated. */

@@ -3,7 +3,7 @@ import { brotliCompressSync, crc32, deflateRawSync, deflateSync, gzipSync } from
 import { expect, test } from 'vitest';
 import { Body } from '../../src/bodies/body.ts';
 import type { BodySink } from '../../src/bodies/body-sink.ts';
-import { DecodeError } from '../../src/bodies/decompress.ts';
+import { DecodeError, decoderFor } from '../../src/bodies/decompress.ts';
 import { filler } from '../origin/filler.ts';
 
 const TEXT = filler(100_000);
@@ -207,6 +207,18 @@ test('a tiny brotli body that expands to 200 MB is decoded in little memory wher
   await body.end();
   expect([body.bytes, body.isOverLimit]).toEqual([200_000_000, false]);
   expect(process.memoryUsage.rss() - before, 'growth of memory').toBeLessThan(150e6);
+});
+
+test('one step of a brotli body of zeros puts out 32 MiB at most', () => {
+  const zeros = brotliCompressSync(Buffer.alloc(200_000_000), { params: { 1: 3, 2: 24 } });
+  const decoder = decoderFor('br', Number.POSITIVE_INFINITY);
+  let [largest, before] = [0, 0];
+  for (const _ of decoder?.write(zeros) ?? []) {
+    const { outputBytes = 0 } = decoder ?? {};
+    largest = Math.max(largest, outputBytes - before);
+    before = outputBytes;
+  }
+  expect([before, largest <= 32 * 1024 ** 2]).toEqual([200_000_000, true]);
 });
 
 test('the sink gets the body decoded and in order, and nothing beyond the limit', () => {
