@@ -16,6 +16,7 @@ import { systemClock } from './core/clock.ts';
 import { WorkerPool as BasePool, type WorkerPoolOptions } from './core/worker-pool.ts';
 import { Run, type RunParts } from './fetch/run.ts';
 import { readFileLimit } from './fetch/socket-budget.ts';
+import { openCookieFile } from './http/cookies.ts';
 import { type InputCounts, type JobItem, readItems, requireItems } from './input/read-jobs.ts';
 import type { Journal } from './journal/journal.ts';
 import { UsageError } from './model/errors.ts';
@@ -126,6 +127,7 @@ async function* results({
   const source = readJobs(urls, options, reading.signal);
   const threads = await createThreads(options);
   const known = await openBaseline(options);
+  const cookies = await openCookieFile(options);
   const streams = options.keepsStreams ? await BodyStreams.create() : undefined;
   const journal = await openJournal(options, warn).catch(async (error: unknown) => {
     await streams?.close();
@@ -136,7 +138,7 @@ async function* results({
   const abort = () => run?.abort('the signal of the caller was aborted');
   try {
     run = new Run({
-      ...network,
+      ...{ ...network, cookies: cookies?.jar },
       ...(streams && { options: { ...options, ...streams.options } }),
       ...(threads && { backend: threads }),
       jobs: known?.watch(source.jobs, options.method, false) ?? source.jobs,
@@ -170,6 +172,7 @@ async function* results({
     run?.stop();
     reading.abort();
     await journal?.end();
+    await cookies?.write();
     await streams?.close();
   }
 }

@@ -168,8 +168,10 @@ export function countSentChunks(
   };
 }
 
-/** Throws a `UsageError` if records with bodies would have to go through the broker. */
-export function checkInlineBody({ inlineBody, shards }: ProgramOptions): void {
+/** Throws a `UsageError` if records with bodies would have to go through the broker, or workers would have to share cookies. */
+export function checkInlineBody({ inlineBody, shards, cookies }: ProgramOptions): void {
+  if (typeof cookies === 'string')
+    throw new UsageError('cannot use --cookies in a cluster: each worker would have others');
   if (inlineBody === undefined || shards !== undefined) return;
   throw new UsageError(
     '--inline-body needs --shards DIR, because messages of a broker are too small for bodies; or use --save-dir DIR',

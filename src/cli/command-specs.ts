@@ -91,7 +91,7 @@ function entryFlags(entry: Entry<unknown, unknown>): readonly Flag[] {
     flag,
     {
       ...flag,
-      ...parseSpelling(entry.flags.replace(/^--/, '--no-')),
+      ...parseSpelling(entry.flags.replace(/^--([\w-]+).*$/, '--no-$1')),
       help: entry.noHelp,
       details: undefined,
       defaultText: undefined,

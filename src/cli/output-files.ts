@@ -57,6 +57,7 @@ export function outputFiles(options: ProgramOptions): FilesByFlag {
     '--output': options.output,
     '--failed': options.failed,
     '--journal': options.journal,
+    '--cookies': options.cookies || undefined,
     '--baseline': options.updateBaseline ? options.baseline : undefined,
     '--flaky-state': options.flakyState,
     ...Object.fromEntries(reports),

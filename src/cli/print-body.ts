@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { isatty } from 'node:tty';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { Run } from '../fetch/run.ts';
+import { openCookieFile } from '../http/cookies.ts';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
 import type { Job, NameTemplate } from '../model/job.ts';
 import { failsRun, type Result } from '../model/result.ts';
@@ -47,12 +48,13 @@ export async function printBody(source: JobSource, parts: BodyParts): Promise<nu
   const jobs = await firstJobs(source, reading);
   checkNotEmpty(source.counts.read, options);
   if (jobs.length > 1) throw new UsageError('--body needs exactly one URL, and the input has more');
+  const cookies = await openCookieFile(options);
   const directory = await mkdtemp(join(tmpdir(), 'fanout-')).catch((error: unknown) => {
     throw toOutputError(tmpdir(), error);
   });
   try {
     const run = new Run({
-      ...settings,
+      ...{ ...settings, cookies: cookies?.jar },
       options: { ...options, saveDir: directory, saveAs: FILE_NAME, saveAll: false, resumePartial: false },
       jobs: batchOf(jobs),
     });
@@ -71,6 +73,7 @@ export async function printBody(source: JobSource, parts: BodyParts): Promise<nu
       return result === undefined || failsRun(result) ? EXIT.failed : EXIT.ok;
     } finally {
       signals.close();
+      await cookies?.write();
     }
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -45,6 +45,7 @@ const RULES = [
   'permanentRedirects',
   'blocked',
   'maxRedirects',
+  'cookies',
   'maxSize',
   'decompress',
   'strict',

@@ -53,6 +53,11 @@ export interface FanoutOptions {
   readonly jsonBody?: string | undefined;
   /** The user-agent header; an empty one sends none. Default: `fanout/VERSION`. */
   readonly userAgent?: string | undefined;
+  /**
+   * File of cookies in the Netscape format, which is read if there is one, and written at the end; or `false` for no cookies.
+   * Default: a cookie that a redirect sets is sent along its chain only.
+   */
+  readonly cookies?: string | false | undefined;
   /** Maximum number of redirects to follow; with 0, `accept` applies to the redirect itself. Default: 10. */
   readonly maxRedirects?: number | undefined;
   /** Request compressed bodies, and decompress them. Default: true. */

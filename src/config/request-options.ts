@@ -7,7 +7,7 @@ import {
   headerValue,
   hostHeaders,
 } from './parse/headers.ts';
-import { fileName } from './parse/names.ts';
+import { cookies, fileName } from './parse/names.ts';
 import { wholeNumber } from './parse/numbers.ts';
 import { boolean, method, oneOf, secretText, urlPatterns } from './parse/texts.ts';
 import { maskCredentials, maskData, maskHeaders, maskHostHeaders } from './secrets.ts';
@@ -137,6 +137,17 @@ export const requestOptions = {
     details: '$NAME is replaced by an environment variable.',
     expands: true,
     mask: maskCredentials,
+  }),
+  cookies: option({
+    flags: '--cookies <file>',
+    group: 'Request',
+    parser: cookies,
+    default: undefined,
+    defaultText: 'cookies within a redirect chain only',
+    help: 'read cookies from a file, and write those of the run to it',
+    details:
+      'In the Netscape format, as curl and browsers write it. The file may be missing. By default, a cookie that a redirect sets is sent along its chain, and is then forgotten.',
+    noHelp: 'send no cookies, not even within a redirect chain',
   }),
   maxRedirects: option({
     flags: '--max-redirects <n>',

@@ -11,6 +11,7 @@ import {
   requestedWaitMs,
 } from '../hosts/retry-policy.ts';
 import type { ConnectionUse } from '../http/connection.ts';
+import { type CookiePolicy, takeCookies, withCookies } from '../http/cookies.ts';
 import type { Hop } from '../http/hop.ts';
 import { nextHop } from '../http/redirect.ts';
 import type { AttemptOutcome, AttemptRequest, HttpResponse, Transport } from '../http/transport.ts';
@@ -30,6 +31,7 @@ export interface FetchPolicy extends RetryPolicy {
   readonly isLenient: boolean;
   /** Whether a HEAD that is refused is followed by one GET of the URL. */
   readonly headFallsBack: boolean;
+  readonly cookies?: CookiePolicy;
   /** Whether a redirect to this URL is not followed. */
   readonly excludes?: ((url: string) => boolean) | undefined;
 }
@@ -130,7 +132,7 @@ export class Fetcher {
   }
 
   #send(task: RequestTask, capture?: BodyCapture): Promise<Step> {
-    const { now, transport, validator } = this.#options;
+    const { now, transport, validator, policy } = this.#options;
     const { job } = task;
     const startedAt = now();
     if (!task.isInAttempt) task.begin(startedAt);
@@ -138,7 +140,7 @@ export class Fetcher {
     const followsResume = task.isResuming && task.redirects.length > 0;
     task.isResuming = followsResume || capture?.resumeHeaders !== undefined;
     const request: AttemptRequest = {
-      hop: task.hop,
+      hop: withCookies(task.hop, policy.cookies, task.cookies),
       elapsedMs: task.elapsedMs,
       use: this.#connectionUse(task),
       capture,
@@ -192,9 +194,10 @@ export class Fetcher {
     startedAt: number,
     capture?: BodyCapture,
   ): Step | Promise<Step> {
-    const { hosts, keepsHeaders } = this.#options;
+    const { hosts, keepsHeaders, policy } = this.#options;
     const { response, failed } = outcome;
     const { hop } = task;
+    if (response !== undefined) task.addCookies(takeCookies(policy.cookies, hop.url, response.headers));
     if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
     const endedAt = startedAt + outcome.durationMs;
     const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, endedAt);

@@ -1,4 +1,5 @@
 import type { NewsMark } from '../hosts/host-registry.ts';
+import type { SetCookies } from '../http/cookies.ts';
 import { firstHop, firstMethod, type Hop, type HostHeaders, type RequestDefaults } from '../http/hop.ts';
 import type { Job } from '../model/job.ts';
 import type { Redirect, Result } from '../model/result.ts';
@@ -7,6 +8,7 @@ import { hostOf } from '../model/url.ts';
 /** How often a URL is given back at most because of its host. */
 const MAX_GIVEN_BACK = 10;
 
+const NO_COOKIES: readonly SetCookies[] = [];
 const NO_REDIRECTS: readonly Redirect[] = [];
 
 /** The progress of a task as plain data. */
@@ -15,6 +17,7 @@ export interface TaskState {
   readonly hop: Hop | undefined;
   readonly attempts: number;
   readonly redirects: readonly Redirect[];
+  readonly cookies: readonly SetCookies[];
   readonly firstStartedAt: number;
   readonly startedAt: number;
   readonly elapsedMs: number;
@@ -39,6 +42,8 @@ export class RequestTask {
   host: string;
   attempts = 0;
   redirects = NO_REDIRECTS;
+  /** Cookies that the responses of the attempt have set. */
+  cookies = NO_COOKIES;
   /** Start of the first attempt in ms since the epoch. */
   firstStartedAt = 0;
   /** Start of the current attempt in ms since the epoch. */
@@ -86,6 +91,7 @@ export class RequestTask {
       hop: this.#hop,
       attempts: this.attempts,
       redirects: this.redirects,
+      cookies: this.cookies,
       firstStartedAt: this.firstStartedAt,
       startedAt: this.startedAt,
       elapsedMs: this.elapsedMs,
@@ -154,6 +160,11 @@ export class RequestTask {
     if (isOfHost && this.givenBack < MAX_GIVEN_BACK) this.givenBack += 1;
   }
 
+  /** Adds cookies that a response has set. They end with the attempt. */
+  addCookies(cookies: SetCookies | undefined): void {
+    if (cookies !== undefined) this.cookies = [...this.cookies, cookies];
+  }
+
   /** Continues the attempt with the target of a redirect. */
   follow(hop: Hop, redirect: Redirect): void {
     this.redirects = [...this.redirects, redirect];
@@ -165,6 +176,7 @@ export class RequestTask {
     this.fallback = failure;
     this.isInAttempt = false;
     this.redirects = NO_REDIRECTS;
+    this.cookies = NO_COOKIES;
     this.#hop = undefined;
     this.isLenient = false;
     this.host = hostOf(this.job.url);

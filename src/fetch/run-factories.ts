@@ -14,6 +14,7 @@ import { HostRegistry } from '../hosts/host-registry.ts';
 import type { TotalRateLimiter } from '../hosts/rate-limiter.ts';
 import { Agent } from '../http/agent.ts';
 import { Connector } from '../http/connector.ts';
+import type { CookieJar } from '../http/cookies.ts';
 import { createResolver } from '../http/dns/resolver.ts';
 import type { RequestDefaults } from '../http/hop.ts';
 import { ProxyRoutes } from '../http/proxy.ts';
@@ -43,6 +44,8 @@ export interface NetworkParts {
   readonly clock: Clock;
   /** Files and sockets that the process may have open, if known. */
   readonly fileLimit?: number | undefined;
+  /** The cookies of the run, if it has a file for them. Only without threads. */
+  readonly cookies?: CookieJar | undefined;
   /** Receives warnings that concern the whole run, one line each. */
   readonly warn?: (message: string) => void;
   /** Receives what `--verbose` shows. Nothing is computed for it if it is unset. */
@@ -129,6 +132,8 @@ function toFamily({ ipv4, ipv6 }: RunOptions): 4 | 6 | undefined {
 
 interface FetcherParts {
   readonly options: RunOptions;
+  /** The cookies of the run. If unset, they are kept within a redirect chain, or not at all. */
+  readonly cookies?: CookieJar | undefined;
   readonly hosts: HostRegistry;
   readonly scheduler: Scheduler<RequestTask>;
   readonly transport: Transport;
@@ -155,7 +160,10 @@ export function createFetcher(parts: FetcherParts): Fetcher {
   return new Fetcher({
     transport,
     hosts,
-    policy: toPolicy(options),
+    policy: {
+      ...toPolicy(options),
+      cookies: parts.cookies ?? (options.cookies === false ? undefined : 'chain'),
+    },
     validator,
     bodies: createBodies(options, validator, onUnwritable),
     keepsHeaders: options.keepsHeaders,

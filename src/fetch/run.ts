@@ -118,7 +118,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
   });
   const transport = createTransport(parts, sockets);
   const fetcherParts = {
-    ...{ options, hosts, scheduler, transport, clock, random, log },
+    ...{ options, hosts, scheduler, transport, clock, random, log, cookies: parts.cookies },
     isStopping: () => pipeline.isStopping,
     onUnwritable: events.onUnwritable,
   };

@@ -10,7 +10,7 @@ const LAYERS: readonly Readonly<Record<string, readonly string[]>>[] = [
   { core: [] },
   { input: ['sax'], config: [], bodies: ['minizlib'], hosts: [], results: [] },
   { documents: ['htmlparser2', 'ignore', 'markdown-it', 'tinyglobby'] },
-  { http: ['undici', 'p-limit', 'ipaddr.js'] },
+  { http: ['undici', 'p-limit', 'ipaddr.js', 'tough-cookie'] },
   { fetch: [] },
   { output: ['cli-progress'], journal: [] },
   { cluster: ['@nats-io/transport-node', '@nats-io/jetstream', 'prom-client'] },

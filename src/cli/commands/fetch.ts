@@ -13,6 +13,7 @@ import { readSettings } from '../../core/own-file.ts';
 import { rejectInvalidJobs } from '../../fetch/job-checks.ts';
 import { type BackendFactory, Run } from '../../fetch/run.ts';
 import { checkSaveDirectory } from '../../fetch/run-factories.ts';
+import { openCookieFile } from '../../http/cookies.ts';
 import { firstHop, headersFor, type RequestDefaults } from '../../http/hop.ts';
 import type { Input } from '../../input/input.ts';
 import type { Journal } from '../../journal/journal.ts';
@@ -122,6 +123,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
   let isCollecting = false;
 
   checkSaveDirectory(options);
+  const cookies = await openCookieFile(options);
   const threads = await createThreads(options);
   const progress = new ListProgress(fold, source, () => run);
   const undo = new Undo();
@@ -140,7 +142,15 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     const { knownFailures, journal, outputs } = written;
     const messages = createMessages(process, { isSilent: options.silent, bar: outputs.bar });
     noteResumed(journal, options, messages);
-    run = createRun(source, { options, settings, threads, fold, written, stops, messages });
+    run = createRun(source, {
+      options,
+      settings: { ...settings, cookies: cookies?.jar },
+      threads,
+      fold,
+      written,
+      stops,
+      messages,
+    });
     const reader = watchReader(run, { fold, outputs, stops });
     signals = watchSignals(run, { process, isThreaded: options.threads > 1, stops, messages });
     opening.close();
@@ -151,6 +161,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
     isCollecting = true;
     // The journal comes last: every other output then has what the journal has.
     const sinks = [...knownFailures.sinks, ...outputs.sinks, ...(journal ? [journal] : [])];
+    if (cookies !== undefined) sinks.push({ write: () => {}, end: () => cookies.write() });
     if (options.verbose > 0 && !options.silent) sinks.push(stackSink(messages));
     const summary = await run.collect(sinks, fold);
     const outcome = knownFailures.outcome();

@@ -14,6 +14,13 @@ export const fileName: Parser<string> = {
   suggestions: 'files',
 };
 
+/** The name of a cookie file, or `false` for no cookies. */
+export const cookies: Parser<string | false> = {
+  ...fileName,
+  parse: (value) => (value === false || value === 'false' ? false : fileName.parse(value)),
+  print: (value) => value,
+};
+
 /** The name of a directory. */
 export const directoryName: Parser<string> = {
   parse: (value) => parsePath(value, 'directory'),

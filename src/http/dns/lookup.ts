@@ -12,8 +12,7 @@ import {
   isResourceExhausted,
   ResourceExhaustedError,
 } from '../network-errors.ts';
-import type { DnsRecords } from './dns-cache.ts';
-import type { NameServers } from './name-servers.ts';
+import type { DnsRecords, NameServers } from './name-servers.ts';
 
 export interface NameLookupOptions {
   readonly now: () => number;

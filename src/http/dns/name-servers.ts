@@ -1,6 +1,12 @@
 import dns, { type RecordWithTtl } from 'node:dns';
 import { dnsError, isNegativeDnsCode } from '../network-errors.ts';
-import type { DnsRecords } from './dns-cache.ts';
+
+/** The address records of a name. */
+export interface DnsRecords {
+  /** At least one, in the order in which they are tried. */
+  readonly addresses: readonly string[];
+  readonly ttlMs: number;
+}
 
 /** Which records are queried: A, AAAA, both, or AAAA only if there is no A record. */
 export type Families = 'ipv4' | 'ipv6' | 'both' | 'ipv4-first';
