@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { frames, startHttp2Frames } from '../http/http2-frames.ts';
 import { type Http2Route, respondOk, startHttp2 } from '../http/http2-origin.ts';
 import { clientCertificate, testCa } from '../origin/certificates.ts';
 import * as tls from '../origin/tls.ts';
@@ -76,6 +77,26 @@ describe('https', () => {
     expect([origin.requests.count, origin.accepted.count]).toEqual([200, 1]);
     expect(Math.max(...most)).toBeLessThanOrEqual(4);
   });
+});
+
+it('one response that breaks the rules of HTTP/2 fails no other request on its connection', async () => {
+  const { any, ok, lastData } = frames;
+  const server = await startHttp2Frames((id, _socket, bytes) => {
+    if (bytes > 300) return [any(1, 0x4, id, Buffer.alloc(7, 0xff))];
+    return server.accepted.count === 1 ? [] : [ok(id), lastData(id, 10)];
+  });
+  const list = Array.from({ length: 30 }, (_, index) => `${server.url}/${index}`);
+  const bad = `${server.url}/${'x'.repeat(500)}`;
+  const flags = ['--cacert', await caFile(), '--http2', '--json'];
+  const stdin = [...list.slice(0, 5), bad, ...list.slice(5)].join('\n');
+  const { code, stdout } = await runInProcess(['fetch', '-', ...flags], { stdin });
+  const failed = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ ok: isOk }) => !isOk);
+  expect(failed.map(({ url, failure }) => [url, failure.kind])).toEqual([[bad, 'protocol']]);
+  expect(code).toBe(1);
 });
 
 describe('the files of --cacert, --cert and --key', () => {

@@ -288,11 +288,10 @@ describe('the first handshake with an origin', () => {
     const server = await running(startStalledHandshake());
     const { send, agent } = await http2Client();
     const first = send(server.url, {}, { timeoutMs: 50 });
-    const second = send(server.url);
+    const second = send(server.url, {}, { timeoutMs: 1_000 });
     expect((await first).failed?.failure.kind).toBe('timeout');
     expect([server.ended.count, agent.inFlight]).toEqual([0, 1]);
-    agent.abort(new AttemptError('aborted', undefined, 'the run has ended'));
-    expect((await second).failed?.failure.kind).toBe('aborted');
+    expect((await second).failed?.failure.kind).toBe('timeout');
     await server.ended.reached(1);
     expect([server.accepted.count, agent.inFlight]).toEqual([1, 0]);
   });
@@ -392,6 +391,21 @@ describe('a connection with several requests that ends', () => {
     const again = await Promise.all(times(3, () => send(server.url, {}, { use: 'fresh' })));
     expect(kindsOf(again)).toEqual([200, 200, 200]);
     expect([server.accepted.count, agent.inFlight]).toEqual([2, 0]);
+  });
+
+  test('without a sign carries no new request after one has timed out in silence', async () => {
+    const server = await startHttp2Frames((id) => (server.accepted.count > 1 || id === 1 ? whole(id) : []));
+    const { send, agent } = await http2Client();
+    await send(server.url);
+    const waiting = send(server.url);
+    expect(kindsOf([await send(server.url, {}, { timeoutMs: 50 }), await send(server.url)])).toEqual([
+      'timeout',
+      200,
+    ]);
+    expect([server.accepted.count, server.ended.count]).toEqual([2, 0]);
+    agent.abort(new AttemptError('aborted', undefined, 'the run has ended'));
+    expect(kindsOf([await waiting])).toEqual(['aborted']);
+    await server.ended.reached(2);
   });
 
   test('by a reset has them all reported as stale, and one new connection carries them', async () => {
