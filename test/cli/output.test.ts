@@ -159,8 +159,13 @@ test('-o - is standard output', async () => {
 test('--failed writes a list that fanout fetch reads', async () => {
   const origin = await anOrigin();
   const failed = join(await tempDir(), 'again.txt');
-  const put = JSON.stringify({ url: `${origin.url}/flaky/c/1`, method: 'PUT', id: 'c' });
-  const list = await aFile([`${origin.url}/flaky/a/1`, `${origin.url}/ok`, `${origin.url}/flaky/b/1`, put]);
+  const put = JSON.stringify({ url: `${origin.url}/flaky/c/1?status=500`, method: 'PUT', id: 'c' });
+  const list = await aFile([
+    `${origin.url}/flaky/a/1?status=500`,
+    `${origin.url}/ok`,
+    `${origin.url}/flaky/b/1?status=500`,
+    put,
+  ]);
   expect((await runInProcess(['fetch', '--retries', '0', '--failed', failed, list])).code).toBe(1);
   const again = await runInProcess(['fetch', '--retries', '0', '--json', failed]);
   const jobs = again.stdout
@@ -169,9 +174,9 @@ test('--failed writes a list that fanout fetch reads', async () => {
     .map((line) => JSON.parse(line));
   expect(again.code).toBe(0);
   expect(jobs.map(({ url, method, id }) => [url.slice(origin.url.length), method, id]).sort()).toEqual([
-    ['/flaky/a/1', 'GET', undefined],
-    ['/flaky/b/1', 'GET', undefined],
-    ['/flaky/c/1', 'PUT', 'c'],
+    ['/flaky/a/1?status=500', 'GET', undefined],
+    ['/flaky/b/1?status=500', 'GET', undefined],
+    ['/flaky/c/1?status=500', 'PUT', 'c'],
   ]);
 });
 
@@ -182,11 +187,11 @@ describe('an output whose name ends in .gz is compressed', () => {
     const origin = await anOrigin();
     const directory = await tempDir();
     const [output, failed] = ['results.jsonl.gz', 'failed.gz'].map((name) => join(directory, name));
-    const list = await aFile([`${origin.url}/ok`, `${origin.url}/flaky/a/1`]);
+    const list = await aFile([`${origin.url}/ok`, `${origin.url}/flaky/a/1?status=500`]);
     const outputs = ['-o', output ?? '', '--failed', failed ?? ''];
     expect((await runInProcess(['fetch', '--json', '--retries', '0', ...outputs, list])).code).toBe(1);
     expect((await unpacked(output ?? '')).match(/^\{"v":1,/gm)).toHaveLength(2);
-    expect(await unpacked(failed ?? '')).toBe(`${origin.url}/flaky/a/1\n`);
+    expect(await unpacked(failed ?? '')).toBe(`${origin.url}/flaky/a/1?status=500\n`);
     expect((await runInProcess(['report', '--format', 'json', output ?? ''])).code).toBe(0);
     expect((await runInProcess(['fetch', failed ?? ''])).stdout).toMatch(/^OK {4}200 /);
   });
