@@ -211,6 +211,10 @@ const sizeOrNone = orNone(size, undefined);
 export const inlineSize: Parser<number | undefined> = {
   parse(value) {
     if (value === false || value === 'false') return undefined;
+    // The value is optional, so the flag takes an input that follows it.
+    if (typeof value === 'string' && /^\D/.test(value) && value !== 'true' && value !== 'none') {
+      throw new InvalidValueError('must be a size such as 64kb; an input goes before the flag');
+    }
     const bytes = sizeOrNone.parse(value === true || value === 'true' ? DEFAULT_INLINE_BYTES : value);
     if (bytes === 0) throw new InvalidValueError('must be 1b or more');
     if (bytes !== undefined && bytes > MAX_INLINE_BYTES) throw new InvalidValueError('must be 64mb or less');

@@ -268,7 +268,9 @@ describe('inlineSize', () => {
   it.each([
     ['65mb', 'must be 64mb or less'],
     ['0', 'must be 1b or more'],
-    ['urls.txt', 'must be a size such as'],
+    ['urls.txt', 'must be a size such as 64kb; an input goes before the flag'],
+    ['http://a/', 'must be a size such as 64kb; an input goes before the flag'],
+    ['1x', 'must be a size such as'],
   ])('refuses %j', (value, requirement) => {
     expect(refused(inlineSize, value)).toContain(requirement);
   });
