@@ -7,6 +7,13 @@ const FIRST_PATIENCE = 8;
 const MAX_PATIENCE = 256;
 const PATIENCE_GROWTH = 4;
 
+/** A round of twice as many requests must be faster by this factor. */
+const MIN_GAIN = 1.25;
+/** Faster rounds than this many ms are limited by this machine rather than by a queue of the host. */
+const MIN_QUEUED_MS = 50;
+/** Rounds in a row without a gain before the limit is halved: one may be slow by chance. */
+const ROUNDS_WITHOUT_GAIN = 2;
+
 /** Rounds after which a probe has held. */
 const PROBE_ROUNDS = 2;
 
@@ -21,7 +28,8 @@ const MAX_GAP_MS = 30_000;
 /**
  * The adaptive concurrency limit of one host.
  *
- * - Each full round of successes doubles it until the host first pushes back (slow start).
+ * - Each full round of successes doubles it until the host first pushes back (slow start), or until twice as many requests are
+ *   not served any faster: those wait in a queue of the host (compare TCP Vegas). Then it is halved, and doubled again later.
  * - A push-back sets it to what the host accepted of that round: what is in flight, less what is pushed back of it. So it
  *   decreases in proportion (compare DCTCP, RFC 8257), down to 1.
  * - Then it is probed upwards: by one after 8 full rounds, and ever later if that is pushed back (compare CUBIC, RFC 9438,
@@ -41,6 +49,12 @@ export class ConcurrencyLimit {
   /** When the last round began that was pushed back, and what was served since. */
   #loweredAt = Number.NEGATIVE_INFINITY;
   #served = 0;
+  /** When the round began, and successes per ms of the best round with half of the limit, or less. */
+  #roundAt = -1;
+  #rate = 0;
+  #roundsWithoutGain = 0;
+  /** Whether twice the limit had no gain. */
+  #isHalved = false;
   /** The limit before the last push-backs that left something served before them. */
   #servedLimit = 1;
   /** Full rounds since the limit changed. */
@@ -84,6 +98,7 @@ export class ConcurrencyLimit {
   /** A request starts; `inFlight` are in flight, this one included. */
   onDispatch(inFlight: number, now: number): void {
     if (inFlight >= this.#limit) this.#isUsed = true;
+    if (this.#roundAt < 0) this.#roundAt = now;
     if (this.#gapMs > 0) this.#nextAt = now + this.#gapMs;
   }
 
@@ -104,10 +119,33 @@ export class ConcurrencyLimit {
     this.#successes += 1;
     if (this.#successes < this.#limit) return;
     this.#successes = 0;
+    const tookMs = now - this.#roundAt;
+    this.#roundAt = now;
     if (!this.#isUsed) return;
     this.#isUsed = false;
     if (this.#hasPushedBack) this.#endRound(now);
-    else this.#limit = Math.min(this.#max, this.#limit * 2);
+    else this.#endFirstRound(tookMs);
+  }
+
+  /** Of a host that has not pushed back. */
+  #endFirstRound(tookMs: number): void {
+    const rate = this.#limit / Math.max(1, tookMs);
+    if (this.#isHalved) {
+      this.#rounds += 1;
+      this.#rate = Math.max(rate, this.#rate * 0.9);
+      if (this.#rounds < this.#patience) return;
+    } else if (tookMs >= MIN_QUEUED_MS && rate < this.#rate * MIN_GAIN) {
+      this.#roundsWithoutGain += 1;
+      if (this.#roundsWithoutGain < ROUNDS_WITHOUT_GAIN) return;
+      this.#isHalved = true;
+      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+      this.#rounds = 0;
+      this.#patience = Math.min(MAX_PATIENCE, this.#patience * PATIENCE_GROWTH);
+      return;
+    } else this.#rate = rate;
+    this.#isHalved = false;
+    this.#roundsWithoutGain = 0;
+    this.#limit = Math.min(this.#max, this.#limit * 2);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ConcurrencyLimit } from '../../src/hosts/concurrency-limit.ts';
 
 /** Full rounds of requests that succeed, 100 ms each. */
@@ -31,6 +31,39 @@ test('ConcurrencyLimit doubles with each full round of successes until the host 
     return limit.current;
   });
   expect(seen).toEqual([20, 40, 64, 64]);
+});
+
+describe('ConcurrencyLimit of a host that queues', () => {
+  /** Rounds of a host that serves `perMs` requests per ms, whatever the limit is. Returns the limits. */
+  function queued(limit: ConcurrencyLimit, perMs: number, rounds: number, from = 0): number[] {
+    let now = from;
+    return Array.from({ length: rounds }, () => {
+      const count = limit.current;
+      for (let n = 1; n <= count; n++) limit.onDispatch(n, now);
+      now += count / perMs;
+      for (let n = 1; n <= count; n++) limit.recordSuccess(now);
+      return limit.current;
+    });
+  }
+
+  test('is halved when twice as many requests were not served faster in two rounds, and doubled again later', () => {
+    const limit = new ConcurrencyLimit(64);
+    expect(queued(limit, 0.1, 4)).toEqual([20, 20, 10, 10]);
+    expect(new Set(queued(limit, 0.1, 100, 1000))).toEqual(new Set([10, 20]));
+    expect(limit.isLowered).toBe(false);
+  });
+
+  test('grows again when the host has become faster', () => {
+    const limit = new ConcurrencyLimit(64);
+    queued(limit, 0.1, 4);
+    succeed(limit, 40, 1000);
+    expect(limit.current).toBe(64);
+  });
+
+  test('grows if rounds take only a few ms, which this machine may need for them', () => {
+    const limit = new ConcurrencyLimit(64);
+    expect(queued(limit, 2, 4)).toEqual([20, 40, 64, 64]);
+  });
 });
 
 test('ConcurrencyLimit does not grow while it is not used', () => {

@@ -40,7 +40,6 @@ const TWENTY = { perHost: 20 };
 const SERVING: Case[] = [
   ['is healthy', (r) => healthy(r), 2000, { atMostS: 1.5, wasted: 0 }],
   ['takes 3 s', (r) => healthy(r, 3000), 200, { atMostS: 19, wasted: 0 }],
-  ['queues before 8 servers', () => models.queueing(8, 100), 2000, { atMostS: 25.2, wasted: 0 }],
   // Floor: 12.5 s.
   ['serves 16 at once', (r) => capped(16, {}, healthy(r)), 2000, { atMostS: 14.2, wasted: 45 }],
   ['serves 16 at once, and asks for 1 s', (r) => capped(16, WAIT, healthy(r)), 2000, { atMostS: 13.9, wasted: 12 }],
@@ -80,6 +79,26 @@ test.each(SERVING)('a host that %s loses no URL, and takes little longer than it
   expect([ok, failed]).toEqual([count, {}]);
   expect(seconds).toBeLessThanOrEqual(atMostS);
   expect(requests - count).toBeLessThanOrEqual(wasted);
+});
+
+test.each([
+  [2, 40],
+  [8, 40],
+  [40, 160],
+])(
+  'a host that queues before %i servers gets at most %i requests at once, at its full speed',
+  async (servers, most) => {
+    const { host, seconds } = await run(models.queueing(servers, 100), 2000);
+    expect(seconds).toBeLessThanOrEqual(1.1 * (2000 / servers / 10));
+    expect(host('a.test').maxInFlight).toBeLessThanOrEqual(most);
+  },
+);
+
+test('a host that takes long for a tenth of its pages is not taken for one that queues', async () => {
+  const random = seededRandom(SEED);
+  const [quick, slow] = [healthy(random, 80), healthy(random, 3000)];
+  const model: models.HostModel = (...request) => (random() < 0.1 ? slow : quick)(...request);
+  expect((await run(model, 2000)).seconds).toBeLessThanOrEqual(8);
 });
 
 describe('a host that serves nothing', () => {
