@@ -77,7 +77,7 @@ export function fanout(
   const resolved = resolveRunOptions(settings, packageVersion());
   const network = {
     options: resolved,
-    defaults: createRequestTemplate(resolved),
+    defaults: createRequestTemplate(resolved, undefined, resolved.netrc === true ? '' : resolved.netrc),
     tls: toTlsMaterial(resolved),
     proxies: toProxySettings(resolved, proxyEnvironment),
     clock: systemClock,

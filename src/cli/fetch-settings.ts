@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import type { ProgramOptions } from '../config/program-options.ts';
 import { toProxySettings } from '../config/proxy-settings.ts';
 import { createRequestTemplate, readData } from '../config/request-template.ts';
@@ -7,6 +9,8 @@ import { systemClock } from '../core/clock.ts';
 import { readSettings } from '../core/own-file.ts';
 import type { BackendFactory, RunParts } from '../fetch/run.ts';
 import { fileLimit } from '../fetch/socket-budget.ts';
+import { systemReason, UsageError } from '../model/errors.ts';
+import { excerpt, printable } from '../model/printable.ts';
 
 /** How every run of this process fetches: everything that a `Run` needs except its jobs. */
 export type FetchSettings = Omit<RunParts, 'jobs'>;
@@ -24,13 +28,22 @@ export async function loadFetchSettings(
   const tls = await readTlsFiles(options, readSettings);
   return {
     options,
-    defaults: createRequestTemplate(options, body),
+    defaults: createRequestTemplate(options, body, await readNetrc(options, process.env)),
     tls,
     proxies,
     clock: systemClock,
     random: Math.random,
     fileLimit: fileLimit(process.report, 2 * options.concurrency),
   };
+}
+
+/** The text of the file of `--netrc`. Throws a `UsageError` if it cannot be read. */
+async function readNetrc({ netrc }: ProgramOptions, { HOME, NETRC }: NodeJS.ProcessEnv): Promise<string> {
+  if (netrc === undefined) return '';
+  const path = netrc === true ? NETRC || join(HOME || homedir(), '.netrc') : netrc;
+  return readSettings(path).catch((error: unknown) => {
+    throw new UsageError(`cannot read "${excerpt(path)}" for --netrc: ${printable(systemReason(error))}`);
+  });
 }
 
 // The bundler puts this code into `dist/chunks/`, which is one level below `dist` as this file is below `src`.

@@ -75,6 +75,7 @@ export function readFiles({
   cert,
   key,
   excludeFile,
+  netrc,
 }: ProgramOptions): FilesByFlag {
   return {
     '--baseline': updateBaseline ? undefined : baseline,
@@ -85,6 +86,7 @@ export function readFiles({
     '--cert': cert,
     '--key': key,
     '--exclude-file': excludeFile,
+    '--netrc': typeof netrc === 'string' ? netrc : undefined,
   };
 }
 

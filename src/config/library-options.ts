@@ -4,7 +4,7 @@ import { optionsFromObject } from './option-sources.ts';
 import { outputOptions } from './output-options.ts';
 import { type ResultAges, wholeNumber } from './parse/numbers.ts';
 import type { RecordKey } from './parse/record-format.ts';
-import { oneOf } from './parse/texts.ts';
+import { oneOf, secretText } from './parse/texts.ts';
 import { checkRequirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
@@ -53,6 +53,11 @@ export interface FanoutOptions {
   readonly jsonBody?: string | undefined;
   /** The user-agent header; an empty one sends none. Default: `fanout/VERSION`. */
   readonly userAgent?: string | undefined;
+  /**
+   * The text of a netrc file, with a login for each host. Credentials in a URL, `user` and an Authorization header win over it.
+   * Default: none.
+   */
+  readonly netrc?: string | undefined;
   /**
    * File of cookies in the Netscape format, which is read if there is one, and written at the end; or `false` for no cookies.
    * Default: a cookie that a redirect sets is sent along its chain only.
@@ -175,13 +180,20 @@ export interface FanoutOptions {
   readonly threads?: number | undefined;
 }
 
-const { header, excludeFile, ...otherOptions } = runOptions;
+const { header, excludeFile, netrc, ...otherOptions } = runOptions;
 const { journal, journalAge, keepFailed, ordered, record, baseline } = outputOptions;
 
 /** The flag for headers, which is given once for each, has its name in the singular. */
 const libraryOptions = {
   ...otherOptions,
   headers: header,
+  netrc: option({
+    flags: '--netrc <text>',
+    group: 'Request',
+    parser: secretText,
+    default: undefined,
+    help: 'the text of a netrc file',
+  }),
   ...{ journal, journalAge, keepFailed, ordered, record, baseline },
   threads: option({
     flags: '--threads <n>',

@@ -7,7 +7,7 @@ import {
   headerValue,
   hostHeaders,
 } from './parse/headers.ts';
-import { cookies, fileName } from './parse/names.ts';
+import { cookies, fileName, netrcFile } from './parse/names.ts';
 import { wholeNumber } from './parse/numbers.ts';
 import { boolean, method, oneOf, secretText, urlPatterns } from './parse/texts.ts';
 import { maskCredentials, maskData, maskHeaders, maskHostHeaders } from './secrets.ts';
@@ -137,6 +137,16 @@ export const requestOptions = {
     details: '$NAME is replaced by an environment variable.',
     expands: true,
     mask: maskCredentials,
+  }),
+  netrc: option({
+    flags: '--netrc[=file]',
+    group: 'Request',
+    parser: netrcFile,
+    default: undefined,
+    defaultText: 'none; ~/.netrc without a file',
+    help: 'take the login of each host from a netrc file',
+    details:
+      'Credentials in a URL, --user and an Authorization header win over it. A default entry is ignored, since it would go to every host.',
   }),
   cookies: option({
     flags: '--cookies <file>',

@@ -1,5 +1,6 @@
 import { systemReason, UsageError } from '../model/errors.ts';
 import { excerpt, printable } from '../model/printable.ts';
+import { toHostname } from './parse/addresses.ts';
 import type { Header, HostHeader } from './parse/headers.ts';
 import type { RunOptions } from './run-options.ts';
 
@@ -20,16 +21,19 @@ export interface RequestTemplate {
  * - With `jsonBody`, content-type and accept are `application/json` unless these headers are given.
  * - A user-agent header wins over `userAgent`; an empty `userAgent` sends none.
  * - An authorization header wins over `user`.
+ * - The logins of `netrc`, the text of such a file, are used only if neither gives credentials for all hosts.
  * - A header that is given several times is sent as one, joined as in RFC 9110, section 5.3.
  */
 export function createRequestTemplate(
   options: Pick<RunOptions, 'method' | 'header' | 'headerFor' | 'user' | 'data' | 'jsonBody' | 'userAgent'>,
   body: string | Uint8Array | undefined = options.data ?? options.jsonBody,
+  netrc = '',
 ): RequestTemplate {
   const headers = joinHeaders(options.header);
   if (options.userAgent !== '') headers['user-agent'] ??= options.userAgent;
   if (options.user !== undefined) headers.authorization ??= basicAuthorization(options.user);
-  const hostHeaders = groupByHost(options.headerFor);
+  const isForAll = headers.authorization !== undefined;
+  const hostHeaders = withLogins(groupByHost(options.headerFor), isForAll ? [] : parseNetrc(netrc));
   const request = { method: options.method, headers, ...(hostHeaders.size > 0 ? { hostHeaders } : {}) };
   if (body === undefined) return request;
   if (options.jsonBody === undefined) headers['content-type'] ??= 'application/x-www-form-urlencoded';
@@ -43,6 +47,73 @@ export function createRequestTemplate(
 /** The value of an authorization header (RFC 7617), in UTF-8 as in browsers and curl. */
 function basicAuthorization(user: string): string {
   return `Basic ${Buffer.from(user).toString('base64')}`;
+}
+
+/** A login of a netrc file. */
+interface Login {
+  readonly host: string;
+  /** `NAME:PASSWORD`. */
+  readonly user: string;
+}
+
+/** A comment, a word in quotes, or a word. */
+const NETRC_TOKEN = /#.*|"(?:[^"\\\n]|\\.)*"|\S+/g;
+const NETRC_KEYWORDS: ReadonlySet<string> = new Set(['machine', 'default', 'login', 'password', 'account']);
+
+/**
+ * The logins of a netrc file, each for one host, as curl reads it. A `default` login is left out: it would go to every host of a
+ * list. Throws a `UsageError` that names the line of what is wrong, and shows nothing of it.
+ */
+export function parseNetrc(text: string): readonly Login[] {
+  const logins: Login[] = [];
+  let entry: { machine?: string; login?: string; password?: string } = {};
+  const close = (): void => {
+    const { machine, login, password = '' } = entry;
+    const host = machine === undefined ? undefined : toHostname(machine);
+    if (host !== undefined && login !== undefined) logins.push({ host, user: `${login}:${password}` });
+    entry = {};
+  };
+  let keyword: string | undefined;
+  let isMacro = false;
+  for (const [index, line] of text
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/)
+    .entries()) {
+    if (isMacro && line.trim() !== '') continue;
+    isMacro = false;
+    for (const [token] of line.matchAll(NETRC_TOKEN)) {
+      if (keyword !== undefined) {
+        const value = token.startsWith('"') ? token.slice(1, -1).replace(/\\(.)/g, '$1') : token;
+        if (keyword !== 'account') entry = { ...entry, [keyword]: value };
+        keyword = undefined;
+        continue;
+      }
+      if (token.startsWith('#')) break;
+      isMacro = token === 'macdef';
+      if (isMacro) break; // up to the next blank line
+      if (!NETRC_KEYWORDS.has(token)) {
+        throw new UsageError(
+          `invalid netrc file: line ${index + 1} has a word that is not machine, login or password`,
+        );
+      }
+      if (token === 'machine' || token === 'default') close();
+      if (token !== 'default') keyword = token;
+    }
+  }
+  close();
+  return logins;
+}
+
+/** Adds logins to the headers for one host each. The first login of a host counts, and none if the host has credentials. */
+function withLogins(
+  table: ReadonlyMap<string, Readonly<Record<string, string>>>,
+  logins: readonly Login[],
+): ReadonlyMap<string, Readonly<Record<string, string>>> {
+  const all = new Map(table);
+  for (const { host, user } of logins) {
+    all.set(host, { authorization: basicAuthorization(user), ...all.get(host) });
+  }
+  return all;
 }
 
 function groupByHost(list: readonly HostHeader[]): ReadonlyMap<string, Readonly<Record<string, string>>> {

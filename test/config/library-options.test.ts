@@ -28,6 +28,7 @@ describe('resolveRunOptions()', () => {
       include: [],
       exclude: [],
       excludeFile: undefined,
+      netrc: undefined,
       defaultScheme: undefined,
       method: 'GET',
       head: false,

@@ -21,6 +21,16 @@ export const cookies: Parser<string | false> = {
   print: (value) => value,
 };
 
+/** The name of a netrc file, or `true` for the one in the home directory. */
+export const netrcFile: Parser<string | true | undefined> = {
+  ...fileName,
+  parse(value) {
+    if (value === false || value === 'false') return undefined;
+    return value === true || value === 'true' ? true : fileName.parse(value);
+  },
+  print: (value) => value,
+};
+
 /** The name of a directory. */
 export const directoryName: Parser<string> = {
   parse: (value) => parsePath(value, 'directory'),
