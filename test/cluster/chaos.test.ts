@@ -58,7 +58,7 @@ describe('a run whose parts are killed', { timeout: 200_000 }, () => {
     await killAll({ broker, roles, origin }, seededRandom(seed));
     await endOf(collector, on, feed);
     expect((await collector.ended).stderr).toMatch(
-      new RegExp(`Done: ${COUNT} succeeded( \\(\\d+ from the journal\\))?, 0 failed\n`),
+      new RegExp(`Done: ${COUNT} succeeded( \\(\\d+ from the store\\))?, 0 failed\n`),
     );
     expect(await urlsInFile(join(cwd, 'fanout-chaos.jsonl'))).toEqual(list.toSorted());
   });

@@ -59,7 +59,7 @@ describe('--ordered on many machines', { timeout: 90_000 }, () => {
       const { code, stderr } = await collector.done;
       expect([code, stderr]).toEqual([
         0,
-        expect.stringMatching(/Done: 601 succeeded( \(\d+ from the journal\))?, 0 failed\n/),
+        expect.stringMatching(/Done: 601 succeeded( \(\d+ from the store\))?, 0 failed\n/),
       ]);
       expect(urlsInOrder(await readFile(output, 'utf8'))).toEqual(list);
       for (const worker of workers) expect((await worker.done).code).toBe(0);

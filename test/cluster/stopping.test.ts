@@ -165,7 +165,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     const again = await runInProcess([...fetch, '-q']);
     expect([again.code, again.stderr]).toEqual([
       1,
-      expect.stringContaining('Done: 39 succeeded (19 from the journal), 1 failed (1 from the journal)\n'),
+      expect.stringContaining('Done: 39 succeeded (19 from the store), 1 failed (1 from the store)\n'),
     ]);
     expect(await urlsInFile(store)).toEqual(list.toSorted());
   });
