@@ -22,6 +22,9 @@ import { isTemplate } from './plain-text.ts';
 
 const MAX_DOCUMENT_BYTES = 50 * 1024 ** 2;
 
+/** Documents that are read, or wait to be searched, at a time. */
+const MAX_AHEAD = 8;
+
 /** How many paths are remembered that were looked up. */
 const MAX_KNOWN_PATHS = 50_000;
 
@@ -79,10 +82,17 @@ export async function* readDocuments(
   options: DocumentOptions,
 ): AsyncGenerator<DocumentLinks, void, undefined> {
   const resolver = new LinkResolver(options);
-  for (const input of inputs) {
+  const ahead: Promise<DocumentText>[] = [];
+  for (const [at, input] of inputs.entries()) {
     if (options.signal?.aborted) return;
+    for (const next of inputs.slice(ahead.length, at + MAX_AHEAD)) {
+      const reading = readDocument(next, inputName(next), options);
+      reading.catch(() => {}); // it is awaited when its turn has come
+      ahead.push(reading);
+    }
     const name = inputName(input);
-    const { text, url, contentType } = await readDocument(input, name, options);
+    const { text, url, contentType } = (await ahead[at]) ?? EMPTY;
+    ahead[at] = EMPTY_READ;
     if (options.signal?.aborted) return;
     if (text.slice(0, 8192).includes('\0')) {
       options.warn(`skipping ${quotedInputName(name)}: it is a binary file`);
@@ -152,6 +162,9 @@ interface DocumentText {
   readonly url?: string;
   readonly contentType?: string | undefined;
 }
+
+const EMPTY: DocumentText = { text: '' };
+const EMPTY_READ = Promise.resolve(EMPTY);
 
 async function readDocument(
   input: Input,
@@ -232,9 +245,9 @@ class LinkResolver {
       isHtml: format === 'html',
     };
     const origin = base === undefined || isTemplate(base) ? own : this.#withBase(own, base);
-    const resolved = [];
-    for (const link of links) resolved.push({ ...link, target: await this.#targetOf(link.href, origin) });
-    return resolved;
+    return Promise.all(
+      links.map(async (link) => ({ ...link, target: await this.#targetOf(link.href, origin) })),
+    );
   }
 
   /** The URL of a file by `--base-url`. */

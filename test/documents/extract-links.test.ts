@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { marked } from 'marked';
 import { describe, expect, it } from 'vitest';
 import { type DocumentFormat, formatOf, formatOfType, isProse } from '../../src/documents/document.ts';
 import { extractLinks } from '../../src/documents/read-documents.ts';
@@ -271,5 +273,24 @@ describe('isProse()', () => {
     ['README', false],
   ])('of %s is %s', (path, expected) => {
     expect(isProse(path)).toBe(expected);
+  });
+});
+
+describe('the links that marked finds in the pages of this project', () => {
+  const root = new URL('../../', import.meta.url);
+  const names = [
+    'README.md',
+    'CHANGELOG.md',
+    ...readdirSync(new URL('docs', root)).map((name) => `docs/${name}`),
+  ];
+
+  it.each(names.filter((name) => name.endsWith('.md')))('are found in %s', async (name) => {
+    const text = readFileSync(new URL(name, root), 'utf8');
+    const found = new Set(await hrefs(text, 'markdown'));
+    const wanted: string[] = [];
+    marked.walkTokens(marked.lexer(text), (token) => {
+      if (token.type === 'link' || token.type === 'image') wanted.push(String(token.href));
+    });
+    expect(wanted.filter((href) => !found.has(href) && !href.startsWith('mailto:'))).toEqual([]);
   });
 });
