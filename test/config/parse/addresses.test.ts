@@ -63,12 +63,17 @@ describe('addressOverrides', () => {
     expect(refused(addressOverrides, line)).toBe('port must be from 1 to 65535');
   });
 
-  it.each(['a:80:b', 'a:80:127.1', 'a:80:[127.0.0.1]', 'a:80:127.0.0.1,', 'a:80:[::1', 'a:80:127.0.0.1:80'])(
-    'refuses the addresses in %s',
-    (line) => {
-      expect(refused(addressOverrides, line)).toMatch(/^must end in IPv4 or IPv6 addresses/);
-    },
-  );
+  it.each([
+    'a:80:b',
+    'a:80:127.1',
+    'a:80:x[::1]',
+    'a:80:[127.0.0.1]',
+    'a:80:127.0.0.1,',
+    'a:80:[::1',
+    'a:80:127.0.0.1:80',
+  ])('refuses the addresses in %s', (line) => {
+    expect(refused(addressOverrides, line)).toMatch(/^must end in IPv4 or IPv6 addresses/);
+  });
 
   it('prints lines that it reads back', () => {
     const lines = ['example.com:443:127.0.0.1,[::1]', '[::1]:80:[::2]', '*:80:127.0.0.1'];
@@ -106,6 +111,8 @@ describe('nameServers', () => {
     '127.0.0.1:',
     '127.0.0.1:x',
     '127.0.0.1:5353:1',
+    'x[::1]:53',
+    'x:127.0.0.1',
     '[::1',
     '::1]:53',
     '[127.0.0.1]',

@@ -131,6 +131,7 @@ describe('hostHeaders', () => {
     ['EXAMPLE.com', 'example.com'],
     ['example.com:8443', 'example.com:8443'],
     ['example.com:80', 'example.com:80'],
+    ['example.com:65535', 'example.com:65535'],
     ['example.com:0443', 'example.com:443'],
     ['bücher.test', 'xn--bcher-kva.test'],
     ['[::1]', '[::1]'],
@@ -139,6 +140,7 @@ describe('hostHeaders', () => {
     ['localhost', 'localhost'],
     ['my_host', 'my_host'],
     ['*.EXAMPLE.com', '*.example.com'],
+    ['*.3com.example', '*.3com.example'],
     ['*.example.com:81', '*.example.com:81'],
   ])('writes the host %s as URLs do: %s', (given, host) => {
     expect(hostOf(given)).toBe(host);

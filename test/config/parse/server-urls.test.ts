@@ -60,6 +60,8 @@ describe('proxy', () => {
     'http://p:1#f',
     'http://p:80\\',
     'http://p q:1',
+    'shttp://p:1',
+    'httpx://p:1',
     'http://p:3\n1',
     'http://[::1',
     'http://[1.2.3.4]:1',
