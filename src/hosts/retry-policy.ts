@@ -73,9 +73,9 @@ export function requestedWaitMs(status: number, headers: Headers, now: number): 
   if (status !== 429 && status !== 503 && status !== 403) return 0;
   const { 'retry-after': retryAfter, date } = headers;
   const sentAt = (typeof date === 'string' ? parseHttpDate(date) : undefined) ?? now;
-  const afterMs =
-    typeof retryAfter === 'string' && status !== 403 ? retryAfterMs(retryAfter, sentAt) : undefined;
-  return afterMs ?? rateLimitResetMs(headers, sentAt);
+  // A proxy may add a header of its own: the longest wait counts.
+  const waits = [retryAfter ?? []].flat().flatMap((header) => retryAfterMs(header, sentAt) ?? []);
+  return status !== 403 && waits.length > 0 ? Math.max(...waits) : rateLimitResetMs(headers, sentAt);
 }
 
 /** Above this, the reset of a rate limit is a time in seconds since the epoch; a thousand times as much is one in ms. */

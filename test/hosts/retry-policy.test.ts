@@ -84,7 +84,9 @@ test.each([
   [503, '7', 7000],
   [503, 'soon', 0],
   [503, undefined, 0],
-  [503, ['7', '8'], 0],
+  [503, ['7', '8'], 8000],
+  [503, ['soon', '3'], 3000],
+  [503, [], 0],
   [301, '7', 0],
 ])('requestedWaitMs() of status %i with Retry-After %j is %i', (status, header, waitMs) => {
   expect(requestedWaitMs(status, { 'retry-after': header }, NOW)).toBe(waitMs);
