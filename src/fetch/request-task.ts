@@ -1,7 +1,7 @@
 import type { NewsMark } from '../hosts/host-registry.ts';
 import type { SetCookies } from '../http/cookies.ts';
 import { firstHop, firstMethod, type Hop, type HostHeaders, type RequestDefaults } from '../http/hop.ts';
-import type { Job } from '../model/job.ts';
+import { type Job, jobBytes } from '../model/job.ts';
 import type { Redirect, Result } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
 
@@ -36,6 +36,8 @@ export interface TaskState {
 /** A job in progress: the hop that is sent next, and what has happened so far. Passes the scheduler once for each hop. */
 export class RequestTask {
   readonly job: Job;
+  /** About the memory that the job takes. */
+  readonly bytes: number;
   readonly #defaults: RequestDefaults;
   #hop: Hop | undefined;
   /** The host of the next hop, with its port; empty for an invalid job. The scheduler and the limits go by it. */
@@ -75,6 +77,7 @@ export class RequestTask {
 
   constructor(job: Job, defaults: RequestDefaults) {
     this.job = job;
+    this.bytes = jobBytes(job);
     this.#defaults = defaults;
     this.host = job.invalid === undefined ? hostOf(job.url) : '';
   }

@@ -6,7 +6,7 @@ import { Scheduler } from '../core/scheduler.ts';
 import { firstHop, firstMethod, type Hop, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
 import type { OutputError } from '../model/errors.ts';
-import { type Job, jobBytes } from '../model/job.ts';
+import type { Job } from '../model/job.ts';
 import { failsRun, type Result } from '../model/result.ts';
 import type { Summary, SummaryFold } from '../model/summary.ts';
 import { collect, type Sink } from '../results/sink.ts';
@@ -112,7 +112,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
   const scheduler = new Scheduler<RequestTask>({
     capacity: options.queueSize,
     maxBytes: queueBytes(options),
-    sizeOf: ({ job }) => jobBytes(job),
+    sizeOf: ({ bytes }) => bytes,
     clock,
     limiter: hosts,
   });

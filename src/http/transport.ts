@@ -416,6 +416,7 @@ function expire(attempt: Attempt): void {
 /** The codings to undo, in the order in which they were applied: of the content, then of the transfer but for chunked. */
 function toCodings(headers: ResponseHeaders): string | undefined {
   const { 'content-encoding': content } = headers;
+  if (content === undefined && headers['transfer-encoding'] === undefined) return undefined;
   const codings = [Array.isArray(content) ? content.join(',') : content, toTransferCodings(headers)];
   return codings.filter((coding) => coding !== undefined).join(',') || undefined;
 }

@@ -59,7 +59,9 @@ function text(message: string): string {
 }
 
 function notes(result: Result, paint: Paint): string {
-  const { attempts, truncated, baseline, badRuns } = result;
+  const { truncated, decidedBy, baseline, badRuns } = result;
+  // A HEAD that was refused is no failed attempt.
+  const attempts = decidedBy === undefined ? result.attempts : result.attempts - 1;
   const name = jobName(result);
   // A link in a document is repaired where it is written.
   const isPlaced = result.column !== undefined && (!result.ok || result.warning !== undefined);

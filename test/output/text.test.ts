@@ -35,6 +35,8 @@ test('textLine() formats results as in the documentation', () => {
 test.each([
   ['a redirect', { finalUrl: 'https://example.com/2' }, '34ms  1.2kB -> https://example.com/2'],
   ['several attempts', { attempts: 3 }, '34ms  1.2kB (3 attempts)'],
+  ['one after a refused HEAD', { attempts: 2, decidedBy: 'GET' }, '34ms  1.2kB'],
+  ['several after a refused HEAD', { attempts: 4, decidedBy: 'GET' }, '34ms  1.2kB (3 attempts)'],
   ['a body that was cut', { truncated: true }, '34ms  1.2kB (truncated)'],
   [
     'all of them',
