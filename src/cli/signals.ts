@@ -4,6 +4,10 @@ const GRACE_MS = 10_000;
 /** How long the end may take after they were aborted. A reader that has not read the last results by then never will. */
 const FLUSH_MS = 1_000;
 
+/** How often, and after how long, a run that was ended while it opened its files looks for one more. */
+const UNDO_TURNS = 20;
+const UNDO_TURN_MS = 25;
+
 export type SignalName = 'SIGINT' | 'SIGTERM';
 
 /** The part of a process that reports signals. */
@@ -62,9 +66,11 @@ export class UndoOnSignal {
   };
 
   async #undoAll(): Promise<void> {
-    await this.#undo.run();
-    // A file may be open already, and its step not added yet.
-    await new Promise((resolve) => setImmediate(resolve));
+    // Opening goes on meanwhile: a file may have been created, and its step not added yet. What never opens is not waited for.
+    for (let turn = 0; turn < UNDO_TURNS; turn += 1) {
+      await this.#undo.run();
+      await new Promise((resolve) => setTimeout(resolve, UNDO_TURN_MS));
+    }
     await this.#undo.run();
   }
 }
