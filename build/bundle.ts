@@ -62,9 +62,10 @@ const { output } = await build({
   },
 });
 
-const FILES = new Set(output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : [])));
-const PACKAGES = new Set([...FILES].flatMap((path) => /^.*\/node_modules\/[^/]+/.exec(path)?.[0] ?? []));
-const licences = [...PACKAGES].sort().map((directory) => {
+// The licences of the bundled packages require that their texts come with the code.
+const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
+const packages = new Set(modules.flatMap((path) => /^.*\/node_modules\/[^/]+/.exec(path)?.[0] ?? []));
+const licences = [...packages].sort().map((directory) => {
   const { name, version } = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8'));
   const file = readdirSync(directory).find((entry) => /^licen[cs]e/i.test(entry));
   if (file === undefined) throw new Error(`${name} has no licence`);

@@ -169,7 +169,7 @@ export function countSentChunks(
 }
 
 /** Throws a `UsageError` if records with bodies would have to go through the broker, or workers would have to share cookies. */
-export function checkInlineBody({ inlineBody, shards, cookies }: ProgramOptions): void {
+export function checkWorkerOptions({ inlineBody, shards, cookies }: ProgramOptions): void {
   if (typeof cookies === 'string')
     throw new UsageError('cannot use --cookies in a cluster: each worker would have others');
   if (inlineBody === undefined || shards !== undefined) return;

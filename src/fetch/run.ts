@@ -9,7 +9,7 @@ import type { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { failsRun, type Result } from '../model/result.ts';
 import type { Summary, SummaryFold } from '../model/summary.ts';
-import { collect, type Sink } from '../results/sink.ts';
+import { collect, type ForEachResult, type Sink } from '../results/sink.ts';
 import { rejectInvalidJobs } from './job-checks.ts';
 import { RequestTask } from './request-task.ts';
 import {
@@ -66,11 +66,8 @@ export interface Backend {
   hosts(): HostCounts;
   /** Fetches a document that the list comes from, within the limits of its host. Its result goes to the caller only. */
   fetchDocument(request: DocumentRequest): Promise<Result>;
-  /**
-   * Runs everything, and calls `use` with each result; the next one waits for the promise that it may return. Either this or
-   * `results` is called, once. An error of `use` stops everything.
-   */
-  run(use: (result: Result) => Promise<void> | undefined): Promise<void>;
+  /** Runs everything. Either this or `results` is called, once. */
+  readonly run: ForEachResult;
   /** The same as a loop. Leaving early stops everything. */
   results(): AsyncGenerator<Result, void, void>;
   /** Drops waiting jobs that are unwanted now. */

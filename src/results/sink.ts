@@ -12,8 +12,8 @@ export interface Sink {
   end(summary: Summary): void | Promise<void>;
 }
 
-/** Calls `use` with each result, and waits for the promise that it may return. Stops if `use` fails. */
-type ForEachResult = (use: (result: Result) => Promise<void> | undefined) => Promise<void>;
+/** Calls `use` with each result. If it returns a promise, the next result waits for that. Stops if `use` fails. */
+export type ForEachResult = (use: (result: Result) => Promise<void> | undefined) => Promise<void>;
 
 /**
  * Folds all results and hands each to every sink in the given order, then ends the sinks with the summary.

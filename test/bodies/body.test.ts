@@ -5,6 +5,7 @@ import { Body } from '../../src/bodies/body.ts';
 import type { BodySink } from '../../src/bodies/body-sink.ts';
 import { DecodeError, decoderFor } from '../../src/bodies/decompress.ts';
 import { filler } from '../origin/filler.ts';
+import { countTurns } from './count-turns.ts';
 
 const TEXT = filler(100_000);
 const gzip = (bytes: Buffer) => gzipSync(bytes);
@@ -262,17 +263,11 @@ test.each([
   ['deflate, gzip', gzipSync(deflateSync(Buffer.alloc(50_000_000)))],
 ])('a large body in "%s" is decoded in many turns, in order, and can be stopped', async (coding, bytes) => {
   const body = new Body({ maxBytes: Number.POSITIVE_INFINITY, contentEncoding: coding });
-  let turns = 0;
-  let isOver = false;
-  const count = () => {
-    turns += 1;
-    if (!isOver) setImmediate(count);
-  };
-  setImmediate(count);
+  const endTurns = countTurns();
   const written = body.write(bytes);
   expect(written, 'it gives way').toBeInstanceOf(Promise);
   await written;
-  isOver = true;
+  const turns = endTurns();
   expect(turns).toBeGreaterThan(1);
 
   const stopped = new Body({ maxBytes: Number.POSITIVE_INFINITY, contentEncoding: coding });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_MATCH_LENGTH, TextMatcher, type TextRules } from '../../src/bodies/text-matcher.ts';
+import { countTurns } from './count-turns.ts';
 
 interface Search extends Partial<TextRules> {
   readonly contentType?: string;
@@ -116,15 +117,9 @@ describe('TextMatcher', () => {
     expect(matcher.write(Buffer.from(RANDOM))).toBeUndefined(); // not a whole window
     const ended = matcher.end();
     expect(ended).toBeInstanceOf(Promise);
-    let turns = 0;
-    let isOver = false;
-    const count = () => {
-      turns += 1;
-      if (!isOver) setImmediate(count);
-    };
-    setImmediate(count);
+    const endTurns = countTurns();
     await ended;
-    isOver = true;
+    const turns = endTurns();
     expect(turns).toBeGreaterThan(2);
     expect(matcher.fault).toBe('the body does not match "a[ab]{500}c"');
   });

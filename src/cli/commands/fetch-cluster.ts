@@ -12,7 +12,7 @@ import { readSettings } from '../../core/own-file.ts';
 import type { Input } from '../../input/input.ts';
 import {
   type ConnectedRun,
-  checkInlineBody,
+  checkWorkerOptions,
   connectToRun,
   countSentChunks,
   createMetrics,
@@ -51,7 +51,7 @@ export async function clusterFetchCommand(args: FetchArguments): Promise<number>
   const options = await withExcludeFile(given, readSettings);
   const inputs = await resolveInputs(args.inputs, options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
-  checkInlineBody(options);
+  checkWorkerOptions(options);
   const settings = await loadFetchSettings(options, process);
   Error.stackTraceLimit = 0; // for the reason given in fetch.ts
   const { note } = createMessages(process, { isSilent: options.silent });

@@ -11,7 +11,7 @@ import { Run } from '../../fetch/run.ts';
 import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
 import {
-  checkInlineBody,
+  checkWorkerOptions,
   connectToRun,
   createMetrics,
   createShardWriter,
@@ -41,7 +41,7 @@ export async function workCommand({ flags, process, version }: WorkArguments): P
   const given = resolveProgramOptions(workOptions, await loadOptionSources(flags, process.env), version);
   if (given.printConfig) return printConfig(workOptions, given, process);
   const options = await withExcludeFile(given, readSettings);
-  checkInlineBody(options);
+  checkWorkerOptions(options);
   const settings = await loadFetchSettings(options, process);
   const messages = createMessages(process);
   const { note } = messages;

@@ -113,9 +113,7 @@ export function sedReport(output: LineOutput): Sink {
       const replacement = target.replace(/[\\&]/g, '\\$&');
       await output.write(`s${DELIMITER}${pattern}${END}${DELIMITER}${replacement}\\1${DELIMITER}g\n`);
     },
-    async end() {
-      await output.end();
-    },
+    end: () => output.end(),
   };
 }
 
