@@ -79,9 +79,9 @@ export class Channel<T extends object> {
   }
 
   /**
-   * Calls `use` with each value, in place of `receive`; the next one waits for the promise that it may return. It is called
-   * while the value is sent, if it waits for one, since a loop over `receive` costs two promises for each value. Resolves when
-   * the channel has ended, and rejects if `use` fails.
+   * Calls `use` with each value. If it returns a promise, the next value waits for that. While no value is held, `send` itself
+   * calls `use`: a loop over `receive` would cost two promises for each value. Resolves when the channel has ended, and rejects
+   * if `use` fails.
    */
   useAll(use: (value: T) => Promise<void> | undefined): Promise<void> {
     return new Promise((resolve, reject) => {

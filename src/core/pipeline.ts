@@ -44,8 +44,8 @@ export interface PipelineOptions<J extends object, R extends object> {
  *
  * - Every job that is read ends in exactly one result, or is counted in `notFetched` after `stop()` or if it is unwanted.
  * - An error of the job source ends reading; it is thrown after everything that was read has its result.
- * - Callbacks lead a job from the scheduler to the consumer, with promises only where something waits: they would cost as much
- *   as all else that is done here.
+ * - Callbacks lead a job from the scheduler to the consumer. There is a promise only where something waits, since a promise for
+ *   each step would cost as much as all else that is done here.
  */
 export class Pipeline<J extends object, R extends object> {
   readonly #options: PipelineOptions<J, R>;
@@ -116,7 +116,7 @@ export class Pipeline<J extends object, R extends object> {
   }
 
   /**
-   * Runs everything, and calls `use` with each result; the next one waits for the promise that it may return. To be called
+   * Runs everything, and calls `use` with each result. If it returns a promise, the next result waits for that. To be called
    * once. An error of `use` stops the run and discards later results.
    */
   async run(use: (result: R) => Promise<void> | undefined): Promise<void> {
@@ -170,7 +170,7 @@ export class Pipeline<J extends object, R extends object> {
 
   async #end(): Promise<void> {
     this.stop();
-    this.#results.abort(new Error('Nobody takes the results any more'));
+    this.#results.abort(new Error('The results are no longer read'));
     await this.#options.onEnd?.();
   }
 
@@ -207,6 +207,7 @@ export class Pipeline<J extends object, R extends object> {
         (error: unknown) => this.#settleCrash(job, key, error),
       );
     } catch (error) {
+      // Not at once: with a thousand such jobs the calls would be nested that deep.
       Promise.resolve().then(() => this.#settleCrash(job, key, error));
     }
   }
@@ -232,13 +233,9 @@ export class Pipeline<J extends object, R extends object> {
     } catch (error) {
       this.#endWorking(error); // a bug
     }
+    // Rejects if the consumer has left.
     if (given === undefined) this.#takeNext();
-    else {
-      given.then(
-        () => this.#takeNext(),
-        () => this.#takeNext(), // the consumer has left
-      );
-    }
+    else given.catch(() => {}).then(() => this.#takeNext());
   }
 
   #requeue({ again, at }: { readonly again: J; readonly at: number }): void {

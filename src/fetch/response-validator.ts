@@ -159,7 +159,7 @@ export class ResponseValidator {
       : { ...result, warning: failure };
   }
 
-  /** The result for a redirect to a URL that `--exclude` leaves out: nobody wants to know whether its target is OK. */
+  /** The result for a redirect to a URL that `--exclude` leaves out: whether its target is OK does not matter. */
   unfollowed(task: RequestTask, response: HttpResponse, target: string): Result {
     const message = `not followed: --exclude matches ${excerpt(target, MAX_TARGET)}`;
     return { ...okResult(task, response), warning: { kind: 'redirect', code: EXCLUDED_CODE, message } };

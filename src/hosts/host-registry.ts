@@ -239,7 +239,7 @@ interface Restrictions {
   readonly reason: string;
 }
 
-/** Probes that a host pushes back at least before it is taken for one that serves nobody. */
+/** A host must push back this many probes before it counts as one that serves no request. */
 const MIN_SERVICE_PROBES = 3;
 
 const PUSHED_BACK = 'pushed back with 429 or 503';

@@ -73,8 +73,8 @@ export function expressionFault(
 }
 
 /**
- * The size of an expression, in instructions of the search. A match is at most that long, unless the expression repeats
- * something without limit. A search takes up to so many steps for each character.
+ * The size of an expression, in instructions of the search. A match is at most that long, unless the expression has
+ * a repeat without an upper bound. A search takes at most this number of steps for each character.
  */
 export function expressionSize(expression: RegExp): number {
   return compiled(`(?:${toRe2(expression)})`).programSize();

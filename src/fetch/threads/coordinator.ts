@@ -116,7 +116,7 @@ export class ThreadBackend implements Backend {
       if (this.#error !== undefined) throw this.#error;
     } finally {
       this.stop();
-      this.#batches.abort(new Error('Nobody takes the results any more'));
+      this.#batches.abort(new Error('The results are no longer read'));
       await Promise.all(this.#threads.map((thread) => thread.end()));
       this.#events.onEnd();
     }

@@ -187,7 +187,7 @@ export class FetchingThread {
     this.#pipeline.accept(this.#fetcher.readmit(task, at));
   }
 
-  /** After a stop nobody waits for a document. */
+  /** After a stop, no document is waited for. */
   #acceptDocument(task: RequestTask, at: number): void {
     if (!this.#isStopping) this.#pipeline.accept({ again: task, at });
   }
