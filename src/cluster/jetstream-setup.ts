@@ -93,6 +93,7 @@ const NS_PER_MS = 1_000_000;
 
 // Error codes of the JetStream API.
 const STREAM_NAME_IN_USE = 10058;
+const SUBJECTS_OVERLAP = 10065;
 const CONSUMER_NOT_FOUND = 10014;
 const STREAM_NOT_FOUND = 10059;
 /** The status of a pull request whose stream or consumer was deleted. */
@@ -201,7 +202,19 @@ async function addStream(manager: JetStreamManager, config: NamedConfig): Promis
     await manager.streams.add(config);
   } catch (error) {
     // It exists with other settings: another version of this program made it, or the server has other defaults.
-    if (apiErrorCode(error) !== STREAM_NAME_IN_USE) throw error;
+    if (apiErrorCode(error) === STREAM_NAME_IN_USE) return;
+    // nats-server 2.9 also reports this if another process creates the same stream at this moment.
+    if (apiErrorCode(error) !== SUBJECTS_OVERLAP || !(await hasStream(manager, config.name))) throw error;
+  }
+}
+
+async function hasStream(manager: JetStreamManager, name: string): Promise<boolean> {
+  try {
+    await manager.streams.info(name);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
   }
 }
 

@@ -1,3 +1,5 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aNatsServer } from './nats-server.ts';
@@ -24,4 +26,14 @@ it('looks for runs while they are created, and the broker survives it', { timeou
     await created.close();
   }
   expect([warnings, broker.isRunning]).toEqual([[], true]);
+});
+
+it('refuses to open a run whose subjects a stream of another program has', async () => {
+  const broker = await aNatsServer();
+  const connection = await connect({ servers: broker.url });
+  const { streams } = await jetstreamManager(connection, { checkAPI: false });
+  await streams.add({ name: 'other', subjects: ['fanout.taken.>'] });
+  await connection.close();
+  const address = { address: broker.address, run: 'taken', warn: () => {}, note: () => {} };
+  await expect(openRun(address, { settings: SETTINGS, wanted: {} })).rejects.toThrow('subjects overlap');
 });
