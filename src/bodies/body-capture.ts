@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import type { Job } from '../model/job.ts';
 import type { KeptBody, ResponseHeaders } from '../model/result.ts';
 import { BodyError, type BodySink, BodySinkGroup, InlineSink } from './body-sink.ts';
@@ -29,6 +30,8 @@ interface BodyPlan {
   readonly sink: BodySink | undefined;
   /** The status the response counts as: 200 for a 206 that completes a resumed body. */
   readonly status: number;
+  /** Hash of the start of the body, if that is in a partial file. */
+  readonly partialHash?: Hash | undefined;
 }
 
 /**
@@ -79,7 +82,8 @@ export class BodyCapture {
       this.#isPartialHandled = true;
       // No inline sink: the record would have only the rest.
       this.#sink = saver.resume(this.#request, this.#resumePoint, continuation);
-      return { maxBytes: Math.max(0, maxBytes - continuation.bytes), sink: this.#sink, status: 200 };
+      const rest = Math.max(0, maxBytes - continuation.bytes);
+      return { maxBytes: rest, sink: this.#sink, status: 200, partialHash: continuation.hash };
     }
     return this.#captureWhole(status, headers);
   }

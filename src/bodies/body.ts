@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { BodySink } from './body-sink.ts';
 import {
@@ -172,12 +173,15 @@ interface BodyInspectorOptions {
   readonly matcher: TextMatcher | undefined;
   /** Whether to keep the start of the body. */
   readonly keepStart: boolean;
+  /** Computes the hash of the whole body. It has what is in a file already of a body that is resumed. */
+  readonly hash?: Hash | undefined;
 }
 
-/** Inspects a body as it arrives: searches it for text, and keeps its start. */
+/** Inspects a body as it arrives: searches it for text, hashes it, and keeps its start. */
 export class BodyInspector {
   readonly #options: BodyInspectorOptions;
   #start = '';
+  #sha256: string | undefined;
 
   constructor(options: BodyInspectorOptions) {
     this.#options = options;
@@ -188,16 +192,17 @@ export class BodyInspector {
     return this.#start;
   }
 
-  /** Whether it searches the whole body. */
+  /** Whether it needs the whole body. */
   get isSearching(): boolean {
-    return this.#options.matcher !== undefined;
+    return this.#options.matcher !== undefined || this.#options.hash !== undefined;
   }
 
   /** Returns a promise if it should get no more before that is fulfilled. */
   write(piece: Buffer): Promise<void> | undefined {
-    const { matcher, keepStart } = this.#options;
+    const { matcher, keepStart, hash } = this.#options;
     const missing = START_BYTES - this.#start.length;
     if (keepStart && missing > 0) this.#start += piece.toString('latin1', 0, missing);
+    hash?.update(piece);
     return matcher?.write(piece);
   }
 
@@ -213,5 +218,11 @@ export class BodyInspector {
   /** The first text rule that the body does not meet, as a message. Call after the end. */
   get textFault(): string | undefined {
     return this.#options.matcher?.fault;
+  }
+
+  /** SHA-256 of the decoded body in lower-case hex, if it is computed. Call after the end. */
+  get sha256(): string | undefined {
+    this.#sha256 ??= this.#options.hash?.digest('hex');
+    return this.#sha256;
   }
 }

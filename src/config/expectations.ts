@@ -8,7 +8,7 @@ import { statusSet } from './parse/status-sets.ts';
 import { regexps, texts } from './parse/texts.ts';
 import { type RunOptions, runOptions } from './run-options.ts';
 
-const KEYS = ['status', 'contains', 'notContains', 'matches', 'header', 'time', 'finalUrl'];
+const KEYS = ['status', 'contains', 'notContains', 'matches', 'header', 'time', 'finalUrl', 'sha256'];
 
 /** The URL of a page, as it is sent. */
 const webUrl: Parser<string> = {
@@ -16,6 +16,17 @@ const webUrl: Parser<string> = {
     const url = typeof value === 'string' && /^https?:/i.test(value) && URL.canParse(value) && new URL(value);
     if (!url) throw new InvalidValueError('must be a URL that starts with http:// or https://');
     return url.origin + url.pathname + url.search;
+  },
+  print: (value) => value,
+};
+
+/** A SHA-256 as `sha256sum` writes it. */
+const sha256: Parser<string> = {
+  parse(value) {
+    if (typeof value !== 'string' || !/^[\da-f]{64}$/i.test(value)) {
+      throw new InvalidValueError('must be a SHA-256 of 64 hexadecimal digits');
+    }
+    return value.toLowerCase();
   },
   print: (value) => value,
 };
@@ -67,8 +78,8 @@ export function rulesOf(options: RunOptions): string {
 
 /**
  * Reads the `expect` object of a JSON job: `{"status": "301", "contains": "...", "notContains": "...", "matches": "...",
- * "header": "Name: value", "time": "2s", "finalUrl": "..."}`, all optional. Texts, expressions and headers may be lists. Returns a
- * message instead if the object is invalid.
+ * "header": "Name: value", "time": "2s", "finalUrl": "...", "sha256": "..."}`, all optional. Texts, expressions and headers may
+ * be lists. Returns a message instead if the object is invalid.
  */
 export function parseExpectation(value: unknown): Expectation | { readonly fault: string } {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -90,6 +101,7 @@ export function parseExpectation(value: unknown): Expectation | { readonly fault
       headers: parseField(fields, 'header', expectedHeaders) ?? [],
       maxTimeMs: parseField(fields, 'time', duration({ minMs: 1 })),
       finalUrl: parseField(fields, 'finalUrl', webUrl),
+      sha256: parseField(fields, 'sha256', sha256),
     };
   } catch (error) {
     if (error instanceof InvalidValueError) return { fault: error.message };

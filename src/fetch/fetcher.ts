@@ -21,7 +21,7 @@ import type { RunLog } from '../model/run-event.ts';
 import { hostOf, originOf } from '../model/url.ts';
 import { NEUTRAL, toHostSignal } from './host-signal.ts';
 import type { RequestTask } from './request-task.ts';
-import { isEndless, type ResponseValidator } from './response-validator.ts';
+import { isEndless, type ResponseValidator, WRONG_BODY_CODE } from './response-validator.ts';
 import { addBody, addHeaders, failedResult, localResult, unsentResult } from './task-result.ts';
 
 /** Everything that decides what follows an outcome. */
@@ -144,7 +144,7 @@ export class Fetcher {
       elapsedMs: task.elapsedMs,
       use: this.#connectionUse(task),
       capture,
-      inspectorFor: (status, headers) => validator.inspectorFor(job, status, headers),
+      inspectorFor: (...head) => validator.inspectorFor(job, ...head),
       needsBody: (status, headers) => {
         const isOptional = capture === undefined && (task.isHeadRefused || isEndless(headers));
         return validator.needsBody(job, status, headers, isOptional);
@@ -306,9 +306,10 @@ export class Fetcher {
     if (!task.isResuming || !('result' in step) || step.result.ok || isStopping()) return step;
     if (capture?.mustRestart === true || step.result.failure.kind === 'blocked') return step;
     const isDueToRange =
-      failed === undefined
+      step.result.failure.code === WRONG_BODY_CODE ||
+      (failed === undefined
         ? response !== undefined && !isSuccess(response.status) && !BUSY_STATUSES.has(response.status)
-        : (response?.bytes ?? 0) === 0 && CONNECTED_KINDS.has(failed.failure.kind);
+        : (response?.bytes ?? 0) === 0 && CONNECTED_KINDS.has(failed.failure.kind));
     if (!isDueToRange) return step;
     task.failedResumes = MAX_FAILED_RESUMES;
     return this.#again(task, step.result, backoffMs(task.attempts, random));

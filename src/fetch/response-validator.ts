@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import { BodyInspector } from '../bodies/body.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
 import { durationText } from '../config/parse/numbers.ts';
@@ -7,7 +8,7 @@ import {
   type Expectation,
   type ExpectedHeader,
   mergeExpectations,
-  requiresBody,
+  requiresText,
 } from '../model/expectation.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
@@ -40,6 +41,11 @@ const NOT_SEARCHED: Failure = {
   message: 'the body is larger than --max-size, and the rest was not checked for unwanted text',
 };
 
+const NOT_HASHED: Failure = {
+  kind: 'size',
+  message: 'the body is larger than --max-size, so its SHA-256 was not checked',
+};
+
 /** Decides whether the final response of a URL is OK: by its status, by what is expected of it, and by whether it blocks robots. */
 export class ResponseValidator {
   readonly #options: ResponseValidatorOptions;
@@ -47,7 +53,7 @@ export class ResponseValidator {
 
   constructor(options: ResponseValidatorOptions) {
     this.#options = options;
-    this.#expectsText = requiresBody(options.expectation);
+    this.#expectsText = requiresText(options.expectation);
   }
 
   /** Whether the next hop goes to the target of this redirect. */
@@ -79,17 +85,29 @@ export class ResponseValidator {
 
   /** Whether the whole body is searched. */
   looksForText(job: Job): boolean {
-    return this.#expectsText || (job.expect !== undefined && requiresBody(job.expect));
+    return this.#expectsText || (job.expect !== undefined && requiresText(job.expect));
   }
 
-  /** Inspects the body of a response with this head; `undefined` if nothing in it matters. */
-  inspectorFor(job: Job, status: number, headers: ResponseHeaders): BodyInspector | undefined {
+  /**
+   * Inspects the body of a response with this head; `undefined` if nothing in it matters.
+   *
+   * @param partialHash the hash of the start of the body, if that is in a file already
+   */
+  inspectorFor(
+    job: Job,
+    status: number,
+    headers: ResponseHeaders,
+    partialHash?: Hash,
+  ): BodyInspector | undefined {
     const contentType = textOf(headers['content-type']);
     const keepStart = mayBeBlocked(status, contentType);
-    const looksForText = this.looksForText(job) && this.isAccepted(job, status);
-    if (!keepStart && !looksForText) return undefined;
+    const isAccepted = this.isAccepted(job, status);
+    const looksForText = isAccepted && this.looksForText(job);
+    const isHashed = isAccepted && job.expect?.sha256 !== undefined;
+    if (!keepStart && !looksForText && !isHashed) return undefined;
     const matcher = looksForText ? new TextMatcher(this.#expectationOf(job), contentType) : undefined;
-    return new BodyInspector({ matcher, keepStart });
+    const hash = isHashed ? (partialHash?.copy() ?? createHash('sha256')) : undefined;
+    return new BodyInspector({ matcher, keepStart, hash });
   }
 
   /** The result for an accepted status. */
@@ -99,12 +117,17 @@ export class ResponseValidator {
     const { job } = task;
     const expectation = this.#expectationOf(job);
     const textFault = response.inspector?.textFault;
+    if (response.isTruncated && expectation.sha256 !== undefined) {
+      return failedResult(task, NOT_HASHED, response);
+    }
     const fault = checkExpectation(expectation, {
       headers: response.headers,
       durationMs: task.elapsedMs,
       textFault,
       url: task.hop.url,
     });
+    const wrongBody = fault === undefined ? sha256Failure(expectation, response) : undefined;
+    if (wrongBody !== undefined) return failedResult(task, wrongBody, response);
     if (fault === undefined) {
       const isUnsure = response.isTruncated && expectation.notContains.length > 0;
       return isUnsure ? failedResult(task, NOT_SEARCHED, response) : this.#redirected(task, response);
@@ -234,6 +257,19 @@ export function checkExpectation(expectation: Expectation, response: CheckedResp
   if (response.textFault !== undefined) return response.textFault;
   if (maxTimeMs === undefined || response.durationMs <= maxTimeMs) return undefined;
   return `it took ${Math.round(response.durationMs)}ms, more than ${durationText(maxTimeMs)}`;
+}
+
+/** Of the failure that a body is not the expected one. */
+export const WRONG_BODY_CODE = 'ERR_SHA256';
+
+function sha256Failure({ sha256 }: Expectation, { inspector }: HttpResponse): Failure | undefined {
+  const found = inspector?.sha256;
+  if (sha256 === undefined || found === undefined || found === sha256) return undefined;
+  return {
+    kind: 'expectation',
+    code: WRONG_BODY_CODE,
+    message: `the SHA-256 of the body is ${found}, not ${sha256}`,
+  };
 }
 
 function headerFault({ name, value }: ExpectedHeader, headers: ResponseHeaders): string | undefined {

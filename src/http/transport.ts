@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import { Body, type BodyInspector } from '../bodies/body.ts';
 import type { BodyCapture } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
@@ -51,8 +52,12 @@ export interface AttemptRequest {
   readonly use?: ConnectionUse;
   /** What is done with the body; it is only counted if left out. */
   readonly capture?: BodyCapture | undefined;
-  /** Who looks at the body of a response with this head. */
-  readonly inspectorFor?: (status: number, headers: ResponseHeaders) => BodyInspector | undefined;
+  /** Who looks at the body of a response with this head. `partialHash` has what is in a file already of a resumed body. */
+  readonly inspectorFor?: (
+    status: number,
+    headers: ResponseHeaders,
+    partialHash?: Hash,
+  ) => BodyInspector | undefined;
   /** Whether the body of a response with this head matters for the verdict; always if left out. */
   readonly needsBody?: (status: number, headers: ResponseHeaders) => boolean;
 }
@@ -238,7 +243,7 @@ class Attempt implements ExchangeHandler {
     this.#ttfbMs = this.#options.now() - this.#startedAt;
     const plan = this.#request.capture?.onHead(status, headers);
     this.#head = { status: plan?.status ?? status, headers, statusText };
-    this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers);
+    this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers, plan?.partialHash);
     const encoding = this.#options.decompresses ? toCodings(headers) : toTransferCodings(headers);
     const maxBytes = plan?.maxBytes ?? this.#options.maxBytes;
     this.#body = new Body({

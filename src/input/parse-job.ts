@@ -37,7 +37,7 @@ export interface JobInput {
   readonly json?: unknown;
   /**
    * What the response must be to count as OK: `status` (instead of the statuses of the run), `contains`, `notContains`,
-   * `matches`, `header` (`Name: value`), `time` and `finalUrl`. A redirect is not followed if `status` includes its status.
+   * `matches`, `header` (`Name: value`), `time`, `finalUrl`, and the `sha256` of the decoded body. A redirect is not followed if `status` includes its status.
    */
   readonly expect?:
     | {
@@ -48,6 +48,7 @@ export interface JobInput {
         readonly header?: string | readonly string[] | undefined;
         readonly time?: string | undefined;
         readonly finalUrl?: string | undefined;
+        readonly sha256?: string | undefined;
       }
     | undefined;
   /** Your own identifier, copied to the record. */

@@ -20,12 +20,14 @@ export interface Expectation {
   readonly maxTimeMs?: number | undefined;
   /** The URL of the last response, serialised and without a fragment. */
   readonly finalUrl?: string | undefined;
+  /** SHA-256 of the decoded body, in lower-case hex. */
+  readonly sha256?: string | undefined;
 }
 
 /** Parses the expectation of a job, or reports what is wrong with it. */
 export type ParseExpectation = (value: unknown) => Expectation | { readonly fault: string };
 
-/** Combines two expectations. Status and time of the second override those of the first. */
+/** Combines two expectations. What can be expected only once is taken from the second, if it has it. */
 export function mergeExpectations(first: Expectation, second: Expectation | undefined): Expectation {
   if (second === undefined) return first;
   return {
@@ -36,12 +38,18 @@ export function mergeExpectations(first: Expectation, second: Expectation | unde
     headers: [...first.headers, ...second.headers],
     maxTimeMs: second.maxTimeMs ?? first.maxTimeMs,
     finalUrl: second.finalUrl ?? first.finalUrl,
+    sha256: second.sha256 ?? first.sha256,
   };
 }
 
-/** Whether the body must be searched. */
-export function requiresBody({ contains, notContains, matches }: Expectation): boolean {
+/** Whether the text of the body must be searched. */
+export function requiresText({ contains, notContains, matches }: Expectation): boolean {
   return contains.length + notContains.length + matches.length > 0;
+}
+
+/** Whether the whole body must be read. */
+export function requiresBody(expectation: Expectation): boolean {
+  return expectation.sha256 !== undefined || requiresText(expectation);
 }
 
 /** Default maximum size of all expressions of one list together, in instructions of the search: about one for each character. */

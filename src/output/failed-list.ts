@@ -81,7 +81,7 @@ export function withJsonKey<T extends ReturnType<typeof requestOf>>(request: T):
 
 /** An expectation as a user writes it. */
 function expectInput(expectation: Expectation): object {
-  const { status, contains, notContains, matches, headers, maxTimeMs, finalUrl } = expectation;
+  const { status, contains, notContains, matches, headers, maxTimeMs, finalUrl, sha256 } = expectation;
   return {
     // The status set of a job was made by `parseExpectation`.
     status: status === undefined ? undefined : statusSet.print(status as ReturnType<typeof statusSet.parse>),
@@ -91,5 +91,6 @@ function expectInput(expectation: Expectation): object {
     header: headers.length === 0 ? undefined : expectedHeaders.print(headers),
     time: maxTimeMs === undefined ? undefined : durationText(maxTimeMs),
     finalUrl,
+    sha256,
   };
 }

@@ -68,6 +68,7 @@ const expectation = fc.record(
     header: value(fc.constantFrom('x: y', 'x:', 'x', ['a: b', 'c: d'])),
     time: value(fc.constantFrom('2s', '1.5m', 200, '0ms')),
     finalUrl: value(fc.constantFrom('https://a.test/x?y#z', 'HTTP://A.test', '/x', '')),
+    sha256: value(fc.constantFrom('ab'.repeat(32), 'AB'.repeat(32), 'ab', '')),
   },
   { requiredKeys: [] },
 );

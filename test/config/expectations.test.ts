@@ -11,6 +11,7 @@ describe('parseExpectation()', () => {
       matches: 'd+',
       header: 'Content-Type: text/html',
       time: '2s',
+      sha256: 'AB'.repeat(32),
     });
     expect(parsed).toMatchObject({
       contains: ['a', 'b'],
@@ -18,6 +19,7 @@ describe('parseExpectation()', () => {
       matches: [/d+/],
       headers: [{ name: 'content-type', value: 'text/html' }],
       maxTimeMs: 2000,
+      sha256: 'ab'.repeat(32),
     });
     const { status } = 'fault' in parsed ? {} : parsed;
     expect([301, 404, 200].map((code) => status?.has(code))).toEqual([true, true, false]);
@@ -41,6 +43,8 @@ describe('parseExpectation()', () => {
     [{ header: 'no colon' }, 'invalid value for "header" in "expect": must look like "Name: value"'],
     [{ finalUrl: '/x' }, 'invalid value for "finalUrl" in "expect": must be a URL that starts with http'],
     [{ finalUrl: ['http://a.test/'] }, 'must be a URL that starts with http'],
+    [{ sha256: 'abc' }, 'invalid value for "sha256" in "expect": must be a SHA-256 of 64 hexadecimal digits'],
+    [{ sha256: ['ab'.repeat(32)] }, 'must be a SHA-256'],
     [{ time: '2' }, 'invalid value for "time" in "expect": must have a unit: "2s" for seconds'],
   ])('says what is wrong with %j', (value, fault) => {
     expect(parseExpectation(value)).toEqual({ fault: expect.stringContaining(fault) });
