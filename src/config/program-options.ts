@@ -84,12 +84,7 @@ export function resolveProgramOptions(
     // As for a body that is saved.
     maxSize: values.body && !resolved.labels.has('maxSize') ? Number.POSITIVE_INFINITY : values.maxSize,
   };
-  if (
-    'inlineBody' in table &&
-    'format' in table &&
-    options.inlineBody !== undefined &&
-    options.format !== 'jsonl'
-  ) {
+  if ('format' in table && options.inlineBody !== undefined && options.format !== 'jsonl') {
     throw new UsageError(`${resolved.labels.get('inlineBody')} needs --json`);
   }
   return Object.freeze({

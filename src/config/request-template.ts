@@ -56,8 +56,13 @@ interface Login {
   readonly user: string;
 }
 
-/** A comment, a word in quotes, or a word. */
-const NETRC_TOKEN = /#.*|"(?:[^"\\\n]|\\.)*"|\S+/g;
+/** A word in quotes, or a word. */
+const NETRC_TOKEN = /"((?:[^"\\]|\\.)*)"|\S+/g;
+const NETRC_ESCAPES: ReadonlyMap<string, string> = new Map([
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
+]);
 const NETRC_KEYWORDS: ReadonlySet<string> = new Set(['machine', 'default', 'login', 'password', 'account']);
 
 /**
@@ -81,10 +86,13 @@ export function parseNetrc(text: string): readonly Login[] {
     .entries()) {
     if (isMacro && line.trim() !== '') continue;
     isMacro = false;
-    for (const [token] of line.matchAll(NETRC_TOKEN)) {
+    for (const [token, quoted] of line.matchAll(NETRC_TOKEN)) {
+      if (quoted === undefined && token.startsWith('"')) {
+        throw new UsageError(`invalid netrc file: line ${index + 1} has a quotation mark without its end`);
+      }
       if (keyword !== undefined) {
-        const value = token.startsWith('"') ? token.slice(1, -1).replace(/\\(.)/g, '$1') : token;
-        if (keyword !== 'account') entry = { ...entry, [keyword]: value };
+        const value = quoted?.replace(/\\(.)/g, (_, mark: string) => NETRC_ESCAPES.get(mark) ?? mark);
+        entry = { ...entry, [keyword]: value ?? token };
         keyword = undefined;
         continue;
       }

@@ -25,12 +25,21 @@ describe('parseExpectation()', () => {
     expect([301, 404, 200].map((code) => status?.has(code))).toEqual([true, true, false]);
   });
 
+  it.each([
+    ['http://a.test/x?q#f', 'http://a.test/x?q'],
+    ['HTTPS://me:pw@A.test:443', 'https://a.test/'],
+  ])('reads the final URL %s as it is sent', (finalUrl, sent) => {
+    expect(parseExpectation({ finalUrl })).toMatchObject({ finalUrl: sent });
+  });
+
   it('expects nothing if it is empty', () => {
     expect(parseExpectation({})).toEqual({ contains: [], notContains: [], matches: [], headers: [] });
   });
 
   it.each([
     ['text', 'invalid value for "expect": must be an object'],
+    [null, 'invalid value for "expect": must be an object'],
+    [[], 'invalid value for "expect": must be an object'],
     [{ statu: 1 }, 'unknown key "statu" in "expect": did you mean "status"?'],
     [{ 'size\u001b': 1 }, 'unknown key "size\\u{1b}" in "expect": use status, contains'],
     [{ status: '999999' }, 'invalid value for "status" in "expect": must be a list of status codes'],
@@ -45,6 +54,9 @@ describe('parseExpectation()', () => {
     [{ finalUrl: ['http://a.test/'] }, 'must be a URL that starts with http'],
     [{ sha256: 'abc' }, 'invalid value for "sha256" in "expect": must be a SHA-256 of 64 hexadecimal digits'],
     [{ sha256: ['ab'.repeat(32)] }, 'must be a SHA-256'],
+    [{ finalUrl: 'xhttp://a.test/' }, 'must be a URL that starts with http'],
+    [{ finalUrl: 'http://' }, 'must be a URL that starts with http'],
+    [{ time: '0' }, 'invalid value for "time" in "expect": must be 1ms or more'],
     [{ time: '2' }, 'invalid value for "time" in "expect": must have a unit: "2s" for seconds'],
   ])('says what is wrong with %j', (value, fault) => {
     expect(parseExpectation(value)).toEqual({ fault: expect.stringContaining(fault) });

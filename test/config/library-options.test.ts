@@ -1,5 +1,9 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { type FanoutOptions, resolveRunOptions } from '../../src/config/library-options.ts';
+import {
+  type FanoutOptions,
+  type LibraryRunOptions,
+  resolveRunOptions,
+} from '../../src/config/library-options.ts';
 import type { RunOptions, runOptions } from '../../src/config/run-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
 
@@ -162,6 +166,30 @@ describe('resolveRunOptions()', () => {
     [{ record: ['headers', 'input'] }, true, true],
   ])('keeps what %j requests', (options, keepsHeaders, keepsInput) => {
     expect(resolveRunOptions(options, '1')).toMatchObject({ keepsHeaders, keepsInput });
+  });
+
+  it.each<[FanoutOptions, Partial<LibraryRunOptions>]>([
+    [{}, { keepsBuffers: false, keepsStreams: false, maxSize: 10_485_760 }],
+    [{ body: 'buffer' }, { keepsBuffers: true, keepsStreams: false, maxSize: 10_485_760 }],
+    [
+      { body: 'buffer', saveDir: 'd' },
+      { keepsBuffers: true, saveDir: 'd' },
+    ],
+    [
+      { body: 'buffer', maxSize: 0 },
+      { keepsBuffers: true, maxSize: 0 },
+    ],
+    [{ body: 'stream' }, { keepsStreams: true, keepsBuffers: false, maxSize: Number.POSITIVE_INFINITY }],
+    [
+      { body: 'stream', maxSize: '1kb' },
+      { keepsStreams: true, maxSize: 1024 },
+    ],
+    [{ head: true }, { method: 'HEAD' }],
+    [{ inlineBody: true }, { inlineBody: 65_536 }],
+    [{ saveDir: 'd' }, { saveDir: 'd', keepsStreams: false }],
+    [{ maxSize: 0 }, { maxSize: 0 }],
+  ])('reads what is done with bodies from %j', (options, expected) => {
+    expect(resolveRunOptions(options, '1')).toMatchObject(expected);
   });
 
   it.each([

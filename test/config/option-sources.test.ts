@@ -9,7 +9,7 @@ import {
   optionsFromEnvironment,
   readConfigFile,
 } from '../../src/config/option-sources.ts';
-import { programOptions } from '../../src/config/program-options.ts';
+import { programOptions, resolveProgramOptions } from '../../src/config/program-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { refusal, resolve } from './resolve-given.ts';
 
@@ -36,6 +36,7 @@ describe('unknown options', () => {
     ['FANOUT_CONCURENCY', '; did you mean FANOUT_CONCURRENCY?'],
     ['FANOUT_NO_DECOMPRESS', '; did you mean FANOUT_DECOMPRESS?'],
     ['FANOUT_QUEUE', '; did you mean FANOUT_QUEUE_SIZE?'],
+    ['FANOUT_MAX_RETRY', '; did you mean FANOUT_MAX_RETRY_AFTER?'],
     ['FANOUT_', ''],
     ['FANOUT_SOMETHING_ELSE', ''],
   ])('are refused in the environment: %s', (name, advice) => {
@@ -49,6 +50,11 @@ describe('unknown options', () => {
   it('may be in the environment if they are empty, or do not begin with FANOUT_', () => {
     const environment = { FANOUT_SOMETHING: '', XFANOUT_RETRIES: '1', PATH: '/bin', concurrency: '1' };
     expect(resolve({ environment })).toEqual(resolve({}));
+  });
+
+  it('may be in the environment without a value', () => {
+    const sources = { flags: {}, environment: { FANOUT_SOMETHING: undefined } };
+    expect(resolveProgramOptions(programOptions, sources, '1.2.3')).toEqual(resolve({}));
   });
 
   it.each(['config', 'printConfig', 'reconcile'])(
@@ -109,7 +115,7 @@ describe('optionsFromEnvironment()', () => {
   });
 
   it('splits the value of a repeatable option into lines', () => {
-    const { values } = optionsFromEnvironment(programOptions, { FANOUT_HEADER: 'A: 1\r\n\n B: 2\n' });
+    const { values } = optionsFromEnvironment(programOptions, { FANOUT_HEADER: 'A: 1\r\n\n B: 2\n \t\n' });
     expect(values.get('header')).toEqual(['A: 1', ' B: 2']);
   });
 });
@@ -137,12 +143,26 @@ describe('expandVariables()', () => {
     });
   });
 
-  it('refuses a variable that is not set, also the name of an inherited property', () => {
-    expect(() => expandVariables('$B', VARIABLES)).toThrow(
+  it.each(['$B', 'a $B', '$B c', `a \${B} c`, '$A $B'])('refuses %s if B is not set', (text) => {
+    expect(() => expandVariables(text, VARIABLES)).toThrow(
       new InvalidValueError('needs the environment variable B, which is not set'),
     );
+  });
+
+  it('refuses the name of an inherited property', () => {
     expect(() => expandVariables('$toString', VARIABLES)).toThrow(InvalidValueError);
   });
+
+  it.each(['s3cret$B', '$B-s3cret', `\${B}s3cret`, `s3$A\${B}cret`, '$B$A'])(
+    'does not show a name that may be a part of a password: %s',
+    (text) => {
+      expect(() => expandVariables(text, VARIABLES)).toThrow(
+        new InvalidValueError(
+          'needs the environment variable that is named after its $, which is not set (write $$ for a $)',
+        ),
+      );
+    },
+  );
 });
 
 describe('escapeVariables()', () => {
@@ -197,9 +217,28 @@ describe('readConfigFile()', () => {
     await expect(readConfigFile('.', readText)).rejects.toThrow('EISDIR');
   });
 
-  it('drops a byte-order mark', async () => {
-    await writeFile(join(directory, 'bom.json'), '\ufeff{}');
-    expect(await readConfigFile('bom.json', readText)).toEqual({ path: 'bom.json', values: {} });
+  it('drops a byte-order mark at its start, and no other', async () => {
+    for (const [bom, values] of [
+      ['\ufeff', {}],
+      ['', { userAgent: '\ufeff' }],
+    ] as const) {
+      await writeFile(join(directory, 'bom.json'), bom + JSON.stringify(values));
+      expect(await readConfigFile('bom.json', readText)).toEqual({ path: 'bom.json', values });
+    }
+  });
+
+  it('says whether the user has named the file', async () => {
+    const read: [string, boolean][] = [];
+    const remember = async (path: string, isNamed: boolean) => {
+      read.push([path, isNamed]);
+      return '{}';
+    };
+    await readConfigFile('mine.json', remember);
+    await readConfigFile(undefined, remember);
+    expect(read).toEqual([
+      ['mine.json', true],
+      ['fanout.config.json', false],
+    ]);
   });
 
   it('names the line and the column of a mistake', async () => {
@@ -215,6 +254,10 @@ describe('readConfigFile()', () => {
       expect(await configRefusal(text)).toMatch(/^cannot read the configuration file bad.json: must be JSON/);
       expect(await configRefusal(text)).not.toContain('s3');
     }
+  });
+
+  it('names no place if the message of Node has none, and never a wrong one', async () => {
+    expect(await configRefusal('{"a":\n s3cret}')).toMatch(/must be JSON(?: \(see line 2, column 2\))?$/);
   });
 
   it.each(['[]', 'null', '1', '"text"'])('refuses %s, which is not an object', async (text) => {

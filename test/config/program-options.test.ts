@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { clusterOptions } from '../../src/config/cluster-options.ts';
+import { workOptions } from '../../src/config/command-options.ts';
 import type { Table } from '../../src/config/option.ts';
 import { outputOptions } from '../../src/config/output-options.ts';
 import {
   fetchOptions,
+  hasPrivateRecords,
   loadProgramOptions,
   programOptions,
   resolveProgramOptions,
@@ -57,6 +59,8 @@ describe('the format', () => {
     [{ output: 'jsonl' }, 'text'],
     [{ output: 'r.gz' }, 'text'],
     [{ output: 'csv.d/r' }, 'text'],
+    [{ output: 'r.csv.old' }, 'text'],
+    [{ output: 'r.7.csv' }, 'csv'],
     [{ output: 'r.jsonl', format: 'csv' }, 'csv'],
     [{ output: 'r.jsonl', format: 'text' }, 'text'],
     [{ output: 'r.csv', json: true }, 'jsonl'],
@@ -84,6 +88,10 @@ describe('the format', () => {
     expect(refusal({ file: { output } })).toContain('"output" in fanout.config.json');
   });
 
+  it('names nothing that saves a page for a report that is no page', () => {
+    expect(refusal({ flags: { output: 'r.xml' } })).toMatch(/; for a report use --report junit=r\.xml$/);
+  });
+
   it('names what saves a page, where the page may be meant', () => {
     expect(refusal({ flags: { output: 'r.html' } })).toContain('--body');
     expect(refusal({ flags: { output: 'r.html', saveDir: 'pages' } })).not.toContain('--body');
@@ -103,6 +111,56 @@ describe('hashesBodies', () => {
     [{}, false],
   ])('is for %j: %j', (flags, hashesBodies) => {
     expect(resolve({ flags }).hashesBodies).toBe(hashesBodies);
+  });
+});
+
+describe('keepsHeaders', () => {
+  it.each([
+    [{ record: 'headers' }, true],
+    [{ record: 'input,headers' }, true],
+    [{ record: 'input' }, false],
+    [{}, false],
+  ])('is for %j: %j', (flags, keepsHeaders) => {
+    expect(resolve({ flags }).keepsHeaders).toBe(keepsHeaders);
+  });
+});
+
+describe('hasPrivateRecords()', () => {
+  it.each([
+    [{ record: 'headers' }, true],
+    [{ json: true, inlineBody: true }, true],
+    [{ record: 'input' }, false],
+    [{ json: true }, false],
+  ])('is for %j: %j', (flags, isPrivate) => {
+    expect(hasPrivateRecords(resolve({ flags }))).toBe(isPrivate);
+  });
+});
+
+describe('maxSize', () => {
+  it.each([
+    [{ body: true }, Number.POSITIVE_INFINITY],
+    [{ body: true, maxSize: '1kb' }, 1024],
+    [{ body: false }, 10_485_760],
+  ])('of a body that is written to standard output is for %j: %j', (flags, maxSize) => {
+    expect(resolve({ flags }).maxSize).toBe(maxSize);
+  });
+});
+
+describe('inlineBody', () => {
+  it.each([{}, { output: 'r.csv' }, { format: 'text' }])('needs --json, and not %j', (flags) => {
+    expect(refusal({ flags: { inlineBody: true, ...flags } })).toBe('--inline-body needs --json');
+    expect(refusal({ file: { inlineBody: '1kb', ...flags } })).toBe(
+      '"inlineBody" in fanout.config.json needs --json',
+    );
+  });
+
+  it.each([{ json: true }, { output: 'r.jsonl' }, { inlineBody: false }])('is accepted with %j', (flags) => {
+    expect(() => resolve({ flags: { inlineBody: true, ...flags } })).not.toThrow();
+  });
+
+  it('needs no format in a command that has none: its results go to a collector', () => {
+    const sources = { flags: { inlineBody: true }, environment: {} };
+    expect(resolveProgramOptions(workOptions, sources, '1').inlineBody).toBe(65_536);
   });
 });
 

@@ -21,6 +21,7 @@ describe('toProxySettings()', () => {
     [{ http_proxy: 'a', HTTP_PROXY: 'b', https_proxy: 'c', HTTPS_PROXY: 'd' }, ['a', 'c']],
     [{ ALL_PROXY: 'a' }, ['a', 'a']],
     [{ all_proxy: 'a', ALL_PROXY: 'b', HTTPS_PROXY: 'c' }, ['a', 'c']],
+    [{ all_proxy: 'a', ALL_PROXY: 'b', HTTP_PROXY: 'c' }, ['c', 'a']],
     [{ http_proxy: '', https_proxy: ' ', NO_PROXY: 'x' }, [undefined, undefined]],
     [{ http_proxy: '', HTTP_PROXY: 'b' }, ['b', undefined]],
     [{ ftp_proxy: 'a', FANOUT_PROXY: 'b', PROXY: 'c' }, [undefined, undefined]],

@@ -1,11 +1,79 @@
 import { describe, expect, it } from 'vitest';
 import { type FanoutOptions, resolveRunOptions } from '../../src/config/library-options.ts';
-import { createRequestTemplate, type RequestTemplate, readData } from '../../src/config/request-template.ts';
+import {
+  createRequestTemplate,
+  parseNetrc,
+  type RequestTemplate,
+  readData,
+} from '../../src/config/request-template.ts';
 import { UsageError } from '../../src/model/errors.ts';
 
 function request(options: FanoutOptions, body?: Uint8Array): RequestTemplate {
   return createRequestTemplate(resolveRunOptions(options, '1'), body);
 }
+
+describe('parseNetrc()', () => {
+  it.each<[string, ...string[]]>([
+    [''],
+    ['# machine a login me'],
+    ['machine a login me password pw', 'a me:pw'],
+    ['machine a\n\tlogin me\r\n  password\n\npw\n', 'a me:pw'],
+    ['\ufeffmachine a password pw login me', 'a me:pw'],
+    ['machine a login me account team', 'a me:'],
+    ['machine a login me machine B.test login you password pw', 'a me:', 'b.test you:pw'],
+    ['machine a login me machine a login you', 'a me:', 'a you:'],
+    ['machine a login me login you', 'a you:'],
+    ['machine a password pw'],
+    ['login me password pw'],
+    ['default login me machine a password pw'],
+    ['machine a default login me'],
+    ['machine a login me default login you password pw', 'a me:'],
+    ['machine a:b:c login me machine [::1] login you', '[::1] you:'],
+    ['machine a login me # password pw "', 'a me:'],
+    ['machine a password #pw login "#"', 'a #:#pw'],
+    ['machine a login a"b password c\\n', 'a a"b:c\\n'],
+    ['machine "a" login "m \\"e" password "\\\\ \\t\\n\\r\\x"', 'a m "e:\\ \t\n\rx'],
+    ['machine a login "" password ""', 'a :'],
+    ['macdef init\nmachine a login me\n  \nmachine b login you', 'b you:'],
+    ['machine a macdef init\nrubbish\n\nlogin me', 'a me:'],
+    ['machine a login me macdef init\nmachine b login you', 'a me:'],
+  ])('finds in %j', (text, ...expected) => {
+    expect(parseNetrc(text).map(({ host, user }) => `${host} ${user}`)).toEqual(expected);
+  });
+
+  it.each([
+    ['machine a\nlogin me passwd s3cret', 'line 2 has a word that is not machine, login or password'],
+    ['s3cret', 'line 1 has a word that is not machine, login or password'],
+    ['machine a login me\n\npassword "s3cret', 'line 3 has a quotation mark without its end'],
+    ['machine a password "s3cret\nx"', 'line 1 has a quotation mark without its end'],
+    ['"', 'line 1 has a quotation mark without its end'],
+  ])('refuses %j without a secret', (text, fault) => {
+    expect(() => parseNetrc(text)).toThrow(new UsageError(`invalid netrc file: ${fault}`));
+  });
+});
+
+/** The headers for one host each, with this netrc file. */
+function logins(options: FanoutOptions, netrc: string): Readonly<Record<string, unknown>> {
+  const { hostHeaders } = createRequestTemplate(resolveRunOptions(options, '1'), undefined, netrc);
+  return Object.fromEntries(hostHeaders ?? []);
+}
+
+describe('createRequestTemplate() with a netrc file', () => {
+  const NETRC = 'machine a login me password pw machine a login second machine b login you';
+  const [ME, YOU] = ['me:pw', 'you:'].map((user) => `Basic ${Buffer.from(user).toString('base64')}`);
+
+  it.each<[FanoutOptions, Readonly<Record<string, unknown>>]>([
+    [{}, { a: { authorization: ME }, b: { authorization: YOU } }],
+    [{ user: 'x:y' }, {}],
+    [{ headers: { authorization: 'mine' } }, {}],
+    [
+      { headerFor: { a: { authorization: 'mine' }, b: { x: '1' } } },
+      { a: { authorization: 'mine' }, b: { authorization: YOU, x: '1' } },
+    ],
+  ])('adds its logins to %j', (options, expected) => {
+    expect(logins(options, NETRC)).toEqual(expected);
+  });
+});
 
 describe('createRequestTemplate()', () => {
   it('is a GET with a user agent by default', () => {

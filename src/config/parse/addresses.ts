@@ -42,7 +42,6 @@ function parseOverride(line: string): AddressOverride {
 }
 
 function parseOverrideHost(text: string): string {
-  if (text === '*') return text;
   const hostname = toHostname(text);
   if (hostname === undefined) throw new InvalidValueError(OVERRIDE_REQUIREMENT);
   return hostname.replace(/^\[|\]$|\.$/g, '');

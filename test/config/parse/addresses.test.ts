@@ -48,6 +48,7 @@ describe('addressOverrides', () => {
     'a/b:80:::1',
     'u@a:80:::1',
     '[x]:80:::1',
+    'a:80:::1\nb',
   ])('refuses %j', (line) => {
     expect(refused(addressOverrides, line)).toMatch(/^must look like HOST:PORT:ADDRESS/);
   });
@@ -70,6 +71,7 @@ describe('addressOverrides', () => {
     'a:80:[127.0.0.1]',
     'a:80:127.0.0.1,',
     'a:80:[::1',
+    'a:80:[::1]x',
     'a:80:127.0.0.1:80',
   ])('refuses the addresses in %s', (line) => {
     expect(refused(addressOverrides, line)).toMatch(/^must end in IPv4 or IPv6 addresses/);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { credentials, headers, hostHeaders } from '../../../src/config/parse/headers.ts';
+import { credentials, expectedHeaders, headers, hostHeaders } from '../../../src/config/parse/headers.ts';
 import { refused } from './refused.ts';
 
 describe('headers', () => {
   it('puts names in lower case and drops white space around values', () => {
-    expect(headers.parse('X-Foo: \t a b ')).toEqual([{ name: 'x-foo', value: 'a b' }]);
+    expect(headers.parse('X-Foo: \t a b \t ')).toEqual([{ name: 'x-foo', value: 'a b' }]);
     expect(headers.parse('x:y:z')).toEqual([{ name: 'x', value: 'y:z' }]);
   });
 
@@ -79,7 +79,8 @@ describe('headers', () => {
     ['s3cret', ''],
     ['s3cret \n', ''],
     [{ a: 's3cret\n' }, ''],
-    [['Good: s3cret', 'Cookie s3cret'], '"Good: ***", "Cookie ***"'],
+    [['Good: s3cret', 's3cret', 'Cookie s3cret'], '"Good: ***", "Cookie ***"'],
+    [`s3cret${'x'.repeat(64)}: a`, ''],
     ['\u001b[31m: s3cret', '"\\u{1b}[31m: ***"'],
   ])('shows no value of %j', (value, shown) => {
     expect(headers.show?.(value)).toBe(shown);
@@ -104,7 +105,7 @@ describe('headers that a request has once', () => {
   it.each(TWICE)('are refused twice: %s', (name) => {
     const message = `must have ${name.toLowerCase()} only once`;
     const lines = [`${name}: a`, `${name.toUpperCase()}: b`];
-    expect(() => headers.parse(lines)).toThrow(message);
+    expect(refused(headers, lines)).toBe(message);
     expect(() => headers.parse({ [name]: 'a', [name.toUpperCase()]: 'a' })).toThrow(message);
     expect(() => hostHeaders.parse(lines.map((line) => `a.test ${line}`))).toThrow(`${message} for a.test`);
     expect(() => hostHeaders.parse({ 'a.test': lines })).toThrow(message);
@@ -141,6 +142,7 @@ describe('hostHeaders', () => {
     ['my_host', 'my_host'],
     ['*.EXAMPLE.com', '*.example.com'],
     ['*.3com.example', '*.3com.example'],
+    ['*.host1', '*.host1'],
     ['*.example.com:81', '*.example.com:81'],
   ])('writes the host %s as URLs do: %s', (given, host) => {
     expect(hostOf(given)).toBe(host);
@@ -212,9 +214,31 @@ describe('hostHeaders', () => {
     ['s3cret \n', ''],
     ['me:s3cret@a.test X: 1', ''],
     [{ 'a.test': 's3cret' }, ''],
-    [['a.test s3cret', 'X-Key: s3:cret'], '"a.test ***"'],
+    [['a.test  s3cret', 'X-Key: s3:cret', '[::1] X: 1'], '"a.test ***", "[::1] ***"'],
   ])('shows no value of %j', (value, shown) => {
     expect(hostHeaders.show?.(value)).toBe(shown);
+  });
+});
+
+describe('expectedHeaders', () => {
+  it.each([
+    ['Content-Type: text/html', 'content-type', 'text/html'],
+    [' X-Y :\tv ', 'x-y', 'v'],
+    ['X-Y:', 'x-y', ''],
+    ['X-Y: a: b', 'x-y', 'a: b'],
+  ])('reads %j', (line, name, value) => {
+    expect(expectedHeaders.parse(line)).toEqual([{ name, value }]);
+    expect(expectedHeaders.parse(expectedHeaders.print(expectedHeaders.parse(line)))).toEqual([
+      { name, value },
+    ]);
+  });
+
+  it('takes a list', () => {
+    expect(expectedHeaders.parse(['a: 1', 'b:'])).toHaveLength(2);
+  });
+
+  it.each(['', ':', ': v', 'a b: v', 'a', 1, null, [1], { a: '1' }])('refuses %j', (value) => {
+    expect(refused(expectedHeaders, value)).toBe('must look like "Name: value", or "Name:" for any value');
   });
 });
 

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { directoryName, fileName, nameTemplate, saveDirectoryName } from '../../../src/config/parse/names.ts';
+import {
+  cookies,
+  directoryName,
+  fileName,
+  nameTemplate,
+  netrcFile,
+  runName,
+  saveDirectoryName,
+} from '../../../src/config/parse/names.ts';
 import { refused } from './refused.ts';
 
 describe('fileName and directoryName', () => {
@@ -14,10 +22,58 @@ describe('fileName and directoryName', () => {
   });
 });
 
+describe('cookies', () => {
+  it.each<[unknown, string | false]>([
+    ['jar.txt', 'jar.txt'],
+    [false, false],
+    ['false', false],
+  ])('are read from %j as %j', (value, parsed) => {
+    expect(cookies.parse(value)).toBe(parsed);
+    expect(cookies.parse(cookies.print(parsed))).toBe(parsed);
+  });
+
+  it.each(['', true, 1, null])('are not read from %j', (value) => {
+    expect(refused(cookies, value)).toBe('must be the name of a file');
+  });
+});
+
+describe('netrcFile', () => {
+  it.each<[unknown, string | true | undefined]>([
+    ['netrc', 'netrc'],
+    [true, true],
+    ['true', true],
+    [false, undefined],
+    ['false', undefined],
+  ])('reads %j as %j', (value, parsed) => {
+    expect(netrcFile.parse(value)).toBe(parsed);
+    expect(netrcFile.print(parsed)).toBe(parsed);
+  });
+
+  it.each(['', 1, null])('refuses %j', (value) => {
+    expect(refused(netrcFile, value)).toBe('must be the name of a file');
+  });
+});
+
+describe('runName', () => {
+  it.each(['r', 'Run-2026_1', 'x'.repeat(64)])('takes %s', (name) => {
+    expect(runName.parse(name)).toBe(name);
+    expect(runName.print(name)).toBe(name);
+  });
+
+  // It is a token of a NATS subject, where a dot, `*` and `>` have a meaning.
+  it.each(['', 'x'.repeat(65), 'a.b', 'a*', '>', 'a b', 'é', '\na', 'a\n', 7, null])(
+    'refuses %j',
+    (value) => {
+      expect(refused(runName, value)).toBe('must be 1 to 64 letters, digits, dashes and underscores');
+    },
+  );
+});
+
 describe('saveDirectoryName', () => {
   it('takes any name of a directory', () => {
     expect(saveDirectoryName.parse('./-')).toBe('./-');
     expect(saveDirectoryName.parse('pages')).toBe('pages');
+    expect(saveDirectoryName.parse('./http://a')).toBe('./http://a');
   });
 
   it.each([
@@ -49,6 +105,7 @@ describe('nameTemplate', () => {
     '{hash}',
     'Pages/{index}.html',
     '{status}/{query}~{id}',
+    `${'a/'.repeat(59)}aa`,
   ])('prints %s as it was given', (template) => {
     expect(nameTemplate.print(nameTemplate.parse(template))).toBe(template);
   });
@@ -81,6 +138,8 @@ describe('nameTemplate', () => {
     'a\0{id}',
     'a\n',
     'con/{id}',
+    'con{path}y',
+    '..{path}',
     'a./{id}',
     '{index}.part',
     '~/a?',

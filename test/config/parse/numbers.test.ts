@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   duration,
+  failureLimit,
   inlineSize,
   orNone,
   rate,
@@ -55,6 +56,24 @@ describe('wholeNumber()', () => {
   });
 });
 
+describe('failureLimit', () => {
+  it.each([
+    [true, 1],
+    ['true', 1],
+    [false, undefined],
+    ['false', undefined],
+    ['3', 3],
+    [3, 3],
+  ])('reads %j as %j', (value, limit) => {
+    expect(failureLimit.parse(value)).toBe(limit);
+    expect(failureLimit.print(limit)).toBe(limit);
+  });
+
+  it.each([0, '0', '', 'yes', null])('refuses %j', (value) => {
+    expect(refused(failureLimit, value)).toBe('must be a positive integer');
+  });
+});
+
 describe('ratio', () => {
   it.each([
     ['1', 1],
@@ -96,7 +115,7 @@ describe('rate', () => {
     ['10', '10/s', 10 / 1000],
     ['10/s', '10/s', 10 / 1000],
     ['30/m', '30/m', 30 / 60_000],
-    ['0.5/h', '0.5/h', 0.5 / 3_600_000],
+    ['0.25/h', '0.25/h', 0.25 / 3_600_000],
     [20, '20/s', 20 / 1000],
   ])('reads %j as %s', (value, text, perMs) => {
     expect(rate.parse(value)).toEqual({ text, perMs });
@@ -131,9 +150,12 @@ describe('duration()', () => {
     expect(duration().parse(value)).toBe(ms);
   });
 
-  it.each(['30', '5000', 30, 5000, 0.5])('refuses %j, which has no unit, and says what to write', (value) => {
-    expect(refused(duration(), value)).toBe(`must have a unit: "${value}s" for seconds, or "${value}ms"`);
-  });
+  it.each(['30', '5000', '0.25', 30, 5000, 0.5])(
+    'refuses %j, which has no unit, and says what to write',
+    (value) => {
+      expect(refused(duration(), value)).toBe(`must have a unit: "${value}s" for seconds, or "${value}ms"`);
+    },
+  );
 
   it.each([
     '',
@@ -146,6 +168,12 @@ describe('duration()', () => {
     '.5s',
     '1m30s',
     '1e3s',
+    '1e3',
+    '+5',
+    ' 5',
+    '5\n',
+    '0x',
+    '9'.repeat(16),
     'none',
     -1,
     Number.NaN,
@@ -159,7 +187,8 @@ describe('duration()', () => {
   it('refuses what is longer than a timer can wait', () => {
     expect(refused(duration(), '597h')).toBe('must be 596h or less');
     expect(refused(duration(), Infinity)).toMatch(/^must/);
-    expect(duration().parse('596h')).toBe(596 * 3_600_000);
+    expect(refused(duration(), '2147483648ms')).toBe('must be 596h or less');
+    expect(duration().parse('2147483647ms')).toBe(2_147_483_647);
   });
 
   it('refuses what is shorter than the least, also after rounding', () => {
@@ -185,7 +214,7 @@ describe('size', () => {
     ['64kb', 65_536],
     ['10mb', 10_485_760],
     ['1gb', 1_073_741_824],
-    ['1.5KB', 1536],
+    ['1.25KB', 1280],
     ['2k', 2048],
     ['3M', 3_145_728],
     ['100', 100],
@@ -218,6 +247,7 @@ describe('size', () => {
   it('reads 0, and refuses more than can be counted', () => {
     expect(size.parse('0')).toBe(0);
     expect(refused(size, '8388608gb')).toBe('must be 8388607gb or less');
+    expect(size.parse('9007199254740991')).toBe(Number.MAX_SAFE_INTEGER);
     expect(size.parse('8388607gb')).toBe(8_388_607 * 1024 ** 3);
   });
 
@@ -289,7 +319,7 @@ describe('verbosity', () => {
     expect(verbosity.parse(value)).toBe(level);
   });
 
-  it.each([3, '-1', 'yes', false, ['1', '1'], null, {}])('refuses %j', (value) => {
+  it.each([3, '-1', '01', 'yes', false, ['1', '1'], [true, '1'], null, {}])('refuses %j', (value) => {
     expect(refused(verbosity, value)).toBe('must be 0, 1 or 2');
   });
 });
@@ -311,12 +341,25 @@ describe('resultAges', () => {
     expect(resultAges.parse(printed)).toEqual(ages);
   });
 
-  it.each(['', '7', '-1d', '1w', 'ok=', 'ok', 'ok=1h,ok=2h', 'bad=1h', 'ok=1h,', '1h,2h', 7, true, null])(
-    'refuses %j',
-    (value) => {
-      expect(refused(resultAges, value)).toBe(
-        'must be an age such as 12h or 7d, or one for each class: ok=7d,fail=1h',
-      );
-    },
-  );
+  it.each([
+    '',
+    '7',
+    '0x',
+    '-1d',
+    '1w',
+    'xok=1h',
+    'ok=',
+    'ok',
+    'ok=1h,ok=2h',
+    'bad=1h',
+    'ok=1h,',
+    '1h,2h',
+    7,
+    true,
+    null,
+  ])('refuses %j', (value) => {
+    expect(refused(resultAges, value)).toBe(
+      'must be an age such as 12h or 7d, or one for each class: ok=7d,fail=1h',
+    );
+  });
 });

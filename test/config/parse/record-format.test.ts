@@ -31,6 +31,10 @@ describe('lineTemplate', () => {
     expect(lineTemplate.parse(lineTemplate.print(parts))).toEqual(parts);
   });
 
+  it('takes up to 1000 characters', () => {
+    expect(lineTemplate.parse('x'.repeat(1000))).toEqual([{ text: 'x'.repeat(1000) }]);
+  });
+
   it.each([
     ['', 'must be text of 1 to 1000 characters'],
     ['x'.repeat(1001), 'must be text of 1 to 1000 characters'],

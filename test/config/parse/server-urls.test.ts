@@ -1,7 +1,38 @@
 import { describe, expect, it } from 'vitest';
 import type { Parser } from '../../../src/config/option.ts';
-import { brokerUrl, maskBroker, maskProxy, proxy } from '../../../src/config/parse/server-urls.ts';
+import { brokerUrl, maskBroker, maskProxy, proxy, webUrl } from '../../../src/config/parse/server-urls.ts';
 import { refused } from './refused.ts';
+
+describe('webUrl', () => {
+  it.each([
+    ['http://a.test/x/?q#f', 'http://a.test/x/?q'],
+    [' HTTPS://A.test ', 'https://a.test/'],
+  ])('reads %j', (text, url) => {
+    expect(webUrl.parse(text)).toBe(url);
+    expect(webUrl.parse(webUrl.print(url))).toBe(url);
+  });
+
+  it.each([
+    '',
+    'a.test',
+    '/x',
+    'ftp://a.test/',
+    'xhttp://a.test/',
+    'httpx://a.test/',
+    'http://me@a.test/',
+    'http://:s3cret@a.test/',
+    1,
+    null,
+  ])('refuses %j', (value) => {
+    expect(refused(webUrl, value)).toBe(
+      'must start with http:// or https://, and have no user name or password',
+    );
+  });
+
+  it('shows nothing of a refused value', () => {
+    expect(webUrl.show?.('http://me:s3cret@a.test/')).toBe('');
+  });
+});
 
 describe('proxy', () => {
   it.each([
@@ -61,6 +92,7 @@ describe('proxy', () => {
     'http://p:80\\',
     'http://p q:1',
     'shttp://p:1',
+    'xsocks://p:1',
     'httpx://p:1',
     'http://p:3\n1',
     'http://[::1',

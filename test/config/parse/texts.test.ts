@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { boolean, method, oneOf, reports, secretText } from '../../../src/config/parse/texts.ts';
+import {
+  boolean,
+  method,
+  oneOf,
+  regexps,
+  reports,
+  secretText,
+  texts,
+  urlPatterns,
+} from '../../../src/config/parse/texts.ts';
 import { refused } from './refused.ts';
 
 describe('boolean', () => {
@@ -56,6 +65,50 @@ describe('secretText', () => {
   });
 });
 
+describe('texts', () => {
+  it('takes one text or a list, each of up to 65536 characters', () => {
+    const longest = 'x'.repeat(65_536);
+    expect(texts.parse('a')).toEqual(['a']);
+    expect(texts.parse(['a', longest])).toEqual(['a', longest]);
+    expect(texts.parse(Array(1000).fill('a'))).toHaveLength(1000);
+    expect(texts.print(texts.parse(['a', 'b']))).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['', 'must not be empty'],
+    [['a', ''], 'must not be empty'],
+    [1, 'must not be empty'],
+    ['x'.repeat(65_537), 'must be 65536 characters or less'],
+    [Array(1001).fill('a'), 'must be a list of at most 1000, not 1001'],
+  ])('refuses %j', (value, requirement) => {
+    expect(refused(texts, value)).toBe(requirement);
+  });
+});
+
+describe('regexps', () => {
+  it('takes one expression or a list of up to 20', () => {
+    expect(regexps.parse('a: (b|c)+')).toEqual([/a: (b|c)+/]);
+    expect(regexps.parse(Array(20).fill('a'))).toHaveLength(20);
+    expect(regexps.print(regexps.parse(['a/b', 'c']))).toEqual(['a\\/b', 'c']);
+  });
+
+  it.each([
+    ['', 'must be a regular expression that is not empty'],
+    [1, 'must be a regular expression that is not empty'],
+    [null, 'must be a regular expression that is not empty'],
+    ['(', 'must be a JavaScript regular expression (Unterminated group)'],
+    ['a: [', 'must be a JavaScript regular expression (Unterminated character class)'],
+    [Array(21).fill('a'), 'must be a list of at most 20, not 21'],
+  ])('refuses %j', (value, requirement) => {
+    expect(refused(regexps, value)).toBe(requirement);
+  });
+
+  it('may be up to 1000 for URLs', () => {
+    expect(urlPatterns.parse(Array(1000).fill('a'))).toHaveLength(1000);
+    expect(refused(urlPatterns, Array(1001).fill('a'))).toBe('must be a list of at most 1000, not 1001');
+  });
+});
+
 describe('reports', () => {
   it.each([
     ['junit=a.xml', [{ kind: 'junit', file: 'a.xml' }]],
@@ -78,14 +131,22 @@ describe('reports', () => {
     expect(reports.parse(reports.print(reports.parse(value)))).toEqual(list);
   });
 
-  it.each([['junit'], ['=a'], ['xslt=a'], ['JUnit=a'], [7], [['junit=a', 7]], [null], [{ xslt: 'a' }]])(
-    'are refused when they are no KIND=FILE: %j',
-    (value) => {
-      expect(refused(reports, value)).toBe(
-        'must look like KIND=FILE, where KIND is one of junit, json, markdown, html',
-      );
-    },
-  );
+  it.each([
+    ['junit'],
+    ['=a'],
+    ['xslt=a'],
+    ['JUnit=a'],
+    [7],
+    [['junit=a', 7]],
+    [null],
+    [{ xslt: 'a' }],
+    ['r.xml.old'],
+    ['r'],
+  ])('are refused when they are no KIND=FILE: %j', (value) => {
+    expect(refused(reports, value)).toBe(
+      'must look like KIND=FILE, where KIND is one of junit, json, markdown, html',
+    );
+  });
 
   it.each([
     ['csv', 'for csv use --format csv -o FILE'],
