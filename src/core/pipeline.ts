@@ -18,6 +18,8 @@ export interface PipelineOptions<J extends object, R extends object> {
   readonly concurrency: number;
   /** The key that the scheduler is fair over: the host. */
   readonly keyOf: (job: J) => string;
+  /** Called with each job that is taken; returns the job to use from then on, which may take more memory than one that waits. */
+  readonly open?: ((job: J) => J) | undefined;
   readonly work: (job: J) => Promise<Outcome<J, R>>;
   /** The result of a job whose `work` threw: a bug, which costs only that job. */
   readonly crashed: (job: J, error: unknown) => R;
@@ -192,13 +194,14 @@ export class Pipeline<J extends object, R extends object> {
     }
   }
 
-  #workOn(job: J | undefined): void {
-    const { keyOf, work, isWanted } = this.#options;
-    if (job === undefined) {
+  #workOn(taken: J | undefined): void {
+    const { keyOf, open, work, isWanted } = this.#options;
+    if (taken === undefined) {
       this.#workers -= 1;
       if (this.#workers === 0) this.#endWorking();
       return;
     }
+    const job = open?.(taken) ?? taken;
     const key = keyOf(job); // a redirect changes it
     try {
       const working = isWanted?.(job) === false ? UNWANTED : work(job);

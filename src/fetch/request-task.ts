@@ -1,7 +1,7 @@
 import type { NewsMark } from '../hosts/host-registry.ts';
 import type { SetCookies } from '../http/cookies.ts';
 import { firstHop, firstMethod, type Hop, type HostHeaders, type RequestDefaults } from '../http/hop.ts';
-import { type Job, jobBytes } from '../model/job.ts';
+import type { Job } from '../model/job.ts';
 import type { Redirect, Result } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
 
@@ -33,11 +33,26 @@ export interface TaskState {
   readonly fallback: Result | undefined;
 }
 
+/** A job in the scheduler: as it was read, which takes a third of the memory, or as a task once it has been taken. */
+export type ScheduledJob = Job | RequestTask;
+
+/** The job of a scheduled one. */
+export function jobOf(scheduled: ScheduledJob): Job {
+  return scheduled instanceof RequestTask ? scheduled.job : scheduled;
+}
+
+/** The host that is asked next, with its port; empty for a job that is not sent. The scheduler and the limits go by it. */
+export function nextHostOf(scheduled: ScheduledJob): string {
+  return scheduled instanceof RequestTask ? scheduled.host : firstHost(scheduled);
+}
+
+function firstHost({ invalid, url }: Job): string {
+  return invalid === undefined ? hostOf(url) : '';
+}
+
 /** A job in progress: the hop that is sent next, and what has happened so far. Passes the scheduler once for each hop. */
 export class RequestTask {
   readonly job: Job;
-  /** About the memory that the job takes. */
-  readonly bytes: number;
   readonly #defaults: RequestDefaults;
   #hop: Hop | undefined;
   /** The host of the next hop, with its port; empty for an invalid job. The scheduler and the limits go by it. */
@@ -77,9 +92,8 @@ export class RequestTask {
 
   constructor(job: Job, defaults: RequestDefaults) {
     this.job = job;
-    this.bytes = jobBytes(job);
     this.#defaults = defaults;
-    this.host = job.invalid === undefined ? hostOf(job.url) : '';
+    this.host = firstHost(job);
   }
 
   /** Restores a task from its state. */

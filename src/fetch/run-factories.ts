@@ -29,7 +29,7 @@ import type { RunLog } from '../model/run-event.ts';
 import type { ProxySettings } from '../model/url.ts';
 import { UrlFilter } from '../model/url-filter.ts';
 import { Fetcher, type FetchPolicy, type Step } from './fetcher.ts';
-import type { RequestTask } from './request-task.ts';
+import type { RequestTask, ScheduledJob } from './request-task.ts';
 import { ResponseValidator } from './response-validator.ts';
 import { divideSockets, type SocketBudget } from './socket-budget.ts';
 import { crashedResult, notFetchedResult } from './task-result.ts';
@@ -135,7 +135,7 @@ interface FetcherParts {
   /** The cookies of the run. If unset, they are kept within a redirect chain, or not at all. */
   readonly cookies?: CookieJar | undefined;
   readonly hosts: HostRegistry;
-  readonly scheduler: Scheduler<RequestTask>;
+  readonly scheduler: Pick<Scheduler<ScheduledJob>, 'hasMore'>;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: () => number;

@@ -6,12 +6,12 @@ import { Scheduler } from '../core/scheduler.ts';
 import { firstHop, firstMethod, type Hop, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
 import type { OutputError } from '../model/errors.ts';
-import type { Job } from '../model/job.ts';
+import { type Job, jobBytes } from '../model/job.ts';
 import { failsRun, type Result } from '../model/result.ts';
 import type { Summary, SummaryFold } from '../model/summary.ts';
 import { collect, type ForEachResult, type Sink } from '../results/sink.ts';
 import { rejectInvalidJobs } from './job-checks.ts';
-import { RequestTask } from './request-task.ts';
+import { jobOf, nextHostOf, RequestTask, type ScheduledJob } from './request-task.ts';
 import {
   createDocumentFetcher,
   createFetcher,
@@ -104,12 +104,14 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
   const { options, defaults, clock, random, log, recall, isWanted, admit } = parts;
   const sockets = socketBudget(parts);
 
-  const jobs = createTasks(rejectInvalidJobs(parts.jobs, options), withCommonHeaders(defaults, options));
+  const taskDefaults = withCommonHeaders(defaults, options);
+  const toTask = (job: ScheduledJob) =>
+    job instanceof RequestTask ? job : new RequestTask(job, taskDefaults);
   const hosts = createHosts(options, sockets.workers, undefined, log);
-  const scheduler = new Scheduler<RequestTask>({
+  const scheduler = new Scheduler<ScheduledJob>({
     capacity: options.queueSize,
     maxBytes: queueBytes(options),
-    sizeOf: ({ bytes }) => bytes,
+    sizeOf: (scheduled) => jobBytes(jobOf(scheduled)),
     clock,
     limiter: hosts,
   });
@@ -122,22 +124,25 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
   const fetcher = createFetcher(fetcherParts);
   const documents = new Documents(clock.now);
   const documentFetcher = createDocumentFetcher(fetcherParts);
-  const ofDocuments = documentDefaults(withCommonHeaders(defaults, options));
-  const pipeline = new Pipeline<RequestTask, Result>({
-    jobs,
+  const ofDocuments = documentDefaults(taskDefaults);
+  const pipeline = new Pipeline<ScheduledJob, Result>({
+    jobs: rejectInvalidJobs(parts.jobs, options),
     scheduler,
     concurrency: sockets.workers,
-    keyOf: (task) => task.host,
-    work: (task) =>
-      Documents.isListed(task.job)
+    keyOf: nextHostOf,
+    open: toTask,
+    work: (job) => {
+      const task = toTask(job);
+      return Documents.isListed(task.job)
         ? fetcher.step(task)
-        : stepDocument(documentFetcher, task, (result) => documents.give(result)),
-    isListed: ({ job }) => Documents.isListed(job),
-    abandon: (task) => fetcher.abandon(task),
-    crashed: crashedResult,
-    recall: recall && (({ job }) => recall(job, firstHop(job, defaults))),
-    isWanted: isWanted && (({ job }) => isWanted(job)),
-    admit: admit && (({ job }) => admit(job)),
+        : stepDocument(documentFetcher, task, (result) => documents.give(result));
+    },
+    isListed: (job) => Documents.isListed(jobOf(job)),
+    abandon: (job) => (job instanceof RequestTask ? fetcher.abandon(job) : undefined),
+    crashed: (job, error) => crashedResult(toTask(job), error),
+    recall: recall && ((job) => recall(jobOf(job), firstHop(jobOf(job), defaults))),
+    isWanted: isWanted && ((job) => isWanted(jobOf(job))),
+    admit: admit && ((job) => admit(jobOf(job))),
     finish: events.finish,
     lastResults: events.lastResults,
     onEnd: () => {
@@ -153,7 +158,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
       return transport.inFlight;
     },
     get dropped() {
-      return pipeline.dropped.map(({ job }) => job);
+      return pipeline.dropped.map(jobOf);
     },
     get exhausted() {
       return hosts.exhaustedCount;
@@ -321,18 +326,6 @@ export class FailureLimit {
     this.#failures += 1;
     return this.#failures === this.#max;
   }
-}
-
-/** Tasks, batch by batch, each created on demand. */
-async function* createTasks(
-  jobs: AsyncIterable<Iterable<Job>>,
-  defaults: RequestDefaults,
-): AsyncGenerator<Iterable<RequestTask>> {
-  for await (const batch of jobs) yield tasksOf(batch, defaults);
-}
-
-function* tasksOf(jobs: Iterable<Job>, defaults: RequestDefaults): Generator<RequestTask> {
-  for (const job of jobs) yield new RequestTask(job, defaults);
 }
 
 /** The defaults with the headers that every request has. */

@@ -46,6 +46,20 @@ describe('Pipeline gives one result for each job', () => {
   });
 });
 
+test('Pipeline opens each job when it is taken, and uses what it becomes from then on', async () => {
+  const run = new TestRun({ open: (job) => ({ ...job, id: job.id + 100 }) });
+  run.source.give(9).end();
+  const all = run.takeAll();
+  await allReactions();
+  expect(ids(run.started)).toEqual([101, 102]);
+  await run.fail(new Error('a bug'));
+  run.pipeline.stop();
+  await run.endAll();
+  expect(ids(await all)).toEqual([101, 102, 103]);
+  expect(run.taken).toContainEqual({ id: 101, text: 'crashed: Error: a bug' });
+  expect(ids(run.pipeline.dropped).every((id) => id < 100)).toBe(true);
+});
+
 describe('A worker that throws affects only its job', () => {
   test('if it rejects', async () => {
     const run = new TestRun();
