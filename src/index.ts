@@ -8,7 +8,7 @@ import {
   type FanoutOptions as RunSettings,
   resolveRunOptions,
 } from './config/library-options.ts';
-import { toProxySettings } from './config/proxy-settings.ts';
+import { toProxySettings } from './config/network-options.ts';
 import { createRequestTemplate } from './config/request-template.ts';
 import { orderWindowSize } from './config/run-options.ts';
 import { toTlsMaterial } from './config/tls-files.ts';

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { toProxySettings } from '../config/network-options.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
-import { toProxySettings } from '../config/proxy-settings.ts';
 import { createRequestTemplate, readData } from '../config/request-template.ts';
 import { readTlsFiles } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
@@ -24,6 +24,7 @@ export async function loadFetchSettings(
   process: NodeJS.Process,
 ): Promise<FetchSettings> {
   const proxies = toProxySettings(options, process.env);
+  await checkSocket(options);
   const body = await readData(options, (path) => readFile(path));
   const tls = await readTlsFiles(options, readSettings);
   return {
@@ -35,6 +36,15 @@ export async function loadFetchSettings(
     random: Math.random,
     fileLimit: fileLimit(process.report, 2 * options.concurrency),
   };
+}
+
+/** Throws a `UsageError` if there is no Unix domain socket for `--unix-socket`. */
+async function checkSocket({ unixSocket }: ProgramOptions): Promise<void> {
+  if (unixSocket === undefined) return;
+  const status = await stat(unixSocket).catch((error: unknown) => printable(systemReason(error)));
+  const fault = typeof status === 'string' ? status : status.isSocket() ? undefined : 'not a socket';
+  if (fault === undefined) return;
+  throw new UsageError(`cannot connect to "${excerpt(unixSocket)}" for --unix-socket: ${fault}`);
 }
 
 /** The text of the file of `--netrc`. Throws a `UsageError` if it cannot be read. */

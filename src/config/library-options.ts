@@ -115,7 +115,10 @@ export interface FanoutOptions {
   readonly permanentRedirects?: 'ok' | 'warn' | 'fail' | undefined;
   /** What responses that reject bots count as. Default: `fail`. */
   readonly blocked?: 'fail' | 'warn' | 'ok' | undefined;
-  /** The proxy, `http://[user:password@]host:port` or `https://`. Default: none. */
+  /**
+   * The proxy, `http://[user:password@]host:port` or `https://`; or `socks5://` and `socks4://`, with names looked up on this
+   * machine; or `socks5h://` and `socks4a://`, with names looked up by the proxy. Default: none.
+   */
   readonly proxy?: string | undefined;
   /** Use HTTP/2 with https servers that offer it. Default: false. */
   readonly http2?: boolean | undefined;
@@ -135,13 +138,20 @@ export interface FanoutOptions {
   readonly maxFailures?: number | undefined;
   /** Addresses to connect to instead of those of DNS, as `'example.com:443:127.0.0.1'`; `*` is any host. Default: none. */
   readonly resolve?: string | readonly string[] | undefined;
+  /**
+   * Hosts and ports to connect to instead of those of URLs, as `'example.com:443:127.0.0.1:8443'`. An empty part is any host or
+   * port, or that of the URL. The first that matches counts. Default: none.
+   */
+  readonly connectTo?: string | readonly string[] | undefined;
+  /** Path of a Unix domain socket that every connection is made to. Excludes `proxy` and `denyPrivate`. Default: none. */
+  readonly unixSocket?: string | undefined;
   /** Name servers, as `'127.0.0.1:5353'` or `'[::1]'`. Default: those of the system. */
   readonly dnsServer?: string | readonly string[] | undefined;
   /** Connect to IPv4 addresses only. Excludes `ipv6`. Default: false. */
   readonly ipv4?: boolean | undefined;
   /** Connect to IPv6 addresses only. Excludes `ipv4`. Default: false. */
   readonly ipv6?: boolean | undefined;
-  /** Refuse to connect to addresses that are private, loopback, link-local or otherwise special. Default: false. */
+  /** Refuse to connect to addresses that are private, loopback, link-local or otherwise special. Of proxies it allows only `socks5://` and `socks4://`. Default: false. */
   readonly denyPrivate?: boolean | undefined;
   /** Directory in which the body of each URL that is OK is saved as a file. Default: bodies are dropped. */
   readonly saveDir?: string | undefined;

@@ -1,14 +1,34 @@
-import { option } from './option.ts';
-import { type AddressOverride, addressOverrides, nameServers } from './parse/addresses.ts';
-import { fileName } from './parse/names.ts';
+import { UsageError } from '../model/errors.ts';
+import type { ProxyServer, ProxySettings } from '../model/url.ts';
+import { InvalidValueError, option } from './option.ts';
+import type { Environment } from './option-sources.ts';
+import {
+  type AddressOverride,
+  addressOverrides,
+  type ConnectTo,
+  connectTo,
+  nameServers,
+} from './parse/addresses.ts';
+import { fileName, socketPath } from './parse/names.ts';
 import { maskProxy, proxy } from './parse/server-urls.ts';
 import { boolean } from './parse/texts.ts';
 
 const NO_OVERRIDES: readonly AddressOverride[] = Object.freeze([]);
+const NO_DIRECTIONS: readonly ConnectTo[] = Object.freeze([]);
 const NO_SERVERS: readonly string[] = Object.freeze([]);
 
-/** How host names are resolved to addresses. */
-export const dnsOptions = {
+/** What is connected to. */
+export const addressOptions = {
+  connectTo: option({
+    flags: '--connect-to <host1:port1:host2:port2>',
+    group: 'Network',
+    parser: connectTo,
+    default: NO_DIRECTIONS,
+    help: 'for one host and port, connect to another',
+    details:
+      'The request, and the certificate that is expected, stay those of the URL. An empty HOST1 or PORT1 is any; an empty HOST2 or PORT2 is that of the URL. The first that matches counts. --resolve applies to HOST2 and PORT2.',
+    repeatable: true,
+  }),
   resolve: option({
     flags: '--resolve <host:port:address>',
     group: 'Network',
@@ -47,7 +67,17 @@ export const dnsOptions = {
     parser: boolean,
     default: false,
     help: 'refuse to connect to private and other special addresses',
-    details: 'These are loopback, private, link-local and reserved addresses.',
+    details:
+      'These are loopback, private, link-local and reserved addresses. The only proxies that can be used with it are socks5:// and socks4://, for which names are looked up, and addresses checked, on this machine.',
+  }),
+  unixSocket: option({
+    flags: '--unix-socket <path>',
+    group: 'Network',
+    parser: socketPath,
+    default: undefined,
+    help: 'connect to a Unix domain socket instead of any host',
+    details:
+      'Every connection of the run goes there, whatever the host of the URL. No name is looked up, and no proxy is used.',
   }),
 };
 
@@ -60,7 +90,8 @@ export const proxyOptions = {
     default: undefined,
     defaultText: 'HTTP_PROXY, HTTPS_PROXY or ALL_PROXY',
     help: 'proxy for requests: http://[user:password@]host:port',
-    details: "Or https://. It is not used for the hosts in NO_PROXY. '' uses no proxy.",
+    details:
+      "Or https://; or socks5:// and socks4://, with names looked up on this machine; or socks5h:// and socks4a://, with names looked up by the proxy. It is not used for the hosts in NO_PROXY. '' uses no proxy.",
     mask: maskProxy,
   }),
 };
@@ -117,3 +148,53 @@ export const tlsOptions = {
     help: 'private key of --cert: a PEM file without passphrase',
   }),
 };
+
+interface NetworkChoices {
+  readonly proxy: ProxyServer | null | undefined;
+  readonly denyPrivate: boolean;
+  readonly unixSocket: string | undefined;
+}
+
+/**
+ * The proxies of a run: the one of `--proxy`, otherwise those of the environment, as curl reads it; `undefined` if there
+ * is none. `NO_PROXY` applies to both. A `proxy` of `null` and a `unixSocket` disable proxies. An empty variable counts as not
+ * set.
+ *
+ * @throws UsageError if a variable that is used is invalid, or if there is a proxy with `denyPrivate` that is not given addresses
+ */
+export function toProxySettings(
+  { proxy: configured, denyPrivate, unixSocket }: NetworkChoices,
+  environment: Environment,
+): ProxySettings | undefined {
+  if (configured === null || unixSocket !== undefined) return undefined;
+  // Under CGI, HTTP_PROXY is the `Proxy` header of a client's request (CVE-2016-5385, httpoxy).
+  const upper = environment.REQUEST_METHOD === undefined ? ['HTTP_PROXY'] : [];
+  const http = configured ?? readProxy(['http_proxy', ...upper, 'all_proxy', 'ALL_PROXY'], environment);
+  const https =
+    configured ?? readProxy(['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'], environment);
+  if (http === undefined && https === undefined) return undefined;
+  if (denyPrivate && [http, https].some(connectsUnchecked)) {
+    throw new UsageError(
+      `cannot use ${configured === undefined ? 'the proxy of the environment' : '--proxy'} with --deny-private, ` +
+        "which cannot check what the proxy connects to; with socks5:// it can, and --proxy '' uses no proxy",
+    );
+  }
+  return { http, https, bypass: environment.no_proxy || environment.NO_PROXY || '' };
+}
+
+/** Whether a proxy gets names, whose addresses only it knows. */
+function connectsUnchecked(server: ProxyServer | undefined): boolean {
+  return server !== undefined && server.socks?.resolvesNames !== false;
+}
+
+/** The proxy of the first variable that is set. */
+function readProxy(names: readonly string[], environment: Environment): ProxyServer | undefined {
+  const name = names.find((one) => environment[one]?.trim());
+  if (name === undefined) return undefined;
+  try {
+    return proxy.parse(environment[name]) ?? undefined;
+  } catch (error) {
+    if (!(error instanceof InvalidValueError)) throw error;
+    throw new UsageError(`invalid value for ${name}: ${error.message}`);
+  }
+}

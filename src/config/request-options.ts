@@ -6,11 +6,14 @@ import {
   headers,
   headerValue,
   hostHeaders,
+  maskCredentials,
+  maskData,
+  maskHeaders,
+  maskHostHeaders,
 } from './parse/headers.ts';
 import { cookies, fileName, netrcFile } from './parse/names.ts';
 import { wholeNumber } from './parse/numbers.ts';
 import { boolean, method, oneOf, secretText, urlPatterns } from './parse/texts.ts';
-import { maskCredentials, maskData, maskHeaders, maskHostHeaders } from './secrets.ts';
 
 const NO_HEADERS: readonly Header[] = Object.freeze([]);
 const NO_PATTERNS: readonly RegExp[] = Object.freeze([]);

@@ -41,6 +41,9 @@ const CONFLICTS: readonly Conflict[] = [
     keys: ['format', 'template'],
     isAllowed: (format, template) => format === 'text' || template === undefined,
   },
+  { keys: ['proxy', 'unixSocket'], isAllowed: (proxy) => proxy === null },
+  // It checks addresses, and a socket has none.
+  { keys: ['denyPrivate', 'unixSocket'], isAllowed: (denyPrivate) => denyPrivate === false },
   { keys: ['ipv4', 'ipv6'], isAllowed: (ipv4, ipv6) => ipv4 === false || ipv6 === false },
 ];
 

@@ -1,6 +1,6 @@
 import { UsageError } from '../model/errors.ts';
 import type { NameTemplate } from '../model/job.ts';
-import { dnsOptions, proxyOptions, tlsOptions } from './network-options.ts';
+import { addressOptions, proxyOptions, tlsOptions } from './network-options.ts';
 import { type OptionValues, option, type ResolvedOptions } from './option.ts';
 import { duration, failureLimit, orNone, rate, size, wholeNumber } from './parse/numbers.ts';
 import { retryOn, statusSet } from './parse/status-sets.ts';
@@ -157,7 +157,7 @@ export const runOptions = {
   ...expectOptions,
   ...tlsOptions,
   ...proxyOptions,
-  ...dnsOptions,
+  ...addressOptions,
   failFast: option({
     flags: '--fail-fast[=n]',
     group: 'Reports and comparison',

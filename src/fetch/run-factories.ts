@@ -13,7 +13,7 @@ import type { Scheduler } from '../core/scheduler.ts';
 import { HostRegistry } from '../hosts/host-registry.ts';
 import type { TotalRateLimiter } from '../hosts/rate-limiter.ts';
 import { Agent } from '../http/agent.ts';
-import { Connector } from '../http/connector.ts';
+import { Connector, isDirected } from '../http/connector.ts';
 import type { CookieJar } from '../http/cookies.ts';
 import { createResolver } from '../http/dns/resolver.ts';
 import type { RequestDefaults } from '../http/hop.ts';
@@ -100,7 +100,12 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
     now: clock.now,
     warn: (message) => parts.warn?.(message),
   });
-  const proxies = parts.proxies && new ProxyRoutes(parts.proxies, parts.defaults.headers['user-agent']);
+  const { connectTo, unixSocket } = options;
+  const proxies =
+    parts.proxies &&
+    new ProxyRoutes(parts.proxies, parts.defaults.headers['user-agent'], (target) =>
+      isDirected(target, connectTo),
+    );
   const connector = new Connector({
     resolver,
     tls: new TlsConnector({ ...tls, insecure: options.insecure, http2: options.http2 }),
@@ -110,6 +115,8 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
         : new TlsConnector({ ca: tls.ca, insecure: options.insecure, http2: options.http2 }),
     // As in curl, --insecure and --cert are for servers, not for the proxy.
     proxyTls: new TlsConnector({ ca: tls.ca }),
+    connectTo,
+    unixSocket,
     proxies,
     connectTimeoutMs: options.connectTimeout,
     addressPolicy: options.denyPrivate ? denyPrivate : undefined,

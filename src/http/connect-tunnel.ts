@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
-import { type ConnectTarget, toAuthority } from './http1-client.ts';
+import type { ConnectError } from './network-errors.ts';
 import { type ProxyRoute, proxyProtocolError, proxyRefusedError } from './proxy.ts';
+import type { Endpoint } from './socks.ts';
 
 const MAX_HEAD_LENGTH = 16_384;
 const HTTP_PREFIX = 'HTTP/1.';
@@ -11,18 +12,18 @@ const MAX_INTERIM = 32;
 const STATUS_LINE = /^HTTP\/1\.\d (\d{3})(?: ([^\r\n]*))?\r?\n/;
 
 /**
- * Makes a proxy connect this socket to the target by CONNECT (RFC 9110, 9.3.6). Calls back once: with an error, or when
- * the next byte is the target's. It has no time limit of its own; destroying the socket ends it.
+ * Makes a proxy connect this socket to the endpoint by CONNECT (RFC 9110, 9.3.6). Calls back once: with an error, or when
+ * the next byte is the endpoint's. It has no time limit of its own; destroying the socket ends it.
  */
 export function openTunnel(
   socket: Socket,
   proxy: ProxyRoute,
-  target: ConnectTarget,
-  onOpen: (error: Error | undefined) => void,
+  { hostname, port }: Endpoint,
+  onOpen: (error: ConnectError | undefined) => void,
 ): void {
   let head = '';
   let interim = 0;
-  const finish = (error: Error | undefined) => {
+  const finish = (error: ConnectError | undefined) => {
     socket.off('data', onData).off('close', onClose);
     onOpen(error);
   };
@@ -54,11 +55,14 @@ export function openTunnel(
   };
   socket.on('data', onData).on('close', onClose);
   socket.on('error', () => {}); // `close` follows, or TLS in the tunnel reports the error
-  socket.write(connectRequest(proxy, toAuthority(target)), 'latin1');
+  socket.write(
+    connectRequest(proxy, `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`),
+    'latin1',
+  );
 }
 
 /** The error of a response to CONNECT; undefined if the tunnel is open. `hasMore` says that bytes followed the head. */
-function checkResponse(head: string, hasMore: boolean, proxy: ProxyRoute): Error | undefined {
+function checkResponse(head: string, hasMore: boolean, proxy: ProxyRoute): ConnectError | undefined {
   const [, status = '', reason = ''] = STATUS_LINE.exec(head) ?? [];
   if (status === '') return proxyProtocolError(proxy, 'responded to CONNECT with something that is not HTTP');
   if (!status.startsWith('2')) return proxyRefusedError(proxy, 'tunnel', Number(status), reason);

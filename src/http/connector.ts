@@ -1,15 +1,22 @@
 import dgram from 'node:dgram';
 import net, { isIPv6, type Socket } from 'node:net';
+import type { ConnectTo } from '../config/parse/addresses.ts';
 import { durationText } from '../config/parse/numbers.ts';
 import { describeError, isCertificateError } from './classify-error.ts';
 import { openTunnel } from './connect-tunnel.ts';
 import type { Resolver } from './dns/resolver.ts';
 import { type ConnectTarget, toPort } from './http1-client.ts';
-import { ConnectError, isResourceExhausted, ResourceExhaustedError } from './network-errors.ts';
+import {
+  ConnectError,
+  isResourceExhausted,
+  PROXY_TARGET_CODE,
+  ResourceExhaustedError,
+} from './network-errors.ts';
 import { type ProxyRoute, type ProxyRoutes, proxyUnreachableError, withProxyName } from './proxy.ts';
 import { SharedBufferSocket } from './shared-buffer-socket.ts';
+import { type Endpoint, openSocksTunnel } from './socks.ts';
 import { type AddressPolicy, filterAllowed } from './ssrf-guard.ts';
-import type { TlsConnector } from './tls.ts';
+import type { TlsConnector, TlsVia } from './tls.ts';
 
 interface ConnectorOptions {
   readonly resolver: Resolver;
@@ -18,8 +25,12 @@ interface ConnectorOptions {
   readonly tls: TlsConnector;
   /** The same without the client certificate; left out if there is none. */
   readonly anonymousTls?: TlsConnector | undefined;
-  /** Decides on each address before it is connected to, whatever name led there. */
+  /** Decides on each address before a server is connected to, whatever name led there. Not for a proxy itself. */
   readonly addressPolicy?: AddressPolicy | undefined;
+  /** Where to connect to instead of the host and port of a URL. */
+  readonly connectTo?: readonly ConnectTo[];
+  /** The path of a Unix domain socket that every connection is made to, without a lookup and without a proxy. */
+  readonly unixSocket?: string | undefined;
   readonly proxies?: ProxyRoutes | undefined;
   /** For TLS with a proxy itself; `tls` if left out. */
   readonly proxyTls?: TlsConnector | undefined;
@@ -75,11 +86,29 @@ const NEXT_ADDRESS_MS = 250;
 /** The same once an address is connected and its TLS handshake is in progress. */
 const NEXT_HANDSHAKE_MS = 2_000;
 
-/** What is connected to directly: the target, or a proxy. */
-interface Peer {
-  readonly hostname: string;
-  readonly port: number;
+/** What is connected to directly: the server of the target, or a proxy. */
+interface Peer extends Endpoint {
   readonly isSecure: boolean;
+  /** The name that its certificate must have. */
+  readonly name: string;
+}
+
+/** Where the connection to a target goes. */
+function endpointOf(target: ConnectTarget, rules: readonly ConnectTo[] = []): Endpoint {
+  const { toHost = target.hostname, toPort: port = toPort(target) } = ruleFor(target, rules) ?? {};
+  return { hostname: toHost, port };
+}
+
+/** Whether a rule of `--connect-to` is for this target. */
+export function isDirected(target: ConnectTarget, rules: readonly ConnectTo[]): boolean {
+  return ruleFor(target, rules) !== undefined;
+}
+
+/** The first rule for its host and port decides, as in curl. */
+function ruleFor(target: ConnectTarget, rules: readonly ConnectTo[]): ConnectTo | undefined {
+  const port = toPort(target);
+  const name = target.hostname.replace(/\.$/, '');
+  return rules.find((one) => (one.host ?? name) === name && (one.port ?? port) === port);
 }
 
 class ConnectAttempt {
@@ -92,7 +121,13 @@ class ConnectAttempt {
   /** The proxy that is connected to: the one that tunnels, or the target itself. */
   readonly #proxy: ProxyRoute | undefined;
   readonly #peer: Peer;
+  /** What the server of the target is connected to at, by this machine or by the proxy. */
+  readonly #endpoint: Endpoint;
+  /** Of the peer; or the path of a Unix domain socket. */
   #addresses: readonly string[] = [];
+  /** What a proxy may be told to connect to: addresses of the endpoint, or its name. */
+  #endpoints: readonly string[] = [];
+  #lookupMs = 0;
   /** Addresses that were started with. */
   #tried = 0;
   /** Sockets in use: one for each address that has neither failed nor won, then the one that won. */
@@ -109,22 +144,50 @@ class ConnectAttempt {
     this.#manner = manner;
     this.#tunnel = options.proxies?.tunnelProxyFor(target);
     this.#proxy = this.#tunnel ?? options.proxies?.proxyAt(target);
-    this.#peer = this.#proxy?.server ?? toPeer(target);
+    this.#endpoint = endpointOf(target, options.connectTo);
+    this.#peer = toPeer(target, this.#endpoint, this.#proxy);
   }
 
   start(): void {
-    const { connectTimeoutMs, addressPolicy, resolver } = this.#options;
-    resolver.resolve(this.#peer.hostname, this.#peer.port, (error, addresses, lookupMs) => {
+    const { unixSocket, addressPolicy } = this.#options;
+    if (unixSocket !== undefined) this.#connect([unixSocket]);
+    else if (this.#proxy === undefined)
+      this.#resolve(this.#peer, addressPolicy, (found) => this.#connect(found));
+    else if (this.#tunnel?.server.socks?.resolvesNames !== false) {
+      this.#endpoints = [this.#endpoint.hostname];
+      this.#connectToProxy();
+    } else {
+      this.#resolve(this.#endpoint, addressPolicy, (found) => {
+        this.#endpoints = found;
+        this.#connectToProxy();
+      });
+    }
+  }
+
+  #connectToProxy(): void {
+    this.#resolve(this.#peer, undefined, (found) => this.#connect(found));
+  }
+
+  #resolve(
+    what: Endpoint,
+    policy: AddressPolicy | undefined,
+    onResolved: (addresses: readonly string[]) => void,
+  ): void {
+    this.#options.resolver.resolve(what.hostname, what.port, (error, addresses, lookupMs) => {
       if (this.#isOver) return;
-      const allowed = error ?? filterAllowed(addresses, addressPolicy);
-      if (allowed instanceof Error) {
-        this.#fail(allowed);
-        return;
-      }
-      this.#timer = setTimeout(expire, Math.max(0, connectTimeoutMs - lookupMs), this);
-      this.#addresses = allowed;
-      this.tryNextAddress();
+      this.#lookupMs += lookupMs;
+      const allowed = error ?? filterAllowed(addresses, policy);
+      if (!(allowed instanceof Error)) onResolved(allowed);
+      else if (what === this.#peer) this.#fail(allowed);
+      else this.end(allowed);
     });
+  }
+
+  #connect(addresses: readonly string[]): void {
+    const leftMs = Math.max(0, this.#options.connectTimeoutMs - this.#lookupMs);
+    this.#timer = setTimeout(expire, leftMs, this);
+    this.#addresses = addresses;
+    this.tryNextAddress();
   }
 
   /** Ends the attempt with its connected socket, or with an error. */
@@ -176,15 +239,21 @@ class ConnectAttempt {
     this.#nextTimer = setTimeout(tryNextAddress, NEXT_HANDSHAKE_MS, this);
   }
 
-  #openSocket({ hostname, port, isSecure }: Peer, address: string): Socket {
-    const { tls, proxyTls = tls } = this.#options;
+  #openSocket({ name, port, isSecure }: Peer, address: string): Socket {
+    const { tls, proxyTls = tls, unixSocket } = this.#options;
+    const via: Exclude<TlsVia, { readonly socket: Socket }> =
+      unixSocket === undefined ? { host: address, port } : { path: unixSocket };
     if (isSecure) {
       const connector = this.#proxy === undefined ? tls : proxyTls;
-      return connector.connect({ address, port }, hostname, this.#manner);
+      return connector.connect(via, name, this.#manner);
     }
     // TLS reads from the socket of a tunnel in its own way.
-    if (this.#tunnel !== undefined) return net.connect({ host: address, port });
-    return new SharedBufferSocket().connect(port, address);
+    if (this.#tunnel !== undefined && this.#isSecure) return net.connect(via);
+    return new SharedBufferSocket().connect(via);
+  }
+
+  get #isSecure(): boolean {
+    return this.#target.protocol === 'https:';
   }
 
   /** Starts with the next address at once, unless this machine lacks a resource, which every address needs. */
@@ -211,10 +280,23 @@ class ConnectAttempt {
       this.end();
       return;
     }
-    openTunnel(socket, proxy, this.#target, (error) => {
-      if (error === undefined) this.#startTls(socket, proxy);
-      else this.end(error);
+    const open = proxy.server.socks === undefined ? openTunnel : openSocksTunnel;
+    const [hostname = this.#endpoint.hostname, ...others] = this.#endpoints;
+    open(socket, proxy, { hostname, port: this.#endpoint.port }, (error) => {
+      if (this.#isOver) return;
+      if (error === undefined && this.#isSecure) this.#startTls(socket, proxy);
+      else if (error?.code !== PROXY_TARGET_CODE || others.length === 0) this.end(error);
+      else this.#startAgain(others);
     });
+  }
+
+  /** Connects to the proxy again, for the next addresses of the endpoint. */
+  #startAgain(endpoints: readonly string[]): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets = [];
+    this.#endpoints = endpoints;
+    this.#tried = 0;
+    this.tryNextAddress();
   }
 
   #startTls(tunnel: Socket, proxy: ProxyRoute): void {
@@ -227,8 +309,9 @@ class ConnectAttempt {
   }
 }
 
-function toPeer(target: ConnectTarget): Peer {
-  return { hostname: target.hostname, port: toPort(target), isSecure: target.protocol === 'https:' };
+function toPeer(target: ConnectTarget, endpoint: Endpoint, proxy: ProxyRoute | undefined): Peer {
+  if (proxy !== undefined) return { ...proxy.server, name: proxy.server.hostname };
+  return { ...endpoint, name: target.hostname, isSecure: target.protocol === 'https:' };
 }
 
 function tryNextAddress(attempt: ConnectAttempt): void {

@@ -59,6 +59,9 @@ export function isResourceExhausted(code: string | undefined): boolean {
 /** The code of a proxy's 407, the only proxy failure that is not retried. */
 export const PROXY_AUTHENTICATION_CODE = 'ERR_PROXY_AUTHENTICATION';
 
+/** The code of a proxy that could not connect to an address of the host; another one may do better. */
+export const PROXY_TARGET_CODE = 'ERR_PROXY_TARGET';
+
 // Codes of c-ares and of getaddrinfo.
 const DNS_REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no such name',

@@ -8,7 +8,7 @@ import {
   pathOf,
   proxyAuthority,
 } from '../model/url.ts';
-import { type ConnectTarget, toPort } from './http1-client.ts';
+import { type ConnectTarget, toConnectTarget, toPort } from './http1-client.ts';
 import { ConnectError, type NetworkFailure, PROXY_AUTHENTICATION_CODE } from './network-errors.ts';
 
 /** A proxy with what requests to it need. */
@@ -29,8 +29,15 @@ export class ProxyRoutes {
   readonly #http: ProxyRoute | undefined;
   readonly #https: ProxyRoute | undefined;
   readonly #isBypassed: HostMatcher;
+  readonly #isDirected: (target: ConnectTarget) => boolean;
 
-  constructor({ http, https, bypass }: ProxySettings, userAgent?: string) {
+  /** @param isDirected whether a target is connected to at another host or port */
+  constructor(
+    { http, https, bypass }: ProxySettings,
+    userAgent?: string,
+    isDirected: (target: ConnectTarget) => boolean = () => false,
+  ) {
+    this.#isDirected = isDirected;
     this.#http = http && toRoute(http, userAgent);
     this.#https = https && toRoute(https, userAgent);
     this.#isBypassed = parseBypass(bypass);
@@ -39,24 +46,35 @@ export class ProxyRoutes {
   /** The proxy that a request for this http URL is sent to. For https see `tunnelProxyFor`. */
   forwardProxyFor(url: string): ProxyRoute | undefined {
     if (this.#http === undefined || !url.startsWith('http:')) return undefined;
-    const { hostname, port } = new URL(url);
-    return this.#isBypassed(withoutBrackets(hostname), Number(port) || 80) ? undefined : this.#http;
+    const target = toConnectTarget(originOf(url));
+    return this.#tunnels(this.#http, target) || this.#isBypassedTarget(target) ? undefined : this.#http;
   }
 
-  /** The proxy that tunnels to this https target. */
+  /** The proxy that tunnels to this target: for https any proxy, for http one that cannot forward the request. */
   tunnelProxyFor(target: ConnectTarget): ProxyRoute | undefined {
-    if (this.#https === undefined || target.protocol !== 'https:' || this.proxyAt(target)) return undefined;
-    return this.#isBypassed(target.hostname, toPort(target)) ? undefined : this.#https;
+    const proxy = target.protocol === 'https:' ? this.#https : this.#http;
+    if (proxy === undefined || !this.#tunnels(proxy, target) || this.proxyAt(target)) return undefined;
+    return this.#isBypassedTarget(target) ? undefined : proxy;
   }
 
   /** The proxy for http, if this target is its address: requests to forward are sent to it as to an origin. */
   proxyAt(target: ConnectTarget): ProxyRoute | undefined {
     const server = this.#http?.server;
     const isProxy =
+      server?.socks === undefined &&
       server?.hostname === target.hostname &&
       server.port === toPort(target) &&
       server.isSecure === (target.protocol === 'https:');
     return isProxy ? this.#http : undefined;
+  }
+
+  #isBypassedTarget(target: ConnectTarget): boolean {
+    return this.#isBypassed(target.hostname, toPort(target));
+  }
+
+  /** An HTTP proxy would take the host from the URL, whatever `--connect-to` says. */
+  #tunnels({ server }: ProxyRoute, target: ConnectTarget): boolean {
+    return target.protocol === 'https:' || server.socks !== undefined || this.#isDirected(target);
   }
 }
 
@@ -71,10 +89,6 @@ function toRoute(server: ProxyServer, userAgent: string | undefined): ProxyRoute
     authorization: pair === undefined ? undefined : `Basic ${pair}`,
     userAgent,
   };
-}
-
-function withoutBrackets(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, '');
 }
 
 /** Whether a host and port match. An IPv6 address has no brackets. */

@@ -16,8 +16,11 @@ export interface TlsConnectorOptions {
   readonly http2?: boolean;
 }
 
-/** What TLS runs over: a new connection to an address, or a connected socket. */
-export type TlsVia = { readonly address: string; readonly port: number } | { readonly socket: net.Socket };
+/** What TLS runs over: a new connection to an address or a Unix domain socket, or a connected socket. */
+export type TlsVia =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string }
+  | { readonly socket: net.Socket };
 
 /** How one connection differs from others. */
 interface TlsManner {
@@ -60,10 +63,10 @@ export class TlsConnector {
     const watched = watchesEnd === true ? new WatchedStream(via) : undefined;
     this.#context ??= createContext(this.#options);
     // The key has the name in it, because Node does not verify the name again for a resumed session.
-    const server = 'socket' in via ? undefined : `${hostname}:${via.port}`;
+    const server = 'port' in via ? `${hostname}:${via.port}` : undefined;
     const session = server === undefined ? undefined : this.#sessions.take(server);
     const socket: TLSSocket = tls.connect({
-      ...(watched ? { socket: watched } : 'socket' in via ? via : { host: via.address, port: via.port }),
+      ...(watched ? { socket: watched } : via),
       ...(session && { session }),
       secureContext: this.#context,
       // SNI has the name without the dot of the root, and is not sent for an address (RFC 6066, 3).
@@ -99,7 +102,7 @@ class WatchedStream extends Duplex {
 
   constructor(via: TlsVia) {
     super();
-    this.#socket = 'socket' in via ? via.socket : net.connect(via.port, via.address);
+    this.#socket = 'socket' in via ? via.socket : net.connect(via);
     this.#socket.setNoDelay(true);
     this.#socket.on('data', (piece) => {
       if (!this.push(piece)) this.#socket.pause();

@@ -20,8 +20,17 @@ export function pathOf(url: string): string {
   return end === -1 ? url.slice(start) : url.slice(start, end);
 }
 
+/** How a proxy speaks SOCKS. */
+export interface Socks {
+  readonly version: 4 | 5;
+  /** Whether the proxy gets host names, and looks them up. Otherwise it gets addresses. */
+  readonly resolvesNames: boolean;
+}
+
 /** A proxy, from its URL. */
 export interface ProxyServer {
+  /** Missing for a proxy that speaks HTTP. */
+  readonly socks?: Socks;
   /** Whether the connection to the proxy itself uses TLS. */
   readonly isSecure: boolean;
   /** A name or an IP address, without brackets. */

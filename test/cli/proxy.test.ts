@@ -1,7 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { running } from '../http/client.ts';
 import { BROKEN_PROXIES, type ProxyOptions, startProxy, type TestProxy } from '../origin/proxy.ts';
-import type { CliResult } from '../origin/run-cli.ts';
+import { type CliResult, runCli } from '../origin/run-cli.ts';
+import { startSocks } from '../origin/socks.ts';
+import { tempDir } from '../origin/temp-dir.ts';
 import { caPem, startHttps } from '../origin/tls.ts';
 import { aFile, anOrigin, urls } from './an-origin.ts';
 import { runInProcess } from './run-in-process.ts';
@@ -97,6 +101,65 @@ describe('fanout fetch', () => {
   });
 });
 
+describe('fanout fetch through a SOCKS proxy', () => {
+  it.each([[[]], [['--threads', '2']]])(
+    'fetches http and https, each host on its own, with %j',
+    async (more) => {
+      const [plain, direct] = [await anOrigin(), await anOrigin({ host: '127.0.0.2' })];
+      const secure = await running(startHttps());
+      const socks = await running(startSocks({ credentials: 'me:s3cret' }));
+      const list = [...urls(plain, '/ok', 5), ...urls(secure, '/ok', 5), ...urls(direct, '/ok', 2)];
+      const args = ['fetch', '--json', '-v', '-c', '4', ...(await trusted()), ...more];
+      const run = more.length === 0 ? runInProcess : runCli;
+      const result = await run(args, {
+        env: { ALL_PROXY: `socks5h://${CREDENTIALS}@${socks.authority}`, NO_PROXY: '127.0.0.2' },
+        stdin: list.join('\n'),
+      });
+      expect([result.code, result.stderr]).toEqual([
+        0,
+        expect.stringContaining('Done: 12 succeeded, 0 failed'),
+      ]);
+      expect(new Set(socks.log)).toEqual(
+        new Set([`5 ipv4 127.0.0.1:${plain.port}`, `5 ipv4 127.0.0.1:${secure.port}`]),
+      );
+      expect(direct.requests).toBe(2);
+      expectNoSecret(result);
+    },
+  );
+
+  it('shows no credentials if it refuses them, in no output and no journal', async () => {
+    const socks = await running(startSocks({ credentials: 'me:other' }));
+    const journal = join(await tempDir(), 'run.journal');
+    const proxy = `socks5h://${CREDENTIALS}@${socks.authority}`;
+    const args = ['fetch', '-vv', '--json', '--journal', journal, '--proxy', proxy, 'http://a.test/'];
+    const result = await runInProcess(args);
+    expect([result.code, JSON.parse(result.stdout).failure]).toEqual([
+      1,
+      {
+        kind: 'connect',
+        code: 'ERR_PROXY_AUTHENTICATION',
+        message: `the proxy ${socks.authority} refused the user name or the password`,
+      },
+    ]);
+    expectNoSecret(result);
+    expect(await readFile(journal, 'latin1')).not.toContain('s3cr');
+  });
+
+  it('checks addresses with --deny-private where names are looked up on this machine', async () => {
+    const origin = await anOrigin();
+    const socks = await running(startSocks());
+    const args = ['fetch', '--deny-private', '--proxy'];
+    const checked = await runInProcess([...args, `socks5://${socks.authority}`, `${origin.url}/ok`]);
+    expect([checked.code, checked.stdout]).toEqual([1, expect.stringMatching(/^FAIL {2}denied .*loopback/)]);
+    const unchecked = await runInProcess([...args, `socks5h://${socks.authority}`, `${origin.url}/ok`]);
+    expect([unchecked.code, unchecked.stderr]).toEqual([
+      2,
+      expect.stringContaining('cannot use --proxy with --deny-private'),
+    ]);
+    expect(socks.accepted.count).toBe(0);
+  });
+});
+
 describe('a proxy that', () => {
   it('rejects the credentials fails each URL once, and the credentials are not shown', async () => {
     const [plain, secure] = [await anOrigin(), await running(startHttps())];
@@ -173,7 +236,7 @@ describe('wrong usage', () => {
   it.each([
     ['--proxy', ['--proxy', `ftp://${CREDENTIALS}@p`], {}],
     ['HTTP_PROXY', [], { HTTP_PROXY: `http://${CREDENTIALS}` }],
-    ['all_proxy', [], { all_proxy: `socks5://${CREDENTIALS}@p:1` }],
+    ['all_proxy', [], { all_proxy: `socks6://${CREDENTIALS}@p:1` }],
     ['FANOUT_PROXY', [], { FANOUT_PROXY: `http://${CREDENTIALS}@p/path` }],
   ])('of %s ends with 2 and shows no credentials', async (name, args, env) => {
     const result = await runInProcess(['fetch', ...args, 'http://a.test/'], { env });
@@ -208,5 +271,7 @@ describe('--print-config', () => {
     const result = await runInProcess(args);
     expect(JSON.parse(result.stdout).proxy).toBe('http://***@p.test:3128');
     expectNoSecret(result);
+    const socks = await runInProcess([...args.slice(0, 3), `socks5h://${CREDENTIALS}@p.test`]);
+    expect(JSON.parse(socks.stdout).proxy).toBe('socks5h://***@p.test:1080');
   });
 });

@@ -75,6 +75,8 @@ describe('resolveRunOptions()', () => {
       insecure: false,
       cacert: undefined,
       cert: undefined,
+      connectTo: [],
+      unixSocket: undefined,
       key: undefined,
       contains: [],
       matches: [],

@@ -24,7 +24,7 @@ const WRITTEN = [
   '0', '1', '32', '1.5', '007', '-1', '1e3', '٣', '9007199254740993', '99999999999999999999', '10/s', '30/m', '1.5/h', '500ms', '1.5s', '10S', '2m', '596h', '0.4ms',
   '64kb', '10MB', '1.5gb', '8388607gb', '1k', '200', '2xx', '200-299,304', '299-200', '4xx,network', 'none', 'true', 'no', 'auto', 'jsonl', 'GET', 'post', 'Purge',
   'CONNECT', 'Name: value', 'X-A:', 'authorization: Basic x', 'example.com X-A: b', '[::1]:80 x: y', 'example.com:443:127.0.0.1', '*:80:[::1],1.2.3.4', '[fe80::1%1]:1:::1',
-  '127.0.0.1:5353', '[::1]:53', '::1', '1.2.3.4', 'http://user:pass@proxy:3128', 'https://[::1]', 'proxy', 'socks5://x', 'nats://u:p@h:1,h2', 'tls://token@[::1]', 'nats://a@b',
+  '127.0.0.1:5353', '[::1]:53', '::1', '1.2.3.4', 'http://user:pass@proxy:3128', 'https://[::1]', 'proxy', 'socks5://x', 'socks4a://me@[::1]:9', 'a:80:b:', '::[::1]:443', 'nats://u:p@h:1,h2', 'tls://token@[::1]', 'nats://a@b',
   '{host}{path}', 'a/{index}-{id}{ext}', '{hash}', '../{path}', 'junit=report.xml', 'csv=-', 'me:secret', '(a|b)+', '[', 'run-1', 'urls.txt', './out', '', ' ', '%', 'a%zz:b@c',
 ]; // biome-ignore format: a table
 

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,6 +17,7 @@ const RECORDS = ['yesterday', 'today', 'monday', 'tuesday', 'old', 'new', 'a', '
 
 const cwd = await realpath(await mkdtemp(join(tmpdir(), 'fanout-test-')));
 let origin: Origin;
+const atSocket = createServer((_, response) => void response.end('ok'));
 
 /** Creates what the pages assume: a program called fanout, lists, and results of earlier runs. */
 beforeAll(async () => {
@@ -33,11 +35,13 @@ beforeAll(async () => {
   const sitemap = `<urlset><url><loc>${origin.url}/ok</loc></url></urlset>`;
   await writeFile(join(cwd, 'sitemap.xml'), sitemap);
   await mkdir(join(cwd, 'docs'));
+  await new Promise<void>((resolve) => atSocket.listen(join(cwd, 'api.sock'), resolve));
   for (const name of ['README.md', 'docs/a.md']) await writeFile(join(cwd, name), `[a](${origin.url}/ok)\n`);
 });
 
 afterAll(async () => {
   await origin.close();
+  atSocket.close();
   await rm(cwd, { recursive: true, force: true });
 });
 

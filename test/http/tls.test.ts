@@ -119,7 +119,7 @@ describe('a TLS client', () => {
     onTestFinished(() => listening.close());
     const serverName = once(server, 'secureConnection').then(([socket]: TLSSocket[]) => socket?.servername);
     const connector = new TlsConnector({ ca: await tls.caPem(), ...more.options });
-    const address = { address: '127.0.0.1', port: listening.port };
+    const address = { host: '127.0.0.1', port: listening.port };
     const socket = connector.connect(await (more.via?.(listening.port) ?? address), hostname);
     onTestFinished(() => void socket.destroy());
     const failed = once(socket, 'secureConnect').then(
@@ -254,7 +254,7 @@ describe('TlsConnector', () => {
     const connector = new TlsConnector({ ca: await tls.caPem(), insecure });
     const seen: unknown[] = [];
     for (const hostname of hostnames) {
-      const socket = connector.connect({ address: '127.0.0.1', port }, hostname);
+      const socket = connector.connect({ host: '127.0.0.1', port }, hostname);
       let outcome: unknown = 'no handshake';
       socket.once('secureConnect', () => {
         outcome = socket.isSessionReused();
@@ -329,7 +329,7 @@ describe('getPeerCertificate()', () => {
     [true, false],
   ])('of a TlsConnector with insecure %s is replaced: %s', async (insecure, isReplaced) => {
     const { port, ca } = await start();
-    const socket = new TlsConnector({ ca, insecure }).connect({ address: '127.0.0.1', port }, 'one.test');
+    const socket = new TlsConnector({ ca, insecure }).connect({ host: '127.0.0.1', port }, 'one.test');
     onTestFinished(() => void socket.destroy());
     await once(socket, 'secureConnect');
     expect(Object.hasOwn(socket, 'getPeerCertificate')).toBe(isReplaced);

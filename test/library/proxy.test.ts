@@ -34,8 +34,10 @@ describe('fanout()', () => {
 
   it('refuses an invalid proxy at once', () => {
     expect(() => fanout([], { proxy: 'ftp://me:s3cret@p' })).toThrow(
-      new UsageError('invalid value for option proxy: must look like http://[user:password@]host[:port]'),
+      new UsageError(
+        'invalid value for option proxy: must look like http://[user:password@]host[:port], or start with https://, socks5:// or socks5h://',
+      ),
     );
-    expect(() => fanout([], { proxyEnvironment: { ALL_PROXY: 'socks5://p' } })).toThrow(UsageError);
+    expect(() => fanout([], { proxyEnvironment: { ALL_PROXY: 'socks6://p' } })).toThrow(UsageError);
   });
 });

@@ -1,13 +1,13 @@
 import { isatty } from 'node:tty';
 import { FileNamer } from '../../bodies/file-name-template.ts';
 import { rulesOf } from '../../config/expectations.ts';
+import { maskHeaders } from '../../config/parse/headers.ts';
 import {
   fetchOptions,
   loadProgramOptions,
   type ProgramOptions,
   withExcludeFile,
 } from '../../config/program-options.ts';
-import { maskHeaders } from '../../config/secrets.ts';
 import { systemClock } from '../../core/clock.ts';
 import { readSettings } from '../../core/own-file.ts';
 import { rejectInvalidJobs } from '../../fetch/job-checks.ts';

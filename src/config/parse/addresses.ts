@@ -41,6 +41,51 @@ function parseOverride(line: string): AddressOverride {
   });
 }
 
+const CONNECT_TO_REQUIREMENT =
+  'must look like HOST1:PORT1:HOST2:PORT2, such as example.com:443:127.0.0.1:8443 or ::staging.example.com:';
+
+/** Another host and port to connect to. */
+export interface ConnectTo {
+  /** As a URL has it, without brackets and without a dot at its end; any host if missing. */
+  readonly host?: string;
+  /** Any port if missing. */
+  readonly port?: number;
+  /** A name or an address without brackets; that of the URL if missing. */
+  readonly toHost?: string;
+  /** That of the URL if missing. */
+  readonly toPort?: number;
+}
+
+/** `HOST1:PORT1:HOST2:PORT2` as in curl, each of which may be empty: one line, or a list of lines. */
+export const connectTo: Parser<readonly ConnectTo[]> = {
+  parse: (value) => Object.freeze(readLines(value, CONNECT_TO_REQUIREMENT).map(parseConnectTo)),
+  show: showLines,
+  print: (list) =>
+    list.map(
+      ({ host = '', port = '', toHost = '', toPort = '' }) =>
+        `${bracketed(host)}:${port}:${bracketed(toHost)}:${toPort}`,
+    ),
+};
+
+function parseConnectTo(line: string): ConnectTo {
+  const [all, host = '', port = '', toHost = '', toPort = ''] =
+    /^(\[[^[\]]+\]|[^\s:/?#@[\]\\*]*):(\d{0,5}):(\[[^[\]]+\]|[^\s:/?#@[\]\\*]*):(\d{0,5})$/.exec(line) ?? [];
+  if (all === undefined) throw new InvalidValueError(CONNECT_TO_REQUIREMENT);
+  const isWrong = (text: string) => text !== '' && toHostname(text) === undefined;
+  if (isWrong(host) || isWrong(toHost)) throw new InvalidValueError(CONNECT_TO_REQUIREMENT);
+  return Object.freeze({
+    ...(host === '' ? {} : { host: plainHost(host) }),
+    ...(port === '' ? {} : { port: parsePort(port) }),
+    ...(toHost === '' ? {} : { toHost: plainHost(toHost) }),
+    ...(toPort === '' ? {} : { toPort: parsePort(toPort) }),
+  });
+}
+
+/** A valid host as a URL has it, without brackets and without a dot at its end. */
+function plainHost(text: string): string {
+  return (toHostname(text) ?? text).replace(/^\[|\]$|\.$/g, '');
+}
+
 function parseOverrideHost(text: string): string {
   const hostname = toHostname(text);
   if (hostname === undefined) throw new InvalidValueError(OVERRIDE_REQUIREMENT);

@@ -31,6 +31,21 @@ export const netrcFile: Parser<string | true | undefined> = {
   print: (value) => value,
 };
 
+/** The longest path of a Unix domain socket on Linux, in bytes. On macOS it is 103. */
+const MAX_SOCKET_PATH = 107;
+
+/** The path of a Unix domain socket. */
+export const socketPath: Parser<string> = {
+  ...fileName,
+  parse(value) {
+    const path = fileName.parse(value);
+    if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+      throw new InvalidValueError(`must be at most ${MAX_SOCKET_PATH} bytes, the limit of the system`);
+    }
+    return path;
+  },
+};
+
 /** The name of a directory. */
 export const directoryName: Parser<string> = {
   parse: (value) => parsePath(value, 'directory'),

@@ -1,9 +1,20 @@
-import { type ProxyServer, proxyAuthority } from '../../model/url.ts';
+import { type ProxyServer, proxyAuthority, type Socks } from '../../model/url.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 import { parsePort, toHostname } from './addresses.ts';
 import { splitAt } from './texts.ts';
 
-const PROXY_REQUIREMENT = 'must look like http://[user:password@]host[:port]';
+const PROXY_REQUIREMENT =
+  'must look like http://[user:password@]host[:port], or start with https://, socks5:// or socks5h://';
+/** As in curl, `socks://` is SOCKS 4. */
+const SOCKS_SCHEMES: Readonly<Record<string, Socks>> = {
+  socks5h: { version: 5, resolvesNames: true },
+  socks5: { version: 5, resolvesNames: false },
+  socks4a: { version: 4, resolvesNames: true },
+  socks4: { version: 4, resolvesNames: false },
+  socks: { version: 4, resolvesNames: false },
+};
+/** What a length of one byte in SOCKS 5 can say (RFC 1929). */
+const MAX_SOCKS_TEXT = 255;
 // Scheme, credentials, host, port. The URL parser reads only the host: it would end a password at a `#` or `/`, and
 // cannot tell `:80` from a missing port.
 const PROXY_URL =
@@ -33,9 +44,10 @@ export const webUrl: Parser<string> = {
 const MASKED_USERINFO = '***@';
 
 /**
- * The URL of a proxy, as curl reads it: the default scheme is `http://`, the default port 1080, or 443 for `https://`;
- * user name and password are percent-decoded. Empty text gives `null`, which disables proxies. Error messages do not
- * show a rejected value: any part of it may be a password.
+ * The URL of a proxy, as curl reads it: the default scheme is `http://`, the default port 1080, or 443 for `https://`. With
+ * `socks5://` and `socks4://` names are looked up here, with `socks5h://` and `socks4a://` by the proxy. User name and password are
+ * percent-decoded. Empty text gives `null`, which disables proxies. Error messages do not show a rejected value: any part of it
+ * may be a password.
  */
 export const proxy: Parser<ProxyServer | null> = {
   parse: (value) => (value === '' ? null : parseProxy(value)),
@@ -49,19 +61,32 @@ export function maskProxy(value: ProxyServer | null): string {
 }
 
 function parseProxy(value: unknown): ProxyServer {
-  const [, scheme = 'http', userinfo, host = '', digits] =
+  const [, written = 'http', userinfo, host = '', digits] =
     (typeof value === 'string' && PROXY_URL.exec(value.trim())) || [];
+  const scheme = written.toLowerCase();
   const hostname = toHostname(host);
-  if (/^socks/i.test(scheme))
-    throw new InvalidValueError('must be an http:// or https:// proxy (SOCKS is not supported)');
-  if (!/^https?$/i.test(scheme) || hostname === undefined) throw new InvalidValueError(PROXY_REQUIREMENT);
-  const isSecure = scheme.toLowerCase() === 'https';
+  const socks = Object.hasOwn(SOCKS_SCHEMES, scheme) ? SOCKS_SCHEMES[scheme] : undefined;
+  const isHttp = scheme === 'http' || scheme === 'https';
+  if ((!isHttp && socks === undefined) || hostname === undefined)
+    throw new InvalidValueError(PROXY_REQUIREMENT);
+  const isSecure = scheme === 'https';
   const defaultPort = isSecure ? DEFAULT_HTTPS_PROXY_PORT : DEFAULT_PROXY_PORT;
   const port = digits ? parsePort(digits) : defaultPort;
-  const server = { isSecure, hostname: hostname.replace(/^\[|\]$/g, ''), port };
+  const server = { ...(socks && { socks }), isSecure, hostname: hostname.replace(/^\[|\]$/g, ''), port };
   if (!userinfo) return Object.freeze(server);
   const { user, password = '' } = decodeUserinfo(userinfo);
+  if (socks !== undefined) checkSocksCredentials(socks, user, password);
   return Object.freeze({ ...server, credentials: Object.freeze({ user, password }) });
+}
+
+function checkSocksCredentials({ version }: Socks, user: string, password: string): void {
+  const isTooLong = [user, password].some((text) => Buffer.byteLength(text) > MAX_SOCKS_TEXT);
+  if (version === 5 && isTooLong) {
+    throw new InvalidValueError(`must have a user name and a password of at most ${MAX_SOCKS_TEXT} bytes`);
+  }
+  if (version === 4 && (password !== '' || user.includes('\0'))) {
+    throw new InvalidValueError('must have no password, since SOCKS 4 has only a user name (use socks5://)');
+  }
 }
 
 function proxyUserinfo({ credentials }: ProxyServer): string {
@@ -69,7 +94,13 @@ function proxyUserinfo({ credentials }: ProxyServer): string {
 }
 
 function formatProxy(server: ProxyServer, userinfo: string): string {
-  return `${server.isSecure ? 'https' : 'http'}://${userinfo}${proxyAuthority(server)}`;
+  return `${schemeOf(server)}://${userinfo}${proxyAuthority(server)}`;
+}
+
+function schemeOf({ socks, isSecure }: ProxyServer): string {
+  if (socks === undefined) return isSecure ? 'https' : 'http';
+  if (socks.version === 5) return socks.resolvesNames ? 'socks5h' : 'socks5';
+  return socks.resolvesNames ? 'socks4a' : 'socks4';
 }
 
 /** The servers of a broker, and how to log in. */

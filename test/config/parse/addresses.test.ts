@@ -2,11 +2,60 @@ import dns from 'node:dns';
 import { describe, expect, it } from 'vitest';
 import {
   addressOverrides,
+  connectTo,
   listenAddress,
   nameServers,
   toHostname,
 } from '../../../src/config/parse/addresses.ts';
 import { refused } from './refused.ts';
+
+describe('connectTo', () => {
+  it.each([
+    ['a.test:80:b.test:81', { host: 'a.test', port: 80, toHost: 'b.test', toPort: 81 }],
+    ['::b.test:', { toHost: 'b.test' }],
+    [':443::8443', { port: 443, toPort: 8443 }],
+    ['a.test:::', { host: 'a.test' }],
+    [':::', {}],
+    ['[::1]:80:[2001:DB8::0]:81', { host: '::1', port: 80, toHost: '2001:db8::', toPort: 81 }],
+    [' BÜCHER.test.:80:B.test.:81\r', { host: 'xn--bcher-kva.test', port: 80, toHost: 'b.test', toPort: 81 }],
+    ['a_b.test:80:0x7f.1:81', { host: 'a_b.test', port: 80, toHost: '127.0.0.1', toPort: 81 }],
+  ])('reads %j', (line, rule) => {
+    expect(connectTo.parse(line)).toEqual([rule]);
+    expect(connectTo.parse(connectTo.print([rule]))).toEqual([rule]);
+  });
+
+  it('takes a list of lines', () => {
+    expect(connectTo.parse(['a:80:b:81', '::c:'])).toHaveLength(2);
+    expect(connectTo.parse([])).toEqual([]);
+  });
+
+  it.each([
+    '',
+    'a',
+    'a:80',
+    'a:80:b',
+    'a:80:b:81:',
+    'a:x:b:81',
+    'a:80:b:-1',
+    '*:80:b:81',
+    'a b:80:b:81',
+    'http://a:80:b:81',
+    '::1:80:b:81',
+    'a:80:[x]:81',
+    'a:80:1.2.3.256:81',
+    'u@a:80:b:81',
+    null,
+    1,
+    {},
+    ['a:80:b:81', 1],
+  ])('refuses %j', (line) => {
+    expect(refused(connectTo, line)).toMatch(/^must look like HOST1:PORT1:HOST2:PORT2/);
+  });
+
+  it.each(['a:0:b:81', 'a:80:b:65536'])('refuses the port of %j', (line) => {
+    expect(refused(connectTo, line)).toBe('port must be from 1 to 65535');
+  });
+});
 
 describe('addressOverrides', () => {
   it.each([

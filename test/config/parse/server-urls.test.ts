@@ -65,18 +65,23 @@ describe('proxy', () => {
     expect([proxy.parse(''), proxy.print(null), maskProxy(null)]).toEqual([null, '', '']);
   });
 
-  it.each(['http://p:1', 'https://[::1]:443', 'http://m%40e:%25%3A%23@p:80', 'http://me:@p:80'])(
-    'prints %j as it reads it',
-    (text) => {
-      expect(proxy.print(proxy.parse(text))).toBe(text);
-    },
-  );
+  it.each([
+    'http://p:1',
+    'https://[::1]:443',
+    'http://m%40e:%25%3A%23@p:80',
+    'http://me:@p:80',
+    'socks5h://me:%25@p:1',
+    'socks4://me:@p:2',
+  ])('prints %j as it reads it', (text) => {
+    expect(proxy.print(proxy.parse(text))).toBe(text);
+  });
 
   it('masks credentials, and what is masked can be read again', () => {
     const masked = maskProxy(proxy.parse('me:s3cret@[::1]:3128'));
     expect(masked).toBe('http://***@[::1]:3128');
     expect(maskProxy(proxy.parse(masked))).toBe(masked);
     expect(maskProxy(proxy.parse('p:1'))).toBe('http://p:1');
+    expect(maskProxy(proxy.parse('socks4a://me@p'))).toBe('socks4a://***@p:1080');
   });
 
   it.each([
@@ -105,15 +110,41 @@ describe('proxy', () => {
     null,
     ['http://p:1'],
   ])('refuses %j', (value) => {
-    expect(refused(proxy, value)).toBe('must look like http://[user:password@]host[:port]');
+    expect(refused(proxy, value)).toBe(
+      'must look like http://[user:password@]host[:port], or start with https://, socks5:// or socks5h://',
+    );
   });
 
   it.each(['p:0', 'p:65536'])('refuses the port of %j', (text) => {
     expect(refused(proxy, text)).toBe('port must be from 1 to 65535');
   });
 
-  it.each(['socks5://me:s3cret@p:1', 'SOCKS4a://p:1', 'socks5h://p', 'socks://p'])('refuses %j', (text) => {
-    expect(refused(proxy, text)).toBe('must be an http:// or https:// proxy (SOCKS is not supported)');
+  it.each([
+    ['socks5://p', 5, false],
+    ['SOCKS5h://p:1080', 5, true],
+    ['socks4://p', 4, false],
+    ['socks4a://p/', 4, true],
+    ['socks://p', 4, false],
+  ])('reads %j as SOCKS %d, whose proxy resolves names: %s', (text, version, resolvesNames) => {
+    const server = proxy.parse(text);
+    expect(server).toEqual({
+      socks: { version, resolvesNames },
+      isSecure: false,
+      hostname: 'p',
+      port: 1080,
+    });
+    expect(proxy.parse(proxy.print(server))).toEqual(server);
+  });
+
+  it.each([
+    ['socks6://p', 'must look like http://[user:password@]host[:port], or'],
+    ['constructor://p', 'must look like http://[user:password@]host[:port], or'],
+    [`socks5://me:${'x'.repeat(256)}@p`, 'must have a user name and a password of at most 255 bytes'],
+    [`socks5h://${'%C3%A4'.repeat(128)}@p`, 'must have a user name and a password of at most 255 bytes'],
+    ['socks4://me:s3cret@p', 'must have no password, since SOCKS 4 has only a user name'],
+    ['socks4a://m%00e@p', 'must have no password, since SOCKS 4 has only a user name'],
+  ])('refuses %j', (text, message) => {
+    expect(refused(proxy, text)).toContain(message);
   });
 
   it.each(['http://me:100%@p:1', 'http://%E9:x@p:1'])('refuses the credentials of %j', (text) => {

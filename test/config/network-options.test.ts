@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { toProxySettings } from '../../src/config/network-options.ts';
 import { proxy } from '../../src/config/parse/server-urls.ts';
-import { toProxySettings } from '../../src/config/proxy-settings.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { refusal, resolve } from './resolve-given.ts';
 
-const NOTHING = { proxy: undefined, denyPrivate: false };
+const NOTHING = { proxy: undefined, denyPrivate: false, unixSocket: undefined };
 
 /** The proxies for http and for https, by their names. */
 function hosts(environment: Record<string, string>): readonly unknown[] {
@@ -44,7 +44,7 @@ describe('toProxySettings()', () => {
 
   it('uses --proxy for both schemes, and reads only NO_PROXY', () => {
     const given = proxy.parse('mine:1');
-    const environment = { HTTP_PROXY: 'socks5://x', https_proxy: 'b', no_proxy: 'x', NO_PROXY: 'y' };
+    const environment = { HTTP_PROXY: 'socks6://x', https_proxy: 'b', no_proxy: 'x', NO_PROXY: 'y' };
     const options = { ...NOTHING, proxy: given };
     expect(toProxySettings(options, environment)).toEqual({ http: given, https: given, bypass: 'x' });
     expect(toProxySettings(options, { no_proxy: '', NO_PROXY: 'y' })).toMatchObject({ bypass: 'y' });
@@ -53,7 +53,7 @@ describe('toProxySettings()', () => {
   it.each([
     [{ HTTP_PROXY: 'ftp://me:s3cret@p' }, 'HTTP_PROXY'],
     [{ https_proxy: 'http://me:s3cret' }, 'https_proxy'],
-    [{ ALL_PROXY: 'socks5://me:s3cret@p:1' }, 'ALL_PROXY'],
+    [{ ALL_PROXY: 'socks6://me:s3cret@p:1' }, 'ALL_PROXY'],
   ])('refuses %j by the name of the variable, without its value', (environment, name) => {
     const settings = () => toProxySettings(NOTHING, environment);
     expect(settings).toThrow(UsageError);
@@ -61,24 +61,50 @@ describe('toProxySettings()', () => {
   });
 
   it('refuses a proxy with --deny-private, wherever it comes from', () => {
-    const given = () => toProxySettings({ proxy: proxy.parse('p'), denyPrivate: true }, {});
+    const given = () => toProxySettings({ ...NOTHING, proxy: proxy.parse('p'), denyPrivate: true }, {});
     const found = () => toProxySettings({ ...NOTHING, denyPrivate: true }, { HTTPS_PROXY: 'p' });
     expect(given).toThrow(UsageError);
     expect(given).toThrow(/^cannot use --proxy with --deny-private, which cannot check/);
     expect(found).toThrow(/^cannot use the proxy of the environment with --deny-private/);
-    expect(toProxySettings({ proxy: null, denyPrivate: true }, { HTTPS_PROXY: 'p' })).toBeUndefined();
+    expect(
+      toProxySettings({ ...NOTHING, proxy: null, denyPrivate: true }, { HTTPS_PROXY: 'p' }),
+    ).toBeUndefined();
     expect(toProxySettings({ ...NOTHING, denyPrivate: true }, { NO_PROXY: 'p' })).toBeUndefined();
   });
 
+  it.each(['socks5', 'socks4'])(
+    'takes a proxy of %s:// with --deny-private, which gets addresses',
+    (scheme) => {
+      const given = toProxySettings(
+        { ...NOTHING, proxy: proxy.parse(`${scheme}://p`), denyPrivate: true },
+        {},
+      );
+      expect(given?.http?.hostname).toBe('p');
+      const found = () =>
+        toProxySettings({ ...NOTHING, denyPrivate: true }, { http_proxy: `${scheme}://p`, https_proxy: 'p' });
+      expect(found).toThrow(/^cannot use the proxy of the environment with --deny-private/);
+    },
+  );
+
+  it.each(['socks5h', 'socks4a'])('refuses a proxy of %s:// with --deny-private', (scheme) => {
+    const given = () =>
+      toProxySettings({ ...NOTHING, proxy: proxy.parse(`${scheme}://p`), denyPrivate: true }, {});
+    expect(given).toThrow(/^cannot use --proxy with --deny-private.*; with socks5:\/\/ it can/);
+  });
+
+  it('uses no proxy of the environment with a Unix domain socket', () => {
+    expect(toProxySettings({ ...NOTHING, unixSocket: 's' }, { ALL_PROXY: 'p' })).toBeUndefined();
+  });
+
   it('does not read a variable that others override', () => {
-    expect(hosts({ http_proxy: 'a', https_proxy: 'b', ALL_PROXY: 'socks5://p' })).toEqual(['a', 'b']);
+    expect(hosts({ http_proxy: 'a', https_proxy: 'b', ALL_PROXY: 'socks6://p' })).toEqual(['a', 'b']);
   });
 });
 
 describe('--proxy', () => {
   it('is refused by its name, without its value', () => {
     expect(refusal({ flags: { proxy: 'http://me:s3cret@p/x' } })).toBe(
-      'invalid value for --proxy: must look like http://[user:password@]host[:port]',
+      'invalid value for --proxy: must look like http://[user:password@]host[:port], or start with https://, socks5:// or socks5h://',
     );
   });
 
