@@ -36,11 +36,8 @@ const CONFLICTS: readonly Conflict[] = [
   { keys: ['head', 'saveDir'], isAllowed: (head) => head === false },
   { keys: ['head', 'inlineBody'], isAllowed: (head, bytes) => head === false || bytes === undefined },
   { keys: ['json', 'format'], isAllowed: (json, format) => json === false || format === 'jsonl' },
-  { keys: ['json', 'template'], isAllowed: (json, template) => json === false || template === undefined },
-  {
-    keys: ['format', 'template'],
-    isAllowed: (format, template) => format === 'text' || template === undefined,
-  },
+  { keys: ['json', 'template'], isAllowed: (json) => json === false },
+  { keys: ['format', 'template'], isAllowed: (format) => format === 'text' },
   { keys: ['proxy', 'unixSocket'], isAllowed: (proxy) => proxy === null },
   // It checks addresses, and a socket has none.
   { keys: ['denyPrivate', 'unixSocket'], isAllowed: (denyPrivate) => denyPrivate === false },

@@ -16,7 +16,7 @@ const MAX_ATTEMPTS = 100;
 const LOST_RACE = new Set(['EEXIST', 'ENOTEMPTY', 'EPERM', 'ENOENT']);
 
 /** How often the holder writes to its lock. */
-const BEAT_MS = 2000;
+export const BEAT_MS = 2000;
 
 /** How long a lock must be unchanged until its holder, which cannot be looked up here, is taken for dead. */
 const WATCH_MS = 15_000;

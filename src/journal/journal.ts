@@ -13,7 +13,7 @@ import type { Sink } from '../results/sink.ts';
 import { type Hash64, JobHasher, type JobKey, type JobRequest } from './job-key.ts';
 import { encodeLine, journalError, readHeader, sealLines } from './journal-format.ts';
 import { JournalIndex, MAX_BLOCK } from './journal-index.ts';
-import { JournalLock, type Processes } from './journal-lock.ts';
+import { BEAT_MS, JournalLock, type Processes } from './journal-lock.ts';
 import { BLOCK_BYTES, type LoadedJournal, loadJournal, RecordReader } from './journal-reader.ts';
 import { JournalWriter } from './journal-writer.ts';
 
@@ -36,6 +36,8 @@ export interface JournalOptions {
   readonly clock: Clock;
   /** `process`, for the lock. */
   readonly processes: Processes;
+  /** How often the lock is written, in ms. Default: `BEAT_MS`. */
+  readonly beatMs?: number;
 }
 
 /** The part of the age of results in which they expire. */
@@ -99,6 +101,7 @@ export class Journal implements Sink {
       const state: LockState = { isLost: false };
       lock = await JournalLock.acquire(await realpath(path), options.processes, {
         onWait: options.warn,
+        beatMs: options.beatMs ?? BEAT_MS,
         onLost: () => {
           state.isLost = true;
         },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseExpectation, toExpectation } from '../../src/config/expectations.ts';
-import { resolveRunOptions } from '../../src/config/library-options.ts';
+import { parseExpectation, rulesOf, toExpectation } from '../../src/config/expectations.ts';
+import { type FanoutOptions, resolveRunOptions } from '../../src/config/library-options.ts';
 
 describe('parseExpectation()', () => {
   it('reads every key, with one value or a list', () => {
@@ -90,4 +90,46 @@ describe('toExpectation()', () => {
       expect(() => resolveRunOptions(options, '1')).toThrow(/invalid value .* for option/);
     },
   );
+});
+
+describe('rulesOf()', () => {
+  const rules = (options: FanoutOptions) => rulesOf(resolveRunOptions(options, '1'));
+
+  it.each<FanoutOptions>([
+    { headerFor: 'a.test X-A: 1' },
+    { accept: '200-299,304' },
+    { contains: 'a' },
+    { notContains: 'a' },
+    { matches: 'a' },
+    { expectHeader: 'x-a: 1' },
+    { expectTime: '1s' },
+    { redirects: 'warn' },
+    { permanentRedirects: 'warn' },
+    { blocked: 'ok' },
+    { maxRedirects: 9 },
+    { cookies: false },
+    { maxSize: '1kb' },
+    { decompress: false },
+    { strict: true },
+    { insecure: true },
+    { denyPrivate: true },
+    { saveDir: 'd', saveAs: '{hash}' },
+    { inlineBody: true },
+    { record: 'headers' },
+  ])('differs with %j, which decides what results say', (options) => {
+    expect(rules(options)).not.toBe(rules({}));
+    expect(rules(options)).toBe(rules(options));
+  });
+
+  it.each<FanoutOptions>([
+    { concurrency: 7 },
+    { timeout: '7s' },
+    { retries: 7 },
+    { unique: true },
+    { journal: 'j' },
+    { accept: ['2xx'] },
+    { record: 'input' },
+  ])('is the same with %j, which does not', (options) => {
+    expect(rules(options)).toBe(rules({}));
+  });
 });

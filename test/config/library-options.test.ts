@@ -205,6 +205,7 @@ describe('resolveRunOptions()', () => {
     [{ body: 'buffer', head: true }, /^cannot use option body with option head$/],
     [{ excludeFile: 'x' }, /^unknown option excludeFile$/],
     [{ exclude: '(?=a)' }, /^invalid value "\(\?=a\)" for option exclude: must have no look-around/],
+    [{ saveAll: true }, /^option saveAll needs option saveDir$/],
     [{ keepFailed: true }, /^option keepFailed needs option journal$/],
     [{ journalAge: '1h' }, /^option journalAge needs option journal$/],
     [{ threads: 0 }, /0 for option threads: must be/],

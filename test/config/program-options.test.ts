@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { clusterOptions } from '../../src/config/cluster-options.ts';
-import { workOptions } from '../../src/config/command-options.ts';
+import { diffOptions, workOptions } from '../../src/config/command-options.ts';
 import type { Table } from '../../src/config/option.ts';
 import { outputOptions } from '../../src/config/output-options.ts';
 import {
@@ -8,7 +8,9 @@ import {
   hasPrivateRecords,
   loadProgramOptions,
   programOptions,
+  resolveCommandOptions,
   resolveProgramOptions,
+  withExcludeFile,
 } from '../../src/config/program-options.ts';
 import { runOptions } from '../../src/config/run-options.ts';
 import { UsageError } from '../../src/model/errors.ts';
@@ -213,5 +215,64 @@ describe('loadProgramOptions()', () => {
     await expect(loadProgramOptions(programOptions, sources({ config: '' }, {}), '1')).rejects.toThrow(
       new UsageError('invalid value "" for --config: must be the name of a file'),
     );
+  });
+});
+
+describe('resolveCommandOptions()', () => {
+  it('resolves the options of a command from every source, and leaves those of others', () => {
+    const sources = {
+      flags: { slower: '3' },
+      environment: { FANOUT_RETRIES: 'many' },
+      file: { path: 'f.json', values: { quiet: true, concurrency: 'many' } },
+    };
+    const { values, labels } = resolveCommandOptions(diffOptions, sources);
+    expect(values).toMatchObject({ slower: 3, slowerBy: 500, quiet: true });
+    expect([...labels]).toEqual([
+      ['slower', '--slower'],
+      ['quiet', '"quiet" in f.json'],
+    ]);
+  });
+});
+
+describe('withExcludeFile()', () => {
+  const excluding = async (text: string, exclude: readonly RegExp[] = []) => {
+    const options = { exclude, excludeFile: 'f', retries: 7 };
+    const read = async (path: string, isNamed: boolean) => (path === 'f' && isNamed ? text : 'wrong');
+    return withExcludeFile(options, read);
+  };
+
+  it.each([
+    ['', []],
+    ['\n \r\n# a comment\n  # b\n', []],
+    ['\ufeffa\n\n  b(c|d)+\t\r\n#e\nf#g', ['a', 'b(c|d)+', 'f#g']],
+    [
+      Array.from({ length: 999 }, (_, line) => `^https://host-${line}\\.example/$`).join('\n'),
+      expect.objectContaining({ length: 999 }),
+    ],
+  ])('adds the expressions of %j', async (text, added) => {
+    const options = await excluding(text, [/x/]);
+    expect(options.exclude.map(({ source }) => source.replaceAll('\\/', '/')).slice(1)).toEqual(added);
+    expect([options.exclude[0], options.retries, Object.isFrozen(options)]).toEqual([/x/, 7, true]);
+  });
+
+  it.each([
+    ['/ok\n(?=a)', 'invalid value "(?=a)" in line 2 of "f" for --exclude-file: must have no look-around'],
+    ['\n\n  (', 'invalid value "(" in line 3 of "f" for --exclude-file: must be a JavaScript'],
+    ['a\n'.repeat(1000), 'invalid value in "f" for --exclude-file: must be a list of at most 1000, not 1001'],
+  ])('refuses %j', async (text, message) => {
+    await expect(excluding(text, [/x/])).rejects.toThrow(UsageError);
+    await expect(excluding(text, [/x/])).rejects.toThrow(message);
+  });
+
+  it('refuses a file that cannot be read', async () => {
+    const read = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOENT', errno: -2 }));
+    await expect(withExcludeFile({ exclude: [], excludeFile: 'a\nb' }, read)).rejects.toThrow(
+      new UsageError('cannot read "a\\u{a}b" for --exclude-file: no such file or directory'),
+    );
+  });
+
+  it('reads nothing if there is no file', async () => {
+    const options = { exclude: [/x/], excludeFile: undefined };
+    expect(await withExcludeFile(options, () => expect.unreachable('read'))).toBe(options);
   });
 });

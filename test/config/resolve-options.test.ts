@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { Table } from '../../src/config/option.ts';
+import { programOptions } from '../../src/config/program-options.ts';
 import { type Given, refusal, resolve } from './resolve-given.ts';
+
+type Flag = readonly [key: string, value: unknown];
+type Flags = Readonly<Record<string, unknown>>;
 
 describe('resolveOptions()', () => {
   const file = { concurrency: 3, retries: 3, timeout: '3s' };
@@ -82,6 +87,19 @@ describe('messages about values', () => {
       { file: { quiet: [1] } },
       'invalid value a list for "quiet" in fanout.config.json: must be true or false',
     ],
+    [
+      { file: { retries: true } },
+      'invalid value true for "retries" in fanout.config.json: must be an integer, 0 or more',
+    ],
+    [
+      { file: { retries: {} } },
+      'invalid value an object for "retries" in fanout.config.json: must be an integer, 0 or more',
+    ],
+    [
+      { flags: { matches: ['('] } },
+      'invalid value "(" for --matches: must be a JavaScript regular expression (Unterminated group)',
+    ],
+    [{ flags: { contains: ['a', ''] } }, 'invalid value a list for --contains: must not be empty'],
   ])('name the value, its source and the requirement: %j', (given, message) => {
     expect(refusal(given)).toBe(message);
   });
@@ -117,11 +135,52 @@ describe('conflicting options', () => {
     expect(refusal(given)).toBe(message);
   });
 
+  const EXCLUDING: readonly (readonly [first: Flag, second: Flag, agreed: readonly Flags[]])[] = [
+    [['head', true], ['jsonBody', '1'], [{ head: false, jsonBody: '1' }]],
+    [['head', true], ['saveDir', 'd'], [{ head: false, saveDir: 'd' }]],
+    [['data', '1'], ['jsonBody', '1'], []],
+    [['null', true], ['column', 'url'], [{ null: false, column: 'url' }]],
+    [['null', true], ['sitemap', true], [{ null: true, sitemap: false }, { null: false, sitemap: true }]],
+    [['column', 'url'], ['sitemap', true], [{ column: 'url', sitemap: false }]],
+    [['null', true], ['extract', true], [{ null: true, extract: false }, { null: false, extract: true }]],
+    [['column', 'url'], ['extract', true], [{ column: 'url', extract: false }]],
+    [['sitemap', true], ['extract', true], [{ sitemap: true, extract: false }, { sitemap: false, extract: true }]],
+    [['failFast', true], ['maxFailures', '2'], [{ failFast: false, maxFailures: '2' }]],
+    [['json', true], ['template', '{url}'], [{ json: false, template: '{url}' }]],
+    [['format', 'csv'], ['template', '{url}'], [{ format: 'text', template: '{url}' }]],
+    [['proxy', 'p'], ['unixSocket', 's'], [{ proxy: '', unixSocket: 's' }]],
+    [['denyPrivate', true], ['unixSocket', 's'], [{ denyPrivate: false, unixSocket: 's' }]],
+  ]; // biome-ignore format: a table
+
+  it.each(EXCLUDING)('are %j and %j', (first, second, agreed) => {
+    const flags = Object.fromEntries([first, second]);
+    const names = [first, second].map(([key]) =>
+      /--[\w-]+/.exec((programOptions as Table)[key]?.flags ?? ''),
+    );
+    expect(refusal({ flags })).toBe(`cannot use ${names[0]} with ${names[1]}`);
+    for (const accepted of agreed) expect(() => resolve({ flags: accepted })).not.toThrow();
+    for (const [won, lost] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      const resolved = Object.entries(
+        resolve({ flags: Object.fromEntries([won]), file: Object.fromEntries([lost]) }),
+      );
+      const alone = Object.entries(resolve({ flags: Object.fromEntries([won]) }));
+      expect(resolved.filter(([key]) => key === won[0] || key === lost[0])).toEqual(
+        alone.filter(([key]) => key === won[0] || key === lost[0]),
+      );
+    }
+  });
+
   it('are accepted if their values agree', () => {
     expect(resolve({ flags: { head: true, method: 'head' } }).method).toBe('HEAD');
     expect(resolve({ flags: { json: true, format: 'jsonl' } }).format).toBe('jsonl');
     expect(resolve({ file: { head: false, method: 'POST', data: 'x' } }).method).toBe('POST');
     expect(resolve({ file: { ipv4: false, ipv6: true } })).toMatchObject({ ipv4: false, ipv6: true });
+    expect(resolve({ file: { ipv4: true, ipv6: false } })).toMatchObject({ ipv4: true, ipv6: false });
+    expect(resolve({ file: { json: false, format: 'csv' } }).format).toBe('csv');
+    expect(resolve({ file: { head: false, inlineBody: true, json: true } }).inlineBody).toBe(65_536);
     expect(resolve({ flags: { quiet: true, silent: true } })).toMatchObject({ quiet: true, silent: true });
   });
 

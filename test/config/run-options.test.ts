@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { type FanoutOptions, resolveRunOptions } from '../../src/config/library-options.ts';
+import { orderWindowSize, queueBytes } from '../../src/config/run-options.ts';
 import { refusal, resolve } from './resolve-given.ts';
 
 describe('deriveRunOptions()', () => {
@@ -46,6 +48,52 @@ describe('deriveRunOptions()', () => {
     [{ inlineBody: true, json: true, maxSize: 'none' }, Number.POSITIVE_INFINITY],
   ])('limits the size of a body that is not saved: %j', (flags, bytes) => {
     expect(resolve({ flags }).maxUnsavedSize).toBe(bytes);
+  });
+});
+
+describe('options that need a body', () => {
+  it.each([
+    [{ head: true, contains: ['a'] }, '--contains with --head: a HEAD response has no body'],
+    [{ head: true, notContains: ['a'] }, '--not-contains with --head: a HEAD response has no body'],
+    [{ method: 'HEAD', matches: ['a'] }, '--matches with --method: a HEAD response has no body'],
+    [{ maxSize: '0', contains: ['a'] }, '--contains with --max-size 0: no body is read'],
+    [{ maxSize: '0', saveDir: 'out' }, '--save-dir with --max-size 0: no body is read'],
+    [{ maxSize: '0', json: true, inlineBody: '1kb' }, '--inline-body with --max-size 0: no body is read'],
+  ])('are refused without one: %j', (flags, message) => {
+    expect(refusal({ flags })).toBe(`cannot use ${message}`);
+  });
+
+  it.each([
+    { head: true, expectHeader: ['a: b'] },
+    { maxSize: '0' },
+    { maxSize: '1b', contains: ['a'] },
+    { method: 'GET', matches: ['a'] },
+  ])('are accepted with one, as are others without: %j', (flags) => {
+    expect(() => resolve({ flags })).not.toThrow();
+  });
+});
+
+describe('queueBytes()', () => {
+  it.each([
+    [{}, 32],
+    [{ queueSize: '4', concurrency: '1' }, 32],
+    [{ queueSize: '20001' }, 32 * (20_001 / 20_000)],
+    [{ queueSize: '60000' }, 96],
+  ])('grows with a queue that is longer than by default: %j', (flags, mebibytes) => {
+    expect(queueBytes(resolve({ flags }))).toBe(mebibytes * 1024 ** 2);
+  });
+});
+
+describe('orderWindowSize()', () => {
+  it.each<[FanoutOptions, number]>([
+    [{}, 20_032],
+    [{ queueSize: 500, concurrency: 10 }, 510],
+    [{ inlineBody: true }, 1032],
+    [{ body: 'buffer' }, 1032],
+    [{ body: 'stream' }, 20_032],
+    [{ body: 'buffer', queueSize: 500, concurrency: 10 }, 510],
+  ])('of %j holds fewer results if they have bodies', (options, size) => {
+    expect(orderWindowSize(resolveRunOptions(options, '1'))).toBe(size);
   });
 });
 

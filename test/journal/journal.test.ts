@@ -542,7 +542,7 @@ describe('Journal.open()', () => {
 
   test('ends with an error when another run has taken over its lock', async () => {
     const path = join(await tempDir(), 'journal');
-    const journal = await Journal.open(path, journalOptions());
+    const journal = await Journal.open(path, journalOptions({ beatMs: 5 }));
     await rm(`${path}.lock`, { recursive: true });
     for (let index = 0; index < 2; index += 1)
       journal.recall(job(index, `https://example.com/${index}`), GET);
@@ -553,7 +553,7 @@ describe('Journal.open()', () => {
         journal.recall(job(0, 'https://example.com/0'), GET);
         expect(write).toThrow(message);
       },
-      { timeout: 60_000, interval: 50 },
+      { timeout: 60_000, interval: 5 },
     );
     await expect(journal.end()).rejects.toThrow(message);
   }, 90_000);

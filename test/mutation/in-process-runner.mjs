@@ -9,6 +9,9 @@ const { MUTATION_TESTS = '', MUTATION_SKIP = '^$', MUTATION_LOG = '', MUTATION_S
 const LIMIT_MS = 1500;
 const LIMIT_TIMES = 8;
 
+/** The entry of the log with the times of the tests. */
+const TIMES = 'times';
+
 const SHIM = pathToFileURL(resolve('test/mutation/vitest-in-process.mjs')).href;
 const HOOK = `
   export const resolve = (specifier, context, next) =>
@@ -23,10 +26,11 @@ class InProcessRunner {
   #space = {};
   /** By their ids. */
   #tests = new Map();
-  #times = new Map();
   #vitest;
-  /** What became of the mutants before this process, or this run. */
+  /** What became of the mutants before this process, or this run, by mutant. */
   #known = new Map(existsSync(MUTATION_LOG) ? entriesOf(MUTATION_LOG) : []);
+  /** How long the tests take, in ms, by their ids. */
+  #times = new Map(this.#known.get(TIMES));
 
   capabilities() {
     // It cannot, and need not: what is active while modules are loaded is left out. Stryker would start it anew otherwise.
@@ -64,6 +68,7 @@ class InProcessRunner {
       const status = failure === undefined ? { status: 0 } : { status: 1, failureMessage: failure };
       tests.push({ id, name: id, fileName: resolve(path), timeSpentMs, ...status });
     }
+    appendFileSync(MUTATION_LOG, `${JSON.stringify([TIMES, [...this.#times]])}\n`);
     this.#space.currentTestId = undefined;
     await this.#vitest.leave(entered);
     return { status: 'complete', tests, mutantCoverage: this.#space.mutantCoverage };
@@ -84,7 +89,6 @@ class InProcessRunner {
     return result;
   }
 
-  /** How long a test takes; a process that was started in the midst of the run has not seen it. */
   #timeOf(id) {
     return this.#times.get(id) ?? 0;
   }

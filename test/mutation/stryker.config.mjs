@@ -11,11 +11,14 @@ import { join } from 'node:path';
 /** Tests that are about speed, memory or other processes: what they alone would notice counts as survived. */
 const SKIPPED_TESTS = [
   'a few bytes', 'bomb', 'take linear time', '100,000 URLs', '100,000 strings', 'far longer than the limit', '1 MiB byte by byte', 'of an endless', 'many pages',
-  'room reserved', 'start at once', 'any byte may be', 'ends anywhere', 'of about 1 MiB', 'growing and shrinking', '10,000 keys',
+  'room reserved', 'start at once', 'any byte may be', 'changed anywhere', 'anywhere, it is', 'of about 1 MiB', 'growing and shrinking', '10,000 keys',
 ]; // biome-ignore format: a list
 
 /** Files of tests that start processes, or of which a single one takes seconds. */
-const SKIPPED_FILES = /scheduler-(cost|model)|hash-set|read-stream|journal-crash|journal\.test/;
+const SKIPPED_FILES = /scheduler-(cost|model)|hash-set|read-stream|journal-crash/;
+
+/** Tests of other folders that hold the behaviour of a folder, start no process and take milliseconds. */
+const MORE_TESTS = { config: ['test/cli/print-config.test.ts'] };
 
 /** Left out: without the tests of its speed the set of keys has none. */
 const NOT_MUTATED = ['src/input/hash-set.ts'];
@@ -28,7 +31,8 @@ process.env.MUTATION_LOG ??= join(tmpdir(), `fanout-mutation-${process.pid}.json
 
 function testsOf(folder) {
   const entries = readdirSync(folder, { recursive: true }).map((name) => `${folder}/${name}`);
-  return entries.filter((name) => name.endsWith('.test.ts') && !SKIPPED_FILES.test(name)).sort();
+  const own = entries.filter((name) => name.endsWith('.test.ts') && !SKIPPED_FILES.test(name));
+  return [...own.sort(), ...(MORE_TESTS[FOLDER] ?? [])];
 }
 
 export default {

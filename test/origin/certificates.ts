@@ -50,6 +50,12 @@ export async function clientCertificate(): Promise<Credentials> {
   return issue('fanout test client', {}, await testCa());
 }
 
+/** A certificate with a key that is too short for OpenSSL, though it can be read. */
+export async function weakCertificate(): Promise<Credentials> {
+  const weak = { keyType: 'rsa', keySize: 512, algorithm: 'sha256' } as const;
+  return credentials(await generate([{ name: 'commonName', value: 'fanout weak' }], weak));
+}
+
 async function issue(commonName: string, wish: CertificateWish, ca?: Credentials): Promise<Credentials> {
   const altNames = (wish.names ?? LOCAL_NAMES).map((name) =>
     /^[\d.]+$|:/.test(name) ? { type: 7 as const, ip: name } : { type: 2 as const, value: name },
