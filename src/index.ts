@@ -179,9 +179,10 @@ async function* results({
 
 /** The jobs of a list, and their counts so far. */
 function readJobs(urls: LibraryRun['urls'], runOptions: LibraryRunOptions, signal: AbortSignal) {
-  const { unique, defaultScheme, method: defaultMethod, keepsInput } = runOptions;
+  const { unique, defaultScheme, method: defaultMethod, keeps } = runOptions;
   const counts: InputCounts & { isReadToEnd: boolean } = { read: 0, skipped: 0, isReadToEnd: false };
   const filter = createUrlFilter(runOptions);
+  const keepsInput = keeps.includes('input');
   const options = { unique, filter, defaultScheme, defaultMethod, keepsInput, parseExpectation, signal };
   async function* jobs(): AsyncGenerator<Iterable<Job>> {
     yield* readItems(urls, options, counts);

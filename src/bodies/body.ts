@@ -9,6 +9,7 @@ import {
   OverflowError,
   unsupportedCoding,
 } from './decompress.ts';
+import type { TitleFinder } from './html-title.ts';
 import type { TextMatcher } from './text-matcher.ts';
 
 /** Length of the start of a body that is kept, in bytes. */
@@ -175,6 +176,8 @@ interface BodyInspectorOptions {
   readonly keepStart: boolean;
   /** Computes the hash of the whole body. It has what is in a file already of a body that is resumed. */
   readonly hash?: Hash | undefined;
+  /** Finds the title of the page. */
+  readonly titleFinder?: TitleFinder | undefined;
 }
 
 /** Inspects a body as it arrives: searches it for text, hashes it, and keeps its start. */
@@ -199,10 +202,11 @@ export class BodyInspector {
 
   /** Returns a promise if it should get no more before that is fulfilled. */
   write(piece: Buffer): Promise<void> | undefined {
-    const { matcher, keepStart, hash } = this.#options;
+    const { matcher, keepStart, hash, titleFinder } = this.#options;
     const missing = START_BYTES - this.#start.length;
     if (keepStart && missing > 0) this.#start += piece.toString('latin1', 0, missing);
     hash?.update(piece);
+    titleFinder?.write(piece);
     return matcher?.write(piece);
   }
 
@@ -218,6 +222,11 @@ export class BodyInspector {
   /** The first text rule that the body does not meet, as a message. Call after the end. */
   get textFault(): string | undefined {
     return this.#options.matcher?.fault;
+  }
+
+  /** The title of the page, if it was looked for and found. Call after the end. */
+  get title(): string | undefined {
+    return this.#options.titleFinder?.title;
   }
 
   /** SHA-256 of the decoded body in lower-case hex, if it is computed. Call after the end. */

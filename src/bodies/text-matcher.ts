@@ -161,7 +161,8 @@ function extended(wanted: string, borders: Int32Array, matched: number, code: nu
   return wanted.charCodeAt(length) === code ? length + 1 : 0;
 }
 
-function createDecoder(contentType: string | undefined): TextDecoder {
+/** Decodes text of this Content-Type: UTF-8 if it names no charset or an unknown one. */
+export function createDecoder(contentType: string | undefined): TextDecoder {
   const [, charset] = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '') ?? [];
   try {
     return new TextDecoder(charset ?? 'utf-8');

@@ -156,7 +156,7 @@ async function createFormatSink(output: LineOutput, { options, process }: Output
     case 'jsonl':
       return jsonlSink(output);
     case 'csv':
-      return csvSink(output);
+      return csvSink(output, options.keeps);
     case 'text': {
       if (options.template !== undefined) return templateSink(output, options.template);
       const isTerminal = isStandardOutput(options.output) && isatty(process.stdout.fd);

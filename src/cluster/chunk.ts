@@ -1,3 +1,11 @@
+import { gunzipSync } from 'node:zlib';
+import { parseExpectation } from '../config/expectations.ts';
+import { parseJobInput } from '../input/parse-job.ts';
+import type { Job } from '../model/job.ts';
+import { eachLine } from '../model/result-line.ts';
+import { hostOf } from '../model/url.ts';
+import { encodeRequest } from '../output/failed-list.ts';
+
 /** A chunk as it is sent. */
 export interface EncodedChunk {
   /** Its number among all chunks of the run, from 0. */
@@ -62,4 +70,71 @@ export interface DeadLetter {
   /** The job as a chunk holds it. */
   readonly job: unknown;
   readonly reason: string;
+}
+
+/** A chunk that unpacks to more than this was not written by fanout. */
+const MAX_TEXT_BYTES = 64 * 1024 ** 2;
+
+/** A job as one line of JSON. */
+export function encodeJob(job: Job): string {
+  const { index, source, line, input, url, id, invalid } = job;
+  const place = { index, source, line, input };
+  if (invalid === undefined) return JSON.stringify({ ...place, request: encodeRequest(job) });
+  return JSON.stringify({ ...place, url, id, invalid });
+}
+
+/** The job of a line, checked like a line of an input; `undefined` when it is damaged. */
+export function decodeJob(text: string): Job | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { index, source, line, input, request, url, id, invalid }: Record<string, unknown> = { ...value };
+  if (!isCount(index) || !isCount(line) || typeof source !== 'string') return undefined;
+  const place = { index, source, line, ...(typeof input === 'string' ? { input } : {}) };
+  if (typeof request === 'object' && request !== null) {
+    return { ...place, ...parseJobInput(request, '', { parseExpectation }) };
+  }
+  if (typeof url !== 'string' || typeof invalid !== 'string') return undefined;
+  return { ...place, url, invalid, ...(typeof id === 'string' ? { id } : {}) };
+}
+
+/** The jobs of a chunk, or `undefined` when any part of it is damaged. */
+export function chunkJobs(body: Uint8Array): readonly Job[] | undefined {
+  const text = unpackText(body, MAX_TEXT_BYTES);
+  if (text === undefined || text === '') return undefined;
+  const jobs: Job[] = [];
+  for (const line of eachLine(text)) {
+    const job = decodeJob(line);
+    if (job === undefined) return undefined;
+    jobs.push(job);
+  }
+  return new Set(jobs.map(({ index }) => index)).size === jobs.length ? jobs : undefined;
+}
+
+/** The text in a gzip body; `undefined` when it is damaged, or larger than `maxBytes`. */
+export function unpackText(body: Uint8Array, maxBytes: number): string | undefined {
+  try {
+    return gunzipSync(body, { maxOutputLength: maxBytes }).toString();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The partition of a URL's host, from 0. It is the same on every machine: FNV-1a, 32 bits, over UTF-16 units. */
+export function hostPartition(url: string, partitions: number): number {
+  if (partitions === 1) return 0;
+  const host = hostOf(url);
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < host.length; at++) {
+    hash = Math.imul(hash ^ host.charCodeAt(at), 0x01000193);
+  }
+  return (hash >>> 0) % partitions;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -2,9 +2,8 @@ import { gzipSync } from 'node:zlib';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { decodeCollectorState, layoutText } from './checkpoint.ts';
-import type { EncodedChunk } from './chunk.ts';
+import { type EncodedChunk, encodeJob, hostPartition } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { encodeJob, hostPartition } from './job-codec.ts';
 import { pause } from './retry-until-back.ts';
 import {
   END_KEY,

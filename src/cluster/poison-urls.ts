@@ -1,7 +1,7 @@
 import type { Job } from '../model/job.ts';
 import type { FailedResult } from '../model/result.ts';
+import { decodeJob, encodeJob } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { decodeJob, encodeJob } from './job-codec.ts';
 import type { LeasedChunk } from './lease.ts';
 
 /** A chunk that was delivered more often than this is fetched one URL at a time. */

@@ -10,8 +10,7 @@ import {
   MAX_SEGMENT_BYTES,
   type ShardSegment,
 } from '../model/result-line.ts';
-import type { LogRecord } from './chunk.ts';
-import { unpackText } from './job-codec.ts';
+import { type LogRecord, unpackText } from './chunk.ts';
 import { pause } from './retry-until-back.ts';
 import type { SegmentFault, ShardReader, ShardWriter } from './shards.ts';
 

@@ -14,7 +14,7 @@ import {
   readCheckpoint,
   writeCheckpoint,
 } from './checkpoint.ts';
-import { hostPartition } from './job-codec.ts';
+import { hostPartition } from './chunk.ts';
 import type { OrderedReader } from './ordered-reader.ts';
 
 /** Characters that wait to be written from which on the store is heavy. */

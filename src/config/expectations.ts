@@ -52,6 +52,7 @@ const RULES = [
   'matches',
   'expectHeader',
   'expectTime',
+  'expectCertDays',
   'redirects',
   'permanentRedirects',
   'blocked',
@@ -73,7 +74,9 @@ export function rulesOf(options: RunOptions): string {
     const value = options[key];
     return value === undefined ? null : table[key]?.parser.print(value);
   });
-  return JSON.stringify([...rules, options.keepsHeaders === true]);
+  // Every run may have the input.
+  const keeps = options.keeps.filter((key) => key !== 'input').sort();
+  return JSON.stringify([...rules, ...new Set(keeps)]);
 }
 
 /**

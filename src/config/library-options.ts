@@ -109,6 +109,8 @@ export interface FanoutOptions {
   readonly expectHeader?: string | readonly string[] | undefined;
   /** Time after which an attempt counts as failed; it still goes on until `timeout`. Default: none. */
   readonly expectTime?: Duration | undefined;
+  /** Days that the certificate of every https URL must still be valid, redirects included. Default: any. */
+  readonly expectCertDays?: number | undefined;
   /** What URLs that redirect count as. Default: `ok`. */
   readonly redirects?: 'ok' | 'warn' | 'fail' | undefined;
   /** What URLs that have moved (301, 308) count as. The message names the URL to write instead. Default: `ok`. */
@@ -230,8 +232,6 @@ export interface LibraryRunOptions extends RunOptions {
   readonly keepFailed: boolean;
   readonly ordered: boolean;
   readonly threads: number;
-  /** Whether results have the URL as it was given. */
-  readonly keepsInput: boolean;
 }
 
 /**
@@ -264,8 +264,7 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
     ...(body === 'stream' && !labels.has('maxSize') ? { maxSize: Number.POSITIVE_INFINITY } : {}),
     ...{ journal, journalAge, keepFailed, ordered, threads, baseline },
     keepsStreams: body === 'stream',
-    keepsHeaders: record?.includes('headers') ?? false,
-    keepsInput: record?.includes('input') ?? false,
+    keeps: record ?? [],
     keepsBuffers: body === 'buffer',
   });
 }

@@ -123,9 +123,10 @@ export const outputOptions = {
     group: 'Output',
     parser: recordKeys,
     default: undefined,
-    help: 'more keys in the record: headers, input',
+    help: 'more keys in the record: headers, address, tls, title, input',
     details:
-      'headers are those of the last response. input is the URL as it was read, where it differs from url.',
+      'They are about the last response. headers: those of the response. address: the address and port that it came from. ' +
+      'tls: protocol, cipher and certificate. title: that of an HTML page. input: the URL as it was read, where it differs from url.',
   }),
   ordered: option({
     flags: '--ordered',

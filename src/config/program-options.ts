@@ -22,6 +22,7 @@ import {
 } from './option-sources.ts';
 import { formatOfName, outputOptions } from './output-options.ts';
 import { wholeNumber } from './parse/numbers.ts';
+import { keysOfTemplate } from './parse/record-format.ts';
 import { urlPatterns } from './parse/texts.ts';
 import { checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
@@ -90,7 +91,7 @@ export function resolveProgramOptions(
   return Object.freeze({
     ...options,
     hashesBodies: writesHashes(options),
-    keepsHeaders: options.record?.includes('headers') ?? false,
+    keeps: [...(options.record ?? []), ...keysOfTemplate(options.template)],
   });
 }
 
@@ -115,8 +116,8 @@ function formatOfOutput({
 }
 
 /** Whether the records may have headers or bodies of responses, which may be secrets. */
-export function hasPrivateRecords({ keepsHeaders, inlineBody }: ProgramOptions): boolean {
-  return keepsHeaders === true || inlineBody !== undefined;
+export function hasPrivateRecords({ keeps, inlineBody }: ProgramOptions): boolean {
+  return keeps.includes('headers') || inlineBody !== undefined;
 }
 
 /** Resolves the options of a command that fetches nothing itself. Throws `UsageError`. */

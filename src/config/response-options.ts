@@ -2,7 +2,7 @@ import type { ExpectedHeader } from '../model/expectation.ts';
 import { option } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
 import { nameTemplate, saveDirectoryName } from './parse/names.ts';
-import { duration, inlineSize } from './parse/numbers.ts';
+import { duration, inlineSize, wholeNumber } from './parse/numbers.ts';
 import { boolean, oneOf, regexps, texts } from './parse/texts.ts';
 
 const NO_TEXTS: readonly string[] = Object.freeze([]);
@@ -52,6 +52,14 @@ export const expectOptions = {
     default: undefined,
     help: 'fail responses that take longer than this',
     details: 'They are not cut off: see --timeout.',
+  }),
+  expectCertDays: option({
+    flags: '--expect-cert-days <n>',
+    group: 'What counts as OK',
+    parser: wholeNumber({ min: 1 }),
+    default: undefined,
+    help: 'fail if a certificate is valid for fewer days',
+    details: 'That of every https URL in the chain of redirects, also with --insecure.',
   }),
   redirects: option({
     flags: '--redirects <verdict>',

@@ -3,6 +3,7 @@ import type { NameTemplate } from '../model/job.ts';
 import { addressOptions, proxyOptions, tlsOptions } from './network-options.ts';
 import { type OptionValues, option, type ResolvedOptions } from './option.ts';
 import { duration, failureLimit, orNone, rate, size, wholeNumber } from './parse/numbers.ts';
+import type { RecordKey } from './parse/record-format.ts';
 import { retryOn, statusSet } from './parse/status-sets.ts';
 import { boolean } from './parse/texts.ts';
 import { requestOptions } from './request-options.ts';
@@ -199,8 +200,8 @@ export interface RunOptions
   readonly maxUnsavedSize: number;
   /** Whether an output has the hash of a saved body. */
   readonly hashesBodies: boolean;
-  /** Whether results have the headers of their response. */
-  readonly keepsHeaders?: boolean;
+  /** Keys that results have because they were requested. */
+  readonly keeps: readonly RecordKey[];
   /** Whether results have their body as a `Buffer`, up to `maxSize`. */
   readonly keepsBuffers?: boolean;
 }
@@ -243,6 +244,7 @@ export function deriveRunOptions(resolved: ResolvedOptions<typeof runOptions>, v
     method,
     // The library gives all results to its caller; the program sets this by its outputs.
     hashesBodies: true,
+    keeps: [],
     userAgent: values.userAgent ?? `fanout/${version}`,
   });
 }

@@ -1,6 +1,7 @@
 import { BodyCapture, type BodyCaptureOptions } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
 import { durationText } from '../config/parse/numbers.ts';
+import type { RecordKey } from '../config/parse/record-format.ts';
 import type { HostEnd, HostRegistry, HostSignal } from '../hosts/host-registry.ts';
 import {
   backoffMs,
@@ -22,7 +23,7 @@ import { hostOf, originOf } from '../model/url.ts';
 import { NEUTRAL, toHostSignal } from './host-signal.ts';
 import type { RequestTask } from './request-task.ts';
 import { isEndless, type ResponseValidator, WRONG_BODY_CODE } from './response-validator.ts';
-import { addBody, addHeaders, failedResult, localResult, unsentResult } from './task-result.ts';
+import { addBody, addFacts, failedResult, localResult, unsentResult } from './task-result.ts';
 
 /** Everything that decides what follows an outcome. */
 export interface FetchPolicy extends RetryPolicy {
@@ -43,8 +44,8 @@ export interface FetcherOptions {
   readonly validator: ResponseValidator;
   /** What is done with bodies; they are only counted if left out. */
   readonly bodies?: BodyCaptureOptions | undefined;
-  /** Whether results have the headers of their response. */
-  readonly keepsHeaders?: boolean | undefined;
+  /** Keys that results have because they were requested. */
+  readonly keeps?: readonly RecordKey[] | undefined;
   /** Whether another job waits for this host. */
   readonly hasMore: (host: string) => boolean;
   /** Whether the run is stopping: nothing is retried any more. */
@@ -194,10 +195,11 @@ export class Fetcher {
     startedAt: number,
     capture?: BodyCapture,
   ): Step | Promise<Step> {
-    const { hosts, keepsHeaders, policy } = this.#options;
+    const { hosts, keeps = [], policy } = this.#options;
     const { response, failed } = outcome;
     const { hop } = task;
     if (response !== undefined) task.addCookies(takeCookies(policy.cookies, hop.url, response.headers));
+    task.addCertificate(response?.peer);
     if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
     const endedAt = startedAt + outcome.durationMs;
     const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, endedAt);
@@ -213,7 +215,7 @@ export class Fetcher {
     const step = this.#mustAskForWhole(task, outcome, waitMs, capture)
       ? { again: task, at: 0 }
       : this.#orWhole(task, this.#decide(task, outcome, waitMs), outcome, capture);
-    if (keepsHeaders && response !== undefined && 'result' in step) addHeaders(step.result, response);
+    if (response !== undefined && 'result' in step) addFacts(step.result, response, keeps, hop.url);
     this.#closeUnneeded(hop, step);
     return capture === undefined ? step : finishBody(task, step, capture);
   }

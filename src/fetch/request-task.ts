@@ -1,6 +1,7 @@
 import type { NewsMark } from '../hosts/host-registry.ts';
 import type { SetCookies } from '../http/cookies.ts';
 import { firstHop, firstMethod, type Hop, type HostHeaders, type RequestDefaults } from '../http/hop.ts';
+import type { Peer } from '../http/tls.ts';
 import type { Job } from '../model/job.ts';
 import type { Redirect, Result } from '../model/result.ts';
 import { hostOf } from '../model/url.ts';
@@ -11,6 +12,13 @@ const MAX_GIVEN_BACK = 10;
 const NO_COOKIES: readonly SetCookies[] = [];
 const NO_REDIRECTS: readonly Redirect[] = [];
 
+/** When the certificate of a host expires. */
+interface CertificateEnd {
+  readonly host: string;
+  /** In the format of `Date.toISOString()`. */
+  readonly validTo: string;
+}
+
 /** The progress of a task as plain data. */
 export interface TaskState {
   /** Left out if it is the first hop. */
@@ -18,6 +26,7 @@ export interface TaskState {
   readonly attempts: number;
   readonly redirects: readonly Redirect[];
   readonly cookies: readonly SetCookies[];
+  readonly certificate: CertificateEnd | undefined;
   readonly firstStartedAt: number;
   readonly startedAt: number;
   readonly elapsedMs: number;
@@ -61,6 +70,8 @@ export class RequestTask {
   redirects = NO_REDIRECTS;
   /** Cookies that the responses of the attempt have set. */
   cookies = NO_COOKIES;
+  /** Of the certificates that the servers of the attempt have shown, the one that expires first. */
+  certificate: CertificateEnd | undefined = undefined;
   /** Start of the first attempt in ms since the epoch. */
   firstStartedAt = 0;
   /** Start of the current attempt in ms since the epoch. */
@@ -109,6 +120,7 @@ export class RequestTask {
       attempts: this.attempts,
       redirects: this.redirects,
       cookies: this.cookies,
+      certificate: this.certificate,
       firstStartedAt: this.firstStartedAt,
       startedAt: this.startedAt,
       elapsedMs: this.elapsedMs,
@@ -182,6 +194,15 @@ export class RequestTask {
     if (cookies !== undefined) this.cookies = [...this.cookies, cookies];
   }
 
+  /** Adds the certificate of the server that has responded to the hop, if it is known. */
+  addCertificate(peer: Peer | undefined): void {
+    const validTo = peer?.tls?.validTo;
+    // For an http URL it is that of a proxy.
+    if (validTo === undefined || !this.hop.url.startsWith('https:')) return;
+    const isFirst = this.certificate === undefined || validTo < this.certificate.validTo;
+    if (isFirst) this.certificate = { host: hostOf(this.hop.url), validTo };
+  }
+
   /** Continues the attempt with the target of a redirect. */
   follow(hop: Hop, redirect: Redirect): void {
     this.redirects = [...this.redirects, redirect];
@@ -194,6 +215,7 @@ export class RequestTask {
     this.isInAttempt = false;
     this.redirects = NO_REDIRECTS;
     this.cookies = NO_COOKIES;
+    this.certificate = undefined;
     this.#hop = undefined;
     this.isLenient = false;
     this.host = hostOf(this.job.url);

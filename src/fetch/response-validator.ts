@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { BodyInspector } from '../bodies/body.ts';
+import { isHtml, TitleFinder } from '../bodies/html-title.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
 import { durationText } from '../config/parse/numbers.ts';
 import { isRedirect } from '../http/redirect.ts';
@@ -18,7 +19,7 @@ import { originOf, pathOf } from '../model/url.ts';
 import { EXCLUDED_CODE } from '../model/url-filter.ts';
 import { blockedBy, mayBeBlocked } from './bot-protection.ts';
 import type { RequestTask } from './request-task.ts';
-import { failedResult, okResult, statusFailure, statusReason } from './task-result.ts';
+import { daysUntil, failedResult, okResult, statusFailure, statusReason } from './task-result.ts';
 
 export interface ResponseValidatorOptions {
   /** Status codes that are OK, unless the job names others. */
@@ -31,6 +32,10 @@ export interface ResponseValidatorOptions {
   readonly permanentRedirects: Verdict;
   /** How a page that turns robots away counts. */
   readonly blocked: Verdict;
+  /** Days that the certificates of all https hops must be valid from the start of the attempt. */
+  readonly certificateDays?: number | undefined;
+  /** Whether the title of each page is looked for. */
+  readonly findsTitle?: boolean | undefined;
 }
 
 /** Longest part of a URL in a message. */
@@ -80,7 +85,8 @@ export class ResponseValidator {
    */
   needsBody(job: Job, status: number, headers: ResponseHeaders, isOptional = false): boolean {
     if (!this.mayBeOk(job, status, headers) || this.isFollowed(job, status, headers)) return false;
-    return !isOptional || this.inspectorFor(job, status, headers) !== undefined;
+    const contentType = textOf(headers['content-type']);
+    return !isOptional || this.#requires(job, status, contentType).includes(true);
   }
 
   /** Whether the whole body is searched. */
@@ -100,14 +106,24 @@ export class ResponseValidator {
     partialHash?: Hash,
   ): BodyInspector | undefined {
     const contentType = textOf(headers['content-type']);
-    const keepStart = mayBeBlocked(status, contentType);
-    const isAccepted = this.isAccepted(job, status);
-    const looksForText = isAccepted && this.looksForText(job);
-    const isHashed = isAccepted && job.expect?.sha256 !== undefined;
-    if (!keepStart && !looksForText && !isHashed) return undefined;
+    const [keepStart, looksForText, isHashed] = this.#requires(job, status, contentType);
+    const findsTitle = this.#options.findsTitle === true && isHtml(contentType);
+    if (!keepStart && !looksForText && !isHashed && !findsTitle) return undefined;
     const matcher = looksForText ? new TextMatcher(this.#expectationOf(job), contentType) : undefined;
     const hash = isHashed ? (partialHash?.copy() ?? createHash('sha256')) : undefined;
-    return new BodyInspector({ matcher, keepStart, hash });
+    // A resumed body does not come from its start.
+    const titleFinder = findsTitle && partialHash === undefined ? new TitleFinder(contentType) : undefined;
+    return new BodyInspector({ matcher, keepStart, hash, titleFinder });
+  }
+
+  /** What the verdict requires of a body: its start, its text, its hash. */
+  #requires(job: Job, status: number, contentType: string): [start: boolean, text: boolean, hash: boolean] {
+    const isAccepted = this.isAccepted(job, status);
+    return [
+      mayBeBlocked(status, contentType),
+      isAccepted && this.looksForText(job),
+      isAccepted && job.expect?.sha256 !== undefined,
+    ];
   }
 
   /** The result for an accepted status. */
@@ -126,8 +142,11 @@ export class ResponseValidator {
       textFault,
       url: task.hop.url,
     });
-    const wrongBody = fault === undefined ? sha256Failure(expectation, response) : undefined;
-    if (wrongBody !== undefined) return failedResult(task, wrongBody, response);
+    const failure =
+      fault === undefined
+        ? (sha256Failure(expectation, response) ?? this.#certificateFailure(task))
+        : undefined;
+    if (failure !== undefined) return failedResult(task, failure, response);
     if (fault === undefined) {
       const isUnsure = response.isTruncated && expectation.notContains.length > 0;
       return isUnsure ? failedResult(task, NOT_SEARCHED, response) : this.#redirected(task, response);
@@ -186,6 +205,18 @@ export class ResponseValidator {
   unfollowed(task: RequestTask, response: HttpResponse, target: string): Result {
     const message = `not followed: --exclude matches ${excerpt(target, MAX_TARGET)}`;
     return { ...okResult(task, response), warning: { kind: 'redirect', code: EXCLUDED_CODE, message } };
+  }
+
+  /** The failure of a task that has met a certificate which is valid for too few days. */
+  #certificateFailure({ certificate, startedAt }: RequestTask): Failure | undefined {
+    const { certificateDays } = this.#options;
+    if (certificateDays === undefined || certificate === undefined) return undefined;
+    const { host, validTo } = certificate;
+    const days = daysUntil(validTo, startedAt);
+    if (days >= certificateDays) return undefined;
+    const when = days < 0 ? `expired on ${validTo.slice(0, 10)}` : `expires on ${validTo.slice(0, 10)}`;
+    const left = days < 0 ? '' : `, in ${days === 1 ? '1 day' : `${days} days`}`;
+    return { kind: 'expectation', message: `the certificate of ${host} ${when}${left}` };
   }
 
   #blocked(task: RequestTask, response: HttpResponse): Result | undefined {

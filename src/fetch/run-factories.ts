@@ -106,13 +106,15 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
     new ProxyRoutes(parts.proxies, parts.defaults.headers['user-agent'], (target) =>
       isDirected(target, connectTo),
     );
+  const { insecure, http2 } = options;
+  const keepsCertificate = options.keeps.includes('tls') || options.expectCertDays !== undefined;
   const connector = new Connector({
     resolver,
-    tls: new TlsConnector({ ...tls, insecure: options.insecure, http2: options.http2 }),
+    tls: new TlsConnector({ ...tls, insecure, http2, keepsCertificate }),
     anonymousTls:
       tls.cert === undefined
         ? undefined
-        : new TlsConnector({ ca: tls.ca, insecure: options.insecure, http2: options.http2 }),
+        : new TlsConnector({ ca: tls.ca, insecure, http2, keepsCertificate }),
     // As in curl, --insecure and --cert are for servers, not for the proxy.
     proxyTls: new TlsConnector({ ca: tls.ca }),
     connectTo,
@@ -127,6 +129,7 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
     timeoutMs: options.timeout,
     maxBytes: options.maxSize,
     decompresses: options.decompress,
+    keepsPeer: keepsCertificate || options.keeps.includes('address'),
     now: clock.now,
     onClose: () => resolver.close(),
   });
@@ -155,7 +158,7 @@ interface FetcherParts {
 /** The state machine of a URL, as the options say. Throws an `OutputError` if bodies cannot be saved. */
 export function createFetcher(parts: FetcherParts): Fetcher {
   const { options, hosts, scheduler, transport, clock, random, log, isStopping, onUnwritable } = parts;
-  const { accept, maxRedirects, redirects, permanentRedirects, blocked } = options;
+  const { accept, maxRedirects, redirects, permanentRedirects, blocked, expectCertDays, keeps } = options;
   const validator = new ResponseValidator({
     accept,
     maxRedirects,
@@ -163,6 +166,8 @@ export function createFetcher(parts: FetcherParts): Fetcher {
     permanentRedirects,
     blocked,
     expectation: toExpectation(options),
+    certificateDays: expectCertDays,
+    findsTitle: keeps.includes('title'),
   });
   return new Fetcher({
     transport,
@@ -173,7 +178,7 @@ export function createFetcher(parts: FetcherParts): Fetcher {
     },
     validator,
     bodies: createBodies(options, validator, onUnwritable),
-    keepsHeaders: options.keepsHeaders,
+    keeps: options.keeps,
     hasMore: (host) => scheduler.hasMore(host),
     isStopping,
     now: clock.now,
@@ -319,7 +324,8 @@ export function createDocumentFetcher(parts: FetcherParts): Fetcher {
     exclude: [],
     maxSize: MAX_DOCUMENT_BYTES,
     keepsBuffers: true,
-    keepsHeaders: false,
+    keeps: [],
+    expectCertDays: undefined,
     saveDir: undefined,
   } as const;
   return createFetcher({ ...parts, options });

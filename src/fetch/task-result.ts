@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { RecordKey } from '../config/parse/record-format.ts';
 import type { HttpResponse } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
@@ -63,9 +64,33 @@ export function addBody(result: Result, body: KeptBody): void {
   (result as { body?: KeptBody }).body = body;
 }
 
-/** Adds the headers of its response to a result that is not given out yet. */
-export function addHeaders(result: Result, { headers }: HttpResponse): void {
-  (result as { headers?: Result['headers'] }).headers = headers;
+/** Adds what was requested of its response to a result that is not given out yet. */
+export function addFacts(
+  result: Result,
+  response: HttpResponse,
+  keeps: readonly RecordKey[],
+  url: string,
+): void {
+  if (keeps.length === 0) return;
+  const { headers, peer, inspector } = response;
+  const facts: { -readonly [Key in RecordKey]?: Result[Key] } = result;
+  if (keeps.includes('headers')) facts.headers = headers;
+  if (keeps.includes('address') && peer?.address !== undefined) facts.address = peer.address;
+  // The TLS of an http URL is that of a proxy.
+  if (keeps.includes('tls') && peer?.tls !== undefined && url.startsWith('https:')) {
+    const { validTo } = peer.tls;
+    const daysLeft = validTo === undefined ? undefined : daysUntil(validTo, result.startedAt);
+    facts.tls = { ...peer.tls, ...(daysLeft === undefined ? {} : { daysLeft }) };
+  }
+  const title = keeps.includes('title') ? inspector?.title : undefined;
+  if (title !== undefined) facts.title = title;
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** Whole days from `now`, in ms since the epoch, to a time in the format of `Date.toISOString()`. */
+export function daysUntil(time: string, now: number): number {
+  return Math.floor((Date.parse(time) - now) / DAY_MS);
 }
 
 /**

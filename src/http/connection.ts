@@ -93,6 +93,10 @@ export class Connection implements Carrier, Idle {
     if (this.#shared !== undefined) this.#shared.isTransient = isInBody;
   }
 
+  get socket(): Socket | undefined {
+    return this.#socket;
+  }
+
   get isSending(): boolean {
     return (this.#socket?.writableLength ?? 0) > 0;
   }

@@ -1,7 +1,9 @@
+import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { ResponseHeaders } from '../model/result.ts';
 import { type HttpClient, transferCodings } from './http1-client.ts';
 import { AttemptError } from './network-errors.ts';
+import { type Peer, peerOf } from './tls.ts';
 
 /** Receives the events of an exchange: a head, data, and at last either `onEnd` or `onError`. */
 export interface ExchangeHandler {
@@ -37,6 +39,8 @@ export interface Carrier {
   readonly isReused: boolean;
   /** Exchanges that one connection to the origin may carry, if it may carry several. */
   readonly streams?: number | undefined;
+  /** Its connected socket. */
+  readonly socket: Socket | undefined;
   /** The error that has ended the connection, such as a reset. */
   readonly error: Error | undefined;
   /** Whether a body is received, whose pieces are consumed as they arrive. */
@@ -169,6 +173,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Exchanges that one connection to the origin may carry, if it may carry several. */
   get streams(): number | undefined {
     return this.#carrier?.streams;
+  }
+
+  /** The other end of the connection. Known once the head is there. */
+  get peer(): Peer | undefined {
+    const socket = this.#carrier?.socket;
+    return socket && peerOf(socket);
   }
 
   /** Whether the response marks its end. Known once the head is there. */

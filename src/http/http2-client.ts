@@ -141,6 +141,10 @@ export class Http2Session implements Idle {
     return this.#limit;
   }
 
+  get socket(): Socket {
+    return this.#socket;
+  }
+
   get bytesRead(): number {
     return this.#socket.bytesRead;
   }
@@ -309,6 +313,10 @@ class Http2Stream implements Carrier, HttpClient {
 
   get streams(): number | undefined {
     return this.#session.streams;
+  }
+
+  get socket(): Socket {
+    return this.#session.socket;
   }
 
   hasEnded(): boolean {

@@ -2,6 +2,8 @@ import type { X509Certificate } from 'node:crypto';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
 import tls, { type SecureContext, type TLSSocket } from 'node:tls';
+import { printable } from '../model/printable.ts';
+import type { TlsFacts } from '../model/result.ts';
 import { AttemptError } from './network-errors.ts';
 
 export interface TlsConnectorOptions {
@@ -14,6 +16,8 @@ export interface TlsConnectorOptions {
   readonly insecure?: boolean;
   /** Whether HTTP/2 is offered by ALPN; `alpnProtocol` of the socket is what the server selected. */
   readonly http2?: boolean;
+  /** Whether `peerOf` a connection has its certificate. */
+  readonly keepsCertificate?: boolean;
 }
 
 /** What TLS runs over: a new connection to an address or a Unix domain socket, or a connected socket. */
@@ -37,6 +41,9 @@ export const TLS_CUT_OFF = 'ERR_TLS_CUT_OFF';
 
 /** Servers whose session is kept, at about 2 kB each. */
 const MAX_SESSIONS = 1_000;
+
+/** Longest name of a certificate, in characters. */
+const MAX_NAME_LENGTH = 500;
 
 /** Also where options of Node would allow older versions (RFC 8996). */
 const MIN_VERSION = 'TLSv1.2';
@@ -64,10 +71,10 @@ export class TlsConnector {
     this.#context ??= createContext(this.#options);
     // The key has the name in it, because Node does not verify the name again for a resumed session.
     const server = 'port' in via ? `${hostname}:${via.port}` : undefined;
-    const session = server === undefined ? undefined : this.#sessions.take(server);
+    const resumed = server === undefined ? undefined : this.#sessions.take(server);
     const socket: TLSSocket = tls.connect({
       ...(watched ? { socket: watched } : via),
-      ...(session && { session }),
+      ...(resumed && { session: resumed.session }),
       secureContext: this.#context,
       // SNI has the name without the dot of the root, and is not sent for an address (RFC 6066, 3).
       servername: net.isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
@@ -78,14 +85,21 @@ export class TlsConnector {
     });
     socket.on('error', destroyOnError);
     watched?.watch(socket);
-    if (server !== undefined) this.#storeSessions(socket, server, session);
+    const certificate = resumed?.certificate ?? {};
+    if (this.#options.keepsCertificate === true) {
+      connections.set(socket, { certificate, tcp: watched?.socket });
+      if (insecure === true) socket.once('secureConnect', () => keepCertificate(socket));
+    }
+    if (server !== undefined) this.#storeSessions(socket, server, certificate, resumed?.session);
     return insecure === true ? socket : withoutCertificateObject(socket);
   }
 
-  #storeSessions(socket: TLSSocket, server: string, resumed: Buffer | undefined): void {
-    socket.on('session', (session) => this.#sessions.put(server, session));
+  #storeSessions(socket: TLSSocket, server: string, certificate: CertificateSlot, resumed?: Buffer): void {
+    socket.on('session', (session) => this.#sessions.put(server, { session, certificate }));
     // With TLS 1.2 the resumed session is also the next one: the server sends no new one.
-    if (resumed) socket.once('secureConnect', () => this.#sessions.put(server, resumed));
+    if (resumed) {
+      socket.once('secureConnect', () => this.#sessions.put(server, { session: resumed, certificate }));
+    }
   }
 }
 
@@ -113,6 +127,11 @@ class WatchedStream extends Duplex {
     });
     this.#socket.once('error', (error) => this.destroy(error));
     this.#socket.once('close', () => this.#isAtEnd || this.destroy());
+  }
+
+  /** The TCP connection. */
+  get socket(): net.Socket {
+    return this.#socket;
   }
 
   /** Call with the TLS socket over this stream, before anything has arrived. */
@@ -177,7 +196,7 @@ function destroyOnError(this: TLSSocket, error: Error): void {
  * or stricter. Node decides on what OpenSSL refuses, and words the error.
  */
 function checkIdentity(socket: TLSSocket, hostname: string): Error | undefined {
-  const certificate = socket.getPeerX509Certificate(); // once: in Node 20 a second call returns undefined
+  const certificate = keepCertificate(socket);
   if (certificate === undefined) return new Error('the server has shown no certificate');
   return isIssuedFor(certificate, hostname)
     ? undefined
@@ -204,26 +223,102 @@ function getPeerCertificate(): object {
   return {};
 }
 
+/** The certificate of a server, once the handshake has shown it. */
+interface CertificateSlot {
+  shown?: X509Certificate | undefined;
+  facts?: CertificateFacts;
+}
+
+type CertificateFacts = Pick<TlsFacts, 'subject' | 'issuer' | 'validFrom' | 'validTo'>;
+
+/** A session, and the certificate of its first handshake: one that resumes it shows none. */
+export interface KeptSession {
+  readonly session: Buffer;
+  readonly certificate: CertificateSlot;
+}
+
+/** What is known of a TLS connection besides its socket. */
+interface TlsConnection {
+  readonly certificate: CertificateSlot;
+  /** The TCP connection below it, if its bytes pass through a stream of ours. */
+  readonly tcp: net.Socket | undefined;
+}
+
+const connections = new WeakMap<net.Socket, TlsConnection>();
+
+/** Call once for each handshake: in Node 20 a second call returns undefined. */
+function keepCertificate(socket: TLSSocket): X509Certificate | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  const slot = connections.get(socket)?.certificate;
+  if (slot !== undefined) slot.shown ??= certificate;
+  return certificate;
+}
+
+/** The other end of a connection, as plain data. */
+export interface Peer {
+  /** `192.0.2.1:443`, `[2001:db8::1]:443`: the server, or the proxy in front of it. */
+  readonly address?: string | undefined;
+  /** Unset if the connection has no TLS. The certificate is known only if the connector keeps it. */
+  readonly tls?: TlsFacts | undefined;
+}
+
+/** Reads the other end of a connected socket. */
+export function peerOf(socket: net.Socket): Peer {
+  const connection = connections.get(socket);
+  const { remoteAddress, remotePort } = connection?.tcp ?? socket;
+  const host = remoteAddress?.includes(':') ? `[${remoteAddress}]` : remoteAddress;
+  const address = host === undefined ? undefined : `${host}:${remotePort}`;
+  if (!(socket instanceof tls.TLSSocket)) return { address };
+  const { alpnProtocol } = socket;
+  return {
+    address,
+    tls: {
+      protocol: socket.getProtocol() ?? '',
+      cipher: socket.getCipher().standardName,
+      ...(alpnProtocol ? { alpn: alpnProtocol } : {}),
+      ...(connection && certificateFacts(connection.certificate)),
+    },
+  };
+}
+
+function certificateFacts(slot: CertificateSlot): CertificateFacts | undefined {
+  if (slot.facts === undefined && slot.shown !== undefined) {
+    const { subject, issuer, validFrom, validTo } = slot.shown;
+    slot.facts = {
+      subject: nameText(subject),
+      issuer: nameText(issuer),
+      validFrom: new Date(validFrom).toISOString(),
+      validTo: new Date(validTo).toISOString(),
+    };
+  }
+  return slot.facts;
+}
+
+/** A distinguished name in one line. Node gives each part a line of its own. */
+function nameText(name: string | undefined): string {
+  return printable((name ?? '').split('\n').join(', '), MAX_NAME_LENGTH);
+}
+
 /**
  * TLS sessions by server, each resumed once, which spares both sides the certificates. When it is full, the server that
  * connected the longest time ago is evicted.
  */
 export class TlsSessions {
   readonly #limit: number;
-  readonly #sessions = new Map<string, Buffer>();
+  readonly #sessions = new Map<string, KeptSession>();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /** Removes and returns the last session of a server, so that a session it rejects cannot fail a second attempt. */
-  take(server: string): Buffer | undefined {
+  take(server: string): KeptSession | undefined {
     const session = this.#sessions.get(server);
     this.#sessions.delete(server);
     return session;
   }
 
-  put(server: string, session: Buffer): void {
+  put(server: string, session: KeptSession): void {
     this.#sessions.delete(server);
     this.#sessions.set(server, session);
     if (this.#sessions.size <= this.#limit) return;

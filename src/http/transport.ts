@@ -23,7 +23,7 @@ import {
   type ProxyRoutes,
   proxyRefusedError,
 } from './proxy.ts';
-import { TLS_CUT_OFF } from './tls.ts';
+import { type Peer, TLS_CUT_OFF } from './tls.ts';
 
 /** The network as the fetcher sees it: sends one hop at a time and reports what happened. Decides nothing about it. */
 export interface Transport {
@@ -73,6 +73,8 @@ export interface HttpResponse {
   /** Whether the lenient parser has read it. */
   readonly isLenient?: boolean;
   readonly inspector?: BodyInspector | undefined;
+  /** The other end of its connection, if that is kept. */
+  readonly peer?: Peer | undefined;
 }
 
 /**
@@ -100,6 +102,8 @@ export interface AgentTransportOptions {
   /** Bytes of a body that are read, unless the capture says otherwise. */
   readonly maxBytes: number;
   readonly decompresses: boolean;
+  /** Whether responses have the other end of their connection. */
+  readonly keepsPeer?: boolean;
   /** Milliseconds, on a clock that never goes back. */
   readonly now: () => number;
   /** Called when the transport is closed. */
@@ -178,6 +182,7 @@ class Attempt implements ExchangeHandler {
   #head: { status: number; statusText: string; headers: ResponseHeaders } | undefined;
   #body: Body | undefined;
   #inspector: BodyInspector | undefined;
+  #peer: Peer | undefined;
   #isCut = false;
   #isUnwatched = false;
   /** Parts of the body that are not decoded or not taken by the sink. */
@@ -241,6 +246,7 @@ class Attempt implements ExchangeHandler {
       return;
     }
     this.#ttfbMs = this.#options.now() - this.#startedAt;
+    if (this.#options.keepsPeer === true) this.#peer = this.#exchange?.peer;
     const plan = this.#request.capture?.onHead(status, headers);
     this.#head = { status: plan?.status ?? status, headers, statusText };
     this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers, plan?.partialHash);
@@ -404,7 +410,8 @@ class Attempt implements ExchangeHandler {
     const { bytes, isOverLimit } = this.#body;
     const isTruncated = this.#isCut || isOverLimit;
     const isLenient = this.#exchange?.isLenient === true;
-    return { status, statusText, headers, bytes, isTruncated, isLenient, inspector: this.#inspector };
+    const [inspector, peer] = [this.#inspector, this.#peer];
+    return { status, statusText, headers, bytes, isTruncated, isLenient, inspector, peer };
   }
 }
 

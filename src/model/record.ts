@@ -47,10 +47,26 @@ export function encodeRecordCached(result: Result): string {
 }
 
 function rareKeys(result: Result): string {
-  const { lenient, decidedBy, headers, body, failure, warning, baseline, badRuns, worker } = result;
+  const {
+    lenient,
+    decidedBy,
+    headers,
+    address,
+    tls,
+    title,
+    body,
+    failure,
+    warning,
+    baseline,
+    badRuns,
+    worker,
+  } = result;
   let text = lenient === true ? ',"lenient":true' : '';
   if (decidedBy !== undefined) text += `,"decidedBy":${quote(decidedBy)}`;
   if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
+  if (address !== undefined) text += `,"address":${quote(address)}`;
+  if (tls !== undefined) text += `,"tls":${JSON.stringify(tls)}`;
+  if (title !== undefined) text += `,"title":${quote(title)}`;
   if (body !== undefined)
     text += `,"body":${JSON.stringify({ ...body, buffer: undefined, stream: undefined })}`;
   if (failure !== undefined) text += `,"failure":${JSON.stringify({ ...failure, stack: undefined })}`;
@@ -148,6 +164,9 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   totalMs: optional(isMs),
   lenient: optional(isFlag),
   headers: optional(isHeaders),
+  address: optional(isText),
+  tls: optional(isTls),
+  title: optional(isText),
   body: optional(isBody),
   failure: optional(isFailure),
   warning: optional(isFailure),
@@ -171,6 +190,13 @@ function isHeaders(value: unknown): boolean {
   return Object.values(value).every(
     (header) => isText(header) || (Array.isArray(header) && header.every(isText)),
   );
+}
+
+function isTls(value: unknown): boolean {
+  if (!isFields(value) || !isText(value.protocol) || !isText(value.cipher)) return false;
+  const { alpn, subject, issuer, validFrom, validTo, daysLeft } = value;
+  const areTexts = [alpn, subject, issuer, validFrom, validTo].every(optional(isText));
+  return areTexts && optional(Number.isSafeInteger)(daysLeft);
 }
 
 function isFailure(value: unknown): value is Failure {

@@ -28,6 +28,24 @@ export interface KeptBody {
   readonly stream?: Readable | undefined;
 }
 
+/** The TLS connection that a response came over, and the certificate of its server. */
+export interface TlsFacts {
+  /** `TLSv1.3` or `TLSv1.2`. */
+  readonly protocol: string;
+  /** Its name in the standards. */
+  readonly cipher: string;
+  /** The protocol that was selected by ALPN: `h2` or `http/1.1`. */
+  readonly alpn?: string | undefined;
+  /** Whom the certificate is for, and who signed it, such as `O=Example, CN=example.com`. */
+  readonly subject?: string | undefined;
+  readonly issuer?: string | undefined;
+  /** In the format of `Date.toISOString()`. */
+  readonly validFrom?: string | undefined;
+  readonly validTo?: string | undefined;
+  /** Whole days from the start of the last attempt to `validTo`; below 0 if the certificate has expired. */
+  readonly daysLeft?: number | undefined;
+}
+
 /** How a result compares with the run that the baseline was made from. */
 type BaselineVerdict = 'new' | 'known' | 'fixed';
 
@@ -70,6 +88,12 @@ interface BaseResult {
   readonly body?: KeptBody | undefined;
   /** Headers of the last response, with lower-case names, if they were requested. */
   readonly headers?: ResponseHeaders | undefined;
+  /** Address and port that the last response came from, if they were requested: those of the proxy, if there is one. */
+  readonly address?: string | undefined;
+  /** The TLS connection of the last response, if that was requested and the URL is https. */
+  readonly tls?: TlsFacts | undefined;
+  /** The title of the page, if it was requested and the body is HTML. */
+  readonly title?: string | undefined;
   readonly baseline?: BaselineVerdict | undefined;
   /** Consecutive bad runs of this URL, this one included, if they are counted and too few to fail the run. */
   readonly badRuns?: number | undefined;

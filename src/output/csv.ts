@@ -1,7 +1,9 @@
+import { type RecordKey, TLS_FIELDS } from '../config/parse/record-format.ts';
 import { printable } from '../model/printable.ts';
 import { type Result, verdictOf } from '../model/result.ts';
 import type { Sink } from '../results/sink.ts';
 import type { LineOutput } from './line-writer.ts';
+import { tlsFact } from './text.ts';
 
 const COLUMNS =
   'index,source,line,input,id,url,finalUrl,method,ok,status,attempts,redirects,bytes,truncated,contentType,' +
@@ -14,23 +16,44 @@ const NOT_PLAIN = /^ *[=+\-@]|; *[=+\-@]|[",]|[^\x20-\x7e]|##\[/;
  */
 const FORMULA = /(?:^[\t\r\n]*|(?<=[;"])) *(?=[=+\-@＝＋－＠])|^(?=[\t\r\n])/g;
 
+type MoreKeys = readonly RecordKey[];
+
 /**
  * `--format csv` and `--report csv`: a header, then one line per result with the keys of the record. `redirects` is the
- * number of redirects; `kind`, `code` and `message` are those of the failure or warning.
+ * number of redirects; `kind`, `code` and `message` are those of the failure or warning. Columns of `keeps` are added; if that
+ * is unset, those of what the first result has.
  */
-export function csvSink(output: LineOutput): Sink {
-  let header = `${COLUMNS}\n`;
+export function csvSink(output: LineOutput, keeps?: MoreKeys): Sink {
+  let columns = keeps;
+  let hasHeader = false;
+  const header = (keys: MoreKeys) => `${[COLUMNS, ...moreColumns(keys)].join(',')}\n`;
   return {
     write(result) {
-      const lines = `${header}${csvLine(result)}\n`;
-      header = '';
+      columns ??= MORE_KEYS.filter((key) => result[key] !== undefined);
+      const lines = `${hasHeader ? '' : header(columns)}${csvLine(result)}${moreCells(result, columns)}\n`;
+      hasHeader = true;
       return output.write(lines);
     },
     async end() {
-      await output.write(header);
+      if (!hasHeader) await output.write(header(columns ?? []));
       await output.end();
     },
   };
+}
+
+const MORE_KEYS = ['address', 'title', 'tls'] as const satisfies MoreKeys;
+
+function moreColumns(keys: MoreKeys): string[] {
+  return MORE_KEYS.filter((key) => keys.includes(key)).flatMap((key) => (key === 'tls' ? TLS_FIELDS : [key]));
+}
+
+/** The cells of these columns, each after a comma. */
+function moreCells(result: Result, keys: MoreKeys): string {
+  if (keys.length === 0) return '';
+  const values = MORE_KEYS.filter((key) => keys.includes(key)).flatMap((key) =>
+    key === 'tls' ? TLS_FIELDS.map((field) => tlsFact(result, field)) : [result[key]],
+  );
+  return values.map((value) => `,${typeof value === 'number' ? value : cell(value)}`).join('');
 }
 
 function csvLine(result: Result): string {

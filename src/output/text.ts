@@ -1,4 +1,4 @@
-import type { LineField, LinePart } from '../config/parse/record-format.ts';
+import type { LineField, LinePart, TlsField } from '../config/parse/record-format.ts';
 import { printable } from '../model/printable.ts';
 import {
   bodyLength,
@@ -115,6 +115,15 @@ function fieldValue(field: LineField, result: Result): string {
     case 'code':
     case 'message':
       return shown((result.failure ?? result.warning)?.[field]);
+    case 'tlsProtocol':
+    case 'tlsCipher':
+    case 'tlsAlpn':
+    case 'tlsSubject':
+    case 'tlsIssuer':
+    case 'tlsValidFrom':
+    case 'tlsValidTo':
+    case 'tlsDaysLeft':
+      return shown(tlsFact(result, field));
     case 'verdict':
       return verdictOf(result);
     case 'time':
@@ -123,6 +132,28 @@ function fieldValue(field: LineField, result: Result): string {
       return formatBytes(bodyLength(result));
     default:
       return shown(result[field]);
+  }
+}
+
+/** The value of a column or field that is named after a key of `tls`. */
+export function tlsFact({ tls }: Result, name: TlsField): string | number | undefined {
+  switch (name) {
+    case 'tlsProtocol':
+      return tls?.protocol;
+    case 'tlsCipher':
+      return tls?.cipher;
+    case 'tlsAlpn':
+      return tls?.alpn;
+    case 'tlsSubject':
+      return tls?.subject;
+    case 'tlsIssuer':
+      return tls?.issuer;
+    case 'tlsValidFrom':
+      return tls?.validFrom;
+    case 'tlsValidTo':
+      return tls?.validTo;
+    case 'tlsDaysLeft':
+      return tls?.daysLeft;
   }
 }
 

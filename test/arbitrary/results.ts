@@ -34,6 +34,12 @@ const optional = {
   finalUrl: url,
   status: fc.integer({ min: 100, max: 999 }),
   contentType: hostileText,
+  address: hostileText,
+  title: hostileText,
+  tls: fc.record(
+    { protocol: hostileText, cipher: hostileText, issuer: hostileText, daysLeft: fc.integer() },
+    { requiredKeys: ['protocol', 'cipher'] },
+  ),
   ttfbMs: ms,
   body: fc.record(
     {

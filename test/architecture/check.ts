@@ -8,7 +8,7 @@ import { codeOf, importsOf, type SourceFile, target } from './source-file.ts';
 const LAYERS: readonly Readonly<Record<string, readonly string[]>>[] = [
   { model: ['fastest-levenshtein', 're2js'] },
   { core: [] },
-  { input: ['sax'], config: [], bodies: ['minizlib'], hosts: [], results: [] },
+  { input: ['sax'], config: [], bodies: ['htmlparser2', 'minizlib'], hosts: [], results: [] },
   { documents: ['htmlparser2', 'ignore', 'markdown-it', 'tinyglobby'] },
   { http: ['undici', 'p-limit', 'ipaddr.js', 'tough-cookie'] },
   { fetch: [] },

@@ -37,10 +37,15 @@ test('the record has the URL as it was read, where it is not the URL that is fet
 });
 
 test('--record with a key that does not exist is wrong usage', async () => {
-  const { code, stderr } = await runInProcess(['fetch', '--record', 'headers,tls', 'http://127.0.0.1:9/']);
+  const { code, stderr } = await runInProcess([
+    'fetch',
+    '--record',
+    'headers,cookies',
+    'http://127.0.0.1:9/',
+  ]);
   expect([code, stderr]).toEqual([
     2,
-    expect.stringContaining('for --record: must be a list of headers and input, with commas between them'),
+    expect.stringContaining('for --record: must be a list of headers, address, tls, title, input, with'),
   ]);
 });
 

@@ -11,8 +11,8 @@ import {
   unpackBitmap,
   writeCheckpoint,
 } from '../../src/cluster/checkpoint.ts';
+import { chunkJobs, encodeJob } from '../../src/cluster/chunk.ts';
 import { settingsFrom } from '../../src/cluster/jetstream-setup.ts';
-import { chunkJobs, encodeJob } from '../../src/cluster/job-codec.ts';
 import { packResults, unpackResults } from '../../src/cluster/result-log.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
 import { parseLine } from '../../src/input/parse-job.ts';

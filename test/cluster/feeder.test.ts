@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { chunkJobs } from '../../src/cluster/chunk.ts';
 import { Chunker } from '../../src/cluster/feeder.ts';
-import { chunkJobs } from '../../src/cluster/job-codec.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
 import { JobFactory } from '../../src/input/read-jobs.ts';
 import type { Job } from '../../src/model/job.ts';

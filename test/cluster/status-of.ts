@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
-import { type RunStatus, runStatus } from '../../src/cluster/run-status.ts';
+import { type RunStatus, runStatus } from '../../src/cluster/run-state.ts';
 import { runInProcess } from '../cli/run-in-process.ts';
 import type { Role } from './role.ts';
 

@@ -94,8 +94,8 @@ describe('resolveRunOptions()', () => {
       keepFailed: false,
       ordered: false,
       threads: 1,
-      keepsHeaders: false,
-      keepsInput: false,
+      keeps: [],
+      expectCertDays: undefined,
       keepsBuffers: false,
     });
   });
@@ -162,12 +162,12 @@ describe('resolveRunOptions()', () => {
     expect(refusal({ head: true, data: 'x' })).toBe('cannot use option head with option data');
   });
 
-  it.each<[FanoutOptions, boolean, boolean]>([
-    [{ record: 'headers' }, true, false],
-    [{ record: ['input'] }, false, true],
-    [{ record: ['headers', 'input'] }, true, true],
-  ])('keeps what %j requests', (options, keepsHeaders, keepsInput) => {
-    expect(resolveRunOptions(options, '1')).toMatchObject({ keepsHeaders, keepsInput });
+  it.each<[FanoutOptions, readonly string[]]>([
+    [{ record: 'headers' }, ['headers']],
+    [{ record: ['input'] }, ['input']],
+    [{ record: ['headers', 'tls', 'title'] }, ['headers', 'tls', 'title']],
+  ])('keeps what %j requests', (options, keeps) => {
+    expect(resolveRunOptions(options, '1').keeps).toEqual(keeps);
   });
 
   it.each<[FanoutOptions, Partial<LibraryRunOptions>]>([
@@ -232,7 +232,7 @@ describe('resolveRunOptions()', () => {
     expectTypeOf<keyof RunOptions>().toEqualTypeOf<
       | Exclude<keyof typeof runOptions, 'failFast'>
       | 'hashesBodies'
-      | 'keepsHeaders'
+      | 'keeps'
       | 'keepsBuffers'
       | 'maxUnsavedSize'
     >();

@@ -116,14 +116,17 @@ describe('hashesBodies', () => {
   });
 });
 
-describe('keepsHeaders', () => {
+describe('keeps', () => {
   it.each([
-    [{ record: 'headers' }, true],
-    [{ record: 'input,headers' }, true],
-    [{ record: 'input' }, false],
-    [{}, false],
-  ])('is for %j: %j', (flags, keepsHeaders) => {
-    expect(resolve({ flags }).keepsHeaders).toBe(keepsHeaders);
+    [{ record: 'headers' }, ['headers']],
+    [{ record: 'input,headers' }, ['input', 'headers']],
+    [{ record: 'address, tls,title' }, ['address', 'tls', 'title']],
+    [{ template: '{url} {title} {tlsDaysLeft}' }, ['tls', 'title']],
+    [{ template: '{address}', record: 'tls' }, ['tls', 'address']],
+    [{ template: 'title {url} tlsCipher' }, []],
+    [{}, []],
+  ])('is for %j: %j', (flags, keeps) => {
+    expect(resolve({ flags }).keeps).toEqual(keeps);
   });
 });
 

@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import nodeTls, { connect as connectTls, createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
-import { TlsConnector, type TlsConnectorOptions, TlsSessions, type TlsVia } from '../../src/http/tls.ts';
+import {
+  type KeptSession,
+  TlsConnector,
+  type TlsConnectorOptions,
+  TlsSessions,
+  type TlsVia,
+} from '../../src/http/tls.ts';
 import { clientCertificate, selfSignedCertificate, serverCertificate } from '../origin/certificates.ts';
 import { listen } from '../origin/listen.ts';
 import * as tls from '../origin/tls.ts';
@@ -218,7 +224,10 @@ describe('settings of the process', () => {
   });
 });
 
-const [one, two, three] = [Buffer.from('1'), Buffer.from('2'), Buffer.from('3')];
+const [one, two, three] = ['1', '2', '3'].map((text) => ({
+  session: Buffer.from(text),
+  certificate: {},
+})) as [KeptSession, KeptSession, KeptSession];
 
 describe('TlsSessions', () => {
   it('returns the last session of a server once', () => {

@@ -149,3 +149,26 @@ test('no cell with text of a list or a server is a formula or a control sequence
     expect(text).not.toContain('##[');
   }
 });
+
+test.each([
+  [['address'], ',address', ',192.0.2.1:443'],
+  [['title', 'headers', 'input'], ',title', ',"\'=1+1, A"'],
+  [
+    ['tls', 'address'],
+    ',address,tlsProtocol,tlsCipher,tlsAlpn,tlsSubject,tlsIssuer,tlsValidFrom,tlsValidTo,tlsDaysLeft',
+    ',192.0.2.1:443,TLSv1.3,X,,,CN=ca,,,-2',
+  ],
+  [undefined, ',address,title', ',192.0.2.1:443,"\'=1+1, A"'],
+] as const)('csvSink() has columns for %j', (keeps, columns, cellsOfResult) => {
+  const output = new CollectedLines();
+  const sink = csvSink(output, keeps);
+  const tls = { protocol: 'TLSv1.3', cipher: 'X', issuer: 'CN=ca', daysLeft: -2 };
+  const found = { address: '192.0.2.1:443', title: '=1+1, A' };
+  sink.write(okResult({ ...found, ...(keeps === undefined ? {} : { tls }) }));
+  sink.write(failedResult('dns'));
+  const [header, first, second] = output.text.split('\n');
+  expect(header).toBe(`${HEADER}${columns}`);
+  expect(first?.endsWith(`,OK,,${cellsOfResult}`)).toBe(true);
+  const empty = columns.replaceAll(/[a-zA-Z]/g, '');
+  expect(second?.endsWith(`,FAIL,,${empty}`)).toBe(true);
+});

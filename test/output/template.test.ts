@@ -32,6 +32,15 @@ test.each([
     okResult({ totalMs: 99 }),
     '2026-01-01T00:00:00.000Z|34|99|-',
   ],
+  [
+    '{title} {address} {tlsProtocol} {tlsDaysLeft} {tlsSubject}',
+    okResult({
+      title: 'a\u001bb',
+      address: '[::1]:443',
+      tls: { protocol: 'TLSv1.3', cipher: 'X', daysLeft: 3 },
+    }),
+    'a\\u{1b}b [::1]:443 TLSv1.3 3 -',
+  ],
   ['{ok},{truncated},{index},{line},{source}', okResult(), 'true,false,0,1,urls.txt'],
 ])('%s', async (template, result, line) => {
   expect(await written(template, [result])).toBe(`${line}\n`);

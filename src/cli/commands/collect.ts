@@ -115,7 +115,7 @@ export class CollectRun {
 
   constructor(parts: CollectRunParts) {
     // The workers decide whether a record has headers. So what is written may always have some.
-    this.#parts = { ...parts, options: { ...parts.options, keepsHeaders: true } };
+    this.#parts = { ...parts, options: { ...parts.options, keeps: ['headers'] } };
     this.claimed = new Promise((resolve) => {
       this.#onClaimed = resolve;
     });

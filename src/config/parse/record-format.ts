@@ -2,10 +2,24 @@ import { didYouMean } from '../../model/did-you-mean.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 
 /** Keys that `--record` adds to the record. */
-const RECORD_KEYS = ['headers', 'input'] as const;
+const RECORD_KEYS = ['headers', 'address', 'tls', 'title', 'input'] as const;
 
 /** A key that a result has only if it is requested. */
 export type RecordKey = (typeof RECORD_KEYS)[number];
+
+/** Fields and columns with what the record has in `tls`. */
+export const TLS_FIELDS = [
+  'tlsProtocol',
+  'tlsCipher',
+  'tlsAlpn',
+  'tlsSubject',
+  'tlsIssuer',
+  'tlsValidFrom',
+  'tlsValidTo',
+  'tlsDaysLeft',
+] as const;
+
+export type TlsField = (typeof TLS_FIELDS)[number];
 
 /** Fields of `--template`: the keys of the record, and values as the text format shows them. */
 const LINE_FIELDS = [
@@ -24,6 +38,8 @@ const LINE_FIELDS = [
     'attempts',
   ],
   ...['redirects', 'bytes', 'truncated', 'contentType', 'startedAt', 'durationMs', 'ttfbMs', 'totalMs'],
+  ...['address', 'title'],
+  ...TLS_FIELDS,
   ...['path', 'sha256', 'kind', 'code', 'message', 'baseline', 'badRuns', 'worker'],
   ...['verdict', 'time', 'size'],
 ] as const;
@@ -40,7 +56,7 @@ const ESCAPES: Readonly<Record<string, string>> = { '\\n': '\n', '\\t': '\t', '\
 export const recordKeys: Parser<readonly RecordKey[]> = {
   parse(value) {
     const words = typeof value === 'string' ? value.split(',').map((word) => word.trim()) : value;
-    const requirement = `must be a list of ${RECORD_KEYS.join(' and ')}, with commas between them`;
+    const requirement = `must be a list of ${RECORD_KEYS.join(', ')}, with commas between them`;
     if (!Array.isArray(words) || words.length === 0) throw new InvalidValueError(requirement);
     return words.map((word) => {
       const key = RECORD_KEYS.find((known) => known === word);
@@ -67,6 +83,14 @@ export const lineTemplate: Parser<readonly LinePart[]> = {
   },
   print: (parts) => parts.map((part) => ('text' in part ? toEscapes(part.text) : `{${part.field}}`)).join(''),
 };
+
+/** The keys of the record that a template shows, and that results have only if they are requested. */
+export function keysOfTemplate(template: readonly LinePart[] = []): readonly RecordKey[] {
+  const fields = template.map((part) => ('field' in part ? part.field : ''));
+  const shows = (key: RecordKey, field: string) =>
+    field === key || (key === 'tls' && field.startsWith('tls'));
+  return RECORD_KEYS.filter((key) => fields.some((field) => shows(key, field)));
+}
 
 function toField(name: string): LineField {
   const field = LINE_FIELDS.find((known) => known === name);

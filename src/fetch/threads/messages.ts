@@ -36,12 +36,7 @@ interface PackedOptions {
 /** Packs the options of a run, without anything else that the object may hold. */
 export function packOptions(options: RunOptions): PackedOptions {
   const { accept, retryOn: retried } = options;
-  const derived = [
-    'maxUnsavedSize',
-    'hashesBodies',
-    'keepsHeaders',
-    'keepsBuffers',
-  ] satisfies (keyof RunOptions)[];
+  const derived = ['maxUnsavedSize', 'hashesBodies', 'keeps', 'keepsBuffers'] satisfies (keyof RunOptions)[];
   const keys = [...Object.keys(runOptions), ...derived];
   const own = keys.filter((key) => key !== 'accept' && key !== 'retryOn');
   const values = new Map<string, unknown>(Object.entries(options));

@@ -20,8 +20,7 @@ describe('on the way to another thread', () => {
     const arrived = unpackOptions(structuredClone(packOptions(options)));
     expect([304, 305].map((status) => arrived.accept.has(status))).toEqual([true, false]);
     expect([500, 429].map((status) => arrived.retryOn.statuses.has(status))).toEqual([true, false]);
-    const { accept, retryOn, journal, keepFailed, ordered, threads, keepsInput, keepsStreams, ...rest } =
-      options;
+    const { accept, retryOn, journal, keepFailed, ordered, threads, keepsStreams, ...rest } = options;
     expect(arrived).toEqual({ ...rest, accept: expect.anything(), retryOn: expect.anything() });
     expect(arrived.retryOn.network).toBe(true);
   });

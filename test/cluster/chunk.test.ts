@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { chunkJobs, encodeJob } from '../../src/cluster/job-codec.ts';
+import { chunkJobs, encodeJob } from '../../src/cluster/chunk.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
 import { JobFactory } from '../../src/input/read-jobs.ts';
 
