@@ -84,7 +84,8 @@ export function parseNetrc(text: string): readonly Login[] {
     .replace(/^\ufeff/, '')
     .split(/\r?\n/)
     .entries()) {
-    if (isMacro && line.trim() !== '') continue;
+    const start = line.trimStart();
+    if (start.startsWith('#') || (isMacro && start !== '')) continue;
     isMacro = false;
     for (const [token, quoted] of line.matchAll(NETRC_TOKEN)) {
       if (quoted === undefined && token.startsWith('"')) {

@@ -30,6 +30,7 @@ describe('parseNetrc()', () => {
     ['machine a login me default login you password pw', 'a me:'],
     ['machine a:b:c login me machine [::1] login you', '[::1] you:'],
     ['machine a login me # password pw "', 'a me:'],
+    ['machine a login me password\n # the password:\n pw', 'a me:pw'],
     ['machine a password #pw login "#"', 'a #:#pw'],
     ['machine a login a"b password c\\n', 'a a"b:c\\n'],
     ['machine "a" login "m \\"e" password "\\\\ \\t\\n\\r\\x"', 'a m "e:\\ \t\n\rx'],

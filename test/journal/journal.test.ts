@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import { Journal, type JournalOptions } from '../../src/journal/journal.ts';
+import { isBodySaved, Journal, type JournalOptions } from '../../src/journal/journal.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
+import type { OkResult } from '../../src/model/result.ts';
+import { createUrlFilter } from '../../src/model/url-filter.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { seededRandom } from '../seeded-random.ts';
@@ -189,6 +191,54 @@ test('a result that confirm() refuses is fetched and written again', async () =>
   const next = await run(path, [A, B], { confirm: ({ url }) => url !== A });
   expect(next.fetched).toEqual([A]);
   expect((await run(path, [A, B])).records).toBe(3);
+});
+
+test('a result with a redirect that the run would not follow is fetched again', async () => {
+  const path = await newPath();
+  const redirects = [
+    { status: 301, url: A },
+    { status: 301, url: B },
+  ];
+  await run(path, [A], { fetch: ({ index, url }) => okResult({ index, url, redirects, finalUrl: C }) });
+  const filter = (exclude: RegExp) => createUrlFilter({ include: [], exclude: [exclude] });
+  expect((await run(path, [A], { filter: filter(/\/x$/) })).fetched).toEqual([]);
+  expect((await run(path, [A], { filter: filter(/\/b$/) })).fetched).toEqual([A]);
+});
+
+test('a file is looked up in each run, and has no record', async () => {
+  const path = await newPath();
+  const journal = await Journal.open(path, journalOptions());
+  const local = job(0, 'file:///a', { isLocal: true });
+  expect(journal.recall(local, GET)).toBeUndefined();
+  await journal.write(okResult({ index: 0, url: local.url }));
+  await journal.end();
+  expect((await run(path, [])).records).toBe(0);
+});
+
+describe('isBodySaved()', () => {
+  const path = 'a/body.txt';
+
+  test.each<[string, Partial<OkResult>, boolean]>([
+    ['a file of this size', { body: { path, bytes: 3 } }, true],
+    ['a file of another size', { body: { path, bytes: 4 } }, false],
+    ['a file that is not there', { body: { path: 'a/none', bytes: 3 } }, false],
+    ['a directory', { body: { path: 'a', bytes: 3 } }, false],
+    ['a link', { body: { path: 'a/link', bytes: 3 } }, false],
+    ['a success without a file', {}, false],
+    ['a success with its body in the record', { body: { bytes: 3, text: 'abc' } }, false],
+    ['a success of HEAD, which has no body', { method: 'HEAD' }, true],
+  ])('of %s', async (_, changes, isSaved) => {
+    const dir = await tempDir();
+    await mkdir(join(dir, 'a'));
+    await writeFile(join(dir, path), 'abc');
+    await symlink('body.txt', join(dir, 'a/link'));
+    expect(isBodySaved(okResult(changes), dir)).toBe(isSaved);
+  });
+
+  test('is true for a failure, of which nothing is saved, unless its body was', () => {
+    expect(isBodySaved(failedResult('dns'), '/none')).toBe(true);
+    expect(isBodySaved(failedResult('status', { body: { path, bytes: 3 } }), '/none')).toBe(false);
+  });
 });
 
 test('lines of the list may be added, removed and moved', async () => {
@@ -502,6 +552,26 @@ describe('Journal.open()', () => {
     const path = join(await tempDir(), 'pipe');
     execFileSync('mkfifo', [path]);
     expect(await refusal(path)).toMatch(/it is not a regular file/);
+  });
+
+  test('refuses a link to a file that does not exist, and does not create it', async () => {
+    const dir = await tempDir();
+    await symlink(join(dir, 'none'), join(dir, 'journal'));
+    expect(await refusal(join(dir, 'journal'))).toMatch(
+      /: it is a symbolic link to a file that does not exist;/,
+    );
+    expect(await readdir(dir)).toEqual(['journal']);
+  });
+
+  test('refuses a journal that is too large for its index, and does not change it', async () => {
+    const path = await newPath();
+    await run(path, [A]);
+    const size = 128 * 1024 ** 3 + 1;
+    await truncate(path, size); // takes no room on the disk
+    expect(await refusal(path)).toBe(
+      `cannot use ${JSON.stringify(path)} as the journal: it has over 128 GiB; start a new one`,
+    );
+    expect((await stat(path)).size).toBe(size);
   });
 
   test('names a directory that does not exist', async () => {
