@@ -64,6 +64,19 @@ test('readHeader() refuses a header in which any byte is wrong, and does not cha
   }
 });
 
+test.each([
+  [HEADER.replace(SEED, '00000001fffffffd'), 'its first line is damaged'],
+  [HEADER.replace('"v":2', '"v":3'), 'another version of fanout has made it'],
+  [HEADER.toUpperCase(), 'it holds something else'],
+])('readHeader() of %j says why: %s', async (text, reason) => {
+  const { seed } = await header(text);
+  expect(seed).toMatchObject({
+    message: expect.stringMatching(
+      `^cannot use ".*" as the journal: ${reason}; name a journal of an earlier run, or a new file$`,
+    ),
+  });
+});
+
 test('readHeader() gives each new journal another seed', async () => {
   expect((await header('')).content).not.toBe((await header('')).content);
 });
@@ -116,4 +129,26 @@ test('decodeEntry() refuses a line that lacks any number of bytes at its end', (
   for (let end = 0; end < batch.length - 1; end++) {
     expect(decodeEntry(batch, 0, end, { ...ENTRY }), `${end} bytes`).toBe(false);
   }
+});
+
+/** A line with the right checksum over anything. */
+function checked(rest: string): Buffer {
+  return Buffer.from(`{"crc":"${crc32(rest).toString(16).padStart(8, '0')}",${rest}`);
+}
+
+test('decodeEntry() refuses a line that is too short for its fields, even if its checksum is right', () => {
+  for (let length = 0; length < 70 - 18; length++) {
+    const line = checked('x'.repeat(length));
+    expect(decodeEntry(line, 0, line.length, { ...ENTRY }), `${line.length} bytes`).toBe(false);
+  }
+  const shortest = checked('x'.repeat(70 - 18));
+  expect(decodeEntry(shortest, 0, shortest.length, { ...ENTRY })).toBe(true);
+});
+
+test('decodeEntry() refuses a checksum with a letter that is no digit, also if it has the same value', () => {
+  const lines = Array.from({ length: 1000 }, (_, n) => `${checked(`${n}${'x'.repeat(60)}`)}`);
+  const ending = lines.find((line) => /^.{14}10/.test(line)) ?? '';
+  const same = Buffer.from(ending.replace(/^(.{14})10/, '$10g'));
+  expect(decodeEntry(Buffer.from(ending), 0, ending.length, { ...ENTRY })).toBe(true);
+  expect(decodeEntry(same, 0, same.length, { ...ENTRY })).toBe(false);
 });
