@@ -32,7 +32,8 @@ export async function loadJournal(
   maxLineBytes = MAX_LINE_BYTES,
 ): Promise<LoadedJournal> {
   const { size } = await file.stat();
-  const scanner = new LineScanner(index, warn, maxLineBytes);
+  const inserts = new InsertBuffer(index, size / BLOCK_BYTES);
+  const scanner = new LineScanner(inserts, warn, maxLineBytes);
   const length = Math.min(CHUNK_BYTES, size);
   const chunks = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)] as const;
   let position = HEADER_LENGTH;
@@ -65,9 +66,9 @@ class LineScanner {
   #lineNumber = 1;
   #damaged = 0;
 
-  constructor(index: JournalIndex, warn: (message: string) => void, maxLineBytes: number) {
+  constructor(inserts: InsertBuffer, warn: (message: string) => void, maxLineBytes: number) {
     this.#maxLineBytes = maxLineBytes;
-    this.#inserts = new InsertBuffer(index);
+    this.#inserts = inserts;
     this.#warn = warn;
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { JournalIndex } from '../../src/journal/journal-index.ts';
+import { InsertBuffer, JournalIndex } from '../../src/journal/journal-index.ts';
 import { seededRandom } from '../seeded-random.ts';
 
 test('JournalIndex counts the occurrences of each hash', () => {
@@ -55,3 +55,24 @@ test('JournalIndex stores the greatest block', () => {
   index.put(5, 5, 0, { block: 2 ** 30 - 2, isOk: true });
   expect(index.next(5, 5)).toEqual({ occurrence: 0, block: 2 ** 30 - 2, isOk: true });
 });
+
+test.each([0, 1, 100, 1_000_000])(
+  'InsertBuffer adds all entries, the newest of a job last, when it expects %i',
+  (expected) => {
+    const index = new JournalIndex();
+    const buffer = new InsertBuffer(index, expected);
+    const random = seededRandom(3);
+    const firsts = Array.from({ length: 2000 }, () => Math.floor(random() * 2 ** 31));
+    const isOk = (block: number) => block % 3 === 0;
+    for (let block = 0; block < 5000; block += 1) {
+      const first = firsts[block % firsts.length] ?? 0;
+      buffer.add({ first, second: 7, occurrence: 0, isOk: isOk(block) }, block);
+    }
+    buffer.flush();
+    for (const [job, first] of firsts.entries()) {
+      const block = job < 1000 ? job + 4000 : job + 2000;
+      expect(index.next(first, 7)).toEqual({ occurrence: 0, block, isOk: isOk(block) });
+    }
+    expect(index.next(firsts[0] ?? 0, 8).block).toBeUndefined();
+  },
+);
