@@ -28,7 +28,7 @@ import { packageVersion } from './model/version.ts';
 import type { Baseline } from './results/history.ts';
 import { OrderWindow } from './results/ordering.ts';
 
-export type { Duration, Size, StatusList } from './config/library-options.ts';
+export type { Duration, HostOptions, Size, StatusList } from './config/library-options.ts';
 export type { RecordKey } from './config/parse/record-format.ts';
 export type { JobOutcome, WorkerPoolOptions } from './core/worker-pool.ts';
 export type { JobInput } from './input/parse-job.ts';

@@ -19,7 +19,7 @@ export interface BodyCaptureOptions {
   /** Whether another request follows a response with this head, such as the next hop of a redirect. */
   readonly isFollowed: (job: Job, status: number, headers: ResponseHeaders) => boolean;
   /** Whether a response with this head can still be OK. */
-  readonly mayBeOk: (job: Job, status: number, headers: ResponseHeaders) => boolean;
+  readonly mayBeOk: (request: SaveRequest, status: number, headers: ResponseHeaders) => boolean;
   /** Whether the body is searched for text, which needs it from its first byte. */
   readonly isSearched: (job: Job) => boolean;
 }
@@ -111,7 +111,8 @@ export class BodyCapture {
     const { saver, maxBytes, maxUnsavedBytes, isFollowed, mayBeOk } = this.#options;
     const { job, method } = this.#request;
     const hasBody = method !== 'HEAD' && !isFollowed(job, status, headers);
-    const isSaved = hasBody && saver !== undefined && (saver.saveAll || mayBeOk(job, status, headers));
+    const isSaved =
+      hasBody && saver !== undefined && (saver.saveAll || mayBeOk(this.#request, status, headers));
     if (hasBody) this.#sink = this.#withInline(isSaved ? this.#save(saver, status, headers) : undefined);
     return { maxBytes: isSaved ? maxBytes : maxUnsavedBytes, sink: this.#sink, status };
   }

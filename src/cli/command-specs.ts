@@ -72,7 +72,7 @@ export interface Flag {
 
 /** Returns the flags of a table, in the order of the groups. */
 export function toFlags(table: Table): readonly Flag[] {
-  const entries = Object.values(table);
+  const entries = Object.values(table).filter(({ inFileOnly }) => inFileOnly !== true);
   return GROUPS.flatMap((group) => entries.filter((entry) => entry.group === group).flatMap(entryFlags));
 }
 

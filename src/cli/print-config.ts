@@ -35,5 +35,7 @@ function printValue(option: Option<unknown, unknown>, value: unknown, mask: bool
 // Unescaped, a `$NAME` in a value would be replaced by a variable when the file is read.
 function escapeStrings(json: Json | undefined): Json | undefined {
   if (typeof json === 'string') return escapeVariables(json);
-  return Array.isArray(json) ? json.map((item) => escapeStrings(item) ?? null) : json;
+  if (Array.isArray(json)) return json.map((item) => escapeStrings(item) ?? null);
+  if (typeof json !== 'object' || json === null) return json;
+  return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, escapeStrings(item) ?? null]));
 }

@@ -1,6 +1,7 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation } from '../model/expectation.ts';
 import { excerpt } from '../model/printable.ts';
+import { printDecisive } from './host-settings.ts';
 import { InvalidValueError, type Parser, type Table } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
 import { duration } from './parse/numbers.ts';
@@ -45,6 +46,7 @@ export function toExpectation(
  */
 const RULES = [
   'headerFor',
+  'hosts',
   'cert',
   'accept',
   'contains',
@@ -72,6 +74,7 @@ export function rulesOf(options: RunOptions): string {
   const table: Table = runOptions;
   const rules = RULES.map((key) => {
     const value = options[key];
+    if (key === 'hosts') return printDecisive(options.hosts);
     return value === undefined ? null : table[key]?.parser.print(value);
   });
   // Every run may have the input.

@@ -17,6 +17,12 @@ export type Size = number | string;
 /** Status codes, ranges and classes: `404`, `'200-299,304'`, `['2xx', 304]`. */
 export type StatusList = number | string | readonly (number | string)[];
 
+/** What holds for one host, or for every host below a name, instead of the options of a run. */
+export type HostOptions = Pick<
+  FanoutOptions,
+  'headers' | 'perHost' | 'hostRate' | 'timeout' | 'accept' | 'insecure' | 'user'
+>;
+
 /** The options of the library. All are optional, with the same defaults as in the program. */
 export interface FanoutOptions {
   /** Fetch each distinct URL once, and count the others as skipped. Default: false. */
@@ -45,6 +51,11 @@ export interface FanoutOptions {
     | readonly string[]
     | string
     | undefined;
+  /**
+   * Settings of single hosts, such as `{ '*.example.com': { perHost: 2 } }`. They win over the other options. If several entries
+   * match a host, the most specific one that has a setting decides.
+   */
+  readonly hosts?: Readonly<Record<string, HostOptions>> | undefined;
   /** Credentials, `NAME:PASSWORD`, for URLs without their own. */
   readonly user?: string | undefined;
   /** Request body, as text; an `@` at its start has no meaning. It is a form unless `headers` has a content type. */

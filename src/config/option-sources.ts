@@ -35,7 +35,8 @@ export function optionsFromFlags(
 /** Options from variables such as `FANOUT_MAX_SIZE`, of this table only. An empty variable counts as not set. */
 export function optionsFromEnvironment(table: Table, environment: Environment): GivenOptions {
   const values = new Map<string, unknown>();
-  for (const [key, { repeatable }] of Object.entries(table)) {
+  for (const [key, { repeatable, inFileOnly }] of Object.entries(table)) {
+    if (inFileOnly) continue;
     const value = environment[toVariableName(key)];
     if (value !== undefined && value !== '') values.set(key, repeatable ? splitLines(value) : value);
   }
@@ -48,7 +49,8 @@ export function optionsFromEnvironment(table: Table, environment: Environment): 
 
 /** Throws a `UsageError` for a variable that begins with `FANOUT_`, is not empty, and is not an option in `known`. */
 export function checkVariables(known: Table, environment: Environment): void {
-  const names = new Set(Object.keys(known).map(toVariableName));
+  const keys = Object.keys(known).filter((key) => known[key]?.inFileOnly !== true);
+  const names = new Set(keys.map(toVariableName));
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || value === undefined || value === '' || names.has(name)) continue;
     const key = closestKey(name.slice(PREFIX.length), known);

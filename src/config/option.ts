@@ -63,6 +63,8 @@ export interface Option<T, Default> {
   readonly expands?: true;
   /** Not allowed in a configuration file. */
   readonly notInFile?: true;
+  /** Only for a configuration file and the library: its value is an object. */
+  readonly inFileOnly?: true;
   /** What `--print-config` shows instead of a value that may contain a secret. */
   mask?(value: T): Json;
 }

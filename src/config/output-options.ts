@@ -286,7 +286,7 @@ export const outputOptions = {
     defaultText: 'fanout.config.json, if there is one',
     help: 'read options from this JSON file',
     details:
-      'Keys are the long flags in camel case. Flags win over the environment (FANOUT_MAX_SIZE=1mb), which wins over the file.',
+      'Keys are the long flags in camel case. Flags win over the environment (FANOUT_MAX_SIZE=1mb), which wins over the file. "hosts" in it has settings of single hosts: {"*.example.com": {"perHost": 2}}, with headers, perHost, hostRate, timeout, accept, insecure and user.',
     notInFile: true,
   }),
   printConfig: option({

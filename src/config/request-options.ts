@@ -1,3 +1,4 @@
+import { type HostTable, hostTable, maskHostTable } from './host-settings.ts';
 import { option } from './option.ts';
 import {
   credentials,
@@ -20,6 +21,8 @@ const NO_PATTERNS: readonly RegExp[] = Object.freeze([]);
 const PATTERN_DETAILS =
   'It is a JavaScript expression without look-around and back-references, and is searched for in the URL as results show it.';
 const NO_HOST_HEADERS: readonly HostHeader[] = Object.freeze([]);
+
+const NO_HOSTS: HostTable = new Map();
 
 /** How lines become URLs, and what every request has. */
 export const requestOptions = {
@@ -104,6 +107,17 @@ export const requestOptions = {
     repeatable: true,
     expands: true,
     mask: maskHostHeaders,
+  }),
+  hosts: option({
+    flags: '--hosts <hosts>',
+    group: 'Configuration',
+    parser: hostTable,
+    default: NO_HOSTS,
+    help: 'settings of single hosts, by host or *.example.com',
+    details:
+      'They win over the options of the run. If several entries match a host, the most specific one that has a setting decides.',
+    inFileOnly: true,
+    mask: maskHostTable,
   }),
   data: option({
     flags: '-d, --data <text|@file>',

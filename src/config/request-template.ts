@@ -1,5 +1,6 @@
 import { systemReason, UsageError } from '../model/errors.ts';
 import { excerpt, printable } from '../model/printable.ts';
+import type { HostTable } from './host-settings.ts';
 import { toHostname } from './parse/addresses.ts';
 import type { Header, HostHeader } from './parse/headers.ts';
 import type { RunOptions } from './run-options.ts';
@@ -21,11 +22,13 @@ export interface RequestTemplate {
  * - With `jsonBody`, content-type and accept are `application/json` unless these headers are given.
  * - A user-agent header wins over `userAgent`; an empty `userAgent` sends none.
  * - An authorization header wins over `user`.
+ * - The headers of `headerFor` win over those of `hosts` for the same host, and these over its `user`.
  * - The logins of `netrc`, the text of such a file, are used only if neither gives credentials for all hosts.
  * - A header that is given several times is sent as one, joined as in RFC 9110, section 5.3.
  */
 export function createRequestTemplate(
-  options: Pick<RunOptions, 'method' | 'header' | 'headerFor' | 'user' | 'data' | 'jsonBody' | 'userAgent'>,
+  options: Pick<RunOptions, 'method' | 'header' | 'headerFor' | 'user' | 'data' | 'jsonBody' | 'userAgent'> &
+    Partial<Pick<RunOptions, 'hosts'>>,
   body: string | Uint8Array | undefined = options.data ?? options.jsonBody,
   netrc = '',
 ): RequestTemplate {
@@ -33,7 +36,10 @@ export function createRequestTemplate(
   if (options.userAgent !== '') headers['user-agent'] ??= options.userAgent;
   if (options.user !== undefined) headers.authorization ??= basicAuthorization(options.user);
   const isForAll = headers.authorization !== undefined;
-  const hostHeaders = withLogins(groupByHost(options.headerFor), isForAll ? [] : parseNetrc(netrc));
+  const hostHeaders = withLogins(
+    withHosts(groupByHost(options.headerFor), options.hosts),
+    isForAll ? [] : parseNetrc(netrc),
+  );
   const request = { method: options.method, headers, ...(hostHeaders.size > 0 ? { hostHeaders } : {}) };
   if (body === undefined) return request;
   if (options.jsonBody === undefined) headers['content-type'] ??= 'application/x-www-form-urlencoded';
@@ -121,6 +127,20 @@ function withLogins(
   const all = new Map(table);
   for (const { host, user } of logins) {
     all.set(host, { authorization: basicAuthorization(user), ...all.get(host) });
+  }
+  return all;
+}
+
+/** Adds the headers and the user of settings for single hosts. */
+function withHosts(
+  table: ReadonlyMap<string, Readonly<Record<string, string>>>,
+  hosts: HostTable = new Map(),
+): ReadonlyMap<string, Readonly<Record<string, string>>> {
+  const all = new Map(table);
+  for (const [host, { headers = [], user }] of hosts) {
+    if (headers.length === 0 && user === undefined) continue;
+    const login = user === undefined ? {} : { authorization: basicAuthorization(user) };
+    all.set(host, { ...login, ...joinHeaders(headers), ...all.get(host) });
   }
   return all;
 }

@@ -33,6 +33,8 @@ export interface FetchPolicy extends RetryPolicy {
   /** Whether a HEAD that is refused is followed by one GET of the URL. */
   readonly headFallsBack: boolean;
   readonly cookies?: CookiePolicy;
+  /** The time limit of an attempt in ms, if it is not that of the transport. */
+  readonly timeoutFor?: ((task: RequestTask) => number) | undefined;
   /** Whether a redirect to this URL is not followed. */
   readonly excludes?: ((url: string) => boolean) | undefined;
 }
@@ -134,7 +136,6 @@ export class Fetcher {
 
   #send(task: RequestTask, capture?: BodyCapture): Promise<Step> {
     const { now, transport, validator, policy } = this.#options;
-    const { job } = task;
     const startedAt = now();
     if (!task.isInAttempt) task.begin(startedAt);
     if (this.#skipsStrictParser(task)) task.isLenient = true;
@@ -142,13 +143,13 @@ export class Fetcher {
     task.isResuming = followsResume || capture?.resumeHeaders !== undefined;
     const request: AttemptRequest = {
       hop: withCookies(task.hop, policy.cookies, task.cookies),
-      elapsedMs: task.elapsedMs,
+      ...{ elapsedMs: task.elapsedMs, timeoutMs: policy.timeoutFor?.(task) },
       use: this.#connectionUse(task),
       capture,
-      inspectorFor: (...head) => validator.inspectorFor(job, ...head),
+      inspectorFor: (...head) => validator.inspectorFor(task, ...head),
       needsBody: (status, headers) => {
         const isOptional = capture === undefined && (task.isHeadRefused || isEndless(headers));
-        return validator.needsBody(job, status, headers, isOptional);
+        return validator.needsBody(task, status, headers, isOptional);
       },
     };
     const step = transport
@@ -259,7 +260,7 @@ export class Fetcher {
     }
     const { status, headers } = response;
     if (validator.isFollowed(task.job, status, headers)) return this.#redirect(task, response);
-    if (validator.isAccepted(task.job, status)) return { result: validator.accepted(task, response) };
+    if (validator.isAccepted(task, status)) return { result: validator.accepted(task, response) };
     const result = validator.unaccepted(task, response);
     if (status >= 400 && this.#mayAskWithGet(task)) return this.#askWithGet(task, result);
     if (result.ok) return { result };
@@ -416,10 +417,9 @@ export class Fetcher {
 
   #toHostSignal(task: RequestTask, outcome: AttemptOutcome, waitMs: number): HostSignal {
     const { policy, validator } = this.#options;
-    const { job } = task;
     if (outcome.failed?.isUnparsable === true && this.#mayReadLeniently(task)) return NEUTRAL;
     if (waitMs <= policy.maxRetryAfterMs) return toHostSignal(outcome, waitMs);
-    const isWanted = outcome.response !== undefined && validator.isAccepted(job, outcome.response.status);
+    const isWanted = outcome.response !== undefined && validator.isAccepted(task, outcome.response.status);
     // A status that is accepted refuses nothing.
     return isWanted ? toHostSignal(outcome, 0) : { kind: 'refusal', reason: waitText(waitMs) };
   }

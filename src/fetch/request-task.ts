@@ -143,6 +143,11 @@ export class RequestTask {
     return this.#hop;
   }
 
+  /** The URL of the next hop. */
+  get url(): string {
+    return this.hop.url;
+  }
+
   /** Attempts that use up retries: neither a HEAD that was refused nor those that say more about the host. */
   get countedAttempts(): number {
     return this.attempts - this.givenBack - (this.isHeadRefused ? 1 : 0);

@@ -21,9 +21,21 @@ import { blockedBy, mayBeBlocked } from './bot-protection.ts';
 import type { RequestTask } from './request-task.ts';
 import { daysUntil, failedResult, okResult, statusFailure, statusReason } from './task-result.ts';
 
+/** A job, and the URL of the hop that is judged. */
+interface Asked {
+  readonly job: Job;
+  readonly url: string;
+}
+
+interface StatusCodes {
+  has(status: number): boolean;
+}
+
 export interface ResponseValidatorOptions {
   /** Status codes that are OK, unless the job names others. */
-  readonly accept: { has(status: number): boolean };
+  readonly accept: StatusCodes;
+  /** Those that are OK at a URL instead, if any. */
+  readonly acceptAt?: ((url: string) => StatusCodes | undefined) | undefined;
   readonly maxRedirects: number;
   /** Expected of every response that counts as OK. */
   readonly expectation: Expectation;
@@ -68,13 +80,17 @@ export class ResponseValidator {
     return mayFollow && isRedirect(status) && headers.location !== undefined;
   }
 
-  isAccepted(job: Job, status: number): boolean {
-    return (job.expect?.status ?? this.#options.accept).has(status);
+  isAccepted(asked: Asked, status: number): boolean {
+    return this.#accepts(asked).has(status);
+  }
+
+  #accepts({ job, url }: Asked): StatusCodes {
+    return job.expect?.status ?? this.#options.acceptAt?.(url) ?? this.#options.accept;
   }
 
   /** Whether a response with this head may count as OK. */
-  mayBeOk(job: Job, status: number, headers: ResponseHeaders): boolean {
-    if (this.isAccepted(job, status)) return true;
+  mayBeOk(asked: Asked, status: number, headers: ResponseHeaders): boolean {
+    if (this.isAccepted(asked, status)) return true;
     return this.#options.blocked !== 'fail' && mayBeBlocked(status, textOf(headers['content-type']));
   }
 
@@ -83,10 +99,10 @@ export class ResponseValidator {
    *
    * @param isOptional whether an OK response may lack the rest of a body that is not inspected
    */
-  needsBody(job: Job, status: number, headers: ResponseHeaders, isOptional = false): boolean {
-    if (!this.mayBeOk(job, status, headers) || this.isFollowed(job, status, headers)) return false;
+  needsBody(asked: Asked, status: number, headers: ResponseHeaders, isOptional = false): boolean {
+    if (!this.mayBeOk(asked, status, headers) || this.isFollowed(asked.job, status, headers)) return false;
     const contentType = textOf(headers['content-type']);
-    return !isOptional || this.#requires(job, status, contentType).includes(true);
+    return !isOptional || this.#requires(asked, status, contentType).includes(true);
   }
 
   /** Whether the whole body is searched. */
@@ -100,13 +116,14 @@ export class ResponseValidator {
    * @param partialHash the hash of the start of the body, if that is in a file already
    */
   inspectorFor(
-    job: Job,
+    asked: Asked,
     status: number,
     headers: ResponseHeaders,
     partialHash?: Hash,
   ): BodyInspector | undefined {
+    const { job } = asked;
     const contentType = textOf(headers['content-type']);
-    const [keepStart, looksForText, isHashed] = this.#requires(job, status, contentType);
+    const [keepStart, looksForText, isHashed] = this.#requires(asked, status, contentType);
     const findsTitle = this.#options.findsTitle === true && isHtml(contentType);
     if (!keepStart && !looksForText && !isHashed && !findsTitle) return undefined;
     const matcher = looksForText ? new TextMatcher(this.#expectationOf(job), contentType) : undefined;
@@ -117,8 +134,13 @@ export class ResponseValidator {
   }
 
   /** What the verdict requires of a body: its start, its text, its hash. */
-  #requires(job: Job, status: number, contentType: string): [start: boolean, text: boolean, hash: boolean] {
-    const isAccepted = this.isAccepted(job, status);
+  #requires(
+    asked: Asked,
+    status: number,
+    contentType: string,
+  ): [start: boolean, text: boolean, hash: boolean] {
+    const { job } = asked;
+    const isAccepted = this.isAccepted(asked, status);
     return [
       mayBeBlocked(status, contentType),
       isAccepted && this.looksForText(job),
@@ -177,11 +199,7 @@ export class ResponseValidator {
     const own = task.job.expect?.status;
     return (
       this.#blocked(task, response) ??
-      failedResult(
-        task,
-        failure ?? statusFailure(response, own ?? this.#options.accept, own !== undefined),
-        response,
-      )
+      failedResult(task, failure ?? statusFailure(response, this.#accepts(task), own !== undefined), response)
     );
   }
 
@@ -222,7 +240,7 @@ export class ResponseValidator {
   #blocked(task: RequestTask, response: HttpResponse): Result | undefined {
     const says = saysBlocked(response);
     // With `--accept 429` a 429 is OK.
-    if (says === undefined || (response.status >= 300 && this.isAccepted(task.job, response.status))) {
+    if (says === undefined || (response.status >= 300 && this.isAccepted(task, response.status))) {
       return undefined;
     }
     return this.blocked(task, this.#withStatus(says, response), response);

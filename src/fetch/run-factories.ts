@@ -4,6 +4,7 @@ import { FileNamer } from '../bodies/file-name-template.ts';
 import { FileSaver } from '../bodies/file-sink.ts';
 import { SaveDirectory } from '../bodies/save-directory.ts';
 import { toExpectation } from '../config/expectations.ts';
+import { hostSetting, hostSettingOf } from '../config/host-settings.ts';
 import { statusSet } from '../config/parse/status-sets.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import type { TlsMaterial } from '../config/tls-files.ts';
@@ -13,7 +14,7 @@ import type { Scheduler } from '../core/scheduler.ts';
 import { HostRegistry } from '../hosts/host-registry.ts';
 import type { TotalRateLimiter } from '../hosts/rate-limiter.ts';
 import { Agent } from '../http/agent.ts';
-import { Connector, isDirected } from '../http/connector.ts';
+import { Connector, isDirected, type TlsConnectors, type TlsException } from '../http/connector.ts';
 import type { CookieJar } from '../http/cookies.ts';
 import { createResolver } from '../http/dns/resolver.ts';
 import type { RequestDefaults } from '../http/hop.ts';
@@ -77,6 +78,7 @@ export function createHosts(
 ): HostRegistry {
   return new HostRegistry({
     perHost: options.perHost ?? concurrency,
+    ...(options.hosts.size > 0 && { rulesFor: (host) => rulesFor(options, host) }),
     concurrency,
     perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,
     totalPerMs: options.rate?.perMs ?? Number.POSITIVE_INFINITY,
@@ -86,6 +88,16 @@ export function createHosts(
     giveUpAfterMs: options.giveUpAfter,
     window: options.queueSize + concurrency,
   });
+}
+
+/** The rules of a host that `hosts` has other limits for. */
+function rulesFor({ hosts }: RunOptions, host: string) {
+  const perHost = hostSettingOf(hosts, host, 'perHost');
+  const hostRate = hostSettingOf(hosts, host, 'hostRate');
+  return {
+    ...(perHost !== undefined && { perHost }),
+    ...(hostRate !== undefined && { perMs: hostRate.perMs }),
+  };
 }
 
 /** Resolver, TLS, proxies and the one agent. */
@@ -106,15 +118,10 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
     new ProxyRoutes(parts.proxies, parts.defaults.headers['user-agent'], (target) =>
       isDirected(target, connectTo),
     );
-  const { insecure, http2 } = options;
-  const keepsCertificate = options.keeps.includes('tls') || options.expectCertDays !== undefined;
   const connector = new Connector({
     resolver,
-    tls: new TlsConnector({ ...tls, insecure, http2, keepsCertificate }),
-    anonymousTls:
-      tls.cert === undefined
-        ? undefined
-        : new TlsConnector({ ca: tls.ca, insecure, http2, keepsCertificate }),
+    ...createTls(tls, options, options.insecure),
+    exception: tlsException(tls, options),
     // As in curl, --insecure and --cert are for servers, not for the proxy.
     proxyTls: new TlsConnector({ ca: tls.ca }),
     connectTo,
@@ -129,10 +136,31 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
     timeoutMs: options.timeout,
     maxBytes: options.maxSize,
     decompresses: options.decompress,
-    keepsPeer: keepsCertificate || options.keeps.includes('address'),
+    keepsPeer: keepsCertificates(options) || options.keeps.includes('address'),
     now: clock.now,
     onClose: () => resolver.close(),
   });
+}
+
+function keepsCertificates({ keeps, expectCertDays }: RunOptions): boolean {
+  return keeps.includes('tls') || expectCertDays !== undefined;
+}
+
+function createTls(tls: TlsMaterial, options: RunOptions, insecure: boolean): TlsConnectors {
+  const manner = { insecure, http2: options.http2, keepsCertificate: keepsCertificates(options) };
+  return {
+    tls: new TlsConnector({ ...tls, ...manner }),
+    anonymousTls: tls.cert === undefined ? undefined : new TlsConnector({ ca: tls.ca, ...manner }),
+  };
+}
+
+/** TLS with the hosts whose certificates are verified, or not, unlike those of all others. */
+function tlsException(tls: TlsMaterial, options: RunOptions): TlsException | undefined {
+  const { hosts, insecure } = options;
+  const isOther = (own: boolean | undefined) => own !== undefined && own !== insecure;
+  if (![...hosts.values()].some((settings) => isOther(settings.insecure))) return undefined;
+  const appliesTo = (origin: string) => isOther(hostSetting(hosts, origin, 'insecure'));
+  return { ...createTls(tls, options, !insecure), appliesTo };
 }
 
 function toFamily({ ipv4, ipv6 }: RunOptions): 4 | 6 | undefined {
@@ -161,6 +189,7 @@ export function createFetcher(parts: FetcherParts): Fetcher {
   const { accept, maxRedirects, redirects, permanentRedirects, blocked, expectCertDays, keeps } = options;
   const validator = new ResponseValidator({
     accept,
+    acceptAt: (url) => hostSetting(options.hosts, url, 'accept'),
     maxRedirects,
     redirects,
     permanentRedirects,
@@ -193,12 +222,22 @@ function toPolicy(options: RunOptions): FetchPolicy {
     maxRedirects: options.maxRedirects,
     isLenient: !options.strict,
     headFallsBack: options.head,
+    timeoutFor: timeoutFor(options),
     excludes: options.exclude.length === 0 ? undefined : (url) => filter.excludes(url),
     retries: options.retries,
     retryStatuses: options.retryOn.statuses,
     retriesNetworkFailures: options.retryOn.network,
     retriesAllMethods: options.retryAllMethods,
     maxRetryAfterMs: options.maxRetryAfter,
+  };
+}
+
+/** The time limit of an attempt: the longest of the hosts in its chain of redirects. `undefined` if all hosts have that of the run. */
+function timeoutFor({ hosts, timeout }: RunOptions): FetchPolicy['timeoutFor'] {
+  if (![...hosts.values()].some((settings) => settings.timeout !== undefined)) return undefined;
+  return ({ url, redirects }) => {
+    const urls = [url, ...redirects.map((redirect) => redirect.url)];
+    return Math.max(...urls.map((one) => hostSetting(hosts, one, 'timeout') ?? timeout));
   };
 }
 
@@ -218,7 +257,7 @@ function createBodies(
     maxBytes: maxSize,
     maxUnsavedBytes: saver === undefined ? maxSize : maxUnsavedSize,
     isFollowed: (job, status, headers) => validator.isFollowed(job, status, headers),
-    mayBeOk: (job, status, headers) => validator.mayBeOk(job, status, headers),
+    mayBeOk: (request, status, headers) => validator.mayBeOk(request, status, headers),
     isSearched: (job) => validator.looksForText(job),
   };
 }
@@ -322,6 +361,7 @@ export function createDocumentFetcher(parts: FetcherParts): Fetcher {
     permanentRedirects: 'ok',
     blocked: 'fail',
     exclude: [],
+    hosts: withoutAccept(parts.options),
     maxSize: MAX_DOCUMENT_BYTES,
     keepsBuffers: true,
     keeps: [],
@@ -329,6 +369,10 @@ export function createDocumentFetcher(parts: FetcherParts): Fetcher {
     saveDir: undefined,
   } as const;
   return createFetcher({ ...parts, options });
+}
+
+function withoutAccept({ hosts }: RunOptions): RunOptions['hosts'] {
+  return new Map([...hosts].map(([host, { accept: _, ...settings }]) => [host, settings]));
 }
 
 /** The defaults of a document. */

@@ -18,6 +18,8 @@ interface HostRules {
 }
 
 export interface HostRegistryOptions extends HostRules {
+  /** The rules of a host that are not those of all. */
+  readonly rulesFor?: (key: string) => Partial<HostRules>;
   /** Maximum number of requests in flight over all hosts. */
   readonly concurrency: number;
   /** Requests per ms over all hosts; Infinity for no limit. */
@@ -207,11 +209,16 @@ export class HostRegistry implements Limiter {
   }
 
   #add(key: string, now: number): Host {
-    const host = this.#idleFailing.get(key) ?? new Host(this.#options);
+    const host = this.#idleFailing.get(key) ?? new Host(this.#rulesOf(key));
     this.#idleFailing.delete(key);
     this.#hosts.set(key, host);
     if (this.#hosts.size > MAX_HOSTS) this.#evict(now);
     return host;
+  }
+
+  #rulesOf(key: string): HostRules {
+    const own = this.#options.rulesFor?.(key);
+    return own === undefined ? this.#options : { ...this.#options, ...own };
   }
 
   /** Evicts one of the oldest hosts that no longer needs to be kept, or else the oldest. */

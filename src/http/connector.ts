@@ -5,7 +5,7 @@ import { durationText } from '../config/parse/numbers.ts';
 import { describeError, isCertificateError } from './classify-error.ts';
 import { openTunnel } from './connect-tunnel.ts';
 import type { Resolver } from './dns/resolver.ts';
-import { type ConnectTarget, toPort } from './http1-client.ts';
+import { type ConnectTarget, toOrigin, toPort } from './http1-client.ts';
 import {
   ConnectError,
   isResourceExhausted,
@@ -18,13 +18,22 @@ import { type Endpoint, openSocksTunnel } from './socks.ts';
 import { type AddressPolicy, filterAllowed } from './ssrf-guard.ts';
 import type { TlsConnector, TlsVia } from './tls.ts';
 
-interface ConnectorOptions {
-  readonly resolver: Resolver;
-  /** Time in ms for lookup, connect, tunnel and TLS together, from when the turn of the lookup has come. */
-  readonly connectTimeoutMs: number;
+export interface TlsConnectors {
   readonly tls: TlsConnector;
   /** The same without the client certificate; left out if there is none. */
   readonly anonymousTls?: TlsConnector | undefined;
+}
+
+/** TLS with some origins, instead of that with all others. */
+export interface TlsException extends TlsConnectors {
+  readonly appliesTo: (origin: string) => boolean;
+}
+
+interface ConnectorOptions extends TlsConnectors {
+  readonly resolver: Resolver;
+  /** Time in ms for lookup, connect, tunnel and TLS together, from when the turn of the lookup has come. */
+  readonly connectTimeoutMs: number;
+  readonly exception?: TlsException | undefined;
   /** Decides on each address before a server is connected to, whatever name led there. Not for a proxy itself. */
   readonly addressPolicy?: AddressPolicy | undefined;
   /** Where to connect to instead of the host and port of a URL. */
@@ -72,9 +81,10 @@ export class Connector {
 
   /** Starts to connect. Returns a function that cancels it in any phase; `onConnect` then gets the reason. */
   connect(target: ConnectTarget, onConnect: OnConnect, manner: ConnectManner = {}): (reason: Error) => void {
-    const { anonymousTls } = this.#options;
-    const isAnonymous = manner.isAnonymous === true && anonymousTls !== undefined;
-    const options = isAnonymous ? { ...this.#options, tls: anonymousTls } : this.#options;
+    const { exception } = this.#options;
+    const { tls, anonymousTls } = exception?.appliesTo(toOrigin(target)) === true ? exception : this.#options;
+    const own = manner.isAnonymous === true ? (anonymousTls ?? tls) : tls;
+    const options = own === this.#options.tls ? this.#options : { ...this.#options, tls: own };
     const attempt = new ConnectAttempt(options, target, onConnect, manner);
     attempt.start();
     return (reason) => attempt.end(reason);

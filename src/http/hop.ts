@@ -1,5 +1,5 @@
 import type { Job } from '../model/job.ts';
-import { hostOf } from '../model/url.ts';
+import { hostKeys } from '../model/url.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -64,14 +64,4 @@ export function headersFor(table: HostHeaders | undefined, url: string): Headers
     if (headers !== undefined) found = { ...headers, ...found };
   }
   return found;
-}
-
-/** The keys of a table of hosts that match a serialised URL, the most specific first. */
-export function hostKeys(url: string): readonly string[] {
-  const host = hostOf(url);
-  const [, name = host, port = url.startsWith('https:') ? '443' : '80'] = /^(.*):(\d+)$/.exec(host) ?? [];
-  const names = [name];
-  for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1))
-    names.push(`*${name.slice(dot)}`);
-  return names.flatMap((one) => [`${one}:${port}`, one]);
 }

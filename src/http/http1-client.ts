@@ -53,6 +53,12 @@ export function toConnectTarget(origin: string): ConnectTarget {
   return { hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port };
 }
 
+/** The origin of a target. */
+export function toOrigin({ hostname, protocol, port }: ConnectTarget): string {
+  const host = hostname.includes(':') ? `[${hostname}]` : hostname;
+  return `${protocol}//${host}${port === '' ? '' : `:${port}`}`;
+}
+
 /** Connects, and calls back once with either a connected socket or an error. */
 export type Connect = (
   target: ConnectTarget,

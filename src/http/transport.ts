@@ -48,6 +48,8 @@ export interface AttemptRequest {
   readonly hop: Hop;
   /** Time in ms that the attempt has used up already: the earlier hops, or a stale connection. */
   readonly elapsedMs: number;
+  /** Time in ms for the attempt, all its hops together; that of the transport if left out. */
+  readonly timeoutMs?: number | undefined;
   /** Which connection to use; any if left out. */
   readonly use?: ConnectionUse;
   /** What is done with the body; it is only counted if left out. */
@@ -215,9 +217,13 @@ class Attempt implements ExchangeHandler {
     this.#startTimer();
   }
 
+  get #timeoutMs(): number {
+    return this.#request.timeoutMs ?? this.#options.timeoutMs;
+  }
+
   #startTimer(): void {
     // Timers of one duration cost next to nothing: Node keeps them in one list.
-    const leftMs = this.#options.timeoutMs - this.#request.elapsedMs;
+    const leftMs = this.#timeoutMs - this.#request.elapsedMs;
     this.#timer = setTimeout(expire, Math.max(0, leftMs), this);
   }
 
@@ -230,7 +236,7 @@ class Attempt implements ExchangeHandler {
       this.abort(UNNEEDED);
       return;
     }
-    const message = `no complete response within ${durationText(this.#options.timeoutMs)}`;
+    const message = `no complete response within ${durationText(this.#timeoutMs)}`;
     this.abort(new AttemptError('timeout', 'ERR_TIMEOUT', message));
   }
 
@@ -372,8 +378,7 @@ class Attempt implements ExchangeHandler {
   }
 
   #limitBodyTime(): void {
-    const { timeoutMs, now } = this.#options;
-    const leftMs = timeoutMs - this.#request.elapsedMs - (now() - this.#startedAt);
+    const leftMs = this.#timeoutMs - this.#request.elapsedMs - (this.#options.now() - this.#startedAt);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(expire, Math.min(UNNEEDED_BODY_MS, Math.max(0, leftMs)), this);
   }

@@ -13,6 +13,21 @@ export function hostOf(url: string): string {
   return origin.slice(origin.indexOf('//') + 2);
 }
 
+/** The keys of a table of hosts that match a serialised URL, the most specific first: `a.test:80`, `a.test`, `*.test:80`. */
+export function hostKeys(url: string): readonly string[] {
+  return hostKeysOf(hostOf(url), [url.startsWith('https:') ? '443' : '80']);
+}
+
+/** The same for a host, which has one of the `defaults` as its port if it has none. */
+export function hostKeysOf(host: string, defaults: readonly string[]): readonly string[] {
+  const [, name = host, port] = /^(.*):(\d+)$/.exec(host) ?? [];
+  const ports = port === undefined ? defaults : [port];
+  const names = [name];
+  for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1))
+    names.push(`*${name.slice(dot)}`);
+  return names.flatMap((one) => [...ports.map((each) => `${one}:${each}`), one]);
+}
+
 /** Path and query, without the fragment: `/a?b=1`. */
 export function pathOf(url: string): string {
   const start = url.indexOf('/', 8);

@@ -77,6 +77,7 @@ describe('resolveRunOptions()', () => {
       cert: undefined,
       connectTo: [],
       unixSocket: undefined,
+      hosts: new Map(),
       key: undefined,
       contains: [],
       matches: [],

@@ -67,7 +67,7 @@ describe.each(Object.entries(table))('the parser of %s', (_, entry) => {
       fc.property(anything, (value) => {
         const outcome = tried(entry, value);
         if (typeof outcome === 'string')
-          expect(outcome).toMatch(/^(must|port|header|unknown|range|write|HOST)\b.{5,}/s);
+          expect(outcome).toMatch(/^(must|port|header|unknown|range|write|HOST|"\w+" of)\b.{5,}/s);
       }),
       runs(150),
     );

@@ -19,6 +19,22 @@ const KINDS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['name|n', { type: ['string', 'integer'] }],
 ]);
 
+/** The settings of one host, by key. */
+const HOST_SETTINGS: Readonly<Record<string, Schema>> = {
+  headers: { type: ['string', 'array', 'object'] },
+  perHost: { type: 'integer', minimum: 1 },
+  hostRate: { type: ['string', 'number'] },
+  timeout: { type: 'string', pattern: DURATION },
+  accept: { type: ['string', 'integer', 'array'], items: { type: ['string', 'integer'] } },
+  insecure: { type: 'boolean' },
+  user: { type: 'string' },
+};
+
+const HOSTS: Schema = {
+  type: 'object',
+  additionalProperties: { type: 'object', additionalProperties: false, properties: HOST_SETTINGS },
+};
+
 /** Returns the JSON schema of the configuration file: a key for each option that a file may have. */
 export function configSchema(table: Table): string {
   const entries = Object.entries(table).filter(([, { notInFile }]) => notInFile !== true);
@@ -42,6 +58,7 @@ function propertyOf({ flags, help, details, repeatable, parser }: Option<unknown
 }
 
 function toSchema(placeholder: string | undefined, suggestions: unknown, isRepeatable: boolean): Schema {
+  if (placeholder === 'hosts') return HOSTS;
   if (placeholder === undefined) return { type: isRepeatable ? ['boolean', 'integer'] : 'boolean' };
   const words = Array.isArray(suggestions) ? suggestions.filter((word) => !String(word).endsWith('=')) : [];
   if (words.length > 0 && !isRepeatable) return { enum: words };

@@ -128,7 +128,7 @@ function splitHost(line: string): readonly [string, string] | undefined {
 }
 
 /** `HOST` or `HOST:PORT` in the form of a URL, or `undefined` if the text is neither. */
-function parseHost(text: string): string | undefined {
+export function parseHost(text: string): string | undefined {
   const [, any = '', name = '', digits] =
     /^(\*\.)?(\[[^\]]+\]|[^[\]:/\\?#@*%\s]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const hostname = toHostname(name);

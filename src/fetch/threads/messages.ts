@@ -1,3 +1,4 @@
+import { hostTable } from '../../config/host-settings.ts';
 import { retryOn, statusSet } from '../../config/parse/status-sets.ts';
 import { type RunOptions, runOptions } from '../../config/run-options.ts';
 import type { TlsMaterial } from '../../config/tls-files.ts';
@@ -28,27 +29,38 @@ export function unpackJob({ job, status }: PackedJob): Job {
 
 /** Options in a message: sets of status codes, objects with methods, are sent as text. */
 interface PackedOptions {
-  readonly plain: Omit<RunOptions, 'accept' | 'retryOn'>;
+  readonly plain: Omit<RunOptions, 'accept' | 'retryOn' | 'hosts'>;
   readonly accept: string;
+  readonly hosts: unknown;
   readonly retryOn: string;
 }
 
 /** Packs the options of a run, without anything else that the object may hold. */
 export function packOptions(options: RunOptions): PackedOptions {
-  const { accept, retryOn: retried } = options;
+  const { accept, retryOn: retried, hosts } = options;
   const derived = ['maxUnsavedSize', 'hashesBodies', 'keeps', 'keepsBuffers'] satisfies (keyof RunOptions)[];
   const keys = [...Object.keys(runOptions), ...derived];
-  const own = keys.filter((key) => key !== 'accept' && key !== 'retryOn');
+  const own = keys.filter((key) => key !== 'accept' && key !== 'retryOn' && key !== 'hosts');
   const values = new Map<string, unknown>(Object.entries(options));
-  // All keys of the type but the two, with their values.
+  // All keys of the type but the three, with their values.
   const plain = Object.fromEntries(
     own.map((key) => [key, values.get(key)]),
   ) as unknown as PackedOptions['plain'];
-  return { plain, accept: `${statusSet.print(accept)}`, retryOn: `${retryOn.print(retried)}` };
+  return {
+    plain,
+    accept: `${statusSet.print(accept)}`,
+    retryOn: `${retryOn.print(retried)}`,
+    hosts: hostTable.print(hosts),
+  };
 }
 
-export function unpackOptions({ plain, accept, retryOn: retried }: PackedOptions): RunOptions {
-  return { ...plain, accept: statusSet.parse(accept), retryOn: retryOn.parse(retried) };
+export function unpackOptions({ plain, accept, retryOn: retried, hosts }: PackedOptions): RunOptions {
+  return {
+    ...plain,
+    accept: statusSet.parse(accept),
+    retryOn: retryOn.parse(retried),
+    hosts: hostTable.parse(hosts),
+  };
 }
 
 /** What a fetching thread is started with. */
