@@ -59,6 +59,14 @@ export class FileNamer {
     return this.#nameFor(job, NO_RESPONSE);
   }
 
+  /** Every name that the body of a response with status 200 may have, the likely ones first. */
+  candidatesFor(job: Job): readonly string[] {
+    const nameWith = (extension: string | undefined) => this.#nameFor(job, { status: '200', extension });
+    const [html, text] = [nameWith('html'), nameWith('txt')];
+    if (html === text) return [html];
+    return [...new Set([html, text, nameWith(undefined), ...[...KNOWN_EXTENSIONS].map(nameWith)])];
+  }
+
   #nameFor(job: Job, response: ResponseFields): string {
     if (job.save !== undefined) return job.save;
     const key = bodyKey(job, this.#defaultMethod);
@@ -275,6 +283,8 @@ const EXTENSIONS: ReadonlyMap<string, string> = new Map(
     'video/webm': 'webm',
   }),
 );
+
+const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set(EXTENSIONS.values());
 
 /** A structured syntax suffix (RFC 6839), such as that of `application/problem+json`. */
 const SUFFIX = /\+(json|xml|yaml|zip)$/;

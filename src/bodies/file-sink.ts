@@ -1,4 +1,5 @@
 import { createHash, type Hash, hash } from 'node:crypto';
+import { lstatSync } from 'node:fs';
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { KeptBody, ResponseHeaders } from '../model/result.ts';
@@ -119,6 +120,15 @@ export class FileSaver {
       new OutputError(`${error.message}; stopping, since no more bodies can be saved`, { cause: error }),
     );
   }
+}
+
+/** The file of an earlier run for the body of a job, under any name that this body may have; `undefined` if there is none. */
+export function findExisting(namer: FileNamer, root: string, job: Job): KeptBody | undefined {
+  for (const path of namer.candidatesFor(job)) {
+    const status = lstatSync(`${root}/${path}`, { throwIfNoEntry: false });
+    if (status?.isFile()) return { path, bytes: status.size };
+  }
+  return undefined;
 }
 
 interface FileSinkOptions {

@@ -60,6 +60,7 @@ export function outputFiles(options: ProgramOptions): FilesByFlag {
     '--cookies': options.cookies || undefined,
     '--baseline': options.updateBaseline ? options.baseline : undefined,
     '--flaky-state': options.flakyState,
+    '--checksums': options.checksums,
     ...Object.fromEntries(reports),
   };
 }

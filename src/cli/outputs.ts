@@ -82,6 +82,12 @@ export async function createOutputs(parts: OutputParts, undo: Undo): Promise<Out
   const failedList =
     requests && createFailedList(await openFile(options.failed ?? '', true), parts, requests);
   sinks.push(...(await createReports(parts, openFile)));
+  if (options.checksums !== undefined && options.saveDir !== undefined) {
+    const { Checksums } = await import('../output/checksums.ts');
+    const checksums = await Checksums.open(options.checksums, options.saveDir);
+    undo.add(() => checksums.discard());
+    sinks.push(checksums);
+  }
   if (bar !== undefined) sinks.push(bar);
   if (failedList !== undefined) sinks.push(failedList); // after the bar, because it may write a warning at its end
   // After the bar as well.

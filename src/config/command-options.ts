@@ -108,8 +108,8 @@ export type DiffOptions = OptionValues<typeof diffOptions>;
 // The collector has the options that limit a whole run, since only it sees all results. Workers have none of them.
 const { unique, include, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } = runOptions;
 
-// A cluster run has no journal: --store keeps its results. Its list is split by lines, and documents have none.
-const { journal, journalAge, keepFailed, dryRun, extract, baseUrl, rootDir, ...clusterOutputs } =
+// A cluster run has no journal: --store keeps its results. Its workers save files, and only they have them. Its list is split by lines, and documents have none.
+const { checksums, journal, journalAge, keepFailed, dryRun, extract, baseUrl, rootDir, ...clusterOutputs } =
   outputOptions;
 
 /** The options of `fanout cluster fetch`. */

@@ -170,6 +170,8 @@ export interface FanoutOptions {
   readonly saveDir?: string | undefined;
   /** Save the bodies of failed responses too. Default: false. */
   readonly saveAll?: boolean | undefined;
+  /** Do not fetch URLs whose file exists already: their results are OK and have `file: 'existing'`. Default: false. */
+  readonly skipExisting?: boolean | undefined;
   /** Template for file names, with the fields `{host}`, `{path}`, `{index}`, `{id}`, `{hash}`, `{ext}`, `{status}` and `{query}`. `{ext}` is the extension, without its dot, of the URL or else of the content type. Default: `{host}{path}`. */
   readonly saveAs?: string | undefined;
   /** Keep an incomplete body, and request only the rest in the next attempt. Default: false. */

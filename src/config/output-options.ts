@@ -1,6 +1,6 @@
 import type { ReportKind } from '../model/result.ts';
 import { InvalidValueError, option, type Parser } from './option.ts';
-import { directoryName, fileName } from './parse/names.ts';
+import { checksumFile, directoryName, fileName } from './parse/names.ts';
 import { resultAges, verbosity, wholeNumber } from './parse/numbers.ts';
 import { lineTemplate, recordKeys } from './parse/record-format.ts';
 import { webUrl } from './parse/server-urls.ts';
@@ -222,6 +222,15 @@ export const outputOptions = {
     parser: fileName,
     default: undefined,
     help: 'write the failed URLs to a file, as a new list',
+  }),
+  checksums: option({
+    flags: '--checksums <file>',
+    group: 'Bodies',
+    parser: checksumFile,
+    default: undefined,
+    help: 'write the SHA-256 of saved files, as sha256sum does',
+    details:
+      'Names are relative to --save-dir: run sha256sum -c there. The lines are sorted by name. Those of an existing file stay, if their files are still there.',
   }),
   journal: option({
     flags: '--journal <file>',

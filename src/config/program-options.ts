@@ -53,6 +53,7 @@ export type ProgramOptions = RunOptions &
 
 const REQUIREMENTS: Requirements<typeof programOptions> = {
   updateBaseline: ['baseline', '--baseline'],
+  checksums: ['saveDir', '--save-dir'],
   journalAge: ['journal', '--journal'],
   keepFailed: ['journal', '--journal'],
   flakyAfter: ['flakyState', '--flaky-state'],
@@ -143,9 +144,11 @@ function toGiven(table: Table, { flags, environment, file }: ProgramSources): re
 }
 
 /** Whether an output has the hashes of bodies. A hash costs as much as everything else that is done with a large body. */
-function writesHashes({ format, journal, report, broker }: ProgramOptions): boolean {
-  const hasRecords = format === 'jsonl' || report !== undefined;
-  return hasRecords || journal !== undefined || broker !== undefined;
+function writesHashes(options: ProgramOptions): boolean {
+  const { format, journal, report, broker, checksums, template = [] } = options;
+  const hasRecords = format === 'jsonl' || report !== undefined || checksums !== undefined;
+  const isShown = template.some((part) => 'field' in part && part.field === 'sha256');
+  return hasRecords || isShown || journal !== undefined || broker !== undefined;
 }
 
 /** The sources of options before the configuration file is read. */

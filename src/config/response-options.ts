@@ -121,6 +121,15 @@ export const bodyOptions = {
     help: 'resume incomplete bodies with range requests',
     details: 'Also after fanout was killed.',
   }),
+  skipExisting: option({
+    flags: '--skip-existing',
+    group: 'Bodies',
+    parser: boolean,
+    default: false,
+    help: 'do not fetch URLs whose file exists already',
+    details:
+      'They are OK, with "file": "existing" in the record; nothing of the file is checked. If the content type decides the extension, a file with any known one counts. Jobs with "sha256" in "expect" are fetched.',
+  }),
   inlineBody: option({
     flags: '--inline-body [max]',
     group: 'Bodies',

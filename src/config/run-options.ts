@@ -185,6 +185,7 @@ const REQUIREMENTS: Requirements<typeof runOptions> = {
   saveAll: SAVE_DIR,
   resumePartial: SAVE_DIR,
   saveAs: SAVE_DIR,
+  skipExisting: SAVE_DIR,
 };
 
 /**

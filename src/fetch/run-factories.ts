@@ -1,7 +1,7 @@
 import type { BodyCaptureOptions } from '../bodies/body-capture.ts';
 import type { BodyError } from '../bodies/body-sink.ts';
 import { FileNamer } from '../bodies/file-name-template.ts';
-import { FileSaver } from '../bodies/file-sink.ts';
+import { FileSaver, findExisting } from '../bodies/file-sink.ts';
 import { SaveDirectory } from '../bodies/save-directory.ts';
 import { toExpectation } from '../config/expectations.ts';
 import { hostSetting, hostSettingOf } from '../config/host-settings.ts';
@@ -17,7 +17,7 @@ import { Agent } from '../http/agent.ts';
 import { Connector, isDirected, type TlsConnectors, type TlsException } from '../http/connector.ts';
 import type { CookieJar } from '../http/cookies.ts';
 import { createResolver } from '../http/dns/resolver.ts';
-import type { RequestDefaults } from '../http/hop.ts';
+import { firstMethod, type Hop, type RequestDefaults } from '../http/hop.ts';
 import { ProxyRoutes } from '../http/proxy.ts';
 import { denyPrivate } from '../http/ssrf-guard.ts';
 import { TlsConnector } from '../http/tls.ts';
@@ -33,7 +33,7 @@ import { Fetcher, type FetchPolicy, type Step } from './fetcher.ts';
 import type { RequestTask, ScheduledJob } from './request-task.ts';
 import { ResponseValidator } from './response-validator.ts';
 import { divideSockets, type SocketBudget } from './socket-budget.ts';
-import { crashedResult, notFetchedResult } from './task-result.ts';
+import { crashedResult, existingResult, notFetchedResult } from './task-result.ts';
 
 /** What the network of a run is made from. */
 export interface NetworkParts {
@@ -273,6 +273,30 @@ function createSaver(options: RunOptions, onUnwritable: (error: OutputError) => 
     checksums: options.hashesBodies,
     onUnwritable,
   });
+}
+
+/** The result that is there before a job is fetched, given its first request. */
+export type Recall = (job: Job, request: Hop) => Result | undefined;
+
+interface RecallParts extends NetworkParts {
+  readonly defaults: RequestDefaults;
+  readonly recall?: Recall;
+}
+
+/** What finds the results that are there before a job is fetched; `undefined` if there can be none. */
+export function createRecall(parts: RecallParts): Recall | undefined {
+  const { options, recall, clock, defaults } = parts;
+  const { saveDir, saveAs, skipExisting, method } = options;
+  if (!skipExisting || saveDir === undefined || saveAs === undefined) return recall;
+  const namer = new FileNamer({ template: saveAs, defaultMethod: method });
+  return (job, request) => {
+    const earlier = recall?.(job, request);
+    if (earlier !== undefined || job.invalid !== undefined || job.isLocal === true) return earlier;
+    // A file that must have a hash may have another one.
+    if (request.method === 'HEAD' || job.expect?.sha256 !== undefined) return undefined;
+    const body = findExisting(namer, saveDir, job);
+    return body && existingResult(job, firstMethod(job, defaults), body, clock.now());
+  };
 }
 
 /** Throws an `OutputError` if bodies cannot be saved in the directory of the options. */

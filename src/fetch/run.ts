@@ -3,7 +3,7 @@ import { durationText } from '../config/parse/numbers.ts';
 import { queueBytes, type RunOptions } from '../config/run-options.ts';
 import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
-import { firstHop, firstMethod, type Hop, type RequestDefaults } from '../http/hop.ts';
+import { firstHop, firstMethod, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
 import type { OutputError } from '../model/errors.ts';
 import { type Job, jobBytes } from '../model/job.ts';
@@ -16,11 +16,13 @@ import {
   createDocumentFetcher,
   createFetcher,
   createHosts,
+  createRecall,
   createTransport,
   type DocumentRequest,
   Documents,
   documentDefaults,
   type NetworkParts,
+  type Recall,
   socketBudget,
   stepDocument,
 } from './run-factories.ts';
@@ -44,7 +46,7 @@ export interface RunParts extends NetworkParts {
   /** Reads the jobs that `jobs` did not give because the run was stopped; fewer if an input cannot be read further. */
   readonly unread?: () => AsyncIterable<Iterable<Job>>;
   /** The result of an earlier run for a job and its first request. Called once for each job, in order. */
-  readonly recall?: (job: Job, request: Hop) => Result | undefined;
+  readonly recall?: Recall;
   /** Adds to each result what earlier runs say of its URL. */
   readonly annotate?: (result: Result) => Result;
   /** Whether the result of a job is still wanted; an unwanted job is not fetched any further. Only without threads. */
@@ -187,7 +189,9 @@ export class Run {
   #outputError: OutputError | undefined;
 
   /** Throws an `OutputError` if bodies cannot be saved. */
-  constructor(parts: RunParts) {
+  constructor(given: RunParts) {
+    const recall = createRecall(given);
+    const parts = { ...given, ...(recall && { recall }) };
     this.#parts = parts;
     this.#failureLimit = new FailureLimit(parts.options.maxFailures ?? Number.POSITIVE_INFINITY);
     const { backend = createBackend } = parts;

@@ -54,6 +54,11 @@ export function localResult(job: Job, method: string, now: number): OkResult {
   return { ...unsent, ok: true, warning: undefined, failure: undefined };
 }
 
+/** The result of a job that is not fetched, since the file for its body exists. */
+export function existingResult(job: Job, method: string, body: KeptBody, now: number): OkResult {
+  return { ...localResult(job, method, now), body, file: 'existing' };
+}
+
 /** The result of a job that was not fetched, because the run was stopped; see `isNotFetched()`. */
 export function notFetchedResult(job: Job, method: string, now: number): Result {
   return unsentResult(job, method, { kind: 'aborted', message: 'not fetched: the run was stopped' }, now);

@@ -1,5 +1,5 @@
 import { FAILURE_KINDS, type Failure } from './failure.ts';
-import type { FailedResult, OkResult, Result } from './result.ts';
+import { type FailedResult, FILE_NOTES, type OkResult, type Result } from './result.ts';
 
 /** The version of the record format: the value of its first key, `v`. */
 export const RECORD_VERSION = 1;
@@ -55,6 +55,7 @@ function rareKeys(result: Result): string {
     tls,
     title,
     body,
+    file,
     failure,
     warning,
     baseline,
@@ -69,6 +70,7 @@ function rareKeys(result: Result): string {
   if (title !== undefined) text += `,"title":${quote(title)}`;
   if (body !== undefined)
     text += `,"body":${JSON.stringify({ ...body, buffer: undefined, stream: undefined })}`;
+  if (file !== undefined) text += `,"file":"${file}"`;
   if (failure !== undefined) text += `,"failure":${JSON.stringify({ ...failure, stack: undefined })}`;
   if (warning !== undefined) text += `,"warning":${JSON.stringify(warning)}`;
   if (baseline !== undefined) text += `,"baseline":"${baseline}"`;
@@ -168,6 +170,7 @@ const SHAPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   tls: optional(isTls),
   title: optional(isText),
   body: optional(isBody),
+  file: optional((value) => FILE_NOTES.some((note) => note === value)),
   failure: optional(isFailure),
   warning: optional(isFailure),
   baseline: optional((value) => BASELINE.has(value)),

@@ -46,6 +46,11 @@ export interface TlsFacts {
   readonly daysLeft?: number | undefined;
 }
 
+/** `existing`: the file was there, and its URL was not fetched (`--skip-existing`). */
+export const FILE_NOTES = ['existing'] as const;
+
+export type FileNote = (typeof FILE_NOTES)[number];
+
 /** How a result compares with the run that the baseline was made from. */
 type BaselineVerdict = 'new' | 'known' | 'fixed';
 
@@ -86,6 +91,8 @@ interface BaseResult {
   /** Duration of all attempts in ms, with the waits between them. */
   readonly totalMs: number;
   readonly body?: KeptBody | undefined;
+  /** What `body` says of its file, unless this run has saved it as a new one. */
+  readonly file?: FileNote | undefined;
   /** Headers of the last response, with lower-case names, if they were requested. */
   readonly headers?: ResponseHeaders | undefined;
   /** Address and port that the last response came from, if they were requested: those of the proxy, if there is one. */

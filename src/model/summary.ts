@@ -3,6 +3,7 @@ import { AccountingError } from './errors.ts';
 import type { FailureKind } from './failure.ts';
 import {
   type FailedResult,
+  type FileNote,
   failsRun,
   isNotFetched,
   type OkResult,
@@ -94,6 +95,8 @@ export interface Summary {
   /** Bodies that this run saved as files, and their bytes. */
   readonly savedFiles: number;
   readonly savedBytes: number;
+  /** Results by what they say of their file; left out if none does. */
+  readonly files?: Readonly<Partial<Record<FileNote, number>>>;
   /** Durations of the last attempt of each URL; left out if nothing was sent. */
   readonly latencyMs?: Latency;
   readonly failuresByKind: Readonly<Partial<Record<FailureKind, number>>>;
@@ -148,6 +151,7 @@ export class SummaryFold {
   #bytes = 0;
   #savedFiles = 0;
   #savedBytes = 0;
+  readonly #files = new Map<FileNote, number>();
   readonly #latency = new LatencyHistogram();
   readonly #kinds = new Map<FailureKind, number>();
   readonly #statuses = new Map<number, number>();
@@ -166,7 +170,8 @@ export class SummaryFold {
       count(this.#resumed, verdictOf(result));
     }
     this.#bytes += result.bytes;
-    if (result.body?.path !== undefined && !result.isResumed) {
+    if (result.file !== undefined) count(this.#files, result.file);
+    if (result.body?.path !== undefined && !result.isResumed && result.file === undefined) {
       this.#savedFiles += 1;
       this.#savedBytes += result.body.bytes;
     }
@@ -178,7 +183,7 @@ export class SummaryFold {
   /** The summary so far, `wallMs` after the start of the run. */
   summary(wallMs: number): Summary {
     const latencyMs = this.#latency.percentiles();
-    const fetched = this.ok + this.failed - this.resumed;
+    const fetched = this.ok + this.failed - this.resumed - (this.#files.get('existing') ?? 0);
     return {
       read: this.read,
       ok: this.ok,
@@ -199,6 +204,7 @@ export class SummaryFold {
       bytes: this.#bytes,
       savedFiles: this.#savedFiles,
       savedBytes: this.#savedBytes,
+      ...(this.#files.size > 0 && { files: Object.fromEntries(this.#files) }),
       ...(latencyMs && { latencyMs }),
       failuresByKind: Object.fromEntries(this.#kinds),
       failuresByStatus: Object.fromEntries(this.#statuses),

@@ -1,8 +1,8 @@
 import { excerpt, printable } from '../model/printable.ts';
-import { isNotFetched, type Result, verdictOf } from '../model/result.ts';
+import { FILE_NOTES, type FileNote, isNotFetched, type Result, verdictOf } from '../model/result.ts';
 import type { FailingHost, Summary } from '../model/summary.ts';
 import type { Sink } from '../results/sink.ts';
-import { formatBytes, formatDuration, type Paint, runCountsText } from './format.ts';
+import { formatBytes, formatCount, formatDuration, type Paint, runCountsText } from './format.ts';
 import { escapeJson } from './jsonl.ts';
 import type { LineOutput } from './line-writer.ts';
 import { textLine } from './text.ts';
@@ -90,6 +90,8 @@ export function summaryText(
     rows.push(['latency', `p50 ${p50}, p90 ${p90}, p99 ${p99}`]);
   }
   if (saveDir !== undefined && summary.savedFiles > 0) rows.push(['saved', savedText(summary, saveDir)]);
+  const files = filesText(summary);
+  if (files !== '') rows.push(['files', files]);
   const failures = failureCounts(summary);
   if (failures.length > 0) rows.push(['failures', list(failures)]);
   const excused = byCount(Object.entries(summary.excusedByOutcome ?? {}));
@@ -98,6 +100,18 @@ export function summaryText(
   if (summary.downHosts.length > 0) rows.push(['down', list(summary.downHosts.map(downText))]);
   const lines = rows.map(([name, value]) => `  ${paint.dim(name.padEnd(8))}  ${value}\n`);
   return `\n${doneLine(summary, paint, earlier)}\n${lines.join('')}`;
+}
+
+const FILE_TEXTS: Readonly<Record<FileNote, string>> = {
+  existing: 'existing, not fetched',
+};
+
+/** `12 existing, not fetched`; empty if no result says anything of its file. */
+function filesText({ files = {} }: Summary): string {
+  return FILE_NOTES.flatMap((note) => {
+    const count = files[note] ?? 0;
+    return count === 0 ? [] : [`${formatCount(count)} ${FILE_TEXTS[note]}`];
+  }).join(', ');
 }
 
 /** Whether nothing was sent because an earlier URL of the host was blocked. */

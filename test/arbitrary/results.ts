@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { FAILURE_KINDS } from '../../src/model/failure.ts';
-import type { Result } from '../../src/model/result.ts';
+import { FILE_NOTES, type Result } from '../../src/model/result.ts';
 import { fetchableUrl, urlText } from './jobs.ts';
 import { hostileText } from './texts.ts';
 
@@ -51,6 +51,7 @@ const optional = {
     },
     { requiredKeys: ['bytes'] },
   ),
+  file: fc.constantFrom(...FILE_NOTES),
   baseline: fc.constantFrom('new', 'known', 'fixed'),
   badRuns: count,
   lenient: fc.constant(true),

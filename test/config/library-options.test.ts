@@ -46,6 +46,7 @@ describe('resolveRunOptions()', () => {
       user: undefined,
       denyPrivate: false,
       saveDir: undefined,
+      skipExisting: false,
       saveAll: false,
       saveAs: undefined,
       resumePartial: false,

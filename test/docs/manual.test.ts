@@ -40,6 +40,7 @@ const WHOLE: Required<Omit<OkResult, 'failure' | 'isResumed'>> = {
   title: 'A page',
   ttfbMs: 1,
   body: { bytes: 1 },
+  file: 'existing',
   warning: { kind: 'blocked', message: '' },
   baseline: 'known',
   badRuns: 1,

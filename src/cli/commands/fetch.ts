@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import { FileNamer } from '../../bodies/file-name-template.ts';
+import { findExisting } from '../../bodies/file-sink.ts';
 import { rulesOf } from '../../config/expectations.ts';
 import { maskHeaders } from '../../config/parse/headers.ts';
 import {
@@ -389,11 +390,12 @@ async function dryRun(
   const reading = new AbortController();
   output.closed.then(() => reading.abort());
   const namer = options.saveAs && new FileNamer({ template: options.saveAs, defaultMethod: options.method });
+  const skipsIn = options.skipExisting ? options.saveDir : undefined;
   let invalid = 0;
   for await (const batch of rejectInvalidJobs(source.jobs(reading.signal), options)) {
     for (const job of batch) {
       if (job.invalid !== undefined) invalid += 1;
-      await output.write(`${jobLine(job, settings.defaults, namer)}\n`);
+      await output.write(`${jobLine(job, settings.defaults, namer, skipsIn)}\n`);
     }
   }
   await output.end();
@@ -401,7 +403,13 @@ async function dryRun(
   return invalid > 0 ? EXIT.failed : EXIT.ok;
 }
 
-function jobLine(job: Job, defaults: RequestDefaults, namer: FileNamer | undefined): string {
+/** @param skipsIn the directory whose files make URLs not be fetched */
+function jobLine(
+  job: Job,
+  defaults: RequestDefaults,
+  namer: FileNamer | undefined,
+  skipsIn: string | undefined,
+): string {
   const { index, source, line, id, url, invalid } = job;
   if (invalid !== undefined || job.isLocal) {
     return escapeJson(JSON.stringify({ index, source, line, url, invalid }));
@@ -412,7 +420,9 @@ function jobLine(job: Job, defaults: RequestDefaults, namer: FileNamer | undefin
   const masked = maskHeaders(list, (name) => Object.hasOwn(hostHeaders, name));
   const bodyBytes = body === undefined ? undefined : Buffer.byteLength(body);
   const file = method === 'HEAD' ? undefined : namer?.previewFor(job);
+  const maySkip = skipsIn !== undefined && namer !== undefined && job.expect?.sha256 === undefined;
+  const existing = maySkip ? findExisting(namer, skipsIn, job)?.path : undefined;
   return escapeJson(
-    JSON.stringify({ index, source, line, id, url, method, headers: masked, bodyBytes, file }),
+    JSON.stringify({ index, source, line, id, url, method, headers: masked, bodyBytes, file, existing }),
   );
 }

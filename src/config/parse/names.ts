@@ -14,6 +14,17 @@ export const fileName: Parser<string> = {
   suggestions: 'files',
 };
 
+/** The name of a file of checksums, which is replaced as a whole. */
+export const checksumFile: Parser<string> = {
+  ...fileName,
+  parse(value) {
+    const name = fileName.parse(value);
+    if (name === '-' || name.startsWith('/dev/')) throw new InvalidValueError('must be the name of a file');
+    if (/\.gz$/i.test(name)) throw new InvalidValueError('must not end in .gz, which sha256sum cannot read');
+    return name;
+  },
+};
+
 /** The name of a cookie file, or `false` for no cookies. */
 export const cookies: Parser<string | false> = {
   ...fileName,

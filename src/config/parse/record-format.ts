@@ -40,7 +40,7 @@ const LINE_FIELDS = [
   ...['redirects', 'bytes', 'truncated', 'contentType', 'startedAt', 'durationMs', 'ttfbMs', 'totalMs'],
   ...['address', 'title'],
   ...TLS_FIELDS,
-  ...['path', 'sha256', 'kind', 'code', 'message', 'baseline', 'badRuns', 'worker'],
+  ...['path', 'sha256', 'file', 'kind', 'code', 'message', 'baseline', 'badRuns', 'worker'],
   ...['verdict', 'time', 'size'],
 ] as const;
 
