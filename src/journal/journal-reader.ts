@@ -20,6 +20,13 @@ export interface LoadedJournal {
   readonly records: number;
 }
 
+interface LoadLimits {
+  /** The longest line that is not damaged. */
+  readonly maxLineBytes?: number;
+  /** How much is read at a time. */
+  readonly chunkBytes?: number;
+}
+
 /**
  * Reads a journal from the end of its header to its end, and adds every undamaged record to the index; of two records
  * of the same job the later one wins. Reports a damaged line with its number and skips it. Rejects if the file cannot
@@ -29,12 +36,12 @@ export async function loadJournal(
   file: FileHandle,
   index: JournalIndex,
   warn: (message: string) => void,
-  maxLineBytes = MAX_LINE_BYTES,
+  { maxLineBytes = MAX_LINE_BYTES, chunkBytes = CHUNK_BYTES }: LoadLimits = {},
 ): Promise<LoadedJournal> {
   const { size } = await file.stat();
   const inserts = new InsertBuffer(index, size / BLOCK_BYTES);
   const scanner = new LineScanner(inserts, warn, maxLineBytes);
-  const length = Math.min(CHUNK_BYTES, size);
+  const length = Math.min(chunkBytes, size);
   const chunks = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)] as const;
   let position = HEADER_LENGTH;
   let reading = file.read(chunks[0], 0, length, position);

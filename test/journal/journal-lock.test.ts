@@ -138,7 +138,7 @@ test('a link with the name of the lock is refused, and nothing is changed throug
   await writeFile(join(outside, stale), '');
   await symlink(outside, `${path}.lock`);
   await expect(JournalLock.acquire(path, process)).rejects.toThrow(
-    `cannot lock "${path}.lock": not a directory`,
+    new UsageError(`cannot lock "${path}.lock": not a directory`),
   );
   expect(await readdir(outside)).toEqual([stale]);
 });
@@ -177,16 +177,19 @@ test('an empty lock, whose process died while it created or released it, is take
 });
 
 test('a file of another program in the lock is not removed', async () => {
-  const path = await lockedBy('notes.txt');
-  await expect(JournalLock.acquire(path, process)).rejects.toThrow(`another program is using it`);
-  expect(await readdir(`${path}.lock`)).toEqual(['notes.txt']);
+  const ours = lockFileName({ ...self, pid: await deadPid() });
+  for (const name of ['notes.txt', `x${ours}`, '1-2', ours.replace(/-\d+-/, '-x-')]) {
+    const path = await lockedBy(name);
+    await expect(JournalLock.acquire(path, process)).rejects.toThrow(`another program is using it`);
+    expect(await readdir(`${path}.lock`)).toEqual([name]);
+  }
 });
 
 test('a file with the name of the lock is an error that names it', async () => {
   const path = join(await tempDir(), 'journal');
   await writeFile(`${path}.lock`, '');
   await expect(JournalLock.acquire(path, process)).rejects.toThrow(
-    `cannot lock "${path}.lock": not a directory`,
+    new UsageError(`cannot lock "${path}.lock": not a directory`),
   );
 });
 

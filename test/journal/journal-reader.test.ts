@@ -10,9 +10,11 @@ import { okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { run } from './a-journal.ts';
 
+const URLS = ['https://example.com/a', 'https://example.com/b'];
+
 test('loadJournal() loads all whole records of a journal that ends anywhere', async () => {
   const path = join(await tempDir(), 'run.journal');
-  await run(path, ['https://example.com/a', 'https://example.com/b']);
+  await run(path, URLS);
   const bytes = await readFile(path);
   const header = bytes.indexOf('\n') + 1;
   const file = await open(path);
@@ -26,19 +28,67 @@ test('loadJournal() loads all whole records of a journal that ends anywhere', as
   await file.close();
 });
 
-test('loadJournal() takes a line that is too long for damage, and finds the records behind it', async () => {
+/** What `loadJournal()` and `RecordReader` find in a journal with these lines between its two records. */
+async function loaded(between: readonly string[], limits: Parameters<typeof loadJournal>[3]) {
   const path = join(await tempDir(), 'run.journal');
-  await run(path, ['https://example.com/a', 'https://example.com/b']);
+  await run(path, URLS);
   const [header = '', first = '', second = ''] = (await readFile(path, 'latin1')).split(/(?<=\n)/);
-  const text = `${header}${first}${'\0'.repeat(20 * 1024 * 1024)}\n${second}`; // several pieces of 4 MB
+  const text = `${header}${first}${between.map((line) => `${line}\n`).join('')}${second}`;
   await writeFile(path, text);
   const file = await open(path);
   onTestFinished(() => file.close());
   const warnings: string[] = [];
-  const warn = (message: string) => void warnings.push(message);
-  const loaded = await loadJournal(file, new JournalIndex(), warn, 1024 * 1024);
-  expect(loaded).toEqual({ records: 2, end: text.length });
-  expect(warnings).toEqual([expect.stringContaining('line 3 is damaged')]);
+  const index = new JournalIndex();
+  const found = await loadJournal(file, index, (message) => void warnings.push(message), limits);
+  const reader = new RecordReader(file.fd, found.end);
+  const urls = [first, second].map((line) => {
+    const [one = 0, two = 0] = [25, 33].map((at) => Number.parseInt(line.slice(at, at + 8), 16) | 0);
+    const { block, occurrence } = index.next(one, two);
+    return block === undefined
+      ? undefined
+      : urlIn(reader.find(block, { first: one, second: two, occurrence }));
+  });
+  return { records: found.records, rest: text.length - found.end, urls, warnings, length: first.length };
+}
+
+test('loadJournal() finds the same in pieces of any length', async () => {
+  for (const chunkBytes of [1, 2, 7, 64, 333, 334, 335, 1000]) {
+    const { length, ...found } = await loaded(['', 'x'.repeat(700), ''], { chunkBytes });
+    expect(found, `${chunkBytes} bytes`).toEqual({
+      records: 2,
+      rest: 0,
+      urls: URLS,
+      warnings: [3, 4, 5].map((line) => `line ${line} is damaged, its URL is fetched again`),
+    });
+  }
+});
+
+test('loadJournal() takes a line that is too long for damage, and finds the records behind it', async () => {
+  const { length } = await loaded([], {});
+  for (const chunkBytes of [50, length, length + 1, 3 * length]) {
+    const found = await loaded(['\0'.repeat(20 * length)], { chunkBytes, maxLineBytes: length });
+    expect(found).toMatchObject({ records: 2, rest: 0, urls: URLS });
+    expect(found.warnings).toEqual(['line 3 is damaged, its URL is fetched again']);
+  }
+});
+
+test.each([
+  [4, undefined],
+  [5, undefined],
+  [6, 'and 1 more damaged line'],
+  [8, 'and 3 more damaged lines'],
+])('loadJournal() reports the first five of %i damaged lines, and counts the rest', async (lines, rest) => {
+  const { warnings } = await loaded(Array(lines).fill('x'), {});
+  expect(warnings).toHaveLength(Math.min(lines, 5) + (rest === undefined ? 0 : 1));
+  expect(warnings[4]).toBe(lines < 5 ? undefined : 'line 7 is damaged, its URL is fetched again');
+  expect(warnings[5]).toBe(rest);
+});
+
+test('loadJournal() takes a record for damage that is longer than the longest line', async () => {
+  const { length } = await loaded([], {});
+  const found = await loaded([], { chunkBytes: 50, maxLineBytes: length - 2 });
+  expect(found).toMatchObject({ records: 0, rest: 0 });
+  expect((await loaded([], { chunkBytes: 50, maxLineBytes: length - 1 })).records).toBe(2);
 });
 
 const PAGE = 64 * 1024;
