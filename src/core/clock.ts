@@ -19,3 +19,30 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** At most one timer, however often its time changes. */
+export class SingleTimer {
+  readonly #clock: Clock;
+  readonly #onTime: () => void;
+  #at = Number.POSITIVE_INFINITY;
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Clock, onTime: () => void) {
+    this.#clock = clock;
+    this.#onTime = onTime;
+  }
+
+  /** Calls back once at `at`, replacing the time that was set before; Infinity means never. */
+  set(at: number, now: number): void {
+    if (this.#at === at) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#at = at;
+    if (at === Number.POSITIVE_INFINITY) return;
+    this.#cancel = this.#clock.after(at - now, () => {
+      this.#cancel = undefined;
+      this.#at = Number.POSITIVE_INFINITY;
+      this.#onTime();
+    });
+  }
+}

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { type Clock, SingleTimer } from './clock.ts';
 import { Deque } from './deque.ts';
 import { MinHeap } from './heap.ts';
 
@@ -13,6 +13,8 @@ export interface Limiter {
   nextAllowedAt(now: number, inFlight: number): number;
   /** The same for the jobs of one key, `inFlight` of which are in flight. */
   keyNextAllowedAt(key: string, inFlight: number, now: number): number;
+  /** About how many jobs of the key can be in flight at once; less than 1 if there is a gap between them. */
+  keyCapacity(key: string): number;
   /** A job of the key was dispatched. */
   onDispatch(key: string, now: number): void;
   /** A job of the key was released, whatever was done with it; `inFlight` others are in flight. */
@@ -26,6 +28,8 @@ interface SchedulerOptions<J> {
   readonly maxBytes?: number | undefined;
   /** The size of a job, which must not change. */
   readonly sizeOf?: ((job: J) => number) | undefined;
+  /** Takers at most. If unset, no key is preferred. */
+  readonly workers?: number | undefined;
   readonly clock: Clock;
   readonly limiter: Limiter;
   /** Whether jobs may still come by `requeue` although none is held or in flight. While it is true, the queue does not end. */
@@ -37,6 +41,8 @@ interface SchedulerOptions<J> {
  *
  * - `take` gives a job of a key that the limiter allows: the key with the fewest jobs in flight, and of several such keys the
  *   one that has waited longest. The jobs of one key are first in, first out.
+ * - A key whose jobs would end last, since few of them can be in flight at once, comes before the others. It still gets a
+ *   smaller share of the workers than it has of the jobs.
  * - `put` waits while `capacity` jobs are held, or jobs of `maxBytes`. `requeue` puts a taken job back, at once or at a later
  *   time, and never waits, so at most `capacity` plus the number of workers are held.
  * - `release` must follow each `take`, after the `requeue` if there is one.
@@ -58,7 +64,7 @@ export class Scheduler<J extends object> {
   #isClosed = false;
 
   /** @throws RangeError if the capacity is not a whole number above 0 */
-  constructor({ capacity, maxBytes, sizeOf, clock, limiter, isKeptOpen }: SchedulerOptions<J>) {
+  constructor({ capacity, maxBytes, sizeOf, workers, clock, limiter, isKeptOpen }: SchedulerOptions<J>) {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
     }
@@ -66,7 +72,7 @@ export class Scheduler<J extends object> {
     this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
     this.#clock = clock;
     this.#limiter = limiter;
-    this.#queue = new FairQueue(limiter, sizeOf);
+    this.#queue = new FairQueue(limiter, sizeOf, workers);
     this.#timer = new SingleTimer(clock, () => this.#dispatch());
     this.#isKeptOpen = isKeptOpen;
   }
@@ -209,13 +215,15 @@ export class FairQueue<J extends object> {
   /** Delayed jobs, and keys that the limiter allows from a known time on. */
   readonly #waiting = new MinHeap<Delayed<J> | KeyQueue<J>>();
   readonly #sizeOf: ((job: J) => number) | undefined;
+  readonly #workers: number;
   #size = 0;
   #bytes = 0;
   #inFlight = 0;
 
-  constructor(limiter: Limiter, sizeOf?: (job: J) => number) {
+  constructor(limiter: Limiter, sizeOf?: (job: J) => number, workers = 0) {
     this.#limiter = limiter;
     this.#sizeOf = sizeOf;
+    this.#workers = workers;
   }
 
   /** Jobs held, delayed ones included, jobs in flight not. */
@@ -351,7 +359,11 @@ export class FairQueue<J extends object> {
     }
     if (end === 'first') queue.jobs.unshift(job);
     else queue.jobs.push(job);
-    if (queue.list === undefined) this.#ready.add(queue);
+    // A key that waits for its turn is looked at again only now and then, as the number of its jobs grows.
+    const { size } = queue.jobs;
+    if (queue.list !== undefined && (size & (size - 1)) === 0 && this.#endsLast(queue))
+      this.#ready.remove(queue);
+    if (queue.list === undefined) this.#addReady(queue);
   }
 
   #takeFrom(queue: KeyQueue<J>, now: number): J | undefined {
@@ -367,7 +379,7 @@ export class FairQueue<J extends object> {
 
   /** Makes a key with jobs ready, at the place of its jobs in flight, and forgets one that has none left. */
   #place(queue: KeyQueue<J>): void {
-    if (queue.jobs.size > 0) this.#ready.add(queue);
+    if (queue.jobs.size > 0) this.#addReady(queue);
     else if (queue.inFlight === 0) this.#keys.delete(queue.key);
   }
 
@@ -382,9 +394,23 @@ export class FairQueue<J extends object> {
   #wakeKey(queue: KeyQueue<J>, now: number): void {
     if (queue.wakeAt > now) return; // an earlier time was given later, and that one has been handled
     queue.wakeAt = Number.POSITIVE_INFINITY;
-    if (queue.list === undefined && queue.jobs.size > 0) this.#ready.add(queue);
+    if (queue.list === undefined && queue.jobs.size > 0) this.#addReady(queue);
+  }
+
+  #addReady(queue: KeyQueue<J>): void {
+    if (this.#endsLast(queue)) this.#ready.addFirst(queue);
+    else this.#ready.add(queue);
+  }
+
+  /** Whether the jobs of a key, with as many in flight as it allows, need more rounds than all jobs with all workers. */
+  #endsLast({ key, jobs }: KeyQueue<J>): boolean {
+    const share = (jobs.size * this.#workers) / this.#size;
+    return share > MIN_SHARE && share > this.#limiter.keyCapacity(key);
   }
 }
+
+/** A key whose share of the jobs is worth fewer workers than this is not asked for its capacity, which takes time. */
+const MIN_SHARE = 0.1;
 
 interface Delayed<J> {
   readonly key: string;
@@ -409,12 +435,15 @@ class KeyQueue<J> {
 
 /** The keys that may be next: by the number of jobs in flight, and for equal numbers in the order in which they were added. */
 class ReadyQueue<J> {
+  /** They come before all others. */
+  readonly #preferred = new KeyList<J>();
   /** Indexed by the number of jobs in flight. */
   readonly #lists: KeyList<J>[] = [];
   /** All lists before this one are empty. Without it, a key with a thousand jobs in flight would cost a thousand steps. */
   #lowest = 0;
 
   get first(): KeyQueue<J> | undefined {
+    if (this.#preferred.first !== undefined) return this.#preferred.first;
     for (; this.#lowest < this.#lists.length; this.#lowest += 1) {
       const queue = this.#lists[this.#lowest]?.first;
       if (queue !== undefined) return queue;
@@ -427,6 +456,11 @@ class ReadyQueue<J> {
     while (this.#lists.length <= queue.inFlight) this.#lists.push(new KeyList());
     this.#lists[queue.inFlight]?.append(queue);
     if (queue.inFlight < this.#lowest) this.#lowest = queue.inFlight;
+  }
+
+  /** Adds a key that is in no list, before those that were added by `add`. */
+  addFirst(queue: KeyQueue<J>): void {
+    this.#preferred.append(queue);
   }
 
   remove(queue: KeyQueue<J>): void {
@@ -457,32 +491,5 @@ class KeyList<J> {
     if (queue.after === undefined) this.#last = queue.before;
     else queue.after.before = queue.before;
     queue.list = queue.before = queue.after = undefined;
-  }
-}
-
-/** At most one timer, however often its time changes. */
-export class SingleTimer {
-  readonly #clock: Clock;
-  readonly #onTime: () => void;
-  #at = Number.POSITIVE_INFINITY;
-  #cancel: (() => void) | undefined;
-
-  constructor(clock: Clock, onTime: () => void) {
-    this.#clock = clock;
-    this.#onTime = onTime;
-  }
-
-  /** Calls back once at `at`, replacing the time that was set before; Infinity means never. */
-  set(at: number, now: number): void {
-    if (this.#at === at) return;
-    this.#cancel?.();
-    this.#cancel = undefined;
-    this.#at = at;
-    if (at === Number.POSITIVE_INFINITY) return;
-    this.#cancel = this.#clock.after(at - now, () => {
-      this.#cancel = undefined;
-      this.#at = Number.POSITIVE_INFINITY;
-      this.#onTime();
-    });
   }
 }

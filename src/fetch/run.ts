@@ -113,6 +113,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
   const scheduler = new Scheduler<ScheduledJob>({
     capacity: options.queueSize,
     maxBytes: queueBytes(options),
+    workers: sockets.workers,
     sizeOf: (scheduled) => jobBytes(jobOf(scheduled)),
     clock,
     limiter: hosts,

@@ -1,5 +1,5 @@
 /** Initial limit: enough for most hosts, and low enough not to overload one at once (compare RFC 6928 for TCP). */
-const INITIAL_LIMIT = 10;
+export const INITIAL_LIMIT = 10;
 
 /** Rounds before the limit is probed upwards: after a limit that had held, at first, and at most. */
 const SHORT_PATIENCE = 2;
@@ -83,6 +83,11 @@ export class ConcurrencyLimit {
   /** The limit, also while a pause has just ended. */
   get settled(): number {
     return this.#limit;
+  }
+
+  /** Requests per ms that the gap between them allows. */
+  get perMs(): number {
+    return this.#gapMs > 0 ? 1 / this.#gapMs : Number.POSITIVE_INFINITY;
   }
 
   /** When the next request may start, besides the limit. */

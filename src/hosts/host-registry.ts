@@ -1,7 +1,7 @@
 import type { Limiter } from '../core/scheduler.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
-import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { ConcurrencyLimit, INITIAL_LIMIT } from './concurrency-limit.ts';
 import { RateLimiter, type TotalRateLimiter } from './rate-limiter.ts';
 import { ResourcePressure } from './resource-pressure.ts';
 
@@ -132,6 +132,10 @@ export class HostRegistry implements Limiter {
 
   keyNextAllowedAt(key: string, inFlight: number, now: number): number {
     return this.#hosts.get(key)?.nextAllowedAt(inFlight, now) ?? 0;
+  }
+
+  keyCapacity(key: string): number {
+    return this.#hosts.get(key)?.capacity ?? Math.min(this.#options.perHost, INITIAL_LIMIT);
   }
 
   /** A job was dispatched. A `record` may follow, and `onRelease` must. */
@@ -355,6 +359,12 @@ class Host {
       this.#breaker.nextAllowedAt(inFlight),
       this.#service?.nextAllowedAt(inFlight) ?? 0,
     );
+  }
+
+  /** Requests that can be in flight; with a rate, those that it gives in the time that one takes. */
+  get capacity(): number {
+    const perMs = Math.min(this.#rules.perMs, this.#limit.perMs);
+    return Math.min(this.#limit.settled, this.#streams, perMs * Math.max(1, this.#latencyMs));
   }
 
   onDispatch(now: number): void {

@@ -172,3 +172,23 @@ describe('FairQueue.nextTakeAt()', () => {
     expect(limiter.keyCalls).toBe(1);
   });
 });
+
+describe('FairQueue with 8 workers prefers', () => {
+  function taken(capacityOfA: number, jobsOfA: number): string {
+    const limiter = new FakeLimiter();
+    limiter.limits.set('a', capacityOfA);
+    const queue = new FairQueue<{ key: string }>(limiter, undefined, 8);
+    for (const key of ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']) queue.append(key, { key });
+    for (let count = 0; count < jobsOfA; count += 1) queue.append('a', { key: 'a' });
+    return Array.from({ length: 8 }, () => queue.take(0)?.key).join('');
+  }
+
+  test.each([
+    ['no key whose jobs need no more rounds than all jobs', 2, 2, 'bcdefghi'],
+    ['a key whose jobs would end last', 2, 20, 'aabcdefg'],
+    ['a key only as long as its jobs would end last', 3.5, 8, 'aabcdefg'],
+    ['no key that allows as much as all workers', 8, 20, 'bcdefghi'],
+  ])('%s', (_, capacity, jobs, order) => {
+    expect(taken(capacity, jobs)).toBe(order);
+  });
+});

@@ -25,6 +25,10 @@ export class FakeLimiter implements Limiter {
     return inFlight < limit ? (this.keyAllowedFrom.get(key) ?? 0) : Number.POSITIVE_INFINITY;
   }
 
+  keyCapacity(key: string): number {
+    return this.limits.get(key) ?? this.limit;
+  }
+
   onDispatch(key: string, at: number): void {
     this.dispatched.push({ key, at });
   }

@@ -64,6 +64,10 @@ export class SchedulerModel implements Limiter {
     return this.#keyAllowedAt(key);
   }
 
+  keyCapacity(): number {
+    return this.#rules.limit;
+  }
+
   onRelease(key: string, inFlight: number): void {
     if (inFlight !== this.#inFlightOf(key)) this.faults.push(`key ${key} keeps ${inFlight} in flight`);
   }

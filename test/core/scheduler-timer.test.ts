@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SingleTimer } from '../../src/core/scheduler.ts';
+import { SingleTimer } from '../../src/core/clock.ts';
 import { FakeClock } from './fake-clock.ts';
 import { TestScheduler } from './test-scheduler.ts';
 

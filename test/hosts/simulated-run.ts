@@ -64,17 +64,31 @@ class SimulatedTransport implements Transport {
   readonly #clock: Clock;
   readonly #models: ReadonlyMap<string, HostModel>;
   readonly #timeoutMs: number;
+  readonly #cpuMs: number;
+  /** When this machine has started all attempts. */
+  #busyUntil = 0;
   readonly counts = new Map<string, HostCount>();
   inFlight = 0;
   readonly isCrowded = false;
 
-  constructor(clock: Clock, models: ReadonlyMap<string, HostModel>, timeoutMs: number) {
+  constructor(clock: Clock, models: ReadonlyMap<string, HostModel>, timeoutMs: number, cpuMs: number) {
     this.#clock = clock;
+    this.#cpuMs = cpuMs;
     this.#models = models;
     this.#timeoutMs = timeoutMs;
   }
 
-  attempt({ hop: { url } }: AttemptRequest): Promise<AttemptOutcome> {
+  async attempt({ hop: { url } }: AttemptRequest): Promise<AttemptOutcome> {
+    if (this.#cpuMs > 0) {
+      const now = this.#clock.now();
+      this.#busyUntil = Math.max(now, this.#busyUntil) + this.#cpuMs;
+      const waitMs = Math.ceil(this.#busyUntil - now);
+      await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
+    }
+    return this.#send(url);
+  }
+
+  #send(url: string): Promise<AttemptOutcome> {
     const host = hostOf(url);
     const model = this.#models.get(host);
     if (model === undefined) throw new Error(`there is no host ${host}`);
@@ -146,11 +160,13 @@ export interface SimulatedRun {
  * transport and the clock are simulated, so the result is the same each time.
  *
  * @param given options of the run
+ * @param cpuMs what each attempt costs this machine, which does one thing at a time
  */
 export async function simulate(
   models: ReadonlyMap<string, HostModel>,
   urls: readonly string[],
   given: object = {},
+  { cpuMs = 0 } = {},
 ): Promise<SimulatedRun> {
   const defaults = Object.fromEntries(Object.entries(runOptions).map(([key, entry]) => [key, entry.default]));
   // Each key of the table has its default or a value of its type.
@@ -158,8 +174,13 @@ export async function simulate(
   const options = deriveRunOptions({ values, labels: new Map() }, '0');
   const clock = new SimulatedClock();
   const hosts = createHosts(options, options.concurrency);
-  const scheduler = new Scheduler<RequestTask>({ capacity: options.queueSize, clock, limiter: hosts });
-  const transport = new SimulatedTransport(clock, models, options.timeout);
+  const scheduler = new Scheduler<RequestTask>({
+    capacity: options.queueSize,
+    workers: options.concurrency,
+    clock,
+    limiter: hosts,
+  });
+  const transport = new SimulatedTransport(clock, models, options.timeout, cpuMs);
   const fetcher = createFetcher({
     ...{ options, hosts, scheduler, transport, clock },
     random: seededRandom(7),
