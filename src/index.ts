@@ -179,11 +179,12 @@ async function* results({
 
 /** The jobs of a list, and their counts so far. */
 function readJobs(urls: LibraryRun['urls'], runOptions: LibraryRunOptions, signal: AbortSignal) {
-  const { unique, defaultScheme, method: defaultMethod, keeps } = runOptions;
+  const { unique, checkFragments, defaultScheme, method: defaultMethod, keeps } = runOptions;
   const counts: InputCounts & { isReadToEnd: boolean } = { read: 0, skipped: 0, isReadToEnd: false };
   const filter = createUrlFilter(runOptions);
   const keepsInput = keeps.includes('input');
-  const options = { unique, filter, defaultScheme, defaultMethod, keepsInput, parseExpectation, signal };
+  const settings = { unique, keepsFragments: checkFragments, filter, defaultScheme, defaultMethod };
+  const options = { ...settings, keepsInput, parseExpectation, signal };
   async function* jobs(): AsyncGenerator<Iterable<Job>> {
     yield* readItems(urls, options, counts);
     if (!signal.aborted) counts.isReadToEnd = true;

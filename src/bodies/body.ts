@@ -1,5 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import type { PageAnchors } from '../model/result.ts';
 import type { BodySink } from './body-sink.ts';
 import {
   DecodeError,
@@ -160,8 +161,9 @@ export class Body {
 
   #pass(piece: Buffer): Promise<void> | undefined {
     if (piece.length === 0) return undefined;
+    const room = this.#maxBytes - this.#decodedBytes;
     this.#decodedBytes += piece.length;
-    if (this.#decodedBytes > this.#maxBytes) return undefined;
+    if (piece.length > room) return room > 0 ? this.#inspector?.write(piece.subarray(0, room)) : undefined;
     const searched = this.#inspector?.write(piece);
     const written = this.#sink?.write(piece);
     if (searched === undefined || written === undefined) return searched ?? written;
@@ -169,9 +171,17 @@ export class Body {
   }
 }
 
+/** Collects the anchors of a page as it arrives. */
+interface AnchorCollector {
+  readonly anchors: PageAnchors;
+  write(chunk: Buffer): void;
+}
+
 interface BodyInspectorOptions {
   /** Searches the whole body. */
   readonly matcher: TextMatcher | undefined;
+  /** Collects the anchors of a page. */
+  readonly anchors?: AnchorCollector | undefined;
   /** Whether to keep the start of the body. */
   readonly keepStart: boolean;
   /** Computes the hash of the whole body. It has what is in a file already of a body that is resumed. */
@@ -180,7 +190,7 @@ interface BodyInspectorOptions {
   readonly titleFinder?: TitleFinder | undefined;
 }
 
-/** Inspects a body as it arrives: searches it for text, hashes it, and keeps its start. */
+/** Inspects a body as it arrives: searches it for text, collects its anchors, hashes it, and keeps its start. */
 export class BodyInspector {
   readonly #options: BodyInspectorOptions;
   #start = '';
@@ -202,16 +212,22 @@ export class BodyInspector {
 
   /** Returns a promise if it should get no more before that is fulfilled. */
   write(piece: Buffer): Promise<void> | undefined {
-    const { matcher, keepStart, hash, titleFinder } = this.#options;
+    const { matcher, anchors, keepStart, hash, titleFinder } = this.#options;
     const missing = START_BYTES - this.#start.length;
     if (keepStart && missing > 0) this.#start += piece.toString('latin1', 0, missing);
     hash?.update(piece);
     titleFinder?.write(piece);
+    anchors?.write(piece);
     return matcher?.write(piece);
   }
 
   end(): Promise<void> | undefined {
     return this.#options.matcher?.end();
+  }
+
+  /** The anchors so far, if they are collected. */
+  get anchors(): PageAnchors | undefined {
+    return this.#options.anchors?.anchors;
   }
 
   /** Ends a search that is not finished. */

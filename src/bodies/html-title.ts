@@ -7,7 +7,7 @@ import { createDecoder } from './text-matcher.ts';
 /** The title must be within this many bytes from the start of the body. */
 const MAX_BYTES = 64 * 1024;
 /** Browsers look for a charset in this many bytes. */
-const PRESCAN_BYTES = 1024;
+export const PRESCAN_BYTES = 1024;
 const MAX_TITLE_LENGTH = 300;
 
 const HTML_TYPE = /^\s*(?:text\/html|application\/xhtml\+xml)\s*(?:;|$)/i;
@@ -23,6 +23,27 @@ const MARKS: readonly (readonly [mark: string, charset: string])[] = [
 /** Whether this is the Content-Type of an HTML page. */
 export function isHtml(contentType: string): boolean {
   return HTML_TYPE.test(contentType);
+}
+
+/**
+ * Creates what decodes an HTML page as browsers do: by its byte-order mark, its Content-Type or its `<meta>`, or else as UTF-8.
+ *
+ * @param start of the page, at least 1 KiB unless the page is shorter
+ */
+export function createPageDecoder(contentType: string, start: Buffer): TextDecoder {
+  const text = start.toString('latin1', 0, PRESCAN_BYTES);
+  const mark = MARKS.find(([bytes]) => text.startsWith(bytes))?.[1];
+  const [, meta = 'utf-8'] = META_CHARSET.exec(text) ?? [];
+  // A declaration that is read as ASCII cannot be in UTF-16.
+  const declared = mark ?? (/^utf-16/i.test(meta) ? 'utf-8' : meta);
+  const isDeclared = mark === undefined && /;\s*charset\s*=/i.test(contentType);
+  return createDecoder(isDeclared ? contentType : `text/html; charset=${declared}`);
+}
+
+/** Loads the parser of HTML on first use. */
+export function loadHtmlParser(): typeof Parser {
+  // require() gives `any`
+  return (createRequire(import.meta.url)('htmlparser2') as typeof import('htmlparser2')).Parser;
 }
 
 /** Finds the title of an HTML page in the first 64 KiB of its body, as it arrives. */
@@ -65,13 +86,7 @@ export class TitleFinder {
   }
 
   #begin(): void {
-    const start = this.#start.toString('latin1');
-    const mark = MARKS.find(([bytes]) => start.startsWith(bytes))?.[1];
-    const [, meta = 'utf-8'] = META_CHARSET.exec(start.slice(0, PRESCAN_BYTES)) ?? [];
-    // A declaration that is read as ASCII cannot be in UTF-16.
-    const declared = mark ?? (/^utf-16/i.test(meta) ? 'utf-8' : meta);
-    const isDeclared = mark === undefined && /;\s*charset\s*=/i.test(this.#contentType);
-    this.#decoder = createDecoder(isDeclared ? this.#contentType : `text/html; charset=${declared}`);
+    this.#decoder = createPageDecoder(this.#contentType, this.#start);
     this.#parse(this.#decoder.decode(this.#start, { stream: true }));
   }
 
@@ -81,9 +96,8 @@ export class TitleFinder {
   }
 
   #createParser(): Parser {
-    // require() gives `any`
-    const { Parser } = createRequire(import.meta.url)('htmlparser2') as typeof import('htmlparser2');
-    return new Parser({
+    const HtmlParser = loadHtmlParser();
+    return new HtmlParser({
       onopentag: (name) => {
         if (name === 'svg' || name === 'math') this.#foreign += 1;
         if (name === 'title' && this.#foreign === 0) this.#isInTitle = true;

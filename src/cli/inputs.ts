@@ -217,9 +217,17 @@ export class JobSource {
 
   #readOptions(signal: AbortSignal): ReadOptions {
     const { options, process } = this.#parts;
-    const { unique, defaultScheme, method: defaultMethod } = options;
+    const { unique, checkFragments, defaultScheme, method: defaultMethod } = options;
     const filter = createUrlFilter(options);
-    const settings = { unique, filter, defaultScheme, defaultMethod, parseExpectation, signal };
+    const settings = {
+      unique,
+      keepsFragments: checkFragments,
+      filter,
+      defaultScheme,
+      defaultMethod,
+      parseExpectation,
+      signal,
+    };
     // So that a search for a line of the list finds its result.
     return { ...settings, ...listFormat(options), stdin: process.stdin, keepsInput: true };
   }
@@ -250,10 +258,18 @@ export class JobSource {
   ): AsyncGenerator<Iterable<Job>> {
     const { readDocumentJobs } = await import('../documents/read-documents.ts');
     const { inputs, options, process } = this.#parts;
-    const { baseUrl, rootDir, silent } = options;
+    const { baseUrl, rootDir, checkFragments: checksFragments, silent } = options;
     const { warn } = createMessages(process, { isSilent: silent });
     const fetchDocument = fetch && (async (request: DocumentRequest) => toDocument(await fetch(request)));
-    const documents = { ...reading, baseUrl, rootDir, directory: process.cwd(), fetchDocument, warn };
+    const documents = {
+      ...reading,
+      baseUrl,
+      rootDir,
+      checksFragments,
+      directory: process.cwd(),
+      fetchDocument,
+      warn,
+    };
     yield* readDocumentJobs(inputs, documents, counts);
   }
 

@@ -55,6 +55,7 @@ const RULES = [
   'expectHeader',
   'expectTime',
   'expectCertDays',
+  'checkFragments',
   'redirects',
   'permanentRedirects',
   'blocked',

@@ -122,6 +122,8 @@ export interface FanoutOptions {
   readonly expectTime?: Duration | undefined;
   /** Days that the certificate of every https URL must still be valid, redirects included. Default: any. */
   readonly expectCertDays?: number | undefined;
+  /** Fail URLs whose fragment names nothing in their page, if that is HTML. Each page is fetched once for all its fragments. Default: false. */
+  readonly checkFragments?: boolean | undefined;
   /** What URLs that redirect count as. Default: `ok`. */
   readonly redirects?: 'ok' | 'warn' | 'fail' | undefined;
   /** What URLs that have moved (301, 308) count as. The message names the URL to write instead. Default: `ok`. */

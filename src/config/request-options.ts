@@ -32,7 +32,8 @@ export const requestOptions = {
     parser: boolean,
     default: false,
     help: 'fetch each distinct URL once',
-    details: 'Duplicates are counted as skipped.',
+    details:
+      'Duplicates are counted as skipped. A fragment makes no difference, except with --check-fragments.',
   }),
   include: option({
     flags: '--include <regex>',

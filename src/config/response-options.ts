@@ -61,6 +61,16 @@ export const expectOptions = {
     help: 'fail if a certificate is valid for fewer days',
     details: 'That of every https URL in the chain of redirects, also with --insecure.',
   }),
+  checkFragments: option({
+    flags: '--check-fragments',
+    group: 'What counts as OK',
+    parser: boolean,
+    default: false,
+    help: 'fail URLs whose #fragment names nothing in the page',
+    details:
+      'Each page is fetched once, however many of its fragments are in the list. An id and the name of an <a> count, in HTML only; #top and text ' +
+      'fragments (#:~:text=) are left out. With --extract, links to headings of Markdown and HTML files are checked too.',
+  }),
   redirects: option({
     flags: '--redirects <verdict>',
     group: 'What counts as OK',

@@ -178,7 +178,7 @@ export const runOptions = {
 
 const SAVE_DIR = ['saveDir', '--save-dir'] as const;
 
-const BODY_CHECKS = ['contains', 'notContains', 'matches'] as const;
+const BODY_CHECKS = ['contains', 'notContains', 'matches', 'checkFragments'] as const;
 const BODY_USES = ['saveDir', 'inlineBody'] as const;
 
 const REQUIREMENTS: Requirements<typeof runOptions> = {
@@ -263,7 +263,7 @@ export function orderWindowSize({ queueSize, concurrency, inlineBody, keepsBuffe
 
 /** Throws a `UsageError` for an option that needs bodies if no body is read. */
 function checkBodyUse({ values, labels }: ResolvedOptions<typeof runOptions>, method: string): void {
-  const check = BODY_CHECKS.find((key) => values[key].length > 0);
+  const check = BODY_CHECKS.find((key) => hasValue(values[key]));
   if (method === 'HEAD' && check !== undefined) {
     const head = labels.get('head') ?? labels.get('method');
     throw new UsageError(`cannot use ${labels.get(check)} with ${head}: a HEAD response has no body`);
@@ -272,6 +272,10 @@ function checkBodyUse({ values, labels }: ResolvedOptions<typeof runOptions>, me
   if (values.maxSize === 0 && user !== undefined) {
     throw new UsageError(`cannot use ${labels.get(user)} with ${labels.get('maxSize')} 0: no body is read`);
   }
+}
+
+function hasValue(value: boolean | readonly unknown[]): boolean {
+  return typeof value === 'boolean' ? value : value.length > 0;
 }
 
 // As in curl.

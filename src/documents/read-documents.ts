@@ -1,3 +1,4 @@
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { TextDecoder } from 'node:util';
@@ -9,6 +10,8 @@ import { openFile, readChunks } from '../input/read-stream.ts';
 import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
+import type { PageAnchors } from '../model/result.ts';
+import { anchorFault, fragmentOf, htmlAnchors, type MarkdownFlavor, markdownAnchors } from './anchors.ts';
 import {
   type DocumentFormat,
   type Extraction,
@@ -48,6 +51,8 @@ export interface DocumentOptions {
   readonly baseUrl?: string | undefined;
   /** The directory of links that start with `/`. With `baseUrl`, the one that it is the URL of. */
   readonly rootDir?: string | undefined;
+  /** Whether the fragments of links to Markdown and HTML files are looked up, and those of links within a document. */
+  readonly checksFragments?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Fetches an input that is a URL. Rejects with an `InputError` if it cannot. */
   readonly fetchDocument?: ((request: Pick<Job, 'url' | 'headers'>) => Promise<FetchedDocument>) | undefined;
@@ -60,7 +65,14 @@ export interface DocumentOptions {
  */
 export type Target =
   | { readonly kind: 'web'; readonly url: string }
-  | { readonly kind: 'file'; readonly url: string; readonly fault: string | undefined }
+  | {
+      readonly kind: 'file';
+      readonly url: string;
+      /** Why there is no such file. */
+      readonly fault: string | undefined;
+      /** Why there is no such place in it. */
+      readonly anchorFault?: string | undefined;
+    }
   | { readonly kind: 'page' }
   | { readonly kind: 'other' };
 
@@ -99,7 +111,8 @@ export async function* readDocuments(
       continue;
     }
     const format = formatOfType(contentType) ?? formatOf(url ?? name, text);
-    yield { name, links: await resolver.resolve(await extractLinks(text, format, name), name, format, url) };
+    const extraction = await extractLinks(text, format, name);
+    yield { name, links: await resolver.resolve(extraction, { name, text, format, url }) };
   }
 }
 
@@ -132,8 +145,9 @@ function* documentJobs(
   }
 }
 
-function fileJob({ url, fault }: Extract<Target, { readonly kind: 'file' }>): ParsedJob {
-  return fault === undefined ? { url, isLocal: true } : { url, isLocal: true, invalid: fault };
+function fileJob({ url, fault, anchorFault }: Extract<Target, { readonly kind: 'file' }>): ParsedJob {
+  if (fault !== undefined) return { url, isLocal: true, invalid: fault };
+  return anchorFault === undefined ? { url, isLocal: true } : { url, isLocal: true, unmet: anchorFault };
 }
 
 /** Finds the links of a text; the code of each format is loaded on use. */
@@ -211,6 +225,9 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
+/** The name of the file that standard input is, where a name is needed. */
+const STDIN = 'standard-input\0';
+
 /** Where the links of one document are relative to. */
 interface Origin {
   /** The URL of the document, if its links are resolved against one. */
@@ -218,6 +235,19 @@ interface Origin {
   /** The directory of the document. */
   readonly directory: string;
   readonly isHtml: boolean;
+  /** Whether the URL or directory is that of a `<base>`, so that a link of only a fragment leads to another page. */
+  readonly isBase?: boolean;
+  /** What is wrong with a link to a place in the document itself. */
+  readonly ownTarget: (fragment: string) => Promise<Target>;
+}
+
+/** A document, as its links are resolved. */
+interface ReadDocument {
+  readonly name: string;
+  readonly text: string;
+  readonly format: DocumentFormat;
+  /** Of a document that was fetched. */
+  readonly url: string | undefined;
 }
 
 /** Resolves the links of documents, and looks up the files that they lead to. */
@@ -225,24 +255,21 @@ class LinkResolver {
   readonly #options: DocumentOptions;
   readonly #root: string;
   readonly #known = new Map<string, Promise<string | undefined>>();
+  readonly #anchors = new FileAnchors();
 
   constructor(options: DocumentOptions) {
     this.#options = options;
     this.#root = resolve(options.directory, options.rootDir ?? '.');
   }
 
-  /** @param url of a document that was fetched */
-  async resolve(
-    { links, base }: Extraction,
-    name: string,
-    format: DocumentFormat,
-    url: string | undefined,
-  ): Promise<DocumentLinks['links']> {
-    const file = resolve(this.#options.directory, name === '-' ? 'standard-input' : name);
+  async resolve({ links, base }: Extraction, document: ReadDocument): Promise<DocumentLinks['links']> {
+    const { name, format, url } = document;
+    const file = resolve(this.#options.directory, name === '-' ? STDIN : name);
     const own: Origin = {
       url: url ?? this.#urlOf(file),
       directory: dirname(file),
       isHtml: format === 'html',
+      ownTarget: (fragment) => this.#ownTarget(fragment, document, file),
     };
     const origin = base === undefined || isTemplate(base) ? own : this.#withBase(own, base);
     return Promise.all(
@@ -261,13 +288,26 @@ class LinkResolver {
   }
 
   #withBase(origin: Origin, base: string): Origin {
-    if (WEB_LINK.test(base) || base.startsWith('//')) return { ...origin, url: withScheme(base) };
-    if (origin.url !== undefined) return { ...origin, url: toUrl(base, origin.url) };
-    return { ...origin, directory: dirname(`${this.#pathOf(base, origin)}x`) };
+    const based = { ...origin, isBase: true };
+    if (WEB_LINK.test(base) || base.startsWith('//')) return { ...based, url: withScheme(base) };
+    if (origin.url !== undefined) return { ...based, url: toUrl(base, origin.url) };
+    return { ...based, directory: dirname(`${this.#pathOf(base, origin)}x`) };
+  }
+
+  /** A link to a place in its own document. */
+  async #ownTarget(fragment: string, { text, format, url }: ReadDocument, file: string): Promise<Target> {
+    if (url !== undefined) return { kind: 'web', url: toUrl(fragment, url) };
+    const name = fragmentOf(fragment);
+    const anchorFault = await this.#anchors.faultIn(name, file, () => Promise.resolve({ text, format }));
+    return { kind: 'file', url: this.#fileUrl(file, fragment), fault: undefined, anchorFault };
   }
 
   async #targetOf(href: string, origin: Origin): Promise<Target> {
-    if (href === '' || href.startsWith('#')) return { kind: 'page' };
+    if (href === '') return { kind: 'page' };
+    if (href.startsWith('#')) {
+      if (this.#options.checksFragments !== true || fragmentOf(href) === '') return { kind: 'page' };
+      if (origin.isBase !== true) return origin.ownTarget(href);
+    }
     if (isTemplate(href)) return { kind: 'other' };
     if (WEB_LINK.test(href) || href.startsWith('//')) return { kind: 'web', url: withScheme(href) };
     if (SCHEME.test(href)) return { kind: 'other' };
@@ -279,11 +319,11 @@ class LinkResolver {
       fault !== undefined && href.startsWith('/') && this.#options.rootDir === undefined
         ? ' (use --root-dir for the directory of links that start with /)'
         : '';
-    return {
-      kind: 'file',
-      url: this.#fileUrl(path, fragment),
-      fault: fault === undefined ? undefined : `${fault}${hint}`,
-    };
+    const url = this.#fileUrl(path, fragment);
+    if (fault !== undefined) return { kind: 'file', url, fault: `${fault}${hint}` };
+    if (this.#options.checksFragments !== true || fragmentOf(href) === '')
+      return { kind: 'file', url, fault };
+    return { kind: 'file', url, fault, anchorFault: await this.#anchors.faultOf(fragmentOf(href), path) };
   }
 
   /** The absolute path that a relative link leads to. */
@@ -296,12 +336,13 @@ class LinkResolver {
   #fileUrl(path: string, fragment: string): string {
     const local = this.#shown(path);
     return isUnicode(local + fragment)
-      ? `file:${encodeURI(local)}${encodeURI(fragment)}`
+      ? `file:${encodeURI(local)}${encodeURI(fragment).replaceAll('%25', '%')}`
       : `file:${redactedUrl(local)}`;
   }
 
   #shown(path: string): string {
-    return relative(this.#options.directory, path).split(sep).join('/') || '.';
+    const shown = relative(this.#options.directory, path).split(sep).join('/') || '.';
+    return shown === STDIN ? '-' : shown;
   }
 
   /** Why there is no file, or `undefined` if there is one. A directory counts as a file. */
@@ -329,6 +370,86 @@ class LinkResolver {
     }
     return `no such file: ${name}`;
   }
+}
+
+/** Documents that may be the page of a directory, or of a path without its extension. */
+const PAGE_ENDS = ['', '/index.html', '/index.md', '/README.md', '.html'];
+
+/** The places in files that fragments name. Those of other formats than Markdown and HTML are not known. */
+class FileAnchors {
+  readonly #known = new Map<string, Promise<PageAnchors | undefined>>();
+  readonly #flavors = new Map<string, Promise<MarkdownFlavor>>();
+
+  /** What is wrong with a fragment of a link to a file; `undefined` if nothing is, or if that is not known. */
+  faultOf(fragment: string, path: string): Promise<string | undefined> {
+    return this.faultIn(fragment, path, () => readPage(path));
+  }
+
+  /** The same for a file that `read` gives. */
+  async faultIn(
+    fragment: string,
+    path: string,
+    read: () => Promise<FilePage | undefined>,
+  ): Promise<string | undefined> {
+    const known = this.#known.get(path) ?? read().then((page) => page && this.#anchorsOf(page, path));
+    if (this.#known.size >= MAX_KNOWN_DOCUMENTS) this.#known.clear();
+    this.#known.set(path, known);
+    const anchors = await known;
+    return anchors && anchorFault(fragment, anchors);
+  }
+
+  async #anchorsOf({ text, format }: FilePage, path: string): Promise<PageAnchors | undefined> {
+    if (format === 'html') return htmlAnchors(text);
+    if (format !== 'markdown') return undefined;
+    return markdownAnchors(normalizeText(text), await this.#flavorOf(dirname(path)));
+  }
+
+  /** What makes pages of the Markdown in a directory, by the files for it in the directory or above. */
+  #flavorOf(directory: string): Promise<MarkdownFlavor> {
+    const known = this.#flavors.get(directory) ?? this.#findFlavor(directory);
+    this.#flavors.set(directory, known);
+    return known;
+  }
+
+  async #findFlavor(directory: string): Promise<MarkdownFlavor> {
+    for (const [name, flavor] of FLAVOR_FILES) {
+      if ((await missingCode(join(directory, name))) === undefined) return flavor;
+    }
+    const parent = dirname(directory);
+    return parent === directory ? 'github' : this.#flavorOf(parent);
+  }
+}
+
+/** How many documents are remembered whose anchors are known. */
+const MAX_KNOWN_DOCUMENTS = 2_000;
+
+/** What shows how a directory of Markdown is made into pages; a repository ends the search. */
+const FLAVOR_FILES: readonly (readonly [string, MarkdownFlavor])[] = [
+  ['mkdocs.yml', 'mkdocs'],
+  ['mkdocs.yaml', 'mkdocs'],
+  ['zensical.toml', 'mkdocs'],
+  ['.vitepress', 'vitepress'],
+  ['.vuepress', 'vitepress'],
+  ['.git', 'github'],
+];
+
+interface FilePage {
+  readonly text: string;
+  readonly format: DocumentFormat;
+}
+
+/** The text of the page that a path leads to; `undefined` if it cannot be read, or is too large. */
+async function readPage(path: string): Promise<FilePage | undefined> {
+  const bare = path.replace(/\/+$/, '');
+  for (const end of PAGE_ENDS) {
+    const status = await stat(bare + end).catch(() => undefined);
+    if (status?.isFile() !== true || status.size > MAX_DOCUMENT_BYTES) continue;
+    const bytes = await readFile(bare + end).catch(() => undefined);
+    if (bytes === undefined) return undefined;
+    const text = decode(bytes);
+    return { text, format: formatOf(bare + end, text) };
+  }
+  return undefined;
 }
 
 /** A link that starts with `//` has the scheme of its page; `https:` if that is a file. */

@@ -20,10 +20,9 @@ import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { hostOf, originOf } from '../model/url.ts';
-import { NEUTRAL, toHostSignal } from './host-signal.ts';
 import type { RequestTask } from './request-task.ts';
 import { isEndless, type ResponseValidator, WRONG_BODY_CODE } from './response-validator.ts';
-import { addBody, addFacts, failedResult, localResult, unsentResult } from './task-result.ts';
+import { addBody, addFacts, failedResult, NEUTRAL, toHostSignal, unfetchedResult } from './task-result.ts';
 
 /** Everything that decides what follows an outcome. */
 export interface FetchPolicy extends RetryPolicy {
@@ -99,7 +98,7 @@ export class Fetcher {
   step(task: RequestTask): Promise<Step> {
     const { bodies, hosts } = this.#options;
     if (task.job.invalid !== undefined || task.job.isLocal === true) {
-      return Promise.resolve({ result: this.#unfetched(task) });
+      return Promise.resolve({ result: unfetchedResult(task.job, task.method, this.#options.now()) });
     }
     const end = hosts.endOf(task.host);
     if (end !== undefined) return Promise.resolve({ result: this.#unsent(task, end) });
@@ -396,13 +395,6 @@ export class Fetcher {
     task.withdraw();
     if (!isStopping()) return { again: task, at: 0 };
     return task.fallback === undefined ? { isDropped: true } : { result: task.fallback };
-  }
-
-  /** The result of a job that is not valid, or a file. */
-  #unfetched({ job, method }: RequestTask): Result {
-    const now = this.#options.now();
-    if (job.invalid === undefined) return localResult(job, method, now);
-    return unsentResult(job, method, { kind: 'invalid', message: job.invalid }, now);
   }
 
   /** The result of a task whose host gets no more requests. */

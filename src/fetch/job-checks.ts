@@ -1,6 +1,7 @@
 import { bodyKey } from '../bodies/file-name.ts';
 import { toExpectation } from '../config/expectations.ts';
 import type { RunOptions } from '../config/run-options.ts';
+import { fragmentOf } from '../documents/anchors.ts';
 import { firstMethod } from '../http/hop.ts';
 import { KeySet } from '../input/hash-set.ts';
 import { requiresBody } from '../model/expectation.ts';
@@ -17,17 +18,22 @@ export async function* rejectInvalidJobs(
   const { method, saveDir } = options;
   const conflicts = saveDir === undefined ? undefined : new NameConflicts(() => new KeySet(), method);
   const isSearched = requiresBody(toExpectation(options));
+  const hasFragment = ({ url }: Job) => options.checkFragments && fragmentOf(url) !== '';
   for await (const batch of jobs) {
-    const checked = rejectHeadChecks(batch, method, isSearched);
+    const checked = rejectHeadChecks(batch, method, (job) => isSearched || hasFragment(job));
     yield conflicts?.check(checked) ?? checked;
   }
 }
 
-/** @param isSearched whether the body of each response is searched */
-function* rejectHeadChecks(jobs: Iterable<Job>, method: string, isSearched: boolean): Generator<Job> {
+/** @param isSearched whether the body of the response to a job is searched, apart from what the job expects */
+function* rejectHeadChecks(
+  jobs: Iterable<Job>,
+  method: string,
+  isSearched: (job: Job) => boolean,
+): Generator<Job> {
   for (const job of jobs) {
     const isHead = job.invalid === undefined && firstMethod(job, { method, headers: {} }) === 'HEAD';
-    const hasChecks = isHead && (isSearched || (job.expect !== undefined && requiresBody(job.expect)));
+    const hasChecks = isHead && (isSearched(job) || (job.expect !== undefined && requiresBody(job.expect)));
     yield hasChecks ? { ...job, invalid: HEAD_BODY } : job;
   }
 }

@@ -1,8 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { BodyInspector } from '../bodies/body.ts';
+import { unsupportedCoding } from '../bodies/decompress.ts';
 import { isHtml, TitleFinder } from '../bodies/html-title.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
 import { durationText } from '../config/parse/numbers.ts';
+import { AnchorReader, anchorFault, fragmentOf } from '../documents/anchors.ts';
 import { isRedirect } from '../http/redirect.ts';
 import type { HttpResponse } from '../http/transport.ts';
 import {
@@ -14,7 +16,7 @@ import {
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt, printable } from '../model/printable.ts';
-import { movedTo, type ResponseHeaders, type Result } from '../model/result.ts';
+import { movedTo, type OkResult, type ResponseHeaders, type Result } from '../model/result.ts';
 import { originOf, pathOf } from '../model/url.ts';
 import { EXCLUDED_CODE } from '../model/url-filter.ts';
 import { blockedBy, mayBeBlocked } from './bot-protection.ts';
@@ -48,6 +50,10 @@ export interface ResponseValidatorOptions {
   readonly certificateDays?: number | undefined;
   /** Whether the title of each page is looked for. */
   readonly findsTitle?: boolean | undefined;
+  /** Whether the result of a page that counts as OK has its anchors. Then its redirects are not judged. */
+  readonly findsAnchors?: boolean | undefined;
+  /** Whether bodies are decoded. */
+  readonly decompresses?: boolean | undefined;
 }
 
 /** Longest part of a URL in a message. */
@@ -125,12 +131,14 @@ export class ResponseValidator {
     const contentType = textOf(headers['content-type']);
     const [keepStart, looksForText, isHashed] = this.#requires(asked, status, contentType);
     const findsTitle = this.#options.findsTitle === true && isHtml(contentType);
-    if (!keepStart && !looksForText && !isHashed && !findsTitle) return undefined;
+    const anchors = this.#findsAnchors(asked, status, headers) ? new AnchorReader(contentType) : undefined;
+    const isRead = keepStart || looksForText || isHashed || findsTitle || anchors !== undefined;
+    if (!isRead) return undefined;
     const matcher = looksForText ? new TextMatcher(this.#expectationOf(job), contentType) : undefined;
     const hash = isHashed ? (partialHash?.copy() ?? createHash('sha256')) : undefined;
     // A resumed body does not come from its start.
     const titleFinder = findsTitle && partialHash === undefined ? new TitleFinder(contentType) : undefined;
-    return new BodyInspector({ matcher, keepStart, hash, titleFinder });
+    return new BodyInspector({ matcher, anchors, keepStart, hash, titleFinder });
   }
 
   /** What the verdict requires of a body: its start, its text, its hash. */
@@ -171,27 +179,31 @@ export class ResponseValidator {
     if (failure !== undefined) return failedResult(task, failure, response);
     if (fault === undefined) {
       const isUnsure = response.isTruncated && expectation.notContains.length > 0;
-      return isUnsure ? failedResult(task, NOT_SEARCHED, response) : this.#redirected(task, response);
+      return isUnsure ? failedResult(task, NOT_SEARCHED, response) : this.#expected(task, response);
     }
     const message =
       response.isTruncated && fault === textFault ? `${fault} before the cut at --max-size` : fault;
     return failedResult(task, { kind: 'expectation', message }, response);
   }
 
-  /** The result of an OK response, which may be that of a redirect. */
-  #redirected(task: RequestTask, response: HttpResponse): Result {
+  /** The result of a response that is as expected. */
+  #expected(task: RequestTask, response: HttpResponse): Result {
     const result = okResult(task, response);
-    if (task.redirects.length === 0) return result;
-    const moved = movedTo(result);
-    const { redirects, permanentRedirects } = this.#options;
-    const verdict = moved === undefined ? redirects : stricter(redirects, permanentRedirects);
-    if (verdict === 'ok') return result;
-    const message =
-      moved === undefined
-        ? `redirects to ${shown(task.hop.url)}`
-        : `moved permanently: write ${shown(moved)}`;
-    const failure: Failure = { kind: 'redirect', message };
-    return verdict === 'warn' ? { ...result, warning: failure } : failedResult(task, failure, response);
+    if (this.#options.findsAnchors !== true) return judgeRedirects(result, this.#options);
+    const { headers, isTruncated, inspector } = response;
+    if (!isHtml(textOf(headers['content-type']))) return { ...result, anchors: 'none' };
+    if (inspector?.anchors === undefined) return { ...result, anchors: 'unreadable' };
+    const { names, isComplete } = inspector.anchors;
+    return { ...result, anchors: { names, isComplete: isComplete && !isTruncated } };
+  }
+
+  /** Whether the anchors in the body of a response with this head are wanted, and can be read. */
+  #findsAnchors(asked: Asked, status: number, headers: ResponseHeaders): boolean {
+    const { findsAnchors, decompresses = true } = this.#options;
+    if (findsAnchors !== true || !this.isAccepted(asked, status) || !isHtml(textOf(headers['content-type'])))
+      return false;
+    const coding = textOf(headers['content-encoding']);
+    return coding === '' || (decompresses && unsupportedCoding(coding) === undefined);
   }
 
   /** The result for any other status: a failure, unless the page turns robots away and that counts as OK. */
@@ -257,6 +269,46 @@ export class ResponseValidator {
 }
 
 type Verdict = 'fail' | 'warn' | 'ok';
+
+type RedirectVerdicts = Pick<ResponseValidatorOptions, 'redirects' | 'permanentRedirects'>;
+
+/** The result of an OK response, which may be that of a redirect. */
+function judgeRedirects(result: OkResult, { redirects, permanentRedirects }: RedirectVerdicts): Result {
+  if (result.redirects.length === 0) return result;
+  const moved = movedTo(result);
+  const verdict = moved === undefined ? redirects : stricter(redirects, permanentRedirects);
+  if (verdict === 'ok') return result;
+  const message =
+    moved === undefined
+      ? `redirects to ${shown(result.finalUrl ?? result.url)}`
+      : `moved permanently: write ${shown(moved)}`;
+  const failure: Failure = { kind: 'redirect', message };
+  return verdict === 'warn' ? { ...result, warning: failure } : failed(result, failure);
+}
+
+function failed({ warning: _, ...result }: OkResult, failure: Failure): Result {
+  return { ...result, ok: false, failure };
+}
+
+/**
+ * The result of a URL whose page has these anchors: judges its redirects and its fragment. A redirect may lead to a fragment of
+ * its own, which counts instead of that of the URL (RFC 9110, 10.2.2); a URL without a fragment leads to the whole page.
+ */
+export function judgeAnchors({ anchors, ...result }: Result, verdicts: RedirectVerdicts): Result {
+  if (anchors === undefined || !result.ok) return result;
+  const judged = judgeRedirects(result, verdicts);
+  if (anchors === 'none' || !judged.ok || fragmentOf(result.url) === '') return judged;
+  const fragment = fragmentOf(result.finalUrl ?? result.url);
+  const undecided = `cannot check the anchor "${excerpt(fragment)}"`;
+  if (anchors === 'unreadable') {
+    return { ...judged, warning: { kind: 'expectation', message: `${undecided}: the body was not decoded` } };
+  }
+  const message = anchorFault(fragment, anchors);
+  if (message === undefined) return judged;
+  if (anchors.isComplete) return failed(result, { kind: 'expectation', message });
+  const cut = `${undecided}: the page was not read to its end (see --max-size)`;
+  return { ...judged, warning: { kind: 'size', message: cut } };
+}
 
 function stricter(first: Verdict, second: Verdict): Verdict {
   return first === 'fail' || second === 'ok' ? first : second;

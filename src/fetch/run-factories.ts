@@ -197,6 +197,8 @@ export function createFetcher(parts: FetcherParts): Fetcher {
     expectation: toExpectation(options),
     certificateDays: expectCertDays,
     findsTitle: keeps.includes('title'),
+    findsAnchors: options.checkFragments,
+    decompresses: options.decompress,
   });
   return new Fetcher({
     transport,
@@ -381,6 +383,7 @@ export function createDocumentFetcher(parts: FetcherParts): Fetcher {
     matches: [],
     expectHeader: [],
     expectTime: undefined,
+    checkFragments: false,
     redirects: 'ok',
     permanentRedirects: 'ok',
     blocked: 'fail',

@@ -12,6 +12,7 @@ import type { Summary, SummaryFold } from '../model/summary.ts';
 import { collect, type ForEachResult, type Sink } from '../results/sink.ts';
 import { rejectInvalidJobs } from './job-checks.ts';
 import { jobOf, nextHostOf, RequestTask, type ScheduledJob } from './request-task.ts';
+import { judgeAnchors } from './response-validator.ts';
 import {
   createDocumentFetcher,
   createFetcher,
@@ -26,6 +27,7 @@ import {
   socketBudget,
   stepDocument,
 } from './run-factories.ts';
+import { SharedPages } from './shared-pages.ts';
 import { crashedResult, notFetchedResult } from './task-result.ts';
 
 /** What a run is made from. */
@@ -180,6 +182,61 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
   };
 }
 
+/** A backend that fetches a page once for all URLs that differ in their fragments, and judges the fragment of each. */
+function sharePages(create: BackendFactory): BackendFactory {
+  return (parts, events) => {
+    const { recall, admit, ...others } = parts;
+    const { options, defaults, isWanted } = others;
+    // Whether a job is wanted is decided for each.
+    const isUnshared = isWanted !== undefined;
+    const pages = new SharedPages({ options, defaults, recall, admit, isUnshared });
+    const finish = (result: Result) => events.finish(judgeAnchors(result, options));
+    /** Whether what follows are jobs that were not fetched. */
+    let isEnding = false;
+    const inner = create(
+      { ...others, jobs: pages.jobs(parts.jobs), recall: (job) => pages.recall(job) },
+      {
+        ...events,
+        finish: (result) => (pages.isPage(result) ? result : finish(result)),
+        lastResults: () => {
+          isEnding = true;
+          return events.lastResults();
+        },
+      },
+    );
+    const isPage = (result: Result) => !isEnding && pages.isPage(result);
+    const useEach = async (page: Result, use: (result: Result) => Promise<void> | undefined) => {
+      for (const result of pages.resultsOf(page)) await use(finish(result));
+    };
+    return {
+      get inFlight() {
+        return inner.inFlight;
+      },
+      get dropped() {
+        return pages.withoutResult(inner.dropped);
+      },
+      get exhausted() {
+        return inner.exhausted;
+      },
+      hosts: () => inner.hosts(),
+      fetchDocument: (request) => inner.fetchDocument(request),
+      run: (use) => inner.run((result) => (isPage(result) ? useEach(result, use) : use(result))),
+      async *results() {
+        for await (const result of inner.results()) {
+          if (!isPage(result)) yield result;
+          else for (const one of pages.resultsOf(result)) yield finish(one);
+        }
+      },
+      dropUnwanted: () => inner.dropUnwanted?.(),
+      stop: () => {
+        pages.stop();
+        inner.stop();
+      },
+      abort: (reason) => inner.abort(reason),
+    };
+  };
+}
+
 /** One run over a list of URLs, shared by the program and the library: its backend, and what ends it. */
 export class Run {
   readonly #parts: RunParts;
@@ -195,8 +252,9 @@ export class Run {
     const parts = { ...given, ...(recall && { recall }) };
     this.#parts = parts;
     this.#failureLimit = new FailureLimit(parts.options.maxFailures ?? Number.POSITIVE_INFINITY);
-    const { backend = createBackend } = parts;
-    this.#backend = backend(parts, {
+    const { backend = createBackend, options } = parts;
+    const create = options.checkFragments ? sharePages(backend) : backend;
+    this.#backend = create(parts, {
       finish: (result) => this.#finish(result),
       lastResults: () => this.#lastResults(),
       onEnd: () => this.#cancelDeadline?.(),

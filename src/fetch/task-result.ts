@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { RecordKey } from '../config/parse/record-format.ts';
-import type { HttpResponse } from '../http/transport.ts';
+import type { HostSignal } from '../hosts/host-registry.ts';
+import type { AttemptOutcome, HttpResponse } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
@@ -48,15 +49,22 @@ export function unsentResult(job: Job, method: string, failure: Failure, now: nu
   };
 }
 
-/** The result of a job whose URL is the path of a file that was found. */
-export function localResult(job: Job, method: string, now: number): OkResult {
+/** The result of a job that is not valid, or of a file: it is OK if it was found, and the place in it that the URL names. */
+export function unfetchedResult(job: Job, method: string, now: number): Result {
+  const { invalid, unmet } = job;
+  if (invalid !== undefined) return unsentResult(job, method, { kind: 'invalid', message: invalid }, now);
+  if (unmet === undefined) return unsentOk(job, method, now);
+  return unsentResult(job, method, { kind: 'expectation', message: unmet }, now);
+}
+
+function unsentOk(job: Job, method: string, now: number): OkResult {
   const unsent = unsentResult(job, method, { kind: 'internal', message: '' }, now);
   return { ...unsent, ok: true, warning: undefined, failure: undefined };
 }
 
 /** The result of a job that is not fetched, since the file for its body exists. */
 export function existingResult(job: Job, method: string, body: KeptBody, now: number): OkResult {
-  return { ...localResult(job, method, now), body, file: 'existing' };
+  return { ...unsentOk(job, method, now), body, file: 'existing' };
 }
 
 /** The result of a job that was not fetched, because the run was stopped; see `isNotFetched()`. */
@@ -167,4 +175,41 @@ function contentTypeOf(response: HttpResponse | undefined): string | undefined {
   const header = response?.headers['content-type'];
   const type = Array.isArray(header) ? header[0] : header;
   return type === undefined ? undefined : printable(type, 200);
+}
+
+/** Nothing to learn. */
+export const NEUTRAL: HostSignal = { kind: 'neutral' };
+const RESPONSE: HostSignal = { kind: 'response' };
+
+/** What an outcome shows of its host. `pauseMs` is the Retry-After that is obeyed. */
+export function toHostSignal(
+  { response, failed, isStale, streams }: AttemptOutcome,
+  pauseMs: number,
+): HostSignal {
+  if (failed?.isResourceExhausted === true) return { kind: 'exhausted' };
+  if (response === undefined && (isStale || failed?.isUnprocessed === true)) return NEUTRAL;
+  if (response !== undefined) {
+    const { status } = response;
+    const isPushBack = status === 429 || status === 503 || (status === 403 && pauseMs > 0);
+    if (isPushBack) return { kind: 'push-back', waitMs: pauseMs };
+    if (failed?.failure.kind === 'timeout') return { kind: 'response', isSlow: true, streams };
+    return streams === undefined ? RESPONSE : { kind: 'response', streams };
+  }
+  const failure = failed?.failure;
+  switch (failure?.kind) {
+    case 'tls':
+      // A host with a bad certificate is up.
+      if (failed?.isRetryable === false) return RESPONSE;
+      return { kind: 'failure', isTimeout: false, error: failure.message };
+    case 'connect':
+    case 'dns':
+    case 'protocol':
+    case 'reset':
+    case 'timeout': {
+      const { kind, message } = failure;
+      return { kind: 'failure', isTimeout: kind === 'timeout', isReset: kind === 'reset', error: message };
+    }
+    default:
+      return NEUTRAL;
+  }
 }

@@ -1,9 +1,8 @@
 import type { Limiter } from '../core/scheduler.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
-import { ConcurrencyLimit, INITIAL_LIMIT } from './concurrency-limit.ts';
+import { ConcurrencyLimit, INITIAL_LIMIT, ResourcePressure } from './concurrency-limit.ts';
 import { RateLimiter, type TotalRateLimiter } from './rate-limiter.ts';
-import { ResourcePressure } from './resource-pressure.ts';
 
 /** Limits that apply to each host. */
 interface HostRules {

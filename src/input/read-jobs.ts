@@ -26,6 +26,8 @@ import { openFile, readChunks, untilAborted } from './read-stream.ts';
 export interface JobOptions extends ParseOptions {
   /** Skip a job with the same method, URL (fragment aside), body and credentials as an earlier one. */
   readonly unique?: boolean | undefined;
+  /** Whether URLs that differ only in their fragments are distinct. */
+  readonly keepsFragments?: boolean | undefined;
   /** Skip a job whose URL is not wanted. */
   readonly filter?: UrlFilter | undefined;
   /** Ends the reading, even while it waits for input. What was read before is still yielded. */
@@ -313,9 +315,9 @@ export class JobFactory {
   }
 
   // `url` has no user info any more, but `//a:1@host/` and `//b:2@host/` are different jobs. Only the last part of the key
-  // can contain a line break. A fragment is not sent.
+  // can contain a line break. A fragment is not sent, but may be looked for in the page.
   #key({ method, url, headers, body }: ParsedJob): string {
-    const fragment = url.indexOf('#');
+    const fragment = this.#options.keepsFragments ? -1 : url.indexOf('#');
     const address = fragment === -1 ? url : url.slice(0, fragment);
     const request = `${method ?? this.#options.defaultMethod ?? 'GET'}\n${address}`;
     const authorization = headers?.authorization;

@@ -1,15 +1,19 @@
 import { createRequire } from 'node:module';
 
-/** Longer words are not misspelt names, and slow to compare. */
+/** Longer words are mostly not misspelt names, and slow to compare. */
 const MAX_LENGTH = 40;
 
 /**
  * The candidate that `word` is probably a misspelling of: the one with the smallest edit distance, if that is at most a third
  * of the longer word (or 1). Case, dashes and underscores are ignored.
  */
-export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
+export function didYouMean(
+  word: string,
+  candidates: readonly string[],
+  maxLength = MAX_LENGTH,
+): string | undefined {
   const plain = plainText(word);
-  if (plain.length > MAX_LENGTH) return undefined;
+  if (plain.length > maxLength) return undefined;
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {

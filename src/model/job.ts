@@ -28,6 +28,8 @@ export interface Job {
   readonly save?: string;
   /** Whether the URL is the path of a file, which was looked up. Nothing is fetched: it is OK unless it is invalid. */
   readonly isLocal?: true;
+  /** Of a file that was found: what is wrong with the place in it that the URL names. */
+  readonly unmet?: string;
   /** Why this job cannot be fetched. It still has a result: `FAIL invalid`. */
   readonly invalid?: string;
 }

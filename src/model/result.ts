@@ -51,6 +51,15 @@ export const FILE_NOTES = ['existing'] as const;
 
 export type FileNote = (typeof FILE_NOTES)[number];
 
+/** The places in a page that a fragment can name. */
+export interface PageAnchors {
+  readonly names: ReadonlySet<string>;
+  /** Whether these are all of its names. */
+  readonly isComplete: boolean;
+  /** Whether a fragment also names what is the same in lower case. */
+  readonly ignoresCase?: boolean;
+}
+
 /** How a result compares with the run that the baseline was made from. */
 type BaselineVerdict = 'new' | 'known' | 'fixed';
 
@@ -108,6 +117,11 @@ interface BaseResult {
   readonly worker?: string | undefined;
   /** Whether it comes from the journal and this run fetched nothing for it. Not part of the record. */
   readonly isResumed?: boolean | undefined;
+  /**
+   * With `--check-fragments`, of a response that counts as OK: the anchors of the page, `none` if it is not HTML, `unreadable` if
+   * it was not decoded. Its redirects and fragment are not judged yet. No result that is given out has this.
+   */
+  readonly anchors?: PageAnchors | 'none' | 'unreadable' | undefined;
 }
 
 export interface OkResult extends BaseResult {

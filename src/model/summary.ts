@@ -234,7 +234,7 @@ export class SummaryFold {
     // The `url` of an invalid job is any text, without a host.
     if (kind === 'invalid') return;
     const host = hostOf(result.finalUrl ?? result.url);
-    if (failsRun(result)) this.#hosts.add(host);
+    if (failsRun(result) && host !== '') this.#hosts.add(host);
     if (kind === 'down') this.#addDown(host, result.failure.message);
   }
 

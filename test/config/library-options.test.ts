@@ -83,6 +83,7 @@ describe('resolveRunOptions()', () => {
       contains: [],
       matches: [],
       notContains: [],
+      checkFragments: false,
       expectHeader: [],
       expectTime: undefined,
       redirects: 'ok',

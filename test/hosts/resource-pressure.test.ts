@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ResourcePressure } from '../../src/hosts/resource-pressure.ts';
+import { ResourcePressure } from '../../src/hosts/concurrency-limit.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
