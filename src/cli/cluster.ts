@@ -1,11 +1,15 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { EncodedChunk } from '../cluster/chunk.ts';
 import { type JetStreamEngine, type NewRun, openRun } from '../cluster/jetstream-engine.ts';
 import type { RunSettings } from '../cluster/jetstream-setup.ts';
 import type { Metrics } from '../cluster/metrics.ts';
+import { describeRun, type InputRecord } from '../cluster/run-registry.ts';
 import { ShardReader, ShardWriter } from '../cluster/shards.ts';
 import { brokerOptions, type newRunOptions } from '../config/cluster-options.ts';
+import { workOptions } from '../config/command-options.ts';
 import type { OptionValues, ResolvedOptions, Table } from '../config/option.ts';
 import type { Environment } from '../config/option-sources.ts';
 import type { ListenAddress } from '../config/parse/addresses.ts';
@@ -16,10 +20,11 @@ import {
   type ProgramSources,
   resolveCommandOptions,
 } from '../config/program-options.ts';
+import { systemClock } from '../core/clock.ts';
 import { readSettings } from '../core/own-file.ts';
-import { type Input, inputName } from '../input/input.ts';
+import { type Input, inputName, quotedInputName, toInputError } from '../input/input.ts';
 import type { InputCounts } from '../input/read-jobs.ts';
-import { systemReason, UsageError } from '../model/errors.ts';
+import { InputError, systemReason, UsageError } from '../model/errors.ts';
 import { excerpt, printable } from '../model/printable.ts';
 import { packageVersion } from '../model/version.ts';
 import type { Messages } from './terminal.ts';
@@ -65,8 +70,11 @@ async function readOptionFile(path: string | undefined, flag: string): Promise<s
   }
 }
 
-/** Returns the settings of a new run: those of the flags, and the defaults for the rest. */
-export function toNewRun(values: OptionValues<typeof newRunOptions>): NewRun {
+/** Returns what a new run is made of: the settings of the flags, the defaults for the rest, and the list. */
+export function toNewRun(
+  values: OptionValues<typeof newRunOptions> & ListOptions,
+  inputs: readonly Input[],
+): NewRun {
   const wanted: { -readonly [Key in keyof RunSettings]?: RunSettings[Key] } = {};
   const { chunk, partitions, ackWait, maxQueued, maxLog, replicas } = values;
   if (chunk !== undefined) wanted.chunk = chunk;
@@ -75,19 +83,84 @@ export function toNewRun(values: OptionValues<typeof newRunOptions>): NewRun {
   if (maxQueued !== undefined) wanted.maxQueued = maxQueued;
   if (maxLog !== undefined) wanted.maxLog = maxLog;
   if (replicas !== undefined) wanted.replicas = replicas;
-  return { settings: { ...DEFAULT_SETTINGS, ...wanted }, wanted };
+  return {
+    settings: { ...DEFAULT_SETTINGS, ...wanted },
+    wanted,
+    list: describeListOptions(values),
+    inputs: (known) => recordInputs(inputs, known),
+    replaces: values.new,
+    now: systemClock.now,
+  };
 }
 
-/** Returns what a list must have in common with an earlier one to continue feeding the same run. */
-export function describeList(
+/** Records the size, the time and the hash of each file. A file that has the size and the time that are known is not read. */
+async function recordInputs(
   inputs: readonly Input[],
-  options: Pick<ProgramOptions, 'unique' | 'include' | 'exclude' | 'defaultScheme' | 'null' | 'column'> & {
-    readonly sitemap?: boolean;
-  },
-): readonly string[] {
+  known: readonly InputRecord[],
+): Promise<readonly InputRecord[]> {
+  const records: InputRecord[] = [];
+  for (const [at, input] of inputs.entries()) {
+    const record = await recordInput(input);
+    const before = known[at];
+    if (input.kind !== 'file' || record.size === undefined) records.push(record);
+    else if (before?.sha256 !== undefined && isUnchanged(before, record)) records.push(before);
+    else records.push({ ...record, sha256: await hashFile(input.path) });
+  }
+  return records;
+}
+
+async function recordInput(input: Input): Promise<InputRecord> {
+  const name = inputName(input);
+  if (input.kind !== 'file') return { name };
+  const status = await stat(input.path).catch((error: unknown) => {
+    throw toInputError(name, error);
+  });
+  if (!status.isFile()) return { name }; // a pipe can be read only once
+  return { name, size: status.size, changedAt: status.mtime.toISOString() };
+}
+
+function isUnchanged(before: InputRecord, now: InputRecord): boolean {
+  return before.name === now.name && before.size === now.size && before.changedAt === now.changedAt;
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const bytes of createReadStream(path, { highWaterMark: 1024 ** 2 })) hash.update(bytes);
+  } catch (error) {
+    throw toInputError(path, error);
+  }
+  return hash.digest('hex');
+}
+
+/** Throws an `InputError` if a file of a run has changed since its hash was computed. */
+export async function checkUnchanged(engine: JetStreamEngine, inputs: readonly Input[]): Promise<void> {
+  for (const before of await recordInputs(inputs, engine.record.inputs)) {
+    const recorded = engine.record.inputs.find(({ name }) => name === before.name);
+    if (recorded?.sha256 === before.sha256) continue;
+    throw new InputError(
+      `${quotedInputName(before.name)} has changed while it was sent to the run ${describeRun(engine.record)}: use --new to start a new run of this name`,
+    );
+  }
+}
+
+/** Says which run the inputs are for, if it is one that was started before. */
+export function noteEarlierRun({ engine }: ConnectedRun, { note }: Pick<Messages, 'note'>): void {
+  if (!engine.isNew)
+    note(`continuing the run ${describeRun(engine.record)}; use --new to start a new run of this name`);
+}
+
+/** The options that select URLs of the inputs. */
+type ListOptions = Pick<
+  ProgramOptions,
+  'unique' | 'include' | 'exclude' | 'defaultScheme' | 'null' | 'column'
+> & {
+  readonly sitemap?: boolean;
+};
+
+function describeListOptions(options: ListOptions): readonly string[] {
   const { unique, include, exclude, defaultScheme, null: isNullSeparated, column, sitemap } = options;
   return [
-    ...inputs.map(inputName),
     `unique=${unique}`,
     `default-scheme=${defaultScheme ?? ''}`,
     ...include.map((expression) => `include=${expression}`),
@@ -175,6 +248,43 @@ export function checkWorkerOptions({ inlineBody, shards, cookies }: ProgramOptio
   if (inlineBody === undefined || shards !== undefined) return;
   throw new UsageError(
     '--inline-body needs --shards DIR, because messages of a broker are too small for bodies; or use --save-dir DIR',
+  );
+}
+
+/** Groups of options that may differ from machine to machine, and options that may do so in the other groups. */
+const OWN_GROUPS: ReadonlySet<string> = new Set(['Cluster', 'Configuration', 'Network', 'Output']);
+const OWN_OPTIONS: ReadonlySet<string> = new Set([
+  'concurrency',
+  'rate',
+  'queueSize',
+  'excludeFile',
+  'saveDir',
+  'netrc',
+]);
+const DEFAULT_USER_AGENT = /^"fanout\/[^" ]*/;
+
+/**
+ * Throws a `UsageError` if the results of this worker would differ from those of the first worker of the run, because it has
+ * other options. The broker gets short hashes of the values, since they may be secrets.
+ */
+export async function checkSameOptions(engine: JetStreamEngine, options: ProgramOptions): Promise<void> {
+  const values = new Map<string, unknown>(Object.entries(options));
+  const table: Table = workOptions;
+  const compared = Object.entries(table).filter(
+    ([key, { group }]) => key === 'insecure' || !(OWN_GROUPS.has(group) || OWN_OPTIONS.has(key)),
+  );
+  const hashes = compared.map(([key, { parser }]) => {
+    const value = values.get(key);
+    const printed = JSON.stringify(value === undefined ? null : (parser.print(value) ?? null));
+    // Versions of fanout may work side by side.
+    const text = `${engine.record.id} ${key} ${printed.replace(DEFAULT_USER_AGENT, 'fanout')}`;
+    return [key, createHash('sha256').update(text).digest('hex').slice(0, 8)] as const;
+  });
+  const different = await engine.differingOption(Object.fromEntries(hashes));
+  if (different === undefined) return;
+  const flag = table[different]?.flags.match(/--[\w-]+/)?.[0] ?? different;
+  throw new UsageError(
+    `cannot work on the run ${describeRun(engine.record)}: ${flag} differs from that of its first worker; give all workers the same options, or start a new run with "fanout cluster feed --new"`,
   );
 }
 

@@ -26,6 +26,7 @@ const DEFAULT_HOST = 'localhost';
 export interface Nats {
   readonly transport: typeof import('@nats-io/transport-node');
   readonly jetstream: typeof import('@nats-io/jetstream');
+  readonly kv: typeof import('@nats-io/kv');
 }
 
 export interface BrokerAddress {
@@ -132,11 +133,11 @@ function isForAddress(host: string, { raw }: PeerCertificate): boolean {
 
 /** Throws a `UsageError` that says how to install the client when it is missing. */
 async function loadNats(): Promise<Nats> {
-  const names = ['@nats-io/transport-node', '@nats-io/jetstream'] as const;
+  const names = ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv'] as const;
   try {
-    const [transport, jetstream] = await Promise.all(names.map((name) => import(name)));
+    const [transport, jetstream, kv] = await Promise.all(names.map((name) => import(name)));
     // The types are those of the packages that were loaded by these names.
-    return { transport, jetstream } as Nats;
+    return { transport, jetstream, kv } as Nats;
   } catch (error) {
     if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
     throw new UsageError(

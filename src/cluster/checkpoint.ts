@@ -1,3 +1,5 @@
+import { link, unlink } from 'node:fs/promises';
+import { join, parse } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { readOwnFile } from '../core/own-file.ts';
 import { errorCode, toOutputError, UsageError } from '../model/errors.ts';
@@ -16,6 +18,7 @@ export type Layout = Pick<RunSettings, 'chunk' | 'partitions'>;
 
 /** What a collector remembers of its file of results between two starts, in `FILE.checkpoint`. */
 export interface Checkpoint {
+  /** The id of the run. */
   readonly run: string;
   readonly layout: Layout;
   /** The id of this file of results: two files of one run have different ids. */
@@ -45,6 +48,27 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   const done = packBitmap(checkpoint.done).toString('base64');
   await replaceFile(checkpointName(path), JSON.stringify({ ...checkpoint, done }));
+}
+
+/**
+ * Renames a file of results and its checkpoint if they belong to another run, whose id is then in their names. Resolves to the new
+ * name, or `undefined`. Throws an `OutputError`.
+ */
+export async function moveEarlierRun(path: string, run: string): Promise<string | undefined> {
+  const found = await readCheckpoint(path);
+  if (found === undefined || found.run === run) return undefined;
+  const { dir, name, ext } = parse(path);
+  const moved = join(dir, `${name}-${found.run.replace(/[^\w-]/g, '_')}${ext}`);
+  try {
+    // A link does not replace a file, as renaming would.
+    await link(path, moved);
+    await link(checkpointName(path), checkpointName(moved));
+    await unlink(path);
+    await unlink(checkpointName(path));
+  } catch (error) {
+    throw toOutputError(moved, error, 'move earlier results to');
+  }
+  return moved;
 }
 
 /** A layout as command-line flags. */

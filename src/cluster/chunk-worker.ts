@@ -7,7 +7,7 @@ import type { JetStreamEngine } from './jetstream-engine.ts';
 import { LeasedChunk, Leases } from './lease.ts';
 import { fetchSerially, SERIAL_AFTER_DELIVERIES } from './poison-urls.ts';
 import { createLogRecord } from './result-log.ts';
-import { pause } from './retry-until-back.ts';
+import { pause, RunGoneError } from './retry-until-back.ts';
 import { COMPLETE_KEY, STOP_POLL_MS } from './run-state.ts';
 import type { ShardWriter } from './shards.ts';
 
@@ -128,13 +128,17 @@ export class ChunkWorker {
 
   /**
    * Ignores an error of a lane after the chunks were given back, unless it is an `OutputError`. Any other one ends this
-   * worker.
+   * worker. It is no error if a worker without chunks finds that the run was purged.
    */
   async #guard(lane: Promise<void>): Promise<void> {
     try {
       await lane;
     } catch (error) {
       if (this.#leaving.signal.aborted && !(error instanceof OutputError)) return;
+      if (error instanceof RunGoneError && this.#leased.size === 0) {
+        if (!this.#draining.signal.aborted) this.#parts.warn(error.message);
+        return this.drain();
+      }
       this.#giveAllBack();
       throw error;
     }
@@ -168,16 +172,11 @@ export class ChunkWorker {
   }
 
   async #work(delivery: Delivery, leasedSince: number): Promise<void> {
-    const { warn, name: worker } = this.#parts;
+    const { name: worker } = this.#parts;
     const leased = this.#leased.get(delivery.id);
     if (leased !== undefined) return leased.redelivered(delivery, leasedSince);
     const jobs = chunkJobs(delivery.body);
-    if (jobs === undefined) {
-      warn(
-        `chunk ${delivery.id} is damaged and was dropped; "fanout cluster feed --reconcile" sends it again`,
-      );
-      return delivery.ack();
-    }
+    if (jobs === undefined) return delivery.bury('it is damaged');
     const chunk = new LeasedChunk(delivery, jobs, { worker, leasedSince });
     this.#leased.set(delivery.id, chunk);
     this.#leases.extend();

@@ -29,6 +29,8 @@ export interface Delivery {
   ack(): Promise<void>;
   /** Ends the lease: the chunk is redelivered after this time, or at once. */
   giveBack(afterMs?: number): void;
+  /** Keeps the chunk as a dead letter, since it cannot be read, and removes it from the queue. */
+  bury(reason: string): Promise<void>;
 }
 
 /** The results of one chunk, or where they are. */
@@ -137,4 +139,10 @@ export function hostPartition(url: string, partitions: number): number {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+
+/** A message of the queue that cannot be read. */
+export interface DeadMessage {
+  readonly key: string;
+  readonly reason: string;
+  readonly body: Uint8Array;
 }

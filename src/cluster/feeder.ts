@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
@@ -5,11 +6,11 @@ import { decodeCollectorState, layoutText } from './checkpoint.ts';
 import { type EncodedChunk, encodeJob, hostPartition } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { pause } from './retry-until-back.ts';
+import { describeRun, type RunRecord } from './run-registry.ts';
 import {
   END_KEY,
   endFrom,
   FED_KEY,
-  INPUTS_KEY,
   RECONCILED_KEY,
   type RunEnd,
   type RunStop,
@@ -20,9 +21,6 @@ import {
 /** A chunk ends at this size before it has all its URLs: a message must stay below 1 MiB. */
 const MAX_CHARACTERS = 256 * 1024;
 
-/** How often the progress of the sender is written to the run's state. */
-const PROGRESS_MS = 1000;
-
 /** How often the sender shows that it is alive while it counts the rest of the list. */
 const HEARTBEAT_MS = 1000;
 
@@ -31,8 +29,8 @@ interface SendParts {
   /** The whole list, from its start. */
   readonly jobs: AsyncIterable<Iterable<Job>>;
   readonly tally: Readonly<{ read: number; skipped: number }>;
-  /** Describes the inputs: a run must always be fed from the same ones. */
-  readonly inputs: readonly string[];
+  /** Throws if an input has changed since the run was opened. */
+  readonly checkUnchanged: () => Promise<void>;
   /** Send only the chunks without results. */
   readonly reconcile: boolean;
   /** Whether a list without URLs is allowed. */
@@ -86,54 +84,123 @@ export async function feed(parts: FeedParts): Promise<FeedOutcome> {
 export async function sendList(parts: SendParts): Promise<RunEnd | undefined> {
   const { engine, reconcile, signal, tally } = parts;
   const previous = endFrom(await engine.state(END_KEY));
-  await checkInputs(parts);
-  if (previous !== undefined && !reconcile) return previous;
-  const isNeeded = reconcile ? await withoutResults(engine) : await unsent(engine);
+  // The files are those of the run. Standard input and sitemaps have to be read to know.
+  const isSame = engine.record.inputs.every(({ sha256 }) => sha256 !== undefined);
+  if (previous !== undefined && !reconcile && isSame) return previous;
+  const isNeeded = reconcile
+    ? await withoutResults(engine)
+    : previous === undefined
+      ? await unsent(engine)
+      : () => false;
+  const list = new ListDigest(previous ?? readSentList(await engine.state(FED_KEY)));
   const chunker = new Chunker({
     ...engine.settings,
     size: engine.settings.chunk,
     maxBytes: engine.maxBytes,
+    onLine: (line) => list.add(line),
   });
-  const chunks = encodeNeeded(cutList(chunker, parts), isNeeded);
+  const chunks = encodeNeeded(cutList(chunker, parts, list), isNeeded);
   if (reconcile) await engine.queue.republish(chunks, parts);
-  else await engine.queue.publish(chunks, parts);
+  else {
+    const beforeSending = () =>
+      engine.setState(FED_KEY, { ...progressOf(tally), ...list.sent(), chunks: chunker.count });
+    await engine.queue.publish(chunks, { ...parts, beforeSending });
+  }
   if (signal.aborted) return undefined;
   if (tally.read === 0 && !parts.allowEmpty) {
     throw new InputError('no URLs in the input (use --allow-empty to permit this)');
   }
-  const end = { chunks: chunker.count, read: tally.read, skipped: tally.skipped };
-  if (previous !== undefined && JSON.stringify(end) !== JSON.stringify({ ...end, ...previous })) {
-    throw new UsageError(
-      `this list has ${end.read} URLs, but the run was fed ${previous.read}: feed the same inputs as before`,
-    );
-  }
-  await engine.setState(END_KEY, end);
+  await parts.checkUnchanged();
+  const end = { chunks: chunker.count, ...progressOf(tally), ...list.sent() };
+  if (previous !== undefined && end.sha256 !== previous.sha256) throw otherList(engine.record, previous, end);
+  if (previous === undefined) await engine.setState(END_KEY, end);
   return end;
+}
+
+function progressOf({ read, skipped }: SendParts['tally']): Pick<RunEnd, 'read' | 'skipped'> {
+  return { read, skipped };
+}
+
+function otherList(record: RunRecord, before: SentList, now: SentList): UsageError {
+  const [first, second] = [before, now].map(
+    ({ jobs, sha256 }) => `${jobs} URLs, SHA-256 ${sha256.slice(0, 12)}…`,
+  );
+  return new UsageError(
+    `this list is not the one that the run ${describeRun(record)} is fed from: it begins with ${second}, and that one with ${first}; feed the same list again, or use --new to start a new run of this name`,
+  );
+}
+
+/** The part of a list that was sent. */
+export interface SentList {
+  /** The number of jobs. */
+  readonly jobs: number;
+  /** The SHA-256 of their lines. */
+  readonly sha256: string;
+}
+
+/** Computes the digest of a list while it is read, and compares it with that of the part that was sent before. */
+class ListDigest {
+  readonly #hash = createHash('sha256');
+  readonly #before: SentList | undefined;
+  #jobs = 0;
+  #isVerified = false;
+  #isDifferent = false;
+
+  constructor(before: SentList | undefined) {
+    this.#before = before;
+    this.#isVerified = before === undefined || before.jobs === 0;
+  }
+
+  /** Whether the list begins with what was sent before. */
+  get isVerified(): boolean {
+    return this.#isVerified;
+  }
+
+  /** What was sent before. */
+  get before(): SentList | undefined {
+    return this.#before;
+  }
+
+  /** Whether this list is known to be another one. */
+  get isDifferent(): boolean {
+    return this.#isDifferent;
+  }
+
+  add(line: string): void {
+    this.#hash.update(line).update('\n');
+    this.#jobs += 1;
+    if (this.#jobs !== this.#before?.jobs) return;
+    this.#isVerified = this.sent().sha256 === this.#before.sha256;
+    this.#isDifferent = !this.#isVerified;
+  }
+
+  /** The list so far. */
+  sent(): SentList {
+    return { jobs: this.#jobs, sha256: this.#hash.copy().digest('hex') };
+  }
+}
+
+function readSentList(value: unknown): SentList | undefined {
+  const { jobs, sha256 }: Record<string, unknown> = { ...Object(value) };
+  return typeof jobs === 'number' && typeof sha256 === 'string' ? { jobs, sha256 } : undefined;
 }
 
 /** Counts the rest of the list, and writes its total to the run's state. That may take long, so there are heartbeats. */
 async function reportRemaining({ engine, tally, count, leaving }: FeedParts): Promise<void> {
   const { read, skipped } = tally;
   const chunks = await engine.published();
+  const { jobs, sha256 } = readSentList(await engine.state(FED_KEY)) ?? {};
+  const sent = { chunks, read, skipped, jobs, sha256 };
   const counted = new AbortController();
   const heartbeats = (async () => {
     for (let counting = 1; !counted.signal.aborted; counting++) {
-      await engine.setState(FED_KEY, { chunks, read, skipped, counting });
+      await engine.setState(FED_KEY, { ...sent, counting });
       await pause(HEARTBEAT_MS, counted.signal);
     }
   })();
   const total = await count(leaving).finally(() => counted.abort());
   await heartbeats;
-  await engine.setState(FED_KEY, { chunks, read, skipped, total, isLast: true });
-}
-
-async function checkInputs({ engine, inputs }: SendParts): Promise<void> {
-  const before = await engine.state(INPUTS_KEY);
-  if (before === undefined) return engine.setState(INPUTS_KEY, inputs);
-  if (JSON.stringify(before) === JSON.stringify(inputs)) return;
-  throw new UsageError(
-    'this run was started with other inputs or input options: feed the same ones, or use another --run',
-  );
+  await engine.setState(FED_KEY, { ...sent, total, isLast: true });
 }
 
 /** Selects the chunks that were never sent. */
@@ -168,20 +235,34 @@ async function withoutResults(engine: JetStreamEngine): Promise<(id: number) => 
   return (id) => !done.has(id);
 }
 
-async function* cutList(chunker: Chunker, parts: SendParts): AsyncGenerator<LazyChunk, void, void> {
-  const { jobs, now, engine, tally, signal } = parts;
-  let reportedAt = Number.NEGATIVE_INFINITY;
+/**
+ * The chunks of a list, once it is known to begin with what was sent before: until then at most a window of them waits. Throws a
+ * `UsageError` if it begins with anything else.
+ */
+async function* cutList(
+  chunker: Chunker,
+  { jobs, engine, signal, reconcile }: SendParts,
+  list: ListDigest,
+): AsyncGenerator<LazyChunk, void, void> {
+  const waiting: LazyChunk[] = [];
+  // What is sent again is checked at the end: any part of the list may be missing, and files have been compared before.
+  const published = reconcile ? Number.POSITIVE_INFINITY : await engine.published();
   for await (const batch of jobs) {
     for (const job of batch) {
       const chunk = chunker.add(job);
-      if (chunk !== undefined) yield chunk;
+      if (list.isDifferent && list.before !== undefined)
+        throw otherList(engine.record, list.before, list.sent());
+      if (chunk !== undefined) waiting.push(chunk);
+      if (waiting.length === 0 || !(list.isVerified || (waiting[0]?.id ?? 0) < published)) continue;
+      yield* waiting.splice(0);
     }
-    if (now() - reportedAt < PROGRESS_MS) continue;
-    reportedAt = now();
-    await engine.setState(FED_KEY, { chunks: chunker.count, read: tally.read, skipped: tally.skipped });
   }
   // After an abort the list may not be complete, and its last chunk would differ.
-  if (!signal.aborted) yield* chunker.end();
+  if (signal.aborted) return;
+  if (!reconcile && !list.isVerified && list.before !== undefined)
+    throw otherList(engine.record, list.before, list.sent());
+  yield* waiting;
+  yield* chunker.end();
 }
 
 async function* encodeNeeded(
@@ -197,6 +278,8 @@ interface ChunkerParts {
   readonly partitions: number;
   /** The size of the largest message in bytes. */
   readonly maxBytes: number;
+  /** Called with the line of each job. */
+  readonly onLine?: ((line: string) => void) | undefined;
 }
 
 /** The lines of a partition that are not yet in a chunk. */
@@ -237,6 +320,7 @@ export class Chunker {
     const pending = this.#pending[partition];
     if (pending === undefined) throw new RangeError(`There is no partition ${partition}`);
     const line = encodeFitting(job, maxBytes);
+    this.#parts.onLine?.(line);
     pending.lines.push(line);
     pending.characters += line.length;
     const isFull = pending.lines.length >= size || pending.characters >= MAX_CHARACTERS;

@@ -1,7 +1,7 @@
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { type Broker, type BrokerAddress, closeConnection, connectBroker } from './broker-connection.ts';
-import type { DeadLetter, QueueStats } from './chunk.ts';
+import type { DeadLetter, DeadMessage, QueueStats } from './chunk.ts';
 import { JetStreamLog } from './jetstream-log.ts';
 import { JetStreamQueue } from './jetstream-queue.ts';
 import {
@@ -10,14 +10,21 @@ import {
   deleteStreams,
   differences,
   isMissing,
+  messageHeaders,
   type RunSettings,
   redeliverLostChunks,
   runNames,
-  settingsFrom,
   setUpRun,
-  setUpState,
 } from './jetstream-setup.ts';
 import { pause, retryUntilBack } from './retry-until-back.ts';
+import {
+  createRunRecord,
+  describeRun,
+  type InputRecord,
+  listDifference,
+  type RunRecord,
+  RunRegistry,
+} from './run-registry.ts';
 
 /** How long to retry opening a run, once there was a connection. */
 const OPEN_TIMEOUT_MS = 30_000;
@@ -30,11 +37,12 @@ const REQUEST_TIMEOUT_MS = 2000;
 const REQUEST_PAUSE_MS = 500;
 const DEFAULT_MAX_BYTES = 1024 ** 2;
 
-/** The key of a run's state that holds its settings. */
-const SETTINGS_KEY = 'settings';
+/** The header of a dead letter that is a message which cannot be read. */
+const REASON_HEADER = 'Fanout-Reason';
 
 export interface RunAddress {
   readonly address: BrokerAddress;
+  /** The name or the id of the run. */
   readonly run: string;
   /** Called when the broker is lost and when it is back, with a whole sentence. */
   readonly warn: (text: string) => void;
@@ -45,11 +53,19 @@ export interface NewRun {
   readonly settings: RunSettings;
   /** The settings that the user gave: an existing run must have the same. */
   readonly wanted: Partial<RunSettings>;
+  /** The options that select URLs of the inputs. An existing run must have the same. */
+  readonly list: readonly string[];
+  /** Looks at the inputs. An existing run must have the same; what it knows of them is passed, to save reading them. */
+  readonly inputs: (known: readonly InputRecord[]) => Promise<readonly InputRecord[]>;
+  /** Create a new run also if the name is in use. */
+  readonly replaces?: boolean | undefined;
+  /** Ms since the epoch. */
+  readonly now: () => number;
 }
 
 /**
  * Opens a run that exists on the broker, or creates it if `created` is given. Throws a `UsageError` when the broker
- * cannot be used, the run does not exist, or it has other settings than those wanted.
+ * cannot be used, the run does not exist, or it has other settings or inputs than those wanted.
  */
 export async function openRun(
   { address, run, warn, note }: RunAddress,
@@ -58,7 +74,7 @@ export async function openRun(
   const broker = await connectBroker(address, { warn, note });
   try {
     // The broker may go away meanwhile, or be starting; anything else that it refuses is final.
-    return await retryUntilBack(() => openOn(broker, run, created), {
+    return await retryUntilBack(() => openOn(broker, { run, warn }, created), {
       signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
       isTransient: (error) =>
         !(error instanceof UsageError) &&
@@ -73,27 +89,43 @@ export async function openRun(
   }
 }
 
+interface EngineRun {
+  readonly record: RunRecord;
+  readonly registry: RunRegistry;
+  readonly isNew: boolean;
+  readonly warn: (text: string) => void;
+}
+
 /**
  * One run on one broker.
  * - Every call waits while the broker is away, and continues when it is back, until its signal or `close` ends it.
  * - A run that the broker has lost is created again, without its content: the collector knows which chunks have results.
  */
 export class JetStreamEngine {
+  readonly record: RunRecord;
   readonly settings: RunSettings;
+  /** Whether this process has created the run. */
+  readonly isNew: boolean;
   readonly queue: JetStreamQueue;
   readonly log: JetStreamLog;
   readonly #broker: Broker;
   readonly #run: BrokerRun;
+  readonly #registry: RunRegistry;
   readonly #closing = new AbortController();
   #ensuring: Promise<void> | undefined;
 
-  constructor(broker: Broker, run: BrokerRun, settings: RunSettings) {
+  constructor(broker: Broker, run: BrokerRun, { record, registry, isNew, warn }: EngineRun) {
+    const { settings } = record;
+    this.record = record;
     this.settings = settings;
+    this.isNew = isNew;
     this.#broker = broker;
     this.#run = run;
+    this.#registry = registry;
     const ensure = () => this.ensure();
-    this.queue = new JetStreamQueue({ ...run, maxQueued: settings.maxQueued, ensure });
-    this.log = new JetStreamLog({ ...run, maxLog: settings.maxLog, ensure });
+    const bury = (letter: DeadMessage) => this.#bury(letter);
+    this.queue = new JetStreamQueue({ ...run, maxQueued: settings.maxQueued, ensure, bury, warn });
+    this.log = new JetStreamLog({ ...run, maxLog: settings.maxLog, ensure, warn });
   }
 
   /** Whether there is a connection to the broker now. */
@@ -108,7 +140,7 @@ export class JetStreamEngine {
 
   /**
    * Creates what is missing of the run on the broker. Concurrent calls share one attempt: many lanes may notice it at
-   * once.
+   * once. Throws a `RunGoneError` if the run was purged.
    */
   ensure(): Promise<void> {
     this.#ensuring ??= this.#setUp().finally(() => {
@@ -144,6 +176,14 @@ export class JetStreamEngine {
     await this.#retry(() => client.publish(subject, JSON.stringify(letter)));
   }
 
+  /**
+   * Compares the options of this worker, as short hashes by key, with those of the first worker. Resolves to a key in which they
+   * differ, or `undefined`.
+   */
+  differingOption(options: Readonly<Record<string, string>>): Promise<string | undefined> {
+    return this.#retry(() => this.#registry.differingOption(this.record.id, options));
+  }
+
   /** Deletes the dead letters of all URLs but these. */
   retainDeadLetters(indexes: ReadonlySet<number>): Promise<void> {
     const { manager, names } = this.#run;
@@ -167,9 +207,24 @@ export class JetStreamEngine {
     }
   }
 
+  /** Why messages of the queue could not be read, for people. The messages are kept as dead letters. */
+  async unreadable(): Promise<readonly string[]> {
+    const { manager, names } = this.#run;
+    const reasons: string[] = [];
+    const { state } = await manager.streams.info(names.dead);
+    for (let sequence = Math.max(1, state.first_seq); sequence <= state.last_seq; sequence++) {
+      const message = await manager.streams.getMessage(names.dead, { seq: sequence });
+      const reason = message?.header.get(REASON_HEADER) ?? '';
+      if (reason !== '') reasons.push(printable(reason, 300));
+    }
+    return reasons;
+  }
+
+  /** Messages that could not be read are not counted. */
   async deadLetterCount(): Promise<number> {
     const { manager, names } = this.#run;
-    return (await manager.streams.info(names.dead)).state.messages;
+    const { state } = await manager.streams.info(names.dead, { subjects_filter: names.deadSubject('*') });
+    return Object.keys(state.subjects ?? {}).filter((subject) => /\.\d+$/.test(subject)).length;
   }
 
   /** Responds to requests to the collector of this run, until the signal. */
@@ -220,9 +275,10 @@ export class JetStreamEngine {
     return redeliverLostChunks(this.#run, this.settings);
   }
 
-  /** Deletes the run on the broker. */
-  purge(): Promise<void> {
-    return deleteStreams(this.#run);
+  /** Deletes the run on the broker. The registry comes first: no process then creates the streams again. */
+  async purge(): Promise<void> {
+    await this.#registry.remove(this.record);
+    await deleteStreams(this.#run);
   }
 
   async close(): Promise<void> {
@@ -231,55 +287,85 @@ export class JetStreamEngine {
   }
 
   async #setUp(): Promise<void> {
+    await this.#registry.confirm(this.record);
     await setUpRun(this.#run, this.settings);
-    // The broker may have lost the settings too: write them again.
-    await retryUntilBack(() => setFirstState(this.#run, SETTINGS_KEY, this.settings), {
-      signal: this.#closing.signal,
-      isTransient: (error) => !isMissing(error),
-    });
+  }
+
+  /** Keeps a message that cannot be read. */
+  async #bury({ key, reason, body }: DeadMessage): Promise<void> {
+    const { client, names } = this.#run;
+    const headers = messageHeaders(this.#run, { [REASON_HEADER]: printable(reason, 300) });
+    await this.#retry(() => client.publish(names.deadSubject(key), body, { headers }));
   }
 
   #retry<T>(act: () => Promise<T>): Promise<T> {
     return retryUntilBack(act, {
       signal: this.#closing.signal,
-      repair: async (error) => {
-        if (isMissing(error)) await this.ensure();
+      // A stream that is missing shows as "no responders" when something is published to it.
+      repair: async () => {
+        if (this.isConnected) await this.ensure();
       },
     });
   }
 }
 
-async function openOn(broker: Broker, name: string, created: NewRun | undefined): Promise<JetStreamEngine> {
+async function openOn(
+  broker: Broker,
+  { run: name, warn }: Pick<RunAddress, 'run' | 'warn'>,
+  created: NewRun | undefined,
+): Promise<JetStreamEngine> {
   const { nats, connection } = broker;
   const client = nats.jetstream.jetstream(connection);
   const manager = await nats.jetstream.jetstreamManager(connection, { checkAPI: false });
-  const run: BrokerRun = { nats, connection, client, manager, names: runNames(name) };
-  if (created !== undefined) {
-    await setUpState(run, created.settings.replicas);
-    await setFirstState(run, SETTINGS_KEY, created.settings);
-  }
-  const settings = checkSettings(await readState(run, SETTINGS_KEY), name, created?.wanted ?? {});
-  const engine = new JetStreamEngine(broker, run, settings);
-  await engine.ensure();
+  const registry = new RunRegistry({ nats, client, manager });
+  const found = await findOrCreate(registry, name, created);
+  const { record } = found;
+  checkSettings(record, created?.wanted ?? {});
+  const run: BrokerRun = { nats, connection, client, manager, names: runNames(record.id) };
+  const engine = new JetStreamEngine(broker, run, { ...found, registry, warn });
+  if (created !== undefined) await engine.ensure();
   return engine;
 }
 
-function checkSettings(found: unknown, run: string, wanted: Partial<RunSettings>): RunSettings {
-  if (found === undefined) {
-    throw new UsageError(
-      `the broker has no run "${run}": create it with "fanout cluster feed INPUT --broker URL --run ${run}"`,
-    );
+async function findOrCreate(
+  registry: RunRegistry,
+  name: string,
+  created: NewRun | undefined,
+): Promise<Pick<EngineRun, 'record' | 'isNew'>> {
+  for (;;) {
+    const found = await registry.find(name);
+    if (created === undefined) {
+      if (found !== undefined) return { record: found, isNew: false };
+      throw new UsageError(
+        `the broker has no run "${name}": create it with "fanout cluster feed INPUT --broker URL --run ${name}"`,
+      );
+    }
+    const { settings, list, replaces = false, now } = created;
+    const inputs = await created.inputs(found?.inputs ?? []);
+    if (found !== undefined && !replaces) {
+      checkInputs(found, { inputs, list });
+      return { record: found, isNew: false };
+    }
+    const record = createRunRecord({ name, settings, inputs, list }, now());
+    if (await registry.add(record, { replaces })) return { record, isNew: true };
   }
-  const settings = settingsFrom(found);
-  if (settings === undefined) {
-    throw new UsageError(
-      `the settings of the run "${run}" are damaged or of another version of fanout: purge it, or use another --run`,
-    );
-  }
-  const [first] = differences(settings, wanted);
-  if (first === undefined) return settings;
+}
+
+/** Throws a `UsageError` if a run was fed from other inputs. */
+function checkInputs(found: RunRecord, wanted: Pick<RunRecord, 'inputs' | 'list'>): void {
+  const difference = listDifference(found, wanted);
+  if (difference === undefined) return;
+  const [before, now] = difference;
   throw new UsageError(
-    `cannot change ${first} of the run "${run}" from ${settings[first]} to ${wanted[first]}: it is fixed when the run is created`,
+    `the run ${describeRun(found)} is fed from ${before}, and this is ${now}: use --new to start a new run of this name, or another --run`,
+  );
+}
+
+function checkSettings({ settings, name }: RunRecord, wanted: Partial<RunSettings>): void {
+  const [first] = differences(settings, wanted);
+  if (first === undefined) return;
+  throw new UsageError(
+    `cannot change ${first} of the run "${name}" from ${settings[first]} to ${wanted[first]}: it is fixed when the run is created`,
   );
 }
 
@@ -295,16 +381,6 @@ async function readState({ manager, names }: BrokerRun, key: string): Promise<un
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
-  }
-}
-
-/** Sets a key unless it has a value. */
-async function setFirstState(run: BrokerRun, key: string, value: unknown): Promise<void> {
-  const subject = run.names.stateSubject(key);
-  try {
-    await run.client.publish(subject, JSON.stringify(value), { expect: { lastSubjectSequence: 0 } });
-  } catch (error) {
-    if ((await readState(run, key)) === undefined) throw error;
   }
 }
 

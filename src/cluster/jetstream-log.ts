@@ -1,8 +1,9 @@
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { UsageError } from '../model/errors.ts';
 import type { LogEntry, LogRecord } from './chunk.ts';
-import { type BrokerRun, isMissing, messageHeaders, numberHeader } from './jetstream-setup.ts';
-import { pause, retryUntilBack } from './retry-until-back.ts';
+import { type BrokerRun, isMissing, messageFault, messageHeaders, numberHeader } from './jetstream-setup.ts';
+import { pause, retryUntilBack, throwIfGone } from './retry-until-back.ts';
 
 /** Records fetched ahead of the reader. */
 const READ_AHEAD = 32;
@@ -15,6 +16,7 @@ interface LogParts extends BrokerRun {
   readonly maxLog: number;
   /** Recreates what is missing of the run on the broker. */
   readonly ensure: () => Promise<void>;
+  readonly warn: (text: string) => void;
 }
 
 /** The stream of results. */
@@ -30,8 +32,8 @@ export class JetStreamLog {
 
   /** Resolves when the record is stored. Waits while the log is full, and while the broker is away. */
   async append(record: LogRecord, signal: AbortSignal): Promise<void> {
-    const { nats, client, names, ensure } = this.#parts;
-    const headers = messageHeaders(nats, {
+    const { client, names, ensure } = this.#parts;
+    const headers = messageHeaders(this.#parts, {
       'Fanout-Chunk': String(record.chunk),
       'Fanout-Count': String(record.count),
       'Fanout-Worker': record.worker,
@@ -52,7 +54,8 @@ export class JetStreamLog {
         yield* this.#entriesOfOneConsumer(signal);
       } catch (error) {
         // The broker is away, or has lost the stream.
-        if (isMissing(error)) await this.#parts.ensure().catch(() => {});
+        if (error instanceof UsageError) throw error;
+        if (isMissing(error)) await this.#parts.ensure().catch(throwIfGone);
       }
       if (!signal.aborted) await pause(POLL_MS / 2, signal);
     }
@@ -85,7 +88,7 @@ export class JetStreamLog {
       });
       for await (const message of messages) {
         isWaiting = false;
-        const entry = toLogEntry(message);
+        const entry = this.#toLogEntry(message);
         if (entry !== undefined) yield entry;
         if (signal.aborted) return;
         isWaiting = true;
@@ -95,6 +98,28 @@ export class JetStreamLog {
       unwatch();
       stop();
     }
+  }
+
+  /**
+   * A message of the log; `undefined` when it does not belong to this run. Throws a `UsageError` when a newer fanout wrote it:
+   * without it the results would not be complete.
+   */
+  #toLogEntry(message: JsMsg): LogEntry | undefined {
+    const { headers } = message;
+    const chunk = numberHeader(headers, 'Fanout-Chunk');
+    const count = numberHeader(headers, 'Fanout-Count');
+    const fault = messageFault(headers, this.#parts.names);
+    if (fault?.isNewer) {
+      throw new UsageError(`cannot read the results of chunk ${chunk}: ${fault.fault}; update this fanout`);
+    }
+    if (fault !== undefined || chunk === undefined || count === undefined) {
+      this.#parts.warn(`ignored a message among the results: ${fault?.fault ?? 'it has no number'}`);
+      return undefined;
+    }
+    const worker = headers?.get('Fanout-Worker') ?? '';
+    const kind = headers?.get('Fanout-Kind') === 'commit' ? 'commit' : 'results';
+    const isUnfinished = headers?.has('Fanout-Unfinished') === true;
+    return { kind, chunk, count, worker, isUnfinished, body: message.data, sequence: message.seq };
   }
 
   async #takeRoom(signal: AbortSignal): Promise<void> {
@@ -149,15 +174,4 @@ function onMissedHeartbeats(messages: ConsumerMessages, act: () => void): void {
     for await (const { type } of messages.status()) if (type === 'heartbeats_missed') act();
   };
   watch().catch(() => {}); // the consumer was stopped
-}
-
-/** A message of the log, or `undefined` when fanout did not write it. */
-function toLogEntry(message: JsMsg): LogEntry | undefined {
-  const chunk = numberHeader(message.headers, 'Fanout-Chunk');
-  const count = numberHeader(message.headers, 'Fanout-Count');
-  if (chunk === undefined || count === undefined) return undefined;
-  const worker = message.headers?.get('Fanout-Worker') ?? '';
-  const kind = message.headers?.get('Fanout-Kind') === 'commit' ? 'commit' : 'results';
-  const isUnfinished = message.headers?.has('Fanout-Unfinished') === true;
-  return { kind, chunk, count, worker, isUnfinished, body: message.data, sequence: message.seq };
 }

@@ -1,8 +1,15 @@
 import type { Consumer, JsMsg } from '@nats-io/jetstream';
 import { OutputError } from '../model/errors.ts';
-import type { Delivery, EncodedChunk } from './chunk.ts';
-import { apiErrorCode, type BrokerRun, isMissing, messageHeaders, numberHeader } from './jetstream-setup.ts';
-import { pause, retryUntilBack } from './retry-until-back.ts';
+import type { DeadMessage, Delivery, EncodedChunk } from './chunk.ts';
+import {
+  apiErrorCode,
+  type BrokerRun,
+  isMissing,
+  messageFault,
+  messageHeaders,
+  numberHeader,
+} from './jetstream-setup.ts';
+import { pause, retryUntilBack, throwIfGone } from './retry-until-back.ts';
 
 /** Chunks published at once, at most. */
 const MAX_WINDOW = 32;
@@ -13,15 +20,23 @@ const STREAM_FULL = 10077; // an error code of the JetStream API
 const PULL_MS = 1000;
 const ERROR_PAUSE_MS = 500;
 
+/** When a chunk of a newer version is delivered again. */
+const NEWER_PAUSE_MS = 10_000;
+
 interface QueueParts extends BrokerRun {
   /** Chunks in the stream at most. */
   readonly maxQueued: number;
   /** Recreates what is missing of the run on the broker. */
   readonly ensure: () => Promise<void>;
+  /** Keeps a message that cannot be read. */
+  readonly bury: (message: DeadMessage) => Promise<void>;
+  readonly warn: (text: string) => void;
 }
 
 export interface PublishOptions {
   readonly signal: AbortSignal;
+  /** Called and awaited before chunks are sent, when no chunk after them has been taken. */
+  readonly beforeSending?: (() => Promise<void>) | undefined;
   /** Called for each chunk that the broker has stored. */
   readonly sent?: ((chunk: EncodedChunk) => void) | undefined;
 }
@@ -51,9 +66,12 @@ export class JetStreamQueue {
    * itself records which were sent: one that is published twice is refused, and after a refused one the next ones are
    * refused too. Throws an `OutputError` when the stream has lost its content.
    */
-  async publish(chunks: AsyncIterable<EncodedChunk>, { signal, sent }: PublishOptions): Promise<void> {
+  async publish(chunks: AsyncIterable<EncodedChunk>, options: PublishOptions): Promise<void> {
+    const { signal, sent, beforeSending } = options;
     let confirmed = 0;
     for await (const window of windows(chunks, this.#maxWindow)) {
+      if (signal.aborted) return;
+      await beforeSending?.();
       const first = window[0]?.id ?? 0;
       const end = first + window.length;
       for (let next = first; next < end && !signal.aborted; ) {
@@ -87,11 +105,12 @@ export class JetStreamQueue {
     try {
       const { consumer, created } = await this.#consumer(partition);
       const message = await consumer.next({ expires: PULL_MS });
-      return message === null ? undefined : this.#toDelivery(message, created);
-    } catch {
+      return message === null ? undefined : await this.#toDelivery(message, created);
+    } catch (error) {
+      throwIfGone(error);
       // The broker is away, which `connectBroker` reports, or has lost the run.
       this.#consumers.delete(partition);
-      await this.#parts.ensure().catch(() => {});
+      await this.#parts.ensure().catch(throwIfGone);
       await pause(ERROR_PAUSE_MS, signal);
       return undefined;
     }
@@ -104,17 +123,17 @@ export class JetStreamQueue {
 
   /** Whether all were stored. */
   async #send(window: readonly EncodedChunk[], isOrdered: boolean): Promise<boolean> {
-    const { nats, client, names, ensure } = this.#parts;
+    const { client, names, ensure } = this.#parts;
     const published = window.map(({ id, partition, body }) =>
       client.publish(names.jobSubject(partition), body, {
-        headers: messageHeaders(nats, { 'Fanout-Chunk': String(id) }),
+        headers: messageHeaders(this.#parts, { 'Fanout-Chunk': String(id) }),
         ...(isOrdered ? { expect: { lastSequence: id } } : {}),
       }),
     );
     const failed = (await Promise.allSettled(published)).find(({ status }) => status === 'rejected');
     if (failed?.status !== 'rejected') return true;
     // Without a stream, and while the broker starts, there are no responders.
-    if (apiErrorCode(failed.reason) !== STREAM_FULL) await ensure().catch(() => {});
+    if (apiErrorCode(failed.reason) !== STREAM_FULL) await ensure().catch(throwIfGone);
     return false;
   }
 
@@ -135,7 +154,10 @@ export class JetStreamQueue {
       repair: async (error) => {
         if (isMissing(error)) await ensure();
       },
-    }).catch(() => undefined);
+    }).catch((error: unknown) => {
+      throwIfGone(error);
+      return undefined;
+    });
   }
 
   async #consumer(partition: number): Promise<OpenConsumer> {
@@ -155,10 +177,26 @@ export class JetStreamQueue {
     return (await manager.streams.info(names.jobs)).created;
   }
 
-  #toDelivery(message: JsMsg, created: string): Delivery | undefined {
-    const id = numberHeader(message.headers, 'Fanout-Chunk');
-    if (id === undefined) {
-      message.term('it is no chunk of fanout');
+  async #toDelivery(message: JsMsg, created: string): Promise<Delivery | undefined> {
+    const { headers } = message;
+    const id = numberHeader(headers, 'Fanout-Chunk');
+    const fault = messageFault(headers, this.#parts.names);
+    const name = id === undefined ? 'a message in the queue' : `chunk ${id}`;
+    if (fault?.isNewer) {
+      this.#parts.warn(`cannot read ${name}: ${fault.fault}; it is left to newer workers: update this one`);
+      message.nak(NEWER_PAUSE_MS);
+      return undefined;
+    }
+    const bury = async (reason: string) => {
+      this.#parts.warn(
+        `cannot read ${name}: ${reason}; it is kept as a dead letter, and "fanout cluster feed --reconcile" sends its URLs again`,
+      );
+      const key = id === undefined || fault !== undefined ? `message-${message.seq}` : `chunk-${id}`;
+      await this.#parts.bury({ key, reason: `${name}: ${reason}`, body: message.data });
+      await this.#ack(message, created).catch(() => {});
+    };
+    if (fault !== undefined || id === undefined) {
+      await bury(fault?.fault ?? 'it has no number');
       return undefined;
     }
     return {
@@ -169,6 +207,7 @@ export class JetStreamQueue {
       // After a lost ack the chunk is redelivered, and the collector drops its second results.
       ack: () => this.#ack(message, created).catch(() => {}),
       giveBack: (afterMs) => message.nak(afterMs),
+      bury,
     };
   }
 

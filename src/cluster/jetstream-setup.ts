@@ -1,5 +1,6 @@
 import type { ConsumerConfig, JetStreamClient, JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import { printable } from '../model/printable.ts';
 import type { Nats } from './broker-connection.ts';
 
 /** The settings of a whole run on all machines: written once, by the process that creates the run, and read by all. */
@@ -50,13 +51,15 @@ export function differences(
   return keys.filter((key) => second[key] !== undefined && second[key] !== first[key]);
 }
 
-/** The names of the parts of one run on the broker. */
+/** The names of the parts of one run on the broker. All of them contain the id of the run. */
 export interface RunNames {
+  /** The id of the run. */
+  readonly id: string;
   /** The stream of chunks, a work queue. */
   readonly jobs: string;
   /** The stream of results. */
   readonly log: string;
-  /** The stream that holds the last value of each key of the run, such as its settings. */
+  /** The stream that holds the last value of each key of the run, such as its end. */
   readonly state: string;
   /** The stream of dead letters. */
   readonly dead: string;
@@ -115,6 +118,7 @@ export function retryName(run: string): string {
 
 export function runNames(run: string): RunNames {
   return {
+    id: run,
     jobs: `fanout_${run}_jobs`,
     log: `fanout_${run}_log`,
     state: `fanout_${run}_state`,
@@ -137,11 +141,6 @@ export async function setUpRun(run: BrokerRun, settings: RunSettings): Promise<v
   for (let partition = 0; partition < settings.partitions; partition++) {
     await run.manager.consumers.add(run.names.jobs, consumerConfig(run, settings, partition));
   }
-}
-
-/** Creates the stream of the run's state, which holds its settings. */
-export async function setUpState(run: BrokerRun, replicas: number): Promise<void> {
-  await addStream(run.manager, stateStreamConfig(run, replicas));
 }
 
 /**
@@ -183,10 +182,17 @@ export function apiErrorCode(error: unknown): number {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : 0;
 }
 
-/** The headers of a message, with the version of the format. */
-export function messageHeaders({ transport }: Nats, fields: Readonly<Record<string, string>>): MsgHdrs {
-  const headers = transport.headers();
-  headers.set('Fanout-V', '1');
+/** The version of the format of messages. */
+const MESSAGE_VERSION = 1;
+
+/** The headers of a message, with the id of its run and the version of the format. */
+export function messageHeaders(
+  { nats, names }: Pick<BrokerRun, 'nats' | 'names'>,
+  fields: Readonly<Record<string, string>>,
+): MsgHdrs {
+  const headers = nats.transport.headers();
+  headers.set('Fanout-V', String(MESSAGE_VERSION));
+  headers.set('Fanout-Run', names.id);
   for (const [name, value] of Object.entries(fields)) headers.set(name, value);
   return headers;
 }
@@ -195,6 +201,28 @@ export function messageHeaders({ transport }: Nats, fields: Readonly<Record<stri
 export function numberHeader(headers: MsgHdrs | undefined, name: string): number | undefined {
   const text = headers?.get(name) ?? '';
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Why a message cannot be read. Another version of fanout may be able to read one that is `newer`. */
+interface MessageFault {
+  readonly fault: string;
+  readonly isNewer: boolean;
+}
+
+/** Whether a message belongs to this run and has a version that is known; `undefined` if so. */
+export function messageFault(headers: MsgHdrs | undefined, { id }: RunNames): MessageFault | undefined {
+  const version = numberHeader(headers, 'Fanout-V');
+  if (version === undefined) return { fault: 'it is no message of fanout', isNewer: false };
+  const run = headers?.get('Fanout-Run') ?? '';
+  if (version > MESSAGE_VERSION) {
+    const fault = `it has version ${version}, and this fanout reads version ${MESSAGE_VERSION}`;
+    return { fault, isNewer: true };
+  }
+  if (run === id) return undefined;
+  return {
+    fault: `it belongs to the run ${printable(run, 50) || '""'}, and this run is ${id}`,
+    isNewer: false,
+  };
 }
 
 async function addStream(manager: JetStreamManager, config: NamedConfig): Promise<void> {

@@ -51,14 +51,14 @@ export class ResultStore {
   }
 
   /**
-   * Opens or creates the files. Throws a `UsageError` when they belong to anything else or are damaged, and an `OutputError` when
+   * Opens or creates the files of the run with this id. Throws a `UsageError` when they belong to anything else or are damaged, and an `OutputError` when
    * they cannot be written.
    */
   static async open(path: string, run: string, { chunk, partitions }: Layout): Promise<ResultStore> {
     const found = await readCheckpoint(path);
     if (found !== undefined && found.run !== run) {
       throw new UsageError(
-        `${cannotUse(path)}: it has the results of the run "${printable(found.run, 100)}"`,
+        `${cannotUse(path)}: it has the results of the run "${printable(found.run, 100)}", and this run is ${run}; use another --store`,
       );
     }
     const layout = { chunk, partitions };

@@ -9,7 +9,6 @@ export const END_KEY = 'end';
 export const PROGRESS_KEY = 'progress';
 export const COMPLETE_KEY = 'complete';
 export const COLLECTOR_KEY = 'collector';
-export const INPUTS_KEY = 'inputs';
 export const RECONCILED_KEY = 'reconciled';
 export const FED_KEY = 'fed';
 export const STOP_KEY = 'stop';
@@ -23,6 +22,10 @@ export interface RunEnd {
   readonly read: number;
   /** Of `read`, the jobs that were left out on purpose. */
   readonly skipped: number;
+  /** The other jobs, which were sent. */
+  readonly jobs: number;
+  /** The SHA-256 of their lines. */
+  readonly sha256: string;
 }
 
 /** The progress of the collector. */
@@ -56,7 +59,7 @@ export interface RunStop extends StopReason {
 
 /** The end of a run as read from the broker; `undefined` if it is not valid. */
 export function endFrom(value: unknown): RunEnd | undefined {
-  return hasCounts(value, ['chunks', 'read', 'skipped']) ? (value as RunEnd) : undefined; // every key was checked
+  return hasCounts(value, ['chunks', 'read', 'skipped', 'jobs']) ? (value as RunEnd) : undefined; // every key was checked
 }
 
 /** The progress of a collector as read from the broker; `undefined` if it is not valid. */

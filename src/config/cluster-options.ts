@@ -3,6 +3,7 @@ import { listenAddress } from './parse/addresses.ts';
 import { directoryName, fileName, runName } from './parse/names.ts';
 import { duration, wholeNumber } from './parse/numbers.ts';
 import { brokerUrl, maskBroker } from './parse/server-urls.ts';
+import { boolean } from './parse/texts.ts';
 
 /** Which run on which broker: for every command of a run over several machines. */
 export const brokerOptions = {
@@ -21,7 +22,7 @@ export const brokerOptions = {
     group: 'Cluster',
     parser: runName,
     default: undefined,
-    help: 'name of the run, the same on every machine',
+    help: 'name or id of the run, the same on every machine',
   }),
   brokerCreds: option({
     flags: '--broker-creds <file>',
@@ -42,6 +43,15 @@ export const brokerOptions = {
 
 /** Settings of a whole run, for the command that creates it. */
 export const newRunOptions = {
+  new: option({
+    flags: '--new',
+    group: 'Cluster',
+    parser: boolean,
+    default: false,
+    help: 'start a new run also if the name of --run is in use',
+    details: 'The earlier run keeps its id, which --run takes in place of the name.',
+    notInFile: true,
+  }),
   chunk: option({
     flags: '--chunk <n>',
     group: 'Cluster',

@@ -13,7 +13,7 @@ const LAYERS: readonly Readonly<Record<string, readonly string[]>>[] = [
   { http: ['undici', 'p-limit', 'ipaddr.js', 'tough-cookie'] },
   { fetch: [] },
   { output: ['cli-progress'], journal: [] },
-  { cluster: ['@nats-io/transport-node', '@nats-io/jetstream', 'prom-client'] },
+  { cluster: ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', 'prom-client', 'ulid'] },
   { cli: ['commander', 'chalk'], 'index.ts': [] },
 ];
 

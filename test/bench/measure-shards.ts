@@ -7,7 +7,7 @@ import { END_KEY } from '../../src/cluster/run-state.ts';
 import { ShardWriter } from '../../src/cluster/shards.ts';
 import type { OkResult } from '../../src/model/result.ts';
 import { encodeSegment } from '../../src/model/result-line.ts';
-import { freePort, NatsServer } from '../cluster/nats-server.ts';
+import { aNewRun, freePort, NatsServer } from '../cluster/nats-server.ts';
 import { BIN } from '../origin/run-cli.ts';
 import { type TimedReport, timed } from './cpu-time.ts';
 import { startNginx } from './nginx.ts';
@@ -54,7 +54,7 @@ function flagsOf(way: Way, dir: string): readonly string[] {
 function openBenchRun(run: string, { broker }: Bench) {
   return openRun(
     { address: broker.address, run, warn: console.error, note: console.error },
-    { settings: SETTINGS, wanted: {} },
+    aNewRun(SETTINGS),
   );
 }
 
@@ -86,7 +86,7 @@ async function collectWaiting(way: Way, bench: Bench): Promise<number> {
     await engine.log.append(await createLogRecord({ chunk, results, worker: 'web7-502' }, form), signal);
   }
   const urls = CHUNKS * CHUNK;
-  await engine.setState(END_KEY, { chunks: CHUNKS, read: urls, skipped: 0 });
+  await engine.setState(END_KEY, { chunks: CHUNKS, read: urls, skipped: 0, jobs: urls, sha256: '' });
   await shards?.close();
   const { cpuMs } = await collect(run, way, bench);
   console.log(`  file of the collector ${((await stat(join(dir, `${run}.jsonl`))).size / 1e6).toFixed(2)}MB`);
@@ -110,7 +110,13 @@ async function countCommits(bench: Bench): Promise<number> {
     };
     await Promise.all(chunks.map(append));
   }
-  await engine.setState(END_KEY, { chunks: COMMITS, read: COMMITS * CHUNK, skipped: 0 });
+  await engine.setState(END_KEY, {
+    chunks: COMMITS,
+    read: COMMITS * CHUNK,
+    skipped: 0,
+    jobs: COMMITS * CHUNK,
+    sha256: '',
+  });
   const { cpuMs, wallMs, peakRssBytes } = await collect(run, 'shards, counted', bench);
   console.log(
     `  ${COMMITS} commits: ${Math.round(wallMs)}ms, ${(peakRssBytes / 1e6).toFixed(0)}MB of memory`,

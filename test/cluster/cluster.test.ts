@@ -8,7 +8,7 @@ import { runNames } from '../../src/cluster/jetstream-setup.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { runInProcess } from '../cli/run-in-process.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { aNatsCluster, type NatsServer } from './nats-server.ts';
+import { aNatsCluster, aNewRun, type NatsServer } from './nats-server.ts';
 import { Role } from './role.ts';
 import { endOf, statusWhen } from './status-of.ts';
 import { urlsInFile } from './urls-in.ts';
@@ -75,6 +75,7 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     if (collector !== undefined) await endOf(collector, on, feed);
     expect((await collector?.ended)?.code).toBe(0);
     expect(await urlsInFile(store)).toEqual(list.toSorted());
+    expect((await worker?.ended)?.code).toBe(0);
     expect((await runInProcess(['cluster', 'purge', ...on])).code).toBe(0);
   });
 
@@ -87,7 +88,7 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     const settings = { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10, replicas: 3 };
     const engine = await openRun(
       { address: own.address, run, warn: () => {}, note: () => {} },
-      { settings, wanted: {} },
+      aNewRun(settings),
     );
     onTestFinished(() => engine.close());
     const signal = new AbortController().signal;
@@ -98,7 +99,7 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     while (reader === undefined) {
       entries = engine.log.entries(signal)[Symbol.asyncIterator]();
       expect((await entries.next()).value?.chunk).toBe(1);
-      const found = await readerOf(runNames(run).log, own);
+      const found = await readerOf(runNames(engine.record.id).log, own);
       if (found !== 'n0') reader = found;
       else await entries.return?.();
     }

@@ -15,7 +15,7 @@ import { failedResult, okResult } from '../model/a-result.ts';
 import { aSegment } from '../model/a-segment.ts';
 import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { aNatsServer } from './nats-server.ts';
+import { aNatsServer, aNewRun } from './nats-server.ts';
 import { statusWhen } from './status-of.ts';
 import { urlsInFile } from './urls-in.ts';
 
@@ -180,7 +180,7 @@ describe('the collector of a run', { timeout: 120_000 }, () => {
     const [broker, cwd] = [await aNatsServer(), await tempDir()];
     const [run, settings] = ['anew', { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10 }];
     const on = ['--broker', broker.url, '--run', run];
-    const created = { settings: { ...settings, replicas: 1 }, wanted: {} };
+    const created = aNewRun({ ...settings, replicas: 1 });
     const engine = await openRun({ address: broker.address, run, warn: () => {}, note: () => {} }, created);
     onTestFinished(() => engine.close());
     started(['cluster', 'collect', ...on], cwd);

@@ -18,6 +18,7 @@ function leased(partitions: number, flush: () => Promise<void>) {
     },
     ack: async () => {},
     giveBack: () => {},
+    bury: async () => {},
   };
   const job = { index: 0, source: 's', line: 1, url: 'http://h/' };
   const chunk = new LeasedChunk(delivery, [job], { worker: 'w', leasedSince: world.now });

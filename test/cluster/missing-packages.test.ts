@@ -38,7 +38,7 @@ describe('where an optional package is missing', { timeout: 60_000 }, () => {
       return [command, code, stderr];
     });
     const message =
-      'the NATS client is not installed: run "npm install @nats-io/transport-node@3.3.1 @nats-io/jetstream@3.3.1"\n';
+      'the NATS client is not installed: run "npm install @nats-io/transport-node@3.3.1 @nats-io/jetstream@3.3.1 @nats-io/kv@3.3.1"\n';
     expect(await Promise.all(outputs)).toEqual(
       commands.map((command) => [command, 2, expect.stringMatching(endOf(message))]),
     );

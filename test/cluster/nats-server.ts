@@ -5,6 +5,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { BrokerAddress } from '../../src/cluster/broker-connection.ts';
+import type { NewRun } from '../../src/cluster/jetstream-engine.ts';
+import type { RunSettings } from '../../src/cluster/jetstream-setup.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
 /** A nats-server of the running test, with JetStream and a store of its own. */
@@ -117,4 +119,9 @@ export async function freePort(): Promise<number> {
   await once(server, 'close');
   if (address === null || typeof address === 'string') throw new Error('The server has no port');
   return address.port;
+}
+
+/** What a test creates a run of, with these settings. */
+export function aNewRun(settings: RunSettings): NewRun {
+  return { settings, wanted: {}, list: [], inputs: async () => [], now: Date.now };
 }

@@ -24,7 +24,7 @@ function aSuspectedChunk() {
   const work = async ({ deadly, last }: { readonly deadly?: number; readonly last?: number } = {}) => {
     const delivery = { id: 7, deliveries: 9, body: new Uint8Array() };
     const chunk = new LeasedChunk(
-      { ...delivery, extend: async () => {}, ack: async () => {}, giveBack: () => {} },
+      { ...delivery, extend: async () => {}, ack: async () => {}, giveBack: () => {}, bury: async () => {} },
       JOBS,
       { worker: 'host-1', leasedSince: 0 },
     );

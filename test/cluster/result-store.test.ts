@@ -79,7 +79,9 @@ describe('ResultStore', () => {
     store.add(0, line('http://a/'), 0);
     await store.save();
     await store.close();
-    await expect(ResultStore.open(mine, 'other', LAYOUT)).rejects.toThrow('results of the run "r"');
+    await expect(ResultStore.open(mine, 'other', LAYOUT)).rejects.toThrow(
+      'results of the run "r", and this run is other',
+    );
     await expect(ResultStore.open(mine, 'r', { chunk: 1, partitions: 1 })).rejects.toThrow(
       'started with --chunk 500',
     );

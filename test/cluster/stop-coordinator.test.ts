@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { listCounts } from '../../src/cluster/stop-coordinator.ts';
 
-const END = { chunks: 10, read: 100, skipped: 5 };
+const END = { chunks: 10, read: 100, skipped: 5, jobs: 0, sha256: '' };
 
 describe('listCounts()', () => {
   it('counts URLs without a result as not fetched, once the end of the list is known', () => {

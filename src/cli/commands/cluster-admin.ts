@@ -120,6 +120,7 @@ export async function deadCommand({ action, flags, process }: DeadArguments): Pr
           : escapeJson(JSON.stringify(withJsonKey(encodeRequest(job))));
       await output.write(`${line}\n`);
     }
+    if (action === 'list') for (const reason of await engine.unreadable()) await output.write(`${reason}\n`);
     await output.end();
     return EXIT.ok;
   } finally {
@@ -150,10 +151,15 @@ async function retryDead(values: OptionValues<typeof brokerOptions>, messages: M
       `the name of the new run, "${name}", is longer than 64 characters: use "fanout cluster dead export | fanout cluster feed - --run NAME"`,
     );
   }
-  const settings = { ...engine.settings, chunk: 1 };
-  const retry = await connectToRun({ ...values, run: name }, messages, { settings, wanted: {} });
+  const retry = await connectToRun({ ...values, run: name }, messages, {
+    settings: { ...engine.settings, chunk: 1 },
+    wanted: {},
+    list: [],
+    inputs: async () => [{ name: `the dead URLs of ${engine.record.id}` }],
+    now: systemClock.now,
+  });
   try {
-    await feedJobs(retry.engine, jobs, run);
+    await feedJobs(retry.engine, jobs);
   } finally {
     await retry.engine.close();
   }
@@ -171,12 +177,12 @@ async function checkComplete(engine: JetStreamEngine, run: string): Promise<void
   );
 }
 
-function feedJobs(engine: JetStreamEngine, jobs: readonly Job[], run: string): Promise<unknown> {
+function feedJobs(engine: JetStreamEngine, jobs: readonly Job[]): Promise<unknown> {
   return sendList({
     engine,
     jobs: oneBatch(jobs),
     tally: { read: jobs.length, skipped: 0 },
-    inputs: [`the dead of the run "${run}"`],
+    checkUnchanged: async () => {},
     reconcile: false,
     allowEmpty: false,
     now: systemClock.now,

@@ -1,11 +1,13 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { moveEarlierRun } from '../../cluster/checkpoint.ts';
 import { Collector } from '../../cluster/collector.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import { createOrderedSink, OrderedReader } from '../../cluster/ordered-reader.ts';
 import { ResultStore } from '../../cluster/result-store.ts';
-import { type CollectorProgress, type StopReason, stopText } from '../../cluster/run-state.ts';
+import { describeRun } from '../../cluster/run-registry.ts';
+import { COMPLETE_KEY, type CollectorProgress, type StopReason, stopText } from '../../cluster/run-state.ts';
 import type { ShardReader } from '../../cluster/shards.ts';
 import { collectOptions } from '../../config/command-options.ts';
 import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
@@ -168,11 +170,18 @@ export class CollectRun {
   }
 
   async #run(knownFailures: KnownFailures, undo: Undo): Promise<number> {
-    const { engine, run, options, storePath, messages } = this.#parts;
+    const { engine, options, storePath, messages } = this.#parts;
     const { warn, note } = messages;
     const { now } = systemClock;
     const shards = await createWorkerShardReader(options);
-    const store = await ResultStore.open(storePath, run, engine.settings);
+    const { id } = engine.record;
+    if ((await engine.state(COMPLETE_KEY)) === true) {
+      note(`the run ${describeRun(engine.record)} is complete; "fanout cluster feed --new" starts a new one`);
+    }
+    const moved = options.store === undefined ? await moveEarlierRun(storePath, id) : undefined;
+    if (moved !== undefined)
+      note(`the results of an earlier run were moved from "${excerpt(storePath)}" to "${excerpt(moved)}"`);
+    const store = await ResultStore.open(storePath, id, engine.settings);
     const collector = new Collector({
       engine,
       store,

@@ -12,11 +12,12 @@ import type { Input } from '../../input/input.ts';
 import { type InputCounts, readJobs } from '../../input/read-jobs.ts';
 import { createUrlFilter } from '../../model/url-filter.ts';
 import {
+  checkUnchanged,
   connectToRun,
   countSentChunks,
   createMetrics,
-  describeList,
   loadOptionSources,
+  noteEarlierRun,
   toNewRun,
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
@@ -58,7 +59,9 @@ interface FeedParts {
 }
 
 async function feedRun({ values, inputs, process, messages, metrics }: FeedParts): Promise<number> {
-  const { engine, run } = await connectToRun(values, messages, toNewRun(values));
+  const connected = await connectToRun(values, messages, toNewRun(values, inputs));
+  const { engine, run } = connected;
+  noteEarlierRun(connected, messages);
   const reading = new AbortController();
   const leaving = new AbortController();
   const stop = () => {
@@ -91,7 +94,7 @@ async function feedRun({ values, inputs, process, messages, metrics }: FeedParts
       engine,
       jobs: readJobs(inputs, options, counts),
       tally: counts,
-      inputs: describeList(inputs, values),
+      checkUnchanged: () => checkUnchanged(engine, inputs),
       now: systemClock.now,
       sent: metrics && countSentChunks(metrics, engine, counts),
       reading,

@@ -12,13 +12,15 @@ import { readSettings } from '../../core/own-file.ts';
 import type { Input } from '../../input/input.ts';
 import {
   type ConnectedRun,
+  checkSameOptions,
+  checkUnchanged,
   checkWorkerOptions,
   connectToRun,
   countSentChunks,
   createMetrics,
   createShardWriter,
-  describeList,
   loadOptionSources,
+  noteEarlierRun,
   toNewRun,
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
@@ -67,7 +69,8 @@ export async function clusterFetchCommand(args: FetchArguments): Promise<number>
 async function fetchAsRun(run: string, parts: FetchParts, metrics: Metrics | undefined): Promise<number> {
   const { options, process } = parts;
   const messages = createMessages(process, { isSilent: options.silent });
-  const connected = await connectToRun({ ...options, run }, messages, toNewRun(options));
+  const connected = await connectToRun({ ...options, run }, messages, toNewRun(options, parts.inputs));
+  noteEarlierRun(connected, messages);
   // A run without a name cannot be continued, so its results file is temporary; but shards are useless without that file.
   const isTemporary = options.run === undefined && options.shards === undefined;
   const directory = isTemporary ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
@@ -75,6 +78,7 @@ async function fetchAsRun(run: string, parts: FetchParts, metrics: Metrics | und
     options.store ?? (directory === undefined ? `fanout-${run}.jsonl` : join(directory, 'results'));
   try {
     messages.note(`other machines may join with "fanout cluster work --broker URL --run ${run}"`);
+    await checkSameOptions(connected.engine, options);
     const shards = await createShardWriter(options, process);
     try {
       return await new ClusterFetch(parts, { ...connected, storePath, shards, metrics }).run();
@@ -175,7 +179,7 @@ class ClusterFetch {
       engine,
       jobs: source.jobs(this.#reading.signal),
       tally: source.counts,
-      inputs: describeList(inputs, options),
+      checkUnchanged: () => checkUnchanged(engine, inputs),
       reconcile: false,
       allowEmpty: options.allowEmpty,
       now: systemClock.now,

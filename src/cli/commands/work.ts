@@ -11,6 +11,7 @@ import { Run } from '../../fetch/run.ts';
 import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
 import {
+  checkSameOptions,
   checkWorkerOptions,
   connectToRun,
   createMetrics,
@@ -64,10 +65,12 @@ interface WorkParts {
 
 async function workOnRun({ options, settings, process, messages, metrics }: WorkParts): Promise<number> {
   const { engine, run } = await connectToRun(options, messages);
-  const shards = await createShardWriter(options, process).catch(async (error: unknown) => {
-    await engine.close();
-    throw error;
-  });
+  const shards = await checkSameOptions(engine, options)
+    .then(() => createShardWriter(options, process))
+    .catch(async (error: unknown) => {
+      await engine.close();
+      throw error;
+    });
   const onResult = metrics?.countResults();
   const work = new WorkRun({ engine, options, settings, shards, process, messages, onResult });
   metrics?.watchBroker(engine, { hasQueue: false });
