@@ -2,12 +2,12 @@ import { Channel } from '../core/channel.ts';
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
+import { pause, RunGoneError } from './broker-connection.ts';
 import { chunkJobs, type Delivery } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { LeasedChunk, Leases } from './lease.ts';
 import { fetchSerially, SERIAL_AFTER_DELIVERIES } from './poison-urls.ts';
 import { createLogRecord } from './result-log.ts';
-import { pause, RunGoneError } from './retry-until-back.ts';
 import { COMPLETE_KEY, STOP_POLL_MS } from './run-state.ts';
 import type { ShardWriter } from './shards.ts';
 

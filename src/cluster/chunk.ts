@@ -74,6 +74,13 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
+/** A message of the queue that cannot be read. */
+export interface DeadMessage {
+  readonly key: string;
+  readonly reason: string;
+  readonly body: Uint8Array;
+}
+
 /** A chunk that unpacks to more than this was not written by fanout. */
 const MAX_TEXT_BYTES = 64 * 1024 ** 2;
 
@@ -139,10 +146,4 @@ export function hostPartition(url: string, partitions: number): number {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-
-/** A message of the queue that cannot be read. */
-export interface DeadMessage {
-  readonly key: string;
-  readonly reason: string;
-  readonly body: Uint8Array;
 }

@@ -1,12 +1,12 @@
 import type { Result } from '../model/result.ts';
 import { decodeSegment, encodeSegment, type ShardSegment } from '../model/result-line.ts';
+import { pause } from './broker-connection.ts';
 import { type Bitmap, encodeCollectorState, MAX_CHUNKS } from './checkpoint.ts';
 import type { LogEntry } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { DEAD_CODE } from './poison-urls.ts';
 import { SegmentReader, unpackResults } from './result-log.ts';
 import type { ResultStore } from './result-store.ts';
-import { pause } from './retry-until-back.ts';
 import {
   COMPLETE_KEY,
   type CollectorProgress,

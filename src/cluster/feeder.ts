@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
+import { pause } from './broker-connection.ts';
 import { decodeCollectorState, layoutText } from './checkpoint.ts';
 import { type EncodedChunk, encodeJob, hostPartition } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { pause } from './retry-until-back.ts';
 import { describeRun, type RunRecord } from './run-registry.ts';
 import {
   END_KEY,

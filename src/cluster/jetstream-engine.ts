@@ -1,6 +1,13 @@
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import { type Broker, type BrokerAddress, closeConnection, connectBroker } from './broker-connection.ts';
+import {
+  type Broker,
+  type BrokerAddress,
+  closeConnection,
+  connectBroker,
+  pause,
+  retryUntilBack,
+} from './broker-connection.ts';
 import type { DeadLetter, DeadMessage, QueueStats } from './chunk.ts';
 import { JetStreamLog } from './jetstream-log.ts';
 import { JetStreamQueue } from './jetstream-queue.ts';
@@ -16,7 +23,6 @@ import {
   runNames,
   setUpRun,
 } from './jetstream-setup.ts';
-import { pause, retryUntilBack } from './retry-until-back.ts';
 import {
   createRunRecord,
   describeRun,

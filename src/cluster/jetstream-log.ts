@@ -1,9 +1,9 @@
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { UsageError } from '../model/errors.ts';
+import { pause, retryUntilBack, throwIfGone } from './broker-connection.ts';
 import type { LogEntry, LogRecord } from './chunk.ts';
 import { type BrokerRun, isMissing, messageFault, messageHeaders, numberHeader } from './jetstream-setup.ts';
-import { pause, retryUntilBack, throwIfGone } from './retry-until-back.ts';
 
 /** Records fetched ahead of the reader. */
 const READ_AHEAD = 32;

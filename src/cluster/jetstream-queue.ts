@@ -1,5 +1,6 @@
 import type { Consumer, JsMsg } from '@nats-io/jetstream';
 import { OutputError } from '../model/errors.ts';
+import { pause, retryUntilBack, throwIfGone } from './broker-connection.ts';
 import type { DeadMessage, Delivery, EncodedChunk } from './chunk.ts';
 import {
   apiErrorCode,
@@ -9,7 +10,6 @@ import {
   messageHeaders,
   numberHeader,
 } from './jetstream-setup.ts';
-import { pause, retryUntilBack, throwIfGone } from './retry-until-back.ts';
 
 /** Chunks published at once, at most. */
 const MAX_WINDOW = 32;

@@ -10,8 +10,8 @@ import {
   MAX_SEGMENT_BYTES,
   type ShardSegment,
 } from '../model/result-line.ts';
+import { pause } from './broker-connection.ts';
 import { type LogRecord, unpackText } from './chunk.ts';
-import { pause } from './retry-until-back.ts';
 import type { SegmentFault, ShardReader, ShardWriter } from './shards.ts';
 
 /** Bytes of a message that are reserved for its headers. */

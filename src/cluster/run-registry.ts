@@ -3,9 +3,8 @@ import type { KV, KvEntry } from '@nats-io/kv';
 import { ulid } from 'ulid';
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import type { Nats } from './broker-connection.ts';
+import { type Nats, RunGoneError } from './broker-connection.ts';
 import { apiErrorCode, isMissing, type RunSettings, settingsFrom } from './jetstream-setup.ts';
-import { RunGoneError } from './retry-until-back.ts';
 
 const BUCKET = 'fanout_runs';
 /** The stream behind the bucket, as NATS names it. */

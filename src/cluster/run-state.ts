@@ -1,8 +1,8 @@
 import { durationText } from '../config/parse/numbers.ts';
 import { OutputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
+import { pause } from './broker-connection.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { pause } from './retry-until-back.ts';
 
 // The keys of a run's state on the broker.
 export const END_KEY = 'end';

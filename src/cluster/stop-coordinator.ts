@@ -1,7 +1,7 @@
+import { pause } from './broker-connection.ts';
 import type { Bitmap } from './checkpoint.ts';
 import type { LogEntry } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { pause } from './retry-until-back.ts';
 import { FED_KEY, type RunEnd, STOP_KEY, STOP_POLL_MS, type StopReason } from './run-state.ts';
 
 const LOOK_INTERVAL_MS = 250;
