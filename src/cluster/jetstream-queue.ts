@@ -181,15 +181,17 @@ export class JetStreamQueue {
     const { headers } = message;
     const id = numberHeader(headers, 'Fanout-Chunk');
     const fault = messageFault(headers, this.#parts.names);
-    const name = id === undefined ? 'a message in the queue' : `chunk ${id}`;
+    const name = id === undefined ? 'a message' : `chunk ${id}`;
     if (fault?.isNewer) {
-      this.#parts.warn(`cannot read ${name}: ${fault.fault}; it is left to newer workers: update this one`);
+      this.#parts.warn(
+        `cannot read ${name} of the queue: ${fault.fault}; it is left to newer workers: update this one`,
+      );
       message.nak(NEWER_PAUSE_MS);
       return undefined;
     }
     const bury = async (reason: string) => {
       this.#parts.warn(
-        `cannot read ${name}: ${reason}; it is kept as a dead letter, and "fanout cluster feed --reconcile" sends its URLs again`,
+        `cannot read ${name} of the queue: ${reason}; it is kept as a dead letter, and "fanout cluster feed --reconcile" sends its URLs again`,
       );
       const key = id === undefined || fault !== undefined ? `message-${message.seq}` : `chunk-${id}`;
       await this.#parts.bury({ key, reason: `${name}: ${reason}`, body: message.data });

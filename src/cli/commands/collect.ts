@@ -180,7 +180,7 @@ export class CollectRun {
     }
     const moved = options.store === undefined ? await moveEarlierRun(storePath, id) : undefined;
     if (moved !== undefined)
-      note(`the results of an earlier run were moved from "${excerpt(storePath)}" to "${excerpt(moved)}"`);
+      note(`the file "${excerpt(storePath)}" of an earlier run is now "${excerpt(moved)}"`);
     const store = await ResultStore.open(storePath, id, engine.settings);
     const collector = new Collector({
       engine,
