@@ -19,6 +19,7 @@ async function aWriter(start = '') {
     write: async (bytes: Uint8Array, from: number, length: number, position: number) => {
       calls.writes++;
       faults.write?.(calls.writes);
+      expect(from + length).toBeLessThanOrEqual(bytes.length); // a file refuses it
       return file.write(bytes, from, Math.min(length, faults.most ?? length), position);
     },
     truncate: (length?: number) => file.truncate(length),
@@ -53,13 +54,14 @@ test('lines of a few ms are appended with one write', async () => {
 
 test('a full batch is written at once, and the next one waits for it', async () => {
   const { writer, calls, text } = await aWriter();
-  const batch = `${'x'.repeat(70_000)}\n`;
+  const batch = `${'x'.repeat(64 * 1024 - 1)}\n`;
   expect(writer.write(batch)).toBeUndefined();
   expect(calls.writes).toBe(1);
   expect(writer.write('y\n')).toBeUndefined();
   const room = writer.write(batch);
   expect(room).toBeInstanceOf(Promise);
   await room;
+  expect(calls.writes).toBe(2);
   await writer.end();
   expect(await text()).toBe(`${batch}y\n${batch}`);
 });
@@ -79,6 +81,18 @@ test('lines that arrive during a write follow it', async () => {
   writer.write('b\n');
   await writer.end();
   expect(await text()).toBe('a\nb\n');
+});
+
+test('a few lines that arrive during a write are collected for 4 ms after it', async () => {
+  const { writer, clock, calls } = await aWriter();
+  writer.write('a\n');
+  clock.turnTo(4);
+  writer.write('b\n');
+  await expect.poll(() => clock.pending, { interval: 1 }).toBe(2); // the timers of the next write, and of the sync
+  expect([calls.writes, clock.nextAt]).toEqual([1, 8]);
+  clock.turnTo(8);
+  expect(calls.writes).toBe(2);
+  await writer.end();
 });
 
 test('the file is synced once a second while there are new lines', async () => {

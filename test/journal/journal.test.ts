@@ -60,7 +60,10 @@ test('a recalled result is the one that was written, with the index, source and 
   const journal = await Journal.open(path, journalOptions());
   const recalled = journal.recall(job(3, A, { source: 'new.txt', line: 9 }), GET);
   await journal.end();
-  expect(recalled).toMatchObject({ ...full, index: 3, source: 'new.txt', line: 9, id: undefined });
+  expect(recalled).toMatchObject({
+    ...full,
+    ...{ index: 3, source: 'new.txt', line: 9, id: undefined, isResumed: true },
+  });
 });
 
 test('a recalled result has no id if its job has none', async () => {
@@ -139,6 +142,7 @@ describe('a result that is older than its maximum age is fetched again', () => {
 
   test.each<[string, number, Partial<JournalOptions>, number[] | undefined]>([
     ['OK results are kept before', 0.79 * HOUR, { maxAges: { ok: HOUR, failed: undefined } }, odd],
+    ['and at once after the response', 0, { maxAges: { ok: HOUR, failed: undefined } }, odd],
     ['OK results expire', HOUR, { maxAges: { ok: HOUR, failed: undefined } }, all],
     ['at an age of 0 at once', 0, { maxAges: { ok: 0, failed: undefined } }, all],
     [
@@ -599,6 +603,18 @@ describe('Journal.open()', () => {
       await chmod(dir, 0o700);
     },
   );
+
+  test('gives a new journal to one of several runs that start at once', async () => {
+    const path = await newPath();
+    const opened = await Promise.allSettled(
+      Array.from({ length: 8 }, () => Journal.open(path, journalOptions())),
+    );
+    const reasons = opened.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [String(outcome.reason)] : [],
+    );
+    expect(reasons).toEqual(Array(7).fill(expect.stringContaining('is using it')));
+    for (const outcome of opened) if (outcome.status === 'fulfilled') await outcome.value.end();
+  });
 
   test('locks a journal under all its names', async () => {
     const dir = await tempDir();
