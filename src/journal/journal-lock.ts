@@ -225,11 +225,18 @@ function parseLockFileName(name: string): LockHolder | undefined {
 
 /** Whether the process runs on this machine and in this container; `undefined` if it was started elsewhere, or before a reboot. */
 function isRunningHere(holder: LockHolder, processes: Processes): boolean | undefined {
-  const boot = bootId();
-  if (holder.boot !== boot || (boot === '0' && holder.host !== hostName())) return undefined;
+  if (!isFromHere(holder, { boot: bootId(), host: hostName() })) return undefined;
   const found = readProcess(holder.pid);
   if (found === undefined) return acceptsSignals(holder.pid, processes);
   return found.isAlive && found.started === holder.started;
+}
+
+/** Whether the process was started on this machine, since its boot, in this container. The host decides if the system has no id of its boot. */
+export function isFromHere(
+  { boot, host }: Pick<LockHolder, 'boot' | 'host'>,
+  here: Pick<LockHolder, 'boot' | 'host'>,
+): boolean {
+  return boot === here.boot && (boot !== '0' || host === here.host);
 }
 
 function acceptsSignals(pid: number, processes: Processes): boolean {

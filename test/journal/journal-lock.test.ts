@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, symlink, unlink, writeFile } from 'no
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { currentHolder, JournalLock, lockFileName } from '../../src/journal/journal-lock.ts';
+import { currentHolder, isFromHere, JournalLock, lockFileName } from '../../src/journal/journal-lock.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
@@ -92,6 +92,22 @@ test.each(Object.entries(ELSEWHERE))(
     clearInterval(beating);
   },
 );
+
+test.each([
+  ['here', { boot: '12ab', host: 'a' }, true],
+  ['here, before the host was renamed', { boot: '12ab', host: 'b' }, true],
+  ['before a reboot', { boot: '34cd', host: 'a' }, false],
+  ['on a system without an id of the boot', { boot: '0', host: 'a' }, false],
+])('a process that was started %s is or is not looked up here', (_, holder, expected) => {
+  expect(isFromHere(holder, { boot: '12ab', host: 'a' })).toBe(expected);
+});
+
+test('on a system without an id of the boot, only processes of the same host are looked up', () => {
+  const here = { boot: '0', host: 'a' };
+  expect(isFromHere({ boot: '0', host: 'a' }, here)).toBe(true);
+  expect(isFromHere({ boot: '0', host: 'b' }, here)).toBe(false);
+  expect(isFromHere({ boot: '12ab', host: 'a' }, here)).toBe(false);
+});
 
 test('a lock that is released while it is watched is free', async () => {
   const name = lockFileName(ELSEWHERE['another machine']);
@@ -191,6 +207,7 @@ test('a file with the name of the lock is an error that names it', async () => {
   await expect(JournalLock.acquire(path, process)).rejects.toThrow(
     new UsageError(`cannot lock "${path}.lock": not a directory`),
   );
+  await expect(JournalLock.acquire(path, process)).rejects.toMatchObject({ cause: { code: 'ENOTDIR' } });
 });
 
 test('of many processes that start at once one takes over the lock of a dead process', async () => {
