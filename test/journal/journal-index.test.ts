@@ -8,6 +8,24 @@ test('JournalIndex counts the occurrences of each hash', () => {
   expect([next(1, 2), next(2, 1), next(1, 2), next(1, 2), next(2, 1)]).toEqual([0, 0, 1, 2, 1]);
 });
 
+test('JournalIndex counts many occurrences of several hashes, some of which have records', () => {
+  const index = new JournalIndex();
+  const blockOf = (hash: number, n: number) => ((n + hash) % 3 === 0 ? 1000 * hash + n : undefined);
+  for (let n = 0; n < 300; n += 1) {
+    for (const hash of [1, 2, 3]) {
+      const block = blockOf(hash, n);
+      if (block !== undefined) index.put(hash, -hash, n, { block, isOk: n % 2 === 0 });
+    }
+  }
+  for (let n = 0; n < 400; n += 1) {
+    for (const hash of [1, 2, 3]) {
+      const block = n < 300 ? blockOf(hash, n) : undefined;
+      const isOk = block !== undefined && n % 2 === 0;
+      expect(index.next(hash, -hash)).toEqual({ occurrence: n, block, isOk });
+    }
+  }
+});
+
 test('JournalIndex counts a hundred thousand occurrences of one hash', () => {
   const index = new JournalIndex();
   for (let n = 0; n < 100_000; n++) {
