@@ -23,7 +23,7 @@ import { UsageError } from './model/errors.ts';
 import type { Job } from './model/job.ts';
 import { isNotFetched, type Result } from './model/result.ts';
 import { checkBalance, type Summary, SummaryFold } from './model/summary.ts';
-import { createUrlFilter } from './model/url-filter.ts';
+import { createRemap, createUrlFilter } from './model/url-filter.ts';
 import { packageVersion } from './model/version.ts';
 import type { Baseline } from './results/history.ts';
 import { OrderWindow } from './results/ordering.ts';
@@ -183,7 +183,8 @@ function readJobs(urls: LibraryRun['urls'], runOptions: LibraryRunOptions, signa
   const counts: InputCounts & { isReadToEnd: boolean } = { read: 0, skipped: 0, isReadToEnd: false };
   const filter = createUrlFilter(runOptions);
   const keepsInput = keeps.includes('input');
-  const settings = { unique, keepsFragments: checkFragments, filter, defaultScheme, defaultMethod };
+  const remap = createRemap(runOptions.remap);
+  const settings = { unique, keepsFragments: checkFragments, filter, remap, defaultScheme, defaultMethod };
   const options = { ...settings, keepsInput, parseExpectation, signal };
   async function* jobs(): AsyncGenerator<Iterable<Job>> {
     yield* readItems(urls, options, counts);

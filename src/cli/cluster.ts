@@ -13,6 +13,7 @@ import { workOptions } from '../config/command-options.ts';
 import type { OptionValues, ResolvedOptions, Table } from '../config/option.ts';
 import type { Environment } from '../config/option-sources.ts';
 import type { ListenAddress } from '../config/parse/addresses.ts';
+import { maskRemaps } from '../config/parse/texts.ts';
 import {
   hasPrivateRecords,
   loadConfigFile,
@@ -153,16 +154,17 @@ export function noteEarlierRun({ engine }: ConnectedRun, { note }: Pick<Messages
 /** The options that select URLs of the inputs. */
 type ListOptions = Pick<
   ProgramOptions,
-  'unique' | 'include' | 'exclude' | 'defaultScheme' | 'null' | 'column'
+  'unique' | 'remap' | 'include' | 'exclude' | 'defaultScheme' | 'null' | 'column'
 > & {
   readonly sitemap?: boolean;
 };
 
 function describeListOptions(options: ListOptions): readonly string[] {
-  const { unique, include, exclude, defaultScheme, null: isNullSeparated, column, sitemap } = options;
+  const { unique, remap, include, exclude, defaultScheme, null: isNullSeparated, column, sitemap } = options;
   return [
     `unique=${unique}`,
     `default-scheme=${defaultScheme ?? ''}`,
+    ...maskRemaps(remap).map((rule) => `remap=${rule}`),
     ...include.map((expression) => `include=${expression}`),
     ...exclude.map((expression) => `exclude=${expression}`),
     ...(sitemap ? ['sitemap'] : []),

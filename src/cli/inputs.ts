@@ -21,7 +21,7 @@ import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
-import { createUrlFilter } from '../model/url-filter.ts';
+import { createRemap, createUrlFilter } from '../model/url-filter.ts';
 import type { FetchSettings } from './fetch-settings.ts';
 import { createMessages } from './terminal.ts';
 
@@ -219,10 +219,12 @@ export class JobSource {
     const { options, process } = this.#parts;
     const { unique, checkFragments, defaultScheme, method: defaultMethod } = options;
     const filter = createUrlFilter(options);
+    const remap = createRemap(options.remap);
     const settings = {
       unique,
       keepsFragments: checkFragments,
       filter,
+      remap,
       defaultScheme,
       defaultMethod,
       parseExpectation,

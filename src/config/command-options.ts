@@ -106,7 +106,8 @@ export const diffOptions = {
 export type DiffOptions = OptionValues<typeof diffOptions>;
 
 // The collector has the options that limit a whole run, since only it sees all results. Workers have none of them.
-const { unique, include, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } = runOptions;
+const { unique, include, remap, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } =
+  runOptions;
 
 // A cluster run has no journal: --store keeps its results. Its workers save files, and only they have them. Its list is split by lines, and documents have none.
 const { checksums, journal, journalAge, keepFailed, dryRun, extract, baseUrl, rootDir, ...clusterOutputs } =
@@ -131,6 +132,7 @@ const { lanes, shards, store, metrics } = clusterOptions;
 /** The options of `fanout cluster feed`. */
 export const feedOptions = {
   unique,
+  remap,
   include,
   exclude: runOptions.exclude,
   excludeFile: runOptions.excludeFile,

@@ -158,6 +158,11 @@ export interface FanoutOptions {
    * port, or that of the URL. The first that matches counts. Default: none.
    */
   readonly connectTo?: string | readonly string[] | undefined;
+  /**
+   * URLs to fetch instead of those that match: `'FROM TO'`, or an object of these, where `FROM` is a regular expression as text, and
+   * `$1` in `TO` a group of it. A result has the URL of the list as `input`. Default: none.
+   */
+  readonly remap?: string | readonly string[] | Readonly<Record<string, string>> | undefined;
   /** Path of a Unix domain socket that every connection is made to. Excludes `proxy` and `denyPrivate`. Default: none. */
   readonly unixSocket?: string | undefined;
   /** Name servers, as `'127.0.0.1:5353'` or `'[::1]'`. Default: those of the system. */

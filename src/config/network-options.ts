@@ -1,5 +1,6 @@
 import { UsageError } from '../model/errors.ts';
 import type { ProxyServer, ProxySettings } from '../model/url.ts';
+import type { Remap } from '../model/url-filter.ts';
 import { InvalidValueError, option } from './option.ts';
 import type { Environment } from './option-sources.ts';
 import {
@@ -11,10 +12,11 @@ import {
 } from './parse/addresses.ts';
 import { fileName, socketPath } from './parse/names.ts';
 import { maskProxy, proxy } from './parse/server-urls.ts';
-import { boolean } from './parse/texts.ts';
+import { boolean, maskRemaps, remaps } from './parse/texts.ts';
 
 const NO_OVERRIDES: readonly AddressOverride[] = Object.freeze([]);
 const NO_DIRECTIONS: readonly ConnectTo[] = Object.freeze([]);
+const NO_REMAPS: readonly Remap[] = Object.freeze([]);
 const NO_SERVERS: readonly string[] = Object.freeze([]);
 
 /** What is connected to. */
@@ -69,6 +71,17 @@ export const addressOptions = {
     help: 'refuse to connect to private and other special addresses',
     details:
       'These are loopback, private, link-local and reserved addresses. The only proxies that can be used with it are socks5:// and socks4://, for which names are looked up, and addresses checked, on this machine.',
+  }),
+  remap: option({
+    flags: '--remap <rule>',
+    group: 'Network',
+    parser: remaps,
+    default: NO_REMAPS,
+    help: "fetch other URLs instead of those that match: 'FROM TO'",
+    details:
+      'FROM is a regular expression, every match of which in the URL is replaced by TO. In TO, $1 or $<name> is a group of FROM, $& the match, and $$ a $. The first rule that matches counts. It comes before --include, --exclude and --unique; redirects are followed as they are. Records have the URL that was fetched as "url", and that of the list as "input".',
+    repeatable: true,
+    mask: maskRemaps,
   }),
   unixSocket: option({
     flags: '--unix-socket <path>',

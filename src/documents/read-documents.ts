@@ -56,6 +56,8 @@ export interface DocumentOptions {
   readonly signal?: AbortSignal | undefined;
   /** Fetches an input that is a URL. Rejects with an `InputError` if it cannot. */
   readonly fetchDocument?: ((request: Pick<Job, 'url' | 'headers'>) => Promise<FetchedDocument>) | undefined;
+  /** Returns what is checked instead of a URL, if anything: another URL, or a file by `file:`. */
+  readonly remap?: JobOptions['remap'];
   readonly warn: (message: string) => void;
 }
 
@@ -68,6 +70,8 @@ export type Target =
   | {
       readonly kind: 'file';
       readonly url: string;
+      /** The URL that it is looked up instead of. */
+      readonly input?: string;
       /** Why there is no such file. */
       readonly fault: string | undefined;
       /** Why there is no such place in it. */
@@ -145,9 +149,10 @@ function* documentJobs(
   }
 }
 
-function fileJob({ url, fault, anchorFault }: Extract<Target, { readonly kind: 'file' }>): ParsedJob {
-  if (fault !== undefined) return { url, isLocal: true, invalid: fault };
-  return anchorFault === undefined ? { url, isLocal: true } : { url, isLocal: true, unmet: anchorFault };
+function fileJob({ url, input, fault, anchorFault }: Extract<Target, { readonly kind: 'file' }>): ParsedJob {
+  const job = { url, isLocal: true, ...(input === undefined ? {} : { input }) } as const;
+  if (fault !== undefined) return { ...job, invalid: fault };
+  return anchorFault === undefined ? job : { ...job, unmet: anchorFault };
 }
 
 /** Finds the links of a text; the code of each format is loaded on use. */
@@ -309,9 +314,9 @@ class LinkResolver {
       if (origin.isBase !== true) return origin.ownTarget(href);
     }
     if (isTemplate(href)) return { kind: 'other' };
-    if (WEB_LINK.test(href) || href.startsWith('//')) return { kind: 'web', url: withScheme(href) };
+    if (WEB_LINK.test(href) || href.startsWith('//')) return this.#toWebTarget(withScheme(href));
     if (SCHEME.test(href)) return { kind: 'other' };
-    if (origin.url !== undefined) return { kind: 'web', url: toUrl(href, origin.url) };
+    if (origin.url !== undefined) return this.#toWebTarget(toUrl(href, origin.url));
     const path = this.#pathOf(href, origin);
     const fragment = /#.*$/s.exec(href)?.[0] ?? '';
     const fault = await this.#look(path, origin.isHtml);
@@ -324,6 +329,21 @@ class LinkResolver {
     if (this.#options.checksFragments !== true || fragmentOf(href) === '')
       return { kind: 'file', url, fault };
     return { kind: 'file', url, fault, anchorFault: await this.#anchors.faultOf(fragmentOf(href), path) };
+  }
+
+  /** A link to a URL, or to the file that is looked up instead. */
+  async #toWebTarget(url: string): Promise<Target> {
+    const input = toUrl(url, url);
+    const file = this.#options.remap?.(input);
+    if (file === undefined || !/^file:/i.test(file)) return { kind: 'web', url };
+    const [, path = '', fragment = ''] = /^file:(?:\/\/(?=\/))?([^?#]*)[^#]*(#.*)?$/is.exec(file) ?? [];
+    const absolute = resolve(this.#options.directory, percentDecode(path));
+    // As servers of static pages do, it finds "page.html" for "page".
+    const fault = await this.#look(absolute, true);
+    const target = { kind: 'file', url: this.#fileUrl(absolute, fragment), input, fault } as const;
+    if (fault !== undefined || this.#options.checksFragments !== true || fragmentOf(fragment) === '')
+      return target;
+    return { ...target, anchorFault: await this.#anchors.faultOf(fragmentOf(fragment), absolute) };
   }
 
   /** The absolute path that a relative link leads to. */

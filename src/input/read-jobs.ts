@@ -20,7 +20,7 @@ import {
   parseLine,
   percentEncoded,
 } from './parse-job.ts';
-import { redactedExcerpt, redactedUrl } from './parse-url.ts';
+import { parseUrl, redactedExcerpt, redactedUrl } from './parse-url.ts';
 import { openFile, readChunks, untilAborted } from './read-stream.ts';
 
 export interface JobOptions extends ParseOptions {
@@ -28,6 +28,8 @@ export interface JobOptions extends ParseOptions {
   readonly unique?: boolean | undefined;
   /** Whether URLs that differ only in their fragments are distinct. */
   readonly keepsFragments?: boolean | undefined;
+  /** Returns what is fetched instead of a URL, if anything; before `filter` and `unique`. */
+  readonly remap?: ((url: string) => string | undefined) | undefined;
   /** Skip a job whose URL is not wanted. */
   readonly filter?: UrlFilter | undefined;
   /** Ends the reading, even while it waits for input. What was read before is still yielded. */
@@ -264,11 +266,19 @@ export class JobFactory {
   }
 
   /** The job at a line, or `undefined` if it is skipped. */
-  fromParsed(parsed: ParsedJob, source: string, line: number): Job | undefined {
+  fromParsed(given: ParsedJob, source: string, line: number): Job | undefined {
     this.#counts.read++;
+    const parsed = this.#remapped(given);
     const reason = this.#skipReason(parsed);
     if (reason !== undefined) return this.#skip(reason);
     return { index: this.#index++, source, line, ...parsed };
+  }
+
+  #remapped(parsed: ParsedJob): ParsedJob {
+    const { remap } = this.#options;
+    if (remap === undefined || parsed.invalid !== undefined || parsed.isLocal === true) return parsed;
+    const text = remap(parsed.url);
+    return text === undefined ? parsed : withUrl(parsed, text);
   }
 
   /** Counts a link that names nothing to fetch, such as `mailto:`. */
@@ -324,6 +334,19 @@ export class JobFactory {
     if (authorization === undefined && body === undefined) return request;
     return `${request}\n${authorization ?? ''}\n${body ?? ''}`;
   }
+}
+
+/** A job that fetches another URL. A user name and password in it win over those of the job. */
+function withUrl(parsed: ParsedJob, text: string): ParsedJob {
+  const input = parsed.url;
+  const other = parseUrl(text);
+  if ('invalid' in other) {
+    return { ...parsed, url: redactedUrl(text), input, invalid: `remapped to an ${other.invalid}` };
+  }
+  const { url, authorization } = other;
+  if (url === input) return parsed;
+  const headers = authorization === undefined ? {} : { headers: { ...parsed.headers, authorization } };
+  return { ...parsed, ...headers, url, input };
 }
 
 function tooLong(start: string): ParsedJob {

@@ -112,6 +112,26 @@ export function createMatcher(expression: RegExp): (text: string) => boolean {
   return (text) => re2.test(text);
 }
 
+/** Compiles an expression, and returns what replaces each of its matches in a text by `replacement`. Takes linear time. */
+export function createReplacer(
+  expression: RegExp,
+  replacement: (group: (name: string | number) => string) => string,
+): (text: string) => string | undefined {
+  const re2 = loadRe2().compile(toRe2(expression));
+  return (text) => {
+    const matcher = re2.matcher(text);
+    let result = '';
+    let end = 0;
+    let isFound = false;
+    while (matcher.find()) {
+      isFound = true;
+      result += text.slice(end, matcher.start()) + replacement((name) => matcher.group(name) ?? '');
+      end = matcher.end();
+    }
+    return isFound ? result + text.slice(end) : undefined;
+  };
+}
+
 const keptExpressions = new Map<string, RE2JS>();
 
 /** Compiled, or taken from the ones that were compiled last: many jobs share an expression. */

@@ -1,4 +1,4 @@
-import { createMatcher } from './expectation.ts';
+import { createMatcher, createReplacer } from './expectation.ts';
 import type { Result } from './result.ts';
 
 /** Expressions that are searched for in serialised URLs, fragments included. */
@@ -50,6 +50,49 @@ export function hasOtherRedirects({ warning, redirects, finalUrl }: Result, filt
   return (
     hops.some(({ url }) => filter.excludes(url)) || (finalUrl !== undefined && filter.excludes(finalUrl))
   );
+}
+
+/** A URL that is fetched instead of those that match. */
+export interface Remap {
+  readonly from: RegExp;
+  /** `$1`, `${1}`, `$<name>` and `${name}` stand for groups of `from`, `$&` for the match, and `$$` for a `$`. */
+  readonly to: string;
+}
+
+const GROUP = /\$(?:([$&])|(\d{1,2})|\{(\w+)\}|<(\w+)>)/g;
+
+/** The first reference in `to` to a group that `from` does not have. */
+export function missingGroup(from: RegExp, to: string): string | undefined {
+  const match = new RegExp(`${from.source}|`).exec('');
+  const { length = 1, groups = {} } = match ?? {};
+  for (const [reference, , digits, braced, name = braced] of to.matchAll(GROUP)) {
+    const number = digits ?? (/^\d+$/.test(name ?? '') ? name : undefined);
+    const isThere =
+      number === undefined ? name === undefined || Object.hasOwn(groups, name) : Number(number) < length;
+    if (!isThere) return reference;
+  }
+  return undefined;
+}
+
+/** Returns what is fetched instead of a URL by the first rule that matches it; `undefined` if there are no rules. */
+export function createRemap(rules: readonly Remap[]): ((url: string) => string | undefined) | undefined {
+  if (rules.length === 0) return undefined;
+  const replacers = rules.map(({ from, to }) =>
+    createReplacer(from, (group) =>
+      to.replace(GROUP, (_, special?: string, digits?: string, braced?: string, name = braced) => {
+        if (special !== undefined) return special === '$' ? '$' : group(0);
+        const key = digits ?? name ?? '';
+        return group(/^\d+$/.test(key) ? Number(key) : key);
+      }),
+    ),
+  );
+  return (url) => {
+    for (const replace of replacers) {
+      const replaced = replace(url.slice(0, MAX_SEARCHED));
+      if (replaced !== undefined) return replaced + url.slice(MAX_SEARCHED);
+    }
+    return undefined;
+  };
 }
 
 /** Creates the filter of a run; `undefined` if it leaves out nothing, so that no URL is searched. */

@@ -33,11 +33,20 @@ export function failedListSink(
       if (result.ok || result.url.startsWith('file:')) return;
       const { failure, input, method, id } = result;
       // The `url` of an invalid line is made printable, which may be another URL.
-      const url = failure.kind === 'invalid' ? (input ?? result.url) : result.url;
+      const url = failure.kind === 'invalid' ? (input ?? result.url) : (remappedUrl(result) ?? result.url);
       return output.write(`${listLine({ url, method, id }, runMethod, customRequest?.(result))}\n`);
     },
     end: () => output.end(),
   };
+}
+
+/** The URL of the list, if another one was fetched instead: it will be again. */
+function remappedUrl({ input, url }: FailedResult): string | undefined {
+  if (input === undefined || !URL.canParse(input)) return undefined;
+  const given = new URL(input);
+  given.username = '';
+  given.password = '';
+  return given.href === url ? undefined : given.href;
 }
 
 /** One line of the list, without its newline. */

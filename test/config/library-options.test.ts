@@ -79,6 +79,7 @@ describe('resolveRunOptions()', () => {
       connectTo: [],
       unixSocket: undefined,
       hosts: new Map(),
+      remap: [],
       key: undefined,
       contains: [],
       matches: [],

@@ -10,7 +10,7 @@ import { systemClock } from '../../core/clock.ts';
 import { readSettings } from '../../core/own-file.ts';
 import type { Input } from '../../input/input.ts';
 import { type InputCounts, readJobs } from '../../input/read-jobs.ts';
-import { createUrlFilter } from '../../model/url-filter.ts';
+import { createRemap, createUrlFilter } from '../../model/url-filter.ts';
 import {
   checkUnchanged,
   connectToRun,
@@ -81,6 +81,7 @@ async function feedRun({ values, inputs, process, messages, metrics }: FeedParts
   const options = {
     unique,
     filter: createUrlFilter(values),
+    remap: createRemap(values.remap),
     defaultScheme,
     ...format,
     parseExpectation,

@@ -410,9 +410,9 @@ function jobLine(
   namer: FileNamer | undefined,
   skipsIn: string | undefined,
 ): string {
-  const { index, source, line, id, url, invalid } = job;
+  const { index, source, line, input, id, url, invalid } = job;
   if (invalid !== undefined || job.isLocal) {
-    return escapeJson(JSON.stringify({ index, source, line, url, invalid }));
+    return escapeJson(JSON.stringify({ index, source, line, input, url, invalid }));
   }
   const { method, headers, body } = firstHop(job, defaults);
   const hostHeaders = headersFor(defaults.hostHeaders, job.url) ?? {};
@@ -423,6 +423,18 @@ function jobLine(
   const maySkip = skipsIn !== undefined && namer !== undefined && job.expect?.sha256 === undefined;
   const existing = maySkip ? findExisting(namer, skipsIn, job)?.path : undefined;
   return escapeJson(
-    JSON.stringify({ index, source, line, id, url, method, headers: masked, bodyBytes, file, existing }),
+    JSON.stringify({
+      index,
+      source,
+      line,
+      input,
+      id,
+      url,
+      method,
+      headers: masked,
+      bodyBytes,
+      file,
+      existing,
+    }),
   );
 }

@@ -1,6 +1,8 @@
 import { expressionFault } from '../../model/expectation.ts';
 import { isToken, normalizeMethod } from '../../model/job.ts';
+import { excerpt, maskSecrets } from '../../model/printable.ts';
 import { REPORT_KINDS, type ReportKind } from '../../model/result.ts';
+import { missingGroup, type Remap } from '../../model/url-filter.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
 import { fileName } from './names.ts';
 
@@ -130,6 +132,49 @@ function parseRegexp(value: unknown): RegExp {
     const [, reason] = /: ([^:]*)$/.exec(error instanceof Error ? error.message : '') ?? [];
     throw new InvalidValueError(`must be a JavaScript regular expression${reason ? ` (${reason})` : ''}`);
   }
+}
+
+const REMAP_REQUIREMENT =
+  "must look like 'FROM TO', where FROM is a regular expression without white space, such as 'https://example\\.com/(.*) http://localhost:8080/$1'";
+
+/** URLs that are fetched instead: `FROM TO` as in lychee, a list of these, or an object. Error messages show no password in it. */
+export const remaps: Parser<readonly Remap[]> = {
+  parse(value) {
+    const pairs = readPairs(value, splitRemap, REMAP_REQUIREMENT);
+    const rules = limited([...pairs], MAX_URL_PATTERNS).map((_, at) => parseRemap(pairs[at] ?? ['', '']));
+    const fault = expressionFault(
+      rules.map(({ from }) => from),
+      MAX_URL_PROGRAM,
+    );
+    if (fault !== undefined) throw new InvalidValueError(fault);
+    return Object.freeze(rules);
+  },
+  print: (list) => list.map(({ from, to }) => `${from.source} ${to}`),
+  show: (value) =>
+    asList(value)
+      .map((line) => (typeof line === 'string' ? `"${excerpt(maskSecrets(line))}"` : ''))
+      .filter((line) => line !== '')
+      .join(', '),
+};
+
+/** The rules with passwords of their URLs masked. */
+export function maskRemaps(list: readonly Remap[]): readonly string[] {
+  return list.map(({ from, to }) => `${from.source} ${maskSecrets(to)}`);
+}
+
+function splitRemap(line: string): readonly [string, string] | undefined {
+  const [from, to, ...more] = line.trim().split(/\s+/);
+  return from === undefined || to === undefined || more.length > 0 ? undefined : [from, to];
+}
+
+function parseRemap([source, to]: readonly [string, unknown]): Remap {
+  if (typeof to !== 'string' || to === '' || /\s/.test(to) || /\s/.test(source)) {
+    throw new InvalidValueError(REMAP_REQUIREMENT);
+  }
+  const from = parseRegexp(source);
+  const missing = missingGroup(from, to);
+  if (missing !== undefined) throw new InvalidValueError(`must have a group for ${missing} in FROM`);
+  return Object.freeze({ from, to });
 }
 
 /** A report to write, and its file. */

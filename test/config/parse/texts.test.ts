@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
   boolean,
+  maskRemaps,
   method,
   oneOf,
   regexps,
+  remaps,
   reports,
   secretText,
   texts,
@@ -171,5 +173,41 @@ describe('reports', () => {
     expect(refused(reports, 'junit=')).toBe('must be the name of a file');
     expect(refused(reports, { junit: 7 })).toBe('must be the name of a file');
     expect(refused(reports, 'junit=-')).toMatch(/^must name a file \("fanout report"/);
+  });
+});
+
+describe('remaps', () => {
+  it('reads lines, a list of lines and an object, and prints lines', () => {
+    const rules = remaps.parse(['https://a\\.test/(.*)  http://b.test/$1', ' x y ']);
+    expect(rules.map(({ from, to }) => [from.source, to])).toEqual([
+      ['https:\\/\\/a\\.test\\/(.*)', 'http://b.test/$1'],
+      ['x', 'y'],
+    ]);
+    expect(remaps.parse(remaps.print(rules))).toEqual(rules);
+    expect(remaps.parse({ x: 'y' })).toEqual(remaps.parse('x y'));
+    expect(remaps.parse([])).toEqual([]);
+  });
+
+  it.each([
+    ['a', 'must look like'],
+    ['a b c', 'must look like'],
+    ['', 'must look like'],
+    [{ 'a b': 'c' }, 'must look like'],
+    [{ a: '' }, 'must look like'],
+    [{ a: 1 }, 'must look like'],
+    [null, 'must look like'],
+    [['a b', 1], 'must look like'],
+    ['( b', 'must be a JavaScript regular expression'],
+    ['(?=a) b', 'must have no look-around'],
+    ['a $1', 'must have a group for $1 in FROM'],
+    ['(?<n>a) $<m>', 'must have a group for $<m> in FROM'],
+  ])('refuses %j', (value, message) => {
+    expect(refused(remaps, value)).toContain(message);
+  });
+
+  it('shows no password', () => {
+    const line = 'a http://me:s3cret@b.test/';
+    expect(maskRemaps(remaps.parse(line))).toEqual(['a http://***@b.test/']);
+    expect(remaps.show?.([line, 1])).toBe('"a http://***@b.test/"');
   });
 });
