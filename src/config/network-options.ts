@@ -22,13 +22,13 @@ const NO_SERVERS: readonly string[] = Object.freeze([]);
 /** What is connected to. */
 export const addressOptions = {
   connectTo: option({
-    flags: '--connect-to <host1:port1:host2:port2>',
+    flags: '--connect-to <rule>',
     group: 'Network',
     parser: connectTo,
     default: NO_DIRECTIONS,
-    help: 'for one host and port, connect to another',
+    help: 'connect to another host: HOST1:PORT1:HOST2:PORT2',
     details:
-      'The request, and the certificate that is expected, stay those of the URL. An empty HOST1 or PORT1 is any; an empty HOST2 or PORT2 is that of the URL. The first that matches counts. --resolve applies to HOST2 and PORT2.',
+      'For HOST1 and PORT1 of a URL, HOST2 and PORT2 are connected to. The request, and the certificate that is expected, stay those of the URL. An empty HOST1 or PORT1 is any; an empty HOST2 or PORT2 is that of the URL. The first that matches counts. --resolve applies to HOST2 and PORT2.',
     repeatable: true,
   }),
   resolve: option({

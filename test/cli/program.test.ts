@@ -156,7 +156,7 @@ describe('the full help', () => {
     },
   );
 
-  it.each(Object.entries<Table[string]>(fetchOptions))(
+  it.each(Object.entries<Table[string]>(fetchOptions).filter(([, { inFileOnly }]) => inFileOnly !== true))(
     'of fetch has %s with its sentences and its default',
     async (_, entry) => {
       const { out } = await run(['fetch', '--help']);
