@@ -123,13 +123,11 @@ describe('--remap', () => {
   it('looks up files instead of the URLs in documents', async () => {
     const directory = await tempDir();
     await mkdir(join(directory, 'site'));
-    await writeFile(join(directory, 'site/page.html'), 'x');
+    await writeFile(join(directory, 'site/page.html'), '<a id="x">');
     const document = join(directory, 'a.md');
     await writeFile(document, '[a](https://a.test/docs/page#x) [b](https://a.test/docs/gone)');
-    const { code, records: given } = await fetchWith(
-      [`https://a\\.test/docs/(.*) file://${directory}/site/$1`],
-      ['--extract', document],
-    );
+    const rule = `https://a\\.test/docs/(.*) file://${directory}/site/$1`;
+    const { code, records: given } = await fetchWith([rule], ['--extract', document]);
     expect(code).toBe(1);
     expect(given.map(({ input, ok }) => [input, ok])).toEqual([
       ['https://a.test/docs/page#x', true],
@@ -137,6 +135,9 @@ describe('--remap', () => {
     ]);
     expect(given[0].url).toMatch(/^file:.*site\/page#x$/);
     expect(given[1].failure.message).toContain('no such file');
+    const text = '[a](https://a.test/docs/page#x) [b](https://a.test/docs/page#y)';
+    const checked = await fetchWith([rule], ['--extract', '--check-fragments', await aFile([text], 'b.md')]);
+    expect(checked.records.map(({ ok }) => ok)).toEqual([true, false]);
   });
 
   it('is an option of the environment, the file and the library', async () => {
