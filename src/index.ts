@@ -2,6 +2,7 @@ import { mkdtemp, open, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { EarlierFiles, recallFrom } from './bodies/revalidation.ts';
 import { parseExpectation, rulesOf } from './config/expectations.ts';
 import {
   type LibraryRunOptions,
@@ -129,6 +130,8 @@ async function* results({
   const known = await openBaseline(options);
   const cookies = await openCookieFile(options);
   const streams = options.keepsStreams ? await BodyStreams.create() : undefined;
+  const { refresh } = options;
+  const files = typeof refresh === 'string' ? await EarlierFiles.read(refresh) : undefined;
   const journal = await openJournal(options, warn).catch(async (error: unknown) => {
     await streams?.close();
     throw error;
@@ -143,7 +146,7 @@ async function* results({
       ...(threads && { backend: threads }),
       jobs: known?.watch(source.jobs, options.method, false) ?? source.jobs,
       reportsUnfetched: true,
-      ...(journal && { recall: (job, request) => journal.recall(job, request) }),
+      ...(journal || files ? { recall: recallFrom(journal, files) } : {}),
       ...(known && { annotate: (result) => known.annotate(result) }),
       ...(window && { admit: (job) => window.admit(job.index) }),
       onStop: () => {
@@ -281,7 +284,7 @@ async function openJournal(
   options: LibraryRunOptions,
   warn: (message: string) => void,
 ): Promise<Journal | undefined> {
-  const { journal: path, journalAge, keepFailed, saveDir } = options;
+  const { journal: path, journalAge, keepFailed, saveDir, refresh } = options;
   if (path === undefined) return undefined;
   const { isBodySaved, Journal } = await import('./journal/journal.ts');
   const confirm = saveDir === undefined ? undefined : (result: Result) => isBodySaved(result, saveDir);
@@ -290,6 +293,7 @@ async function openJournal(
     rules,
     keepFailed,
     maxAges: journalAge,
+    refreshes: refresh === true,
     filter: createUrlFilter(options),
     confirm,
     warn,

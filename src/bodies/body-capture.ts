@@ -1,9 +1,10 @@
 import type { Hash } from 'node:crypto';
-import type { Job } from '../model/job.ts';
+import type { Job, KeptFile } from '../model/job.ts';
 import type { KeptBody, ResponseHeaders } from '../model/result.ts';
 import { BodyError, type BodySink, BodySinkGroup, InlineSink } from './body-sink.ts';
 import type { FileSaver, SaveRequest } from './file-sink.ts';
 import type { ResumePoint } from './resume.ts';
+import { conditionalHeaders, isConditional, keptBody, validatorsOf } from './revalidation.ts';
 
 export interface BodyCaptureOptions {
   /** `--save-dir`. */
@@ -22,6 +23,8 @@ export interface BodyCaptureOptions {
   readonly mayBeOk: (request: SaveRequest, status: number, headers: ResponseHeaders) => boolean;
   /** Whether the body is searched for text, which needs it from its first byte. */
   readonly isSearched: (job: Job) => boolean;
+  /** Whether a response can be judged that says only that the body has not changed. */
+  readonly mayRevalidate: (request: SaveRequest) => boolean;
 }
 
 /** How the body of a response is read. */
@@ -32,6 +35,8 @@ interface BodyPlan {
   readonly status: number;
   /** Hash of the start of the body, if that is in a partial file. */
   readonly partialHash?: Hash | undefined;
+  /** Whether the body is that of the file of an earlier run, which the server does not send again. */
+  readonly isUnchanged?: boolean;
 }
 
 /**
@@ -42,19 +47,50 @@ export class BodyCapture {
   readonly #options: BodyCaptureOptions;
   readonly #request: SaveRequest;
   readonly #resumePoint: ResumePoint | undefined;
+  readonly #kept: KeptFile | undefined;
+  readonly #conditions: Readonly<Record<string, string>> | undefined;
   #sink: BodySink | undefined;
   /** Whether the partial file of the resume point is in use, or was released or removed. */
   #isPartialHandled = false;
   #mustRestart = false;
   #discarded: Promise<void> | undefined;
+  /** The validators of a response that says that the body has not changed. */
+  #unchanged: ReturnType<typeof validatorsOf> | undefined;
 
-  constructor(options: BodyCaptureOptions, request: SaveRequest, resumePoint?: ResumePoint) {
+  /** @param kept the file of an earlier run */
+  constructor(options: BodyCaptureOptions, request: SaveRequest, resumePoint?: ResumePoint, kept?: KeptFile) {
     this.#options = options;
     this.#request = request;
     this.#resumePoint = resumePoint;
+    this.#kept = kept;
+    const isAsked = kept?.url === request.url && resumePoint === undefined;
+    if (isAsked && !isConditional(request.headers) && options.mayRevalidate(request)) {
+      this.#conditions = conditionalHeaders(kept);
+    }
   }
 
-  /** Headers to add to the request, which ask for the rest of a partial body; `undefined` if the whole is requested. */
+  /**
+   * Looks for the partial file of an earlier attempt or run, which is resumed, and for the file of an earlier run, which is
+   * refreshed. Returns a promise if there may be one.
+   */
+  static prepare(
+    options: BodyCaptureOptions,
+    request: SaveRequest,
+    mayResume: boolean,
+  ): BodyCapture | Promise<BodyCapture> {
+    const { saver } = options;
+    const partial = mayResume ? saver?.findPartial(request) : undefined;
+    const earlier = saver?.findKept(request);
+    if (partial === undefined && earlier === undefined) return new BodyCapture(options, request);
+    return Promise.all([partial, earlier]).then((found) => new BodyCapture(options, request, ...found));
+  }
+
+  /** Headers to add to the request: those that ask for the rest of a partial body, or only for a body that has changed. */
+  get requestHeaders(): Readonly<Record<string, string>> | undefined {
+    return this.resumeHeaders ?? this.#conditions;
+  }
+
+  /** Headers that ask for the rest of a partial body; `undefined` if the whole is requested. */
   get resumeHeaders(): Readonly<Record<string, string>> | undefined {
     return this.#resumePoint?.headers;
   }
@@ -69,6 +105,10 @@ export class BodyCapture {
 
   /** Call when the head of the response has arrived. */
   onHead(status: number, headers: ResponseHeaders): BodyPlan {
+    if (status === 304 && this.#conditions !== undefined) {
+      this.#unchanged = validatorsOf(headers);
+      return { maxBytes: this.#options.maxUnsavedBytes, sink: undefined, status, isUnchanged: true };
+    }
     const continuation = this.#resumePoint?.continuation(status, headers);
     if (continuation === 'invalid-range') {
       this.#isPartialHandled = true;
@@ -81,7 +121,7 @@ export class BodyCapture {
     if (saver !== undefined && this.#resumePoint !== undefined && typeof continuation === 'object') {
       this.#isPartialHandled = true;
       // No inline sink: the record would have only the rest.
-      this.#sink = saver.resume(this.#request, this.#resumePoint, continuation);
+      this.#sink = saver.resume(this.#request, this.#resumePoint, continuation, headers);
       const rest = Math.max(0, maxBytes - continuation.bytes);
       return { maxBytes: rest, sink: this.#sink, status: 200, partialHash: continuation.hash };
     }
@@ -96,7 +136,14 @@ export class BodyCapture {
   /** Completes the body after the response was validated. Rejects with a `BodyError` if it cannot be kept. */
   async end(isOk: boolean, isWhole: boolean): Promise<KeptBody | undefined> {
     this.#releasePartial();
-    return this.#sink?.end(isOk, isWhole);
+    const kept = this.#kept;
+    if (kept === undefined) return this.#sink?.end(isOk, isWhole);
+    if (this.#unchanged !== undefined) {
+      return isOk ? { ...keptBody(kept), ...this.#unchanged, note: 'unchanged' } : undefined;
+    }
+    const body = await this.#sink?.end(isOk, isWhole);
+    const isSame = body?.sha256 !== undefined && body.sha256 === kept.sha256;
+    return body?.path === undefined ? body : { ...body, note: isSame ? 'unchanged' : 'changed' };
   }
 
   /** Discards the body. Done when its files are closed. Never rejects. */
@@ -111,8 +158,9 @@ export class BodyCapture {
     const { saver, maxBytes, maxUnsavedBytes, isFollowed, mayBeOk } = this.#options;
     const { job, method } = this.#request;
     const hasBody = method !== 'HEAD' && !isFollowed(job, status, headers);
-    const isSaved =
-      hasBody && saver !== undefined && (saver.saveAll || mayBeOk(this.#request, status, headers));
+    // The body of a failed response does not replace a file that is refreshed.
+    const savesAll = saver?.saveAll === true && job.kept === undefined;
+    const isSaved = hasBody && saver !== undefined && (savesAll || mayBeOk(this.#request, status, headers));
     if (hasBody) this.#sink = this.#withInline(isSaved ? this.#save(saver, status, headers) : undefined);
     return { maxBytes: isSaved ? maxBytes : maxUnsavedBytes, sink: this.#sink, status };
   }

@@ -1,7 +1,7 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { OutputError } from '../model/errors.ts';
-import type { Job } from '../model/job.ts';
+import type { Job, KeptFile } from '../model/job.ts';
 import type { KeptBody, ResponseHeaders } from '../model/result.ts';
 import { BodyError, type BodySink, writeError } from './body-sink.ts';
 import type { FileNamer } from './file-name-template.ts';
@@ -14,6 +14,7 @@ import {
   readResumeRecord,
   toResumeRecord,
 } from './resume.ts';
+import { isUntouched, validatorsOf } from './revalidation.ts';
 import type { SaveDirectory } from './save-directory.ts';
 
 /** Longest first piece that is copied instead of hashed, in bytes. */
@@ -64,6 +65,20 @@ export class FileSaver {
     return this.#findPartial(new PartialFile(directory, namer.partialNameFor(request.job)), request.url);
   }
 
+  /**
+   * Finds the file of an earlier run, if it is there with the bytes of its record, and under the name that it would get now.
+   * Returns `undefined` at once if there cannot be one.
+   */
+  findKept({ job, method, body }: SaveRequest): Promise<KeptFile | undefined> | undefined {
+    const { kept } = job;
+    if (kept === undefined || method !== 'GET' || body !== undefined) return undefined;
+    const { directory, namer } = this.#options;
+    // Otherwise the path of a record could lead out of the directory.
+    if (!namer.candidatesFor(job).includes(kept.path)) return undefined;
+    const checked = isUntouched(directory.pathOf(kept.path), kept, job.expect?.sha256);
+    return checked.then((isSame) => (isSame ? kept : undefined));
+  }
+
   async #findPartial(file: PartialFile, url: string): Promise<ResumePoint | undefined> {
     const record = await readResumeRecord(file, url);
     if (record === undefined) {
@@ -82,26 +97,33 @@ export class FileSaver {
     const record = resumePartial ? toResumeRecord(request.url, status, headers) : undefined;
     const partialName = resumePartial ? namer.partialNameFor(request.job) : name;
     const file = new PartialFile(directory, partialName, resumePartial && status >= 300);
-    return this.#createSink(file, name, {
+    return this.#createSink(file, name, headers, {
       resumeRecord: record === undefined ? undefined : encodeResumeRecord(record),
       expectedBytes,
     });
   }
 
   /** Creates the sink for the rest of a partial body. */
-  resume(request: SaveRequest, { file, contentType }: ResumePoint, partial: PartialBody): BodySink {
+  resume(
+    request: SaveRequest,
+    { file, contentType }: ResumePoint,
+    partial: PartialBody,
+    headers: ResponseHeaders,
+  ): BodySink {
     const name = this.#options.namer.fileNameFor(request.job, 200, contentType);
-    return this.#createSink(file, name, { partial, expectedBytes: partial.totalBytes });
+    return this.#createSink(file, name, headers, { partial, expectedBytes: partial.totalBytes });
   }
 
   #createSink(
     file: PartialFile,
     name: string,
+    headers: ResponseHeaders,
     rest: Pick<FileSinkOptions, 'resumeRecord' | 'partial' | 'expectedBytes'>,
   ): BodySink {
     const { saveAll, checksums } = this.#options;
     const onWriteError = (error: BodyError) => this.#checkDirectory(error);
-    return new FileSink({ file, name, saveAll, checksums, onWriteError, ...rest });
+    const validators = validatorsOf(headers);
+    return new FileSink({ file, name, saveAll, checksums, onWriteError, validators, ...rest });
   }
 
   /** Checks whether an error concerns only its body or all bodies. */
@@ -139,6 +161,8 @@ interface FileSinkOptions {
   readonly saveAll: boolean;
   /** Whether to compute the SHA-256. */
   readonly checksums: boolean;
+  /** The validators of the response. */
+  readonly validators: ReturnType<typeof validatorsOf>;
   /** The record written beside the file, by which the download can be resumed. */
   readonly resumeRecord?: string | undefined;
   /** The part of the body that is in the file already. */
@@ -200,7 +224,7 @@ class FileSink implements BodySink {
       throw failure;
     }
     this.#isDone = true;
-    return { path: name, bytes: this.#bytes, sha256: this.#hash?.hex() };
+    return { path: name, bytes: this.#bytes, sha256: this.#hash?.hex(), ...this.#options.validators };
   }
 
   drop(isInterrupted: boolean): Promise<void> | undefined {

@@ -77,6 +77,7 @@ export function readFiles({
   key,
   excludeFile,
   netrc,
+  refresh,
 }: ProgramOptions): FilesByFlag {
   return {
     '--baseline': updateBaseline ? undefined : baseline,
@@ -88,6 +89,7 @@ export function readFiles({
     '--key': key,
     '--exclude-file': excludeFile,
     '--netrc': typeof netrc === 'string' ? netrc : undefined,
+    '--refresh': typeof refresh === 'string' ? refresh : undefined,
   };
 }
 

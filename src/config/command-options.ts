@@ -110,8 +110,18 @@ const { unique, include, remap, defaultScheme, deadline, failFast, maxFailures, 
   runOptions;
 
 // A cluster run has no journal: --store keeps its results. Its workers save files, and only they have them. Its list is split by lines, and documents have none.
-const { checksums, journal, journalAge, keepFailed, dryRun, extract, baseUrl, rootDir, ...clusterOutputs } =
-  outputOptions;
+const {
+  refresh,
+  checksums,
+  journal,
+  journalAge,
+  keepFailed,
+  dryRun,
+  extract,
+  baseUrl,
+  rootDir,
+  ...clusterOutputs
+} = outputOptions;
 
 /** The options of `fanout cluster fetch`. */
 export const clusterFetchOptions = { ...runOptions, ...clusterOutputs, ...clusterOptions };

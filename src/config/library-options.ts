@@ -5,7 +5,7 @@ import { outputOptions } from './output-options.ts';
 import { type ResultAges, wholeNumber } from './parse/numbers.ts';
 import type { RecordKey } from './parse/record-format.ts';
 import { oneOf, secretText } from './parse/texts.ts';
-import { checkRequirements, resolveOptions } from './resolve-options.ts';
+import { checkRefresh, checkRequirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
 /** Text with a unit, as on the command line: `'500ms'`, `'10s'`, `'2m'`, `'1h'`. */
@@ -201,6 +201,11 @@ export interface FanoutOptions {
    * last fifth of this time, so that not all do at once. Default: never.
    */
   readonly journalAge?: string | undefined;
+  /**
+   * Fetch only bodies that have changed since: `true` for the files of `journal`, or the name of a file of JSONL results. A
+   * 304 is OK and keeps the file. Needs `saveDir`. Default: false.
+   */
+  readonly refresh?: boolean | string | undefined;
   /** With `journal`: do not fetch URLs again that failed. Default: false. */
   readonly keepFailed?: boolean | undefined;
   /**
@@ -213,7 +218,7 @@ export interface FanoutOptions {
 }
 
 const { header, excludeFile, netrc, ...otherOptions } = runOptions;
-const { journal, journalAge, keepFailed, ordered, record, baseline } = outputOptions;
+const { journal, journalAge, keepFailed, ordered, record, baseline, refresh } = outputOptions;
 
 /** The flag for headers, which is given once for each, has its name in the singular. */
 const libraryOptions = {
@@ -226,7 +231,7 @@ const libraryOptions = {
     default: undefined,
     help: 'the text of a netrc file',
   }),
-  ...{ journal, journalAge, keepFailed, ordered, record, baseline },
+  ...{ journal, journalAge, keepFailed, ordered, record, baseline, refresh },
   threads: option({
     flags: '--threads <n>',
     group: 'Output',
@@ -246,6 +251,7 @@ const libraryOptions = {
 /** The options of a run, and those that the program gives to its outputs. */
 export interface LibraryRunOptions extends RunOptions {
   readonly journal: string | undefined;
+  readonly refresh: string | true | undefined;
   readonly baseline: string | undefined;
   readonly keepsStreams: boolean;
   readonly journalAge: ResultAges | undefined;
@@ -263,10 +269,23 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
   checkRequirements(resolved, {
     journalAge: ['journal', 'option journal'],
     keepFailed: ['journal', 'option journal'],
+    refresh: ['saveDir', 'option saveDir'],
   });
+  checkRefresh(resolved);
   const { labels, values } = resolved;
-  const { headers, body, record, journal, journalAge, keepFailed, ordered, threads, baseline, ...others } =
-    values;
+  const {
+    headers,
+    body,
+    record,
+    journal,
+    journalAge,
+    keepFailed,
+    ordered,
+    threads,
+    baseline,
+    refresh,
+    ...others
+  } = values;
   if (body !== undefined && (others.head || others.inlineBody !== undefined)) {
     throw new UsageError(`cannot use option body with option ${others.head ? 'head' : 'inlineBody'}`);
   }
@@ -282,7 +301,7 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
   return Object.freeze({
     ...derived,
     ...(body === 'stream' && !labels.has('maxSize') ? { maxSize: Number.POSITIVE_INFINITY } : {}),
-    ...{ journal, journalAge, keepFailed, ordered, threads, baseline },
+    ...{ journal, journalAge, keepFailed, ordered, threads, baseline, refresh },
     keepsStreams: body === 'stream',
     keeps: record ?? [],
     keepsBuffers: body === 'buffer',

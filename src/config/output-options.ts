@@ -1,6 +1,6 @@
 import type { ReportKind } from '../model/result.ts';
 import { InvalidValueError, option, type Parser } from './option.ts';
-import { checksumFile, directoryName, fileName } from './parse/names.ts';
+import { checksumFile, directoryName, earlierResults, fileName } from './parse/names.ts';
 import { resultAges, verbosity, wholeNumber } from './parse/numbers.ts';
 import { lineTemplate, recordKeys } from './parse/record-format.ts';
 import { webUrl } from './parse/server-urls.ts';
@@ -222,6 +222,16 @@ export const outputOptions = {
     parser: fileName,
     default: undefined,
     help: 'write the failed URLs to a file, as a new list',
+  }),
+  refresh: option({
+    flags: '--refresh[=file]',
+    group: 'Bodies',
+    parser: earlierResults,
+    default: undefined,
+    defaultText: 'none; the journal without a file',
+    help: 'fetch again only bodies that have changed since',
+    details:
+      'Files that an earlier run has saved are named by --journal or an earlier JSONL result file. If-None-Match and If-Modified-Since are sent, and a 304 is OK and keeps the file, as 404 and 410 do, which fail. Files that are missing or have other bytes are fetched.',
   }),
   checksums: option({
     flags: '--checksums <file>',

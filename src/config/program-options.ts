@@ -24,7 +24,7 @@ import { formatOfName, outputOptions } from './output-options.ts';
 import { wholeNumber } from './parse/numbers.ts';
 import { keysOfTemplate } from './parse/record-format.ts';
 import { urlPatterns } from './parse/texts.ts';
-import { checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
+import { checkRefresh, checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
 
 /** The options of `fanout fetch`. */
@@ -54,6 +54,7 @@ export type ProgramOptions = RunOptions &
 const REQUIREMENTS: Requirements<typeof programOptions> = {
   updateBaseline: ['baseline', '--baseline'],
   checksums: ['saveDir', '--save-dir'],
+  refresh: ['saveDir', '--save-dir'],
   journalAge: ['journal', '--journal'],
   keepFailed: ['journal', '--journal'],
   flakyAfter: ['flakyState', '--flaky-state'],
@@ -79,6 +80,7 @@ export function resolveProgramOptions(
 ): ProgramOptions {
   const resolved = resolveOptions(programOptions, toGiven(table, sources));
   checkRequirements(resolved, REQUIREMENTS);
+  checkRefresh(resolved);
   const { json, ...values } = { ...resolved.values, ...deriveRunOptions(resolved, version) };
   const options: ProgramOptions = {
     ...values,
@@ -145,8 +147,9 @@ function toGiven(table: Table, { flags, environment, file }: ProgramSources): re
 
 /** Whether an output has the hashes of bodies. A hash costs as much as everything else that is done with a large body. */
 function writesHashes(options: ProgramOptions): boolean {
-  const { format, journal, report, broker, checksums, template = [] } = options;
-  const hasRecords = format === 'jsonl' || report !== undefined || checksums !== undefined;
+  const { format, journal, report, broker, checksums, refresh, template = [] } = options;
+  const hasFiles = checksums !== undefined || refresh !== undefined;
+  const hasRecords = format === 'jsonl' || report !== undefined || hasFiles;
   const isShown = template.some((part) => 'field' in part && part.field === 'sha256');
   return hasRecords || isShown || journal !== undefined || broker !== undefined;
 }

@@ -111,6 +111,32 @@ export function checkRequirements<T extends Table>(
   }
 }
 
+/** Throws a `UsageError` if `refresh` cannot be used with the other options. */
+export function checkRefresh({
+  values,
+  labels,
+}: {
+  readonly values: {
+    readonly refresh?: string | true | undefined;
+    readonly journal?: string | undefined;
+    readonly skipExisting?: boolean;
+  };
+  readonly labels: ReadonlyMap<string, string>;
+}): void {
+  const { refresh, journal, skipExisting } = values;
+  const label = labels.get('refresh');
+  if (refresh === undefined || label === undefined) return;
+  if (refresh === true && journal === undefined) {
+    const name = label.startsWith('option') ? 'option journal' : '--journal';
+    throw new UsageError(`${label} needs ${name}, or the name of an earlier JSONL result file`);
+  }
+  if (skipExisting === true) {
+    throw new UsageError(
+      `cannot use ${label} with ${labels.get('skipExisting')}: it asks for files that exist`,
+    );
+  }
+}
+
 function findConflict(
   options: ReadonlyMap<string, ParsedOption>,
 ): readonly [ParsedOption, ParsedOption] | undefined {

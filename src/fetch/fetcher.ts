@@ -1,6 +1,5 @@
 import { BodyCapture, type BodyCaptureOptions } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
-import { durationText } from '../config/parse/numbers.ts';
 import type { RecordKey } from '../config/parse/record-format.ts';
 import type { HostEnd, HostRegistry, HostSignal } from '../hosts/host-registry.ts';
 import {
@@ -22,7 +21,18 @@ import type { RunLog } from '../model/run-event.ts';
 import { hostOf, originOf } from '../model/url.ts';
 import type { RequestTask } from './request-task.ts';
 import { isEndless, type ResponseValidator, WRONG_BODY_CODE } from './response-validator.ts';
-import { addBody, addFacts, failedResult, NEUTRAL, toHostSignal, unfetchedResult } from './task-result.ts';
+import {
+  addBody,
+  addFacts,
+  failedResult,
+  NEUTRAL,
+  reasonOf,
+  refreshed,
+  toBodyFailure,
+  toHostSignal,
+  unfetchedResult,
+  waitText,
+} from './task-result.ts';
 
 /** Everything that decides what follows an outcome. */
 export interface FetchPolicy extends RetryPolicy {
@@ -96,6 +106,13 @@ export class Fetcher {
 
   /** Sends the next hop of a task that the scheduler released. */
   step(task: RequestTask): Promise<Step> {
+    const { kept } = task.job;
+    const step = this.#step(task);
+    if (kept === undefined) return step;
+    return step.then((next) => ('result' in next ? { result: refreshed(next.result, kept) } : next));
+  }
+
+  #step(task: RequestTask): Promise<Step> {
     const { bodies, hosts } = this.#options;
     if (task.job.invalid !== undefined || task.job.isLocal === true) {
       return Promise.resolve({ result: unfetchedResult(task.job, task.method, this.#options.now()) });
@@ -106,9 +123,10 @@ export class Fetcher {
     const request = { job: task.job, ...task.hop };
     // A text that is searched for may be in the part that was saved before, which does not come again.
     const mayResume = task.failedResumes < MAX_FAILED_RESUMES && !bodies.isSearched(task.job);
-    const partial = mayResume ? bodies.saver?.findPartial(request) : undefined;
-    if (partial === undefined) return this.#send(task, new BodyCapture(bodies, request));
-    return partial.then((found) => this.#send(task, new BodyCapture(bodies, request, found)));
+    const capture = BodyCapture.prepare(bodies, request, mayResume);
+    return capture instanceof BodyCapture
+      ? this.#send(task, capture)
+      : capture.then((prepared) => this.#send(task, prepared));
   }
 
   /**
@@ -258,6 +276,7 @@ export class Fetcher {
       return this.#retry(task, { status: undefined, isTransient, waitMs: 0 }, result);
     }
     const { status, headers } = response;
+    if (response.isUnchanged) return { result: validator.accepted(task, response) };
     if (validator.isFollowed(task.job, status, headers)) return this.#redirect(task, response);
     if (validator.isAccepted(task, status)) return { result: validator.accepted(task, response) };
     const result = validator.unaccepted(task, response);
@@ -417,19 +436,6 @@ export class Fetcher {
   }
 }
 
-function reasonOf({ status, failure }: Result): string {
-  const message = failure?.message ?? '';
-  return status === undefined ? message : `${status} ${message}`.trimEnd();
-}
-
-const YEAR_MS = 365 * 24 * 3600 * 1000;
-
-function waitText(waitMs: number): string {
-  const seconds = Math.ceil(waitMs / 1000);
-  const wait = waitMs > YEAR_MS ? 'more than a year' : durationText(seconds * 1000);
-  return `the server asks to wait ${wait} (see --max-retry-after)`;
-}
-
 /** Kinds of failures of a server that has been connected to. */
 const CONNECTED_KINDS: ReadonlySet<string> = new Set(['protocol', 'reset', 'timeout']);
 
@@ -483,10 +489,4 @@ async function finishBody(task: RequestTask, step: Step, capture: BodyCapture): 
     }
     return { result: toBodyFailure(result, error) };
   }
-}
-
-/** The result of a URL whose body could not be saved or is not what was asked for. */
-function toBodyFailure(result: Result, { kind, code, message }: BodyError): Result {
-  const failure = { kind, ...(code === undefined ? {} : { code }), message };
-  return { ...result, ok: false, warning: undefined, failure };
 }

@@ -111,6 +111,13 @@ export class ResponseValidator {
     return !isOptional || this.#requires(asked, status, contentType).includes(true);
   }
 
+  /** Whether a 304 to a request for a body that was saved before can be judged: it has neither that body nor its headers. */
+  mayRevalidate(asked: Asked): boolean {
+    const { job } = asked;
+    const readsBody = this.looksForText(job) || this.#options.findsAnchors === true;
+    return this.isAccepted(asked, 200) && !readsBody && this.#expectationOf(job).headers.length === 0;
+  }
+
   /** Whether the whole body is searched. */
   looksForText(job: Job): boolean {
     return this.#expectsText || (job.expect !== undefined && requiresText(job.expect));

@@ -261,6 +261,7 @@ function createBodies(
     isFollowed: (job, status, headers) => validator.isFollowed(job, status, headers),
     mayBeOk: (request, status, headers) => validator.mayBeOk(request, status, headers),
     isSearched: (job) => validator.looksForText(job),
+    mayRevalidate: (request) => validator.mayRevalidate(request),
   };
 }
 

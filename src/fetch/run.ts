@@ -28,7 +28,7 @@ import {
   stepDocument,
 } from './run-factories.ts';
 import { SharedPages } from './shared-pages.ts';
-import { crashedResult, notFetchedResult } from './task-result.ts';
+import { crashedResult, notFetchedResult, refreshed } from './task-result.ts';
 
 /** What a run is made from. */
 export interface RunParts extends NetworkParts {
@@ -369,7 +369,8 @@ export class Run {
 
   #notFetched(job: Job): Result {
     const { clock, defaults } = this.#parts;
-    return notFetchedResult(job, firstMethod(job, defaults), clock.now());
+    const result = notFetchedResult(job, firstMethod(job, defaults), clock.now());
+    return job.kept === undefined ? result : refreshed(result, job.kept);
   }
 }
 

@@ -1,11 +1,14 @@
 import { STATUS_CODES } from 'node:http';
+import type { BodyError } from '../bodies/body-sink.ts';
+import { keptBody } from '../bodies/revalidation.ts';
+import { durationText } from '../config/parse/numbers.ts';
 import type { RecordKey } from '../config/parse/record-format.ts';
 import type { HostSignal } from '../hosts/host-registry.ts';
 import type { AttemptOutcome, HttpResponse } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
-import type { Job } from '../model/job.ts';
+import type { Job, KeptFile } from '../model/job.ts';
 import { printable } from '../model/printable.ts';
-import type { FailedResult, KeptBody, OkResult, Result } from '../model/result.ts';
+import type { FailedResult, FileNote, KeptBody, OkResult, Result } from '../model/result.ts';
 import type { RequestTask } from './request-task.ts';
 
 /** The result of a task that counts as OK, mostly by its response. */
@@ -73,8 +76,37 @@ export function notFetchedResult(job: Job, method: string, now: number): Result 
 }
 
 /** Adds the saved body to a result that is not given out yet. Copying it would cost as much as half a request. */
-export function addBody(result: Result, body: KeptBody): void {
-  (result as { body?: KeptBody }).body = body;
+export function addBody(result: Result, { note, ...body }: KeptBody): void {
+  const given: { body?: KeptBody; file?: FileNote } = result as object;
+  given.body = body;
+  if (note !== undefined) given.file = note;
+}
+
+/** The result of a job whose file was to be refreshed: what a failure leaves of it, and what a response without a body lacks. */
+export function refreshed(result: Result, kept: KeptFile): Result {
+  if (result.ok) {
+    const isTyped = result.file !== 'unchanged' || result.contentType !== undefined;
+    return isTyped ? result : { ...result, contentType: kept.contentType };
+  }
+  if (result.body !== undefined) return result;
+  const { failure, status, url, finalUrl = url } = result;
+  const isDeleted = failure.kind === 'status' && (status === 404 || status === 410);
+  const body = { ...keptBody(kept), ...(kept.url === finalUrl ? {} : { url: kept.url }) };
+  if (!isDeleted) return { ...result, body, file: 'kept' };
+  const message = `${failure.message}: deleted on the server, but kept as ${printable(kept.path, 300)}`;
+  return { ...result, body, file: 'deleted', failure: { ...failure, message } };
+}
+
+/** The result of a URL whose body could not be saved or is not what was asked for. */
+export function toBodyFailure(result: Result, { kind, code, message }: BodyError): Result {
+  const failure = { kind, ...(code === undefined ? {} : { code }), message };
+  return { ...result, ok: false, warning: undefined, failure };
+}
+
+/** Why an attempt failed, as the log shows it. */
+export function reasonOf({ status, failure }: Result): string {
+  const message = failure?.message ?? '';
+  return status === undefined ? message : `${status} ${message}`.trimEnd();
 }
 
 /** Adds what was requested of its response to a result that is not given out yet. */
@@ -212,4 +244,13 @@ export function toHostSignal(
     default:
       return NEUTRAL;
   }
+}
+
+const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+/** Why a host gets no more requests: its Retry-After is too long. */
+export function waitText(waitMs: number): string {
+  const seconds = Math.ceil(waitMs / 1000);
+  const wait = waitMs > YEAR_MS ? 'more than a year' : durationText(seconds * 1000);
+  return `the server asks to wait ${wait} (see --max-retry-after)`;
 }

@@ -75,6 +75,8 @@ export interface HttpResponse {
   /** Whether the lenient parser has read it. */
   readonly isLenient?: boolean;
   readonly inspector?: BodyInspector | undefined;
+  /** Whether it says that the body is the one that an earlier run has saved. */
+  readonly isUnchanged?: boolean | undefined;
   /** The other end of its connection, if that is kept. */
   readonly peer?: Peer | undefined;
 }
@@ -181,7 +183,7 @@ class Attempt implements ExchangeHandler {
   #timer: NodeJS.Timeout | undefined;
   #exchange: Exchange | undefined;
   #ttfbMs: number | undefined;
-  #head: { status: number; statusText: string; headers: ResponseHeaders } | undefined;
+  #head: Pick<HttpResponse, 'status' | 'statusText' | 'headers' | 'isUnchanged'> | undefined;
   #body: Body | undefined;
   #inspector: BodyInspector | undefined;
   #peer: Peer | undefined;
@@ -254,7 +256,7 @@ class Attempt implements ExchangeHandler {
     this.#ttfbMs = this.#options.now() - this.#startedAt;
     if (this.#options.keepsPeer === true) this.#peer = this.#exchange?.peer;
     const plan = this.#request.capture?.onHead(status, headers);
-    this.#head = { status: plan?.status ?? status, headers, statusText };
+    this.#head = { status: plan?.status ?? status, headers, statusText, isUnchanged: plan?.isUnchanged };
     this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers, plan?.partialHash);
     const encoding = this.#options.decompresses ? toCodings(headers) : toTransferCodings(headers);
     const maxBytes = plan?.maxBytes ?? this.#options.maxBytes;
@@ -411,12 +413,12 @@ class Attempt implements ExchangeHandler {
 
   #response(): HttpResponse | undefined {
     if (this.#head === undefined || this.#body === undefined) return undefined;
-    const { status, statusText, headers } = this.#head;
+    const { status, statusText, headers, isUnchanged } = this.#head;
     const { bytes, isOverLimit } = this.#body;
     const isTruncated = this.#isCut || isOverLimit;
     const isLenient = this.#exchange?.isLenient === true;
     const [inspector, peer] = [this.#inspector, this.#peer];
-    return { status, statusText, headers, bytes, isTruncated, isLenient, inspector, peer };
+    return { status, statusText, headers, bytes, isTruncated, isLenient, isUnchanged, inspector, peer };
   }
 }
 
@@ -466,8 +468,8 @@ function toExchangeRequest(
   proxy: ProxyRoute | undefined,
 ): ExchangeRequest {
   const { url, method, body } = hop;
-  const resumeHeaders = capture?.resumeHeaders;
-  const headers = resumeHeaders === undefined ? hop.headers : { ...hop.headers, ...resumeHeaders };
+  const more = capture?.requestHeaders;
+  const headers = more === undefined ? hop.headers : { ...hop.headers, ...more };
   const request = {
     origin: proxy === undefined ? originOf(url) : proxy.origin,
     isAnonymous: hop.hasLeftOrigin === true,

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { type FileHandle, lstat, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { keepFile } from '../bodies/revalidation.ts';
 import type { Clock } from '../core/clock.ts';
 import { openOwnFile } from '../core/own-file.ts';
 import { errorCode, systemReason, toOutputError } from '../model/errors.ts';
@@ -29,6 +30,8 @@ export interface JournalOptions {
    * again.
    */
   readonly confirm?: ((result: Result) => boolean) | undefined;
+  /** Whether files are refreshed: the URL of an earlier result is fetched again, unless an age says that it need not be. */
+  readonly refreshes?: boolean;
   /** What the run leaves out: a result with other redirects than the run would follow is not used. */
   readonly filter?: UrlFilter | undefined;
   /** Reports damage, in whole sentences. */
@@ -128,10 +131,13 @@ export class Journal implements Sink {
     this.#hasher.hash(job, request, key);
     const { occurrence, block, isOk } = this.#journal.index.next(key.first, key.second);
     key.occurrence = occurrence;
-    const { keepFailed, maxAges } = this.#options;
-    if (block !== undefined && (isOk || keepFailed || maxAges?.failed !== undefined)) {
+    const { keepFailed, maxAges, refreshes = false } = this.#options;
+    const mayUse = isOk || keepFailed || maxAges?.failed !== undefined;
+    if (block !== undefined && (mayUse || refreshes)) {
       const result = this.#toResult(job, this.#findRecord(block, key));
-      if (result !== undefined && !this.#isExpired(result, key)) return result;
+      const isDue = refreshes && (isOk ? maxAges?.ok === undefined : !mayUse);
+      if (result !== undefined && !isDue && !this.#isExpired(result, key)) return result;
+      if (result !== undefined && refreshes) keepFile(job, result);
     }
     this.#inFlight.set(job.index, key);
     return undefined;
@@ -201,6 +207,7 @@ export class Journal implements Sink {
       id,
       baseline: undefined,
       badRuns: undefined,
+      file: result.ok ? undefined : result.file,
       isResumed: true,
     };
     return Object.assign(result, ofThisRun);

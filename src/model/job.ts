@@ -30,8 +30,24 @@ export interface Job {
   readonly isLocal?: true;
   /** Of a file that was found: what is wrong with the place in it that the URL names. */
   readonly unmet?: string;
+  /** The file of an earlier run, with `--refresh`. Set when the job is read, after its result is looked for. */
+  kept?: KeptFile;
   /** Why this job cannot be fetched. It still has a result: `FAIL invalid`. */
   readonly invalid?: string;
+}
+
+/** A file that an earlier run has saved, as its record says. */
+export interface KeptFile {
+  /** Relative to the save directory. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256?: string | undefined;
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  /** The URL that sent it, and that its validators are for. */
+  readonly url: string;
+  /** Its content type, which a response without a body need not have. */
+  readonly contentType?: string | undefined;
 }
 
 /** What a job of a plain URL takes in memory besides the URL, with its progress. */

@@ -208,5 +208,6 @@ function isFailure(value: unknown): value is Failure {
 
 function isBody(value: unknown): boolean {
   if (!isFields(value) || !isCount(value.bytes)) return false;
-  return [value.path, value.sha256, value.text, value.base64].every(optional(isText));
+  const { path, sha256, etag, lastModified, url, text, base64 } = value;
+  return [path, sha256, etag, lastModified, url, text, base64].every(optional(isText));
 }

@@ -18,12 +18,19 @@ export interface KeptBody {
   readonly bytes: number;
   /** Hash of these bytes, in lower-case hex. */
   readonly sha256?: string | undefined;
+  /** The `ETag` and `Last-Modified` of a body that was saved, as they came. `--refresh` sends them. */
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  /** The URL that the file came from, if it is older than the response, and not from the URL of the response. */
+  readonly url?: string | undefined;
   /** The body, if it is text. */
   readonly text?: string | undefined;
   /** The body, if it is not text. */
   readonly base64?: string | undefined;
   /** The body, if it was requested in this form. Not part of the record. */
   readonly buffer?: Buffer | undefined;
+  /** What becomes of `file` of the result. Not part of the record. */
+  readonly note?: FileNote | undefined;
   /** The body as a stream, if it was requested in this form. Not part of the record. */
   readonly stream?: Readable | undefined;
 }
@@ -46,8 +53,12 @@ export interface TlsFacts {
   readonly daysLeft?: number | undefined;
 }
 
-/** `existing`: the file was there, and its URL was not fetched (`--skip-existing`). */
-export const FILE_NOTES = ['existing'] as const;
+/**
+ * - `existing`: the file was there, and its URL was not fetched (`--skip-existing`).
+ * - With `--refresh`, if there was a file: `unchanged`, or `changed` and replaced; `deleted` on the server, which responds with
+ *   404 or 410, or `kept` since the URL failed otherwise. The last two keep the file.
+ */
+export const FILE_NOTES = ['existing', 'unchanged', 'changed', 'deleted', 'kept'] as const;
 
 export type FileNote = (typeof FILE_NOTES)[number];
 

@@ -171,7 +171,7 @@ export class SummaryFold {
     }
     this.#bytes += result.bytes;
     if (result.file !== undefined) count(this.#files, result.file);
-    if (result.body?.path !== undefined && !result.isResumed && result.file === undefined) {
+    if (result.body?.path !== undefined && !result.isResumed && isNewFile(result)) {
       this.#savedFiles += 1;
       this.#savedBytes += result.body.bytes;
     }
@@ -243,6 +243,10 @@ export class SummaryFold {
     if (counted === undefined && this.#downHosts.size >= MAX_DOWN_HOSTS) return;
     this.#downHosts.set(host, { host, message, ...counted, urls: (counted?.urls ?? 0) + 1 });
   }
+}
+
+function isNewFile({ file }: Result): boolean {
+  return file === undefined || file === 'changed';
 }
 
 function count<Key>(counts: Map<Key, number>, key: Key): void {

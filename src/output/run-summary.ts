@@ -104,6 +104,10 @@ export function summaryText(
 
 const FILE_TEXTS: Readonly<Record<FileNote, string>> = {
   existing: 'existing, not fetched',
+  unchanged: 'unchanged',
+  changed: 'changed',
+  deleted: 'deleted on the server, but kept',
+  kept: 'kept since their URLs failed',
 };
 
 /** `12 existing, not fetched`; empty if no result says anything of its file. */

@@ -42,6 +42,7 @@ export async function aSaver({
     isFollowed: (_, status) => status === 302,
     mayBeOk: (_, status) => status >= 200 && status <= 299,
     isSearched: () => false,
+    mayRevalidate: () => true,
     ...rest,
   };
   /** A response whose head has arrived. */

@@ -100,6 +100,7 @@ describe('resolveRunOptions()', () => {
       threads: 1,
       keeps: [],
       expectCertDays: undefined,
+      refresh: undefined,
       keepsBuffers: false,
     });
   });
@@ -230,6 +231,7 @@ describe('resolveRunOptions()', () => {
           | 'keepFailed'
           | 'threads'
           | 'baseline'
+          | 'refresh'
         )
     >();
     // Derived values are not options.

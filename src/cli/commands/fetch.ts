@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
 import { FileNamer } from '../../bodies/file-name-template.ts';
 import { findExisting } from '../../bodies/file-sink.ts';
+import { EarlierFiles, recallFrom } from '../../bodies/revalidation.ts';
 import { rulesOf } from '../../config/expectations.ts';
 import { maskHeaders } from '../../config/parse/headers.ts';
 import {
@@ -211,7 +212,7 @@ interface CommandRunParts {
 /** The run of the command: reads the source, recalls results from the journal, and compares with known failures. */
 function createRun(source: JobSource, parts: CommandRunParts): Run {
   const { options, settings, threads, fold, written, stops, messages } = parts;
-  const { knownFailures, journal, outputs } = written;
+  const { knownFailures, journal, files, outputs } = written;
   const { window, requests } = outputs;
   const watched = (jobs: AsyncIterable<Iterable<Job>>) => {
     const counted = knownFailures.watch(jobs);
@@ -224,7 +225,7 @@ function createRun(source: JobSource, parts: CommandRunParts): Run {
     reportsUnfetched: true,
     unread: () => watched(source.unread(stops.unread.signal)),
     annotate: knownFailures.annotate,
-    ...(journal && { recall: (job, request) => journal.recall(job, request) }),
+    ...(journal || files ? { recall: recallFrom(journal, files) } : {}),
     ...(window && { admit: (job) => window.admit(job.index) }),
     onStop: () => {
       stops.reading.abort();
@@ -241,7 +242,8 @@ function createRun(source: JobSource, parts: CommandRunParts): Run {
 function noteResumed(journal: Journal | undefined, options: ProgramOptions, { note }: Messages): void {
   if (journal === undefined || journal.records === 0) return;
   const records = journal.records === 1 ? '1 result' : `${formatCount(journal.records)} results`;
-  note(`continuing from ${JSON.stringify(printable(options.journal ?? ''))}, which has ${records}`);
+  const does = options.refresh === true ? 'refreshing the files of' : 'continuing from';
+  note(`${does} ${JSON.stringify(printable(options.journal ?? ''))}, which has ${records}`);
 }
 
 /** What the progress bar shows. */
@@ -310,6 +312,8 @@ export function stackSink({ error }: Pick<Messages, 'error'>): Sink {
 interface Written {
   readonly knownFailures: KnownFailures;
   readonly journal: Journal | undefined;
+  /** The files of the result file of `--refresh`. */
+  readonly files: EarlierFiles | undefined;
   readonly outputs: Outputs;
 }
 
@@ -319,10 +323,11 @@ async function openWritten(
   run: Omit<OutputParts, 'options' | 'process' | 'order'> & { readonly isComplete: () => boolean },
 ): Promise<Written> {
   const knownFailures = await createKnownFailures(options, run.isComplete, undo);
+  const files = await readEarlierFiles(options);
   const journal = await createJournal(options, process);
   undo.add(() => journal?.end());
   const outputs = await createOutputs({ options, process, ...run }, undo);
-  return { knownFailures, journal, outputs };
+  return { knownFailures, journal, files, outputs };
 }
 
 interface SignalParts {
@@ -349,15 +354,21 @@ function watchSignals(run: Run, { process, isThreaded, stops, messages }: Signal
   });
 }
 
+/** Reads the result file of `--refresh`. */
+async function readEarlierFiles({ refresh }: ProgramOptions): Promise<EarlierFiles | undefined> {
+  return typeof refresh === 'string' ? EarlierFiles.read(refresh) : undefined;
+}
+
 /** Opens the journal of `--journal`. Its code is loaded on use. */
 async function createJournal(options: ProgramOptions, process: NodeJS.Process): Promise<Journal | undefined> {
-  const { journal: path, journalAge, keepFailed, saveDir, silent } = options;
+  const { journal: path, journalAge, keepFailed, saveDir, silent, refresh } = options;
   if (path === undefined) return undefined;
   const { isBodySaved, Journal } = await import('../../journal/journal.ts');
   return Journal.open(path, {
     rules: rulesOf(options),
     keepFailed,
     maxAges: journalAge,
+    refreshes: refresh === true,
     filter: createUrlFilter(options),
     confirm: saveDir === undefined ? undefined : (result) => isBodySaved(result, saveDir),
     warn: createMessages(process, { isSilent: silent }).warn,

@@ -42,6 +42,9 @@ export const netrcFile: Parser<string | true | undefined> = {
   print: (value) => value,
 };
 
+/** The name of an earlier result file, or `true` for the journal. */
+export const earlierResults: Parser<string | true | undefined> = netrcFile;
+
 /** The longest path of a Unix domain socket on Linux, in bytes. On macOS it is 103. */
 const MAX_SOCKET_PATH = 107;
 

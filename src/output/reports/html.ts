@@ -24,8 +24,7 @@ import {
   toRow,
   verdictLine,
 } from './aggregate.ts';
-import { SCRIPT, STYLE } from './html-template.ts';
-import { html, Markup } from './markup.ts';
+import { html, Markup, SCRIPT, STYLE } from './markup.ts';
 
 /** Limits of what the page shows, so that a browser opens it quickly for any number of results. */
 const LIMITS = { section: 1000, group: 500 };
