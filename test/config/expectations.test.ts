@@ -54,6 +54,9 @@ describe('parseExpectation()', () => {
     [{ finalUrl: ['http://a.test/'] }, 'must be a URL that starts with http'],
     [{ sha256: 'abc' }, 'invalid value for "sha256" in "expect": must be a SHA-256 of 64 hexadecimal digits'],
     [{ sha256: ['ab'.repeat(32)] }, 'must be a SHA-256'],
+    [{ sha256: `x${'ab'.repeat(32)}` }, 'must be a SHA-256'],
+    [{ sha256: `${'ab'.repeat(32)}\n` }, 'must be a SHA-256'],
+    [{ sha256: 'g'.repeat(64) }, 'must be a SHA-256'],
     [{ finalUrl: 'xhttp://a.test/' }, 'must be a URL that starts with http'],
     [{ finalUrl: 'http://' }, 'must be a URL that starts with http'],
     [{ time: '0' }, 'invalid value for "time" in "expect": must be 1ms or more'],
@@ -115,14 +118,22 @@ describe('rulesOf()', () => {
     { denyPrivate: true },
     { saveDir: 'd', saveAs: '{hash}' },
     { inlineBody: true },
+    { hosts: { 'a.test': { headers: { 'X-A': '1' } } } },
+    { expectCertDays: 7 },
+    { checkFragments: true },
     { record: 'headers' },
   ])('differs with %j, which decides what results say', (options) => {
     expect(rules(options)).not.toBe(rules({}));
     expect(rules(options)).toBe(rules(options));
   });
 
+  it('does not depend on the order of the keys of --record', () => {
+    expect(rules({ record: ['title', 'headers'] })).toBe(rules({ record: ['headers', 'title', 'headers'] }));
+  });
+
   it.each<FanoutOptions>([
     { concurrency: 7 },
+    { hosts: { 'a.test': { perHost: 1 } } },
     { timeout: '7s' },
     { retries: 7 },
     { unique: true },

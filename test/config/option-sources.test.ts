@@ -57,6 +57,14 @@ describe('unknown options', () => {
     expect(resolveProgramOptions(programOptions, sources, '1.2.3')).toEqual(resolve({}));
   });
 
+  it('are refused in the environment if they are for the file only', () => {
+    expect(refusal({ environment: { FANOUT_HOSTS: '{}' } })).toMatch(
+      /^unknown environment variable FANOUT_HOSTS/,
+    );
+    const { values } = optionsFromEnvironment(programOptions, { FANOUT_HOSTS: '{}' });
+    expect([...values]).toEqual([]);
+  });
+
   it.each(['config', 'printConfig', 'reconcile'])(
     'are refused in a file, as is %s, which is for the command line',
     (key) => {
