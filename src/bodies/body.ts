@@ -10,7 +10,7 @@ import {
   OverflowError,
   unsupportedCoding,
 } from './decompress.ts';
-import type { TitleFinder } from './html-title.ts';
+import type { TitleFinder } from './html-page.ts';
 import type { TextMatcher } from './text-matcher.ts';
 
 /** Length of the start of a body that is kept, in bytes. */

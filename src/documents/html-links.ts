@@ -27,6 +27,11 @@ const LINK_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
   video: ['src', 'poster'],
 };
 
+/** The attributes of other elements, such as components of Vue and React, that are links if they are whole URLs. */
+const COMPONENT_ATTRIBUTES: readonly string[] = ['href', 'src', 'to'];
+
+const WEB_URL = /^https?:\/\//i;
+
 const SRCSET_ATTRIBUTES: Readonly<Record<string, string>> = {
   img: 'srcset',
   link: 'imagesrcset',
@@ -119,9 +124,12 @@ function valueStart(text: string, start: number, name: string): number {
 function linksOfTag(name: string, attributes: ReadonlyMap<string, Attribute>): FoundLink[] {
   if (name === 'meta') return refreshLinks(attributes);
   if (name === 'link' && ORIGIN_RELATIONS.test(attributes.get('rel')?.value ?? '')) return [];
-  const links = (LINK_ATTRIBUTES[name] ?? []).flatMap((key) => {
+  const known = LINK_ATTRIBUTES[name];
+  const links = (known ?? COMPONENT_ATTRIBUTES).flatMap((key) => {
     const attribute = attributes.get(key);
-    return attribute === undefined ? [] : [{ href: toHref(attribute.value), offset: attribute.offset }];
+    if (attribute === undefined) return [];
+    const link = { href: toHref(attribute.value), offset: attribute.offset };
+    return known !== undefined || WEB_URL.test(link.href) ? [link] : [];
   });
   const srcset = attributes.get(SRCSET_ATTRIBUTES[name] ?? '');
   return srcset === undefined ? links : [...links, ...srcsetLinks(srcset)];

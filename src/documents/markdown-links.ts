@@ -14,7 +14,6 @@ const DEFINITION = /\[((?:[^\\[\]]|\\.)*)\]:[ \t]*\n?[ \t]*/y;
 /** An image in the text of a link. */
 const IMAGE = /!\[([^\]]*)\]\([^)]*\)/g;
 
-const WEB_URL = /^https?:/i;
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 
 /** A part of the text of one block. Text within it is not searched for URLs again. */
@@ -149,15 +148,16 @@ function watchDefinitions(parser: MarkdownIt): void {
   const [rule] = ruler.getRules('');
   if (rule === undefined) throw new Error('markdown-it has no rule reference');
   parser.block.ruler.at('reference', (state, startLine, endLine, silent) => {
+    const start = (state.bMarks[startLine] ?? 0) + (state.tShift[startLine] ?? 0);
+    // A footnote is text, which may have links.
+    if (state.src.startsWith('[^', start)) return false;
     const isRead = rule(state, startLine, endLine, silent);
     if (!isRead || silent) return isRead;
-    const start = (state.bMarks[startLine] ?? 0) + (state.tShift[startLine] ?? 0);
     DEFINITION.lastIndex = start;
     const [whole = '', label = ''] = DEFINITION.exec(state.src) ?? [];
     const destination = start + whole.length;
     const { ok, str } = parser.helpers.parseLinkDestination(state.src, destination, state.src.length);
-    // The definition of a footnote may be one word.
-    if (whole === '' || !ok || (label.startsWith('^') && !WEB_URL.test(str))) return isRead;
+    if (whole === '' || !ok) return isRead;
     const offset = state.src[destination] === '<' ? destination + 1 : destination;
     const before = state.src.slice(start, offset).split('\n');
     const line = startLine + before.length - 1;

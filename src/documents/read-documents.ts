@@ -1,7 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
-import { TextDecoder } from 'node:util';
+import { fragmentOf } from '../bodies/html-page.ts';
 import { type Input, inputName, quotedInputName } from '../input/input.ts';
 import { type ParsedJob, parseLine } from '../input/parse-job.ts';
 import { isUnicode, redactedUrl } from '../input/parse-url.ts';
@@ -10,8 +9,6 @@ import { openFile, readChunks } from '../input/read-stream.ts';
 import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
-import type { PageAnchors } from '../model/result.ts';
-import { anchorFault, fragmentOf, htmlAnchors, type MarkdownFlavor, markdownAnchors } from './anchors.ts';
 import {
   type DocumentFormat,
   type Extraction,
@@ -20,10 +17,9 @@ import {
   type Link,
   normalizeText,
 } from './document.ts';
+import { decode, FileAnchors, MAX_DOCUMENT_BYTES, type MarkdownFlavor, sourcesOf } from './file-anchors.ts';
 import { missingCode } from './find-documents.ts';
 import { isTemplate } from './plain-text.ts';
-
-const MAX_DOCUMENT_BYTES = 50 * 1024 ** 2;
 
 /** Documents that are read, or wait to be searched, at a time. */
 const MAX_AHEAD = 8;
@@ -222,14 +218,6 @@ async function readAll(
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return new TextDecoder('windows-1252').decode(bytes);
-  }
-}
-
 /** The name of the file that standard input is, where a name is needed. */
 const STDIN = 'standard-input\0';
 
@@ -240,6 +228,7 @@ interface Origin {
   /** The directory of the document. */
   readonly directory: string;
   readonly isHtml: boolean;
+  readonly flavor: MarkdownFlavor;
   /** Whether the URL or directory is that of a `<base>`, so that a link of only a fragment leads to another page. */
   readonly isBase?: boolean;
   /** What is wrong with a link to a place in the document itself. */
@@ -274,6 +263,7 @@ class LinkResolver {
       url: url ?? this.#urlOf(file),
       directory: dirname(file),
       isHtml: format === 'html',
+      flavor: await this.#anchors.flavorOf(dirname(file)),
       ownTarget: (fragment) => this.#ownTarget(fragment, document, file),
     };
     const origin = base === undefined || isTemplate(base) ? own : this.#withBase(own, base);
@@ -314,12 +304,12 @@ class LinkResolver {
       if (origin.isBase !== true) return origin.ownTarget(href);
     }
     if (isTemplate(href)) return { kind: 'other' };
-    if (WEB_LINK.test(href) || href.startsWith('//')) return this.#toWebTarget(withScheme(href));
+    if (WEB_LINK.test(href) || href.startsWith('//')) return this.#toWebTarget(encodeSpace(withScheme(href)));
     if (SCHEME.test(href)) return { kind: 'other' };
     if (origin.url !== undefined) return this.#toWebTarget(toUrl(href, origin.url));
     const path = this.#pathOf(href, origin);
     const fragment = /#.*$/s.exec(href)?.[0] ?? '';
-    const fault = await this.#look(path, origin.isHtml);
+    const fault = await this.#look(path, href, origin);
     const hint =
       fault !== undefined && href.startsWith('/') && this.#options.rootDir === undefined
         ? ' (use --root-dir for the directory of links that start with /)'
@@ -339,7 +329,7 @@ class LinkResolver {
     const [, path = '', fragment = ''] = /^file:(?:\/\/(?=\/))?([^?#]*)[^#]*(#.*)?$/is.exec(file) ?? [];
     const absolute = resolve(this.#options.directory, percentDecode(path));
     // As servers of static pages do, it finds "page.html" for "page".
-    const fault = await this.#look(absolute, true);
+    const fault = await this.#look(absolute, '', { isHtml: true, flavor: 'github' });
     const target = { kind: 'file', url: this.#fileUrl(absolute, fragment), input, fault } as const;
     if (fault !== undefined || this.#options.checksFragments !== true || fragmentOf(fragment) === '')
       return target;
@@ -366,115 +356,58 @@ class LinkResolver {
   }
 
   /** Why there is no file, or `undefined` if there is one. A directory counts as a file. */
-  #look(path: string, isHtml: boolean): Promise<string | undefined> {
-    const key = `${isHtml}${path}`;
+  #look(
+    path: string,
+    href: string,
+    { isHtml, flavor }: Pick<Origin, 'isHtml' | 'flavor'>,
+  ): Promise<string | undefined> {
+    const key = `${isHtml}${flavor}${path}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (this.#known.size >= MAX_KNOWN_PATHS) this.#known.clear();
-    const looking = this.#lookUp(path, isHtml);
+    const looking = this.#lookUp(path, isHtml, flavor).then(async (fault) => {
+      const assets = href.startsWith('/') ? ASSETS.get(flavor) : undefined;
+      if (fault === undefined || assets === undefined) return fault;
+      const isAsset = (await missingCode(join(this.#root, assets, relative(this.#root, path)))) === undefined;
+      return isAsset ? undefined : fault;
+    });
     this.#known.set(key, looking);
     return looking;
   }
 
-  async #lookUp(path: string, isHtml: boolean): Promise<string | undefined> {
+  async #lookUp(path: string, isHtml: boolean, flavor: MarkdownFlavor): Promise<string | undefined> {
     const code = await missingCode(path);
     if (code === undefined) return undefined;
     const name = `"${excerpt(this.#shown(path))}"`;
     if (code !== 'ENOENT') return `cannot read ${name} (${code})`;
     const bare = path.replace(/\/+$/, '');
-    for (const end of ['.html', '/index.html', '.md', '.mdx', '.rst']) {
+    for (const source of sourcesOf(path)) if ((await missingCode(source)) === undefined) return undefined;
+    for (const end of ['.html', '/index.html', '.md', '.mdx', '/index.md', '/index.mdx', '.rst']) {
       if ((await missingCode(bare + end)) !== undefined) continue;
       // Servers of static pages find these.
       if (isHtml && end.endsWith('.html')) return undefined;
+      if (FINDS_PAGES.has(flavor) && /\.mdx?$/.test(end)) return undefined;
       return `no such file: ${name} (there is "${excerpt(this.#shown(bare + end))}")`;
     }
     return `no such file: ${name}`;
   }
 }
 
-/** Documents that may be the page of a directory, or of a path without its extension. */
-const PAGE_ENDS = ['', '/index.html', '/index.md', '/README.md', '.html'];
-
-/** The places in files that fragments name. Those of other formats than Markdown and HTML are not known. */
-class FileAnchors {
-  readonly #known = new Map<string, Promise<PageAnchors | undefined>>();
-  readonly #flavors = new Map<string, Promise<MarkdownFlavor>>();
-
-  /** What is wrong with a fragment of a link to a file; `undefined` if nothing is, or if that is not known. */
-  faultOf(fragment: string, path: string): Promise<string | undefined> {
-    return this.faultIn(fragment, path, () => readPage(path));
-  }
-
-  /** The same for a file that `read` gives. */
-  async faultIn(
-    fragment: string,
-    path: string,
-    read: () => Promise<FilePage | undefined>,
-  ): Promise<string | undefined> {
-    const known = this.#known.get(path) ?? read().then((page) => page && this.#anchorsOf(page, path));
-    if (this.#known.size >= MAX_KNOWN_DOCUMENTS) this.#known.clear();
-    this.#known.set(path, known);
-    const anchors = await known;
-    return anchors && anchorFault(fragment, anchors);
-  }
-
-  async #anchorsOf({ text, format }: FilePage, path: string): Promise<PageAnchors | undefined> {
-    if (format === 'html') return htmlAnchors(text);
-    if (format !== 'markdown') return undefined;
-    return markdownAnchors(normalizeText(text), await this.#flavorOf(dirname(path)));
-  }
-
-  /** What makes pages of the Markdown in a directory, by the files for it in the directory or above. */
-  #flavorOf(directory: string): Promise<MarkdownFlavor> {
-    const known = this.#flavors.get(directory) ?? this.#findFlavor(directory);
-    this.#flavors.set(directory, known);
-    return known;
-  }
-
-  async #findFlavor(directory: string): Promise<MarkdownFlavor> {
-    for (const [name, flavor] of FLAVOR_FILES) {
-      if ((await missingCode(join(directory, name))) === undefined) return flavor;
-    }
-    const parent = dirname(directory);
-    return parent === directory ? 'github' : this.#flavorOf(parent);
-  }
-}
-
-/** How many documents are remembered whose anchors are known. */
-const MAX_KNOWN_DOCUMENTS = 2_000;
-
-/** What shows how a directory of Markdown is made into pages; a repository ends the search. */
-const FLAVOR_FILES: readonly (readonly [string, MarkdownFlavor])[] = [
-  ['mkdocs.yml', 'mkdocs'],
-  ['mkdocs.yaml', 'mkdocs'],
-  ['zensical.toml', 'mkdocs'],
-  ['.vitepress', 'vitepress'],
-  ['.vuepress', 'vitepress'],
-  ['.git', 'github'],
-];
-
-interface FilePage {
-  readonly text: string;
-  readonly format: DocumentFormat;
-}
-
-/** The text of the page that a path leads to; `undefined` if it cannot be read, or is too large. */
-async function readPage(path: string): Promise<FilePage | undefined> {
-  const bare = path.replace(/\/+$/, '');
-  for (const end of PAGE_ENDS) {
-    const status = await stat(bare + end).catch(() => undefined);
-    if (status?.isFile() !== true || status.size > MAX_DOCUMENT_BYTES) continue;
-    const bytes = await readFile(bare + end).catch(() => undefined);
-    if (bytes === undefined) return undefined;
-    const text = decode(bytes);
-    return { text, format: formatOf(bare + end, text) };
-  }
-  return undefined;
-}
+/** What finds `guide.md` by `guide`, and a directory with the files that are in its pages as they are. */
+const FINDS_PAGES: ReadonlySet<MarkdownFlavor> = new Set(['docusaurus', 'vitepress']);
+const ASSETS: ReadonlyMap<MarkdownFlavor, string> = new Map([
+  ['docusaurus', 'static'],
+  ['vitepress', 'public'],
+]);
 
 /** A link that starts with `//` has the scheme of its page; `https:` if that is a file. */
 function withScheme(href: string): string {
   return href.startsWith('//') ? `https:${href}` : href;
+}
+
+/** White space in a link, as a browser encodes it. In a list of URLs it would end the URL. */
+function encodeSpace(href: string): string {
+  return href.replace(/\s/g, encodeURIComponent);
 }
 
 /** A relative link as a URL, or as it is if it cannot be one. */

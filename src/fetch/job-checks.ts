@@ -1,7 +1,7 @@
 import { bodyKey } from '../bodies/file-name.ts';
+import { fragmentOf } from '../bodies/html-page.ts';
 import { toExpectation } from '../config/expectations.ts';
 import type { RunOptions } from '../config/run-options.ts';
-import { fragmentOf } from '../documents/anchors.ts';
 import { firstMethod } from '../http/hop.ts';
 import { KeySet } from '../input/hash-set.ts';
 import { requiresBody } from '../model/expectation.ts';

@@ -1,10 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { BodyInspector } from '../bodies/body.ts';
 import { unsupportedCoding } from '../bodies/decompress.ts';
-import { isHtml, TitleFinder } from '../bodies/html-title.ts';
+import { AnchorReader, anchorFault, fragmentOf, isHtml, TitleFinder } from '../bodies/html-page.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
 import { durationText } from '../config/parse/numbers.ts';
-import { AnchorReader, anchorFault, fragmentOf } from '../documents/anchors.ts';
 import { isRedirect } from '../http/redirect.ts';
 import type { HttpResponse } from '../http/transport.ts';
 import {

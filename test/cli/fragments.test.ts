@@ -282,10 +282,28 @@ describe('--check-fragments with --extract', () => {
   it.each([
     ['mkdocs.yml', '[1](#a-b) [2](#a--b)', []],
     ['.vitepress/config.ts', '[1](#a-b) [2](#a--b)', []],
+    ['docusaurus.config.ts', '[1](#a-b) [2](#a--b)', ['file:docs/x/a.md#a-b']],
     ['other.yml', '[1](#a-b) [2](#a--b)', ['file:docs/x/a.md#a-b']],
   ])('names headings as the tree with %s does', async (config, text, missing) => {
     const found = await checked({ [config]: '', 'docs/x/a.md': `# A & B\n${text}` }, 'docs');
     expect(found.filter((one) => one.includes(': ')).map((one) => one.split(': ')[0])).toEqual(missing);
+  });
+
+  it.each([
+    ['docusaurus.config.js', 'static', ['file:docs/y.html#b', 'file:img/no.png']],
+    ['.vitepress/config.ts', 'public', ['file:docs/y.html#b', 'file:img/no.png']],
+    ['mkdocs.yml', 'static', ['file:docs/y', 'file:docs/y.html#b', 'file:img/a.png', 'file:img/no.png']],
+  ])('finds the pages and assets that the tree with %s finds', async (config, assets, missing) => {
+    const text = '[1](y) [2](y.html#y) [3](y.html#b) [4](/img/a.png) [5](/img/no.png) [6](z#z)';
+    const files = {
+      'docs/x.md': text,
+      'docs/y.md': '# Y',
+      'docs/z/index.mdx': '# Z',
+      [`${assets}/img/a.png`]: '',
+    };
+    const found = await checked({ [config]: '', ...files }, 'docs/x.md', '--root-dir', '.');
+    const faults = found.filter((one) => one.includes(': ')).map((one) => one.split(': ')[0]);
+    expect(faults.sort()).toEqual(missing.sort());
   });
 
   it('checks the fragments of a page that was fetched, and of its <base>, at their URLs', async () => {

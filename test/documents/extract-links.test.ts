@@ -30,6 +30,16 @@ describe('extractLinks() of Markdown', () => {
     ['a definition in a quote', '> [a]: <x.md> "t"', ['x.md']],
     ['references, which are no links of their own', '[a][b] [b] ![b][]\n\n[b]: x.md', ['x.md']],
     ['a footnote', 'a[^1]\n\n[^1]: Word', []],
+    [
+      'the links of a footnote',
+      'a[^1]\n\n[^1]: [b](x.md)\n[^c]: https://x.example',
+      ['x.md', 'https://x.example'],
+    ],
+    [
+      'whole URLs of components',
+      '<Card\n title="https"\n href="https://x.example"\n/> <A to="no">',
+      ['https://x.example'],
+    ],
     ['HTML comments', 'a <!-- [a](no.md) <a href="no"> --> b\n\n<!--\n[c](no.md)\n-->', []],
     ['HTML in a heading', '# <a href="x.html">a</a> [b](y.md)', ['x.html', 'y.md']],
     [

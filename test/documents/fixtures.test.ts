@@ -42,7 +42,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     '47:4 guide/start.md | collapsed',
     '48:13 https://shortcut.example/ | shortcut',
     '49:7 # | //',
-    '50:7 https://note.example/ | ^1',
+    '50:7 https://note.example/',
   ],
   'guide/start.md': [
     '5:26 ../README.md | first page',

@@ -1,12 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
-import {
-  AnchorReader,
-  anchorFault,
-  fragmentOf,
-  htmlAnchors,
-  type MarkdownFlavor,
-  markdownAnchors,
-} from '../../src/documents/anchors.ts';
+import { AnchorReader, anchorFault, fragmentOf } from '../../src/bodies/html-page.ts';
+import { htmlAnchors, type MarkdownFlavor, markdownAnchors } from '../../src/documents/file-anchors.ts';
 
 test.each([
   ['http://a.test/', ''],

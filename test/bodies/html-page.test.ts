@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isHtml, TitleFinder } from '../../src/bodies/html-title.ts';
+import { isHtml, TitleFinder } from '../../src/bodies/html-page.ts';
 
 function titleOf(body: string | Buffer, contentType = 'text/html', size = 7): string | undefined {
   const finder = new TitleFinder(contentType);
