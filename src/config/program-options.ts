@@ -172,11 +172,8 @@ export async function withExcludeFile<T extends Pick<RunOptions, 'exclude' | 'ex
     throw new UsageError(`cannot read ${name}: ${printable(systemReason(error))}`);
   });
   const expressions: RegExp[] = [];
-  for (const [index, line] of text
-    .replace(/^\ufeff/, '')
-    .split('\n')
-    .entries()) {
-    const written = line.trim();
+  for (const [index, line] of text.split('\n').entries()) {
+    const written = line.trim(); // drops a byte-order mark, too
     if (written === '' || written.startsWith('#')) continue;
     const where = `"${excerpt(written)}" in line ${index + 1} of ${name}`;
     expressions.push(...parsePatterns(written, where));

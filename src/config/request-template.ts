@@ -86,10 +86,7 @@ export function parseNetrc(text: string): readonly Login[] {
   };
   let keyword: string | undefined;
   let isMacro = false;
-  for (const [index, line] of text
-    .replace(/^\ufeff/, '')
-    .split(/\r?\n/)
-    .entries()) {
+  for (const [index, line] of text.split('\n').entries()) {
     const start = line.trimStart();
     if (start.startsWith('#') || (isMacro && start !== '')) continue;
     isMacro = false;

@@ -108,6 +108,9 @@ describe('hashesBodies', () => {
     [{ report: ['json=r.json'] }, true],
     [{ baseline: 'b.jsonl', updateBaseline: true }, false],
     [{ broker: 'nats://127.0.0.1', run: 'r' }, true],
+    [{ saveDir: 'd', checksums: 'SHA256SUMS' }, true],
+    [{ template: '{url} {sha256}' }, true],
+    [{ template: 'sha256 {url}' }, false],
     [{ baseline: 'b.jsonl', output: 'results.txt' }, false],
     [{ format: 'csv' }, false],
     [{}, false],
@@ -247,6 +250,7 @@ describe('withExcludeFile()', () => {
   it.each([
     ['', []],
     ['\n \r\n# a comment\n  # b\n', []],
+    ['a\ufeffb', ['a\ufeffb']],
     ['\ufeffa\n\n  b(c|d)+\t\r\n#e\nf#g', ['a', 'b(c|d)+', 'f#g']],
     [
       Array.from({ length: 999 }, (_, line) => `^https://host-${line}\\.example/$`).join('\n'),

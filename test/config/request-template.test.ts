@@ -30,6 +30,7 @@ describe('parseNetrc()', () => {
     ['machine a login me default login you password pw', 'a me:'],
     ['machine a:b:c login me machine [::1] login you', '[::1] you:'],
     ['machine a login me # password pw "', 'a me:'],
+    ['machine a login me #password pw', 'a me:'],
     ['machine a login me password\n # the password:\n pw', 'a me:pw'],
     ['machine a password #pw login "#"', 'a #:#pw'],
     ['machine a login a"b password c\\n', 'a a"b:c\\n'],
@@ -54,10 +55,40 @@ describe('parseNetrc()', () => {
 });
 
 /** The headers for one host each, with this netrc file. */
-function logins(options: FanoutOptions, netrc: string): Readonly<Record<string, unknown>> {
+function logins(options: FanoutOptions, netrc = ''): Readonly<Record<string, unknown>> {
   const { hostHeaders } = createRequestTemplate(resolveRunOptions(options, '1'), undefined, netrc);
   return Object.fromEntries(hostHeaders ?? []);
 }
+
+describe('createRequestTemplate() with settings for hosts', () => {
+  const [ME, YOU] = ['me:pw', 'you:pw'].map((user) => `Basic ${Buffer.from(user).toString('base64')}`);
+
+  it.each<[FanoutOptions, string, Readonly<Record<string, unknown>>]>([
+    [{ hosts: { a: { user: 'me:pw' } } }, '', { a: { authorization: ME } }],
+    [{ hosts: { a: { headers: { 'X-A': '1' } } } }, '', { a: { 'x-a': '1' } }],
+    [{ hosts: { a: { perHost: 2 } } }, '', {}],
+    [
+      { hosts: { a: { user: 'me:pw', headers: { Authorization: 'mine', 'X-A': '1' } } } },
+      '',
+      { a: { authorization: 'mine', 'x-a': '1' } },
+    ],
+    [
+      {
+        hosts: { a: { user: 'me:pw', headers: { 'X-A': '1' } } },
+        headerFor: { a: { 'X-A': '2', 'X-B': '3' } },
+      },
+      '',
+      { a: { authorization: ME, 'x-a': '2', 'x-b': '3' } },
+    ],
+    [
+      { hosts: { a: { user: 'me:pw' } } },
+      'machine a login you password pw machine b login you password pw',
+      { a: { authorization: ME }, b: { authorization: YOU } },
+    ],
+  ])('reads %j and the netrc file %j', (options, netrc, expected) => {
+    expect(logins(options, netrc)).toEqual(expected);
+  });
+});
 
 describe('createRequestTemplate() with a netrc file', () => {
   const NETRC = 'machine a login me password pw machine a login second machine b login you';

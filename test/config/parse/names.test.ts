@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  checksumFile,
   cookies,
   directoryName,
   fileName,
@@ -7,6 +8,7 @@ import {
   netrcFile,
   runName,
   saveDirectoryName,
+  socketPath,
 } from '../../../src/config/parse/names.ts';
 import { refused } from './refused.ts';
 
@@ -19,6 +21,29 @@ describe('fileName and directoryName', () => {
   it.each(['', 'a\0b', 7, 1, true, null, ['a'], {}])('refuse %j', (value) => {
     expect(refused(fileName, value)).toBe('must be the name of a file');
     expect(refused(directoryName, value)).toBe('must be the name of a directory');
+  });
+});
+
+describe('checksumFile', () => {
+  it.each(['SHA256SUMS', './-', 'x/dev/y', 'a.gz.txt'])('takes %s', (name) => {
+    expect(checksumFile.parse(name)).toBe(name);
+  });
+
+  it.each([
+    ['', 'must be the name of a file'],
+    ['-', 'must be the name of a file'],
+    ['/dev/stdout', 'must be the name of a file'],
+    ['sums.GZ', 'must not end in .gz, which sha256sum cannot read'],
+  ])('refuses %j', (value, requirement) => {
+    expect(refused(checksumFile, value)).toBe(requirement);
+  });
+});
+
+describe('socketPath', () => {
+  it('takes up to 107 bytes', () => {
+    expect(socketPath.parse('x'.repeat(107))).toBe('x'.repeat(107));
+    expect(refused(socketPath, 'é'.repeat(54))).toBe('must be at most 107 bytes, the limit of the system');
+    expect(refused(socketPath, '')).toBe('must be the name of a file');
   });
 });
 

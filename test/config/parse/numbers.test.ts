@@ -18,6 +18,7 @@ describe('wholeNumber()', () => {
     expect(wholeNumber({ min: 0 }).parse('007')).toBe(7);
     expect(wholeNumber({ min: 0 }).parse(0)).toBe(0);
     expect(wholeNumber({ min: 1, max: 5 }).parse('5')).toBe(5);
+    expect(wholeNumber({ min: 1, max: 5 }).print(5)).toBe(5);
   });
 
   it.each([

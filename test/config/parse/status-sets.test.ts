@@ -56,6 +56,7 @@ describe('statusSet', () => {
     'ok',
     [],
     [null],
+    ['200', null],
     {},
     null,
     true,
