@@ -223,7 +223,7 @@ export function toHostSignal(
   if (response !== undefined) {
     const { status } = response;
     const isPushBack = status === 429 || status === 503 || (status === 403 && pauseMs > 0);
-    if (isPushBack) return { kind: 'push-back', waitMs: pauseMs };
+    if (isPushBack) return { kind: 'push-back', waitMs: pauseMs, isRate: status === 429 };
     if (failed?.failure.kind === 'timeout') return { kind: 'response', isSlow: true, streams };
     return streams === undefined ? RESPONSE : { kind: 'response', streams };
   }

@@ -75,6 +75,11 @@ export class CircuitBreaker {
     return this.#state.name === 'half-open' && startedAt >= this.#state.probedAt;
   }
 
+  /** Probes that have failed since it opened. */
+  get failedProbes(): number {
+    return this.#state.name === 'half-open' ? this.#state.probes : 0;
+  }
+
   /** A request starts. */
   onDispatch(now: number): void {
     const state = this.#state;

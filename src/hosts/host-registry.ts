@@ -2,7 +2,7 @@ import type { Limiter } from '../core/scheduler.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { ConcurrencyLimit, INITIAL_LIMIT, ResourcePressure } from './concurrency-limit.ts';
-import { RateLimiter, type TotalRateLimiter } from './rate-limiter.ts';
+import { RateLimiter, RateWindow, type TotalRateLimiter } from './rate-limiter.ts';
 
 /** Limits that apply to each host. */
 interface HostRules {
@@ -38,8 +38,8 @@ export type HostSignal =
    * to it may carry, if it is one of HTTP/2.
    */
   | { readonly kind: 'response'; readonly isSlow?: boolean; readonly streams?: number | undefined }
-  /** 429 or 503. `waitMs` is the time that Retry-After asks for. */
-  | { readonly kind: 'push-back'; readonly waitMs: number }
+  /** 429 or 503. `waitMs` is the time that Retry-After asks for. `isRate` if it is 429: too many requests for now. */
+  | { readonly kind: 'push-back'; readonly waitMs: number; readonly isRate?: boolean }
   /** A push-back that asks for a longer wait than is allowed: the host is asked nothing more. */
   | { readonly kind: 'refusal'; readonly reason: string }
   /** There was no response. A reset or a timeout is also a sign of overload. */
@@ -253,6 +253,9 @@ interface Restrictions {
 const MIN_SERVICE_PROBES = 3;
 
 const PUSHED_BACK = 'pushed back with 429 or 503';
+/** A host that has served, and says that there were too many requests, is given up after this many times as long: a window of a minute is usual. */
+const RATE_PATIENCE = 3;
+
 const SERVES_NOBODY = 'the server asks to wait again and again (see --give-up-after)';
 
 /** Time in ms without a response after which a host gets no further request while it has one: this long, or twice its latency. */
@@ -264,6 +267,8 @@ class Host {
   readonly #limit: ConcurrencyLimit;
   readonly #breaker: CircuitBreaker;
   readonly #rateLimiter: RateLimiter;
+  /** Created for the first push-back that says that there were too many requests. */
+  #window: RateWindow | undefined;
   /** Opened by push-backs without anything served; created for the first. */
   #service: CircuitBreaker | undefined;
   #pausedUntil = 0;
@@ -271,7 +276,9 @@ class Host {
   #servedLimit: number;
   /** Whether it has asked for a pause since it last served a request. */
   #asksToWait = false;
-  /** When it last served a request. */
+  /** When it got its first request, how many it has served, and when it served the last. */
+  #firstAt = -1;
+  #served = 0;
   #servedAt = Number.NEGATIVE_INFINITY;
   /** When it last responded, or got its first request after that. */
   #heardAt = 0;
@@ -338,7 +345,10 @@ class Host {
    * late, the first time, and again if others had news since. A timeout is news only if nothing was served meanwhile.
    */
   isNews(signal: HostSignal, { startedAt, endedAt, mayRetry }: Attempted, last?: NewsMark): boolean {
-    const isProbe = this.#breaker.isProbe(startedAt) || this.#service?.isProbe(startedAt) === true;
+    const isProbe =
+      this.#breaker.isProbe(startedAt) ||
+      this.#service?.isProbe(startedAt) === true ||
+      this.#window?.isOpening === true;
     if (isProbe && mayRetry) return true;
     if (endedAt - this.#servedAt > this.#rules.giveUpAfterMs) return false;
     if (signal.kind === 'failure' && signal.isTimeout && this.#servedAt > startedAt) return false;
@@ -355,6 +365,7 @@ class Host {
       this.#pausedUntil,
       this.#limit.nextAllowedAt,
       this.#rateLimiter.nextAllowedAt,
+      this.#window?.nextAllowedAt ?? 0,
       this.#breaker.nextAllowedAt(inFlight),
       this.#service?.nextAllowedAt(inFlight) ?? 0,
     );
@@ -362,7 +373,11 @@ class Host {
 
   /** Requests that can be in flight; with a rate, those that it gives in the time that one takes. */
   get capacity(): number {
-    const perMs = Math.min(this.#rules.perMs, this.#limit.perMs);
+    const perMs = Math.min(
+      this.#rules.perMs,
+      this.#limit.perMs,
+      this.#window?.perMs ?? Number.POSITIVE_INFINITY,
+    );
     return Math.min(this.#limit.settled, this.#streams, perMs * Math.max(1, this.#latencyMs));
   }
 
@@ -374,6 +389,8 @@ class Host {
       this.#limit.restart();
     }
     this.#rateLimiter.onDispatch(now);
+    if (this.#firstAt < 0) this.#firstAt = now;
+    if (this.#window?.onDispatch(now) === true) this.#limit.restart(1);
     if (this.#breaker.isOpen) {
       this.#breaker.onDispatch(now);
       this.#limit.restart(1);
@@ -387,9 +404,31 @@ class Host {
 
   /** A host that serves again after it has pushed back everything was not overloaded. */
   #recordService(service: CircuitBreaker, startedAt: number, now: number): void {
+    if (service.isProbe(startedAt) && service.failedProbes > 0 && this.#pausedUntil === 0)
+      this.#window?.learn(startedAt);
     if (service.isProbe(startedAt) && !this.#asksToWait) this.#limit.recover();
     service.recordSuccess(now, now);
     this.#asksToWait = false;
+  }
+
+  /** Whether it is waited for longer, since it has served, and may have a rate limit. */
+  get #isPatient(): boolean {
+    return this.#window !== undefined && this.#served > 0;
+  }
+
+  #recordRate({ isRate, waitMs }: Extract<HostSignal, { readonly kind: 'push-back' }>, now: number): void {
+    if (isRate !== true) return;
+    if (waitMs === 0) this.#window ??= new RateWindow(this.#firstAt, this.#served);
+    this.#window?.recordPushBack(now);
+  }
+
+  #createService(): CircuitBreaker {
+    const { breakerThreshold, giveUpAfterMs } = this.#rules;
+    return new CircuitBreaker({
+      threshold: breakerThreshold,
+      giveUpAfterMs: this.#isPatient ? RATE_PATIENCE * giveUpAfterMs : giveUpAfterMs,
+      minProbes: MIN_SERVICE_PROBES,
+    });
   }
 
   record(signal: HostSignal, startedAt: number, now: number): void {
@@ -400,6 +439,8 @@ class Host {
         this.#streams = Math.max(1, signal.streams ?? Number.POSITIVE_INFINITY);
         this.#breaker.recordSuccess(startedAt, now);
         if (this.#service !== undefined) this.#recordService(this.#service, startedAt, now);
+        this.#served += 1;
+        this.#window?.recordServed();
         if (signal.isSlow === true) this.#limit.recordPushBack(startedAt, now, this.inFlight);
         else this.#limit.recordSuccess(now);
         this.#servedLimit = this.#limit.settled;
@@ -408,17 +449,16 @@ class Host {
         this.#heardAt = now;
         this.newsCount += 1;
         this.#breaker.recordSuccess(startedAt, now);
-        this.#service ??= new CircuitBreaker({
-          threshold: this.#rules.breakerThreshold,
-          giveUpAfterMs: this.#rules.giveUpAfterMs,
-          minProbes: MIN_SERVICE_PROBES,
-        });
+        this.#recordRate(signal, now);
+        this.#service ??= this.#createService();
         this.#service.recordFailure(PUSHED_BACK, startedAt, now);
         this.#limit.recordPushBack(startedAt, now, this.inFlight, signal.waitMs);
-        if (signal.waitMs === 0) break;
-        this.#asksToWait = true;
-        this.#pausedUntil = Math.max(this.#pausedUntil, now + signal.waitMs);
-        if (this.servesNobody) this.#end ??= { kind: 'blocked', reason: SERVES_NOBODY };
+        if (signal.waitMs > 0) {
+          this.#asksToWait = true;
+          this.#pausedUntil = Math.max(this.#pausedUntil, now + signal.waitMs);
+        }
+        if (this.servesNobody && (this.#asksToWait || this.#isPatient))
+          this.#end ??= { kind: 'blocked', reason: this.#asksToWait ? SERVES_NOBODY : PUSHED_BACK };
         break;
       case 'refusal':
         this.#breaker.recordSuccess(startedAt, now);

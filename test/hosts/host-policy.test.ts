@@ -58,6 +58,11 @@ const SERVING: Case[] = [
   ['serves 5 a second', (r) => tokenBucket(5, 5, WAIT, healthy(r)), 400, { atMostS: 90, wasted: 30 }],
   ['serves 5 a second one by one', (r) => tokenBucket(5, 1, {}, healthy(r)), 400, { atMostS: 120, wasted: 70 }],
   ['serves 100 a minute', (r) => models.fixedWindow(100, 60_000, true, healthy(r)), 400, { atMostS: 183, wasted: 20 }],
+  // Floor: 180 s, 540 s, 90 s and 32 s. The first window ends with as many push-backs as are in flight.
+  ['serves 100 a minute and does not say so', (r) => models.fixedWindow(100, 60_000, false, healthy(r)), 400, { atMostS: 195, wasted: 65 }],
+  ['serves 100 a minute and does not say so, with more URLs', (r) => models.fixedWindow(100, 60_000, false, healthy(r)), 1000, { atMostS: 570, wasted: 75 }],
+  ['serves 20 in 10 s and does not say so', (r) => models.fixedWindow(20, 10_000, false, healthy(r)), 200, { atMostS: 110, wasted: 50 }],
+  ['says 429 for 12 s', (r) => sometimes(isDownFor(3_000, 12_000), models.always(429), healthy(r)), 4000, { atMostS: 60, wasted: 40 }, TWENTY],
   ['pushes back one of a hundred', (r) => flaky(r, 0.01, {}, healthy(r)), 2000, { atMostS: 12, wasted: 40 }],
   ['pushes back one of twenty', (r) => flaky(r, 0.05, {}, healthy(r)), 2000, { atMostS: 40, wasted: 160 }],
   // Floor: 32 s, 12 s, 20 + 60 s and 40 s.

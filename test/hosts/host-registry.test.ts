@@ -153,6 +153,22 @@ describe('a host that pushes back everything', () => {
     expect(registry.endOf('a')?.kind).toBe('blocked');
   });
 
+  test('and has served before, and says that there were too many requests, is waited for three times as long', () => {
+    const registry = registryOf();
+    for (let count = 0; count < 6; count += 1) registry.onDispatch('a', 1);
+    registry.record('a', RESPONSE, 1, 1);
+    const tooMany: HostSignal = { kind: 'push-back', waitMs: 0, isRate: true };
+    for (let count = 0; count < 5; count += 1) registry.record('a', tooMany, 1, 1);
+    let at = 1;
+    for (let probes = 0; registry.endOf('a') === undefined && probes < 20; probes += 1) {
+      at = registry.keyNextAllowedAt('a', 0);
+      registry.onDispatch('a', at);
+      registry.record('a', tooMany, at, at);
+    }
+    expect(registry.endOf('a')).toEqual({ kind: 'blocked', reason: 'pushed back with 429 or 503' });
+    expect(at).toBe(90_001);
+  });
+
   test('has its limit again when a probe is served, but not if it has asked to wait', () => {
     const limitAfter = (waitMs: number) => {
       const registry = registryOf({ concurrency: 64 });
