@@ -1,7 +1,7 @@
 import { mkdtemp, open, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
 import { EarlierFiles, recallFrom } from './bodies/revalidation.ts';
 import { parseExpectation, rulesOf } from './config/expectations.ts';
 import {
@@ -15,10 +15,20 @@ import { orderWindowSize } from './config/run-options.ts';
 import { toTlsMaterial } from './config/tls-files.ts';
 import { systemClock } from './core/clock.ts';
 import { WorkerPool as BasePool, type WorkerPoolOptions } from './core/worker-pool.ts';
+import type { DocumentOptions } from './documents/read-documents.ts';
 import { Run, type RunParts } from './fetch/run.ts';
+import { type DocumentRequest, toDocument } from './fetch/run-factories.ts';
 import { readFileLimit } from './fetch/socket-budget.ts';
 import { openCookieFile } from './http/cookies.ts';
-import { type InputCounts, type JobItem, readItems, requireItems } from './input/read-jobs.ts';
+import { describeType } from './input/parse-job.ts';
+import {
+  type InputCounts,
+  type JobItem,
+  type JobOptions,
+  readItems,
+  requireItems,
+} from './input/read-jobs.ts';
+import { untilAborted } from './input/read-stream.ts';
 import type { Journal } from './journal/journal.ts';
 import { UsageError } from './model/errors.ts';
 import type { Job } from './model/job.ts';
@@ -125,7 +135,12 @@ async function* results({
   const startedAt = systemClock.now();
   const fold = new SummaryFold();
   const reading = new AbortController();
-  const source = readJobs(urls, options, reading.signal);
+  let run: Run | undefined;
+  const fetchDocument: FetchDocument = (request) => {
+    if (run === undefined) throw new TypeError('jobs are read before the run exists');
+    return run.fetchDocument(request);
+  };
+  const source = readJobs({ urls, options, warn }, fetchDocument, reading.signal);
   const threads = await createThreads(options);
   const known = await openBaseline(options);
   const cookies = await openCookieFile(options);
@@ -137,9 +152,9 @@ async function* results({
     throw error;
   });
   const window = options.ordered ? new OrderWindow<Result>(orderWindowSize(options)) : undefined;
-  let run: Run | undefined;
   const abort = () => run?.abort('the signal of the caller was aborted');
   try {
+    signal?.throwIfAborted();
     run = new Run({
       ...{ ...network, cookies: cookies?.jar },
       ...(streams && { options: { ...options, ...streams.options } }),
@@ -181,7 +196,11 @@ async function* results({
 }
 
 /** The jobs of a list, and their counts so far. */
-function readJobs(urls: LibraryRun['urls'], runOptions: LibraryRunOptions, signal: AbortSignal) {
+function readJobs(
+  { urls, options: runOptions, warn }: Pick<LibraryRun, 'urls' | 'options' | 'warn'>,
+  fetchDocument: FetchDocument,
+  signal: AbortSignal,
+) {
   const { unique, checkFragments, defaultScheme, method: defaultMethod, keeps } = runOptions;
   const counts: InputCounts & { isReadToEnd: boolean } = { read: 0, skipped: 0, isReadToEnd: false };
   const filter = createUrlFilter(runOptions);
@@ -190,10 +209,48 @@ function readJobs(urls: LibraryRun['urls'], runOptions: LibraryRunOptions, signa
   const settings = { unique, keepsFragments: checkFragments, filter, remap, defaultScheme, defaultMethod };
   const options = { ...settings, keepsInput, parseExpectation, signal };
   async function* jobs(): AsyncGenerator<Iterable<Job>> {
-    yield* readItems(urls, options, counts);
+    if (runOptions.extract) {
+      const { baseUrl, rootDir } = runOptions;
+      const documents = { ...options, baseUrl, rootDir, checksFragments: checkFragments, warn };
+      yield* documentJobs(urls, documents, counts, fetchDocument);
+    } else yield* readItems(urls, options, counts);
     if (!signal.aborted) counts.isReadToEnd = true;
   }
   return { counts, jobs: jobs() };
+}
+
+type FetchDocument = Run['fetchDocument'];
+
+type LibraryDocuments = Omit<DocumentOptions & JobOptions, 'directory' | 'stdin' | 'fetchDocument'>;
+
+/** The jobs for the links of documents, whose names are read to the end first. Their code is loaded on use. */
+async function* documentJobs(
+  items: LibraryRun['urls'],
+  options: LibraryDocuments,
+  counts: InputCounts,
+  fetchDocument: FetchDocument,
+): AsyncGenerator<Iterable<Job>> {
+  const { checkRootDirectory, resolveDocuments } = await import('./documents/find-documents.ts');
+  const { readDocumentJobs } = await import('./documents/read-documents.ts');
+  const { rootDir, signal } = options;
+  if (rootDir !== undefined) await checkRootDirectory(rootDir, 'option rootDir');
+  const names: string[] = [];
+  const given = Symbol.asyncIterator in items ? untilAborted(items, signal) : items;
+  for await (const item of given) names.push(documentName(item));
+  const directory = resolve('.');
+  const inputs = await resolveDocuments(names, directory);
+  const stdin = Readable.from([]); // no input is standard input
+  const fetch = async (request: DocumentRequest) => toDocument(await fetchDocument(request));
+  yield* readDocumentJobs(inputs, { ...options, directory, stdin, fetchDocument: fetch }, counts);
+}
+
+/** The name of a document. JavaScript may pass anything. */
+function documentName(item: unknown): string {
+  if (item instanceof URL) return item.href;
+  if (typeof item === 'string' && item !== '' && item !== '-') return item;
+  throw new UsageError(
+    `cannot read ${typeof item === 'string' ? `"${item}"` : describeType(item)} as a document: with option extract, an item must be a file, a directory, a pattern or a URL`,
+  );
 }
 
 /** Brings results into the order of their jobs. Those of a stopped run for which nothing was sent come last. */

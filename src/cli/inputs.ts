@@ -3,9 +3,8 @@ import { stat } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { parseExpectation } from '../config/expectations.ts';
 import type { ProgramOptions } from '../config/program-options.ts';
-import type { FetchedDocument } from '../documents/read-documents.ts';
 import { Run } from '../fetch/run.ts';
-import type { DocumentRequest } from '../fetch/run-factories.ts';
+import { type DocumentRequest, documentOf, toDocument } from '../fetch/run-factories.ts';
 import { checkInputs, classifyInput, type Input, looksLikeHost, quotedInputName } from '../input/input.ts';
 import type { Scheme } from '../input/parse-url.ts';
 import {
@@ -20,7 +19,6 @@ import { untilAborted } from '../input/read-stream.ts';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
-import type { Result } from '../model/result.ts';
 import { createRemap, createUrlFilter } from '../model/url-filter.ts';
 import type { FetchSettings } from './fetch-settings.ts';
 import { createMessages } from './terminal.ts';
@@ -45,7 +43,7 @@ export async function resolveInputs(
   const inputs =
     named.length === 0 && args.length > 0 ? [] : toInputs(named, isatty(process.stdin.fd), options);
   await checkInputs(inputs);
-  if (extract) await checkRootDirectory(options);
+  if (extract) await checkRoot(options);
   if (!sitemap && !extract) await checkLists(inputs, listFormat(options));
   if (isPipeIgnored(inputs, process)) {
     createMessages(process, { isSilent: silent }).warn(
@@ -59,18 +57,16 @@ function listFormat({ null: isNullSeparated, column }: ListOptions): ListFormat 
   return { isNullSeparated, column };
 }
 
+async function checkRoot({ rootDir }: InputOptions): Promise<void> {
+  if (rootDir === undefined) return;
+  const { checkRootDirectory } = await import('../documents/find-documents.ts');
+  await checkRootDirectory(rootDir, '--root-dir');
+}
+
 /** The arguments, with the documents in directories and those that match patterns. The code of documents is loaded on use. */
 async function findDocumentNames(args: readonly string[], directory: string): Promise<readonly string[]> {
   const { findDocuments } = await import('../documents/find-documents.ts');
   return findDocuments(args, directory);
-}
-
-async function checkRootDirectory({ rootDir }: InputOptions): Promise<void> {
-  if (rootDir === undefined) return;
-  const status = await stat(rootDir).catch(() => undefined);
-  if (!status?.isDirectory()) {
-    throw new InputError(`invalid value "${excerpt(rootDir)}" for --root-dir: no such directory`);
-  }
 }
 
 function toInputs(
@@ -289,19 +285,6 @@ export class JobSource {
 
 /** Fetches a document that a list comes from. */
 export type FetchDocument = Run['fetchDocument'];
-
-/** A document of `--extract` as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */
-async function toDocument(result: Result): Promise<FetchedDocument> {
-  const { finalUrl, url, contentType } = result;
-  return { bytes: await documentOf(result), url: finalUrl ?? url, contentType };
-}
-
-/** A sitemap or another document as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */
-async function documentOf({ url, ok, failure, body }: Result): Promise<Uint8Array> {
-  if (!ok) throw new InputError(`cannot read ${excerpt(url)}: ${failure.message}`);
-  if (body?.buffer === undefined) throw new InputError(`cannot read ${excerpt(url)}: larger than 50mb`);
-  return body.buffer;
-}
 
 /** Calls `use` with what fetches documents, for a command that fetches nothing else. */
 async function* withDocumentRun<T>(

@@ -88,6 +88,9 @@ const FOREIGN_FLAGS: ReadonlyMap<string, string> = new Map([
   ['--queue', 'use --queue-size N'],
 ]);
 
+const NO_DOCUMENTS =
+  'a cluster run reads lists: write one with "fanout extract DOCUMENT... -o links.txt", and feed that';
+
 const NO_JOURNAL = 'a cluster run keeps its results in the file of --store, and continues from it';
 
 /**
@@ -346,6 +349,7 @@ function otherCommandFlag(flag: string, { name, options }: CommandSpec): string 
     return name === 'fetch' && isCluster ? 'use "fanout cluster fetch"' : undefined;
   }
   if (flag === '--journal') return NO_JOURNAL;
+  if (['--extract', '--base-url', '--root-dir'].includes(flag)) return NO_DOCUMENTS;
   if (flag === '--keep-failed')
     return `${NO_JOURNAL}; to fetch failed URLs again, start another run with --failed`;
   if (flag === '--threads' && 'concurrency' in options) return 'start "fanout cluster work" once per core';

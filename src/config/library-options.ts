@@ -34,6 +34,15 @@ export interface FanoutOptions {
   readonly include?: string | readonly string[] | undefined;
   /** The same for URLs that are skipped, even if `include` matches. A redirect to one is not followed, and is a warning. */
   readonly exclude?: string | readonly string[] | undefined;
+  /**
+   * Take the items for names of documents, and fetch the links in them: files, directories, patterns and URLs of Markdown, HTML,
+   * reStructuredText, XML, JSON, text and source code. A result has the file, the line and the column of its link. Default: false.
+   */
+  readonly extract?: boolean | undefined;
+  /** With `extract`: the URL that relative links are resolved against. Default: they are links to files, which are looked up. */
+  readonly baseUrl?: string | undefined;
+  /** With `extract`: the directory of links that start with `/`. With `baseUrl`, the one that it is the URL of. Default: the working directory. */
+  readonly rootDir?: string | undefined;
   /** Scheme of lines that have none. Default: such a line is invalid. */
   readonly defaultScheme?: 'http' | 'https' | undefined;
   /** Request method. Default: GET, or POST with `data`. */
@@ -218,7 +227,8 @@ export interface FanoutOptions {
 }
 
 const { header, excludeFile, netrc, ...otherOptions } = runOptions;
-const { journal, journalAge, keepFailed, ordered, record, baseline, refresh } = outputOptions;
+const { extract, baseUrl, rootDir, journal, journalAge, keepFailed, ordered, record, baseline, refresh } =
+  outputOptions;
 
 /** The flag for headers, which is given once for each, has its name in the singular. */
 const libraryOptions = {
@@ -231,7 +241,7 @@ const libraryOptions = {
     default: undefined,
     help: 'the text of a netrc file',
   }),
-  ...{ journal, journalAge, keepFailed, ordered, record, baseline, refresh },
+  ...{ extract, baseUrl, rootDir, journal, journalAge, keepFailed, ordered, record, baseline, refresh },
   threads: option({
     flags: '--threads <n>',
     group: 'Output',
@@ -250,6 +260,10 @@ const libraryOptions = {
 
 /** The options of a run, and those that the program gives to its outputs. */
 export interface LibraryRunOptions extends RunOptions {
+  /** Whether the items name documents. */
+  readonly extract: boolean;
+  readonly baseUrl: string | undefined;
+  readonly rootDir: string | undefined;
   readonly journal: string | undefined;
   readonly refresh: string | true | undefined;
   readonly baseline: string | undefined;
@@ -274,6 +288,9 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
   checkRefresh(resolved);
   const { labels, values } = resolved;
   const {
+    extract,
+    baseUrl,
+    rootDir,
     headers,
     body,
     record,
@@ -286,6 +303,10 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
     refresh,
     ...others
   } = values;
+  const needsDocuments = baseUrl !== undefined ? 'baseUrl' : rootDir !== undefined ? 'rootDir' : undefined;
+  if (needsDocuments !== undefined && !extract) {
+    throw new UsageError(`option ${needsDocuments} needs option extract`);
+  }
   if (body !== undefined && (others.head || others.inlineBody !== undefined)) {
     throw new UsageError(`cannot use option body with option ${others.head ? 'head' : 'inlineBody'}`);
   }
@@ -301,7 +322,7 @@ export function resolveRunOptions(options: FanoutOptions, version: string): Libr
   return Object.freeze({
     ...derived,
     ...(body === 'stream' && !labels.has('maxSize') ? { maxSize: Number.POSITIVE_INFINITY } : {}),
-    ...{ journal, journalAge, keepFailed, ordered, threads, baseline, refresh },
+    ...{ extract, baseUrl, rootDir, journal, journalAge, keepFailed, ordered, threads, baseline, refresh },
     keepsStreams: body === 'stream',
     keeps: record ?? [],
     keepsBuffers: body === 'buffer',

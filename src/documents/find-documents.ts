@@ -1,8 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { Ignore } from 'ignore';
-import { classifyInput, quotedInputName } from '../input/input.ts';
+import { checkInputs, classifyInput, type Input, quotedInputName } from '../input/input.ts';
 import { errorCode, InputError } from '../model/errors.ts';
+import { excerpt } from '../model/printable.ts';
 import { isProse } from './document.ts';
 
 /** The characters of a pattern of file names. */
@@ -27,6 +28,24 @@ export async function findDocuments(args: readonly string[], directory: string):
     } else found.push(argument);
   }
   return found;
+}
+
+/** The inputs that names of documents stand for. Throws an `InputError` if one of them cannot be read. */
+export async function resolveDocuments(
+  names: readonly string[],
+  directory: string,
+): Promise<readonly Input[]> {
+  const inputs = (await findDocuments(names, directory)).map(classifyInput);
+  await checkInputs(inputs);
+  return inputs;
+}
+
+/** Throws an `InputError` if there is no such directory. `label` names the option. */
+export async function checkRootDirectory(rootDir: string, label: string): Promise<void> {
+  const status = await stat(rootDir).catch(() => undefined);
+  if (!status?.isDirectory()) {
+    throw new InputError(`invalid value "${excerpt(rootDir)}" for ${label}: no such directory`);
+  }
 }
 
 async function filesOfPattern(pattern: string, directory: string): Promise<readonly string[]> {

@@ -11,6 +11,7 @@ import type { TlsMaterial } from '../config/tls-files.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Outcome } from '../core/pipeline.ts';
 import type { Scheduler } from '../core/scheduler.ts';
+import type { FetchedDocument } from '../documents/read-documents.ts';
 import { HostRegistry } from '../hosts/host-registry.ts';
 import type { TotalRateLimiter } from '../hosts/rate-limiter.ts';
 import { Agent } from '../http/agent.ts';
@@ -22,7 +23,7 @@ import { ProxyRoutes } from '../http/proxy.ts';
 import { denyPrivate } from '../http/ssrf-guard.ts';
 import { TlsConnector } from '../http/tls.ts';
 import { AgentTransport, type Transport } from '../http/transport.ts';
-import { OutputError } from '../model/errors.ts';
+import { InputError, OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
@@ -423,4 +424,17 @@ export async function stepDocument(
   if ('again' in step) return step;
   if ('result' in step) give(step.result);
   return { isTransferred: true };
+}
+
+/** A document of `--extract` as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */
+export async function toDocument(result: Result): Promise<FetchedDocument> {
+  const { finalUrl, url, contentType } = result;
+  return { bytes: await documentOf(result), url: finalUrl ?? url, contentType };
+}
+
+/** A sitemap or another document as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */
+export async function documentOf({ url, ok, failure, body }: Result): Promise<Uint8Array> {
+  if (!ok) throw new InputError(`cannot read ${excerpt(url)}: ${failure.message}`);
+  if (body?.buffer === undefined) throw new InputError(`cannot read ${excerpt(url)}: larger than 50mb`);
+  return body.buffer;
 }

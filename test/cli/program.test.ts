@@ -288,6 +288,12 @@ describe('wrong usage', () => {
       /^there is no option --keep-failed here: .* --failed/,
       'cluster fetch',
     ],
+    [
+      ['cluster', 'fetch', '--extract', 'README.md'],
+      /^there is no option --extract here: a cluster run reads lists: .*fanout extract/,
+      'cluster fetch',
+    ],
+    [['cluster', 'feed', '--base-url', 'x'], /^there is no option --base-url here: .*lists/, 'cluster feed'],
     [['cluster', 'work', '--threads', '2'], /"fanout cluster work" once per core/, 'cluster work'],
   ])('of another command names its help: %j', async (args, message, command) => {
     const [first, second] = (await run(args)).err.split('\n');

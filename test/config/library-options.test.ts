@@ -79,6 +79,9 @@ describe('resolveRunOptions()', () => {
       connectTo: [],
       unixSocket: undefined,
       hosts: new Map(),
+      extract: false,
+      baseUrl: undefined,
+      rootDir: undefined,
       remap: [],
       key: undefined,
       contains: [],
@@ -213,6 +216,9 @@ describe('resolveRunOptions()', () => {
     [{ saveAll: true }, /^option saveAll needs option saveDir$/],
     [{ keepFailed: true }, /^option keepFailed needs option journal$/],
     [{ journalAge: '1h' }, /^option journalAge needs option journal$/],
+    [{ baseUrl: 'https://a.test/' }, /^option baseUrl needs option extract$/],
+    [{ rootDir: 'x', extract: false }, /^option rootDir needs option extract$/],
+    [{ extract: true, baseUrl: 'x' }, /for option baseUrl: must start with http/],
     [{ threads: 0 }, /0 for option threads: must be/],
   ])('refuses %j', (options, message) => {
     expect(refusal(options)).toMatch(message);
@@ -222,6 +228,9 @@ describe('resolveRunOptions()', () => {
     expectTypeOf<keyof FanoutOptions>().toEqualTypeOf<
       | Exclude<keyof typeof runOptions, 'header' | 'excludeFile'>
       | (
+          | 'extract'
+          | 'baseUrl'
+          | 'rootDir'
           | 'headers'
           | 'body'
           | 'record'
