@@ -50,6 +50,9 @@ async function writeProject(cwd: string, examples: readonly Example[], origin: s
   await symlink(join(ROOT, 'node_modules', '@types'), join(cwd, 'node_modules', '@types'));
   await writeFile(join(cwd, 'package.json'), JSON.stringify({ type: 'module' }));
   await writeFile(join(cwd, 'urls.txt'), `${origin}/ok?1\n${origin}/ok?2\n`);
+  await mkdir(join(cwd, 'docs'));
+  await writeFile(join(cwd, 'docs/a.md'), '[a](gone.md)\n');
+  await writeFile(join(cwd, 'README.md'), `[a](${origin}/ok)\n`);
   for (const [index, { code }] of examples.entries()) {
     await writeFile(join(cwd, `${index}.ts`), code.replaceAll('https://example.com/', `${origin}/ok?`));
   }
