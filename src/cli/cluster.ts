@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import type { BrokerAddress } from '../cluster/broker-connection.ts';
 import type { EncodedChunk } from '../cluster/chunk.ts';
 import { type JetStreamEngine, type NewRun, openRun } from '../cluster/jetstream-engine.ts';
 import type { RunSettings } from '../cluster/jetstream-setup.ts';
@@ -49,17 +50,26 @@ export interface ConnectedRun {
 export async function connectToRun(
   values: OptionValues<typeof brokerOptions>,
   { warn, note }: Messages,
-  newRun?: NewRun,
+  { newRun, isReadOnly }: { readonly newRun?: NewRun; readonly isReadOnly?: boolean } = {},
 ): Promise<ConnectedRun> {
-  const { broker, run, brokerCreds, brokerCa } = values;
+  const { run } = values;
+  const address = await brokerAddress(values);
+  if (run === undefined) throw new UsageError('--run is missing: name the run, as in --run may');
+  const engine = await openRun({ address, run, warn, note, isReadOnly }, newRun);
+  return { engine, run };
+}
+
+/** The broker of the options, with its files read. Throws a `UsageError`. */
+export async function brokerAddress(
+  values: Omit<OptionValues<typeof brokerOptions>, 'run'>,
+): Promise<BrokerAddress> {
+  const { broker, brokerCreds, brokerCa, wait } = values;
   if (broker === undefined) {
     throw new UsageError('--broker is missing: name the NATS server, as in --broker nats://127.0.0.1:4222');
   }
-  if (run === undefined) throw new UsageError('--run is missing: name the run, as in --run may');
   const credentials = await readOptionFile(brokerCreds, '--broker-creds');
   const ca = await readOptionFile(brokerCa, '--broker-ca');
-  const engine = await openRun({ address: { ...broker, credentials, ca }, run, warn, note }, newRun);
-  return { engine, run };
+  return { ...broker, credentials, ca, waitMs: wait };
 }
 
 async function readOptionFile(path: string | undefined, flag: string): Promise<string | undefined> {

@@ -7,6 +7,7 @@ import {
   feedOptions,
   purgeOptions,
   reportCommandOptions,
+  runsOptions,
   statusOptions,
   workOptions,
 } from '../config/command-options.ts';
@@ -24,6 +25,7 @@ export type CommandName =
   | 'cluster work'
   | 'cluster collect'
   | 'cluster status'
+  | 'cluster runs'
   | 'cluster dead'
   | 'cluster purge';
 
@@ -211,9 +213,19 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'cluster status',
     summary: 'show the progress of a run',
-    description: 'Shows how much of a run has been sent, is waiting, is in flight and is done.',
+    description:
+      'Shows how much of a run has been sent, is waiting, is in flight and is done. The exit code is 1 if the run was stopped or is incomplete.',
     operands: [],
     options: statusOptions,
+    examples: CLUSTER_EXAMPLES,
+  },
+  {
+    name: 'cluster runs',
+    summary: 'list the runs of a broker',
+    description:
+      'Lists the runs of a broker: id, start, state, name and inputs. The name is in parentheses if a later run has it.',
+    operands: [],
+    options: runsOptions,
     examples: CLUSTER_EXAMPLES,
   },
   {
@@ -234,7 +246,8 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'cluster purge',
     summary: 'delete a run from its broker',
-    description: 'Deletes everything that a broker has of a run. The files of the collector are kept.',
+    description:
+      'Deletes everything that a broker has of a run. Asks first if the run is not complete. The files of the collector are kept.',
     operands: [],
     options: purgeOptions,
     examples: CLUSTER_EXAMPLES,

@@ -1,4 +1,10 @@
-import { AccountingError, InputError, OutputError, UsageError } from '../model/errors.ts';
+import {
+  AccountingError,
+  BrokerUnavailableError,
+  InputError,
+  OutputError,
+  UsageError,
+} from '../model/errors.ts';
 import type { Summary } from '../model/summary.ts';
 
 /** Exit codes of the program. They are part of its interface: a code never changes its meaning. */
@@ -7,6 +13,7 @@ export const EXIT = {
   failed: 1,
   usage: 2,
   output: 3,
+  unavailable: 69,
   accounting: 70,
   SIGINT: 130,
   SIGTERM: 143,
@@ -16,6 +23,7 @@ export const EXIT = {
 export function toExitCode(error: unknown): number | undefined {
   if (error instanceof UsageError || error instanceof InputError) return EXIT.usage;
   if (error instanceof OutputError) return EXIT.output;
+  if (error instanceof BrokerUnavailableError) return EXIT.unavailable;
   if (error instanceof AccountingError) return EXIT.accounting;
   return undefined;
 }

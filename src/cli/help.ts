@@ -36,6 +36,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   failed: 'a URL failed, or was not fetched because the run was cut short',
   usage: 'wrong usage or configuration; an input that cannot be read; an empty list (unless --allow-empty)',
   output: 'an output, journal or body could not be written',
+  unavailable: 'cluster commands: the broker could not be reached within --wait',
   accounting: 'the counts do not add up, which is a bug',
   SIGINT: 'SIGINT: interrupted, after the requests in flight were finished (10 s at most)',
   SIGTERM: 'SIGTERM: the same',
@@ -83,7 +84,7 @@ export function longPage(spec: CommandSpec, columns: number): string {
     exampleBlock(spec, columns),
     ...GROUPS.flatMap((group) => section(group, flags, columns)),
     ...notes(spec).map((note) => wrap(note, columns)),
-    ...(hasRunExitCodes(spec) ? [exitCodes(columns)] : []),
+    ...(hasRunExitCodes(spec) ? [exitCodes(columns, spec.name.startsWith('cluster '))] : []),
   ]);
 }
 
@@ -124,7 +125,7 @@ export function helpPage(words: readonly string[], columns: number): string | un
   const name = words.join(' ');
   if (name === '') return overview(columns);
   if (name === 'cluster') return clusterPage(columns);
-  if (name === EXIT_TOPIC) return page([exitCodes(columns)]);
+  if (name === EXIT_TOPIC) return page([exitCodes(columns, true)]);
   const spec = COMMANDS.find((one) => one.name === name);
   if (spec !== undefined) return longPage(spec, columns);
   const group = FETCH_GROUPS.find((one) => TOPICS[one] === name);
@@ -173,8 +174,9 @@ function lineHelp(flag: Flag, columns: number): string {
   return line.length <= Math.min(columns, MAX_WIDTH) - MAX_TERM_WIDTH ? line : flag.help;
 }
 
-function exitCodes(columns: number): string {
-  const rows = Object.entries(EXIT).map(([key, code]) => ({
+function exitCodes(columns: number, isForCluster: boolean): string {
+  const codes = Object.entries(EXIT).filter(([key]) => isForCluster || key !== 'unavailable');
+  const rows = codes.map(([key, code]) => ({
     term: `${code}`,
     text: EXIT_MEANINGS[key as keyof typeof EXIT], // a key of EXIT
   }));

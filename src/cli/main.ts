@@ -103,6 +103,10 @@ function createCommands(process: NodeJS.Process, version: string): Readonly<Reco
       const { statusCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
       return statusCommand({ flags, process });
     },
+    'cluster runs': async (_, flags) => {
+      const { runsCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
+      return runsCommand({ flags, process });
+    },
     'cluster dead': async ([action = 'list'], flags) => {
       const { deadCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
       return deadCommand({ action, flags, process });

@@ -346,7 +346,9 @@ function longFlags({ options }: CommandSpec): readonly string[] {
 function otherCommandFlag(flag: string, { name, options }: CommandSpec): string | undefined {
   if (!name.startsWith('cluster ')) {
     const isCluster = COMMANDS.some((one) => one.name === 'cluster fetch' && longFlags(one).includes(flag));
-    return name === 'fetch' && isCluster ? 'use "fanout cluster fetch"' : undefined;
+    return name === 'fetch' && isCluster && !FOREIGN_FLAGS.has(flag)
+      ? 'use "fanout cluster fetch"'
+      : undefined;
   }
   if (flag === '--journal') return NO_JOURNAL;
   if (['--extract', '--base-url', '--root-dir'].includes(flag)) return NO_DOCUMENTS;

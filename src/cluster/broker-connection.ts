@@ -5,7 +5,9 @@ import { isIP, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/transport-node';
-import { errorCode, UsageError } from '../model/errors.ts';
+import { durationText } from '../config/parse/numbers.ts';
+import { systemClock } from '../core/clock.ts';
+import { BrokerUnavailableError, errorCode, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 
 const RECONNECT_PAUSE_MS = 500;
@@ -19,6 +21,15 @@ interface BrokerTiming {
 
 /** A broker that hangs is noticed within 30 s. */
 const DEFAULT_TIMING: BrokerTiming = { connectTimeoutMs: 5000, pingIntervalMs: 10_000 };
+
+/** The smallest `max_payload` with which a run works. */
+const MIN_PAYLOAD = 16 * 1024;
+
+/** How often a trouble that lasts is reported at most. */
+const REPORT_INTERVAL_MS = 10_000;
+
+/** A trouble is reported when so many tries have failed in a row: a leader election takes a moment. */
+export const REPORTED_FAILURES = 4;
 
 /** The host name that Node checks a certificate for when it was given none. */
 const DEFAULT_HOST = 'localhost';
@@ -41,6 +52,8 @@ export interface BrokerAddress {
   readonly credentials?: string | undefined;
   /** Certificates to trust, as PEM. */
   readonly ca?: string | undefined;
+  /** How long to wait for a broker that cannot be reached, in ms; 0 if unset. */
+  readonly waitMs?: number | undefined;
 }
 
 /** Receives what happens to a connection. */
@@ -58,8 +71,9 @@ export interface Broker {
 }
 
 /**
- * Connects to the broker. Throws a `UsageError` when it cannot be reached, refuses the credentials, is too old, or has no
- * JetStream. Later, the messages say when the connection is lost and when it is back.
+ * Connects to the broker; waits for it while it cannot be reached. Throws a `BrokerUnavailableError` when that takes longer than
+ * `waitMs`, and a `UsageError` when the broker refuses the credentials, is too old, or has no JetStream. Later, the messages say
+ * when the connection is lost and when it is back.
  */
 export async function connectBroker(
   address: BrokerAddress,
@@ -68,22 +82,46 @@ export async function connectBroker(
 ): Promise<Broker> {
   const nats = await loadNats();
   const servers = address.servers.map((server) => printable(server, 200)).join(',');
-  let connection: NatsConnection;
-  try {
-    const options = connectionOptions(address, timing, nats);
-    connection = await closingSocketsOnError(() => nats.transport.connect(options));
-  } catch (error) {
+  const { waitMs = 0 } = address;
+  const timeUp = AbortSignal.timeout(waitMs);
+  let isReported = false;
+  const connection = await retryUntilBack(
+    async () => {
+      const options = connectionOptions(address, timing, nats);
+      const opened = await closingSocketsOnError(() => nats.transport.connect(options));
+      return checkServer(nats, opened, servers).catch(async (error: unknown) => {
+        await closeConnection(opened);
+        throw error;
+      });
+    },
+    {
+      isTransient: (error) => {
+        if (timeUp.aborted || !isUnreachable(error, nats)) return false;
+        if (!isReported)
+          messages.warn(
+            `cannot connect to the broker at ${servers}: ${reasonOf(error)}; waiting up to ${durationText(waitMs)} (--wait)`,
+          );
+        isReported = true;
+        return true;
+      },
+    },
+  ).catch((error: unknown) => {
+    if (error instanceof UsageError) throw error;
     const isRefused = error instanceof nats.transport.AuthorizationError;
     const reason = isRefused ? 'it refuses the credentials' : reasonOf(error);
-    throw new UsageError(`cannot connect to the broker at ${servers}: ${reason}`, { cause: error });
-  }
-  try {
-    await checkServer(nats, connection, servers);
-  } catch (error) {
-    await closeConnection(connection);
-    throw error;
-  }
+    const message = `cannot connect to the broker at ${servers}: ${reason}`;
+    if (isUnreachable(error, nats)) throw new BrokerUnavailableError(message, { cause: error });
+    throw new UsageError(message, { cause: error });
+  });
   return { nats, connection, isConnected: watchStatus({ nats, connection }, servers, messages) };
+}
+
+/** Whether an error says that a server cannot be reached, or does not respond. */
+function isUnreachable(error: unknown, { transport }: Nats): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof transport.TimeoutError) return true;
+  const code = errorCode(error) ?? errorCode(error.cause) ?? '';
+  return /^(ECONN[A-Z]+|EHOST[A-Z]+|ENET[A-Z]+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE)$/.test(code);
 }
 
 /** The part of the client that its types do not show. */
@@ -197,7 +235,11 @@ async function closingSocketsOnError<T>(connect: () => Promise<T>): Promise<T> {
   }
 }
 
-async function checkServer({ jetstream }: Nats, connection: NatsConnection, servers: string): Promise<void> {
+async function checkServer(
+  { jetstream, transport }: Nats,
+  connection: NatsConnection,
+  servers: string,
+): Promise<NatsConnection> {
   const version = connection.info?.version ?? '0';
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < 2 || (major === 2 && minor < 9)) {
@@ -205,9 +247,17 @@ async function checkServer({ jetstream }: Nats, connection: NatsConnection, serv
       `the broker at ${servers} is too old: nats-server ${printable(version, 50)}; use 2.9 or newer`,
     );
   }
+  const payload = connection.info?.max_payload ?? MIN_PAYLOAD;
+  if (payload < MIN_PAYLOAD) {
+    throw new UsageError(
+      `the broker at ${servers} takes messages of ${payload} bytes at most: set its max_payload to ${MIN_PAYLOAD} or more (64kB is enough for all but long records)`,
+    );
+  }
   try {
     await (await jetstream.jetstreamManager(connection, { checkAPI: false })).getAccountInfo();
+    return connection;
   } catch (error) {
+    if (error instanceof transport.TimeoutError) throw error;
     throw new UsageError(
       `cannot use JetStream of the broker at ${servers}: ${reasonOf(error)}; start it with "nats-server -js"`,
       { cause: error },
@@ -221,6 +271,7 @@ function watchStatus(
   servers: string,
   { warn, note }: ConnectionMessages,
 ): () => boolean {
+  const troubles = new Troubles(warn);
   let isConnected = true;
   let isRefused = false;
   const watch = async (): Promise<void> => {
@@ -232,6 +283,8 @@ function watchStatus(
         isConnected = true;
         isRefused = false;
         note(`connected to the broker at ${servers} again`);
+      } else if (status.type === 'error' && status.error instanceof nats.transport.PermissionViolationError) {
+        troubles.report(status.error);
       } else if (status.type === 'error' && status.error instanceof nats.transport.AuthorizationError) {
         if (!isRefused)
           warn(`the broker at ${servers} refuses the credentials: waiting until it accepts them`);
@@ -263,17 +316,22 @@ interface RetryOptions {
   readonly isTransient?: ((error: unknown) => boolean) | undefined;
   /** Repairs what may have caused the error, before the next try. Its own errors are ignored, but for a `RunGoneError`. */
   readonly repair?: ((error: unknown) => Promise<void>) | undefined;
+  /** Called when several tries have failed in a row. */
+  readonly report?: ((error: unknown) => void) | undefined;
 }
 
 /** Calls `act` until it succeeds, with growing pauses: while the broker is away, every call to it fails. */
 export async function retryUntilBack<T>(act: () => Promise<T>, options: RetryOptions = {}): Promise<T> {
-  const { signal, isTransient, repair } = options;
+  const { signal, isTransient, repair, report } = options;
+  let failures = 0;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
       return await act();
     } catch (error) {
       throwIfGone(error);
       if (signal?.aborted || isTransient?.(error) === false) throw error;
+      failures += 1;
+      if (failures >= REPORTED_FAILURES) report?.(error);
       await repair?.(error).catch(throwIfGone);
       await pause(pauseMs, signal);
     }
@@ -288,4 +346,43 @@ export function throwIfGone(error: unknown): void {
 /** Resolves after this time, or at the signal. Keeps the process alive until then. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   await delay(ms, undefined, { ...(signal && { signal }) }).catch(() => {});
+}
+
+/** Error codes of the JetStream API that say that a store or a stream has no room. */
+const NO_ROOM: ReadonlySet<number> = new Set([10023, 10047, 10077]);
+const MESSAGE_TOO_LARGE = 10054;
+
+/** Reports what a broker that can be reached refuses, with what to do: each reason at most once in 10 s. */
+export class Troubles {
+  readonly #warn: (text: string) => void;
+  readonly #now: () => number;
+  readonly #reportedAt = new Map<string, number>();
+
+  constructor(warn: (text: string) => void, now: () => number = systemClock.now) {
+    this.#warn = warn;
+    this.#now = now;
+  }
+
+  report(error: unknown): void {
+    const reason = reasonOf(error);
+    const now = this.#now();
+    if (now - (this.#reportedAt.get(reason) ?? Number.NEGATIVE_INFINITY) < REPORT_INTERVAL_MS) return;
+    if (this.#reportedAt.size > MAX_REASONS) this.#reportedAt.clear();
+    this.#reportedAt.set(reason, now);
+    this.#warn(`the broker does not take what this process sends: ${reason}; trying again. ${advice(error)}`);
+  }
+}
+
+/** Reasons of which the last report is remembered. */
+const MAX_REASONS = 100;
+
+function advice(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const name = error instanceof Error ? error.name : '';
+  if (typeof code === 'number' && NO_ROOM.has(code)) {
+    return 'Its store is full: give it more space (max_file_store, or the limits of the account), or purge runs that are complete';
+  }
+  if (code === MESSAGE_TOO_LARGE) return 'Raise max_payload of the server';
+  if (name === 'PermissionViolationError') return 'Give this user the permission, or use another one';
+  return 'JetStream may be starting, or a cluster of servers may have lost its majority: see the log of the server';
 }

@@ -323,7 +323,7 @@ export class Chunker {
     this.#parts.onLine?.(line);
     pending.lines.push(line);
     pending.characters += line.length;
-    const isFull = pending.lines.length >= size || pending.characters >= MAX_CHARACTERS;
+    const isFull = pending.lines.length >= size || pending.characters >= maxCharacters(maxBytes);
     return isFull ? this.#take(partition, pending) : undefined;
   }
 
@@ -344,11 +344,15 @@ export class Chunker {
   }
 }
 
+/** How long a chunk may be before its last job, which may take half of a message. */
+function maxCharacters(maxBytes: number): number {
+  return Math.min(MAX_CHARACTERS, Math.floor(maxBytes / 4));
+}
+
 /** The line of a job, or, if it is too large for a message, of an invalid job that says so. */
 function encodeFitting(job: Job, maxBytes: number): string {
   const encoded = encodeJob(job);
-  // A chunk has up to 256 Ki characters before its last job.
-  if (encoded.length <= MAX_CHARACTERS || Buffer.byteLength(encoded) <= maxBytes / 2) return encoded;
+  if (encoded.length <= maxCharacters(maxBytes) || Buffer.byteLength(encoded) <= maxBytes / 2) return encoded;
   const { index, source, line, url, id } = job;
   const invalid = `a job of ${encoded.length} characters is too large for a message of the broker: at most half a message is possible`;
   return encodeJob({ index, source, line, url, invalid, ...(id === undefined ? {} : { id }) });

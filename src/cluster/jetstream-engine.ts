@@ -7,6 +7,7 @@ import {
   connectBroker,
   pause,
   retryUntilBack,
+  Troubles,
 } from './broker-connection.ts';
 import type { DeadLetter, DeadMessage, QueueStats } from './chunk.ts';
 import { JetStreamLog } from './jetstream-log.ts';
@@ -31,6 +32,7 @@ import {
   type RunRecord,
   RunRegistry,
 } from './run-registry.ts';
+import { COMPLETE_KEY, PROGRESS_KEY, progressFrom } from './run-state.ts';
 
 /** How long to retry opening a run, once there was a connection. */
 const OPEN_TIMEOUT_MS = 30_000;
@@ -53,6 +55,8 @@ export interface RunAddress {
   /** Called when the broker is lost and when it is back, with a whole sentence. */
   readonly warn: (text: string) => void;
   readonly note: (text: string) => void;
+  /** Create nothing on the broker, also if parts of the run are missing. */
+  readonly isReadOnly?: boolean | undefined;
 }
 
 export interface NewRun {
@@ -74,13 +78,13 @@ export interface NewRun {
  * cannot be used, the run does not exist, or it has other settings or inputs than those wanted.
  */
 export async function openRun(
-  { address, run, warn, note }: RunAddress,
+  { address, run, warn, note, isReadOnly = false }: RunAddress,
   created?: NewRun,
 ): Promise<JetStreamEngine> {
   const broker = await connectBroker(address, { warn, note });
   try {
     // The broker may go away meanwhile, or be starting; anything else that it refuses is final.
-    return await retryUntilBack(() => openOn(broker, { run, warn }, created), {
+    return await retryUntilBack(() => openOn(broker, { run, warn, isReadOnly }, created), {
       signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
       isTransient: (error) =>
         !(error instanceof UsageError) &&
@@ -100,6 +104,7 @@ interface EngineRun {
   readonly registry: RunRegistry;
   readonly isNew: boolean;
   readonly warn: (text: string) => void;
+  readonly isReadOnly?: boolean | undefined;
 }
 
 /**
@@ -117,10 +122,16 @@ export class JetStreamEngine {
   readonly #broker: Broker;
   readonly #run: BrokerRun;
   readonly #registry: RunRegistry;
+  readonly #isReadOnly: boolean;
+  readonly #troubles: Troubles;
   readonly #closing = new AbortController();
   #ensuring: Promise<void> | undefined;
 
-  constructor(broker: Broker, run: BrokerRun, { record, registry, isNew, warn }: EngineRun) {
+  constructor(
+    broker: Broker,
+    run: BrokerRun,
+    { record, registry, isNew, warn, isReadOnly = false }: EngineRun,
+  ) {
     const { settings } = record;
     this.record = record;
     this.settings = settings;
@@ -128,10 +139,13 @@ export class JetStreamEngine {
     this.#broker = broker;
     this.#run = run;
     this.#registry = registry;
+    this.#isReadOnly = isReadOnly;
+    this.#troubles = new Troubles(warn);
+    const report = (error: unknown) => this.#report(error);
     const ensure = () => this.ensure();
     const bury = (letter: DeadMessage) => this.#bury(letter);
-    this.queue = new JetStreamQueue({ ...run, maxQueued: settings.maxQueued, ensure, bury, warn });
-    this.log = new JetStreamLog({ ...run, maxLog: settings.maxLog, ensure, warn });
+    this.queue = new JetStreamQueue({ ...run, maxQueued: settings.maxQueued, ensure, bury, warn, report });
+    this.log = new JetStreamLog({ ...run, maxLog: settings.maxLog, ensure, warn, report });
   }
 
   /** Whether there is a connection to the broker now. */
@@ -229,7 +243,11 @@ export class JetStreamEngine {
   /** Messages that could not be read are not counted. */
   async deadLetterCount(): Promise<number> {
     const { manager, names } = this.#run;
-    const { state } = await manager.streams.info(names.dead, { subjects_filter: names.deadSubject('*') });
+    const options = { subjects_filter: names.deadSubject('*') };
+    const { state } = await manager.streams.info(names.dead, options).catch((error: unknown) => {
+      if (this.#isReadOnly && isMissing(error)) return { state: { subjects: {} } };
+      throw error;
+    });
     return Object.keys(state.subjects ?? {}).filter((subject) => /\.\d+$/.test(subject)).length;
   }
 
@@ -267,6 +285,16 @@ export class JetStreamEngine {
   }
 
   async stats(): Promise<QueueStats> {
+    try {
+      return await this.#stats();
+    } catch (error) {
+      if (!this.#isReadOnly || !isMissing(error)) throw error;
+      // The broker has lost its data.
+      return { sent: 0, queued: 0, inFlight: 0, logged: 0, lastLogged: 0 };
+    }
+  }
+
+  async #stats(): Promise<QueueStats> {
     const { manager, names } = this.#run;
     const jobs = (await manager.streams.info(names.jobs)).state;
     const log = (await manager.streams.info(names.log)).state;
@@ -293,6 +321,7 @@ export class JetStreamEngine {
   }
 
   async #setUp(): Promise<void> {
+    if (this.#isReadOnly) return;
     await this.#registry.confirm(this.record);
     await setUpRun(this.#run, this.settings);
   }
@@ -307,17 +336,60 @@ export class JetStreamEngine {
   #retry<T>(act: () => Promise<T>): Promise<T> {
     return retryUntilBack(act, {
       signal: this.#closing.signal,
+      ...(this.#isReadOnly && { isTransient: (error) => !isMissing(error) }),
       // A stream that is missing shows as "no responders" when something is published to it.
       repair: async () => {
         if (this.isConnected) await this.ensure();
       },
+      report: (error) => this.#report(error),
     });
+  }
+
+  /** A lost connection is reported by itself. */
+  #report(error: unknown): void {
+    if (this.isConnected && !this.#closing.signal.aborted) this.#troubles.report(error);
+  }
+}
+
+/** A run in the list of all runs. */
+interface ListedRun {
+  readonly record: RunRecord;
+  /** Whether its name still stands for it. */
+  readonly hasName: boolean;
+  readonly isComplete: boolean;
+  /** Chunks with results. */
+  readonly finished: number;
+}
+
+/** All runs of a broker, the oldest first. Creates nothing. */
+export async function listRuns({
+  address,
+  warn,
+  note,
+}: Omit<RunAddress, 'run'>): Promise<readonly ListedRun[]> {
+  const broker = await connectBroker(address, { warn, note });
+  try {
+    const { nats, connection } = broker;
+    const client = nats.jetstream.jetstream(connection);
+    const manager = await nats.jetstream.jetstreamManager(connection, { checkAPI: false });
+    const registry = new RunRegistry({ nats, client, manager });
+    const runs: ListedRun[] = [];
+    for (const record of await registry.list()) {
+      const run: BrokerRun = { nats, connection, client, manager, names: runNames(record.id) };
+      const progress = progressFrom(await readState(run, PROGRESS_KEY));
+      const isComplete = (await readState(run, COMPLETE_KEY)) === true;
+      const hasName = (await registry.find(record.name))?.id === record.id;
+      runs.push({ record, hasName, isComplete, finished: progress?.chunks ?? 0 });
+    }
+    return runs;
+  } finally {
+    await closeConnection(broker.connection);
   }
 }
 
 async function openOn(
   broker: Broker,
-  { run: name, warn }: Pick<RunAddress, 'run' | 'warn'>,
+  { run: name, warn, isReadOnly }: Pick<RunAddress, 'run' | 'warn' | 'isReadOnly'>,
   created: NewRun | undefined,
 ): Promise<JetStreamEngine> {
   const { nats, connection } = broker;
@@ -328,7 +400,7 @@ async function openOn(
   const { record } = found;
   checkSettings(record, created?.wanted ?? {});
   const run: BrokerRun = { nats, connection, client, manager, names: runNames(record.id) };
-  const engine = new JetStreamEngine(broker, run, { ...found, registry, warn });
+  const engine = new JetStreamEngine(broker, run, { ...found, registry, warn, isReadOnly });
   if (created !== undefined) await engine.ensure();
   return engine;
 }

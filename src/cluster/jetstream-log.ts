@@ -17,6 +17,8 @@ interface LogParts extends BrokerRun {
   /** Recreates what is missing of the run on the broker. */
   readonly ensure: () => Promise<void>;
   readonly warn: (text: string) => void;
+  /** Reports an error of the broker that is not over after several tries. */
+  readonly report: (error: unknown) => void;
 }
 
 /** The stream of results. */
@@ -32,7 +34,7 @@ export class JetStreamLog {
 
   /** Resolves when the record is stored. Waits while the log is full, and while the broker is away. */
   async append(record: LogRecord, signal: AbortSignal): Promise<void> {
-    const { client, names, ensure } = this.#parts;
+    const { client, names, ensure, report } = this.#parts;
     const headers = messageHeaders(this.#parts, {
       'Fanout-Chunk': String(record.chunk),
       'Fanout-Count': String(record.count),
@@ -42,7 +44,7 @@ export class JetStreamLog {
     });
     await this.#takeRoom(signal);
     const publish = () => client.publish(names.logSubject, record.body, { headers });
-    await retryUntilBack(publish, { signal, repair: ensure });
+    await retryUntilBack(publish, { signal, repair: ensure, report });
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Consumer, JsMsg } from '@nats-io/jetstream';
 import { OutputError } from '../model/errors.ts';
-import { pause, retryUntilBack, throwIfGone } from './broker-connection.ts';
+import { pause, REPORTED_FAILURES, retryUntilBack, throwIfGone } from './broker-connection.ts';
 import type { DeadMessage, Delivery, EncodedChunk } from './chunk.ts';
 import {
   apiErrorCode,
@@ -31,6 +31,8 @@ interface QueueParts extends BrokerRun {
   /** Keeps a message that cannot be read. */
   readonly bury: (message: DeadMessage) => Promise<void>;
   readonly warn: (text: string) => void;
+  /** Reports an error of the broker that is not over after several tries. */
+  readonly report: (error: unknown) => void;
 }
 
 export interface PublishOptions {
@@ -56,6 +58,9 @@ interface OpenConsumer {
 export class JetStreamQueue {
   readonly #parts: QueueParts;
   readonly #consumers = new Map<number, OpenConsumer>();
+  /** Windows of chunks in a row that could not be sent. */
+  #failures = 0;
+  #pullFailures = 0;
 
   constructor(parts: QueueParts) {
     this.#parts = parts;
@@ -105,10 +110,13 @@ export class JetStreamQueue {
     try {
       const { consumer, created } = await this.#consumer(partition);
       const message = await consumer.next({ expires: PULL_MS });
+      this.#pullFailures = 0;
       return message === null ? undefined : await this.#toDelivery(message, created);
     } catch (error) {
       throwIfGone(error);
       // The broker is away, which `connectBroker` reports, or has lost the run.
+      this.#pullFailures += 1;
+      if (this.#pullFailures >= REPORTED_FAILURES) this.#parts.report(error);
       this.#consumers.delete(partition);
       await this.#parts.ensure().catch(throwIfGone);
       await pause(ERROR_PAUSE_MS, signal);
@@ -131,7 +139,12 @@ export class JetStreamQueue {
       }),
     );
     const failed = (await Promise.allSettled(published)).find(({ status }) => status === 'rejected');
-    if (failed?.status !== 'rejected') return true;
+    if (failed?.status !== 'rejected') {
+      this.#failures = 0;
+      return true;
+    }
+    this.#failures += 1;
+    if (this.#failures >= REPORTED_FAILURES) this.#parts.report(failed.reason);
     // Without a stream, and while the broker starts, there are no responders.
     if (apiErrorCode(failed.reason) !== STREAM_FULL) await ensure().catch(throwIfGone);
     return false;
@@ -154,6 +167,7 @@ export class JetStreamQueue {
       repair: async (error) => {
         if (isMissing(error)) await ensure();
       },
+      report: this.#parts.report,
     }).catch((error: unknown) => {
       throwIfGone(error);
       return undefined;

@@ -24,6 +24,14 @@ export const brokerOptions = {
     default: undefined,
     help: 'name or id of the run, the same on every machine',
   }),
+  wait: option({
+    flags: '--wait <duration>',
+    group: 'Cluster',
+    parser: duration(),
+    default: 30_000,
+    help: 'wait this long at start for a broker that is away',
+    details: 'Then the exit code is 69.',
+  }),
   brokerCreds: option({
     flags: '--broker-creds <file>',
     group: 'Cluster',

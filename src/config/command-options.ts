@@ -139,6 +139,8 @@ const {
 
 const { lanes, shards, store, metrics } = clusterOptions;
 
+const { run: runName, ...withoutRun } = brokerOptions;
+
 /** The options of `fanout cluster feed`. */
 export const feedOptions = {
   unique,
@@ -224,4 +226,19 @@ export const statusOptions = {
 export const deadOptions = { ...brokerOptions, output, config, printConfig };
 
 /** The options of `fanout cluster purge`. */
-export const purgeOptions = { ...brokerOptions, config, printConfig };
+export const purgeOptions = {
+  ...brokerOptions,
+  yes: option({
+    flags: '--yes',
+    group: 'Cluster',
+    parser: boolean,
+    default: false,
+    help: 'delete a run that is not complete without asking',
+    notInFile: true,
+  }),
+  config,
+  printConfig,
+};
+
+/** The options of `fanout cluster runs`. */
+export const runsOptions = { ...withoutRun, json: statusOptions.json, config, printConfig };

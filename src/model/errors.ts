@@ -16,6 +16,11 @@ export class OutputError extends Error {
   override readonly name = 'OutputError';
 }
 
+/** The broker of a run on many machines could not be reached in time. */
+export class BrokerUnavailableError extends Error {
+  override readonly name = 'BrokerUnavailableError';
+}
+
 /** The counts of a run do not add up, which is a bug in fanout. */
 export class AccountingError extends Error {
   override readonly name = 'AccountingError';

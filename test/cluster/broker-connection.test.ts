@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { brokerTls, closeConnection, connectBroker } from '../../src/cluster/broker-connection.ts';
-import { UsageError } from '../../src/model/errors.ts';
+import { BrokerUnavailableError } from '../../src/model/errors.ts';
 import { serverCertificate } from '../origin/certificates.ts';
 import { aNatsServer } from './nats-server.ts';
 
@@ -28,7 +28,7 @@ describe('connectBroker()', () => {
     onTestFinished(() => void other.destroy());
     await once(other, 'connect');
     const error = await connecting.catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(UsageError);
+    expect(error).toBeInstanceOf(BrokerUnavailableError);
     expect(String(error)).toContain(`cannot connect to the broker at 127.0.0.1:${address.port}: timeout`);
     while (sockets.length < 2) await once(server, 'connection');
     const [own] = sockets.filter(({ remotePort }) => remotePort !== other.localPort);

@@ -37,7 +37,8 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     for (const other of ['perHost', 'summary']) expect(feed).not.toHaveProperty(other);
     for (const other of ['chunk', 'summary']) expect(work).not.toHaveProperty(other);
     for (const other of ['chunk', 'perHost']) expect(collect).not.toHaveProperty(other);
-    for (const command of ['status', 'dead', 'purge']) expect(await printed(command, file)).toEqual(shown);
+    for (const command of ['status', 'dead', 'purge'])
+      expect(await printed(command, file)).toEqual({ ...shown, wait: '30s' });
   });
 
   it('holds flags above the environment above the file', async () => {
@@ -92,7 +93,7 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     expect((await work.done).code).toBe(0);
     const file = ['--config', join(cwd, 'fanout.config.json')];
     expect(await runInProcess(['cluster', 'dead', 'list', ...file])).toMatchObject({ code: 0, stdout: '' });
-    expect((await runInProcess(['cluster', 'status', ...file])).stdout).toContain('r: complete');
+    expect((await runInProcess(['cluster', 'status', ...file])).stdout).toContain(': complete');
     expect(await urlsInFile(join(cwd, 'all.jsonl'))).toEqual(list.toSorted());
     expect(origin.log[0]?.headers['user-agent']).toBe('me');
     expect((await runInProcess(['cluster', 'purge', ...file])).code).toBe(0);

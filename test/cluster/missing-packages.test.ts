@@ -59,7 +59,7 @@ describe('where an optional package is missing', { timeout: 60_000 }, () => {
     expect(await Promise.all(outputs)).toEqual(
       commands.map((command) => [command, 2, expect.stringMatching(endOf(message))]),
     );
-    const { stderr } = await runCli(['cluster', 'work', ...ON], { bin });
+    const { stderr } = await runCli(['cluster', 'work', ...ON, '--wait', '0'], { bin });
     expect(stderr).toContain('cannot connect to the broker');
   });
 });

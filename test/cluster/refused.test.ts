@@ -6,7 +6,7 @@ import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer, freePort } from './nats-server.ts';
 
-const COMMANDS = ['feed', 'work', 'collect', 'status', 'dead', 'purge'];
+const COMMANDS = ['feed', 'work', 'collect', 'status', 'runs', 'dead', 'purge'];
 
 describe('the commands of several machines', { timeout: 60_000 }, () => {
   it.each(COMMANDS)('%s says that no broker is there', async (command) => {
@@ -17,13 +17,14 @@ describe('the commands of several machines', { timeout: 60_000 }, () => {
       'cluster',
       command,
       ...operands,
-      '--run',
-      'r',
+      ...(command === 'runs' ? [] : ['--run', 'r']),
       '--broker',
       broker,
+      '--wait',
+      '1ms',
     ]);
     expect([code, stderr]).toEqual([
-      2,
+      69,
       expect.stringContaining(`cannot connect to the broker at 127.0.0.1:${port}: `),
     ]);
     expect(stderr).not.toContain('secret');

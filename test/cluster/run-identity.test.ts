@@ -58,6 +58,23 @@ describe('a run with a name that was used before', { timeout: 60_000 }, () => {
       2,
       expect.stringContaining(`it has the results of the run "${ids[0]}", and this run is ${ids[2]}`),
     ]);
+    const listed = await runInProcess(['cluster', 'runs', '--broker', broker.url]);
+    // The second one was purged, and the first one has lost its name.
+    expect(listed.stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 4))).toEqual([
+      [ids[0], expect.any(String), 'complete', '(nightly)'],
+      [ids[2], expect.any(String), 'complete', 'nightly'],
+      [''],
+    ]);
+    const json = await runInProcess(['cluster', 'runs', '--broker', broker.url, '--json']);
+    expect(
+      json.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([
+      { id: ids[0], hasName: false, isComplete: true, chunksDone: 1 },
+      { id: ids[2], hasName: true, inputs: [{ name: list, size: expect.any(Number) }] },
+    ]);
     const first = ['--broker', broker.url, '--run', ids[0] ?? '', '--store', join(cwd, '0.jsonl')];
     expect((await runInProcess(['cluster', 'collect', ...first, '-q'])).code).toBe(0);
   });
@@ -139,7 +156,12 @@ describe('a worker of a run that was purged', { timeout: 60_000 }, () => {
       startInProcess(['cluster', 'collect', ...on, '--store', join(cwd, 'store'), '-q']),
     ];
     await origin.waiting('g', 1);
-    expect((await runInProcess(['cluster', 'purge', ...on])).code).toBe(0);
+    const asked = await runInProcess(['cluster', 'purge', ...on]);
+    expect([asked.code, asked.stderr]).toEqual([
+      2,
+      expect.stringContaining('is not complete: of 4 chunks, '),
+    ]);
+    expect((await runInProcess(['cluster', 'purge', ...on, '--yes'])).code).toBe(0);
     for (const role of roles) {
       const { code, stderr } = await role.done;
       expect([code, stderr]).toEqual([2, expect.stringContaining(`the run "r" (${id}`)]);

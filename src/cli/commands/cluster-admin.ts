@@ -1,11 +1,13 @@
+import { createInterface } from 'node:readline/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { sendList } from '../../cluster/feeder.ts';
-import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
+import { type JetStreamEngine, listRuns } from '../../cluster/jetstream-engine.ts';
 import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
 import { deadUrls } from '../../cluster/poison-urls.ts';
+import { describeRun } from '../../cluster/run-registry.ts';
 import { COMPLETE_KEY, type RunStatus, runStatus, stopText } from '../../cluster/run-state.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
-import { deadOptions, purgeOptions, statusOptions } from '../../config/command-options.ts';
+import { deadOptions, purgeOptions, runsOptions, statusOptions } from '../../config/command-options.ts';
 import type { OptionValues } from '../../config/option.ts';
 import { systemClock } from '../../core/clock.ts';
 import { UsageError } from '../../model/errors.ts';
@@ -13,7 +15,7 @@ import type { Job } from '../../model/job.ts';
 import { excerpt, printable } from '../../model/printable.ts';
 import { encodeRequest, withJsonKey } from '../../output/failed-list.ts';
 import { escapeJson } from '../../output/jsonl.ts';
-import { connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
+import { brokerAddress, connectToRun, loadOptionSources, resolveAdminOptions } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
 import { createOutput } from '../output-files.ts';
 import { printConfig } from '../print-config.ts';
@@ -47,13 +49,17 @@ export interface AdminArguments {
 export async function statusCommand({ flags, process }: AdminArguments): Promise<number> {
   const { values } = resolveAdminOptions(statusOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);
-  const { engine, run } = await connectToRun(values, createMessages(process));
+  const { engine, run } = await connectToRun(values, createMessages(process), { isReadOnly: true });
+  const { id } = engine.record;
   try {
     for (;;) {
       const status = await runStatus(engine);
-      const text = values.json ? `${JSON.stringify({ run, ...status })}\n` : statusText(run, status);
+      const text = values.json
+        ? `${JSON.stringify({ run, id, ...status })}\n`
+        : statusText(`${run} (${id})`, status);
       writeText(process.stdout, text);
-      if (!values.watch || status.state === 'complete' || status.state === 'stopped') return EXIT.ok;
+      if (!values.watch || status.state === 'complete' || status.state === 'stopped')
+        return status.state === 'short' || status.state === 'stopped' ? EXIT.failed : EXIT.ok;
       await pause(WATCH_INTERVAL_MS);
     }
   } finally {
@@ -85,14 +91,51 @@ export async function purgeCommand({ flags, process }: AdminArguments): Promise<
   const { values } = resolveAdminOptions(purgeOptions, await loadOptionSources(flags, process.env));
   if (values.printConfig) return printConfig(brokerOptions, values, process);
   const messages = createMessages(process);
-  const { engine, run } = await connectToRun(values, messages);
+  const { engine } = await connectToRun(values, messages, { isReadOnly: true });
   try {
+    if (!values.yes && (await engine.state(COMPLETE_KEY)) !== true) await confirmPurge(engine, process);
     await engine.purge();
-    messages.note(`deleted the run "${run}" from the broker; the collector's files are kept`);
+    messages.note(
+      `deleted the run ${describeRun(engine.record)} from the broker; the collector's files are kept`,
+    );
     return EXIT.ok;
   } finally {
     await engine.close();
   }
+}
+
+/** Asks on a terminal. Throws a `UsageError` unless the response is yes. */
+async function confirmPurge(engine: JetStreamEngine, process: NodeJS.Process): Promise<void> {
+  const { stdin, stderr } = process;
+  const { sent, queued, inFlight } = await engine.stats();
+  const what = `the run ${describeRun(engine.record)} is not complete: of ${sent} chunks, ${queued + inFlight} are not fetched`;
+  if (!stdin.isTTY) throw new UsageError(`${what}; use --yes to delete it`);
+  const prompt = createInterface({ input: stdin, output: stderr });
+  try {
+    const response = await prompt.question(`${what}. Delete it? [y/N] `);
+    if (!/^y(es)?$/i.test(response.trim())) throw new UsageError('nothing was deleted');
+  } finally {
+    prompt.close();
+  }
+}
+
+/** `fanout cluster runs`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+export async function runsCommand({ flags, process }: AdminArguments): Promise<number> {
+  const { values } = resolveAdminOptions(runsOptions, await loadOptionSources(flags, process.env));
+  if (values.printConfig) return printConfig(runsOptions, values, process);
+  const runs = await listRuns({ address: await brokerAddress(values), ...createMessages(process) });
+  for (const { record, isComplete, finished, hasName } of runs) {
+    const { id, name, startedAt, inputs } = record;
+    const names = inputs.map((input) => (input.name === '-' ? 'standard input' : input.name)).join(' ');
+    const state = isComplete ? 'complete' : `${finished} chunks done`;
+    writeText(
+      process.stdout,
+      values.json
+        ? `${JSON.stringify({ ...record, hasName, isComplete, chunksDone: finished })}\n`
+        : `${id}  ${startedAt.slice(0, 16)}Z  ${state.padEnd(16)}  ${hasName ? name : `(${name})`}  ${printable(names, 200)}\n`,
+    );
+  }
+  return EXIT.ok;
 }
 
 export interface DeadArguments extends AdminArguments {
@@ -152,11 +195,13 @@ async function retryDead(values: OptionValues<typeof brokerOptions>, messages: M
     );
   }
   const retry = await connectToRun({ ...values, run: name }, messages, {
-    settings: { ...engine.settings, chunk: 1 },
-    wanted: {},
-    list: [],
-    inputs: async () => [{ name: `the dead URLs of ${engine.record.id}` }],
-    now: systemClock.now,
+    newRun: {
+      settings: { ...engine.settings, chunk: 1 },
+      wanted: {},
+      list: [],
+      inputs: async () => [{ name: `the dead URLs of ${engine.record.id}` }],
+      now: systemClock.now,
+    },
   });
   try {
     await feedJobs(retry.engine, jobs);

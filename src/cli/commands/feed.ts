@@ -59,7 +59,7 @@ interface FeedParts {
 }
 
 async function feedRun({ values, inputs, process, messages, metrics }: FeedParts): Promise<number> {
-  const connected = await connectToRun(values, messages, toNewRun(values, inputs));
+  const connected = await connectToRun(values, messages, { newRun: toNewRun(values, inputs) });
   const { engine, run } = connected;
   noteEarlierRun(connected, messages);
   const reading = new AbortController();

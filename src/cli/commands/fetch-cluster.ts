@@ -69,7 +69,9 @@ export async function clusterFetchCommand(args: FetchArguments): Promise<number>
 async function fetchAsRun(run: string, parts: FetchParts, metrics: Metrics | undefined): Promise<number> {
   const { options, process } = parts;
   const messages = createMessages(process, { isSilent: options.silent });
-  const connected = await connectToRun({ ...options, run }, messages, toNewRun(options, parts.inputs));
+  const connected = await connectToRun({ ...options, run }, messages, {
+    newRun: toNewRun(options, parts.inputs),
+  });
   noteEarlierRun(connected, messages);
   // A run without a name cannot be continued, so its results file is temporary; but shards are useless without that file.
   const isTemporary = options.run === undefined && options.shards === undefined;
