@@ -32,7 +32,6 @@ import {
   type RunRecord,
   RunRegistry,
 } from './run-registry.ts';
-import { COMPLETE_KEY, PROGRESS_KEY, progressFrom } from './run-state.ts';
 
 /** How long to retry opening a run, once there was a connection. */
 const OPEN_TIMEOUT_MS = 30_000;
@@ -351,42 +350,6 @@ export class JetStreamEngine {
   }
 }
 
-/** A run in the list of all runs. */
-interface ListedRun {
-  readonly record: RunRecord;
-  /** Whether its name still stands for it. */
-  readonly hasName: boolean;
-  readonly isComplete: boolean;
-  /** Chunks with results. */
-  readonly finished: number;
-}
-
-/** All runs of a broker, the oldest first. Creates nothing. */
-export async function listRuns({
-  address,
-  warn,
-  note,
-}: Omit<RunAddress, 'run'>): Promise<readonly ListedRun[]> {
-  const broker = await connectBroker(address, { warn, note });
-  try {
-    const { nats, connection } = broker;
-    const client = nats.jetstream.jetstream(connection);
-    const manager = await nats.jetstream.jetstreamManager(connection, { checkAPI: false });
-    const registry = new RunRegistry({ nats, client, manager });
-    const runs: ListedRun[] = [];
-    for (const record of await registry.list()) {
-      const run: BrokerRun = { nats, connection, client, manager, names: runNames(record.id) };
-      const progress = progressFrom(await readState(run, PROGRESS_KEY));
-      const isComplete = (await readState(run, COMPLETE_KEY)) === true;
-      const hasName = (await registry.find(record.name))?.id === record.id;
-      runs.push({ record, hasName, isComplete, finished: progress?.chunks ?? 0 });
-    }
-    return runs;
-  } finally {
-    await closeConnection(broker.connection);
-  }
-}
-
 async function openOn(
   broker: Broker,
   { run: name, warn, isReadOnly }: Pick<RunAddress, 'run' | 'warn' | 'isReadOnly'>,
@@ -451,7 +414,7 @@ function checkSettings({ settings, name }: RunRecord, wanted: Partial<RunSetting
  * The value of a key; `undefined` when there is no such key or run, or the value is not JSON. An empty stream is not
  * read: nats-server 2.9 crashes when it is asked for a message of a stream that it is just creating.
  */
-async function readState({ manager, names }: BrokerRun, key: string): Promise<unknown> {
+export async function readState({ manager, names }: BrokerRun, key: string): Promise<unknown> {
   try {
     if ((await manager.streams.info(names.state)).state.messages === 0) return undefined;
     const message = await manager.streams.getMessage(names.state, { last_by_subj: names.stateSubject(key) });

@@ -1,8 +1,10 @@
 import { durationText } from '../config/parse/numbers.ts';
 import { OutputError, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import { pause } from './broker-connection.ts';
-import type { JetStreamEngine } from './jetstream-engine.ts';
+import { closeConnection, connectBroker, pause } from './broker-connection.ts';
+import { type JetStreamEngine, type RunAddress, readState } from './jetstream-engine.ts';
+import { type BrokerRun, runNames } from './jetstream-setup.ts';
+import { type RunRecord, RunRegistry } from './run-registry.ts';
 
 // The keys of a run's state on the broker.
 export const END_KEY = 'end';
@@ -252,4 +254,40 @@ function stateName(run: {
   if (run.isStopped) return 'stopped';
   if (run.isShort) return 'short';
   return run.isFed ? 'working' : 'feeding';
+}
+
+/** A run in the list of all runs. */
+interface ListedRun {
+  readonly record: RunRecord;
+  /** Whether its name still stands for it. */
+  readonly hasName: boolean;
+  readonly isComplete: boolean;
+  /** Chunks with results. */
+  readonly finished: number;
+}
+
+/** All runs of a broker, the oldest first. Creates nothing. */
+export async function listRuns({
+  address,
+  warn,
+  note,
+}: Omit<RunAddress, 'run'>): Promise<readonly ListedRun[]> {
+  const broker = await connectBroker(address, { warn, note });
+  try {
+    const { nats, connection } = broker;
+    const client = nats.jetstream.jetstream(connection);
+    const manager = await nats.jetstream.jetstreamManager(connection, { checkAPI: false });
+    const registry = new RunRegistry({ nats, client, manager });
+    const runs: ListedRun[] = [];
+    for (const record of await registry.list()) {
+      const run: BrokerRun = { nats, connection, client, manager, names: runNames(record.id) };
+      const progress = progressFrom(await readState(run, PROGRESS_KEY));
+      const isComplete = (await readState(run, COMPLETE_KEY)) === true;
+      const hasName = (await registry.find(record.name))?.id === record.id;
+      runs.push({ record, hasName, isComplete, finished: progress?.chunks ?? 0 });
+    }
+    return runs;
+  } finally {
+    await closeConnection(broker.connection);
+  }
 }

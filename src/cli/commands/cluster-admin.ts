@@ -1,11 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { sendList } from '../../cluster/feeder.ts';
-import { type JetStreamEngine, listRuns } from '../../cluster/jetstream-engine.ts';
+import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
 import { deadUrls } from '../../cluster/poison-urls.ts';
 import { describeRun } from '../../cluster/run-registry.ts';
-import { COMPLETE_KEY, type RunStatus, runStatus, stopText } from '../../cluster/run-state.ts';
+import { COMPLETE_KEY, listRuns, type RunStatus, runStatus, stopText } from '../../cluster/run-state.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
 import { deadOptions, purgeOptions, runsOptions, statusOptions } from '../../config/command-options.ts';
 import type { OptionValues } from '../../config/option.ts';
