@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { licencesOf } from './licences.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -62,13 +63,5 @@ const { output } = await build({
   },
 });
 
-// The licences of the bundled packages require that their texts come with the code.
 const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
-const packages = new Set(modules.flatMap((path) => /^.*\/node_modules\/[^/]+/.exec(path)?.[0] ?? []));
-const licences = [...packages].sort().map((directory) => {
-  const { name, version } = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8'));
-  const file = readdirSync(directory).find((entry) => /^licen[cs]e/i.test(entry));
-  if (file === undefined) throw new Error(`${name} has no licence`);
-  return `${name} ${version}\n\n${readFileSync(`${directory}/${file}`, 'utf8').trim()}\n`;
-});
-writeFileSync(`${ROOT}dist/LICENCES`, licences.join(`\n${'-'.repeat(80)}\n\n`));
+writeFileSync(`${ROOT}dist/LICENCES`, licencesOf(modules));
