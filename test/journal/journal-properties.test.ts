@@ -37,7 +37,7 @@ function finished({ status = 200, ...result }: Result, index: number, url: strin
   return { ...result, status, index, url, ok: true, failure: undefined };
 }
 
-/** What a later run recalls of a result: everything except its job's position, with times in tenths of a ms. */
+/** What a later run recalls of a success: all but the position of its job and what its own run did, with times in tenths of a ms. */
 function recorded({
   index,
   source,
@@ -46,6 +46,7 @@ function recorded({
   id,
   baseline,
   badRuns,
+  file,
   isResumed,
   durationMs,
   ttfbMs,

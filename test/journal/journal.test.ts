@@ -80,6 +80,17 @@ test('a recalled result has no comparison with the baseline', async () => {
   expect(results[0]).toMatchObject({ ok: false, baseline: undefined, badRuns: undefined });
 });
 
+test('a recalled success does not say what its run did with its file; a failure does', async () => {
+  const path = await newPath();
+  const fetch: Fetch = ({ index, url }) =>
+    url === A
+      ? okResult({ index, url, file: 'changed' })
+      : failedResult('status', { index, url, file: 'kept' });
+  await run(path, [A, B], { fetch });
+  const { results } = await run(path, [A, B], { keepFailed: true });
+  expect(results.map(({ file }) => file)).toEqual([undefined, 'kept']);
+});
+
 test('a recalled result is not appended again', async () => {
   const path = await newPath();
   await run(path, [A, B]);
@@ -158,6 +169,14 @@ describe('a result that is older than its maximum age is fetched again', () => {
       { keepFailed: true, maxAges: { ok: HOUR, failed: undefined } },
       even,
     ],
+    ['with refreshes, all results', 0, { refreshes: true }, all],
+    [
+      'with refreshes, OK results have their age',
+      0,
+      { refreshes: true, maxAges: { ok: HOUR, failed: undefined } },
+      odd,
+    ],
+    ['with refreshes, failures can be kept', 0, { refreshes: true, keepFailed: true }, even],
     ['results from the future', -1, { keepFailed: true, maxAges: { ok: HOUR, failed: HOUR } }, all],
   ])('%s', async (_, age, options, expected) => {
     expect(await fetchedAfter(age, options)).toEqual(expected);
