@@ -158,7 +158,7 @@ async function* results({
     run = new Run({
       ...{ ...network, cookies: cookies?.jar },
       ...(streams && { options: { ...options, ...streams.options } }),
-      ...(threads && { backend: threads }),
+      ...(threads && { transport: threads }),
       jobs: known?.watch(source.jobs, options.method, false) ?? source.jobs,
       reportsUnfetched: true,
       ...(journal || files ? { recall: recallFrom(journal, files) } : {}),
@@ -270,8 +270,8 @@ async function* sorted(results: AsyncIterable<Result>, window: OrderWindow<Resul
 /** Returns what fetches in several threads, or `undefined` for one thread. The code of threads is loaded on use. */
 async function createThreads({ threads }: LibraryRunOptions) {
   if (threads === 1) return undefined;
-  const { createThreadBackend } = await import('./fetch/threads/coordinator.ts');
-  return createThreadBackend(threads, new URL('./fetch/threads/worker.js', import.meta.url));
+  const { createThreads: create } = await import('./fetch/threads/threaded-transport.ts');
+  return create(threads, new URL('./fetch/threads/worker.js', import.meta.url));
 }
 
 /** Reads the file of `baseline`; its code is loaded on use. */

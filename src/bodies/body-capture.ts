@@ -21,8 +21,6 @@ export interface BodyCaptureOptions {
   readonly isFollowed: (job: Job, status: number, headers: ResponseHeaders) => boolean;
   /** Whether a response with this head can still be OK. */
   readonly mayBeOk: (request: SaveRequest, status: number, headers: ResponseHeaders) => boolean;
-  /** Whether the body is searched for text, which needs it from its first byte. */
-  readonly isSearched: (job: Job) => boolean;
   /** Whether a response can be judged that says only that the body has not changed. */
   readonly mayRevalidate: (request: SaveRequest) => boolean;
 }
@@ -101,6 +99,16 @@ export class BodyCapture {
    */
   get mustRestart(): boolean {
     return this.#mustRestart;
+  }
+
+  /** Whether only the rest of the body is requested. */
+  get isResumed(): boolean {
+    return this.#resumePoint !== undefined;
+  }
+
+  /** Whether there is something to complete or to discard. */
+  get isUsed(): boolean {
+    return this.#sink !== undefined || this.#resumePoint !== undefined || this.#kept !== undefined;
   }
 
   /** Call when the head of the response has arrived. */

@@ -93,6 +93,8 @@ export class InlineSink implements BodySink {
 /** The body of a response cannot be kept, so its URL failed. */
 export class BodyError extends Error {
   override readonly name = 'BodyError';
+  /** Whether the body is lost through no fault of its response, so that it may be fetched again. */
+  readonly isLost: boolean = false;
   readonly kind: FailureKind;
   readonly code: string | undefined;
 

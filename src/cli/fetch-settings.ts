@@ -7,7 +7,7 @@ import { createRequestTemplate, readData } from '../config/request-template.ts';
 import { readTlsFiles } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
 import { readSettings } from '../core/own-file.ts';
-import type { BackendFactory, RunParts } from '../fetch/run.ts';
+import type { RunParts, TransportFactory } from '../fetch/run.ts';
 import { fileLimit } from '../fetch/socket-budget.ts';
 import { systemReason, UsageError } from '../model/errors.ts';
 import { excerpt, printable } from '../model/printable.ts';
@@ -60,8 +60,8 @@ async function readNetrc({ netrc }: ProgramOptions, { HOME, NETRC }: NodeJS.Proc
 const WORKER = new URL('../fetch/threads/worker.js', import.meta.url);
 
 /** Returns what fetches in several threads, or `undefined` for one thread. The code of threads is loaded on use. */
-export async function createThreads({ threads }: ProgramOptions): Promise<BackendFactory | undefined> {
+export async function createThreads({ threads }: ProgramOptions): Promise<TransportFactory | undefined> {
   if (threads === 1) return undefined;
-  const { createThreadBackend } = await import('../fetch/threads/coordinator.ts');
-  return createThreadBackend(threads, WORKER);
+  const { createThreads: create } = await import('../fetch/threads/threaded-transport.ts');
+  return create(threads, WORKER);
 }

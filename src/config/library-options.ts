@@ -222,7 +222,7 @@ export interface FanoutOptions {
    * failures do not count for `failFast`. Default: none.
    */
   readonly baseline?: string | undefined;
-  /** Number of threads that fetch, 1 to 64. Hosts and workers are divided among them. Default: 1. */
+  /** Number of threads that send requests, 1 to 64. Limits and rates hold for all of them together. Default: 1. */
   readonly threads?: number | undefined;
 }
 
@@ -247,7 +247,7 @@ const libraryOptions = {
     group: 'Output',
     parser: wholeNumber({ min: 1, max: 64 }),
     default: 1,
-    help: 'number of threads that fetch',
+    help: 'number of threads that send requests',
   }),
   body: option({
     flags: '--body <form>',

@@ -35,8 +35,8 @@ export const fetchOptions = {
     group: 'Speed and politeness',
     parser: wholeNumber({ min: 1, max: 64 }),
     default: 1,
-    help: 'number of threads that fetch',
-    details: 'Hosts and workers are divided among them.',
+    help: 'number of threads that send requests',
+    details: 'Limits and rates hold for all of them together.',
   }),
   ...outputOptions,
 };

@@ -3,13 +3,13 @@ import type { Scheduler } from './scheduler.ts';
 
 /**
  * What follows a piece of work on a job: its result; more work on it at `at` or later; nothing, since the run stopped before
- * the work was done; or nothing here, since another pipeline continues it.
+ * the work was done; or nothing here, since the result of a job that is not listed goes elsewhere.
  */
 export type Outcome<J, R> =
   | { readonly result: R }
   | { readonly again: J; readonly at: number }
   | { readonly isDropped: true }
-  | { readonly isTransferred: true };
+  | { readonly isElsewhere: true };
 
 export interface PipelineOptions<J extends object, R extends object> {
   /** Batches of jobs. A batch is iterated, and the next one requested, only while the scheduler has room. */
@@ -111,10 +111,9 @@ export class Pipeline<J extends object, R extends object> {
     this.#unwanted += scheduler.removeWhere((job) => !isWanted(job)).length;
   }
 
-  /** Continues a job of another pipeline, or begins one that is not listed. The scheduler must not have ended. */
-  accept(outcome: Extract<Outcome<J, R>, { readonly result: R } | { readonly again: J }>): void {
-    if ('result' in outcome) this.#giveUnawaited(outcome.result);
-    else if ('again' in outcome) this.#requeue(outcome);
+  /** Begins a job that is not listed. The scheduler must not have ended. */
+  accept(job: Extract<Outcome<J, R>, { readonly again: J }>): void {
+    this.#requeue(job);
   }
 
   /**
@@ -246,7 +245,7 @@ export class Pipeline<J extends object, R extends object> {
     scheduler.requeue(keyOf(again), again, at);
   }
 
-  /** Waits for work in flight, not for the queue, which may be held open for jobs of other pipelines. */
+  /** Waits for work in flight. */
   #giveAbandoned(): void {
     if (this.#abandoned.length === 0 || this.#options.scheduler.inFlight > 0) return;
     for (const result of this.#abandoned.splice(0)) this.#giveUnawaited(result);

@@ -32,8 +32,6 @@ interface SchedulerOptions<J> {
   readonly workers?: number | undefined;
   readonly clock: Clock;
   readonly limiter: Limiter;
-  /** Whether jobs may still come by `requeue` although none is held or in flight. While it is true, the queue does not end. */
-  readonly isKeptOpen?: () => boolean;
 }
 
 /**
@@ -58,13 +56,12 @@ export class Scheduler<J extends object> {
   readonly #limiter: Limiter;
   readonly #queue: FairQueue<J>;
   readonly #timer: SingleTimer;
-  readonly #isKeptOpen: (() => boolean) | undefined;
   readonly #takers = new Deque<(job: J | undefined) => void>();
   readonly #putters = new Deque<Putter<J>>();
   #isClosed = false;
 
   /** @throws RangeError if the capacity is not a whole number above 0 */
-  constructor({ capacity, maxBytes, sizeOf, workers, clock, limiter, isKeptOpen }: SchedulerOptions<J>) {
+  constructor({ capacity, maxBytes, sizeOf, workers, clock, limiter }: SchedulerOptions<J>) {
     if (!Number.isInteger(capacity) || capacity < 1) {
       throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
     }
@@ -74,7 +71,6 @@ export class Scheduler<J extends object> {
     this.#limiter = limiter;
     this.#queue = new FairQueue(limiter, sizeOf, workers);
     this.#timer = new SingleTimer(clock, () => this.#dispatch());
-    this.#isKeptOpen = isKeptOpen;
   }
 
   /** Jobs held, delayed ones included, jobs in flight not. */
@@ -129,7 +125,7 @@ export class Scheduler<J extends object> {
     this.#dispatch();
   }
 
-  /** Ends `put`. Must be called again when `isKeptOpen` has become false. */
+  /** Ends `put`. */
   close(): void {
     this.#isClosed = true;
     this.#dispatch();
@@ -192,7 +188,7 @@ export class Scheduler<J extends object> {
 
   /** If nothing is held, no `put` waits either. */
   #hasEnded(): boolean {
-    return this.#isClosed && this.size === 0 && this.inFlight === 0 && this.#isKeptOpen?.() !== true;
+    return this.#isClosed && this.size === 0 && this.inFlight === 0;
   }
 }
 

@@ -126,6 +126,11 @@ const RULES_BY_STATUS: ReadonlyMap<number, readonly Rule[]> = new Map(
   ]),
 );
 
+/** The headers that can show that a response blocks robots. */
+export const TELLING_HEADERS: readonly string[] = [
+  ...new Set(RULES.flatMap(({ header }) => (header === undefined ? [] : [header[0]]))),
+];
+
 /** Whether the first bytes of the body can show that a response blocks robots. A response that is OK can only if it is HTML. */
 export function mayBeBlocked(status: number, contentType: string): boolean {
   return RULES_BY_STATUS.has(status) && (status >= 300 || contentType.startsWith('text/html'));

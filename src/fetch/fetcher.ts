@@ -1,4 +1,3 @@
-import { BodyCapture, type BodyCaptureOptions } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
 import type { RecordKey } from '../config/parse/record-format.ts';
 import type { HostEnd, HostRegistry, HostSignal } from '../hosts/host-registry.ts';
@@ -10,17 +9,18 @@ import {
   type RetryPolicy,
   requestedWaitMs,
 } from '../hosts/retry-policy.ts';
+import type { AttemptOutcome, AttemptRequest, HeldBody, HttpResponse } from '../http/attempt.ts';
 import type { ConnectionUse } from '../http/connection.ts';
 import { type CookiePolicy, takeCookies, withCookies } from '../http/cookies.ts';
 import type { Hop } from '../http/hop.ts';
 import { nextHop } from '../http/redirect.ts';
-import type { AttemptOutcome, AttemptRequest, HttpResponse, Transport } from '../http/transport.ts';
+import type { Transport } from '../http/transport.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { hostOf, originOf } from '../model/url.ts';
 import type { RequestTask } from './request-task.ts';
-import { isEndless, type ResponseValidator, WRONG_BODY_CODE } from './response-validator.ts';
+import { type ResponseValidator, WRONG_BODY_CODE } from './response-validator.ts';
 import {
   addBody,
   addFacts,
@@ -53,8 +53,8 @@ export interface FetcherOptions {
   readonly hosts: HostRegistry;
   readonly policy: FetchPolicy;
   readonly validator: ResponseValidator;
-  /** What is done with bodies; they are only counted if left out. */
-  readonly bodies?: BodyCaptureOptions | undefined;
+  /** Whether bodies are kept, so that there may be files to close. */
+  readonly keepsBodies?: boolean;
   /** Keys that results have because they were requested. */
   readonly keeps?: readonly RecordKey[] | undefined;
   /** Whether another job waits for this host. */
@@ -87,6 +87,9 @@ const MAX_REFUSALS = 3;
  */
 const MAX_FAILED_RESUMES = 2;
 
+/** How often a hop is sent again whose outcome is lost. That uses up no retries. */
+const MAX_LOSSES = 3;
+
 /** Time in ms after which a task fails for which this machine never had a free descriptor, memory or port. */
 const MAX_EXHAUSTED_MS = 120_000;
 
@@ -113,20 +116,12 @@ export class Fetcher {
   }
 
   #step(task: RequestTask): Promise<Step> {
-    const { bodies, hosts } = this.#options;
+    const { hosts } = this.#options;
     if (task.job.invalid !== undefined || task.job.isLocal === true) {
       return Promise.resolve({ result: unfetchedResult(task.job, task.method, this.#options.now()) });
     }
     const end = hosts.endOf(task.host);
-    if (end !== undefined) return Promise.resolve({ result: this.#unsent(task, end) });
-    if (bodies === undefined) return this.#send(task);
-    const request = { job: task.job, ...task.hop };
-    // A text that is searched for may be in the part that was saved before, which does not come again.
-    const mayResume = task.failedResumes < MAX_FAILED_RESUMES && !bodies.isSearched(task.job);
-    const capture = BodyCapture.prepare(bodies, request, mayResume);
-    return capture instanceof BodyCapture
-      ? this.#send(task, capture)
-      : capture.then((prepared) => this.#send(task, prepared));
+    return end === undefined ? this.#send(task) : Promise.resolve({ result: this.#unsent(task, end) });
   }
 
   /**
@@ -145,48 +140,32 @@ export class Fetcher {
     });
   }
 
-  /** What follows for a task that comes from another thread, due at `at`. */
-  readmit(task: RequestTask, at: number): Exclude<Step, { readonly isDropped: true }> {
-    const result = this.#options.isStopping() ? this.abandon(task) : undefined;
-    return result === undefined ? { again: task, at } : { result };
-  }
-
-  #send(task: RequestTask, capture?: BodyCapture): Promise<Step> {
-    const { now, transport, validator, policy } = this.#options;
+  #send(task: RequestTask): Promise<Step> {
+    const { keepsBodies = false, now, transport, policy } = this.#options;
     const startedAt = now();
     if (!task.isInAttempt) task.begin(startedAt);
     if (this.#skipsStrictParser(task)) task.isLenient = true;
-    const followsResume = task.isResuming && task.redirects.length > 0;
-    task.isResuming = followsResume || capture?.resumeHeaders !== undefined;
     const request: AttemptRequest = {
       hop: withCookies(task.hop, policy.cookies, task.cookies),
       ...{ elapsedMs: task.elapsedMs, timeoutMs: policy.timeoutFor?.(task) },
       use: this.#connectionUse(task),
-      capture,
-      inspectorFor: (...head) => validator.inspectorFor(task, ...head),
-      needsBody: (status, headers) => {
-        const isOptional = capture === undefined && (task.isHeadRefused || isEndless(headers));
-        return validator.needsBody(task, status, headers, isOptional);
-      },
+      job: task.job,
+      isHeadRefused: task.isHeadRefused,
+      mayResume: task.failedResumes < MAX_FAILED_RESUMES,
     };
     const step = transport
       .attempt(request)
       .then((outcome) =>
         isRepeatedAtOnce(request, outcome)
           ? this.#sendFresh(task, request, outcome, startedAt)
-          : this.#next(task, outcome, startedAt, capture),
+          : this.#next(task, outcome, startedAt),
       );
-    if (capture === undefined) return step;
+    if (!keepsBodies) return step;
     this.#capturing += 1;
-    return step
-      .catch(async (error) => {
-        await capture.drop();
-        throw error;
-      })
-      .finally(() => {
-        this.#capturing -= 1;
-        if (this.#capturing === 0) this.#onBodiesClosed?.();
-      });
+    return step.finally(() => {
+      this.#capturing -= 1;
+      if (this.#capturing === 0) this.#onBodiesClosed?.();
+    });
   }
 
   /**
@@ -199,43 +178,51 @@ export class Fetcher {
     stale: AttemptOutcome,
     startedAt: number,
   ): Promise<Step> {
+    await stale.body?.drop();
     const elapsedMs = request.elapsedMs + stale.durationMs;
     const outcome = await this.#options.transport.attempt({ ...request, elapsedMs, use: 'fresh' });
     const ttfbMs = outcome.ttfbMs === undefined ? undefined : stale.durationMs + outcome.ttfbMs;
     const durationMs = stale.durationMs + outcome.durationMs;
-    return this.#next(task, { ...outcome, ttfbMs, durationMs }, startedAt, request.capture);
+    return this.#next(task, { ...outcome, ttfbMs, durationMs }, startedAt);
+  }
+
+  /** What follows an outcome, once its body is where it belongs. */
+  #next(task: RequestTask, outcome: AttemptOutcome, startedAt: number): Step | Promise<Step> {
+    const { body } = outcome;
+    if (body === undefined) return this.#judge(task, outcome, startedAt);
+    try {
+      return finishBody(task, this.#judge(task, outcome, startedAt), body);
+    } catch (error) {
+      return body.drop().then(() => Promise.reject(error));
+    }
   }
 
   /** Reports the outcome to the host, and decides. */
-  #next(
-    task: RequestTask,
-    outcome: AttemptOutcome,
-    startedAt: number,
-    capture?: BodyCapture,
-  ): Step | Promise<Step> {
-    const { hosts, keeps = [], policy } = this.#options;
+  #judge(task: RequestTask, outcome: AttemptOutcome, startedAt: number): Step {
+    const { hosts, keeps = [], now, policy } = this.#options;
+    const followsResume = task.isResuming && task.redirects.length > 0;
+    task.isResuming = followsResume || outcome.body?.isResumed === true;
     const { response, failed } = outcome;
     const { hop } = task;
     if (response !== undefined) task.addCookies(takeCookies(policy.cookies, hop.url, response.headers));
     task.addCertificate(response?.peer);
     if (this.#options.log?.hasRequests === true) this.#logRequest(task, outcome);
-    const endedAt = startedAt + outcome.durationMs;
+    // Also an outcome that waited in a thread is news from now.
+    const endedAt = Math.max(startedAt + outcome.durationMs, now());
     const waitMs = response === undefined ? 0 : requestedWaitMs(response.status, response.headers, endedAt);
     const signal = this.#toHostSignal(task, outcome, waitMs);
     if (signal.kind === 'push-back' || signal.kind === 'failure') {
       this.#recordNews(task, signal, startedAt, endedAt);
     } else hosts.record(task.host, signal, startedAt, endedAt);
-    if (failed?.isResourceExhausted === true) {
-      void capture?.drop(); // there was no response
-      return this.#postpone(task, failed.failure, endedAt);
-    }
+    if (failed?.isResourceExhausted === true) return this.#postpone(task, failed.failure, endedAt);
+    if (failed?.isLost === true) return this.#sendAgain(task, failed.failure);
     task.recordHop(outcome.ttfbMs, outcome.durationMs);
-    const step = this.#mustAskForWhole(task, outcome, waitMs, capture)
+    const step = this.#mustAskForWhole(task, outcome, waitMs)
       ? { again: task, at: 0 }
-      : this.#orWhole(task, this.#decide(task, outcome, waitMs), outcome, capture);
+      : this.#orWhole(task, this.#decide(task, outcome, waitMs), outcome);
     if (response !== undefined && 'result' in step) addFacts(step.result, response, keeps, hop.url);
-    this.#closeUnneeded(hop, step);
-    return capture === undefined ? step : finishBody(task, step, capture);
+    this.#closeUnneeded(hop, outcome, step);
+    return step;
   }
 
   /** What says more about the host than about the URL uses up none of its retries. */
@@ -248,12 +235,12 @@ export class Fetcher {
   }
 
   /** Closes the connection of a hop if there are many, unless the next hop or another job can use it at once. */
-  #closeUnneeded(hop: Hop, step: Step): void {
+  #closeUnneeded(hop: Hop, outcome: AttemptOutcome, step: Step): void {
     const { transport, hasMore } = this.#options;
     if (!transport.isCrowded || hasMore(hostOf(hop.url))) return;
     const staysAtOrigin =
       'again' in step && step.at === 0 && originOf(step.again.hop.url) === originOf(hop.url);
-    if (!staysAtOrigin) transport.closeOneIdle(hop);
+    if (!staysAtOrigin) transport.closeOneIdle(hop, outcome);
   }
 
   #decide(task: RequestTask, { response, failed }: AttemptOutcome, waitMs: number): Step {
@@ -296,14 +283,8 @@ export class Fetcher {
   }
 
   /** Whether the server refuses to send a part, so that the whole is requested. Counts the failures without a response. */
-  #mustAskForWhole(
-    task: RequestTask,
-    { response, failed }: AttemptOutcome,
-    waitMs: number,
-    capture?: BodyCapture,
-  ): boolean {
-    if (capture?.resumeHeaders === undefined) return false;
-    if (capture.mustRestart) return false;
+  #mustAskForWhole(task: RequestTask, { response, failed, body }: AttemptOutcome, waitMs: number): boolean {
+    if (body?.isResumed !== true || body.mustRestart) return false;
     if (failed === undefined && response !== undefined && waitMs === 0 && refusesRange(response.status)) {
       task.failedResumes = MAX_FAILED_RESUMES;
       task.isResuming = false;
@@ -322,10 +303,10 @@ export class Fetcher {
    * One more attempt, for the whole body, if the request for its rest may be why this one failed: otherwise every later run
    * would fail, too. The number of retries does not limit it, and it has a timeout of its own.
    */
-  #orWhole(task: RequestTask, step: Step, { response, failed }: AttemptOutcome, capture?: BodyCapture): Step {
+  #orWhole(task: RequestTask, step: Step, { response, failed, body }: AttemptOutcome): Step {
     const { random, isStopping } = this.#options;
     if (!task.isResuming || !('result' in step) || step.result.ok || isStopping()) return step;
-    if (capture?.mustRestart === true || step.result.failure.kind === 'blocked') return step;
+    if (body?.mustRestart === true || step.result.failure.kind === 'blocked') return step;
     const isDueToRange =
       step.result.failure.code === WRONG_BODY_CODE ||
       (failed === undefined
@@ -402,7 +383,7 @@ export class Fetcher {
 
   /** This machine could not start the hop; the limiter of the scheduler says when it may try again. */
   #postpone(task: RequestTask, failure: Failure, now: number): Step {
-    const { transport, isStopping } = this.#options;
+    const { transport } = this.#options;
     // Idle connections hold descriptors, but no port that another connection could have.
     if (failure.code !== 'EADDRNOTAVAIL') transport.closeIdle();
     task.exhaustedSince ??= now;
@@ -411,8 +392,22 @@ export class Fetcher {
       const message = `this machine had no room for a connection for ${minutes} minutes: ${failure.message}`;
       return { result: failedResult(task, { ...failure, message }) };
     }
+    return this.#takeBack(task, 0);
+  }
+
+  /** What sent the hop has ended without an outcome. It may have been sent, and this very URL may be the reason. */
+  #sendAgain(task: RequestTask, failure: Failure): Step {
+    const { now, policy, random } = this.#options;
+    task.losses += 1;
+    const mayRepeat = policy.retriesAllMethods || isIdempotent(task.hop.method);
+    if (!mayRepeat || task.losses > MAX_LOSSES) return { result: failedResult(task, failure) };
+    return this.#takeBack(task, now() + backoffMs(task.losses, random));
+  }
+
+  /** Sends a hop again at `at`, as if it had not been sent. */
+  #takeBack(task: RequestTask, at: number): Step {
     task.withdraw();
-    if (!isStopping()) return { again: task, at: 0 };
+    if (!this.#options.isStopping()) return { again: task, at };
     return task.fallback === undefined ? { isDropped: true } : { result: task.fallback };
   }
 
@@ -467,9 +462,9 @@ function isRepeatedAtOnce({ hop }: AttemptRequest, { isStale, isUnwatched }: Att
  * Decides what becomes of the body: that of a result is put in its place, any other is dropped. If the server did not send
  * the rest that was asked for, the hop is sent again, for the whole.
  */
-async function finishBody(task: RequestTask, step: Step, capture: BodyCapture): Promise<Step> {
-  if (!('result' in step) || capture.mustRestart) {
-    await capture.drop();
+async function finishBody(task: RequestTask, step: Step, body: HeldBody): Promise<Step> {
+  if (!('result' in step) || body.mustRestart) {
+    await body.drop();
     if (!('result' in step)) return step;
     task.failedResumes += 1; // so that it ends, even if the partial file cannot be removed
     task.isResuming = false;
@@ -477,13 +472,14 @@ async function finishBody(task: RequestTask, step: Step, capture: BodyCapture): 
   }
   const { result } = step;
   try {
-    const body = await capture.end(result.ok, !result.truncated);
-    if (body !== undefined) addBody(result, body);
+    const kept = await body.end(result.ok, !result.truncated);
+    if (kept !== undefined) addBody(result, kept);
     return step;
   } catch (error) {
-    await capture.drop();
+    await body.drop();
     if (!(error instanceof BodyError)) throw error;
-    if (error.kind === 'protocol' && capture.resumeHeaders !== undefined) {
+    if (error.isLost && isIdempotent(task.hop.method)) return { again: task, at: 0 };
+    if (error.kind === 'protocol' && body.isResumed) {
       task.failedResumes = MAX_FAILED_RESUMES;
       return { again: task, at: 0 };
     }

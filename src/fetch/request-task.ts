@@ -19,29 +19,6 @@ interface CertificateEnd {
   readonly validTo: string;
 }
 
-/** The progress of a task as plain data. */
-export interface TaskState {
-  /** Left out if it is the first hop. */
-  readonly hop: Hop | undefined;
-  readonly attempts: number;
-  readonly redirects: readonly Redirect[];
-  readonly cookies: readonly SetCookies[];
-  readonly certificate: CertificateEnd | undefined;
-  readonly firstStartedAt: number;
-  readonly startedAt: number;
-  readonly elapsedMs: number;
-  readonly ttfbMs: number | undefined;
-  readonly isInAttempt: boolean;
-  readonly refusals: number;
-  readonly givenBack: number;
-  readonly news: NewsMark | undefined;
-  readonly failedResumes: number;
-  readonly isResuming: boolean;
-  readonly isLenient: boolean;
-  readonly isHeadRefused: boolean;
-  readonly fallback: Result | undefined;
-}
-
 /** A job in the scheduler: as it was read, which takes a third of the memory, or as a task once it has been taken. */
 export type ScheduledJob = Job | RequestTask;
 
@@ -82,6 +59,8 @@ export class RequestTask {
   ttfbMs: number | undefined = undefined;
   /** How often a server refused a request of this task without processing it. */
   refusals = 0;
+  /** How often the outcome of a hop was lost. */
+  losses = 0;
   /** Attempts that use up no retries, since their failure was that of the host. */
   givenBack = 0;
   /** The last time that a host pushed it back or did not respond. */
@@ -105,36 +84,6 @@ export class RequestTask {
     this.job = job;
     this.#defaults = defaults;
     this.host = firstHost(job);
-  }
-
-  /** Restores a task from its state. */
-  static from(job: Job, defaults: RequestDefaults, { hop, ...state }: TaskState): RequestTask {
-    const task = new RequestTask(job, defaults);
-    if (hop !== undefined) task.#setHop(hop);
-    return Object.assign(task, state);
-  }
-
-  get state(): TaskState {
-    return {
-      hop: this.#hop,
-      attempts: this.attempts,
-      redirects: this.redirects,
-      cookies: this.cookies,
-      certificate: this.certificate,
-      firstStartedAt: this.firstStartedAt,
-      startedAt: this.startedAt,
-      elapsedMs: this.elapsedMs,
-      ttfbMs: this.ttfbMs,
-      isInAttempt: this.isInAttempt,
-      refusals: this.refusals,
-      givenBack: this.givenBack,
-      news: this.news,
-      failedResumes: this.failedResumes,
-      isResuming: this.isResuming,
-      isLenient: this.isLenient,
-      isHeadRefused: this.isHeadRefused,
-      fallback: this.fallback,
-    };
   }
 
   /** The next hop. Made on demand, since thousands of tasks wait in the queue. */

@@ -4,8 +4,8 @@ import { unsupportedCoding } from '../bodies/decompress.ts';
 import { AnchorReader, anchorFault, fragmentOf, isHtml, TitleFinder } from '../bodies/html-page.ts';
 import { TextMatcher } from '../bodies/text-matcher.ts';
 import { durationText } from '../config/parse/numbers.ts';
+import type { HttpResponse } from '../http/attempt.ts';
 import { isRedirect } from '../http/redirect.ts';
-import type { HttpResponse } from '../http/transport.ts';
 import {
   type Expectation,
   type ExpectedHeader,

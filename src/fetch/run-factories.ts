@@ -1,11 +1,6 @@
-import type { BodyCaptureOptions } from '../bodies/body-capture.ts';
-import type { BodyError } from '../bodies/body-sink.ts';
 import { FileNamer } from '../bodies/file-name-template.ts';
-import { FileSaver, findExisting } from '../bodies/file-sink.ts';
-import { SaveDirectory } from '../bodies/save-directory.ts';
-import { toExpectation } from '../config/expectations.ts';
+import { findExisting } from '../bodies/file-sink.ts';
 import { hostSetting, hostSettingOf } from '../config/host-settings.ts';
-import { statusSet } from '../config/parse/status-sets.ts';
 import type { RunOptions } from '../config/run-options.ts';
 import type { TlsMaterial } from '../config/tls-files.ts';
 import type { Clock } from '../core/clock.ts';
@@ -13,7 +8,6 @@ import type { Outcome } from '../core/pipeline.ts';
 import type { Scheduler } from '../core/scheduler.ts';
 import type { FetchedDocument } from '../documents/read-documents.ts';
 import { HostRegistry } from '../hosts/host-registry.ts';
-import type { TotalRateLimiter } from '../hosts/rate-limiter.ts';
 import { Agent } from '../http/agent.ts';
 import { Connector, isDirected, type TlsConnectors, type TlsException } from '../http/connector.ts';
 import type { CookieJar } from '../http/cookies.ts';
@@ -23,16 +17,16 @@ import { ProxyRoutes } from '../http/proxy.ts';
 import { denyPrivate } from '../http/ssrf-guard.ts';
 import { TlsConnector } from '../http/tls.ts';
 import { AgentTransport, type Transport } from '../http/transport.ts';
-import { InputError, OutputError } from '../model/errors.ts';
+import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import type { RunLog } from '../model/run-event.ts';
 import type { ProxySettings } from '../model/url.ts';
 import { UrlFilter } from '../model/url-filter.ts';
+import { createBodyRules, createValidator, documentOptions } from './body-rules.ts';
 import { Fetcher, type FetchPolicy, type Step } from './fetcher.ts';
 import type { RequestTask, ScheduledJob } from './request-task.ts';
-import { ResponseValidator } from './response-validator.ts';
 import { divideSockets, type SocketBudget } from './socket-budget.ts';
 import { crashedResult, existingResult, notFetchedResult } from './task-result.ts';
 
@@ -46,7 +40,7 @@ export interface NetworkParts {
   readonly clock: Clock;
   /** Files and sockets that the process may have open, if known. */
   readonly fileLimit?: number | undefined;
-  /** The cookies of the run, if it has a file for them. Only without threads. */
+  /** The cookies of the run, if it has a file for them. */
   readonly cookies?: CookieJar | undefined;
   /** Receives warnings that concern the whole run, one line each. */
   readonly warn?: (message: string) => void;
@@ -70,20 +64,14 @@ export function socketBudget({ options, fileLimit, warn }: NetworkParts): Socket
   return sockets;
 }
 
-/** The limits of all hosts. `concurrency` is the number of workers, `total` a rate limiter that threads share. */
-export function createHosts(
-  options: RunOptions,
-  concurrency: number,
-  total?: TotalRateLimiter,
-  log?: RunLog,
-): HostRegistry {
+/** The limits of all hosts. `concurrency` is the number of workers. */
+export function createHosts(options: RunOptions, concurrency: number, log?: RunLog): HostRegistry {
   return new HostRegistry({
     perHost: options.perHost ?? concurrency,
     ...(options.hosts.size > 0 && { rulesFor: (host) => rulesFor(options, host) }),
     concurrency,
     perMs: options.hostRate?.perMs ?? Number.POSITIVE_INFINITY,
     totalPerMs: options.rate?.perMs ?? Number.POSITIVE_INFINITY,
-    totalRateLimiter: total,
     log,
     breakerThreshold: options.breaker,
     giveUpAfterMs: options.giveUpAfter,
@@ -101,8 +89,15 @@ function rulesFor({ hosts }: RunOptions, host: string) {
   };
 }
 
+/** What a transport is made from, beside the network. */
+export interface TransportNeeds {
+  readonly sockets: SocketBudget;
+  /** Called when the run cannot continue: no more bodies can be saved, or no thread is left. */
+  readonly onFatal: (error: Error) => void;
+}
+
 /** Resolver, TLS, proxies and the one agent. */
-export function createTransport(parts: NetworkParts, sockets: SocketBudget): Transport {
+export function createTransport(parts: NetworkParts, { sockets, onFatal }: TransportNeeds): AgentTransport {
   const { options, clock, tls } = parts;
   const resolver = createResolver({
     overrides: options.resolve,
@@ -138,6 +133,7 @@ export function createTransport(parts: NetworkParts, sockets: SocketBudget): Tra
     maxBytes: options.maxSize,
     decompresses: options.decompress,
     keepsPeer: keepsCertificates(options) || options.keeps.includes('address'),
+    bodies: createBodyRules(options, onFatal),
     now: clock.now,
     onClose: () => resolver.close(),
   });
@@ -180,27 +176,11 @@ interface FetcherParts {
   readonly random: () => number;
   readonly log?: RunLog | undefined;
   readonly isStopping: () => boolean;
-  /** Called when no more bodies can be saved. */
-  readonly onUnwritable: (error: OutputError) => void;
 }
 
-/** The state machine of a URL, as the options say. Throws an `OutputError` if bodies cannot be saved. */
+/** The state machine of a URL, as the options say. */
 export function createFetcher(parts: FetcherParts): Fetcher {
-  const { options, hosts, scheduler, transport, clock, random, log, isStopping, onUnwritable } = parts;
-  const { accept, maxRedirects, redirects, permanentRedirects, blocked, expectCertDays, keeps } = options;
-  const validator = new ResponseValidator({
-    accept,
-    acceptAt: (url) => hostSetting(options.hosts, url, 'accept'),
-    maxRedirects,
-    redirects,
-    permanentRedirects,
-    blocked,
-    expectation: toExpectation(options),
-    certificateDays: expectCertDays,
-    findsTitle: keeps.includes('title'),
-    findsAnchors: options.checkFragments,
-    decompresses: options.decompress,
-  });
+  const { options, hosts, scheduler, transport, clock, random, log, isStopping } = parts;
   return new Fetcher({
     transport,
     hosts,
@@ -208,8 +188,8 @@ export function createFetcher(parts: FetcherParts): Fetcher {
       ...toPolicy(options),
       cookies: parts.cookies ?? (options.cookies === false ? undefined : 'chain'),
     },
-    validator,
-    bodies: createBodies(options, validator, onUnwritable),
+    validator: createValidator(options),
+    keepsBodies: options.saveDir !== undefined,
     keeps: options.keeps,
     hasMore: (host) => scheduler.hasMore(host),
     isStopping,
@@ -244,41 +224,6 @@ function timeoutFor({ hosts, timeout }: RunOptions): FetchPolicy['timeoutFor'] {
   };
 }
 
-/** What is done with bodies; `undefined` if all are dropped. */
-function createBodies(
-  options: RunOptions,
-  validator: ResponseValidator,
-  onUnwritable: (error: OutputError) => void,
-): BodyCaptureOptions | undefined {
-  const { inlineBody, keepsBuffers, maxSize, maxUnsavedSize } = options;
-  const saver = createSaver(options, onUnwritable);
-  if (saver === undefined && inlineBody === undefined && !keepsBuffers) return undefined;
-  return {
-    saver,
-    inlineBytes: keepsBuffers ? maxSize : inlineBody,
-    keepsBuffers,
-    maxBytes: maxSize,
-    maxUnsavedBytes: saver === undefined ? maxSize : maxUnsavedSize,
-    isFollowed: (job, status, headers) => validator.isFollowed(job, status, headers),
-    mayBeOk: (request, status, headers) => validator.mayBeOk(request, status, headers),
-    isSearched: (job) => validator.looksForText(job),
-    mayRevalidate: (request) => validator.mayRevalidate(request),
-  };
-}
-
-function createSaver(options: RunOptions, onUnwritable: (error: OutputError) => void): FileSaver | undefined {
-  const { saveDir, saveAs, method } = options;
-  if (saveDir === undefined || saveAs === undefined) return undefined;
-  return new FileSaver({
-    directory: createSaveDirectory(saveDir),
-    namer: new FileNamer({ template: saveAs, defaultMethod: method }),
-    saveAll: options.saveAll,
-    resumePartial: options.resumePartial,
-    checksums: options.hashesBodies,
-    onUnwritable,
-  });
-}
-
 /** The result that is there before a job is fetched, given its first request. */
 export type Recall = (job: Job, request: Hop) => Result | undefined;
 
@@ -303,30 +248,8 @@ export function createRecall(parts: RecallParts): Recall | undefined {
   };
 }
 
-/** Throws an `OutputError` if bodies cannot be saved in the directory of the options. */
-export function checkSaveDirectory({ saveDir }: RunOptions): void {
-  if (saveDir !== undefined) createSaveDirectory(saveDir);
-}
-
-function createSaveDirectory(root: string): SaveDirectory {
-  const directory = new SaveDirectory(root);
-  try {
-    directory.probe();
-    return directory;
-  } catch (error) {
-    const { code, message } = error as BodyError; // `probe` throws nothing else
-    const isFile = code === 'EEXIST' || code === 'ENOTDIR';
-    throw new OutputError(isFile ? `cannot save to "${excerpt(root)}": not a directory` : message, {
-      cause: error,
-    });
-  }
-}
-
 /** What a document is requested with. */
 export type DocumentRequest = Pick<Job, 'url' | 'headers'>;
-
-/** The most that is read of a document. */
-const MAX_DOCUMENT_BYTES = 50 * 1024 ** 2;
 
 /**
  * Documents that a list comes from, such as sitemaps. They are fetched by the run of the list, within the limits of the same
@@ -341,11 +264,6 @@ export class Documents {
   /** @param now in ms since the epoch */
   constructor(now: () => number) {
     this.#now = now;
-  }
-
-  /** Whether a job is one of the list. */
-  static isListed({ index }: Job): boolean {
-    return index >= 0;
   }
 
   /** Has a document fetched by `send`, and resolves to its result, which comes by `give`. */
@@ -375,33 +293,9 @@ export class Documents {
   }
 }
 
-/** The state machine of a document: it is wanted whole, whatever is expected of the URLs of the list. */
+/** The state machine of a document. */
 export function createDocumentFetcher(parts: FetcherParts): Fetcher {
-  const options = {
-    ...parts.options,
-    accept: statusSet.parse('200'),
-    contains: [],
-    notContains: [],
-    matches: [],
-    expectHeader: [],
-    expectTime: undefined,
-    checkFragments: false,
-    redirects: 'ok',
-    permanentRedirects: 'ok',
-    blocked: 'fail',
-    exclude: [],
-    hosts: withoutAccept(parts.options),
-    maxSize: MAX_DOCUMENT_BYTES,
-    keepsBuffers: true,
-    keeps: [],
-    expectCertDays: undefined,
-    saveDir: undefined,
-  } as const;
-  return createFetcher({ ...parts, options });
-}
-
-function withoutAccept({ hosts }: RunOptions): RunOptions['hosts'] {
-  return new Map([...hosts].map(([host, { accept: _, ...settings }]) => [host, settings]));
+  return createFetcher({ ...parts, options: documentOptions(parts.options) });
 }
 
 /** The defaults of a document. */
@@ -423,7 +317,7 @@ export async function stepDocument(
   }
   if ('again' in step) return step;
   if ('result' in step) give(step.result);
-  return { isTransferred: true };
+  return { isElsewhere: true };
 }
 
 /** A document of `--extract` as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */

@@ -5,11 +5,12 @@ import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
 import { firstHop, firstMethod, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
-import type { OutputError } from '../model/errors.ts';
+import type { Transport } from '../http/transport.ts';
 import { type Job, jobBytes } from '../model/job.ts';
 import { failsRun, type Result } from '../model/result.ts';
 import type { Summary, SummaryFold } from '../model/summary.ts';
 import { collect, type ForEachResult, type Sink } from '../results/sink.ts';
+import { checkSaveDirectory, isListed } from './body-rules.ts';
 import { rejectInvalidJobs } from './job-checks.ts';
 import { jobOf, nextHostOf, RequestTask, type ScheduledJob } from './request-task.ts';
 import { judgeAnchors } from './response-validator.ts';
@@ -26,6 +27,7 @@ import {
   type Recall,
   socketBudget,
   stepDocument,
+  type TransportNeeds,
 } from './run-factories.ts';
 import { SharedPages } from './shared-pages.ts';
 import { crashedResult, notFetchedResult, refreshed } from './task-result.ts';
@@ -51,16 +53,19 @@ export interface RunParts extends NetworkParts {
   readonly recall?: Recall;
   /** Adds to each result what earlier runs say of its URL. */
   readonly annotate?: (result: Result) => Result;
-  /** Whether the result of a job is still wanted; an unwanted job is not fetched any further. Only without threads. */
+  /** Whether the result of a job is still wanted; an unwanted job is not fetched any further. */
   readonly isWanted?: (job: Job) => boolean;
   /** Holds a job back before it enters the scheduler. */
   readonly admit?: (job: Job) => Promise<void> | undefined;
-  /** Fetches the jobs in worker threads instead of this one. */
-  readonly backend?: BackendFactory;
+  /** Sends the requests from worker threads instead of this one. */
+  readonly transport?: TransportFactory;
 }
 
-/** Turns jobs into results. There are two: one pipeline in this thread, or one in each of several threads. */
-export interface Backend {
+/** Makes what sends the requests of a run. */
+export type TransportFactory = (parts: NetworkParts, needs: TransportNeeds) => Transport;
+
+/** Turns jobs into results. */
+interface Backend {
   /** Requests in flight. */
   readonly inFlight: number;
   /** Jobs that were read and get no result, since the run stopped. */
@@ -75,7 +80,7 @@ export interface Backend {
   /** The same as a loop. Leaving early stops everything. */
   results(): AsyncGenerator<Result, void, void>;
   /** Drops waiting jobs that are unwanted now. */
-  dropUnwanted?(): void;
+  dropUnwanted(): void;
   /** Stops reading and starting; what is in flight is finished. */
   stop(): void;
   /** Fails what is in flight with this reason. */
@@ -90,28 +95,28 @@ export interface HostCounts {
 }
 
 /** Callbacks from a backend to its run. */
-export interface BackendEvents {
+interface BackendEvents {
   /** Called with each result; returns the result to use. */
   readonly finish: (result: Result) => Result;
   /** Gives the results that follow when all work has ended. */
   readonly lastResults: () => AsyncIterable<Result>;
   readonly onEnd: () => void;
-  /** No body can be saved any more. */
-  readonly onUnwritable: (error: OutputError) => void;
+  /** The run cannot continue. */
+  readonly onFatal: (error: Error) => void;
 }
 
-/** Throws an `OutputError` if bodies cannot be saved. */
-export type BackendFactory = (parts: RunParts, events: BackendEvents) => Backend;
+type BackendFactory = (parts: RunParts, events: BackendEvents) => Backend;
 
-/** Composes the run in this thread: input → scheduler → workers → transport → results. */
+/** Composes the run: input → scheduler → workers → transport → results. Throws an `OutputError` if bodies cannot be saved. */
 function createBackend(parts: RunParts, events: BackendEvents): Backend {
   const { options, defaults, clock, random, log, recall, isWanted, admit } = parts;
   const sockets = socketBudget(parts);
+  checkSaveDirectory(options);
 
   const taskDefaults = withCommonHeaders(defaults, options);
   const toTask = (job: ScheduledJob) =>
     job instanceof RequestTask ? job : new RequestTask(job, taskDefaults);
-  const hosts = createHosts(options, sockets.workers, undefined, log);
+  const hosts = createHosts(options, sockets.workers, log);
   const scheduler = new Scheduler<ScheduledJob>({
     capacity: options.queueSize,
     maxBytes: queueBytes(options),
@@ -120,11 +125,11 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     clock,
     limiter: hosts,
   });
-  const transport = createTransport(parts, sockets);
+  const { transport: create = createTransport } = parts;
+  const transport = create(parts, { sockets, onFatal: events.onFatal });
   const fetcherParts = {
     ...{ options, hosts, scheduler, transport, clock, random, log, cookies: parts.cookies },
     isStopping: () => pipeline.isStopping,
-    onUnwritable: events.onUnwritable,
   };
   const fetcher = createFetcher(fetcherParts);
   const documents = new Documents(clock.now);
@@ -138,11 +143,11 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     open: toTask,
     work: (job) => {
       const task = toTask(job);
-      return Documents.isListed(task.job)
+      return isListed(task.job)
         ? fetcher.step(task)
         : stepDocument(documentFetcher, task, (result) => documents.give(result));
     },
-    isListed: (job) => Documents.isListed(jobOf(job)),
+    isListed: (job) => isListed(jobOf(job)),
     abandon: (job) => (job instanceof RequestTask ? fetcher.abandon(job) : undefined),
     crashed: (job, error) => crashedResult(toTask(job), error),
     recall: recall && ((job) => recall(jobOf(job), firstHop(jobOf(job), defaults))),
@@ -150,11 +155,12 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     admit: admit && ((job) => admit(jobOf(job))),
     finish: events.finish,
     lastResults: events.lastResults,
-    onEnd: () => {
+    onEnd: async () => {
       documents.stop();
       events.onEnd();
-      transport.close(new AttemptError('aborted', undefined, 'the run has ended'));
-      return fetcher.bodiesClosed();
+      const closed = transport.close(new AttemptError('aborted', undefined, 'the run has ended'));
+      await fetcher.bodiesClosed();
+      await closed;
     },
   });
 
@@ -227,7 +233,7 @@ function sharePages(create: BackendFactory): BackendFactory {
           else for (const one of pages.resultsOf(result)) yield finish(one);
         }
       },
-      dropUnwanted: () => inner.dropUnwanted?.(),
+      dropUnwanted: () => inner.dropUnwanted(),
       stop: () => {
         pages.stop();
         inner.stop();
@@ -244,7 +250,7 @@ export class Run {
   readonly #failureLimit: FailureLimit;
   #cancelDeadline: (() => void) | undefined;
   #isStopped = false;
-  #outputError: OutputError | undefined;
+  #fatal: Error | undefined;
 
   /** Throws an `OutputError` if bodies cannot be saved. */
   constructor(given: RunParts) {
@@ -252,14 +258,13 @@ export class Run {
     const parts = { ...given, ...(recall && { recall }) };
     this.#parts = parts;
     this.#failureLimit = new FailureLimit(parts.options.maxFailures ?? Number.POSITIVE_INFINITY);
-    const { backend = createBackend, options } = parts;
-    const create = options.checkFragments ? sharePages(backend) : backend;
+    const create = parts.options.checkFragments ? sharePages(createBackend) : createBackend;
     this.#backend = create(parts, {
       finish: (result) => this.#finish(result),
       lastResults: () => this.#lastResults(),
       onEnd: () => this.#cancelDeadline?.(),
-      onUnwritable: (error) => {
-        this.#outputError ??= error;
+      onFatal: (error) => {
+        this.#fatal ??= error;
         this.stop();
       },
     });
@@ -302,7 +307,7 @@ export class Run {
 
   /** Drops waiting jobs that are unwanted now. */
   dropUnwanted(): void {
-    this.#backend.dropUnwanted?.();
+    this.#backend.dropUnwanted();
   }
 
   /** Stops reading and starting; what is in flight is finished. */
@@ -357,7 +362,7 @@ export class Run {
       }
     }
     await beforeEnd?.();
-    if (this.#outputError !== undefined) throw this.#outputError;
+    if (this.#fatal !== undefined) throw this.#fatal;
   }
 
   /** The result of a job that was not read before the stop: that of an earlier run, or none. */
@@ -393,7 +398,7 @@ export class FailureLimit {
 }
 
 /** The defaults with the headers that every request has. */
-export function withCommonHeaders(defaults: RequestDefaults, { decompress }: RunOptions): RequestDefaults {
+function withCommonHeaders(defaults: RequestDefaults, { decompress }: RunOptions): RequestDefaults {
   const coding = decompress ? { 'accept-encoding': ACCEPT_ENCODING } : {};
   return { ...defaults, headers: { accept: '*/*', ...coding, ...defaults.headers } };
 }

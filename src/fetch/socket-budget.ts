@@ -71,3 +71,15 @@ export function divideSockets({ workers, filesEach, fileLimit }: SocketNeeds): S
   const fitting = Math.min(workers, Math.floor(room / (1 + filesEach)));
   return { workers: fitting, maxIdle, maxOpen: room - fitting * filesEach, wantedLimit };
 }
+
+/** Descriptors of a thread, for its event loop and its name servers. */
+const DESCRIPTORS_PER_THREAD = 8;
+
+/** The share of each of several threads that have about as many connections in use. */
+export function shareSockets({ maxIdle, maxOpen, ...rest }: SocketBudget, threads: number): SocketBudget {
+  return {
+    ...rest,
+    maxIdle: Math.ceil(maxIdle / threads),
+    maxOpen: Math.max(1, Math.floor(maxOpen / threads) - DESCRIPTORS_PER_THREAD),
+  };
+}

@@ -4,7 +4,7 @@ import { keptBody } from '../bodies/revalidation.ts';
 import { durationText } from '../config/parse/numbers.ts';
 import type { RecordKey } from '../config/parse/record-format.ts';
 import type { HostSignal } from '../hosts/host-registry.ts';
-import type { AttemptOutcome, HttpResponse } from '../http/transport.ts';
+import type { AttemptOutcome, HttpResponse } from '../http/attempt.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job, KeptFile } from '../model/job.ts';
 import { printable } from '../model/printable.ts';

@@ -2,7 +2,7 @@ import type { Limiter } from '../core/scheduler.ts';
 import type { RunLog } from '../model/run-event.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { ConcurrencyLimit, INITIAL_LIMIT, ResourcePressure } from './concurrency-limit.ts';
-import { RateLimiter, RateWindow, type TotalRateLimiter } from './rate-limiter.ts';
+import { RateLimiter, RateWindow } from './rate-limiter.ts';
 
 /** Limits that apply to each host. */
 interface HostRules {
@@ -23,8 +23,6 @@ export interface HostRegistryOptions extends HostRules {
   readonly concurrency: number;
   /** Requests per ms over all hosts; Infinity for no limit. */
   readonly totalPerMs: number;
-  /** A rate limiter over all hosts that other threads share; if left out, one for `totalPerMs` is created. */
-  readonly totalRateLimiter?: TotalRateLimiter | undefined;
   /** Capacity of the job queue: failure counts of a host are kept at least as long as the queue may hold jobs for it. */
   readonly window: number;
   /** Receives pauses, lowered limits and circuit breakers that open. */
@@ -95,7 +93,7 @@ const EVICTION_LOOKS = 16;
  */
 export class HostRegistry implements Limiter {
   readonly #options: HostRegistryOptions;
-  readonly #totalRateLimiter: TotalRateLimiter;
+  readonly #totalRateLimiter: RateLimiter;
   readonly #pressure: ResourcePressure;
   /** Hosts with requests in flight or with state that restricts them, in the order in which they were added. */
   readonly #hosts = new Map<string, Host>();
@@ -104,7 +102,7 @@ export class HostRegistry implements Limiter {
 
   constructor(options: HostRegistryOptions) {
     this.#options = options;
-    this.#totalRateLimiter = options.totalRateLimiter ?? new RateLimiter(options.totalPerMs);
+    this.#totalRateLimiter = new RateLimiter(options.totalPerMs);
     this.#pressure = new ResourcePressure(options.concurrency);
   }
 

@@ -207,14 +207,12 @@ export class CookieFile {
 }
 
 /** Opens the file of `--cookies`, if it is set. Throws a `UsageError` or an `OutputError`. */
-export async function openCookieFile(options: {
+export async function openCookieFile({
+  cookies,
+}: {
   readonly cookies: string | false | undefined;
-  readonly threads: number;
 }): Promise<CookieFile | undefined> {
-  const { cookies, threads } = options;
-  if (typeof cookies !== 'string') return undefined;
-  if (threads > 1) throw new UsageError('cannot use cookies from a file with more than one thread');
-  return CookieFile.open(cookies);
+  return typeof cookies === 'string' ? CookieFile.open(cookies) : undefined;
 }
 
 let toughCookie: typeof ToughCookie | undefined;

@@ -11,6 +11,8 @@ export interface NetworkFailure {
   readonly isUnprocessed?: boolean;
   /** Whether this machine lacked a resource, so that the failure says nothing about the URL and its host. */
   readonly isResourceExhausted?: boolean;
+  /** Whether a fault of fanout itself ended the attempt, so that the failure says nothing about the URL and its host. */
+  readonly isLost?: boolean;
 }
 
 /** An error whose kind is set where it is thrown, because its code does not determine it. */

@@ -1,4 +1,3 @@
-import type { Hash } from 'node:crypto';
 import { Body, type BodyInspector } from '../bodies/body.ts';
 import type { BodyCapture } from '../bodies/body-capture.ts';
 import { BodyError } from '../bodies/body-sink.ts';
@@ -9,8 +8,8 @@ import { printable } from '../model/printable.ts';
 import type { ResponseHeaders } from '../model/result.ts';
 import { originOf, pathOf } from '../model/url.ts';
 import type { Agent } from './agent.ts';
+import type { AttemptOutcome, AttemptRequest, BodyRules, HttpResponse } from './attempt.ts';
 import { classifyError } from './classify-error.ts';
-import type { ConnectionUse } from './connection.ts';
 import type { Exchange, ExchangeHandler, ExchangeRequest } from './exchange.ts';
 import type { Hop } from './hop.ts';
 import { transferCodings } from './http1-client.ts';
@@ -35,67 +34,15 @@ export interface Transport {
   attempt(request: AttemptRequest): Promise<AttemptOutcome>;
   /** Closes the connections that carry no request. */
   closeIdle(): void;
-  /** Closes one of those to the origin of this hop, if there is one. Connections to a proxy serve other hosts, and stay. */
-  closeOneIdle(hop: Hop): void;
+  /**
+   * Closes one of those to the origin of this hop, whose outcome has come, if there is one. Connections to a proxy serve other
+   * hosts, and stay.
+   */
+  closeOneIdle(hop: Hop, outcome: AttemptOutcome): void;
   /** Fails what is in flight, and what is sent from now on, with `reason`. */
-  abort(reason: Error): void;
-  /** Aborts, and closes every connection. */
-  close(reason: Error): void;
-}
-
-/** One hop to send. */
-export interface AttemptRequest {
-  readonly hop: Hop;
-  /** Time in ms that the attempt has used up already: the earlier hops, or a stale connection. */
-  readonly elapsedMs: number;
-  /** Time in ms for the attempt, all its hops together; that of the transport if left out. */
-  readonly timeoutMs?: number | undefined;
-  /** Which connection to use; any if left out. */
-  readonly use?: ConnectionUse;
-  /** What is done with the body; it is only counted if left out. */
-  readonly capture?: BodyCapture | undefined;
-  /** Who looks at the body of a response with this head. `partialHash` has what is in a file already of a resumed body. */
-  readonly inspectorFor?: (
-    status: number,
-    headers: ResponseHeaders,
-    partialHash?: Hash,
-  ) => BodyInspector | undefined;
-  /** Whether the body of a response with this head matters for the verdict; always if left out. */
-  readonly needsBody?: (status: number, headers: ResponseHeaders) => boolean;
-}
-
-/** The response to one hop. Its body was read up to the limit of bytes. */
-export interface HttpResponse {
-  readonly status: number;
-  readonly statusText: string;
-  readonly headers: ResponseHeaders;
-  /** Decoded bytes that were read. */
-  readonly bytes: number;
-  readonly isTruncated: boolean;
-  /** Whether the lenient parser has read it. */
-  readonly isLenient?: boolean;
-  readonly inspector?: BodyInspector | undefined;
-  /** Whether it says that the body is the one that an earlier run has saved. */
-  readonly isUnchanged?: boolean | undefined;
-  /** The other end of its connection, if that is kept. */
-  readonly peer?: Peer | undefined;
-}
-
-/**
- * What happened to one hop: a response, a failure, or both if it failed in the body.
- * `ttfbMs` and `durationMs` count from the start of the hop.
- */
-export interface AttemptOutcome {
-  readonly response: HttpResponse | undefined;
-  readonly failed: NetworkFailure | undefined;
-  /** A kept connection failed before any byte of a response: the server may have closed it just before the request. */
-  readonly isStale: boolean;
-  /** The body would end with a TLS connection that does not tell its end from a cut. Another one to this origin will. */
-  readonly isUnwatched?: boolean;
-  /** Requests that the one HTTP/2 connection to the origin may carry. */
-  readonly streams?: number | undefined;
-  readonly ttfbMs: number | undefined;
-  readonly durationMs: number;
+  abort(reason: AttemptError): void;
+  /** Aborts, and closes every connection. Returns a promise if that takes time; it waits for bodies that are kept. */
+  close(reason: AttemptError): Promise<void> | undefined;
 }
 
 export interface AgentTransportOptions {
@@ -108,6 +55,8 @@ export interface AgentTransportOptions {
   readonly decompresses: boolean;
   /** Whether responses have the other end of their connection. */
   readonly keepsPeer?: boolean;
+  /** What is done with bodies; they are only counted if left out. */
+  readonly bodies?: BodyRules | undefined;
   /** Milliseconds, on a clock that never goes back. */
   readonly now: () => number;
   /** Called when the transport is closed. */
@@ -134,8 +83,15 @@ export class AgentTransport implements Transport {
   }
 
   attempt(request: AttemptRequest): Promise<AttemptOutcome> {
+    const capture = this.#options.bodies?.captureFor(request);
+    return capture instanceof Promise
+      ? capture.then((found) => this.#start(request, found))
+      : this.#start(request, capture);
+  }
+
+  #start(request: AttemptRequest, capture: BodyCapture | undefined): Promise<AttemptOutcome> {
     return new Promise((resolve) => {
-      new Attempt(this.#options, request, this.#ending, resolve).start();
+      new Attempt(this.#options, request, capture, this.#ending, resolve).start();
     });
   }
 
@@ -143,18 +99,18 @@ export class AgentTransport implements Transport {
     this.#options.agent.closeIdle();
   }
 
-  closeOneIdle({ url, hasLeftOrigin }: Hop): void {
+  closeOneIdle({ url, hasLeftOrigin }: Pick<Hop, 'url' | 'hasLeftOrigin'>): void {
     const { agent, proxies } = this.#options;
     if (proxies?.forwardProxyFor(url) !== undefined) return;
     agent.closeOneIdle({ origin: originOf(url), isAnonymous: hasLeftOrigin === true });
   }
 
-  abort(reason: Error): void {
+  abort(reason: AttemptError): void {
     this.#options.agent.abort(reason);
     for (const attempt of this.#ending) attempt.abort(reason);
   }
 
-  close(reason: Error): void {
+  close(reason: AttemptError): undefined {
     this.#options.agent.destroy(reason);
     for (const attempt of this.#ending) attempt.abort(reason);
     this.#options.onClose?.();
@@ -174,6 +130,7 @@ const UNNEEDED_BODY_MS = 1_000;
 class Attempt implements ExchangeHandler {
   readonly #options: AgentTransportOptions;
   readonly #request: AttemptRequest;
+  readonly #capture: BodyCapture | undefined;
   readonly #report: (outcome: AttemptOutcome) => void;
   /** The attempts whose response has arrived, and whose body is not finished. */
   readonly #ending: Set<Attempt>;
@@ -196,10 +153,12 @@ class Attempt implements ExchangeHandler {
   constructor(
     options: AgentTransportOptions,
     request: AttemptRequest,
+    capture: BodyCapture | undefined,
     ending: Set<Attempt>,
     report: (outcome: AttemptOutcome) => void,
   ) {
     this.#options = options;
+    this.#capture = capture;
     this.#ending = ending;
     this.#request = request;
     this.#report = report;
@@ -209,7 +168,7 @@ class Attempt implements ExchangeHandler {
 
   start(): void {
     this.#startTimer();
-    const request = toExchangeRequest(this.#request, this.#proxy);
+    const request = toExchangeRequest(this.#request, this.#capture, this.#proxy);
     this.#exchange = this.#options.agent.dispatch(request, this, this.#request.use);
   }
 
@@ -255,9 +214,14 @@ class Attempt implements ExchangeHandler {
     }
     this.#ttfbMs = this.#options.now() - this.#startedAt;
     if (this.#options.keepsPeer === true) this.#peer = this.#exchange?.peer;
-    const plan = this.#request.capture?.onHead(status, headers);
+    const plan = this.#capture?.onHead(status, headers);
     this.#head = { status: plan?.status ?? status, headers, statusText, isUnchanged: plan?.isUnchanged };
-    this.#inspector = this.#request.inspectorFor?.(this.#head.status, headers, plan?.partialHash);
+    this.#inspector = this.#options.bodies?.inspectorFor(
+      this.#request,
+      this.#head.status,
+      headers,
+      plan?.partialHash,
+    );
     const encoding = this.#options.decompresses ? toCodings(headers) : toTransferCodings(headers);
     const maxBytes = plan?.maxBytes ?? this.#options.maxBytes;
     this.#body = new Body({
@@ -331,7 +295,7 @@ class Attempt implements ExchangeHandler {
       return;
     }
     if (!this.#isBodyNeeded() && !isWriteFailure(error)) {
-      this.#request.capture?.interrupt();
+      this.#capture?.interrupt();
       this.#finish();
       return;
     }
@@ -350,15 +314,16 @@ class Attempt implements ExchangeHandler {
   /** Whether it matters if the body is whole, and its end would not tell. */
   #mustWatchEnd(status: number, headers: ResponseHeaders): boolean {
     if (this.#exchange?.tellsEnd !== false) return false;
-    const { hop, inspectorFor, needsBody } = this.#request;
+    const { hop } = this.#request;
+    const { bodies } = this.#options;
     if (!isIdempotent(hop.method) || !mayHaveBody(hop.method, status, headers)) return false;
-    if (needsBody?.(status, headers) === false) return false;
-    return this.#mustBeWhole(inspectorFor?.(status, headers));
+    if (!this.#isNeeded(status, headers)) return false;
+    return this.#mustBeWhole(bodies?.inspectorFor(this.#request, status, headers));
   }
 
   /** Whether the body is kept or searched to its end. Otherwise it is enough that the server has ended it. */
   #mustBeWhole(inspector: BodyInspector | undefined): boolean {
-    return this.#request.capture !== undefined || inspector?.isSearching === true;
+    return this.#capture !== undefined || inspector?.isSearching === true;
   }
 
   /** Whether TLS was cut off after a body that ends with its connection and need not be whole. */
@@ -375,8 +340,12 @@ class Attempt implements ExchangeHandler {
 
   /** False for a redirect or an unwanted status, once the head is there: it counts, whatever becomes of its body. */
   #isBodyNeeded(): boolean {
-    const { needsBody = () => true } = this.#request;
-    return this.#head === undefined || needsBody(this.#head.status, this.#head.headers);
+    return this.#head === undefined || this.#isNeeded(this.#head.status, this.#head.headers);
+  }
+
+  #isNeeded(status: number, headers: ResponseHeaders): boolean {
+    const isKept = this.#capture !== undefined;
+    return this.#options.bodies?.needsBody(this.#request, status, headers, isKept) ?? true;
   }
 
   #limitBodyTime(): void {
@@ -399,13 +368,14 @@ class Attempt implements ExchangeHandler {
     this.#ending.delete(this);
     this.#body?.stop();
     clearTimeout(this.#timer);
-    if (failed !== undefined) this.#request.capture?.interrupt();
+    if (failed !== undefined) this.#capture?.interrupt();
     this.#report({
       response: this.#response(),
       failed,
       isStale,
       isUnwatched: this.#isUnwatched,
       streams: this.#exchange?.streams,
+      body: this.#capture?.isUsed === true ? this.#capture : undefined,
       ttfbMs: this.#ttfbMs,
       durationMs: this.#options.now() - this.#startedAt,
     });
@@ -464,7 +434,8 @@ function toAttemptError(error: BodyError | DecodeError): AttemptError {
 
 /** The request in undici's form, to the origin of its hop or to the proxy that forwards it. */
 function toExchangeRequest(
-  { hop, capture, use }: AttemptRequest,
+  { hop, use }: AttemptRequest,
+  capture: BodyCapture | undefined,
   proxy: ProxyRoute | undefined,
 ): ExchangeRequest {
   const { url, method, body } = hop;

@@ -41,7 +41,6 @@ export async function aSaver({
     maxUnsavedBytes: 1000,
     isFollowed: (_, status) => status === 302,
     mayBeOk: (_, status) => status >= 200 && status <= 299,
-    isSearched: () => false,
     mayRevalidate: () => true,
     ...rest,
   };

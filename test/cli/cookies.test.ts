@@ -103,13 +103,18 @@ describe('--cookies', () => {
     expect(site.requests).toEqual(['/set ', '/a secret=2']);
   });
 
-  it('is refused with threads, and as another output', async () => {
+  it('is refused as another output', async () => {
     const path = join(await tempDir(), 'x');
-    const stderr = async (...flags: string[]) =>
-      (await runInProcess(['fetch', '--cookies', path, ...flags, 'http://127.0.0.1:9/'])).stderr;
-    expect(await stderr('--threads', '2')).toContain(
-      'cannot use cookies from a file with more than one thread',
-    );
-    expect(await stderr('-o', path)).toContain('--cookies');
+    const { stderr } = await runInProcess(['fetch', '--cookies', path, '-o', path, 'http://127.0.0.1:9/']);
+    expect(stderr).toContain('--cookies');
+  });
+
+  it('is shared by all threads', async () => {
+    const site = await aSite();
+    const path = join(await tempDir(), 'x');
+    const args = ['fetch', '-c', '1', '--threads', '2', '--cookies', path];
+    expect((await runCli([...args, `${site.url}/set`, `${site.url}/a`])).code).toBe(0);
+    expect(site.requests).toEqual(['/set ', '/a secret=2']);
+    expect(await readFile(path, 'utf8')).toContain('\tsecret\t2\n');
   });
 });

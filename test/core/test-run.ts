@@ -14,7 +14,6 @@ export interface TestResult {
 type Step = Outcome<TestJob, TestResult>;
 type Parts = Partial<PipelineOptions<TestJob, TestResult>> & {
   readonly capacity?: number;
-  readonly isKeptOpen?: () => boolean;
 };
 
 /** A pipeline whose work, clock, limiter and source the test controls. */
@@ -32,8 +31,8 @@ export class TestRun {
   readonly started: TestJob[] = [];
   readonly #inFlight: { job: TestJob; end: (step: Step) => void; fail: (error: unknown) => void }[] = [];
 
-  constructor({ capacity = 4, isKeptOpen = () => false, ...parts }: Parts = {}) {
-    this.scheduler = new Scheduler({ capacity, clock: this.clock, limiter: this.limiter, isKeptOpen });
+  constructor({ capacity = 4, ...parts }: Parts = {}) {
+    this.scheduler = new Scheduler({ capacity, clock: this.clock, limiter: this.limiter });
     this.pipeline = new Pipeline<TestJob, TestResult>({
       jobs: this.source,
       scheduler: this.scheduler,

@@ -1,5 +1,6 @@
+import type { AttemptOutcome, AttemptRequest } from '../../src/http/attempt.ts';
 import type { Hop } from '../../src/http/hop.ts';
-import type { AttemptOutcome, AttemptRequest, Transport } from '../../src/http/transport.ts';
+import type { Transport } from '../../src/http/transport.ts';
 
 /** A transport in the hands of the test: it gives the outcomes that it was given, in order, and sends nothing. */
 export class FakeTransport implements Transport {
@@ -41,5 +42,5 @@ export class FakeTransport implements Transport {
 
   abort(): void {}
 
-  close(): void {}
+  close(): undefined {}
 }

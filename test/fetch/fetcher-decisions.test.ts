@@ -3,7 +3,7 @@ import { Fetcher, type FetchPolicy, type Step } from '../../src/fetch/fetcher.ts
 import { RequestTask } from '../../src/fetch/request-task.ts';
 import type { ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
 import { HostRegistry } from '../../src/hosts/host-registry.ts';
-import type { AttemptOutcome } from '../../src/http/transport.ts';
+import type { AttemptOutcome } from '../../src/http/attempt.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import { type Result, verdictOf } from '../../src/model/result.ts';
 import { aValidator } from './a-validator.ts';
@@ -200,16 +200,11 @@ describe('Fetcher decides on', () => {
       expect(task.isHeadRefused).toBe(false);
     });
 
-    test('has only a body read that may tell of a wall against robots', async () => {
+    test('is told to the transport, which then reads only bodies that may tell of a wall against robots', async () => {
       const { transport, step } = start([responded(404), responded(200)], { method: 'HEAD' });
       await step();
       await step();
-      const { needsBody } = transport.requests[1] ?? {};
-      expect([needsBody?.(200, {}), needsBody?.(403, { 'content-type': 'text/html' })]).toEqual([
-        false,
-        false,
-      ]);
-      expect(needsBody?.(200, { 'content-type': 'text/html' })).toBe(true);
+      expect(transport.requests.map(({ isHeadRefused }) => isHeadRefused)).toEqual([false, true]);
     });
   });
 
@@ -351,11 +346,46 @@ describe('Fetcher decides on', () => {
       run.isStopping = true;
       expect(await step()).toMatchObject({ result: { failure: { kind: 'reset' } } });
     });
+  });
 
-    test('another thread goes on counting', async () => {
-      const { task, step } = start([refused]);
+  describe('an outcome that was lost', () => {
+    const lost: Partial<AttemptOutcome> = {
+      failed: { failure: { kind: 'internal', message: 'gone' }, isRetryable: false, isLost: true },
+    };
+
+    test('is fetched again after a backoff, three times at most, and uses up no retries', async () => {
+      const { step } = start([lost, lost, failed('reset'), responded(200)]);
+      expect(await step()).toMatchObject({ again: {}, at: NOW + 750 });
+      expect(await step()).toMatchObject({ again: {}, at: NOW + 1500 });
+      expect(await step()).toMatchObject({ again: {} });
+      expect(await step()).toMatchObject({ result: { ok: true, attempts: 2 } });
+      const { step: other } = start([lost, lost, lost, lost]);
+      await other();
+      await other();
+      await other();
+      expect(await other()).toMatchObject({ result: { failure: { kind: 'internal', message: 'gone' } } });
+    });
+
+    test('says nothing about the host', async () => {
+      const { hosts, task, step } = start([lost, lost]);
       await step();
-      expect(RequestTask.from(task.job, { method: 'GET', headers: {} }, task.state).refusals).toBe(1);
+      await step();
+      expect([hosts.endOf(task.host), hosts.countPaused(NOW)]).toEqual([undefined, 0]);
+    });
+
+    test('of a request that must not be sent twice is a failure', async () => {
+      const { step } = start([lost], { method: 'POST' });
+      expect(await step()).toMatchObject({ result: { failure: { kind: 'internal' } } });
+    });
+
+    test('is not fetched if the run stops, unless an earlier attempt has failed', async () => {
+      const { run, step } = start([lost]);
+      run.isStopping = true;
+      expect(await step()).toEqual({ isDropped: true });
+      const { run: second, step: next } = start([responded(503), lost]);
+      await next();
+      second.isStopping = true;
+      expect(await next()).toMatchObject({ result: { status: 503 } });
     });
   });
 

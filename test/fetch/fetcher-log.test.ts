@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Fetcher } from '../../src/fetch/fetcher.ts';
 import { RequestTask } from '../../src/fetch/request-task.ts';
 import { HostRegistry } from '../../src/hosts/host-registry.ts';
-import type { AttemptOutcome } from '../../src/http/transport.ts';
+import type { AttemptOutcome } from '../../src/http/attempt.ts';
 import type { RunEvent } from '../../src/model/run-event.ts';
 import { aValidator } from './a-validator.ts';
 import { FakeTransport } from './fake-transport.ts';

@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { ValidatedBodies } from '../../src/fetch/body-rules.ts';
 import { Fetcher, type FetchPolicy } from '../../src/fetch/fetcher.ts';
 import { RequestTask } from '../../src/fetch/request-task.ts';
 import type { ResponseValidatorOptions } from '../../src/fetch/response-validator.ts';
@@ -72,11 +73,12 @@ async function start(
   const { transport } = await startClient(client);
   const clock = { nowMs: NOW, isStopping: false };
   const now = () => clock.nowMs;
+  const validates = aValidator({ maxRedirects: policy?.maxRedirects ?? 10, ...validator });
   const fetcher = new Fetcher({
-    transport: transport({ now, timeoutMs }),
+    transport: transport({ now, timeoutMs, bodies: new ValidatedBodies(validates) }),
     hosts: table,
     policy: { ...POLICY, ...policy },
-    validator: aValidator({ maxRedirects: policy?.maxRedirects ?? 10, ...validator }),
+    validator: validates,
     hasMore: () => true,
     isStopping: () => clock.isStopping,
     now,
@@ -172,18 +174,6 @@ describe('when the run stops', () => {
     clock.isStopping = true;
     expect(await fetcher.step(task)).toEqual({ again: task, at: 0 });
     expect(await fetcher.step(task)).toMatchObject({ result: { ok: true } });
-  });
-
-  test('a task from another thread ends in its last failure, or goes on if it has none', async () => {
-    const origin = await running(startOrigin());
-    const { fetcher, task, clock } = await start(`${origin.url}/status/503`);
-    expect(fetcher.readmit(task, 5)).toEqual({ again: task, at: 5 });
-    await fetcher.step(task);
-    expect(fetcher.readmit(task, 5)).toEqual({ again: task, at: 5 });
-    clock.isStopping = true;
-    expect(fetcher.readmit(task, 5)).toMatchObject({ result: UNAVAILABLE });
-    task.recordHop(1, 1);
-    expect(fetcher.readmit(task, 5)).toEqual({ again: task, at: 5 });
   });
 });
 

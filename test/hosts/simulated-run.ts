@@ -6,7 +6,8 @@ import { Scheduler } from '../../src/core/scheduler.ts';
 import { RequestTask } from '../../src/fetch/request-task.ts';
 import { createFetcher, createHosts } from '../../src/fetch/run-factories.ts';
 import { crashedResult } from '../../src/fetch/task-result.ts';
-import type { AttemptOutcome, AttemptRequest, Transport } from '../../src/http/transport.ts';
+import type { AttemptOutcome, AttemptRequest } from '../../src/http/attempt.ts';
+import type { Transport } from '../../src/http/transport.ts';
 import type { Result } from '../../src/model/result.ts';
 import { hostOf } from '../../src/model/url.ts';
 import { seededRandom } from '../seeded-random.ts';
@@ -122,7 +123,7 @@ class SimulatedTransport implements Transport {
   closeIdle(): void {}
   closeOneIdle(): void {}
   abort(): void {}
-  close(): void {}
+  close(): undefined {}
 }
 
 function toOutcome(reply: Reply | undefined, durationMs: number): AttemptOutcome {
@@ -185,7 +186,6 @@ export async function simulate(
     ...{ options, hosts, scheduler, transport, clock },
     random: seededRandom(7),
     isStopping: () => false,
-    onUnwritable: () => {},
   });
   const requestDefaults = { method: 'GET', headers: {} };
   async function* jobs() {

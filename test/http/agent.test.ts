@@ -145,7 +145,7 @@ describe('Agent with its connections', () => {
     const { send, transport } = await startClient({ proxies: through(proxy.url) });
     for (const origin of origins) {
       expect((await send(`${origin.url}/ok`)).response?.status).toBe(200);
-      transport().closeOneIdle({ url: `${origin.url}/`, method: 'GET', headers: {} });
+      transport().closeOneIdle({ url: `${origin.url}/` });
     }
     expect(proxy.accepted.count).toBe(1);
   });

@@ -4,8 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { BodyCapture } from '../../src/bodies/body-capture.ts';
+import type { AttemptOutcome } from '../../src/http/attempt.ts';
 import { AttemptError } from '../../src/http/network-errors.ts';
-import type { AttemptOutcome } from '../../src/http/transport.ts';
 import { serverCertificate } from '../origin/certificates.ts';
 import { Tally } from '../origin/tally.ts';
 import { startHttps, startResetHandshake, startStalledHandshake } from '../origin/tls.ts';
@@ -225,7 +225,7 @@ describe('requests to one HTTP/2 origin', () => {
       const close = () => {
         if (how === 'closeIdle') agent.closeIdle();
         for (const { url } of how === 'closeOneIdle' ? origins : []) {
-          transport().closeOneIdle({ url: `${url}/`, method: 'GET', headers: {} });
+          transport().closeOneIdle({ url: `${url}/` });
         }
       };
       close();

@@ -1,6 +1,9 @@
 import { onTestFinished } from 'vitest';
+import type { BodyInspector } from '../../src/bodies/body.ts';
+import type { BodyCapture } from '../../src/bodies/body-capture.ts';
 import { proxy } from '../../src/config/parse/server-urls.ts';
 import { Agent } from '../../src/http/agent.ts';
+import type { AttemptOutcome, AttemptRequest, BodyRules } from '../../src/http/attempt.ts';
 import { Connector } from '../../src/http/connector.ts';
 import { createResolver, Resolver } from '../../src/http/dns/resolver.ts';
 import type { Hop } from '../../src/http/hop.ts';
@@ -8,13 +11,8 @@ import { ProxyRoutes } from '../../src/http/proxy.ts';
 import type { SilenceLimits } from '../../src/http/silence-probe.ts';
 import type { AddressPolicy } from '../../src/http/ssrf-guard.ts';
 import { TlsConnector, type TlsConnectorOptions } from '../../src/http/tls.ts';
-import {
-  AgentTransport,
-  type AgentTransportOptions,
-  type AttemptOutcome,
-  type AttemptRequest,
-  type Transport,
-} from '../../src/http/transport.ts';
+import { AgentTransport, type AgentTransportOptions } from '../../src/http/transport.ts';
+import type { Job } from '../../src/model/job.ts';
 import { caPem } from '../origin/tls.ts';
 
 export interface ClientOptions {
@@ -32,15 +30,45 @@ export interface ClientOptions {
   readonly proxies?: ProxyRoutes;
 }
 
+/** What a test does with the body of a response. */
+export interface TestBodies {
+  readonly capture: BodyCapture;
+  readonly inspectorFor: (status: number) => BodyInspector;
+  readonly needsBody: (status: number) => boolean;
+}
+
+class TestRules implements BodyRules {
+  readonly #bodies: { readonly [Key in keyof TestBodies]: TestBodies[Key] | undefined };
+
+  constructor(bodies: { readonly [Key in keyof TestBodies]: TestBodies[Key] | undefined }) {
+    this.#bodies = bodies;
+  }
+
+  captureFor() {
+    return this.#bodies.capture;
+  }
+
+  inspectorFor(_: AttemptRequest, status: number) {
+    return this.#bodies.inspectorFor?.(status);
+  }
+
+  needsBody(_: AttemptRequest, status: number) {
+    return this.#bodies.needsBody?.(status) ?? true;
+  }
+}
+
+/** A job of which nothing matters. */
+export const ANY_JOB: Job = { index: 0, source: 'test', line: 1, url: 'http://test/' };
+
 /** The HTTP side as a test uses it: an agent that trusts the test CA, and one hop after the other. */
 export interface Client {
   readonly agent: Agent;
   /** The transport of this agent, on the clock of the machine unless told otherwise. */
-  transport(options?: Partial<AgentTransportOptions>): Transport;
+  transport(options?: Partial<AgentTransportOptions>): AgentTransport;
   send(
     url: string,
     hop?: Partial<Hop>,
-    options?: Partial<AttemptRequest & AgentTransportOptions>,
+    options?: Partial<AttemptRequest & AgentTransportOptions & TestBodies>,
   ): Promise<AttemptOutcome>;
 }
 
@@ -76,7 +104,7 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
     ...(silence === undefined ? {} : { silence }),
   });
   onTestFinished(() => agent.destroy(new Error('the test has finished')));
-  const transport = (more: Partial<AgentTransportOptions> = {}): Transport =>
+  const transport = (more: Partial<AgentTransportOptions> = {}): AgentTransport =>
     new AgentTransport({
       ...{ agent, now, timeoutMs: 10_000, maxBytes: 1e6, decompresses: true, proxies },
       ...more,
@@ -84,8 +112,12 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
   return {
     agent,
     transport,
-    send: (url, hop, { hop: _, elapsedMs = 0, ...more } = {}) =>
-      transport(more).attempt({
+    send: (url, hop, { hop: _, elapsedMs = 0, capture, inspectorFor, needsBody, ...more } = {}) =>
+      transport({
+        bodies: new TestRules({ capture, inspectorFor, needsBody }),
+        ...more,
+      }).attempt({
+        job: ANY_JOB,
         ...more,
         elapsedMs,
         hop: { url: new URL(url).href, method: 'GET', headers: {}, ...hop },

@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { AttemptOutcome } from '../../src/http/transport.ts';
+import type { AttemptOutcome } from '../../src/http/attempt.ts';
 import { type Listening, listen } from '../origin/listen.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { startHttps } from '../origin/tls.ts';

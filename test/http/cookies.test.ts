@@ -96,7 +96,7 @@ describe('CookieJar', () => {
 describe('openCookieFile()', () => {
   it('creates the file for its owner, and writes the cookies of the run', async () => {
     const path = join(await tempDir(), 'cookies.txt');
-    const file = await openCookieFile({ cookies: path, threads: 1 });
+    const file = await openCookieFile({ cookies: path });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     file?.jar.store({ url: 'http://a.test/', lines: ['a=1'] });
     await file?.write();
@@ -109,21 +109,20 @@ describe('openCookieFile()', () => {
     await writeFile(path, FILE.join('\n'));
     await chmod(path, 0o640);
     await symlink(path, link);
-    await (await openCookieFile({ cookies: link, threads: 1 }))?.write();
+    await (await openCookieFile({ cookies: link }))?.write();
     expect([(await stat(path)).mode & 0o777, (await lstat(link)).isSymbolicLink()]).toEqual([0o640, true]);
   });
 
   it('opens none for no name', async () => {
-    expect(await openCookieFile({ cookies: undefined, threads: 4 })).toBeUndefined();
-    expect(await openCookieFile({ cookies: false, threads: 4 })).toBeUndefined();
+    expect(await openCookieFile({ cookies: undefined })).toBeUndefined();
+    expect(await openCookieFile({ cookies: false })).toBeUndefined();
   });
 
   it('refuses what it cannot read or write, and shows no cookie', async () => {
     const directory = await tempDir();
     const path = join(directory, 'file');
     await writeFile(path, 'session=secret');
-    const error = (cookies: string, threads = 1) =>
-      openCookieFile({ cookies, threads }).catch((thrown: unknown) => thrown);
+    const error = (cookies: string) => openCookieFile({ cookies }).catch((thrown: unknown) => thrown);
     expect(await error(path)).toBeInstanceOf(UsageError);
     expect(`${await error(path)}`).toMatch(
       /line 1 of ".*file" for --cookies: must be a cookie in the Netscape/,
@@ -132,6 +131,5 @@ describe('openCookieFile()', () => {
     expect(await readFile(path, 'utf8')).toBe('session=secret');
     expect(await error(directory)).toBeInstanceOf(UsageError);
     expect(await error(join(directory, 'missing', 'file'))).toBeInstanceOf(OutputError);
-    expect(await error(join(directory, 'new'), 2)).toBeInstanceOf(UsageError);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { AttemptOutcome } from '../../src/http/transport.ts';
+import type { AttemptOutcome } from '../../src/http/attempt.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import * as hostile from '../origin/hostile.ts';
 import { startOrigin } from '../origin/origin.ts';

@@ -12,9 +12,9 @@ import {
 } from '../../config/program-options.ts';
 import { systemClock } from '../../core/clock.ts';
 import { readSettings } from '../../core/own-file.ts';
+import { checkSaveDirectory } from '../../fetch/body-rules.ts';
 import { rejectInvalidJobs } from '../../fetch/job-checks.ts';
-import { type BackendFactory, Run } from '../../fetch/run.ts';
-import { checkSaveDirectory } from '../../fetch/run-factories.ts';
+import { Run, type TransportFactory } from '../../fetch/run.ts';
 import { openCookieFile } from '../../http/cookies.ts';
 import { firstHop, headersFor, type RequestDefaults } from '../../http/hop.ts';
 import type { Input } from '../../input/input.ts';
@@ -154,7 +154,7 @@ async function fetchJobs(source: JobSource, parts: FetchParts): Promise<number> 
       messages,
     });
     const reader = watchReader(run, { fold, outputs, stops });
-    signals = watchSignals(run, { process, isThreaded: options.threads > 1, stops, messages });
+    signals = watchSignals(run, { process, stops, messages });
     opening.close();
     if (outputs.bar !== undefined) {
       progress.countList(stops.reading.signal);
@@ -202,7 +202,7 @@ function createStops(): Stops {
 interface CommandRunParts {
   readonly options: ProgramOptions;
   readonly settings: FetchSettings;
-  readonly threads: BackendFactory | undefined;
+  readonly threads: TransportFactory | undefined;
   readonly fold: SummaryFold;
   readonly written: Written;
   readonly stops: Stops;
@@ -220,7 +220,7 @@ function createRun(source: JobSource, parts: CommandRunParts): Run {
   };
   const run: Run = new Run({
     ...settings,
-    ...(threads && { backend: threads }),
+    ...(threads && { transport: threads }),
     jobs: watched(source.jobs(stops.reading.signal, (request) => run.fetchDocument(request))),
     reportsUnfetched: true,
     unread: () => watched(source.unread(stops.unread.signal)),
@@ -332,18 +332,16 @@ async function openWritten(
 
 interface SignalParts {
   readonly process: NodeJS.Process;
-  /** Then the requests in flight are known a moment later than they are sent. */
-  readonly isThreaded: boolean;
   readonly stops: Stops;
   readonly messages: Messages;
 }
 
-function watchSignals(run: Run, { process, isThreaded, stops, messages }: SignalParts): Signals {
+function watchSignals(run: Run, { process, stops, messages }: SignalParts): Signals {
   return new Signals(process, {
     stop: (name) => {
       // The terminal shows ^C on the line of the message, which overwrites it.
       if (name === 'SIGINT' && isatty(process.stderr.fd)) process.stderr.write('\r');
-      messages.note(interruptedText(name, isThreaded ? undefined : run.inFlight));
+      messages.note(interruptedText(name, run.inFlight));
       run.stop();
     },
     abort: (message) => {

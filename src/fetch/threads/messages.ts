@@ -2,13 +2,15 @@ import { hostTable } from '../../config/host-settings.ts';
 import { retryOn, statusSet } from '../../config/parse/status-sets.ts';
 import { type RunOptions, runOptions } from '../../config/run-options.ts';
 import type { TlsMaterial } from '../../config/tls-files.ts';
-import type { RequestDefaults } from '../../http/hop.ts';
+import type { AttemptOutcome, AttemptRequest, HeldBody, Inspection } from '../../http/attempt.ts';
+import type { ConnectionUse } from '../../http/connection.ts';
+import type { NetworkFailure } from '../../http/network-errors.ts';
+import type { Peer } from '../../http/tls.ts';
 import type { FailureKind } from '../../model/failure.ts';
 import type { Job } from '../../model/job.ts';
-import type { Result } from '../../model/result.ts';
-import type { RunEvent, RunLog } from '../../model/run-event.ts';
+import type { KeptBody, ResponseHeaders } from '../../model/result.ts';
 import type { ProxySettings } from '../../model/url.ts';
-import type { TaskState } from '../request-task.ts';
+import type { SocketBudget } from '../socket-budget.ts';
 
 /** A job in a message: its set of status codes, an object with methods, is sent as text. */
 export interface PackedJob {
@@ -63,78 +65,231 @@ export function unpackOptions({ plain, accept, retryOn: retried, hosts }: Packed
   };
 }
 
-/** What a fetching thread is started with. */
+/** What a thread is started with. */
 export interface ThreadSetup {
-  /** Index of the thread, from 0, and the number of threads. */
-  readonly index: number;
-  readonly count: number;
-  /** `concurrency` is the share of this thread. */
   readonly options: PackedOptions;
-  readonly defaults: RequestDefaults;
+  readonly defaults: { readonly headers: Readonly<Record<string, string>> };
   readonly tls: TlsMaterial;
   readonly proxies: ProxySettings | undefined;
-  readonly fileLimit: number | undefined;
-  /** Memory of the total rate limit that all threads share, if there is one. */
-  readonly pace: SharedArrayBuffer | undefined;
-  /** Which events are wanted. */
-  readonly log: Pick<RunLog, 'hasRequests'> | undefined;
+  /** The share of this thread. */
+  readonly sockets: SocketBudget;
 }
 
-/** The thread, from 0, that a host belongs to for the whole run: FNV-1a with mixed bits. */
-export function threadForHost(host: string, count: number): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < host.length; at += 1) hash = Math.imul(hash ^ host.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  return ((hash ^ (hash >>> 13)) >>> 0) % count;
+/** A message to a thread: everything of one turn. */
+export interface ToThread {
+  /** Attempts to start, see `packAttempt()`. */
+  readonly attempts: readonly unknown[];
+  readonly bodies: readonly BodyEnd[];
+  /** Origins of which an idle connection is closed. */
+  readonly unneeded: readonly UnneededConnection[];
+  readonly closesIdle: boolean;
+  readonly abort: EndReason | undefined;
+  readonly close: EndReason | undefined;
 }
 
-/** Messages from the coordinator to a thread. */
-export type ToThread =
-  | { readonly kind: 'jobs'; readonly jobs: readonly PackedJob[] }
-  /** A document that the list comes from: its result comes among the documents. */
-  | { readonly kind: 'document'; readonly job: PackedJob }
-  | { readonly kind: 'transfer'; readonly job: PackedJob; readonly transferred: TransferredTask }
-  /** The outputs have taken `count` results. */
-  | { readonly kind: 'taken'; readonly count: number }
-  | { readonly kind: 'stop' }
-  | { readonly kind: 'abort'; readonly reason: AbortReason }
-  | { readonly kind: 'end' };
+/** A message from a thread: everything of one turn. */
+export interface FromThread {
+  /** See `packOutcome()`. */
+  readonly outcomes: readonly unknown[];
+  readonly bodies: readonly BodyEnded[];
+  readonly isCrowded: boolean;
+  readonly warnings: readonly string[];
+  /** Why no body can be saved any more. */
+  readonly unwritable: string | undefined;
+}
 
-export interface AbortReason {
+/** What becomes of the body of an attempt: it is completed, or discarded if `isOk` is left out. */
+export interface BodyEnd {
+  readonly id: number;
+  readonly isOk?: boolean;
+  readonly isWhole?: boolean;
+}
+
+/** What was kept of a body, or why it cannot be kept. */
+export interface BodyEnded {
+  readonly id: number;
+  readonly kept?: KeptBody | undefined;
+  readonly error?: EndReason;
+}
+
+export interface UnneededConnection {
+  readonly url: string;
+  readonly hasLeftOrigin: boolean;
+}
+
+/** An error as data. */
+export interface EndReason {
   readonly kind: FailureKind;
   readonly code: string | undefined;
   readonly message: string;
 }
 
-/** A task in transfer to the thread of its next hop. */
-export interface TransferredTask {
-  /** Index of its job. */
-  readonly index: number;
-  readonly host: string;
-  readonly state: TaskState;
-  /** When it is due, in ms since the epoch. */
-  readonly at: number;
+// Attempts and outcomes are written one after the other into one array: an array or an object of its own for each costs half
+// as much again on both sides. Objects that several attempts share, such as the headers, are sent once per message.
+
+const ATTEMPT_CELLS = 8;
+const OUTCOME_CELLS = 10;
+
+const LEFT_ORIGIN = 1;
+const HEAD_REFUSED = 2;
+const MAY_RESUME = 4;
+const OF_DOCUMENT = 8;
+
+const TRUNCATED = 1;
+const LENIENT = 2;
+const STALE = 4;
+const UNWATCHED = 8;
+const HAS_BODY = 16;
+const RESUMED = 32;
+const MUST_RESTART = 64;
+const HAS_RESPONSE = 128;
+const UNCHANGED = 256;
+
+/** What few attempts have. */
+interface AttemptExtra {
+  readonly timeoutMs?: number | undefined;
+  readonly body?: string | Uint8Array | undefined;
+  readonly job?: PackedJob | undefined;
 }
 
-/** Message from a thread: everything since its last report. */
-export interface ThreadReport extends ThreadStatus {
-  readonly results: readonly Result[];
-  readonly documents: readonly Result[];
-  readonly transferred: readonly TransferredTask[];
-  readonly warnings: readonly string[];
-  readonly events: readonly RunEvent[];
-  /** Why no body can be saved any more. */
-  readonly unwritable: string | undefined;
-  /** The last report. */
-  readonly hasEnded: boolean;
+/** What few outcomes have. */
+interface OutcomeExtra {
+  readonly streams?: number | undefined;
+  readonly inspected?: Inspection | undefined;
+  readonly peer?: Peer | undefined;
 }
 
-export interface ThreadStatus {
-  readonly inFlight: number;
-  /** Requests that had to wait because the machine ran out of descriptors, memory or ports. */
-  readonly exhausted: number;
-  readonly hosts: number;
-  readonly pausedHosts: number;
-  /** Jobs that were dropped because the run stopped, in total. */
-  readonly dropped: number;
+/** Adds an attempt to a message. `needsJob` if the thread cannot do without the job, since it names the file of the body. */
+export function packAttempt(cells: unknown[], id: number, request: AttemptRequest, needsJob: boolean): void {
+  const { hop, elapsedMs, timeoutMs, use, job, isHeadRefused, mayResume } = request;
+  const { url, method, headers, body, hasLeftOrigin } = hop;
+  const flags =
+    (hasLeftOrigin === true ? LEFT_ORIGIN : 0) |
+    (isHeadRefused === true ? HEAD_REFUSED : 0) |
+    (mayResume === true ? MAY_RESUME : 0) |
+    (job.index < 0 ? OF_DOCUMENT : 0);
+  const sendsJob = needsJob || job.expect !== undefined;
+  const extra: AttemptExtra | undefined =
+    sendsJob || body !== undefined || timeoutMs !== undefined
+      ? { timeoutMs, body, job: sendsJob ? packJob(job) : undefined }
+      : undefined;
+  cells.push(id, url, method, headers, elapsedMs, use, flags, extra);
+}
+
+/** Stands for a job of which nothing matters to the thread. */
+const ANY_JOB: Job = { index: 0, source: '', line: 0, url: '' };
+const ANY_DOCUMENT: Job = { ...ANY_JOB, index: -1 };
+
+/** Calls `start` with each attempt of a message. */
+export function unpackAttempts(
+  cells: readonly unknown[],
+  start: (id: number, request: AttemptRequest) => void,
+): void {
+  for (let at = 0; at < cells.length; at += ATTEMPT_CELLS) {
+    // Written by `packAttempt()`.
+    const [id, url, method, headers, elapsedMs, use, flags, extra] = cells.slice(at, at + ATTEMPT_CELLS) as [
+      number,
+      string,
+      string,
+      Readonly<Record<string, string>>,
+      number,
+      ConnectionUse,
+      number,
+      AttemptExtra | undefined,
+    ];
+    const hasLeftOrigin = (flags & LEFT_ORIGIN) !== 0;
+    const anyJob = (flags & OF_DOCUMENT) === 0 ? ANY_JOB : ANY_DOCUMENT;
+    start(id, {
+      hop: { url, method, headers, body: extra?.body, hasLeftOrigin },
+      elapsedMs,
+      timeoutMs: extra?.timeoutMs,
+      use,
+      job: extra?.job === undefined ? anyJob : unpackJob(extra.job),
+      isHeadRefused: (flags & HEAD_REFUSED) !== 0,
+      mayResume: (flags & MAY_RESUME) !== 0,
+    });
+  }
+}
+
+/** Adds an outcome to a message, with those headers of the response that matter. */
+export function packOutcome(
+  cells: unknown[],
+  id: number,
+  { response, failed, isStale, isUnwatched, streams, body, ttfbMs, durationMs }: AttemptOutcome,
+  headers: ResponseHeaders | undefined,
+): void {
+  const flags =
+    (response === undefined ? 0 : HAS_RESPONSE) |
+    (response?.isTruncated === true ? TRUNCATED : 0) |
+    (response?.isLenient === true ? LENIENT : 0) |
+    (response?.isUnchanged === true ? UNCHANGED : 0) |
+    (isStale ? STALE : 0) |
+    (isUnwatched === true ? UNWATCHED : 0) |
+    (body === undefined ? 0 : HAS_BODY) |
+    (body?.isResumed === true ? RESUMED : 0) |
+    (body?.mustRestart === true ? MUST_RESTART : 0);
+  const { inspector, peer } = response ?? {};
+  const inspected = inspector && toInspection(inspector);
+  const isPlain = (streams ?? inspected ?? peer) === undefined;
+  const extra: OutcomeExtra | undefined = isPlain ? undefined : { streams, inspected, peer };
+  const { status, statusText, bytes } = response ?? {};
+  cells.push(id, status, statusText, headers, bytes, flags, ttfbMs, durationMs, failed, extra);
+}
+
+/** As plain data. */
+function toInspection({ start, textFault, sha256, title, anchors }: Inspection): Inspection {
+  return { start, textFault, sha256, title, anchors };
+}
+
+/** What a body is, as the thread that keeps it says. */
+export type BodyFacts = Pick<HeldBody, 'isResumed' | 'mustRestart'>;
+
+/** Calls `take` with each outcome of a message. The body of an outcome is left out, and `body` says what it is. */
+export function unpackOutcomes(
+  cells: readonly unknown[],
+  thread: number,
+  take: (id: number, outcome: AttemptOutcome, body: BodyFacts | undefined) => void,
+): void {
+  for (let at = 0; at < cells.length; at += OUTCOME_CELLS) {
+    // Written by `packOutcome()`; the cells of a response are set if there is one.
+    const [id, status, statusText, headers, bytes, flags, ttfbMs, durationMs, failed, extra] = cells.slice(
+      at,
+      at + OUTCOME_CELLS,
+    ) as [
+      number,
+      number,
+      string,
+      ResponseHeaders,
+      number,
+      number,
+      number | undefined,
+      number,
+      NetworkFailure | undefined,
+      OutcomeExtra | undefined,
+    ];
+    const response = {
+      status,
+      statusText,
+      headers,
+      bytes,
+      isTruncated: (flags & TRUNCATED) !== 0,
+      isLenient: (flags & LENIENT) !== 0,
+      isUnchanged: (flags & UNCHANGED) !== 0,
+      inspector: extra?.inspected,
+      peer: extra?.peer,
+    };
+    const outcome = {
+      response: (flags & HAS_RESPONSE) === 0 ? undefined : response,
+      failed,
+      isStale: (flags & STALE) !== 0,
+      isUnwatched: (flags & UNWATCHED) !== 0,
+      streams: extra?.streams,
+      thread,
+      ttfbMs,
+      durationMs,
+    };
+    const isResumed = (flags & RESUMED) !== 0;
+    const body = { isResumed, mustRestart: (flags & MUST_RESTART) !== 0 };
+    take(id, outcome, (flags & HAS_BODY) === 0 ? undefined : body);
+  }
 }

@@ -6,50 +6,58 @@ import { resolveRunOptions } from '../../../src/config/library-options.ts';
 import { createRequestTemplate } from '../../../src/config/request-template.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { Run } from '../../../src/fetch/run.ts';
-import { createThreadBackend } from '../../../src/fetch/threads/coordinator.ts';
+import { createThreads } from '../../../src/fetch/threads/threaded-transport.ts';
 import type { Job } from '../../../src/model/job.ts';
 import type { Result } from '../../../src/model/result.ts';
+import { anOrigin } from '../../cli/an-origin.ts';
 import { tempDir } from '../../origin/temp-dir.ts';
-import { originsOfTwoThreads } from './origins-of-threads.ts';
 
 const WORKER = new URL('../../../dist/fetch/threads/worker.js', import.meta.url);
 
-/** What a thread runs that dies of a URL with `crash` in it. */
-const DYING = `
+/** What a thread runs that ends in `HOW` when it is to send a request to a URL with `crash` in it. */
+function dying(how: string): string {
+  return `
 import { parentPort } from 'node:worker_threads';
 const on = parentPort.on.bind(parentPort);
 parentPort.on = (name, listener) =>
   on(name, (message) => {
-    const { jobs = [], job } = message;
-    if ([...jobs, ...(job ? [job] : [])].some(({ job }) => job.url.includes('crash'))) throw new RangeError('a bug');
+    const { attempts = [] } = message;
+    if (attempts.some((cell) => String(cell).includes('crash'))) { ${how} }
+    listener(message);
+  });
+await import(${JSON.stringify(WORKER.href)});
+`;
+}
+
+const THROWS = `throw new RangeError('a bug');`;
+
+/** What a thread runs that ends when it is to complete or discard a body. */
+const DYING_OF_BODIES = `
+import { parentPort } from 'node:worker_threads';
+import { existsSync, writeFileSync } from 'node:fs';
+const on = parentPort.on.bind(parentPort);
+parentPort.on = (name, listener) =>
+  on(name, (message) => {
+    const mark = new URL('./died-once', import.meta.url);
+    if (message.bodies.length > 0 && !existsSync(mark)) { writeFileSync(mark, ''); ${THROWS} }
     listener(message);
   });
 await import(${JSON.stringify(WORKER.href)});
 `;
 
-/** What a thread runs that gives a result of each job, and dies in the same breath. */
-const LAST_WORDS = `
-import { parentPort } from 'node:worker_threads';
-const status = { inFlight: 0, exhausted: 0, hosts: 0, pausedHosts: 0, dropped: 0 };
-parentPort.on('message', ({ jobs = [] }) => {
-  if (jobs.length === 0) return;
-  const results = jobs.map(({ job }) => ({ ...job, method: 'GET', ok: true, attempts: 1, redirects: [] }));
-  parentPort.postMessage({ ...status, results, documents: [], transferred: [], warnings: [], events: [], hasEnded: false });
-  throw new RangeError('a bug');
-});
-`;
-
 interface RunSetup {
   readonly warnings?: string[];
   readonly thread?: string;
-  readonly method?: string;
+  readonly options?: Parameters<typeof resolveRunOptions>[0];
+  readonly threads?: number;
 }
 
 async function aRun(jobs: AsyncIterable<Job[]>, setup: RunSetup = {}): Promise<Run> {
-  const { warnings = [], thread = DYING, method = 'GET' } = setup;
+  const { warnings = [], thread = dying(THROWS), options: given, threads = 2 } = setup;
   const file = join(await tempDir(), 'dying.mjs');
   await writeFile(file, thread);
-  const options = resolveRunOptions({ concurrency: 4, method }, '1.2.3');
+  let chance = 0;
+  const options = resolveRunOptions({ concurrency: 8, retries: 0, ...given }, '1.2.3');
   return new Run({
     options,
     defaults: createRequestTemplate(options),
@@ -57,114 +65,97 @@ async function aRun(jobs: AsyncIterable<Job[]>, setup: RunSetup = {}): Promise<R
     proxies: undefined,
     jobs,
     clock: systemClock,
-    random: Math.random,
+    random: () => {
+      chance = (chance + 0.37) % 1;
+      return chance;
+    },
+    reportsUnfetched: true,
     warn: (message) => warnings.push(message),
-    backend: createThreadBackend(2, pathToFileURL(file)),
+    transport: createThreads(threads, pathToFileURL(file)),
   });
 }
 
-function jobsOf(urls: readonly string[], first = 0): Job[] {
-  return urls.map((url, at) => ({ index: first + at, source: 'test', line: at + 1, url }));
+async function* listOf(urls: readonly string[]): AsyncGenerator<Job[]> {
+  yield urls.map((url, index) => ({ index, source: 'test', line: index + 1, url }));
+}
+
+async function resultsOf(run: Run): Promise<Result[]> {
+  const results: Result[] = [];
+  for await (const result of run.results()) results.push(result);
+  return results.sort((one, two) => one.index - two.index);
 }
 
 describe('a thread that dies', () => {
-  it('fails the document that it was fetching', async () => {
+  it.each([
+    ['an error that nobody catches', THROWS, 'a bug'],
+    ['process.exit()', 'process.exit(7);', 'it has ended with 7'],
+  ])('of %s costs only a retry of what was in flight in it, and is replaced: %s', async (_, how, reason) => {
+    const origin = await anOrigin();
+    const warnings: string[] = [];
+    const others = Array.from({ length: 7 }, (_, n) => `${origin.url}/ok?${n}`);
+    const run = await aRun(listOf([`${origin.url}/crash`, ...others]), { warnings, thread: dying(how) });
+    const results = await resultsOf(run);
+    expect(results.map(({ ok, attempts, failure }) => [ok, attempts, failure?.kind])).toEqual([
+      [false, 1, 'internal'],
+      ...others.map(() => [true, 1, undefined]),
+    ]);
+    expect(results[0]?.failure?.message).toContain(`the thread of its connection has ended: `);
+    expect(results[0]?.failure?.message).toContain(reason);
+    expect(warnings).toHaveLength(4);
+    expect(warnings[0]).toContain('a thread has ended and is replaced; its requests are sent again: ');
+  });
+
+  it('has a document fetched again', async () => {
+    const origin = await anOrigin();
     const jobs = async function* () {
-      documents.push(await run.fetchDocument({ url: 'http://127.0.0.1:1/crash' }));
+      documents.push(await run.fetchDocument({ url: `${origin.url}/ok` }));
       yield [];
     };
     const documents: Result[] = [];
-    const run: Run = await aRun(jobs());
+    const run: Run = await aRun(jobs(), { thread: DYING_OF_BODIES });
     for await (const _ of run.results()) throw new Error('There is no result');
-    expect(documents).toMatchObject([{ ok: false, failure: { kind: 'internal' } }]);
+    expect(documents).toMatchObject([{ ok: true, attempts: 1 }]);
   });
 
-  it('costs the jobs that it held, and another thread takes its hosts', async () => {
-    const [a, b] = await originsOfTwoThreads();
-    let died = () => {};
-    const dead = new Promise<void>((resolve) => {
-      died = resolve;
-    });
+  it('has a body saved again that it kept, and leaves no other file', async () => {
+    const origin = await anOrigin();
+    const saveDir = join(await tempDir(), 'out');
     const warnings: string[] = [];
-    const run = await aRun(
-      (async function* () {
-        const first = [`${a.url}/hang`, `${b.url}/ok?1`, `${a.url}/crash`, `${b.url}/ok?2`, `${a.url}/ok?3`];
-        yield jobsOf(first);
-        await dead;
-        yield jobsOf([`${a.url}/ok?4`, `${b.url}/ok?5`], first.length);
-      })(),
-      { warnings },
-    );
-    const results: Result[] = [];
-    for await (const result of run.results()) {
-      results.push(result);
-      if (result.failure !== undefined) died();
-    }
-    results.sort((one, two) => one.index - two.index);
-    expect(results.map(({ index, failure }) => [index, failure?.kind])).toEqual([
-      [0, 'internal'],
-      [1, undefined],
-      [2, 'internal'],
-      [3, undefined],
-      [4, 'internal'],
-      [5, undefined],
-      [6, undefined],
-    ]);
-    expect(results[2]?.failure?.message).toBe('the thread of its host has ended: a bug');
-    expect(warnings).toEqual(['a thread has ended, and another takes its hosts: a bug']);
-    expect(a.hits('/ok')).toBe(1);
+    const options = { saveDir } as object;
+    const run = await aRun(listOf([`${origin.url}/bytes/1000`]), {
+      thread: DYING_OF_BODIES,
+      options,
+      warnings,
+    });
+    expect(await resultsOf(run)).toMatchObject([{ ok: true, body: { bytes: 1000 } }]);
+    expect([warnings.length, origin.requests]).toEqual([1, 2]);
   });
 
-  it('ends the run with its error when it is the last, and every job has its result before', async () => {
-    const [a, b] = await originsOfTwoThreads();
-    const run = await aRun(
-      (async function* () {
-        yield jobsOf([`${a.url}/crash`, `${b.url}/crash`]);
-        await new Promise(() => {}); // an input that never says another word
-      })(),
-    );
+  it('fails a request that must not be sent twice', async () => {
+    const origin = await anOrigin();
+    const run = await aRun(listOf([`${origin.url}/crash`]), { options: { method: 'POST' } });
+    expect(await resultsOf(run)).toMatchObject([
+      { ok: false, method: 'POST', attempts: 1, failure: { kind: 'internal' } },
+    ]);
+  });
+
+  it('ends the run with its error when no more are replaced, and every job is accounted for', async () => {
+    const origin = await anOrigin();
+    const urls = Array.from({ length: 40 }, (_, n) => `${origin.url}/crash?${n}`);
+    const warnings: string[] = [];
+    const run = await aRun(listOf(urls), { warnings, options: { concurrency: 1 } });
     const kinds: unknown[] = [];
     const reading = (async () => {
       for await (const { failure } of run.results()) kinds.push(failure?.kind);
     })();
     await expect(reading).rejects.toThrow('every thread has ended; last error: a bug');
-    expect(kinds).toEqual(['internal', 'internal']);
-  });
-
-  it('has given the results that it told of before', async () => {
-    const urls = Array.from({ length: 100 }, (_, n) => `http://${n}.test/`);
-    for (let round = 0; round < 5; round += 1) {
-      const run = await aRun(
-        (async function* () {
-          yield jobsOf(urls);
-          await new Promise(() => {});
-        })(),
-        { thread: LAST_WORDS },
-      );
-      const results: Result[] = [];
-      const reading = (async () => {
-        for await (const result of run.results()) results.push(result);
-      })();
-      await expect(reading).rejects.toThrow('every thread has ended');
-      expect(results.map(({ index, ok }) => [index, ok]).sort(([a], [b]) => Number(a) - Number(b))).toEqual(
-        urls.map((_, index) => [index, true]),
-      );
-    }
-  });
-
-  it('leaves failures with the method of the run', async () => {
-    const run = await aRun(
-      (async function* () {
-        yield jobsOf(['http://a.test/crash']);
-        await new Promise(() => {});
-      })(),
-      { method: 'DELETE' },
-    );
-    const results: Result[] = [];
-    for await (const result of run.results()) {
-      results.push(result);
-      break;
-    }
-    expect(results.map(({ method, failure }) => [method, failure?.kind])).toEqual([['DELETE', 'internal']]);
+    expect([kinds.length, kinds.every((kind) => kind === 'internal' || kind === 'aborted')]).toEqual([
+      40,
+      true,
+    ]);
+    expect(warnings.map((text) => text.split(':')[0])).toEqual([
+      ...Array.from({ length: 16 }, () => 'a thread has ended and is replaced; its requests are sent again'),
+      'a thread has ended, and others take its hosts',
+    ]);
   });
 });

@@ -1,4 +1,4 @@
-import { threadForHost } from '../../../src/fetch/threads/messages.ts';
+import { threadForHost } from '../../../src/fetch/threads/threaded-transport.ts';
 import { anOrigin } from '../../cli/an-origin.ts';
 import type { Origin } from '../../origin/origin.ts';
 

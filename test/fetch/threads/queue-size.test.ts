@@ -3,7 +3,7 @@ import { resolveRunOptions } from '../../../src/config/library-options.ts';
 import { createRequestTemplate } from '../../../src/config/request-template.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { Run } from '../../../src/fetch/run.ts';
-import { createThreadBackend } from '../../../src/fetch/threads/coordinator.ts';
+import { createThreads } from '../../../src/fetch/threads/threaded-transport.ts';
 import type { Job } from '../../../src/model/job.ts';
 import { running } from '../../http/client.ts';
 import { startOrigin } from '../../origin/origin.ts';
@@ -32,7 +32,7 @@ it('threads have at most 32 jobs of 1 MiB without a result', async () => {
     })(),
     clock: systemClock,
     random: () => 0.5,
-    backend: createThreadBackend(2, WORKER),
+    transport: createThreads(2, WORKER),
   });
   for await (const { ok } of run.results()) {
     expect(ok).toBe(true);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { threadForHost } from '../../../src/fetch/threads/messages.ts';
+import { threadForHost } from '../../../src/fetch/threads/threaded-transport.ts';
 
 describe('threadForHost()', () => {
   const hosts = Array.from({ length: 4000 }, (_, index) => `127.0.${index >> 8}.${index & 255}:8080`);

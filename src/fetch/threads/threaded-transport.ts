@@ -1,0 +1,425 @@
+import { Worker } from 'node:worker_threads';
+import { BodyError } from '../../bodies/body-sink.ts';
+import type { AttemptOutcome, AttemptRequest, HeldBody } from '../../http/attempt.ts';
+import type { Hop } from '../../http/hop.ts';
+import type { AttemptError } from '../../http/network-errors.ts';
+import type { Transport } from '../../http/transport.ts';
+import { OutputError } from '../../model/errors.ts';
+import type { KeptBody } from '../../model/result.ts';
+import { hostOf } from '../../model/url.ts';
+import type { TransportFactory } from '../run.ts';
+import type { NetworkParts, TransportNeeds } from '../run-factories.ts';
+import { shareSockets } from '../socket-budget.ts';
+import {
+  type BodyEnd,
+  type BodyFacts,
+  type EndReason,
+  type FromThread,
+  packAttempt,
+  packOptions,
+  type ThreadSetup,
+  type ToThread,
+  type UnneededConnection,
+  unpackOutcomes,
+} from './messages.ts';
+
+/** Threads that are replaced in one run when they die. After that there are fewer. */
+const MAX_REPLACED = 16;
+
+/** Requests that the thread of a host may have in flight beyond the thread with the fewest. */
+const MIN_SLACK = 8;
+
+/** Sends the requests of a run from worker threads. `worker` is the file that they run. */
+export function createThreads(threads: number, worker: URL): TransportFactory {
+  return (parts, needs) => new ThreadedTransport(parts, needs, { threads, worker });
+}
+
+/**
+ * A transport in several threads. It decides only which of them sends a request:
+ * - that of the host, so that its connections, its TLS sessions and its addresses are used again;
+ * - the one with the fewest requests in flight, if that of the host has many more: a host with many requests is sent to by all
+ *   threads. With HTTP/2 this would cost the one connection to an origin, so its requests stay in its thread;
+ * - the one that saves the body of the same URL at the moment, since only within a thread do two downloads get different files.
+ *
+ * A thread that dies is replaced. What was in flight in it is lost, and the fetcher sends it again.
+ */
+export class ThreadedTransport implements Transport {
+  readonly #worker: URL;
+  readonly #setup: ThreadSetup;
+  readonly #parts: NetworkParts;
+  readonly #needs: TransportNeeds;
+  readonly #threads: AttemptThread[] = [];
+  /** The thread that saves the body of a URL, and for how many attempts. */
+  readonly #saving: Map<string, Saving> | undefined;
+  readonly #seenWarnings = new Set<string>();
+  #replaced = 0;
+  #isClosed = false;
+
+  constructor(
+    parts: NetworkParts,
+    needs: TransportNeeds,
+    { threads, worker }: { readonly threads: number; readonly worker: URL },
+  ) {
+    this.#parts = parts;
+    this.#needs = needs;
+    this.#worker = worker;
+    const { options, defaults, tls, proxies } = parts;
+    this.#setup = {
+      options: packOptions(options),
+      // Only these: the object may hold values that cannot be sent.
+      defaults: { headers: defaults.headers },
+      tls,
+      proxies,
+      sockets: shareSockets(needs.sockets, threads),
+    };
+    this.#saving = options.saveDir === undefined ? undefined : new Map();
+    for (let count = 0; count < threads; count += 1) this.#threads.push(this.#start());
+  }
+
+  get inFlight(): number {
+    return this.#threads.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  }
+
+  get isCrowded(): boolean {
+    return this.#threads.some(({ isCrowded }) => isCrowded);
+  }
+
+  attempt(request: AttemptRequest): Promise<AttemptOutcome> {
+    const saving = this.#saving;
+    return saving === undefined
+      ? this.#threadFor(request.hop.url).attempt(request)
+      : this.#attemptSaving(saving, request);
+  }
+
+  closeIdle(): void {
+    for (const thread of this.#threads) thread.closeIdle();
+  }
+
+  closeOneIdle(hop: Hop, { thread }: AttemptOutcome): void {
+    for (const one of this.#threads) if (one.id === thread) one.closeOneIdle(hop);
+  }
+
+  abort(reason: AttemptError): void {
+    for (const thread of this.#threads) thread.abort(reason);
+  }
+
+  async close(reason: AttemptError): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#threads.map((thread) => thread.close(reason)));
+  }
+
+  /** Has the body of a URL saved by one thread at a time. */
+  #attemptSaving(saving: Map<string, Saving>, request: AttemptRequest): Promise<AttemptOutcome> {
+    const { hop, job } = request;
+    const known = saving.get(job.url);
+    const current =
+      known?.thread.isAlive === true ? known : { thread: this.#threadFor(hop.url), attempts: 0 };
+    if (current !== known) saving.set(job.url, current);
+    current.attempts += 1;
+    const onEnd = () => {
+      current.attempts -= 1;
+      if (current.attempts === 0 && saving.get(job.url) === current) saving.delete(job.url);
+    };
+    return current.thread.attempt(request).then((outcome) => {
+      if (outcome.body !== undefined) return { ...outcome, body: withEnd(outcome.body, onEnd) };
+      onEnd();
+      return outcome;
+    });
+  }
+
+  #threadFor(url: string): AttemptThread {
+    const threads = this.#threads;
+    const home = threads[threadForHost(hostOf(url), threads.length)];
+    if (home === undefined) throw new Error('There is no thread'); // the last one is kept, also when it is dead
+    if (threads.length === 1 || (this.#parts.options.http2 && url.startsWith('https:'))) return home;
+    let least = home;
+    let total = 0;
+    for (const thread of threads) {
+      total += thread.inFlight;
+      if (thread.inFlight < least.inFlight) least = thread;
+    }
+    const slack = Math.max(MIN_SLACK, total / (2 * threads.length));
+    return home.inFlight - least.inFlight > slack ? least : home;
+  }
+
+  #start(): AttemptThread {
+    return new AttemptThread(this.#worker, this.#setup, {
+      warn: (message) => this.#warnOnce(message),
+      onUnwritable: (message) => this.#needs.onFatal(new OutputError(message)),
+      onDeath: (thread, error) => this.#replace(thread, error),
+    });
+  }
+
+  #replace(dead: AttemptThread, error: Error): void {
+    if (this.#isClosed) return;
+    const index = this.#threads.indexOf(dead);
+    if (this.#replaced < MAX_REPLACED) {
+      this.#replaced += 1;
+      this.#threads[index] = this.#start();
+      this.#parts.warn?.(`a thread has ended and is replaced; its requests are sent again: ${error.message}`);
+    } else if (this.#threads.length > 1) {
+      this.#threads.splice(index, 1);
+      this.#parts.warn?.(`a thread has ended, and others take its hosts: ${error.message}`);
+    } else this.#needs.onFatal(new Error(`every thread has ended; last error: ${error.message}`));
+  }
+
+  /** Passes each message on once, though every thread may send it. */
+  #warnOnce(message: string): void {
+    if (this.#seenWarnings.has(message)) return;
+    this.#seenWarnings.add(message);
+    this.#parts.warn?.(message);
+  }
+}
+
+/** Which thread saves the body of a URL, and for how many attempts. */
+interface Saving {
+  readonly thread: AttemptThread;
+  attempts: number;
+}
+
+/** A body that calls `onEnd` when it has been completed or discarded. */
+function withEnd(body: HeldBody, onEnd: () => void): HeldBody {
+  let hasEnded = false;
+  const endOnce = () => {
+    if (!hasEnded) onEnd();
+    hasEnded = true;
+  };
+  return {
+    ...body,
+    end: (isOk, isWhole) => body.end(isOk, isWhole).finally(endOnce),
+    drop: () => body.drop().finally(endOnce),
+  };
+}
+
+/** The thread, from 0, that a host belongs to: FNV-1a with mixed bits. */
+export function threadForHost(host: string, count: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < host.length; at += 1) hash = Math.imul(hash ^ host.charCodeAt(at), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return ((hash ^ (hash >>> 13)) >>> 0) % count;
+}
+
+/** Time in ms for a thread to end by itself before it is terminated. */
+const END_MS = 1_000;
+
+/** What a thread tells beside outcomes. */
+interface ThreadEvents {
+  readonly warn: (message: string) => void;
+  /** No body can be saved any more. */
+  readonly onUnwritable: (message: string) => void;
+  /** The thread ended unexpectedly. Called before the outcomes of what was in flight in it. */
+  readonly onDeath: (thread: AttemptThread, error: Error) => void;
+}
+
+/** What a message consists of that is not sent yet. */
+interface Outbox {
+  attempts: unknown[];
+  bodies: BodyEnd[];
+  unneeded: UnneededConnection[];
+  closesIdle: boolean;
+  abort: EndReason | undefined;
+  close: EndReason | undefined;
+}
+
+/** The end of a body that was asked for. */
+interface BodyWait {
+  readonly resolve: (kept: KeptBody | undefined) => void;
+  readonly reject: (error: BodyError) => void;
+}
+
+/** A transport in a worker thread. Requests and outcomes go in messages, at most one each way and turn of the loop. */
+class AttemptThread implements Transport {
+  /** Different for each thread of the process. */
+  readonly id: number;
+  readonly #worker: Worker;
+  readonly #events: ThreadEvents;
+  readonly #needsJobs: boolean;
+  readonly #closed: Promise<void>;
+  /** Attempts without an outcome. */
+  readonly #attempts = new Map<number, (outcome: AttemptOutcome) => void>();
+  readonly #bodies = new Map<number, BodyWait>();
+  /** Bodies that are kept in the thread. */
+  #held = 0;
+  #lastId = 0;
+  #outbox = emptyOutbox();
+  #flushing: NodeJS.Immediate | undefined;
+  #isCrowded = false;
+  #isClosing = false;
+  #fault: Error | undefined;
+  #death: Error | undefined;
+
+  /** @param worker the file that the thread runs */
+  constructor(worker: URL, setup: ThreadSetup, events: ThreadEvents) {
+    this.#events = events;
+    this.#needsJobs = setup.options.plain.saveDir !== undefined;
+    this.#worker = new Worker(worker, { workerData: setup });
+    this.id = this.#worker.threadId;
+    this.#worker.on('message', (message: FromThread) => this.#receive(message));
+    this.#worker.on('error', (error: unknown) => {
+      this.#fault ??= error instanceof Error ? error : new Error(String(error));
+    });
+    this.#worker.on('messageerror', (error) => {
+      this.#fault ??= error;
+      void this.#worker.terminate();
+    });
+    this.#closed = new Promise((resolve) => {
+      // Its last messages come before this event, but may come after the error.
+      this.#worker.on('exit', (code) => {
+        this.#end(this.#fault ?? new Error(`it has ended with ${code}`));
+        resolve();
+      });
+    });
+  }
+
+  get isAlive(): boolean {
+    return this.#death === undefined;
+  }
+
+  get inFlight(): number {
+    return this.#attempts.size;
+  }
+
+  get isCrowded(): boolean {
+    return this.#isCrowded;
+  }
+
+  attempt(request: AttemptRequest): Promise<AttemptOutcome> {
+    if (this.#death !== undefined) return Promise.resolve(lostOutcome(this.#death));
+    return new Promise((resolve) => {
+      this.#lastId += 1;
+      this.#attempts.set(this.#lastId, resolve);
+      packAttempt(this.#outbox.attempts, this.#lastId, request, this.#needsJobs);
+      this.#touch();
+    });
+  }
+
+  closeIdle(): void {
+    this.#outbox.closesIdle = true;
+    this.#touch();
+  }
+
+  closeOneIdle({ url, hasLeftOrigin = false }: Hop): void {
+    this.#outbox.unneeded.push({ url, hasLeftOrigin });
+    this.#touch();
+  }
+
+  abort({ kind, code, message }: AttemptError): void {
+    this.#outbox.abort = { kind, code, message };
+    this.#touch();
+  }
+
+  async close({ kind, code, message }: AttemptError): Promise<void> {
+    if (this.#death !== undefined) return;
+    this.#isClosing = true;
+    this.#outbox.close = { kind, code, message };
+    this.#touch();
+    // Bodies that are kept may wait for a slow disk; everything else ends at once.
+    const timer = setInterval(() => {
+      if (this.#held === 0) void this.#worker.terminate();
+    }, END_MS);
+    // It may not even have started.
+    if (this.#attempts.size === 0 && this.#held === 0) void this.#worker.terminate();
+    await this.#closed;
+    clearInterval(timer);
+  }
+
+  #receive({ outcomes, bodies, isCrowded, warnings, unwritable }: FromThread): void {
+    this.#isCrowded = isCrowded;
+    for (const message of warnings) this.#events.warn(message);
+    if (unwritable !== undefined) this.#events.onUnwritable(unwritable);
+    unpackOutcomes(outcomes, this.id, (id, outcome, body) => {
+      const resolve = this.#attempts.get(id);
+      this.#attempts.delete(id);
+      resolve?.(body === undefined ? outcome : { ...outcome, body: this.#heldBody(id, body) });
+    });
+    for (const { id, kept, error } of bodies) {
+      const wait = this.#bodies.get(id);
+      this.#bodies.delete(id);
+      this.#held -= 1;
+      if (error === undefined) wait?.resolve(withBuffer(kept));
+      else wait?.reject(new BodyError(error.kind, error.code, error.message));
+    }
+  }
+
+  #heldBody(id: number, facts: BodyFacts): HeldBody {
+    this.#held += 1;
+    let isEnded = false;
+    const end = (how: BodyEnd) => {
+      isEnded = true;
+      return this.#endBody(how);
+    };
+    return {
+      ...facts,
+      end: (isOk, isWhole) => end({ id, isOk, isWhole }),
+      drop: async () => {
+        // The thread discards a body that it cannot complete, and with the thread the body is gone, too.
+        if (!isEnded) await end({ id }).catch(() => {});
+      },
+    };
+  }
+
+  #endBody(end: BodyEnd): Promise<KeptBody | undefined> {
+    if (this.#death !== undefined) return Promise.reject(new BodyLostError(this.#death));
+    return new Promise((resolve, reject) => {
+      this.#bodies.set(end.id, { resolve, reject });
+      this.#outbox.bodies.push(end);
+      this.#touch();
+    });
+  }
+
+  /** Makes sure that a message is sent at the end of this turn. */
+  #touch(): void {
+    this.#flushing ??= setImmediate(() => {
+      this.#flushing = undefined;
+      if (this.#death !== undefined) return;
+      this.#worker.postMessage(this.#outbox satisfies ToThread);
+      this.#outbox = emptyOutbox();
+    });
+  }
+
+  #end(error: Error): void {
+    this.#death = error;
+    this.#isCrowded = false;
+    if (!this.#isClosing) this.#events.onDeath(this, error);
+    for (const resolve of this.#attempts.values()) resolve(lostOutcome(error));
+    this.#attempts.clear();
+    for (const { reject } of this.#bodies.values()) reject(new BodyLostError(error));
+    this.#bodies.clear();
+    this.#held = 0;
+  }
+}
+
+/** The body was kept by a thread that has ended. */
+class BodyLostError extends BodyError {
+  override readonly isLost = true;
+
+  constructor(cause: Error) {
+    super('internal', undefined, lostMessage(cause));
+  }
+}
+
+function lostOutcome(cause: Error): AttemptOutcome {
+  const failure = { kind: 'internal', message: lostMessage(cause) } as const;
+  return {
+    response: undefined,
+    failed: { failure, isRetryable: false, isLost: true },
+    isStale: false,
+    ttfbMs: undefined,
+    durationMs: 0,
+  };
+}
+
+function lostMessage(cause: Error): string {
+  return `the thread of its connection has ended: ${cause.message}`;
+}
+
+/** A `Buffer` arrives as a `Uint8Array`. */
+function withBuffer(kept: KeptBody | undefined): KeptBody | undefined {
+  if (kept?.buffer === undefined) return kept;
+  const { buffer, byteOffset, byteLength } = kept.buffer;
+  return { ...kept, buffer: Buffer.from(buffer, byteOffset, byteLength) };
+}
+
+function emptyOutbox(): Outbox {
+  return { attempts: [], bodies: [], unneeded: [], closesIdle: false, abort: undefined, close: undefined };
+}
