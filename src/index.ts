@@ -47,7 +47,15 @@ export type { JobItem } from './input/read-jobs.ts';
 export { InputError, OutputError, UsageError } from './model/errors.ts';
 export { FAILURE_KINDS, type Failure, type FailureKind } from './model/failure.ts';
 export { decodeRecord, encodeRecord, type ResultRecord } from './model/record.ts';
-export type { FailedResult, KeptBody, OkResult, Redirect, Result } from './model/result.ts';
+export type {
+  FailedResult,
+  FileNote,
+  KeptBody,
+  OkResult,
+  Redirect,
+  Result,
+  TlsFacts,
+} from './model/result.ts';
 export type { SkipReason, Summary } from './model/summary.ts';
 
 /** The options of `fanout()`. */

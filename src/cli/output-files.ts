@@ -97,6 +97,8 @@ export function readFiles({
 interface Reading {
   readonly process?: { readonly stdin: object; readonly stdout: object };
   readonly files?: FilesByFlag;
+  /** A directory that is created before the outputs are opened. */
+  readonly saveDir?: string | undefined;
 }
 
 /**
@@ -107,7 +109,7 @@ interface Reading {
 export async function checkOutputs(
   inputs: readonly Input[],
   outputs: FilesByFlag,
-  { process, files = {} }: Reading = {},
+  { process, files = {}, saveDir }: Reading = {},
 ): Promise<void> {
   const taken = new Map<string, string>();
   const take = (key: string | undefined, use: string) => {
@@ -138,7 +140,8 @@ export async function checkOutputs(
       throw new UsageError(`invalid value "${excerpt(path)}" for ${flag}: ${use}; name another file`);
     }
     take(key, `it is the file of ${name}`);
-    if (key !== '-') await checkWritable(path);
+    const isInside = saveDir !== undefined && resolve(dirname(path)) === resolve(saveDir);
+    if (key !== '-' && !(isInside && (await statIfExists(saveDir)) === undefined)) await checkWritable(path);
   }
 }
 

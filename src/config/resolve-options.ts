@@ -127,8 +127,10 @@ export function checkRefresh({
   const label = labels.get('refresh');
   if (refresh === undefined || label === undefined) return;
   if (refresh === true && journal === undefined) {
-    const name = label.startsWith('option') ? 'option journal' : '--journal';
-    throw new UsageError(`${label} needs ${name}, or the name of an earlier JSONL result file`);
+    const [journalName, file] = label.startsWith('option')
+      ? ['option journal', 'as its value']
+      : ['--journal FILE', 'as in --refresh=results.jsonl'];
+    throw new UsageError(`${label} needs ${journalName}, or an earlier result file ${file}`);
   }
   if (skipExisting === true) {
     throw new UsageError(

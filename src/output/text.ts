@@ -60,6 +60,8 @@ function text(message: string): string {
 
 function notes(result: Result, paint: Paint): string {
   const { truncated, decidedBy, baseline, badRuns, file } = result;
+  // The message says of a deleted one what became of the file.
+  const isFileShown = file !== undefined && file !== 'deleted';
   // A HEAD that was refused is no failed attempt.
   const attempts = decidedBy === undefined ? result.attempts : result.attempts - 1;
   const name = jobName(result);
@@ -70,7 +72,7 @@ function notes(result: Result, paint: Paint): string {
     !isPlaced &&
     attempts < 2 &&
     !truncated &&
-    file === undefined &&
+    !isFileShown &&
     baseline === undefined &&
     badRuns === undefined
   )
@@ -78,7 +80,7 @@ function notes(result: Result, paint: Paint): string {
   // The verdict says that a failure is known.
   const all = historyNotes(result).filter((note) => note !== 'known');
   if (truncated) all.unshift('truncated');
-  if (file !== undefined) all.unshift(file);
+  if (isFileShown) all.unshift(file);
   if (attempts > 1) all.unshift(`${attempts} attempts`);
   if (name !== undefined) all.unshift(printable(result.id === undefined ? name : `id ${name}`, 100));
   if (isPlaced) all.unshift(printable(place(result), 200));

@@ -1,4 +1,4 @@
-import { bodyLength, isNotFetched, outcomeLabel, type Result } from '../model/result.ts';
+import { bodyLength, type FileNote, isNotFetched, outcomeLabel, type Result } from '../model/result.ts';
 import { IndexSpan } from '../model/summary.ts';
 import { keyOf } from './history.ts';
 
@@ -15,6 +15,8 @@ export interface Snapshot {
   readonly finalUrl: string | undefined;
   readonly bytes: number;
   readonly sha256: string | undefined;
+  /** What became of the saved file, if it was there before. */
+  readonly file: FileNote | undefined;
   readonly durationMs: number;
 }
 
@@ -223,11 +225,11 @@ function withoutContent(result: Result): Result {
 
 /** Names every key: an object that is made by spreading takes more memory. */
 function toSnapshot(result: Result): Earlier {
-  const { index, ok, finalUrl, body, durationMs } = result;
+  const { index, ok, finalUrl, body, durationMs, file } = result;
   const isFetched = !isNotFetched(result);
   const bytes = bodyLength(result);
   const label = outcomeLabel(result);
-  return { index, isFetched, ok, label, finalUrl, bytes, sha256: body?.sha256, durationMs };
+  return { index, isFetched, ok, label, finalUrl, bytes, sha256: body?.sha256, durationMs, file };
 }
 
 /** The changes between two results of a URL. Without an earlier one, a failure counts as newly failing. */
@@ -235,6 +237,8 @@ function changesBetween(old: Snapshot | undefined, now: Snapshot, slower: Slower
   if (!now.ok) return old === undefined || old.ok ? ['newlyFailing'] : [];
   if (old === undefined) return [];
   if (!old.ok) return ['fixed'];
+  // Nothing was fetched in one of them.
+  if (old.file === 'existing' || now.file === 'existing') return [];
   const changes: Change[] = [];
   if (old.finalUrl !== now.finalUrl) changes.push('moved');
   if (isSlower(old, now, slower)) changes.push('slower');
@@ -248,7 +252,8 @@ function isSlower(old: Snapshot, now: Snapshot, { ratio, floorMs }: SlowerRule):
 
 /** Compares the hashes if both results have one, otherwise the lengths. A different label is a change too. */
 function isChanged(old: Snapshot, now: Snapshot): boolean {
-  if (old.label !== now.label) return true;
+  const isLabelled = old.file !== 'unchanged' && now.file !== 'unchanged'; // otherwise one of them is a 304
+  if (isLabelled && old.label !== now.label) return true;
   if (old.sha256 !== undefined && now.sha256 !== undefined) return old.sha256 !== now.sha256;
   return old.bytes !== now.bytes;
 }

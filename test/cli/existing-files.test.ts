@@ -175,6 +175,17 @@ describe('--checksums', () => {
     expect(names.trimEnd().split('\n')).toHaveLength(7);
   });
 
+  it('may be in a directory that the run creates', async () => {
+    const origin = await anOrigin();
+    const dir = join(await tempDir(), 'new');
+    const command = ['fetch', `${origin.url}/ok`, '--save-dir', dir, '--checksums'];
+    expect((await runInProcess([...command, join(dir, 'no/SUMS')])).code).toBe(3);
+    expect(await runInProcess([...command, join(dir, 'SUMS')])).toMatchObject({ code: 0 });
+    expect(await readFile(join(dir, 'SUMS'), 'utf8')).toMatch(
+      /^[\da-f]{64} {2}127\.0\.0\.1_\d+\/ok~\.txt\n$/,
+    );
+  });
+
   it('has the same lines with threads', async () => {
     const origin = await anOrigin();
     const dir = await tempDir();

@@ -422,7 +422,7 @@ describe('--refresh', () => {
   it.each([
     [
       ['--refresh', '--save-dir', 'd'],
-      '--refresh needs --journal, or the name of an earlier JSONL result file',
+      '--refresh needs --journal FILE, or an earlier result file as in --refresh=results.jsonl',
     ],
     [['--refresh=x.jsonl'], '--refresh needs --save-dir'],
     [

@@ -32,12 +32,14 @@ test('textLine() formats results as in the documentation', () => {
   );
 });
 
-test.each([
+test.each<[string, Parameters<typeof okResult>[0], string]>([
   ['a redirect', { finalUrl: 'https://example.com/2' }, '34ms  1.2kB -> https://example.com/2'],
   ['several attempts', { attempts: 3 }, '34ms  1.2kB (3 attempts)'],
   ['one after a refused HEAD', { attempts: 2, decidedBy: 'GET' }, '34ms  1.2kB'],
   ['several after a refused HEAD', { attempts: 4, decidedBy: 'GET' }, '34ms  1.2kB (3 attempts)'],
   ['a body that was cut', { truncated: true }, '34ms  1.2kB (truncated)'],
+  ['a file that has not changed', { file: 'unchanged' }, '34ms  1.2kB (unchanged)'],
+  ['a file that was there', { file: 'existing', body: { bytes: 3 } }, '34ms  3B (existing)'],
   [
     'all of them',
     { finalUrl: 'https://example.com/2', attempts: 2, truncated: true },

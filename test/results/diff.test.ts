@@ -55,6 +55,24 @@ describe('one URL in two runs', () => {
     ],
     ['hashed only now', okResult({ bytes: 7 }), okResult({ bytes: 7, body: body('a') }), []],
     ['resumed, of the same length', okResult({ bytes: 7 }), okResult({ bytes: 3, body: { bytes: 7 } }), []],
+    [
+      'refreshed, and the same',
+      okResult({ body: body('a') }),
+      okResult({ status: 304, file: 'unchanged', body: body('a') }),
+      [],
+    ],
+    [
+      'refreshed before',
+      okResult({ status: 304, file: 'unchanged', body: body('a') }),
+      okResult({ file: 'changed', body: body('b') }),
+      ['changed'],
+    ],
+    [
+      'not fetched, since its file exists',
+      okResult({ finalUrl: 'https://b.test/', body: body('a') }),
+      okResult({ file: 'existing', body: { bytes: 9 } }),
+      [],
+    ],
     ['changed in status', okResult({ status: 200 }), okResult({ status: 204 }), ['changed']],
     [
       'all at once',

@@ -63,7 +63,11 @@ export async function fetchCommand(args: FetchArguments): Promise<number> {
   checkDocumentFlags(flags, options);
   const inputs = await resolveInputs(args.inputs, options, process);
   const settings = await loadFetchSettings(options, process);
-  await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
+  await checkOutputs(inputs, outputFiles(options), {
+    process,
+    files: readFiles(options),
+    saveDir: options.saveDir,
+  });
   const { warn, note } = createMessages(process, { isSilent: options.silent });
   if (savesLineOfPage(inputs, options))
     warn('-o writes result lines; to save the page use --save-dir or --body');
