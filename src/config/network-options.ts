@@ -21,6 +21,15 @@ const NO_SERVERS: readonly string[] = Object.freeze([]);
 
 /** What is connected to. */
 export const addressOptions = {
+  resolve: option({
+    flags: '--resolve <host:port:address>',
+    group: 'Network',
+    parser: addressOverrides,
+    default: NO_OVERRIDES,
+    help: 'connect to this address for a host and port',
+    details: '* is any host. Separate several addresses by commas.',
+    repeatable: true,
+  }),
   connectTo: option({
     flags: '--connect-to <rule>',
     group: 'Network',
@@ -31,14 +40,16 @@ export const addressOptions = {
       'For HOST1 and PORT1 of a URL, HOST2 and PORT2 are connected to. The request, and the certificate that is expected, stay those of the URL. An empty HOST1 or PORT1 is any; an empty HOST2 or PORT2 is that of the URL. The first that matches counts. --resolve applies to HOST2 and PORT2.',
     repeatable: true,
   }),
-  resolve: option({
-    flags: '--resolve <host:port:address>',
+  remap: option({
+    flags: '--remap <rule>',
     group: 'Network',
-    parser: addressOverrides,
-    default: NO_OVERRIDES,
-    help: 'connect to this address for a host and port',
-    details: '* is any host. Separate several addresses by commas.',
+    parser: remaps,
+    default: NO_REMAPS,
+    help: "fetch other URLs instead of those that match: 'FROM TO'",
+    details:
+      'FROM is a regular expression, every match of which in the URL is replaced by TO. In TO, $1 or $<name> is a group of FROM, $& the match, and $$ a $. The first rule that matches counts. It comes before --include, --exclude and --unique; redirects are followed as they are. Records have the URL that was fetched as "url", and that of the list as "input".',
     repeatable: true,
+    mask: maskRemaps,
   }),
   dnsServer: option({
     flags: '--dns-server <address[:port]>',
@@ -71,17 +82,6 @@ export const addressOptions = {
     help: 'refuse to connect to private and other special addresses',
     details:
       'These are loopback, private, link-local and reserved addresses. The only proxies that can be used with it are socks5:// and socks4://, for which names are looked up, and addresses checked, on this machine.',
-  }),
-  remap: option({
-    flags: '--remap <rule>',
-    group: 'Network',
-    parser: remaps,
-    default: NO_REMAPS,
-    help: "fetch other URLs instead of those that match: 'FROM TO'",
-    details:
-      'FROM is a regular expression, every match of which in the URL is replaced by TO. In TO, $1 or $<name> is a group of FROM, $& the match, and $$ a $. The first rule that matches counts. It comes before --include, --exclude and --unique; redirects are followed as they are. Records have the URL that was fetched as "url", and that of the list as "input".',
-    repeatable: true,
-    mask: maskRemaps,
   }),
   unixSocket: option({
     flags: '--unix-socket <path>',
