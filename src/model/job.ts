@@ -56,12 +56,13 @@ const JOB_BYTES = 400;
 const ENTRY_BYTES = 50;
 
 /** About how many bytes of memory a job takes. */
-export function jobBytes({ url, input, headers, body, expect, id, save }: Job): number {
+export function jobBytes({ url, input, headers, body, expect, id, save, kept }: Job): number {
   let bytes = JOB_BYTES + url.length;
   if (input !== undefined) bytes += input.length;
   if (body !== undefined) bytes += 2 * body.length;
   if (id !== undefined) bytes += id.length;
   if (save !== undefined) bytes += save.length;
+  if (kept !== undefined) bytes += JOB_BYTES + kept.path.length;
   for (const name in headers) bytes += ENTRY_BYTES + name.length + (headers[name]?.length ?? 0);
   if (expect !== undefined) {
     bytes += JOB_BYTES;
