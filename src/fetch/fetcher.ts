@@ -234,12 +234,11 @@ export class Fetcher {
     task.recordNews(hosts.newsMark(task.host), isOfHost);
   }
 
-  /** Closes the connection of a hop if there are many, unless the next hop or another job can use it at once. */
+  /** Closes the connection of a hop if there are many, unless the next hop, a retry or another job can use it. */
   #closeUnneeded(hop: Hop, outcome: AttemptOutcome, step: Step): void {
     const { transport, hasMore } = this.#options;
     if (!transport.isCrowded || hasMore(hostOf(hop.url))) return;
-    const staysAtOrigin =
-      'again' in step && step.at === 0 && originOf(step.again.hop.url) === originOf(hop.url);
+    const staysAtOrigin = 'again' in step && originOf(step.again.hop.url) === originOf(hop.url);
     if (!staysAtOrigin) transport.closeOneIdle(hop, outcome);
   }
 

@@ -267,8 +267,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #finish(): void {
     this.#isOver = true;
     const carrier = this.#carrier;
+    // Without a body the whole request was one small write, whose end Node may report after the response, as it does with TLS.
+    const isUnsent = this.#request.body !== null && carrier?.isSending === true;
     // The server closes a connection on which `reset` was sent; undici closes this side only later.
-    if (this.#request.reset === true || carrier?.isSending === true) carrier?.discard(LAST);
+    if (this.#request.reset === true || isUnsent) carrier?.discard(LAST);
     else carrier?.release();
     this.#handler.onEnd(this.#isMarked);
   }

@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { type Carrier, Exchange } from '../../src/http/exchange.ts';
 import { listen } from '../origin/listen.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { Tally } from '../origin/tally.ts';
@@ -105,3 +106,38 @@ test('a response is lenient if the lenient parser has read it, which HTTP/2 does
   const { response } = await client.send(http2.url, { method: 'POST' }, { use: 'lenient' });
   expect(response).toMatchObject({ status: 200, isLenient: false });
 });
+
+test.each([
+  [null, 'released'],
+  ['text', 'discarded'],
+])(
+  'after a response whose request with the body %j is not known to be sent, the connection is %s',
+  (body, fate) => {
+    const fates: string[] = [];
+    const carrier: Carrier = {
+      client: {
+        dispatch: () => {},
+        pause: () => {},
+        resume: () => {},
+        destroy: () => Promise.resolve(),
+      },
+      isLenient: false,
+      tellsEnd: true,
+      isReused: false,
+      socket: undefined,
+      error: undefined,
+      isInBody: false,
+      isSending: true, // TLS may report the end of a write after the response has come
+      onceSent: () => {},
+      hasEnded: () => false,
+      release: () => fates.push('released'),
+      discard: () => fates.push('discarded'),
+    };
+    const handler = { onHead: () => {}, onData: () => {}, onEnd: () => {}, onError: () => {} };
+    const exchange = new Exchange({ origin: 'https://a.test', path: '/', method: 'GET', body }, handler);
+    exchange.start(carrier);
+    exchange.onResponseStart(undefined, 404, { 'content-length': '0' });
+    exchange.onResponseEnd();
+    expect(fates).toEqual([fate]);
+  },
+);

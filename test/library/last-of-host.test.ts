@@ -19,6 +19,20 @@ test.runIf(process.platform === 'linux')(
   },
 );
 
+test.runIf(process.platform === 'linux')(
+  'with many hosts a retry is sent on the connection of its host, if it is still open',
+  async () => {
+    const origin = await running(startOrigin({ host: '0.0.0.0' }));
+    const urls = Array.from(
+      { length: 40 },
+      (_, n) => `http://127.0.1.${n + 1}:${origin.port}/flaky/${n}/1?status=500`,
+    );
+    for await (const { ok, attempts } of fanout(urls, { concurrency: 40 }))
+      expect([ok, attempts]).toEqual([true, 2]);
+    expect([origin.connections, origin.log.length]).toEqual([40, 80]);
+  },
+);
+
 test('with one host every connection is kept, also for the last requests', async () => {
   const origin = await running(startOrigin());
   const urls = Array.from({ length: 100 }, (_, index) => `${origin.url}/ok?${index}`);
