@@ -1,4 +1,4 @@
-/** How long requests in flight may take after the first signal. */
+/** How long requests in flight may take after the first signal, if unset. */
 const GRACE_MS = 10_000;
 
 /** How long the end may take after they were aborted. A reader that has not read the last results by then never will. */
@@ -79,13 +79,16 @@ export class UndoOnSignal {
 export class Signals {
   readonly #source: SignalSource;
   readonly #handlers: SignalHandlers;
+  readonly #graceMs: number;
   #first: SignalName | undefined;
   #isAborted = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(source: SignalSource, handlers: SignalHandlers) {
+  /** `graceMs` is how long requests in flight may take after the first signal. */
+  constructor(source: SignalSource, handlers: SignalHandlers, graceMs = GRACE_MS) {
     this.#source = source;
     this.#handlers = handlers;
+    this.#graceMs = graceMs;
     source.on('SIGINT', this.#onSignal);
     source.on('SIGTERM', this.#onSignal);
   }
@@ -109,7 +112,10 @@ export class Signals {
       this.#abort(`ended by a second signal, ${name}`);
     } else {
       this.#first = name;
-      this.#timer = setTimeout(() => this.#abort(`not finished ${GRACE_MS / 1000}s after ${name}`), GRACE_MS);
+      this.#timer = setTimeout(
+        () => this.#abort(`not finished ${this.#graceMs / 1000}s after ${name}`),
+        this.#graceMs,
+      );
       this.#handlers.stop(name);
     }
   };

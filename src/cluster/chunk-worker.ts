@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Channel } from '../core/channel.ts';
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
@@ -6,13 +7,16 @@ import { pause, RunGoneError } from './broker-connection.ts';
 import { chunkJobs, type Delivery } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { LeasedChunk, Leases } from './lease.ts';
-import { fetchSerially, SERIAL_AFTER_DELIVERIES } from './poison-urls.ts';
-import { createLogRecord } from './result-log.ts';
+import { fetchSerially, SERIAL_AFTER_DEATHS } from './poison-urls.ts';
+import { createLogRecord, HEADER_BYTES, packResults, unpackResults } from './result-log.ts';
 import { COMPLETE_KEY, STOP_POLL_MS } from './run-state.ts';
 import type { ShardWriter } from './shards.ts';
 
 /** Partitions that one worker pulls from at the same time, at most. */
 const MAX_PARTITION_LANES = 32;
+
+/** How often a worker looks for partitions with chunks, at most. */
+const LOOK_INTERVAL_MS = 250;
 
 /** How long `leave()` waits for the lanes to end. */
 const LEAVE_TIMEOUT_MS = 2000;
@@ -42,6 +46,10 @@ export class ChunkWorker {
   readonly #leased = new Map<number, LeasedChunk>();
   readonly #leases: Leases;
   readonly #idle: IdleWatch;
+  /** Unset for a run with one partition. */
+  readonly #partitions: FreePartitions | undefined;
+  /** Chunks that are being given back. */
+  readonly #givingBack = new Set<Promise<void>>();
   /** Aborted when no more chunks are to be leased. */
   readonly #draining = new AbortController();
   /** Aborted when the leased chunks were given back. */
@@ -58,6 +66,7 @@ export class ChunkWorker {
     this.#lanes = laneCount(parts.engine.settings.partitions, parts.lanes);
     this.#inFlight = new InFlightJobs(this.#lanes);
     this.#idle = new IdleWatch(parts.engine, parts.now);
+    this.#partitions = parts.engine.settings.partitions === 1 ? undefined : new FreePartitions(parts);
     const chunks = () => this.#leased.values();
     this.#leases = new Leases({ ...parts, chunks, lost: (lost) => this.#abandon(lost) });
   }
@@ -113,7 +122,8 @@ export class ChunkWorker {
     this.#leases.stop();
     this.#draining.abort();
     if (!this.#leaving.signal.aborted) this.#giveAllBack();
-    if (this.#parts.engine.isConnected) await endedWithin(LEAVE_TIMEOUT_MS, this.#running);
+    if (this.#parts.engine.isConnected)
+      await endedWithin(LEAVE_TIMEOUT_MS, [...this.#running, ...this.#givingBack]);
   }
 
   #giveAllBack(): void {
@@ -121,9 +131,33 @@ export class ChunkWorker {
     this.#endingSerial.abort();
     for (const chunk of this.#leased.values()) {
       this.#inFlight.drop(chunk);
-      chunk.giveBack();
+      // After a serial fetch, only once the broker knows that no worker died at its URL.
+      this.#giveBack(chunk.delivery, chunk.results, { after: chunk.serialFetch });
     }
     this.#leased.clear();
+  }
+
+  /** Gives a chunk back with the results so far, and notes that this worker has not died at it. */
+  #giveBack(
+    delivery: Delivery,
+    results: readonly Result[],
+    { after, isLost = false }: { readonly after?: Promise<void> | undefined; readonly isLost?: boolean } = {},
+  ): void {
+    const { engine } = this.#parts;
+    const body = packResults(results, engine.maxBytes - HEADER_BYTES);
+    const giving = (async () => {
+      await after?.catch(() => {});
+      const giveBacks =
+        1 + (delivery.deliveries > 1 ? ((await engine.leftChunk(delivery.id))?.giveBacks ?? 0) : 0);
+      await engine.leaveChunk(delivery.id, { giveBacks, count: results.length, body });
+    })()
+      .catch(() => {}) // the broker is away, and the delivery counts as a death
+      .then(() => {
+        if (!isLost) delivery.giveBack();
+      })
+      .catch(() => {});
+    this.#givingBack.add(giving);
+    giving.finally(() => this.#givingBack.delete(giving)).catch(() => {});
   }
 
   /**
@@ -147,25 +181,27 @@ export class ChunkWorker {
   async #runLane(lane: number): Promise<void> {
     const { engine, now } = this.#parts;
     const { signal } = this.#draining;
-    for (const partition of partitionTurns(engine.settings.partitions, lane, this.#lanes)) {
-      if (signal.aborted) return;
+    while (!signal.aborted) {
+      const partition = this.#partitions === undefined ? 0 : await this.#partitions.take(signal);
       const requestedAt = now();
-      const delivery = await engine.queue.next(partition, signal);
+      const delivery = partition === undefined ? undefined : await engine.queue.next(partition, signal);
       if (delivery === undefined) {
+        if (partition !== undefined) this.#partitions?.release(partition, false);
         if (lane === 0 && !signal.aborted && (await this.#idle.isOver(this.#leased.size > 0))) this.drain();
-      } else if (!this.#leases.isFresh(requestedAt)) continue;
+      } else if (!this.#leases.isFresh(requestedAt)) this.#giveBack(delivery, [], { isLost: true });
       else if (signal.aborted) await this.#refuse(delivery, requestedAt);
       else {
         this.#idle.reset();
         if (delivery.deliveries > 1) this.#redelivered += 1;
         await this.#work(delivery, requestedAt);
       }
+      if (partition !== undefined && delivery !== undefined) this.#partitions?.release(partition, true);
     }
   }
 
   /** Gives back a chunk that came too late. Of a stopped run, the collector waits for a record of each leased chunk. */
   async #refuse(delivery: Delivery, leasedSince: number): Promise<void> {
-    if (!this.#isStopped) return delivery.giveBack();
+    if (!this.#isStopped) return this.#giveBack(delivery, []);
     const jobs = chunkJobs(delivery.body) ?? [];
     const { name: worker } = this.#parts;
     await this.#finish(new LeasedChunk(delivery, jobs, { worker, leasedSince }));
@@ -180,12 +216,18 @@ export class ChunkWorker {
     const chunk = new LeasedChunk(delivery, jobs, { worker, leasedSince });
     this.#leased.set(delivery.id, chunk);
     this.#leases.extend();
-    if (delivery.deliveries > SERIAL_AFTER_DELIVERIES) {
+    const left = delivery.deliveries > 1 ? await this.#parts.engine.leftChunk(delivery.id) : undefined;
+    if (chunk.isLost) return;
+    const deaths = delivery.deliveries - 1 - (left?.giveBacks ?? 0);
+    const rest = chunk.restore(
+      left === undefined ? [] : (unpackResults(left.body, left.count)?.results ?? []),
+    );
+    if (deaths >= SERIAL_AFTER_DEATHS) {
       const { signal } = this.#endingSerial;
       const fetch = (job: Job) => this.#inFlight.addAndWait(chunk, job);
       chunk.serialFetch = fetchSerially(chunk, this.#parts, signal, fetch);
       await chunk.serialFetch;
-    } else this.#inFlight.add(chunk, jobs);
+    } else this.#inFlight.add(chunk, rest);
     await chunk.ended;
     if (!chunk.isLost) await this.#finish(chunk);
   }
@@ -199,6 +241,7 @@ export class ChunkWorker {
     for (const chunk of chunks) {
       this.#leased.delete(chunk.delivery.id);
       this.#inFlight.drop(chunk);
+      this.#giveBack(chunk.delivery, chunk.results, { isLost: true });
     }
     unwanted();
   }
@@ -214,6 +257,7 @@ export class ChunkWorker {
     if (isUnfinished) chunk.delivery.giveBack(2 * STOP_POLL_MS);
     else {
       await chunk.delivery.ack();
+      if (chunk.delivery.deliveries > 1) await engine.forgetChunk(id).catch(() => {});
       this.#finished += 1;
     }
     this.#leased.delete(id);
@@ -225,10 +269,67 @@ export function laneCount(partitions: number, lanes: number): number {
   return partitions === 1 ? lanes : Math.min(partitions, MAX_PARTITION_LANES);
 }
 
-/** The partitions that a lane pulls from, in turn and without end: `lane`, `lane + lanes` and so on. */
-function* partitionTurns(partitions: number, lane: number, lanes: number): Generator<number, never> {
-  const first = partitions === 1 ? 0 : lane;
-  for (;;) for (let at = first; at < partitions; at += lanes) yield at;
+/**
+ * Finds partitions to pull from, for all lanes of a worker: nothing is asked of partitions without chunks. Those with a chunk in
+ * flight come last: the chunk may have been given back, or its worker may have died.
+ */
+class FreePartitions {
+  readonly #parts: Pick<ChunkWorkerParts, 'engine' | 'now'>;
+  /** The partitions in the order of this worker: each worker begins at another one. */
+  readonly #order: ReadonlyMap<number, number>;
+  /** Chunks that wait, by partition, as far as is known. */
+  readonly #waiting = new Map<number, number>();
+  readonly #taken = new Set<number>();
+  #free: number[] = [];
+  #lookup: Promise<void> | undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor({ engine, now, name }: Pick<ChunkWorkerParts, 'engine' | 'name' | 'now'>) {
+    this.#parts = { engine, now };
+    const place = (partition: number) =>
+      createHash('sha256').update(`${name} ${partition}`).digest().readUInt32LE();
+    this.#order = new Map(
+      Array.from({ length: engine.settings.partitions }, (_, partition) => [partition, place(partition)]),
+    );
+  }
+
+  /** A partition for one lane, until `release`; `undefined` if there is none now. */
+  async take(signal: AbortSignal): Promise<number | undefined> {
+    if (this.#free.length === 0) {
+      this.#lookup ??= this.#look(signal).finally(() => {
+        this.#lookup = undefined;
+      });
+      await this.#lookup;
+    }
+    const partition = this.#free.pop();
+    if (partition !== undefined) this.#taken.add(partition);
+    return partition;
+  }
+
+  /** `hadChunk` is whether a chunk came. A partition in which more wait is taken again at once: its hosts are known here. */
+  release(partition: number, hadChunk: boolean): void {
+    this.#taken.delete(partition);
+    const waiting = hadChunk ? (this.#waiting.get(partition) ?? 0) - 1 : 0;
+    this.#waiting.set(partition, waiting);
+    if (waiting > 0) this.#free.push(partition);
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { engine, now } = this.#parts;
+    await pause(Math.max(0, this.#lookedAt + LOOK_INTERVAL_MS - now()), signal);
+    if (signal.aborted) return;
+    this.#lookedAt = now();
+    const found = await engine.queue.partitions(signal);
+    this.#free = found
+      .filter(({ partition }) => !this.#taken.has(partition))
+      .sort((a, b) => Number(b.isBusy) - Number(a.isBusy) || this.#place(a) - this.#place(b))
+      .map(({ partition }) => partition); // the last ones are taken first
+    for (const { partition, waiting } of found) this.#waiting.set(partition, waiting);
+  }
+
+  #place({ partition }: { readonly partition: number }): number {
+    return this.#order.get(partition) ?? 0;
+  }
 }
 
 /** The jobs that were passed to the run, and the chunk to which the result of each belongs. */

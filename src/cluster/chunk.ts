@@ -74,6 +74,16 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
+/** What a worker leaves of a chunk that it gives back. */
+export interface LeftChunk {
+  /** How often the chunk was given back: so many of its deliveries did not end with the death of a worker. */
+  readonly giveBacks: number;
+  /** Results in it. */
+  readonly count: number;
+  /** The results, packed. */
+  readonly body: Uint8Array;
+}
+
 /** A message of the queue that cannot be read. */
 export interface DeadMessage {
   readonly key: string;

@@ -9,7 +9,7 @@ import {
   retryUntilBack,
   Troubles,
 } from './broker-connection.ts';
-import type { DeadLetter, DeadMessage, QueueStats } from './chunk.ts';
+import type { DeadLetter, DeadMessage, LeftChunk, QueueStats } from './chunk.ts';
 import { JetStreamLog } from './jetstream-log.ts';
 import { JetStreamQueue } from './jetstream-queue.ts';
 import {
@@ -19,6 +19,7 @@ import {
   differences,
   isMissing,
   messageHeaders,
+  numberHeader,
   type RunSettings,
   redeliverLostChunks,
   runNames,
@@ -46,6 +47,7 @@ const DEFAULT_MAX_BYTES = 1024 ** 2;
 
 /** The header of a dead letter that is a message which cannot be read. */
 const REASON_HEADER = 'Fanout-Reason';
+const GIVE_BACKS_HEADER = 'Fanout-Give-Backs';
 
 export interface RunAddress {
   readonly address: BrokerAddress;
@@ -187,6 +189,39 @@ export class JetStreamEngine {
   async setState(key: string, value: unknown): Promise<void> {
     const { client, names } = this.#run;
     await this.#retry(() => client.publish(names.stateSubject(key), JSON.stringify(value)));
+  }
+
+  /**
+   * Keeps what a worker has of a chunk that it gives back: it has not died at it, and its results need not be fetched again. Tries
+   * once, since the worker is about to end.
+   */
+  async leaveChunk(id: number, { giveBacks, count, body }: LeftChunk): Promise<void> {
+    const { client, names } = this.#run;
+    const fields = { 'Fanout-Count': String(count), [GIVE_BACKS_HEADER]: String(giveBacks) };
+    await client.publish(names.stateSubject(`left-${id}`), body, {
+      headers: messageHeaders(this.#run, fields),
+    });
+  }
+
+  /** What the last worker that gave a chunk back has left; `undefined` if none did. */
+  leftChunk(id: number): Promise<LeftChunk | undefined> {
+    const { manager, names } = this.#run;
+    return this.#retry(async () => {
+      const message = await manager.streams.getMessage(names.state, {
+        last_by_subj: names.stateSubject(`left-${id}`),
+      });
+      const giveBacks = numberHeader(message?.header, GIVE_BACKS_HEADER);
+      const count = numberHeader(message?.header, 'Fanout-Count');
+      if (message === null || giveBacks === undefined || count === undefined) return undefined;
+      return { giveBacks, count, body: message.data };
+    });
+  }
+
+  /** Deletes what workers have left of a finished chunk. */
+  async forgetChunk(id: number): Promise<void> {
+    const { manager, names } = this.#run;
+    for (const key of [`left-${id}`, `suspect-${id}`])
+      await manager.streams.purge(names.state, { filter: names.stateSubject(key) });
   }
 
   async addDeadLetter(letter: DeadLetter): Promise<void> {

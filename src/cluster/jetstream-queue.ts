@@ -43,6 +43,15 @@ export interface PublishOptions {
   readonly sent?: ((chunk: EncodedChunk) => void) | undefined;
 }
 
+/** A partition with chunks. */
+interface PartitionState {
+  readonly partition: number;
+  /** Chunks that wait. */
+  readonly waiting: number;
+  /** Whether a chunk is in flight, or was: one that was given back or whose worker died counts until it is delivered again. */
+  readonly isBusy: boolean;
+}
+
 /** A consumer, and the time at which its stream was created. */
 interface OpenConsumer {
   readonly consumer: Consumer;
@@ -122,6 +131,27 @@ export class JetStreamQueue {
       await pause(ERROR_PAUSE_MS, signal);
       return undefined;
     }
+  }
+
+  /** The partitions that have chunks; none when the broker is away. */
+  async partitions(signal: AbortSignal): Promise<readonly PartitionState[]> {
+    const { manager, names, ensure } = this.#parts;
+    const found: PartitionState[] = [];
+    try {
+      for await (const { name, num_pending, num_ack_pending } of manager.consumers.list(names.jobs)) {
+        if (num_pending + num_ack_pending === 0) continue;
+        found.push({
+          partition: Number(name.slice(1)),
+          waiting: num_pending,
+          isBusy: num_ack_pending > 0,
+        });
+      }
+    } catch (error) {
+      throwIfGone(error);
+      await ensure().catch(throwIfGone);
+      await pause(ERROR_PAUSE_MS, signal);
+    }
+    return found;
   }
 
   /** At most half of the limit: the queue is never above it, and not empty while it is refilled. */

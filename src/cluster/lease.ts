@@ -47,16 +47,18 @@ export class LeasedChunk {
     if (this.isFetched) this.release();
   }
 
+  /** Adds what an earlier worker has fetched. Returns the jobs without a result. */
+  restore(results: readonly Result[]): readonly Job[] {
+    const indexes = new Set(this.jobs.map(({ index }) => index));
+    for (const result of results) if (indexes.delete(result.index)) this.results.push(result);
+    if (this.isFetched) this.release();
+    return this.jobs.filter(({ index }) => indexes.has(index));
+  }
+
   /** It was redelivered to this worker: the last extension did not reach the broker in time. */
   redelivered(delivery: Delivery, leasedSince: number): void {
     this.delivery = delivery;
     this.leasedSince = Math.max(this.leasedSince, leasedSince);
-  }
-
-  /** Gives it back to the broker; after a serial fetch, only once the broker knows that no worker died at its URL. */
-  giveBack(): void {
-    if (this.serialFetch === undefined) this.delivery.giveBack();
-    else this.serialFetch.then(() => this.delivery.giveBack()).catch(() => {}); // the broker is away
   }
 }
 

@@ -4,16 +4,16 @@ import { decodeJob, encodeJob } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import type { LeasedChunk } from './lease.ts';
 
-/** A chunk that was delivered more often than this is fetched one URL at a time. */
-export const SERIAL_AFTER_DELIVERIES = 3;
+/** A chunk at which so many workers have died is fetched one URL at a time. */
+export const SERIAL_AFTER_DEATHS = 2;
 
 /** The code of the failure of a URL that is given up. */
 export const DEAD_CODE = 'ERR_WORKER_DIED';
 
 /** A URL at which this many workers have died is given up. */
-const MAX_DEATHS = 3;
+const MAX_DEATHS = 2;
 
-const REASON = `${MAX_DEATHS} workers died while they fetched it`;
+const REASON = `${MAX_DEATHS} workers died while they fetched only this URL of its chunk`;
 
 interface PoisonUrlParts {
   readonly engine: Pick<JetStreamEngine, 'state' | 'setState' | 'addDeadLetter'>;
@@ -36,8 +36,10 @@ export async function fetchSerially(
 ): Promise<void> {
   const isOver = () => signal.aborted || chunk.isLost;
   const detector = await PoisonUrlDetector.load(chunk.delivery.id, parts);
+  const fetched = new Set(chunk.results.map(({ index }) => index));
   for (const job of chunk.jobs) {
     if (isOver()) break;
+    if (fetched.has(job.index)) continue;
     const givenUp = await detector.begin(job);
     if (isOver()) break;
     if (givenUp === undefined) await fetch(job);

@@ -15,7 +15,7 @@ import { type LogRecord, unpackText } from './chunk.ts';
 import type { SegmentFault, ShardReader, ShardWriter } from './shards.ts';
 
 /** Bytes of a message that are reserved for its headers. */
-const HEADER_BYTES = 4096;
+export const HEADER_BYTES = 4096;
 
 /** The longest text that results are unpacked to. */
 const MAX_TEXT_BYTES = 512 * 1024 ** 2;

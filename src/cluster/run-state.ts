@@ -145,7 +145,9 @@ export async function claimRun({ engine, store, place }: Claimant): Promise<void
   }
   const progress = progressFrom(await engine.state(PROGRESS_KEY));
   if (claim !== undefined && claim.id !== store.id && (progress?.chunks ?? 0) > 0) {
-    throw new UsageError(`the first results of this run are${where}: continue there, with the same --store`);
+    throw new UsageError(
+      `the first results of this run are${where}: continue there, with the same --store; if they are lost, start a new run with "fanout cluster feed --new"`,
+    );
   }
   await engine.setState(COLLECTOR_KEY, { id: store.id, place });
 }

@@ -124,6 +124,14 @@ export const clusterOptions = {
     help: 'number of chunks to work on at a time',
     details: 'With partitions: one per partition, up to 32.',
   }),
+  drainTimeout: option({
+    flags: '--drain-timeout <duration>',
+    group: 'Cluster',
+    parser: duration(),
+    default: 10_000,
+    help: 'time to finish chunks after SIGTERM or SIGINT',
+    details: 'Then results so far are handed in, and other workers fetch the rest.',
+  }),
   shards: option({
     flags: '--shards <dir>',
     group: 'Cluster',

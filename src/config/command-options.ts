@@ -137,7 +137,7 @@ const {
   ...collectorOutputs
 } = clusterOutputs;
 
-const { lanes, shards, store, metrics } = clusterOptions;
+const { lanes, drainTimeout, shards, store, metrics } = clusterOptions;
 
 const { run: runName, ...withoutRun } = brokerOptions;
 
@@ -174,6 +174,7 @@ export const workOptions = {
   verbose,
   ...brokerOptions,
   lanes,
+  drainTimeout,
   shards,
   metrics,
   config,

@@ -195,19 +195,23 @@ class ClusterFetch {
   #watchSignals(): Signals {
     const { process, options } = this.#parts;
     const { note } = createMessages(process, { isSilent: options.silent });
-    return new Signals(process, {
-      stop: (name) => {
-        note(`${name}: finishing the chunks in hand; send it again to stop at once`);
-        this.#reading.abort();
-        this.#leaving.abort();
-        this.#work.drain();
+    return new Signals(
+      process,
+      {
+        stop: (name) => {
+          note(`${name}: finishing the chunks in hand; send it again to stop at once`);
+          this.#reading.abort();
+          this.#leaving.abort();
+          this.#work.drain();
+        },
+        abort: (message) => {
+          this.#onTimeUp();
+          this.#end(message);
+        },
+        quit: () => this.#collect.quit(),
       },
-      abort: (message) => {
-        this.#onTimeUp();
-        this.#end(message);
-      },
-      quit: () => this.#collect.quit(),
-    });
+      options.drainTimeout,
+    );
   }
 
   #end(message: string): void {

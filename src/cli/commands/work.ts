@@ -76,18 +76,22 @@ async function workOnRun({ options, settings, process, messages, metrics }: Work
   metrics?.watchBroker(engine, { hasQueue: false });
   metrics?.watchWork(work);
   let returned: Promise<void> | undefined;
-  const signals = new Signals(process, {
-    stop: (name) => {
-      messages.note(`${name}: finishing the chunks of this worker; send it again to return them at once`);
-      work.drain();
+  const signals = new Signals(
+    process,
+    {
+      stop: (name) => {
+        messages.note(`${name}: finishing the chunks of this worker; send it again to return them at once`);
+        work.drain();
+      },
+      abort: (message) => {
+        returned = work.abort(message);
+      },
+      quit: () => {
+        returned?.then(() => engine.close()).catch(() => {});
+      },
     },
-    abort: (message) => {
-      returned = work.abort(message);
-    },
-    quit: () => {
-      returned?.then(() => engine.close()).catch(() => {});
-    },
-  });
+    options.drainTimeout,
+  );
   try {
     await work.run();
     messages.note(`fetched ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
