@@ -111,7 +111,7 @@ describe('workers that end at a second SIGTERM', { timeout: 120_000 }, () => {
     await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--ack-wait', '10m']);
     // With one lane, which has the chunk, none waits for the broker when the worker ends.
     for (let ends = 1; ends <= DEATHS + 1; ends++) {
-      const work = startInProcess(['cluster', 'work', ...on, '--lanes', '1']);
+      const work = startInProcess(['cluster', 'work', ...on, '--lanes', '1', '-c', '1']);
       await origin.waiting('slow', ends);
       work.kill('SIGTERM');
       await work.stderr.sees('send it again to return them at once');
@@ -125,7 +125,7 @@ describe('workers that end at a second SIGTERM', { timeout: 120_000 }, () => {
     expect([collect.code, JSON.parse(collect.stderr)]).toMatchObject([0, { read: 5, ok: 5, failed: 0 }]);
     expect((await work.done).code).toBe(0);
     expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toBe('');
-    // The slow URL once by each worker. The results of the others were handed in.
+    // The slow URL once by each worker. The results before it were handed in.
     expect(origin.requests).toBeLessThan(3 * list.length);
   });
 });

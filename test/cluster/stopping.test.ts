@@ -117,11 +117,9 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     }
     const status = await runInProcess(['cluster', 'status', ...on]);
     expect([status.code, status.stderr, status.stdout]).toEqual([
-      0,
+      1,
       '',
-      expect.stringContaining(
-        'again: stopped after its first failure; run "fanout cluster collect" to continue',
-      ),
+      expect.stringContaining('): stopped after its first failure; run "fanout cluster collect" to continue'),
     ]);
     const second = await runInProcess([...fetch, '--summary', 'json']);
     expect([second.code, summaryIn(second.stderr)]).toEqual([
