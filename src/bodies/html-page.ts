@@ -218,8 +218,8 @@ export class AnchorReader {
   }
 }
 
-/** A parser that calls `add` with each `id`, and with the `name` of each `<a>`. */
-export function createAnchorParser(add: (name: string) => void): Parser {
+/** A parser that calls `add` with each `id`, and with the `name` of each `<a>`. GitHub also finds other elements by their name. */
+export function createAnchorParser(add: (name: string) => void, isMarkdown = false): Parser {
   const HtmlParser = loadHtmlParser();
   let tag = '';
   return new HtmlParser({
@@ -227,7 +227,8 @@ export function createAnchorParser(add: (name: string) => void): Parser {
       tag = name;
     },
     onattribute: (name, value) => {
-      if (name === 'id' || (name === 'name' && tag === 'a')) add(value);
+      const isName = name === 'name' && (tag === 'a' || isMarkdown || value.startsWith(USER_CONTENT));
+      if (name === 'id' || isName) add(value);
     },
   });
 }

@@ -38,7 +38,7 @@ export class FileAnchors {
     if (this.#known.size >= MAX_KNOWN_DOCUMENTS) this.#known.clear();
     this.#known.set(path, known);
     const anchors = await known;
-    return anchors && anchorFault(fragment, anchors);
+    return anchors?.isComplete ? anchorFault(fragment, anchors) : undefined;
   }
 
   async #anchorsOf({ text, format }: FilePage, path: string): Promise<PageAnchors | undefined> {
@@ -112,6 +112,9 @@ const FLAVOR_FILES: readonly (readonly [string, MarkdownFlavor])[] = [
   ['docusaurus.config.js', 'docusaurus'],
   ['docusaurus.config.ts', 'docusaurus'],
   ['docusaurus.config.mjs', 'docusaurus'],
+  ['website/docusaurus.config.js', 'docusaurus'],
+  ['website/docusaurus.config.ts', 'docusaurus'],
+  ['website/docusaurus.config.mjs', 'docusaurus'],
   ['.vitepress', 'vitepress'],
   ['.vuepress', 'vitepress'],
   ['.git', 'github'],
@@ -139,7 +142,7 @@ export async function markdownAnchors(text: string, flavor: MarkdownFlavor): Pro
   };
   const html = (content: string) => {
     let heading: string | undefined;
-    createAnchorParser((name) => names.add(name)).end(content);
+    createAnchorParser((name) => names.add(name), true).end(content);
     new HtmlParser({
       onopentagname: (tag) => {
         if (/^h[1-6]$/.test(tag)) heading = '';
@@ -161,11 +164,28 @@ export async function markdownAnchors(text: string, flavor: MarkdownFlavor): Pro
     for (const [, given, commented] of content.matchAll(GIVEN_NAME)) names.add(given ?? commented ?? '');
     if (tokens[at - 1]?.type === 'heading_open') addHeading(textOf(children ?? []).replace(GIVEN_NAME, ''));
   }
-  return { names, isComplete: true, ignoresCase: true };
+  for (const [, label] of flavor === 'mkdocs' ? text.matchAll(FOOTNOTE) : []) names.add(`fn:${label}`);
+  return { names, isComplete: !isComposed(tokens, flavor), ignoresCase: true };
 }
 
 /** A block of YAML or TOML at the start of a document. */
 const FRONT_MATTER = /^(?:---\n[\s\S]*?\n(?:---|\.\.\.)|\+\+\+\n[\s\S]*?\n\+\+\+)[ \t]*(?=\n|$)/;
+
+const FOOTNOTE = /^\[\^([^\]]+)\]:/gm;
+
+/** What puts other files into a document: snippets of MkDocs, VitePress, mdBook, Jekyll and Docusaurus. */
+const INCLUDED = /--8<--|\{%-?\s*include|\{!|<!--\s*@include|\{\{#?\s*include|^import\s.*\sfrom\s/m;
+/** What mkdocstrings and its like replace. */
+const GENERATED = /^:::\s+\S/m;
+
+/** Whether parts of a document come from other files or from a script, so that not all anchors are known. */
+function isComposed(tokens: readonly Token[], flavor: MarkdownFlavor): boolean {
+  return tokens.some(({ type, content }) => {
+    if (type === 'html_block' && /<script\b/i.test(content)) return true;
+    if (type !== 'html_block' && type !== 'inline') return false;
+    return INCLUDED.test(content) || (flavor === 'mkdocs' && GENERATED.test(content));
+  });
+}
 
 /** The text of a heading as it is shown. */
 function textOf(tokens: readonly Token[]): string {

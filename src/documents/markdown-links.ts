@@ -182,8 +182,9 @@ function parseBlocks(tokens: readonly Token[], parser: MarkdownIt, findings: Fin
     const { found, spans } = findings;
     const urls = findUrls(content).filter(({ offset }) => !isCovered(offset, spans, content));
     const all = [...found, ...urls];
-    if (map !== null) findings.addBlock(content, map[0], all);
-    else {
+    if (map !== null) {
+      if (all.length > 0) findings.addBlock(content, map[0], all); // most blocks have no link
+    } else {
       // In a cell of a table, bars are escaped.
       const written = content.replaceAll('|', '\\|');
       const moved = all.map((link) => ({

@@ -1,4 +1,4 @@
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { fragmentOf } from '../bodies/html-page.ts';
 import { type Input, inputName, quotedInputName } from '../input/input.ts';
@@ -229,6 +229,8 @@ interface Origin {
   readonly directory: string;
   readonly isHtml: boolean;
   readonly flavor: MarkdownFlavor;
+  /** The name of the document without its extension. */
+  readonly page: string;
   /** Whether the URL or directory is that of a `<base>`, so that a link of only a fragment leads to another page. */
   readonly isBase?: boolean;
   /** What is wrong with a link to a place in the document itself. */
@@ -264,6 +266,7 @@ class LinkResolver {
       directory: dirname(file),
       isHtml: format === 'html',
       flavor: await this.#anchors.flavorOf(dirname(file)),
+      page: basename(file, extname(file)),
       ownTarget: (fragment) => this.#ownTarget(fragment, document, file),
     };
     const origin = base === undefined || isTemplate(base) ? own : this.#withBase(own, base);
@@ -307,9 +310,9 @@ class LinkResolver {
     if (WEB_LINK.test(href) || href.startsWith('//')) return this.#toWebTarget(encodeSpace(withScheme(href)));
     if (SCHEME.test(href)) return { kind: 'other' };
     if (origin.url !== undefined) return this.#toWebTarget(toUrl(href, origin.url));
-    const path = this.#pathOf(href, origin);
     const fragment = /#.*$/s.exec(href)?.[0] ?? '';
-    const fault = await this.#look(path, href, origin);
+    const { path, fault } = await this.#find(href, origin);
+    if (fault !== undefined && isRoute(path, origin)) return { kind: 'other' };
     const hint =
       fault !== undefined && href.startsWith('/') && this.#options.rootDir === undefined
         ? ' (use --root-dir for the directory of links that start with /)'
@@ -329,16 +332,28 @@ class LinkResolver {
     const [, path = '', fragment = ''] = /^file:(?:\/\/(?=\/))?([^?#]*)[^#]*(#.*)?$/is.exec(file) ?? [];
     const absolute = resolve(this.#options.directory, percentDecode(path));
     // As servers of static pages do, it finds "page.html" for "page".
-    const fault = await this.#look(absolute, '', { isHtml: true, flavor: 'github' });
+    const fault = await this.#look(absolute, { isHtml: true, flavor: 'github' });
     const target = { kind: 'file', url: this.#fileUrl(absolute, fragment), input, fault } as const;
     if (fault !== undefined || this.#options.checksFragments !== true || fragmentOf(fragment) === '')
       return target;
     return { ...target, anchorFault: await this.#anchors.faultOf(fragmentOf(fragment), absolute) };
   }
 
+  /** The file that a relative link leads to, or where it should be and what is wrong. */
+  async #find(href: string, origin: Origin): Promise<{ path: string; fault: string | undefined }> {
+    const path = this.#pathOf(href, origin);
+    const fault = await this.#look(path, origin);
+    if (fault === undefined) return { path, fault };
+    for (const directory of otherDirectories(origin, href.startsWith('/'), this.#root)) {
+      const other = join(directory, href.startsWith('/') ? relative(this.#root, path) : hrefPath(href));
+      if ((await this.#look(other, origin)) === undefined) return { path: other, fault: undefined };
+    }
+    return { path, fault };
+  }
+
   /** The absolute path that a relative link leads to. */
   #pathOf(href: string, { directory }: Origin): string {
-    const path = percentDecode(href.replace(/[?#].*$/s, ''));
+    const path = hrefPath(href);
     return join(path.startsWith('/') ? this.#root : directory, path);
   }
 
@@ -356,21 +371,12 @@ class LinkResolver {
   }
 
   /** Why there is no file, or `undefined` if there is one. A directory counts as a file. */
-  #look(
-    path: string,
-    href: string,
-    { isHtml, flavor }: Pick<Origin, 'isHtml' | 'flavor'>,
-  ): Promise<string | undefined> {
+  #look(path: string, { isHtml, flavor }: Pick<Origin, 'isHtml' | 'flavor'>): Promise<string | undefined> {
     const key = `${isHtml}${flavor}${path}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (this.#known.size >= MAX_KNOWN_PATHS) this.#known.clear();
-    const looking = this.#lookUp(path, isHtml, flavor).then(async (fault) => {
-      const assets = href.startsWith('/') ? ASSETS.get(flavor) : undefined;
-      if (fault === undefined || assets === undefined) return fault;
-      const isAsset = (await missingCode(join(this.#root, assets, relative(this.#root, path)))) === undefined;
-      return isAsset ? undefined : fault;
-    });
+    const looking = this.#lookUp(path, isHtml, flavor);
     this.#known.set(key, looking);
     return looking;
   }
@@ -378,15 +384,16 @@ class LinkResolver {
   async #lookUp(path: string, isHtml: boolean, flavor: MarkdownFlavor): Promise<string | undefined> {
     const code = await missingCode(path);
     if (code === undefined) return undefined;
-    const name = `"${excerpt(this.#shown(path))}"`;
+    const name = `"${excerpt(this.#shown(path))}${/.\/$/.test(path) ? '/' : ''}"`;
     if (code !== 'ENOENT') return `cannot read ${name} (${code})`;
     const bare = path.replace(/\/+$/, '');
     for (const source of sourcesOf(path)) if ((await missingCode(source)) === undefined) return undefined;
-    for (const end of ['.html', '/index.html', '.md', '.mdx', '/index.md', '/index.mdx', '.rst']) {
+    for (const end of ['', '.html', '/index.html', '.md', '.mdx', '/index.md', '/index.mdx', '.rst']) {
       if ((await missingCode(bare + end)) !== undefined) continue;
       // Servers of static pages find these.
       if (isHtml && end.endsWith('.html')) return undefined;
-      if (FINDS_PAGES.has(flavor) && /\.mdx?$/.test(end)) return undefined;
+      if (end.includes('.md') && (FINDS_PAGES.has(flavor) || (flavor === 'mkdocs' && path.endsWith('/'))))
+        return undefined;
       return `no such file: ${name} (there is "${excerpt(this.#shown(bare + end))}")`;
     }
     return `no such file: ${name}`;
@@ -399,6 +406,35 @@ const ASSETS: ReadonlyMap<MarkdownFlavor, string> = new Map([
   ['docusaurus', 'static'],
   ['vitepress', 'public'],
 ]);
+
+/** How many directories above a document Docusaurus may take for that of all documents. */
+const MAX_PARENTS = 5;
+
+/**
+ * The directories in which a link is looked up, too. The HTML in `guide.md` is relative to the page, which MkDocs puts into the
+ * directory `guide`; links between documents may be relative to the directory of all documents in Docusaurus.
+ */
+function otherDirectories(
+  { flavor, directory, page }: Origin,
+  isAbsolute: boolean,
+  root: string,
+): readonly string[] {
+  const assets = ASSETS.get(flavor);
+  if (isAbsolute) return assets === undefined ? [] : [join(root, assets)];
+  if (flavor === 'mkdocs') return [join(directory, page)];
+  if (flavor !== 'docusaurus') return [];
+  return Array.from({ length: MAX_PARENTS }, (_, count) => join(directory, '../'.repeat(count + 1)));
+}
+
+/** Whether a path may be the id of a document, which Docusaurus takes for its name, or a page that it makes itself. */
+function isRoute(path: string, { flavor }: Origin): boolean {
+  return flavor === 'docusaurus' && extname(path) === '';
+}
+
+/** The path of a relative link. */
+function hrefPath(href: string): string {
+  return percentDecode(href.replace(/[?#].*$/s, ''));
+}
 
 /** A link that starts with `//` has the scheme of its page; `https:` if that is a file. */
 function withScheme(href: string): string {

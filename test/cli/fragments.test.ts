@@ -306,6 +306,45 @@ describe('--check-fragments with --extract', () => {
     expect(faults.sort()).toEqual(missing.sort());
   });
 
+  it.each<[string, Readonly<Record<string, string>>, string]>([
+    [
+      'HTML in a page of MkDocs',
+      { 'mkdocs.yml': '', 'docs/y/z.png': '' },
+      '<img src="../y/z.png"> <a href="../x/">x</a>',
+    ],
+    [
+      'documents by the directory of all',
+      { 'docusaurus.config.js': '', 'docs/api/Store.md': '' },
+      '[1](api/Store.md)',
+    ],
+    [
+      'a tree beside the one of Docusaurus',
+      { 'website/docusaurus.config.ts': '', 'docs/y.md': '' },
+      '[1](y)',
+    ],
+    ['ids of Docusaurus, which are not known', { 'docusaurus.config.js': '' }, '[1](some-id#a) [2](x.md)'],
+    ['what a snippet may have', { 'docs/y.md': '--8<-- "z.md"', 'docs/z.md': '' }, '[1](y.md#a)'],
+    ['what an include may have', { 'docs/y.md': '<!--@include: ./z.md-->' }, '[1](y.md#a)'],
+    ['what a component may have', { 'docs/y.md': '<script setup>\n</script>\n\n<Y />' }, '[1](y.md#a)'],
+    ['what a partial may have', { 'docs/y.mdx': "import Z from './_z.mdx'\n\n<Z />" }, '[1](y.mdx#a)'],
+    [
+      'what mkdocstrings makes',
+      { 'mkdocs.yml': '', 'docs/y.md': '# Y\n\n::: module.z' },
+      '[1](y.md#module.z)',
+    ],
+    ['footnotes of MkDocs', { 'mkdocs.yml': '', 'docs/y.md': 'a[^1]\n\n[^1]: b' }, '[1](y.md#fn:1)'],
+    ['headings with a name', { 'docs/y.md': '<h3 name="z">\nZ\n</h3>' }, '[1](y.md#z)'],
+  ])('does not fail %s', async (_, files, text) => {
+    const found = await checked({ ...files, 'docs/sub/x.md': '', 'docs/x.md': text }, 'docs/x.md');
+    expect(found.filter((one) => one.includes(': '))).toEqual([]);
+  });
+
+  it('says where a link is one that ends in a slash by mistake', async () => {
+    expect(await checked({ 'a.md': '[1](a.md/#a)' }, 'a.md')).toEqual([
+      'file:a.md#a: invalid: no such file: "a.md/" (there is "a.md")',
+    ]);
+  });
+
   it('checks the fragments of a page that was fetched, and of its <base>, at their URLs', async () => {
     const { url, paths } = await pages();
     const files = {
