@@ -19,11 +19,12 @@ async function loadedWith(
   return { files: [...files], packages: [...packages].sort() };
 }
 
-/** Returns the chunk of a command, or of the command line itself. */
-async function chunkOf(name: string): Promise<string> {
+/** Returns the chunk that the command line takes this function from. */
+async function chunkOf(name: 'runProgram' | 'fetchCommand'): Promise<string> {
   const { files } = await loadedWith('cli/main.js');
   const texts = await Promise.all(files.map((file) => readFile(new URL(file), 'utf8')));
-  const [, chunk] = new RegExp(`import\\("\\./(${name}-[^"]+)"\\)`).exec(texts.join('\n')) ?? [];
+  const [, chunk] =
+    new RegExp(`\\{ ${name} \\} = await [^"]*import\\("\\./([^"]+)"\\)`).exec(texts.join('\n')) ?? [];
   if (chunk === undefined) throw new Error(`There is no chunk for ${name}`);
   return `chunks/${chunk}`;
 }
@@ -37,8 +38,8 @@ test('fanout --version loads two files, and no package', async () => {
 test('fanout fetch loads few files, and no package', async () => {
   const { files, packages } = await loadedWith(
     'cli/main.js',
-    await chunkOf('program'),
-    await chunkOf('fetch'),
+    await chunkOf('runProgram'),
+    await chunkOf('fetchCommand'),
   );
   expect(files.length).toBeLessThanOrEqual(7);
   expect(packages).toEqual([]);

@@ -14,15 +14,20 @@ describe('on the way to another thread', () => {
         matches: ['a+'],
         resolve: ['a.test:80:127.0.0.1'],
         rate: '5/s',
+        hosts: { 'a.test': { accept: 404, headers: ['x-a: 1'], perHost: 2, hostRate: '3/m', user: 'a:b' } },
+        remap: '(a) b$1',
+        connectTo: '::b:1',
       },
       '1.2.3',
     );
     const arrived = unpackOptions(structuredClone(packOptions(options)));
     expect([304, 305].map((status) => arrived.accept.has(status))).toEqual([true, false]);
     expect([500, 429].map((status) => arrived.retryOn.statuses.has(status))).toEqual([true, false]);
-    const { accept, retryOn, journal, keepFailed, ordered, threads, keepsStreams, ...rest } = options;
+    const { accept, retryOn, journal, keepFailed, ordered, threads, keepsStreams, extract, ...rest } =
+      options;
     expect(arrived).toEqual({ ...rest, accept: expect.anything(), retryOn: expect.anything() });
     expect(arrived.retryOn.network).toBe(true);
+    expect(arrived.hosts.get('a.test')?.accept?.has(404)).toBe(true);
   });
 
   it('what a job expects stays what it is', () => {
