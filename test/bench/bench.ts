@@ -3,9 +3,11 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measureCpu } from './measure-cpu.ts';
 import { measureDns } from './measure-dns.ts';
 import { measureFetch } from './measure-fetch.ts';
 import { measureHosts } from './measure-hosts.ts';
+import { measureHttp2 } from './measure-http2.ts';
 import { measureJournalLoad } from './measure-journal-load.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureSaved } from './measure-saved.ts';
@@ -22,6 +24,8 @@ const START_ROUNDS = 15;
 const PARTS = [
   'start',
   'fetch',
+  'cpu',
+  'http2',
   'memory',
   'hosts',
   'dns',
@@ -46,6 +50,8 @@ async function bench(): Promise<number> {
     const rows: Row[] = [];
     if (only.has('start')) rows.push(...(await measureStart({ ...world, rounds: START_ROUNDS })));
     if (only.has('fetch')) rows.push(...(await measureFetch({ ...world, urls, rounds })));
+    if (only.has('cpu')) rows.push(...(await measureCpu({ ...world, urls, rounds })));
+    if (only.has('http2')) rows.push(...(await measureHttp2({ ...world, rounds: START_ROUNDS })));
     if (only.has('memory')) rows.push(...(await measureMemory({ ...world, isLong })));
     if (only.has('hosts'))
       rows.push(...(await measureSlowHosts({ ...world, rounds })), ...(await measureHosts(world)));

@@ -43,7 +43,7 @@ export async function measureStart(bench: StartBench): Promise<Row[]> {
       figure: milliseconds(oneUrl),
       beside,
       value: oneUrl / node,
-      target: { is: 'at most', value: 3 },
+      target: { is: 'at most', value: 2.2 },
     },
   ];
 }

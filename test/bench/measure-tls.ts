@@ -50,7 +50,7 @@ async function besideCurl({ program, dir, rounds, log }: TlsBench, urls: readonl
   const row = {
     what: `${HOSTS.toLocaleString('en')} TLS hosts, -c ${CONCURRENCY}: CPU for each`,
     figure: micros(best.own),
-    target: { is: 'at most', value: 1.2 } as const,
+    target: { is: 'at most', value: 1 } as const,
   };
   if (!hasCurl) return { ...row, missing: missingNote('curl', 'curl') };
   return { ...row, beside: `curl ${micros(best.curl)}`, value: best.own / best.curl };
