@@ -597,6 +597,15 @@ describe('Journal.open()', () => {
     expect((await stat(path)).size).toBe(size);
   });
 
+  test('takes a journal of several MB, and removes what is not finished at its end', async () => {
+    const path = await newPath();
+    await run(path, [A]);
+    const { size } = await stat(path);
+    await truncate(path, size + 9 * 1024 ** 2);
+    expect((await run(path, [A])).fetched).toEqual([]);
+    expect((await stat(path)).size).toBe(size);
+  });
+
   test('names a directory that does not exist', async () => {
     const path = join(await tempDir(), 'none', 'journal');
     expect(await refusal(path)).toMatch(
