@@ -19,7 +19,13 @@ import {
 } from './document.ts';
 import { decode, FileAnchors, MAX_DOCUMENT_BYTES, type MarkdownFlavor, sourcesOf } from './file-anchors.ts';
 import { missingCode } from './find-documents.ts';
-import { isTemplate } from './plain-text.ts';
+import {
+  extractJson,
+  extractRestructuredText,
+  extractSource,
+  extractText,
+  isTemplate,
+} from './plain-text.ts';
 
 /** Documents that are read, or wait to be searched, at a time. */
 const MAX_AHEAD = 8;
@@ -162,13 +168,13 @@ export async function extractLinks(raw: string, format: DocumentFormat, name: st
     case 'xml':
       return (await import('./html-links.ts')).extractXml(text);
     case 'rst':
-      return (await import('./plain-text.ts')).extractRestructuredText(text);
+      return extractRestructuredText(text);
     case 'json':
-      return (await import('./plain-text.ts')).extractJson(text);
+      return extractJson(text);
     case 'source':
-      return (await import('./plain-text.ts')).extractSource(text, name);
+      return extractSource(text, name);
     case 'text':
-      return (await import('./plain-text.ts')).extractText(text);
+      return extractText(text);
   }
 }
 
