@@ -70,6 +70,7 @@ export class Collector {
     this.#log = new LogConsumer({
       store,
       maxCount: engine.settings.chunk,
+      chunks: () => this.#end?.chunks ?? MAX_CHUNKS,
       segments: shards && new SegmentReader({ shards, warn, signal: this.#ending.signal }),
       warn,
       onCounted: (segment, isResumed) => {
@@ -88,7 +89,10 @@ export class Collector {
   }
 
   get isComplete(): boolean {
-    return this.#end !== undefined && this.#options.store.done.count >= this.#end.chunks;
+    const { done } = this.#options.store;
+    // A chunk that the run does not have finishes nothing.
+    const chunks = this.#end?.chunks ?? Number.POSITIVE_INFINITY;
+    return done.count >= chunks && done.countBelow(chunks) >= chunks;
   }
 
   get isStopping(): boolean {
@@ -300,6 +304,8 @@ interface LogConsumerOptions {
   readonly store: ResultStore;
   /** The most results of a chunk. */
   readonly maxCount: number;
+  /** The number of chunks of the run, as far as is known. */
+  readonly chunks: () => number;
   /** Reads segments. If unset, they are only counted. */
   readonly segments?: SegmentReader | undefined;
   readonly warn: (text: string) => void;
@@ -347,7 +353,11 @@ export class LogConsumer {
 
   /** Adds a record to the store, and returns its results. */
   async take(entry: LogEntry): Promise<readonly Result[]> {
-    const { store, onCounted } = this.#options;
+    const { store, onCounted, chunks, warn } = this.#options;
+    if (entry.chunk >= chunks()) {
+      warn(`ignored results of chunk ${entry.chunk}: the run has ${chunks()} chunks`);
+      return [];
+    }
     if (store.done.has(entry.chunk)) {
       this.#duplicates += 1;
       return [];

@@ -345,7 +345,12 @@ export class JetStreamEngine {
 
   /** Deletes the run on the broker. The registry comes first: no process then creates the streams again. */
   async purge(): Promise<void> {
-    await this.#registry.remove(this.record);
+    const { manager, names } = this.#run;
+    await this.#registry.remove(this.record).catch(async () => {
+      // The store may be full: its chunks make room for the mark.
+      await manager.streams.purge(names.jobs);
+      await this.#registry.remove(this.record);
+    });
     await deleteStreams(this.#run);
   }
 

@@ -17,6 +17,19 @@ describe('Bitmap', () => {
     }
   });
 
+  it.each([
+    [0, 0],
+    [3, 1],
+    [4, 2],
+    [17, 2],
+    [18, 3],
+    [1000, 3],
+  ])('counts the bits below %i: %i', (end, count) => {
+    const bitmap = new Bitmap();
+    for (const index of [2, 3, 17]) bitmap.set(index);
+    expect(bitmap.countBelow(end)).toBe(count);
+  });
+
   it('finds the lowest index that is not set', () => {
     const bitmap = new Bitmap();
     expect(bitmap.firstClear).toBe(0);

@@ -60,6 +60,7 @@ async function aConsumer(...outcomes: readonly (readonly Result[] | SegmentFault
   const consumer = new LogConsumer({
     store,
     maxCount: 5,
+    chunks: () => 100,
     segments:
       outcomes.length === 0 ? undefined : new SegmentReader({ shards, warn, signal, pausesMs: [0, 0, 0, 0] }),
     warn,
@@ -69,6 +70,17 @@ async function aConsumer(...outcomes: readonly (readonly Result[] | SegmentFault
 }
 
 describe('LogConsumer', () => {
+  it('ignores results of a chunk that the run does not have', async () => {
+    const { consumer, store, warnings } = await aConsumer(RESULTS);
+    const results: LogEntry = { ...commit(aSegment()), kind: 'results', body: packResults(RESULTS, 10_000) };
+    expect(await consumer.take({ ...results, chunk: 100 })).toEqual([]);
+    expect([store.done.count, warnings]).toEqual([
+      0,
+      ['ignored results of chunk 100: the run has 100 chunks'],
+    ]);
+    expect(await consumer.take({ ...results, chunk: 99 })).toMatchObject(RESULTS);
+  });
+
   it('takes the first record of a chunk, of either kind, and counts the others as duplicates', async () => {
     const { consumer, store } = await aConsumer(RESULTS);
     const results: LogEntry = { ...commit(aSegment()), kind: 'results', body: packResults(RESULTS, 10_000) };
@@ -92,7 +104,9 @@ describe('LogConsumer', () => {
     expect(await consumer.take({ ...commit(aSegment()), ...changes })).toEqual([]);
     expect([store.done.count, reads()]).toEqual([0, 0]);
     expect(warnings).toEqual([
-      expect.stringMatching(/^the results of chunk \d+ are damaged and were dropped/),
+      expect.stringMatching(
+        /^(the results of chunk \d+ are damaged and were dropped|ignored results of chunk 1000000000)/,
+      ),
     ]);
   });
 

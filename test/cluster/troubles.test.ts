@@ -84,16 +84,19 @@ describe('a broker that is not there at start', { timeout: 60_000 }, () => {
 });
 
 describe('a broker with a limit', { timeout: 90_000 }, () => {
-  it('is reported when its store is full', async () => {
+  it('is reported when its store is full, and a run can be purged from it', async () => {
     const broker = await aBrokerWith('jetstream { max_file_store: 200KB }');
     const list = Array.from(
       { length: 30_000 },
       (_, index) => `http://127.0.0.1:1/${(index * 7919) % 65_537}/${index}`,
     );
-    const feed = startInProcess(['cluster', 'feed', await aFile(list), '--broker', broker.url, '--run', 'r']);
+    const on = ['--broker', broker.url, '--run', 'r'];
+    const feed = startInProcess(['cluster', 'feed', await aFile(list), ...on]);
     await feed.stderr.sees('Its store is full: give it more space');
     feed.kill('SIGTERM');
     expect((await feed.done).code).toBe(143);
+    expect((await runInProcess(['cluster', 'purge', ...on, '--yes'])).code).toBe(0);
+    expect(await streamNames(broker)).toEqual(['KV_fanout_runs']);
   });
 
   it('has its results also with a max_payload of 16 kB, and is refused with less', async () => {
