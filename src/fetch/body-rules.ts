@@ -14,6 +14,7 @@ import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
 import type { ResponseHeaders } from '../model/result.ts';
 import { isEndless, ResponseValidator } from './response-validator.ts';
+import { keepsBodies } from './shared-pages.ts';
 
 /** Called when no more bodies can be saved. */
 type OnUnwritable = (error: OutputError) => void;
@@ -87,6 +88,8 @@ export function createValidator(options: RunOptions): ResponseValidator {
     certificateDays: expectCertDays,
     findsTitle: keeps.includes('title'),
     findsAnchors: options.checkFragments,
+    // A body is kept or not by the verdict on its own URL.
+    keepsAnchors: !keepsBodies(options),
     decompresses: options.decompress,
   });
 }

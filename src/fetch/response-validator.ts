@@ -49,8 +49,10 @@ export interface ResponseValidatorOptions {
   readonly certificateDays?: number | undefined;
   /** Whether the title of each page is looked for. */
   readonly findsTitle?: boolean | undefined;
-  /** Whether the result of a page that counts as OK has its anchors. Then its redirects are not judged. */
+  /** Whether the anchors of a page that counts as OK are looked for. */
   readonly findsAnchors?: boolean | undefined;
+  /** Whether the result of such a page has its anchors, for `judgeAnchors()`. Then neither they nor redirects are judged. */
+  readonly keepsAnchors?: boolean | undefined;
   /** Whether bodies are decoded. */
   readonly decompresses?: boolean | undefined;
 }
@@ -196,11 +198,8 @@ export class ResponseValidator {
   #expected(task: RequestTask, response: HttpResponse): Result {
     const result = okResult(task, response);
     if (this.#options.findsAnchors !== true) return judgeRedirects(result, this.#options);
-    const { headers, isTruncated, inspector } = response;
-    if (!isHtml(textOf(headers['content-type']))) return { ...result, anchors: 'none' };
-    if (inspector?.anchors === undefined) return { ...result, anchors: 'unreadable' };
-    const { names, isComplete } = inspector.anchors;
-    return { ...result, anchors: { names, isComplete: isComplete && !isTruncated } };
+    const found: Result = { ...result, anchors: anchorsOf(response) };
+    return this.#options.keepsAnchors === true ? found : judgeAnchors(found, this.#options);
   }
 
   /** Whether the anchors in the body of a response with this head are wanted, and can be read. */
@@ -272,6 +271,13 @@ export class ResponseValidator {
   #expectationOf(job: Job): Expectation {
     return mergeExpectations(this.#options.expectation, job.expect);
   }
+}
+
+function anchorsOf({ headers, isTruncated, inspector }: HttpResponse): Result['anchors'] {
+  if (!isHtml(textOf(headers['content-type']))) return 'none';
+  if (inspector?.anchors === undefined) return 'unreadable';
+  const { names, isComplete } = inspector.anchors;
+  return { names, isComplete: isComplete && !isTruncated };
 }
 
 type Verdict = 'fail' | 'warn' | 'ok';

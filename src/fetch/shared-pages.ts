@@ -200,7 +200,8 @@ function* toResults(page: Result, jobs: readonly Job[]): Generator<Result> {
   for (const job of jobs) yield toResult(page, job);
 }
 
-function keepsBodies({ saveDir, inlineBody, keepsBuffers }: RunOptions): boolean {
+/** Whether each job has a body of its own, so that no page can be fetched once for several. */
+export function keepsBodies({ saveDir, inlineBody, keepsBuffers }: RunOptions): boolean {
   return saveDir !== undefined || inlineBody !== undefined || keepsBuffers === true;
 }
 

@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fanout } from '../../src/index.ts';
 import { listen } from '../origin/listen.ts';
@@ -152,9 +152,15 @@ describe('--check-fragments', () => {
   it('saves the bodies of a page for each of its URLs', async () => {
     const { url } = await pages();
     const list = await aFile([`${url}/page#here`, `${url}/page#gone`]);
-    const args = ['fetch', '--check-fragments', '--json', '--ordered', '--save-dir', await tempDir(), list];
+    const directory = await tempDir();
+    const args = ['fetch', '--check-fragments', '--json', '--ordered', '--save-dir', directory, list];
     const [first, second] = records((await runInProcess(args)).stdout);
     expect([first.body.path, second.failure.kind]).toEqual([expect.stringMatching(/\/page/), 'expectation']);
+    const [host = ''] = await readdir(directory);
+    expect([second.body, await readdir(join(directory, host))]).toEqual([
+      undefined,
+      [basename(first.body.path)],
+    ]);
   });
 
   it.each([
