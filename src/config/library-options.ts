@@ -172,7 +172,7 @@ export interface FanoutOptions {
    * `$1` in `TO` a group of it. A result has the URL of the list as `input`. Default: none.
    */
   readonly remap?: string | readonly string[] | Readonly<Record<string, string>> | undefined;
-  /** Path of a Unix domain socket that every connection is made to. Excludes `proxy` and `denyPrivate`. Default: none. */
+  /** Path of a Unix domain socket that every connection is made to. Excludes `proxy`, `denyPrivate`, and what chooses an address. Default: none. */
   readonly unixSocket?: string | undefined;
   /** Name servers, as `'127.0.0.1:5353'` or `'[::1]'`. Default: those of the system. */
   readonly dnsServer?: string | readonly string[] | undefined;

@@ -90,7 +90,7 @@ export const addressOptions = {
     default: undefined,
     help: 'connect to a Unix domain socket instead of any host',
     details:
-      'Every connection of the run goes there, whatever the host of the URL. No name is looked up, and no proxy is used.',
+      'Every connection of the run goes there, whatever the host of the URL. No name is looked up, and no proxy is used. It cannot be used with --connect-to, --resolve, --dns-server, -4, -6, --proxy and --deny-private.',
   }),
 };
 

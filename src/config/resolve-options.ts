@@ -41,8 +41,18 @@ const CONFLICTS: readonly Conflict[] = [
   { keys: ['proxy', 'unixSocket'], isAllowed: (proxy) => proxy === null },
   // It checks addresses, and a socket has none.
   { keys: ['denyPrivate', 'unixSocket'], isAllowed: (denyPrivate) => denyPrivate === false },
+  // No name is looked up, and no host is connected to.
+  { keys: ['connectTo', 'unixSocket'], isAllowed: isEmptyList },
+  { keys: ['resolve', 'unixSocket'], isAllowed: isEmptyList },
+  { keys: ['dnsServer', 'unixSocket'], isAllowed: isEmptyList },
+  { keys: ['ipv4', 'unixSocket'], isAllowed: (ipv4) => ipv4 === false },
+  { keys: ['ipv6', 'unixSocket'], isAllowed: (ipv6) => ipv6 === false },
   { keys: ['ipv4', 'ipv6'], isAllowed: (ipv4, ipv6) => ipv4 === false || ipv6 === false },
 ];
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
 
 /** Options that need another option to be set: its key, and how messages of the program name it. */
 export type Requirements<T extends Table> = {

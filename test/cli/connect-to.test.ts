@@ -208,6 +208,9 @@ describe('--unix-socket', () => {
   it.each([
     [['--proxy', 'http://p.test'], 'cannot use --proxy with --unix-socket'],
     [['--deny-private'], 'cannot use --deny-private with --unix-socket'],
+    [['--connect-to', '::a.test:'], 'cannot use --connect-to with --unix-socket'],
+    [['--resolve', '*:80:127.0.0.1'], 'cannot use --resolve with --unix-socket'],
+    [['-4'], 'cannot use --ipv4 with --unix-socket'],
     [['--unix-socket', 'x'.repeat(108)], 'for --unix-socket: must be at most 107 bytes'],
   ])('is refused with %j', async (more, message) => {
     const socket = more.includes('--unix-socket') ? [] : ['--unix-socket', 's'];

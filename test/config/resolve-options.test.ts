@@ -150,6 +150,11 @@ describe('conflicting options', () => {
     [['format', 'csv'], ['template', '{url}'], [{ format: 'text', template: '{url}' }]],
     [['proxy', 'p'], ['unixSocket', 's'], [{ proxy: '', unixSocket: 's' }]],
     [['denyPrivate', true], ['unixSocket', 's'], [{ denyPrivate: false, unixSocket: 's' }]],
+    [['connectTo', '::a.test:'], ['unixSocket', 's'], [{ connectTo: [], unixSocket: 's' }]],
+    [['resolve', '*:80:127.0.0.1'], ['unixSocket', 's'], [{ resolve: [], unixSocket: 's' }]],
+    [['dnsServer', '127.0.0.1'], ['unixSocket', 's'], [{ dnsServer: [], unixSocket: 's' }]],
+    [['ipv4', true], ['unixSocket', 's'], [{ ipv4: false, unixSocket: 's' }]],
+    [['ipv6', true], ['unixSocket', 's'], [{ ipv6: false, unixSocket: 's' }]],
   ]; // biome-ignore format: a table
 
   it.each(EXCLUDING)('are %j and %j', (first, second, agreed) => {
