@@ -20,7 +20,6 @@ import { Run, type RunParts } from './fetch/run.ts';
 import { type DocumentRequest, toDocument } from './fetch/run-factories.ts';
 import { readFileLimit } from './fetch/socket-budget.ts';
 import { openCookieFile } from './http/cookies.ts';
-import { describeType } from './input/parse-job.ts';
 import {
   type InputCounts,
   type JobItem,
@@ -32,6 +31,7 @@ import { untilAborted } from './input/read-stream.ts';
 import type { Journal } from './journal/journal.ts';
 import { UsageError } from './model/errors.ts';
 import type { Job } from './model/job.ts';
+import { describeType } from './model/printable.ts';
 import { isNotFetched, type Result } from './model/result.ts';
 import { checkBalance, type Summary, SummaryFold } from './model/summary.ts';
 import { createRemap, createUrlFilter } from './model/url-filter.ts';

@@ -1,6 +1,6 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation } from '../model/expectation.ts';
-import { excerpt } from '../model/printable.ts';
+import { describeType, excerpt } from '../model/printable.ts';
 import { printDecisive } from './host-settings.ts';
 import { InvalidValueError, type Parser, type Table } from './option.ts';
 import { expectedHeaders } from './parse/headers.ts';
@@ -89,8 +89,9 @@ export function rulesOf(options: RunOptions): string {
  * be lists. Returns a message instead if the object is invalid.
  */
 export function parseExpectation(value: unknown): Expectation | { readonly fault: string } {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return { fault: 'invalid value for "expect": must be an object' };
+  const type = describeType(value);
+  if (typeof value !== 'object' || type !== 'an object') {
+    return { fault: `invalid value for "expect": must be an object, not ${type}` };
   }
   const fields: Readonly<Record<string, unknown>> = { ...value };
   const unknownKey = Object.keys(fields).find((key) => !KEYS.includes(key));

@@ -1,5 +1,5 @@
 import { didYouMean } from '../model/did-you-mean.ts';
-import { excerpt } from '../model/printable.ts';
+import { describeType, excerpt } from '../model/printable.ts';
 import { hostKeys, hostKeysOf } from '../model/url.ts';
 import { InvalidValueError, type Json, type Parser } from './option.ts';
 import {
@@ -99,8 +99,9 @@ function parseSetting(parser: Parser<unknown>, value: unknown, label: string): u
 }
 
 function entriesOf(value: unknown, requirement: string): readonly (readonly [string, unknown])[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new InvalidValueError(requirement);
+  const type = describeType(value);
+  if (typeof value !== 'object' || value === null || type !== 'an object') {
+    throw new InvalidValueError(`${requirement}, not ${type}`);
   }
   return Object.entries(value).filter(([, item]) => item !== undefined);
 }

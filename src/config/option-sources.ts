@@ -1,6 +1,6 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import { errorCode, systemReason, UsageError } from '../model/errors.ts';
-import { excerpt } from '../model/printable.ts';
+import { describeType, excerpt } from '../model/printable.ts';
 import { type GivenOptions, InvalidValueError, type Table } from './option.ts';
 
 const PREFIX = 'FANOUT_';
@@ -53,7 +53,13 @@ export function checkVariables(known: Table, environment: Environment): void {
   const names = new Set(keys.map(toVariableName));
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || value === undefined || value === '' || names.has(name)) continue;
-    const key = closestKey(name.slice(PREFIX.length), known);
+    const inFile = Object.keys(known).find((key) => toVariableName(key) === name);
+    if (inFile !== undefined) {
+      throw new UsageError(
+        `cannot use the environment variable ${name}: "${inFile}" is a key of the configuration file only`,
+      );
+    }
+    const key = closestKey(name.slice(PREFIX.length), keys);
     throw unknownOption(`environment variable ${excerpt(name)}`, key && toVariableName(key));
   }
 }
@@ -76,7 +82,7 @@ export function checkFileKeys(known: Table, { path, values }: ConfigFile): void 
   for (const key of Object.keys(values)) {
     if (key === SCHEMA_KEY) continue;
     if (!Object.hasOwn(known, key)) {
-      const closest = closestKey(key, known);
+      const closest = closestKey(key, Object.keys(known));
       throw unknownOption(`key ${fileLabel(key, path)}`, closest && `"${closest}"`);
     }
     if (known[key]?.notInFile) {
@@ -90,18 +96,22 @@ function fileLabel(key: string, path: string): string {
 }
 
 /** The key that was probably meant: one of a similar spelling, or one that begins with the same word. */
-function closestKey(name: string, table: Table): string | undefined {
-  const keys = Object.keys(table);
+function closestKey(name: string, keys: readonly string[]): string | undefined {
   const start = name.replace(/[-_]/g, '').toLowerCase();
   return didYouMean(name, keys) ?? keys.find((key) => start !== '' && key.toLowerCase().startsWith(start));
 }
 
-/** Options from an object that the caller of the library gives. `undefined` counts as not given. */
+/**
+ * Options from an object that the caller of the library gives. `undefined` counts as not given. Throws a `UsageError` for what has
+ * no keys of its own, such as a `Map`.
+ */
 export function optionsFromObject(table: Table, options: object): GivenOptions {
+  const type = describeType(options);
+  if (type !== 'an object') throw new UsageError(`invalid options: must be an object, not ${type}`);
   const values = new Map<string, unknown>(Object.entries(options).filter(([, value]) => value !== undefined));
   for (const key of values.keys()) {
     if (!Object.hasOwn(table, key)) {
-      throw unknownOption(`option ${excerpt(key)}`, closestKey(key, table));
+      throw unknownOption(`option ${excerpt(key)}`, closestKey(key, Object.keys(table)));
     }
   }
   return { values, label: optionLabel, expand: (_, value) => value };

@@ -112,6 +112,7 @@ export function parseNetrc(text: string): readonly Login[] {
       if (token !== 'default') keyword = token;
     }
   }
+  if (keyword !== undefined) throw new UsageError(`invalid netrc file: ${keyword} at its end has no value`);
   close();
   return logins;
 }

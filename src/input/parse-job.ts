@@ -1,7 +1,7 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import type { Expectation, ParseExpectation } from '../model/expectation.ts';
 import { isHost, isToken, type Job, MANAGED_HEADERS, normalizeMethod } from '../model/job.ts';
-import { maskSecrets } from '../model/printable.ts';
+import { describeType, maskSecrets } from '../model/printable.ts';
 import { fileNameFault } from '../model/safe-name.ts';
 import type { RawLine } from './line-splitter.ts';
 import {
@@ -374,11 +374,4 @@ function checkSave({ save }: Fields): string | undefined {
 
 function wrongType(key: string, value: unknown, requirement: string): string {
   return `invalid value for "${key}": must be ${requirement}, not ${describeType(value)}`;
-}
-
-/** The type of a value in words, such as `an array`. */
-export function describeType(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return 'an array';
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

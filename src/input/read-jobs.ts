@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
-import { isOtherLink, maskCutAuthority } from '../model/printable.ts';
+import { describeType, isOtherLink, maskCutAuthority } from '../model/printable.ts';
 import type { SkipReason } from '../model/summary.ts';
 import type { UrlFilter } from '../model/url-filter.ts';
 import { type Cell, type Column, ColumnReader } from './column-reader.ts';
@@ -10,7 +10,6 @@ import { KeySet } from './hash-set.ts';
 import { foreignFormat, type Input, inputName, quotedInputName } from './input.ts';
 import { type Line, LineSplitter, MAX_LINE_BYTES } from './line-splitter.ts';
 import {
-  describeType,
   isComment,
   type JobInput,
   jobText,

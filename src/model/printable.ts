@@ -123,3 +123,22 @@ function maskJsonSecrets(text: string): string {
 export function maskCutAuthority(text: string): string {
   return text.replace(CUT_AUTHORITY, '$1***');
 }
+
+/**
+ * The type of a value in words, such as `an array`. Only one whose entries are keys of its own is `an object`: those of `Headers`
+ * or of a `Map` are not, and it is `a Map`.
+ */
+export function describeType(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  if (isPlain(value) || Object.keys(value).length > 0) return 'an object';
+  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  return tag === 'Object' ? 'an object without keys of its own' : `a ${printable(tag, 50)}`;
+}
+
+/** Whether an object is of no class. It may be of another realm, with an `Object` of its own. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

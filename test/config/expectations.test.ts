@@ -37,9 +37,10 @@ describe('parseExpectation()', () => {
   });
 
   it.each([
-    ['text', 'invalid value for "expect": must be an object'],
-    [null, 'invalid value for "expect": must be an object'],
-    [[], 'invalid value for "expect": must be an object'],
+    ['text', 'invalid value for "expect": must be an object, not a string'],
+    [null, 'invalid value for "expect": must be an object, not null'],
+    [[], 'invalid value for "expect": must be an object, not an array'],
+    [new Map([['status', 404]]), 'invalid value for "expect": must be an object, not a Map'],
     [{ statu: 1 }, 'unknown key "statu" in "expect": did you mean "status"?'],
     [{ 'size\u001b': 1 }, 'unknown key "size\\u{1b}" in "expect": use status, contains'],
     [{ status: '999999' }, 'invalid value for "status" in "expect": must be a list of status codes'],

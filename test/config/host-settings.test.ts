@@ -36,10 +36,16 @@ describe('hostTable', () => {
   });
 
   it.each<[unknown, string]>([
-    ['a', 'must be an object of hosts, such as {"*.example.com": {"perHost": 2}}'],
-    [[], 'must be an object of hosts, such as {"*.example.com": {"perHost": 2}}'],
-    [null, 'must be an object of hosts, such as {"*.example.com": {"perHost": 2}}'],
-    [{ a: 2 }, 'must have an object for "a", such as {"perHost": 2}'],
+    ['a', 'must be an object of hosts, such as {"*.example.com": {"perHost": 2}}, not a string'],
+    [[], 'must be an object of hosts, such as {"*.example.com": {"perHost": 2}}, not an array'],
+    [null, 'must be an object of hosts, such as {"*.example.com": {"perHost": 2}}, not null'],
+    [new Map(), 'must be an object of hosts, such as {"*.example.com": {"perHost": 2}}, not a Map'],
+    [{ a: 2 }, 'must have an object for "a", such as {"perHost": 2}, not a number'],
+    [{ a: new Map([['perHost', 2]]) }, 'must have an object for "a", such as {"perHost": 2}, not a Map'],
+    [
+      { a: { headers: new Headers({ b: 'c' }) } },
+      '"headers" of "a" must be an object, a line or a list, not a Headers',
+    ],
     [{ '*': {} }, 'must have keys that are hosts, such as example.com, *.example.com or [::1]:8443, not "*"'],
     [{ 'https://a/': {} }, '[::1]:8443, not "https://a/"'],
     [{ '*.127.0.0.1': {} }, '[::1]:8443, not "*.127.0.0.1"'],
@@ -124,8 +130,8 @@ describe('hosts', () => {
     expect(refusal({ file })).toBe(
       'invalid value for "hosts" in fanout.config.json: needs the environment variable that is named after its $, which is not set (write $$ for a $)',
     );
-    expect(refusal({ environment: { FANOUT_HOSTS: '{}' } })).toMatch(
-      /^unknown environment variable FANOUT_HOSTS/,
+    expect(refusal({ environment: { FANOUT_HOSTS: '{}' } })).toBe(
+      'cannot use the environment variable FANOUT_HOSTS: "hosts" is a key of the configuration file only',
     );
     expect(refusal({ file: { hosts: { a: { perhost: 1 } } } })).toBe(
       'invalid value for "hosts" in fanout.config.json: unknown key "perhost" of "a"; did you mean "perHost"?',

@@ -48,6 +48,8 @@ describe('parseNetrc()', () => {
     ['s3cret', 'line 1 has a word that is not machine, login or password'],
     ['machine a login me\n\npassword "s3cret', 'line 3 has a quotation mark without its end'],
     ['machine a password "s3cret\nx"', 'line 1 has a quotation mark without its end'],
+    ['machine a login me password', 'password at its end has no value'],
+    ['machine a login s3cret machine\n', 'machine at its end has no value'],
     ['"', 'line 1 has a quotation mark without its end'],
   ])('refuses %j without a secret', (text, fault) => {
     expect(() => parseNetrc(text)).toThrow(new UsageError(`invalid netrc file: ${fault}`));

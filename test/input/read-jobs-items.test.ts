@@ -70,6 +70,12 @@ describe('readItems()', () => {
     ]);
   });
 
+  it('refuses headers that are not the keys of an object', async () => {
+    const item: unknown = { url: 'http://a/', headers: new Headers({ a: 'b' }) };
+    const [job] = await jobsOf(anything([item]));
+    expect(job?.invalid).toBe('invalid value for "headers": must be an object of strings, not a Headers');
+  });
+
   it('applies `unique` and the default scheme', async () => {
     const counts = newCounts();
     const twice = ['a.example', { url: 'https://a.example/' }, 'http://a.example/'];

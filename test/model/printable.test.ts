@@ -1,5 +1,6 @@
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { excerpt, maskSecrets, printable } from '../../src/model/printable.ts';
+import { describeType, excerpt, maskSecrets, printable } from '../../src/model/printable.ts';
 
 test('printable() leaves ordinary text of any language unchanged', () => {
   expect(printable('Not Found – 見つかりません 👩‍🚀')).toBe('Not Found – 見つかりません 👩‍🚀');
@@ -151,4 +152,27 @@ test.each([
   'a-auth ',
 ])('maskSecrets() takes linear time for many %j', (piece) => {
   expect(maskSecrets(piece.repeat(200_000)).length).toBeGreaterThan(0);
+});
+
+test.each<[unknown, string]>([
+  [undefined, 'undefined'],
+  [null, 'null'],
+  [1, 'a number'],
+  [[], 'an array'],
+  [{}, 'an object'],
+  [Object.create(null), 'an object'],
+  [runInNewContext('({})'), 'an object'],
+  [
+    new (class Settings {
+      readonly a = 1;
+    })(),
+    'an object',
+  ],
+  [new Map([['a', 1]]), 'a Map'],
+  [new Headers({ a: 'b' }), 'a Headers'],
+  [new URLSearchParams('a=b'), 'a URLSearchParams'],
+  [new Date(0), 'a Date'],
+  [Object.create({ a: 1 }), 'an object without keys of its own'],
+])('describeType() says of %o: %s', (value, type) => {
+  expect(describeType(value)).toBe(type);
 });

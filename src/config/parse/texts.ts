@@ -1,6 +1,6 @@
 import { expressionFault } from '../../model/expectation.ts';
 import { isToken, normalizeMethod } from '../../model/job.ts';
-import { excerpt, maskSecrets } from '../../model/printable.ts';
+import { describeType, excerpt, maskSecrets } from '../../model/printable.ts';
 import { REPORT_KINDS, type ReportKind } from '../../model/result.ts';
 import { missingGroup, type Remap } from '../../model/url-filter.ts';
 import { InvalidValueError, type Parser } from '../option.ts';
@@ -241,7 +241,11 @@ export function readPairs(
   split: (line: string) => readonly [string, string] | undefined,
   requirement: string,
 ): readonly (readonly [string, unknown])[] {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const type = describeType(value);
+    if (type !== 'an object') throw new InvalidValueError(`must be an object, a line or a list, not ${type}`);
+    return Object.entries(value);
+  }
   return asList(value).map((line) => {
     const pair = typeof line === 'string' ? split(line) : undefined;
     if (pair === undefined) throw new InvalidValueError(requirement);

@@ -35,6 +35,13 @@ describe('headers', () => {
     },
   );
 
+  it('refuses an object whose entries are not its keys', () => {
+    const requirement = 'must be an object, a line or a list, not a';
+    expect(refused(headers, new Headers({ a: 'b' }))).toBe(`${requirement} Headers`);
+    expect(refused(hostHeaders, new Map([['a.test', { a: 'b' }]]))).toBe(`${requirement} Map`);
+    expect(refused(hostHeaders, { 'a.test': new Headers({ a: 'b' }) })).toBe(`${requirement} Headers`);
+  });
+
   it.each([': v', ' A: v', 'A : v', 'A B: v', 'é: v', 'A\n: v', ':authority: v'])(
     'refuses the name in %j',
     (line) => {
