@@ -112,8 +112,9 @@ function checkCallerOptions(options: unknown): asserts options is FanoutOptions 
   const refuse = (what: string, requirement: string) => {
     throw new UsageError(`invalid value for ${what}: must be ${requirement}`);
   };
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    return refuse('the options', 'an object, such as { concurrency: 8 }');
+  const type = describeType(options);
+  if (typeof options !== 'object' || type !== 'an object') {
+    return refuse('the options', `an object, such as { concurrency: 8 }, not ${type}`);
   }
   const { signal, proxyEnvironment, onWarning }: Readonly<Record<string, unknown>> = { ...options };
   if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('option signal', 'an AbortSignal');

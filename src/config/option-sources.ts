@@ -1,6 +1,6 @@
 import { didYouMean } from '../model/did-you-mean.ts';
 import { errorCode, systemReason, UsageError } from '../model/errors.ts';
-import { describeType, excerpt } from '../model/printable.ts';
+import { excerpt } from '../model/printable.ts';
 import { type GivenOptions, InvalidValueError, type Table } from './option.ts';
 
 const PREFIX = 'FANOUT_';
@@ -101,13 +101,8 @@ function closestKey(name: string, keys: readonly string[]): string | undefined {
   return didYouMean(name, keys) ?? keys.find((key) => start !== '' && key.toLowerCase().startsWith(start));
 }
 
-/**
- * Options from an object that the caller of the library gives. `undefined` counts as not given. Throws a `UsageError` for what has
- * no keys of its own, such as a `Map`.
- */
+/** Options from an object that the caller of the library gives. `undefined` counts as not given. */
 export function optionsFromObject(table: Table, options: object): GivenOptions {
-  const type = describeType(options);
-  if (type !== 'an object') throw new UsageError(`invalid options: must be an object, not ${type}`);
   const values = new Map<string, unknown>(Object.entries(options).filter(([, value]) => value !== undefined));
   for (const key of values.keys()) {
     if (!Object.hasOwn(table, key)) {

@@ -343,9 +343,8 @@ function withUrl(parsed: ParsedJob, text: string): ParsedJob {
     return { ...parsed, url: redactedUrl(text), input, invalid: `remapped to an ${other.invalid}` };
   }
   const { url, authorization } = other;
-  if (url === input) return parsed;
   const headers = authorization === undefined ? {} : { headers: { ...parsed.headers, authorization } };
-  return { ...parsed, ...headers, url, input };
+  return { ...parsed, ...headers, ...(url !== input && { url, input }) };
 }
 
 function tooLong(start: string): ParsedJob {

@@ -63,6 +63,14 @@ describe('--remap', () => {
     expect([redirected.code, redirected.records[0].finalUrl]).toEqual([0, target]);
   });
 
+  it('may add a user and a password to a URL that stays the same', async () => {
+    const origin = await anOrigin();
+    const rule = `^${origin.url} ${origin.url.replace('//', '//me:s3cret@')}`;
+    const { records } = await fetchWith([rule], [`${origin.url}/ok`]);
+    expect([records[0].url, records[0].input]).toEqual([`${origin.url}/ok`, undefined]);
+    expect(origin.log[0]?.headers.authorization).toBe(`Basic ${Buffer.from('me:s3cret').toString('base64')}`);
+  });
+
   it('may lead to a URL with a password, which no output shows', async () => {
     const origin = await anOrigin();
     const to = origin.url.replace('//', '//me:s3cret@');

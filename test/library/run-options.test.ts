@@ -183,8 +183,9 @@ describe('a wrong option', () => {
       { proxyEnvironment: 5 },
       'invalid value for option proxyEnvironment: must be an object of variables, such as process.env',
     ],
-    [null, 'invalid value for the options: must be an object, such as { concurrency: 8 }'],
-    ['x', 'invalid value for the options: must be an object, such as { concurrency: 8 }'],
+    [null, 'invalid value for the options: must be an object, such as { concurrency: 8 }, not null'],
+    ['x', 'invalid value for the options: must be an object, such as { concurrency: 8 }, not a string'],
+    [new Map(), 'invalid value for the options: must be an object, such as { concurrency: 8 }, not a Map'],
     [
       { timeout: 5000 },
       'invalid value 5000 for option timeout: must have a unit: "5000s" for seconds, or "5000ms"',
