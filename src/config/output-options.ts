@@ -126,7 +126,8 @@ export const outputOptions = {
     help: 'more keys in the record: headers, address, tls, title, input',
     details:
       'They are about the last response. headers: those of the response. address: the address and port that it came from. ' +
-      'tls: protocol, cipher and certificate. title: that of an HTML page. input: the URL as it was read, where it differs from url.',
+      'tls: protocol, cipher and certificate. title: that of an HTML page. input: the URL as it was read, where it differs from url. ' +
+      'It needs an output that has them: JSONL, CSV (without headers), --template, a report or a journal.',
   }),
   ordered: option({
     flags: '--ordered',

@@ -22,7 +22,7 @@ import {
 } from './option-sources.ts';
 import { formatOfName, outputOptions } from './output-options.ts';
 import { wholeNumber } from './parse/numbers.ts';
-import { keysOfTemplate } from './parse/record-format.ts';
+import { keysOfTemplate, type RecordKey } from './parse/record-format.ts';
 import { urlPatterns } from './parse/texts.ts';
 import { checkRefresh, checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
 import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts';
@@ -91,6 +91,9 @@ export function resolveProgramOptions(
   if ('format' in table && options.inlineBody !== undefined && options.format !== 'jsonl') {
     throw new UsageError(`${resolved.labels.get('inlineBody')} needs --json`);
   }
+  if ('format' in table && options.record !== undefined && !showsRecord(options, options.record)) {
+    throw new UsageError(`${resolved.labels.get('record')} needs --json`);
+  }
   return Object.freeze({
     ...options,
     hashesBodies: writesHashes(options),
@@ -143,6 +146,13 @@ function toGiven(table: Table, { flags, environment, file }: ProgramSources): re
     optionsFromEnvironment(table, environment),
     ...(file === undefined ? [] : [optionsFromFile(table, file, environment)]),
   ];
+}
+
+/** Whether an output has one of these keys of records. CSV has no column for headers. */
+function showsRecord(options: ProgramOptions, keys: readonly RecordKey[]): boolean {
+  const { format, journal, report, template, broker } = options;
+  if ([journal, report, template, broker].some((output) => output !== undefined)) return true;
+  return format === 'jsonl' || (format === 'csv' && keys.some((key) => key !== 'headers'));
 }
 
 /** Whether an output has the hashes of bodies. A hash costs as much as everything else that is done with a large body. */

@@ -121,9 +121,9 @@ describe('hashesBodies', () => {
 
 describe('keeps', () => {
   it.each([
-    [{ record: 'headers' }, ['headers']],
-    [{ record: 'input,headers' }, ['input', 'headers']],
-    [{ record: 'address, tls,title' }, ['address', 'tls', 'title']],
+    [{ json: true, record: 'headers' }, ['headers']],
+    [{ json: true, record: 'input,headers' }, ['input', 'headers']],
+    [{ json: true, record: 'address, tls,title' }, ['address', 'tls', 'title']],
     [{ template: '{url} {title} {tlsDaysLeft}' }, ['tls', 'title']],
     [{ template: '{address}', record: 'tls' }, ['tls', 'address']],
     [{ template: 'title {url} tlsCipher' }, []],
@@ -135,9 +135,9 @@ describe('keeps', () => {
 
 describe('hasPrivateRecords()', () => {
   it.each([
-    [{ record: 'headers' }, true],
+    [{ json: true, record: 'headers' }, true],
     [{ json: true, inlineBody: true }, true],
-    [{ record: 'input' }, false],
+    [{ json: true, record: 'input' }, false],
     [{ json: true }, false],
   ])('is for %j: %j', (flags, isPrivate) => {
     expect(hasPrivateRecords(resolve({ flags }))).toBe(isPrivate);
@@ -151,6 +151,27 @@ describe('maxSize', () => {
     [{ body: false }, 10_485_760],
   ])('of a body that is written to standard output is for %j: %j', (flags, maxSize) => {
     expect(resolve({ flags }).maxSize).toBe(maxSize);
+  });
+});
+
+describe('record', () => {
+  it.each([
+    [{}, 'title'],
+    [{ output: 'r.txt' }, 'title,tls'],
+    [{ output: 'r.csv' }, 'headers'],
+  ])('is refused with %j for %s, which no output has', (flags, record) => {
+    expect(refusal({ flags: { record, ...flags } })).toBe('--record needs --json');
+    expect(refusal({ file: { record, ...flags } })).toBe('"record" in fanout.config.json needs --json');
+  });
+
+  it.each([
+    [{ json: true }, 'headers'],
+    [{ output: 'r.csv' }, 'headers,title'],
+    [{ template: '{title}' }, 'title'],
+    [{ report: 'json=r.json' }, 'title'],
+    [{ journal: 'j' }, 'headers'],
+  ])('is accepted with %j for %s', (flags, record) => {
+    expect(() => resolve({ flags: { record, ...flags } })).not.toThrow();
   });
 });
 
