@@ -16,9 +16,9 @@ import { toTlsMaterial } from './config/tls-files.ts';
 import { systemClock } from './core/clock.ts';
 import { WorkerPool as BasePool, type WorkerPoolOptions } from './core/worker-pool.ts';
 import type { DocumentOptions } from './documents/read-documents.ts';
+import { readFileLimit } from './fetch/process-resources.ts';
 import { Run, type RunParts } from './fetch/run.ts';
 import { type DocumentRequest, toDocument } from './fetch/run-factories.ts';
-import { readFileLimit } from './fetch/socket-budget.ts';
 import { openCookieFile } from './http/cookies.ts';
 import {
   type InputCounts,
@@ -280,7 +280,7 @@ async function* sorted(results: AsyncIterable<Result>, window: OrderWindow<Resul
 async function createThreads({ threads }: LibraryRunOptions) {
   if (threads === 1) return undefined;
   const { createThreads: create } = await import('./fetch/threads/threaded-transport.ts');
-  return create(threads, new URL('./fetch/threads/worker.js', import.meta.url));
+  return create({ threads, worker: new URL('./fetch/threads/worker.js', import.meta.url) });
 }
 
 /** Reads the file of `baseline`; its code is loaded on use. */

@@ -7,8 +7,8 @@ import { createRequestTemplate, readData } from '../config/request-template.ts';
 import { readTlsFiles } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
 import { readSettings } from '../core/own-file.ts';
+import { fileLimit } from '../fetch/process-resources.ts';
 import type { RunParts, TransportFactory } from '../fetch/run.ts';
-import { fileLimit } from '../fetch/socket-budget.ts';
 import { systemReason, UsageError } from '../model/errors.ts';
 import { excerpt, printable } from '../model/printable.ts';
 
@@ -63,5 +63,5 @@ const WORKER = new URL('../fetch/threads/worker.js', import.meta.url);
 export async function createThreads({ threads }: ProgramOptions): Promise<TransportFactory | undefined> {
   if (threads === 1) return undefined;
   const { createThreads: create } = await import('../fetch/threads/threaded-transport.ts');
-  return create(threads, WORKER);
+  return create({ threads, worker: WORKER });
 }

@@ -2,7 +2,7 @@ import { UsageError } from '../model/errors.ts';
 import { option } from './option.ts';
 import { optionsFromObject } from './option-sources.ts';
 import { outputOptions } from './output-options.ts';
-import { type ResultAges, wholeNumber } from './parse/numbers.ts';
+import { type ResultAges, threadCount } from './parse/numbers.ts';
 import type { RecordKey } from './parse/record-format.ts';
 import { oneOf, secretText } from './parse/texts.ts';
 import { checkRefresh, checkRequirements, resolveOptions } from './resolve-options.ts';
@@ -222,8 +222,11 @@ export interface FanoutOptions {
    * failures do not count for `failFast`. Default: none.
    */
   readonly baseline?: string | undefined;
-  /** Number of threads that send requests, 1 to 64. Limits and rates hold for all of them together. Default: 1. */
-  readonly threads?: number | undefined;
+  /**
+   * Number of threads that send requests, 1 to 64, or `auto`: start one when this thread is busy all the time and a core is
+   * idle. Limits and rates hold for all of them together. Default: 1.
+   */
+  readonly threads?: number | 'auto' | undefined;
 }
 
 const { header, excludeFile, netrc, ...otherOptions } = runOptions;
@@ -243,9 +246,9 @@ const libraryOptions = {
   }),
   ...{ extract, baseUrl, rootDir, journal, journalAge, keepFailed, ordered, record, baseline, refresh },
   threads: option({
-    flags: '--threads <n>',
+    flags: '--threads <n|auto>',
     group: 'Output',
-    parser: wholeNumber({ min: 1, max: 64 }),
+    parser: threadCount,
     default: 1,
     help: 'number of threads that send requests',
   }),
@@ -271,7 +274,7 @@ export interface LibraryRunOptions extends RunOptions {
   readonly journalAge: ResultAges | undefined;
   readonly keepFailed: boolean;
   readonly ordered: boolean;
-  readonly threads: number;
+  readonly threads: number | 'auto';
 }
 
 /**

@@ -21,7 +21,7 @@ import {
   readConfigFile,
 } from './option-sources.ts';
 import { formatOfName, outputOptions } from './output-options.ts';
-import { wholeNumber } from './parse/numbers.ts';
+import { threadCount } from './parse/numbers.ts';
 import { keysOfTemplate, type RecordKey } from './parse/record-format.ts';
 import { urlPatterns } from './parse/texts.ts';
 import { checkRefresh, checkRequirements, type Requirements, resolveOptions } from './resolve-options.ts';
@@ -31,12 +31,13 @@ import { deriveRunOptions, type RunOptions, runOptions } from './run-options.ts'
 export const fetchOptions = {
   ...runOptions,
   threads: option({
-    flags: '--threads <n>',
+    flags: '--threads <n|auto>',
     group: 'Speed and politeness',
-    parser: wholeNumber({ min: 1, max: 64 }),
+    parser: threadCount,
     default: 1,
     help: 'number of threads that send requests',
-    details: 'Limits and rates hold for all of them together.',
+    details:
+      'Limits and rates hold for all of them together. auto starts a thread when the program is busy all the time and a core is idle, up to one less than there are cores.',
   }),
   ...outputOptions,
 };

@@ -1,3 +1,5 @@
+import { availableParallelism, cpus } from 'node:os';
+
 /** Time as an argument, so that a test can control it. */
 export interface Clock {
   /** Monotonic time in ms. */
@@ -45,4 +47,45 @@ export class SingleTimer {
       this.#onTime();
     });
   }
+}
+
+/** How busy this thread and the machine are. */
+export interface LoadMeter {
+  /** Cores that this process may use. */
+  readonly cores: number;
+  /** The share of the time since the last call, 0 to 1, in which the loop of this thread was busy. */
+  busyShare(): number;
+  /** Cores that had nothing to do since the last call. */
+  idleCores(): number;
+}
+
+/** The load as the system tells it. */
+export function systemLoad(): LoadMeter {
+  let loop = performance.eventLoopUtilization();
+  let times = coreTimes();
+  return {
+    cores: availableParallelism(),
+    busyShare() {
+      const before = loop;
+      loop = performance.eventLoopUtilization();
+      return performance.eventLoopUtilization(loop, before).utilization;
+    },
+    idleCores() {
+      const before = times;
+      times = coreTimes();
+      const all = times.all - before.all;
+      return all === 0 ? 0 : ((times.idle - before.idle) / all) * times.cores;
+    },
+  };
+}
+
+/** The time of all cores together. */
+function coreTimes(): { readonly cores: number; readonly idle: number; readonly all: number } {
+  const cores = cpus();
+  let [idle, all] = [0, 0];
+  for (const { times } of cores) {
+    idle += times.idle;
+    all += times.idle + times.user + times.nice + times.sys + times.irq;
+  }
+  return { cores: cores.length, idle, all };
 }

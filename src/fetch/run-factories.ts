@@ -26,8 +26,8 @@ import type { ProxySettings } from '../model/url.ts';
 import { UrlFilter } from '../model/url-filter.ts';
 import { createBodyRules, createValidator, documentOptions } from './body-rules.ts';
 import { Fetcher, type FetchPolicy, type Step } from './fetcher.ts';
+import { divideSockets, type SocketBudget } from './process-resources.ts';
 import type { RequestTask, ScheduledJob } from './request-task.ts';
-import { divideSockets, type SocketBudget } from './socket-budget.ts';
 import { crashedResult, existingResult, notFetchedResult } from './task-result.ts';
 
 /** What the network of a run is made from. */

@@ -25,6 +25,8 @@ export type RunEvent =
     }
   /** The host is given up. */
   | { readonly kind: 'down'; readonly host: string; readonly reason: string }
+  /** This many threads send the requests now. */
+  | { readonly kind: 'threads'; readonly count: number }
   /** The host asks for a longer wait than is allowed. */
   | { readonly kind: 'blocked'; readonly host: string; readonly reason: string };
 
@@ -52,6 +54,8 @@ function describe(event: RunEvent): string {
       return `limiting ${event.host} to ${event.limit} ${event.limit === 1 ? 'request' : 'requests'} at once`;
     case 'breaker':
       return `pausing ${event.host} for ${seconds(event.pauseMs)}, since its requests fail: ${event.reason}`;
+    case 'threads':
+      return `sending requests from ${event.count} ${event.count === 1 ? 'thread' : 'threads'} now: the program was busy, and a core idle`;
     case 'down':
     case 'blocked':
       return `giving up ${event.host}: ${event.reason}`;

@@ -22,6 +22,6 @@ export async function aFile(content: readonly string[] | Uint8Array, name = 'url
 }
 
 /** `count` URLs of this path, each with a number of its own in the query. */
-export function urls(origin: Origin, path: string, count: number): string[] {
+export function urls(origin: Pick<Origin, 'url'>, path: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${origin.url}${path}?n=${index}`);
 }

@@ -278,8 +278,9 @@ describe('fanout fetch --threads 2', () => {
   });
 
   it.each([
-    [['--threads', '0'], 'invalid value "0" for --threads: must be a positive integer'],
-    [['--threads', '65'], 'invalid value "65" for --threads: must be an integer'],
+    [['--threads', '0'], 'invalid value "0" for --threads: must be an integer from 1 to 64, or auto'],
+    [['--threads', '65'], 'invalid value "65" for --threads: must be an integer from 1 to 64, or auto'],
+    [['--threads', 'many'], 'invalid value "many" for --threads: must be an integer from 1 to 64, or auto'],
   ])('refuses %j', async (flags, message) => {
     const { code, stderr } = await runInProcess(['fetch', ...flags, 'http://127.0.0.1:1/']);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);

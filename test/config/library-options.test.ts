@@ -220,6 +220,7 @@ describe('resolveRunOptions()', () => {
     [{ rootDir: 'x', extract: false }, /^option rootDir needs option extract$/],
     [{ extract: true, baseUrl: 'x' }, /for option baseUrl: must start with http/],
     [{ threads: 0 }, /0 for option threads: must be/],
+    [{ threads: 'all' }, /"all" for option threads: must be an integer from 1 to 64, or auto/],
   ])('refuses %j', (options, message) => {
     expect(refusal(options)).toMatch(message);
   });

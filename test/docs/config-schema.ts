@@ -8,6 +8,7 @@ const DURATION = '^(none|0|[0-9]+(\\.[0-9]+)?(ms|MS|s|S|m|M|h|H)|.*\\$.*)$';
 /** What the configuration file may have for each kind of placeholder in a flag; any other one takes text. */
 const KINDS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['n', { type: 'integer', minimum: 0 }],
+  ['n|auto', { type: ['integer', 'string'], minimum: 1, pattern: '^(auto|\\d+)$' }],
   ['duration', { type: 'string', pattern: DURATION }],
   ['size', { type: ['string', 'integer'], minimum: 0 }],
   ['max', { type: ['string', 'integer', 'boolean'] }],

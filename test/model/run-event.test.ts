@@ -17,6 +17,14 @@ it.each<[RunEvent, string]>([
     { kind: 'breaker', host: 'http://a', pauseMs: 1000, reason: 'connect ECONNREFUSED' },
     'pausing http://a for 1.0s, since its requests fail: connect ECONNREFUSED',
   ],
+  [
+    { kind: 'threads', count: 1 },
+    'sending requests from 1 thread now: the program was busy, and a core idle',
+  ],
+  [
+    { kind: 'threads', count: 2 },
+    'sending requests from 2 threads now: the program was busy, and a core idle',
+  ],
   [{ kind: 'down', host: 'http://a', reason: 'no such name' }, 'giving up http://a: no such name'],
 ])('eventText() of %j', (event, text) => {
   expect(eventText(event)).toBe(text);

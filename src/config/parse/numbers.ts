@@ -63,6 +63,21 @@ export function wholeNumber({
 
 const positive = wholeNumber({ min: 1 });
 
+const threads = wholeNumber({ min: 1, max: 64 });
+
+/** A number of threads, or `auto`. */
+export const threadCount: Parser<number | 'auto'> = {
+  parse(value) {
+    if (value === 'auto') return value;
+    try {
+      return threads.parse(value);
+    } catch {
+      throw new InvalidValueError('must be an integer from 1 to 64, or auto');
+    }
+  },
+  print: (value) => value,
+};
+
 /** A number of failures; the flag without a value is 1. `false` gives no limit. */
 export const failureLimit: Parser<number | undefined> = {
   parse(value) {

@@ -10,7 +10,7 @@ import type { FailureKind } from '../../model/failure.ts';
 import type { Job } from '../../model/job.ts';
 import type { KeptBody, ResponseHeaders } from '../../model/result.ts';
 import type { ProxySettings } from '../../model/url.ts';
-import type { SocketBudget } from '../socket-budget.ts';
+import type { SocketBudget } from '../process-resources.ts';
 
 /** A job in a message: its set of status codes, an object with methods, is sent as text. */
 export interface PackedJob {

@@ -1,5 +1,7 @@
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { BodyError } from '../../bodies/body-sink.ts';
+import { type LoadMeter, systemLoad } from '../../core/clock.ts';
 import type { AttemptOutcome, AttemptRequest, HeldBody } from '../../http/attempt.ts';
 import type { Hop } from '../../http/hop.ts';
 import type { AttemptError } from '../../http/network-errors.ts';
@@ -7,9 +9,9 @@ import type { Transport } from '../../http/transport.ts';
 import { OutputError } from '../../model/errors.ts';
 import type { KeptBody } from '../../model/result.ts';
 import { hostOf } from '../../model/url.ts';
+import { shareSockets, ThreadNeed } from '../process-resources.ts';
 import type { TransportFactory } from '../run.ts';
-import type { NetworkParts, TransportNeeds } from '../run-factories.ts';
-import { shareSockets } from '../socket-budget.ts';
+import { createTransport, type NetworkParts, type TransportNeeds } from '../run-factories.ts';
 import {
   type BodyEnd,
   type BodyFacts,
@@ -26,12 +28,28 @@ import {
 /** Threads that are replaced in one run when they die. After that there are fewer. */
 const MAX_REPLACED = 16;
 
+/** Threads that `auto` starts, at most. */
+const MAX_THREADS = 64;
+
 /** Requests that the thread of a host may have in flight beyond the thread with the fewest. */
 const MIN_SLACK = 8;
 
-/** Sends the requests of a run from worker threads. `worker` is the file that they run. */
-export function createThreads(threads: number, worker: URL): TransportFactory {
-  return (parts, needs) => new ThreadedTransport(parts, needs, { threads, worker });
+/** Time in ms between two looks at the load, with `auto`. */
+const LOOK_MS = 500;
+
+interface ThreadOptions {
+  /** With `auto` this thread sends the requests until it is busy all the time and a core is idle; then threads do. */
+  readonly threads: number | 'auto';
+  /** The file that the threads run. */
+  readonly worker: URL;
+  /** Only with `auto`. */
+  readonly load?: LoadMeter;
+  readonly lookMs?: number;
+}
+
+/** Sends the requests of a run from worker threads. */
+export function createThreads(options: ThreadOptions): TransportFactory {
+  return (parts, needs) => new ThreadedTransport(parts, needs, options);
 }
 
 /**
@@ -49,17 +67,18 @@ export class ThreadedTransport implements Transport {
   readonly #parts: NetworkParts;
   readonly #needs: TransportNeeds;
   readonly #threads: AttemptThread[] = [];
-  /** The thread that saves the body of a URL, and for how many attempts. */
+  /** By URL, what saves its body at the moment. */
   readonly #saving: Map<string, Saving> | undefined;
+  /** Sends the requests as long as there are no threads. */
+  readonly #local: Transport | undefined;
   readonly #seenWarnings = new Set<string>();
   #replaced = 0;
   #isClosed = false;
+  #looking: NodeJS.Timeout | undefined;
 
-  constructor(
-    parts: NetworkParts,
-    needs: TransportNeeds,
-    { threads, worker }: { readonly threads: number; readonly worker: URL },
-  ) {
+  constructor(parts: NetworkParts, needs: TransportNeeds, given: ThreadOptions) {
+    const { threads, worker, load = systemLoad(), lookMs = LOOK_MS } = given;
+    const most = threads === 'auto' ? Math.min(load.cores - 1, MAX_THREADS) : threads;
     this.#parts = parts;
     this.#needs = needs;
     this.#worker = worker;
@@ -70,65 +89,90 @@ export class ThreadedTransport implements Transport {
       defaults: { headers: defaults.headers },
       tls,
       proxies,
-      sockets: shareSockets(needs.sockets, threads),
+      sockets: shareSockets(needs.sockets, Math.max(1, most)),
     };
     this.#saving = options.saveDir === undefined ? undefined : new Map();
-    for (let count = 0; count < threads; count += 1) this.#threads.push(this.#start());
+    if (threads === 'auto') {
+      this.#local = createTransport(parts, needs);
+      if (most > 0) this.#addWhenNeeded(load, most, lookMs);
+    } else for (let count = 0; count < threads; count += 1) this.#threads.push(this.#start());
   }
 
   get inFlight(): number {
-    return this.#threads.reduce((sum, { inFlight }) => sum + inFlight, 0);
+    return this.#threads.reduce((sum, { inFlight }) => sum + inFlight, this.#local?.inFlight ?? 0);
   }
 
   get isCrowded(): boolean {
-    return this.#threads.some(({ isCrowded }) => isCrowded);
+    return this.#local?.isCrowded === true || this.#threads.some(({ isCrowded }) => isCrowded);
   }
 
   attempt(request: AttemptRequest): Promise<AttemptOutcome> {
     const saving = this.#saving;
     return saving === undefined
-      ? this.#threadFor(request.hop.url).attempt(request)
+      ? this.#transportFor(request.hop.url).attempt(request)
       : this.#attemptSaving(saving, request);
   }
 
   closeIdle(): void {
+    this.#local?.closeIdle();
     for (const thread of this.#threads) thread.closeIdle();
   }
 
-  closeOneIdle(hop: Hop, { thread }: AttemptOutcome): void {
-    for (const one of this.#threads) if (one.id === thread) one.closeOneIdle(hop);
+  closeOneIdle(hop: Hop, outcome: AttemptOutcome): void {
+    if (outcome.thread === undefined) this.#local?.closeOneIdle(hop, outcome);
+    else for (const thread of this.#threads) if (thread.id === outcome.thread) thread.closeOneIdle(hop);
   }
 
   abort(reason: AttemptError): void {
+    this.#local?.abort(reason);
     for (const thread of this.#threads) thread.abort(reason);
   }
 
   async close(reason: AttemptError): Promise<void> {
     this.#isClosed = true;
-    await Promise.all(this.#threads.map((thread) => thread.close(reason)));
+    clearInterval(this.#looking);
+    await Promise.all([this.#local?.close(reason), ...this.#threads.map((thread) => thread.close(reason))]);
+  }
+
+  #addWhenNeeded(load: LoadMeter, most: number, lookMs: number): void {
+    const need = new ThreadNeed();
+    this.#looking = setInterval(() => {
+      const own = load.busyShare();
+      const busy = this.#threads.map((thread) => thread.busyShare());
+      const isNeeded = need.update(busy.length === 0 ? own : Math.min(...busy), load.idleCores());
+      if (isNeeded && this.#threads.length < most) {
+        this.#threads.push(this.#start());
+        this.#parts.log?.write({ kind: 'threads', count: this.#threads.length });
+      }
+      // Its connections are not used any more, once their requests are finished.
+      if (this.#threads.length > 0) this.#local?.closeIdle();
+    }, lookMs);
+    this.#looking.unref();
   }
 
   /** Has the body of a URL saved by one thread at a time. */
   #attemptSaving(saving: Map<string, Saving>, request: AttemptRequest): Promise<AttemptOutcome> {
     const { hop, job } = request;
     const known = saving.get(job.url);
-    const current =
-      known?.thread.isAlive === true ? known : { thread: this.#threadFor(hop.url), attempts: 0 };
+    const isUsable =
+      known !== undefined && (!(known.transport instanceof AttemptThread) || known.transport.isAlive);
+    const current = isUsable ? known : { transport: this.#transportFor(hop.url), attempts: 0 };
     if (current !== known) saving.set(job.url, current);
     current.attempts += 1;
     const onEnd = () => {
       current.attempts -= 1;
       if (current.attempts === 0 && saving.get(job.url) === current) saving.delete(job.url);
     };
-    return current.thread.attempt(request).then((outcome) => {
+    return current.transport.attempt(request).then((outcome) => {
       if (outcome.body !== undefined) return { ...outcome, body: withEnd(outcome.body, onEnd) };
       onEnd();
       return outcome;
     });
   }
 
-  #threadFor(url: string): AttemptThread {
+  #transportFor(url: string): Transport {
     const threads = this.#threads;
+    if (threads.length === 0 && this.#local !== undefined) return this.#local;
     const home = threads[threadForHost(hostOf(url), threads.length)];
     if (home === undefined) throw new Error('There is no thread'); // the last one is kept, also when it is dead
     if (threads.length === 1 || (this.#parts.options.http2 && url.startsWith('https:'))) return home;
@@ -157,7 +201,7 @@ export class ThreadedTransport implements Transport {
       this.#replaced += 1;
       this.#threads[index] = this.#start();
       this.#parts.warn?.(`a thread has ended and is replaced; its requests are sent again: ${error.message}`);
-    } else if (this.#threads.length > 1) {
+    } else if (this.#threads.length > 1 || this.#local !== undefined) {
       this.#threads.splice(index, 1);
       this.#parts.warn?.(`a thread has ended, and others take its hosts: ${error.message}`);
     } else this.#needs.onFatal(new Error(`every thread has ended; last error: ${error.message}`));
@@ -171,9 +215,9 @@ export class ThreadedTransport implements Transport {
   }
 }
 
-/** Which thread saves the body of a URL, and for how many attempts. */
+/** What saves the body of a URL, and for how many attempts. */
 interface Saving {
-  readonly thread: AttemptThread;
+  readonly transport: Transport;
   attempts: number;
 }
 
@@ -240,6 +284,7 @@ class AttemptThread implements Transport {
   readonly #bodies = new Map<number, BodyWait>();
   /** Bodies that are kept in the thread. */
   #held = 0;
+  #loop: EventLoopUtilization | undefined;
   #lastId = 0;
   #outbox = emptyOutbox();
   #flushing: NodeJS.Immediate | undefined;
@@ -273,6 +318,13 @@ class AttemptThread implements Transport {
 
   get isAlive(): boolean {
     return this.#death === undefined;
+  }
+
+  /** The share of the time since the last call, 0 to 1, in which its loop was busy. */
+  busyShare(): number {
+    const before = this.#loop;
+    this.#loop = this.#worker.performance.eventLoopUtilization();
+    return this.#worker.performance.eventLoopUtilization(this.#loop, before).utilization;
   }
 
   get inFlight(): number {

@@ -71,7 +71,7 @@ async function aRun(jobs: AsyncIterable<Job[]>, setup: RunSetup = {}): Promise<R
     },
     reportsUnfetched: true,
     warn: (message) => warnings.push(message),
-    transport: createThreads(threads, pathToFileURL(file)),
+    transport: createThreads({ threads, worker: pathToFileURL(file) }),
   });
 }
 

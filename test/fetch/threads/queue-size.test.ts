@@ -32,7 +32,7 @@ it('threads have at most 32 jobs of 1 MiB without a result', async () => {
     })(),
     clock: systemClock,
     random: () => 0.5,
-    transport: createThreads(2, WORKER),
+    transport: createThreads({ threads: 2, worker: WORKER }),
   });
   for await (const { ok } of run.results()) {
     expect(ok).toBe(true);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import process from 'node:process';
 import { expect, test } from 'vitest';
-import { divideSockets, limitIn, readFileLimit } from '../../src/fetch/socket-budget.ts';
+import { divideSockets, limitIn, readFileLimit } from '../../src/fetch/process-resources.ts';
 import { aFile } from '../cli/an-origin.ts';
 
 const LINUX = [

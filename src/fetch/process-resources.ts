@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 
+// What a process may use of its machine: descriptors and cores.
+
 /** How many files and sockets this process may have open, as Linux says it; elsewhere nothing is known. */
 export function readFileLimit(path = '/proc/self/limits'): number | undefined {
   try {
@@ -82,4 +84,26 @@ export function shareSockets({ maxIdle, maxOpen, ...rest }: SocketBudget, thread
     maxIdle: Math.ceil(maxIdle / threads),
     maxOpen: Math.max(1, Math.floor(maxOpen / threads) - DESCRIPTORS_PER_THREAD),
   };
+}
+
+/** A loop that is busy for this share of the time cannot do more. */
+const BUSY = 0.9;
+
+/** Less than a whole core, since something always runs. */
+const IDLE_CORES = 0.75;
+
+/** Times in a row that there must be a reason for a thread: a short peak is none. */
+const SAMPLES = 2;
+
+/** Tells when another thread would help: those there are have been busy for a while, and a core has been idle. */
+export class ThreadNeed {
+  #samples = 0;
+
+  /** To be called at regular times with the load since the last call. `busyShare` is that of the thread with the least to do. */
+  update(busyShare: number, idleCores: number): boolean {
+    this.#samples = busyShare >= BUSY && idleCores >= IDLE_CORES ? this.#samples + 1 : 0;
+    if (this.#samples < SAMPLES) return false;
+    this.#samples = 0;
+    return true;
+  }
 }
