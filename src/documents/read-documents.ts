@@ -5,7 +5,7 @@ import { type Input, inputName, quotedInputName } from '../input/input.ts';
 import { type ParsedJob, parseLine } from '../input/parse-job.ts';
 import { isUnicode, redactedUrl } from '../input/parse-url.ts';
 import { type InputCounts, JobFactory, type JobOptions } from '../input/read-jobs.ts';
-import { openFile, readChunks } from '../input/read-stream.ts';
+import { isPlainText, openFile, readChunks, readSmallFile } from '../input/read-stream.ts';
 import { InputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
@@ -193,6 +193,8 @@ async function readDocument(
   { stdin, signal, fetchDocument }: DocumentOptions,
 ): Promise<DocumentText> {
   if (input.kind !== 'url') {
+    const small = input.kind === 'file' ? readSmallFile(input.path) : undefined;
+    if (small !== undefined && isPlainText(small, name)) return { text: decode(small) };
     const source = input.kind === 'file' ? await openFile(input.path, signal) : stdin;
     return { text: decode(await readAll(source, name, signal)) };
   }

@@ -1,4 +1,4 @@
-import { close, constants, createReadStream, open } from 'node:fs';
+import { close, constants, createReadStream, open, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
 import { promisify, TextDecoder } from 'node:util';
@@ -18,10 +18,26 @@ const CHUNK_BYTES = 64 * 1024;
  * - Throws an `InputError` if the file is missing or a directory. Later failures are errors of the stream.
  */
 export async function openFile(path: string, signal?: AbortSignal): Promise<Readable> {
-  const status = await statInputFile(path);
+  const status = statInputFile(path);
   if (!status.isFIFO()) return createReadStream(path, { highWaterMark: CHUNK_BYTES });
   try {
     return await openPipe(path, signal);
+  } catch (error) {
+    throw toInputError(path, error);
+  }
+}
+
+/** A file up to this size is read at once: in pieces, in threads of their own, it would take ten times the CPU. */
+const SMALL_BYTES = 256 * 1024;
+
+/**
+ * The bytes of a small file; `undefined` for a larger one, or what is no regular file, such as a pipe. Throws an `InputError` if
+ * it cannot be read.
+ */
+export function readSmallFile(path: string): Buffer | undefined {
+  const status = statInputFile(path);
+  try {
+    return status.isFile() && status.size <= SMALL_BYTES ? readFileSync(path) : undefined;
   } catch (error) {
     throw toInputError(path, error);
   }
@@ -115,6 +131,13 @@ async function* unpack(chunks: Chunks): Chunks {
   const unpacked = gunzip(chunks);
   const start = await readMagicBytes(unpacked);
   yield* toUtf8(start, prepend(start, unpacked));
+}
+
+/** Whether these bytes are text as they are: not gzip, which a name that ends in .gz promises, and not UTF-16. */
+export function isPlainText(bytes: Buffer, name: string): boolean {
+  return (
+    !/\.gz$/i.test(name) && !isGzip(bytes) && !/^(?:\xff\xfe|\xfe\xff)/.test(bytes.toString('latin1', 0, 2))
+  );
 }
 
 function isGzip(head: Buffer): boolean {

@@ -6,7 +6,13 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { openFile, readChunks, untilAborted } from '../../src/input/read-stream.ts';
+import {
+  isPlainText,
+  openFile,
+  readChunks,
+  readSmallFile,
+  untilAborted,
+} from '../../src/input/read-stream.ts';
 import { InputError } from '../../src/model/errors.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
@@ -24,6 +30,43 @@ describe('openFile()', () => {
     await expect(openFile(join(dir, 'gone.txt'))).rejects.toThrow('no such file');
     await expect(openFile(join(dir, 'lists'))).rejects.toThrow('it is a directory');
   });
+});
+
+describe('readSmallFile()', () => {
+  it.each([
+    [0, 0],
+    [5, 5],
+    [256 * 1024, 256 * 1024],
+    [256 * 1024 + 1, undefined],
+  ])('of %i bytes reads %j', async (size, read) => {
+    const path = join(await tempDir(), 'a.md');
+    await writeFile(path, 'x'.repeat(size));
+    expect(readSmallFile(path)?.length).toBe(read);
+  });
+
+  it('reads no named pipe, which could wait for ever', async () => {
+    const path = join(await tempDir(), 'pipe');
+    execFileSync('mkfifo', [path]);
+    expect(readSmallFile(path)).toBe(undefined);
+  });
+
+  it('throws an InputError for a missing file and for a directory', async () => {
+    const dir = await tempDir();
+    expect(() => readSmallFile(join(dir, 'gone.md'))).toThrow(InputError);
+    expect(() => readSmallFile(dir)).toThrow('it is a directory');
+  });
+});
+
+it.each([
+  ['text', 'a.md', Buffer.from('# A'), true],
+  ['nothing', 'a.md', Buffer.from(''), true],
+  ['UTF-8 with a byte-order mark', 'a.md', Buffer.from('\ufeffA'), true],
+  ['UTF-16, little-endian', 'a.md', Buffer.from('\ufeffA', 'utf16le'), false],
+  ['UTF-16, big-endian', 'a.md', Buffer.from('\ufeffA', 'utf16le').swap16(), false],
+  ['gzip', 'a.md', gzipSync('A'), false],
+  ['what should be gzip', 'a.md.GZ', Buffer.from('A'), false],
+])('isPlainText() of %s', (_, name, bytes, isPlain) => {
+  expect(isPlainText(bytes, name)).toBe(isPlain);
 });
 
 describe('openFile() of a named pipe', () => {
