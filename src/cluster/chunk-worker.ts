@@ -120,29 +120,30 @@ export class ChunkWorker {
    */
   async leave(): Promise<void> {
     this.#leases.stop();
-    this.#draining.abort();
     if (!this.#leaving.signal.aborted) this.#giveAllBack();
     if (this.#parts.engine.isConnected)
       await endedWithin(LEAVE_TIMEOUT_MS, [...this.#running, ...this.#givingBack]);
   }
 
   #giveAllBack(): void {
+    // A lane whose chunk is given back must not lease the next one, perhaps the same.
+    this.#draining.abort();
     this.#leaving.abort();
     this.#endingSerial.abort();
     for (const chunk of this.#leased.values()) {
       this.#inFlight.drop(chunk);
       // After a serial fetch, only once the broker knows that no worker died at its URL.
-      this.#giveBack(chunk.delivery, chunk.results, { after: chunk.serialFetch });
+      void this.#giveBack(chunk.delivery, chunk.results, { after: chunk.serialFetch });
     }
     this.#leased.clear();
   }
 
-  /** Gives a chunk back with the results so far, and notes that this worker has not died at it. */
+  /** Gives a chunk back with the results so far, and notes that this worker has not died at it. Never rejects. */
   #giveBack(
     delivery: Delivery,
     results: readonly Result[],
     { after, isLost = false }: { readonly after?: Promise<void> | undefined; readonly isLost?: boolean } = {},
-  ): void {
+  ): Promise<void> {
     const { engine } = this.#parts;
     const body = packResults(results, engine.maxBytes - HEADER_BYTES);
     const giving = (async () => {
@@ -157,7 +158,7 @@ export class ChunkWorker {
       })
       .catch(() => {});
     this.#givingBack.add(giving);
-    giving.finally(() => this.#givingBack.delete(giving)).catch(() => {});
+    return giving.finally(() => this.#givingBack.delete(giving));
   }
 
   /**
@@ -188,7 +189,7 @@ export class ChunkWorker {
       if (delivery === undefined) {
         if (partition !== undefined) this.#partitions?.release(partition, false);
         if (lane === 0 && !signal.aborted && (await this.#idle.isOver(this.#leased.size > 0))) this.drain();
-      } else if (!this.#leases.isFresh(requestedAt)) this.#giveBack(delivery, [], { isLost: true });
+      } else if (!this.#leases.isFresh(requestedAt)) await this.#giveBack(delivery, [], { isLost: true });
       else if (signal.aborted) await this.#refuse(delivery, requestedAt);
       else {
         this.#idle.reset();
@@ -241,7 +242,7 @@ export class ChunkWorker {
     for (const chunk of chunks) {
       this.#leased.delete(chunk.delivery.id);
       this.#inFlight.drop(chunk);
-      this.#giveBack(chunk.delivery, chunk.results, { isLost: true });
+      void this.#giveBack(chunk.delivery, chunk.results, { isLost: true });
     }
     unwanted();
   }
