@@ -25,10 +25,10 @@ const DEFAULT_TIMING: BrokerTiming = { connectTimeoutMs: 5000, pingIntervalMs: 1
 /** The smallest `max_payload` with which a run works. */
 const MIN_PAYLOAD = 16 * 1024;
 
-/** How often a trouble that lasts is reported at most. */
+/** Time in ms between two reports of an error that lasts, at least. */
 const REPORT_INTERVAL_MS = 10_000;
 
-/** A trouble is reported when so many tries have failed in a row: a leader election takes a moment. */
+/** An error is reported after this many failures in a row: while a leader is elected, a few are normal. */
 export const REPORTED_FAILURES = 4;
 
 /** The host name that Node checks a certificate for when it was given none. */

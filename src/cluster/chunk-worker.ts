@@ -278,7 +278,7 @@ class FreePartitions {
   readonly #parts: Pick<ChunkWorkerParts, 'engine' | 'now'>;
   /** The partitions in the order of this worker: each worker begins at another one. */
   readonly #order: ReadonlyMap<number, number>;
-  /** Chunks that wait, by partition, as far as is known. */
+  /** The number of waiting chunks by partition, from the last look at the broker. */
   readonly #waiting = new Map<number, number>();
   readonly #taken = new Set<number>();
   #free: number[] = [];

@@ -76,7 +76,7 @@ export interface DeadLetter {
 
 /** What a worker leaves of a chunk that it gives back. */
 export interface LeftChunk {
-  /** How often the chunk was given back: so many of its deliveries did not end with the death of a worker. */
+  /** How often workers have given the chunk back. Each time one delivery ended without the death of a worker. */
   readonly giveBacks: number;
   /** Results in it. */
   readonly count: number;

@@ -304,7 +304,7 @@ interface LogConsumerOptions {
   readonly store: ResultStore;
   /** The most results of a chunk. */
   readonly maxCount: number;
-  /** The number of chunks of the run, as far as is known. */
+  /** The number of chunks of the run, or the most there can be as long as the end of its list is not known. */
   readonly chunks: () => number;
   /** Reads segments. If unset, they are only counted. */
   readonly segments?: SegmentReader | undefined;

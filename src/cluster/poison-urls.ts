@@ -4,7 +4,7 @@ import { decodeJob, encodeJob } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import type { LeasedChunk } from './lease.ts';
 
-/** A chunk at which so many workers have died is fetched one URL at a time. */
+/** Once this many workers have died at a chunk, it is fetched one URL at a time. */
 export const SERIAL_AFTER_DEATHS = 2;
 
 /** The code of the failure of a URL that is given up. */

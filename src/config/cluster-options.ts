@@ -57,7 +57,7 @@ export const newRunOptions = {
     parser: boolean,
     default: false,
     help: 'start a new run also if the name of --run is in use',
-    details: 'The earlier run keeps its id, which --run takes in place of the name.',
+    details: 'To reach the earlier run after that, give its id to --run.',
     notInFile: true,
   }),
   chunk: option({

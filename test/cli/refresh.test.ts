@@ -23,6 +23,12 @@ interface Page {
   isAlwaysUnchanged?: boolean;
 }
 
+/** The record of a URL whose file in `dir` is refreshed by the results in `results`. */
+async function refreshed(url: string, dir: string, results: string): Promise<unknown> {
+  const { stdout } = await runInProcess(['fetch', url, '--save-dir', dir, '--json', `--refresh=${results}`]);
+  return JSON.parse(stdout);
+}
+
 const DATE = 'Sat, 01 Aug 2026 10:00:00 GMT';
 
 /** A server of pages, which knows conditional requests as RFC 9110 has them, and counts what it sends. */
@@ -377,15 +383,7 @@ describe('--refresh', () => {
       ['whole.jsonl.gz', packed],
     ] as const) {
       const file = await aFile(bytes, name);
-      const { stdout } = await runInProcess([
-        'fetch',
-        `${site.url}/a.txt`,
-        '--save-dir',
-        dir,
-        '--json',
-        `--refresh=${file}`,
-      ]);
-      expect(JSON.parse(stdout)).toMatchObject({ status: 304 });
+      expect(await refreshed(`${site.url}/a.txt`, dir, file)).toMatchObject({ status: 304 });
     }
   });
 
@@ -397,15 +395,7 @@ describe('--refresh', () => {
     onTestFinished(() => rm(join(dir, '../outside.txt')));
     const record = { ...records[0], body: { ...records[0]?.body, path: '../outside.txt' } };
     const file = await aFile([JSON.stringify(record)], 'r.jsonl');
-    const { stdout } = await runInProcess([
-      'fetch',
-      `${site.url}/a.txt`,
-      '--save-dir',
-      dir,
-      '--json',
-      `--refresh=${file}`,
-    ]);
-    expect(JSON.parse(stdout)).toMatchObject({ status: 200 });
+    expect(await refreshed(`${site.url}/a.txt`, dir, file)).toMatchObject({ status: 200 });
   });
 
   it('keeps what is known of files that were not fetched', async () => {

@@ -14,7 +14,7 @@ function workOf(said: string): number[] {
 }
 
 describe('a run whose workers come and go', { timeout: 120_000 }, () => {
-  it('asks for each URL once when one joins and one is told to end', async () => {
+  it('asks for each URL once when one joins and one gets SIGTERM', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/ok', COUNT);
     const on = ['--broker', broker.url, '--run', 'members'];
