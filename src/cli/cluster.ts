@@ -22,6 +22,7 @@ import {
   type ProgramSources,
   resolveCommandOptions,
 } from '../config/program-options.ts';
+import { readTlsFiles } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
 import { readSettings } from '../core/own-file.ts';
 import { type Input, inputName, quotedInputName, toInputError } from '../input/input.ts';
@@ -39,6 +40,8 @@ const DEFAULT_SETTINGS: RunSettings = {
   maxLog: 5000,
   replicas: 1,
 };
+
+const BROKER_TLS_FLAGS = { cacert: '--broker-ca', cert: '--broker-cert', key: '--broker-key' };
 
 /** A run that the broker has, and the connection to it. */
 export interface ConnectedRun {
@@ -63,13 +66,31 @@ export async function connectToRun(
 export async function brokerAddress(
   values: Omit<OptionValues<typeof brokerOptions>, 'run'>,
 ): Promise<BrokerAddress> {
-  const { broker, brokerCreds, brokerCa, wait } = values;
+  const { broker, brokerCreds, brokerNkey, brokerInbox, wait } = values;
   if (broker === undefined) {
     throw new UsageError('--broker is missing: name the NATS server, as in --broker nats://127.0.0.1:4222');
   }
+  if (brokerCreds !== undefined && brokerNkey !== undefined) {
+    throw new UsageError('--broker-creds and --broker-nkey are two ways to log in: leave one out');
+  }
   const credentials = await readOptionFile(brokerCreds, '--broker-creds');
-  const ca = await readOptionFile(brokerCa, '--broker-ca');
-  return { ...broker, credentials, ca, waitMs: wait };
+  const seed = toSeed(await readOptionFile(brokerNkey, '--broker-nkey'), brokerNkey);
+  const { brokerCa: cacert, brokerCert: cert, brokerKey: key } = values;
+  if (cert === undefined && key !== undefined) {
+    throw new UsageError('--broker-key needs --broker-cert: name the certificate of the key');
+  }
+  const tls = await readTlsFiles({ cacert, cert, key }, readSettings, BROKER_TLS_FLAGS);
+  return { ...broker, credentials, seed, tls, inboxPrefix: brokerInbox, waitMs: wait };
+}
+
+/** The seed in the text of a file, which may have other lines too. */
+function toSeed(text: string | undefined, path: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const [seed] = text.match(/^SU[A-Z2-7]{56}$/m) ?? [];
+  if (seed !== undefined) return seed;
+  throw new UsageError(
+    `invalid value ${excerpt(path ?? '')} for --broker-nkey: must have the seed of a user, which begins with SU, on a line of its own`,
+  );
 }
 
 async function readOptionFile(path: string | undefined, flag: string): Promise<string | undefined> {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/transport-node';
 import { durationText } from '../config/parse/numbers.ts';
+import type { TlsMaterial } from '../config/tls-files.ts';
 import { systemClock } from '../core/clock.ts';
 import { BrokerUnavailableError, errorCode, UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
@@ -50,8 +51,12 @@ export interface BrokerAddress {
   readonly token?: string | undefined;
   /** The text of a credentials file. */
   readonly credentials?: string | undefined;
-  /** Certificates to trust, as PEM. */
-  readonly ca?: string | undefined;
+  /** The seed of an nkey. */
+  readonly seed?: string | undefined;
+  /** Certificates and key as PEM; any of them asks for TLS. */
+  readonly tls?: TlsMaterial | undefined;
+  /** The prefix of subjects for responses; `_INBOX` if unset. */
+  readonly inboxPrefix?: string | undefined;
   /** How long to wait for a broker that cannot be reached, in ms; 0 if unset. */
   readonly waitMs?: number | undefined;
 }
@@ -99,7 +104,7 @@ export async function connectBroker(
         if (timeUp.aborted || !isUnreachable(error, nats)) return false;
         if (!isReported)
           messages.warn(
-            `cannot connect to the broker at ${servers}: ${reasonOf(error)}; waiting up to ${durationText(waitMs)} (--wait)`,
+            `cannot connect to the broker at ${servers}: ${connectReason(error, address, nats)}; waiting up to ${durationText(waitMs)} (--wait)`,
           );
         isReported = true;
         return true;
@@ -108,12 +113,19 @@ export async function connectBroker(
   ).catch((error: unknown) => {
     if (error instanceof UsageError) throw error;
     const isRefused = error instanceof nats.transport.AuthorizationError;
-    const reason = isRefused ? 'it refuses the credentials' : reasonOf(error);
+    const reason = isRefused ? 'it refuses the credentials' : connectReason(error, address, nats);
     const message = `cannot connect to the broker at ${servers}: ${reason}`;
     if (isUnreachable(error, nats)) throw new BrokerUnavailableError(message, { cause: error });
     throw new UsageError(message, { cause: error });
   });
   return { nats, connection, isConnected: watchStatus({ nats, connection }, servers, messages) };
+}
+
+/** A server that wants a client certificate closes the connection without one, which the client reports as a timeout. */
+function connectReason(error: unknown, { isSecure, tls }: BrokerAddress, { transport }: Nats): string {
+  const isTls = isSecure || tls?.ca !== undefined;
+  const isUnsure = isTls && tls?.cert === undefined && error instanceof transport.TimeoutError;
+  return `${reasonOf(error)}${isUnsure ? ' (if it wants a client certificate, give --broker-cert)' : ''}`;
 }
 
 /** Whether an error says that a server cannot be reached, or does not respond. */
@@ -148,10 +160,11 @@ type BrokerTls = TlsOptions & { readonly checkServerIdentity: typeof checkServer
  * that is given by its address. Node would then accept a certificate for "localhost" from any server; here it must be
  * valid for the address.
  */
-export function brokerTls(servers: readonly string[], ca: string | undefined): BrokerTls {
+export function brokerTls(servers: readonly string[], { ca, cert, key }: TlsMaterial = {}): BrokerTls {
   const hosts = servers.map((server) => server.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
   return {
     ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
     checkServerIdentity: (name: string, certificate: PeerCertificate) => {
       const candidates = name === DEFAULT_HOST ? hosts : [name];
       const errors = candidates.map((host) =>
@@ -191,7 +204,7 @@ function connectionOptions(
   { connectTimeoutMs, pingIntervalMs }: BrokerTiming,
   { transport }: Nats,
 ): ConnectionOptions {
-  const { servers, user, password, token, credentials, ca, isSecure } = address;
+  const { servers, user, password, token, credentials, seed, inboxPrefix, tls = {}, isSecure } = address;
   return {
     servers: [...servers],
     name: 'fanout',
@@ -206,7 +219,11 @@ function connectionOptions(
     ...(credentials === undefined
       ? {}
       : { authenticator: transport.credsAuthenticator(new TextEncoder().encode(credentials)) }),
-    ...(isSecure || ca !== undefined ? { tls: brokerTls(servers, ca) } : {}),
+    ...(seed === undefined
+      ? {}
+      : { authenticator: transport.nkeyAuthenticator(new TextEncoder().encode(seed)) }),
+    ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+    ...(isSecure || tls.ca !== undefined || tls.cert !== undefined ? { tls: brokerTls(servers, tls) } : {}),
   };
 }
 
@@ -258,11 +275,18 @@ async function checkServer(
     return connection;
   } catch (error) {
     if (error instanceof transport.TimeoutError) throw error;
-    throw new UsageError(
-      `cannot use JetStream of the broker at ${servers}: ${reasonOf(error)}; start it with "nats-server -js"`,
-      { cause: error },
-    );
+    const isForbidden = permissionError(error, transport) !== undefined;
+    const wayOut = isForbidden ? `. ${PERMISSION_ADVICE}` : '; start it with "nats-server -js"';
+    throw new UsageError(`cannot use JetStream of the broker at ${servers}: ${reasonOf(error)}${wayOut}`, {
+      cause: error,
+    });
   }
+}
+
+/** The permission that an error says is missing. Requests wrap the error of their subscription. */
+function permissionError(error: unknown, { PermissionViolationError }: Nats['transport']): Error | undefined {
+  const { cause } = error instanceof Error ? error : {};
+  return [error, cause].find((one) => one instanceof PermissionViolationError);
 }
 
 /** Reports each change of the connection. The function returned tells whether there is one. */
@@ -376,6 +400,9 @@ export class Troubles {
 /** Reasons of which the last report is remembered. */
 const MAX_REASONS = 100;
 
+const PERMISSION_ADVICE =
+  'Give this user the permission, or use another one (for the prefix of inboxes: --broker-inbox)';
+
 function advice(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const name = error instanceof Error ? error.name : '';
@@ -383,6 +410,6 @@ function advice(error: unknown): string {
     return 'Its store is full: give it more space (max_file_store, or the limits of the account), or purge runs that are complete';
   }
   if (code === MESSAGE_TOO_LARGE) return 'Raise max_payload of the server';
-  if (name === 'PermissionViolationError') return 'Give this user the permission, or use another one';
+  if (name === 'PermissionViolationError') return PERMISSION_ADVICE;
   return 'JetStream may be starting, or a cluster of servers may have lost its majority: see the log of the server';
 }

@@ -1,6 +1,6 @@
 import { option } from './option.ts';
 import { listenAddress } from './parse/addresses.ts';
-import { directoryName, fileName, runName } from './parse/names.ts';
+import { directoryName, fileName, inboxPrefix, runName } from './parse/names.ts';
 import { duration, wholeNumber } from './parse/numbers.ts';
 import { brokerUrl, maskBroker } from './parse/server-urls.ts';
 import { boolean } from './parse/texts.ts';
@@ -46,6 +46,37 @@ export const brokerOptions = {
     default: undefined,
     help: 'use TLS, and trust only the certificates in this file',
     details: 'The file is in PEM format.',
+  }),
+  brokerCert: option({
+    flags: '--broker-cert <file>',
+    group: 'Cluster',
+    parser: fileName,
+    default: undefined,
+    help: 'use TLS, and send this client certificate (PEM)',
+  }),
+  brokerKey: option({
+    flags: '--broker-key <file>',
+    group: 'Cluster',
+    parser: fileName,
+    default: undefined,
+    defaultText: 'the file of --broker-cert',
+    help: 'private key of --broker-cert: a PEM file without passphrase',
+  }),
+  brokerNkey: option({
+    flags: '--broker-nkey <file>',
+    group: 'Cluster',
+    parser: fileName,
+    default: undefined,
+    help: 'NATS nkey: a file with the seed of a user (SU...)',
+  }),
+  brokerInbox: option({
+    flags: '--broker-inbox <prefix>',
+    group: 'Cluster',
+    parser: inboxPrefix,
+    default: undefined,
+    defaultText: '_INBOX',
+    help: 'first part of the subjects at which responses arrive',
+    details: 'For brokers that give each account a prefix of its own.',
   }),
 };
 

@@ -31,19 +31,22 @@ interface PemTexts {
   readonly key?: PemText | undefined;
 }
 
+const FLAGS = { cacert: '--cacert', cert: '--cert', key: '--key' } as const;
+
 /**
- * Reads the files that `--cacert`, `--cert` and `--key` name. `readText` returns the text of a file.
+ * Reads the files that `--cacert`, `--cert` and `--key` name, or the options in `flags`. `readText` returns the text of a file.
  *
  * @throws UsageError if one cannot be read, or as `parseTlsMaterial`
  */
 export async function readTlsFiles(
   { cacert, cert, key }: Pick<RunOptions, 'cacert' | 'cert' | 'key'>,
   readText: (path: string) => Promise<string>,
+  flags: Readonly<Record<keyof typeof FLAGS, string>> = FLAGS,
 ): Promise<TlsMaterial> {
   return parseTlsMaterial({
-    cacert: await readPem(cacert, '--cacert', readText),
-    cert: await readPem(cert, '--cert', readText),
-    key: await readPem(key, '--key', readText),
+    cacert: await readPem(cacert, flags.cacert, readText),
+    cert: await readPem(cert, flags.cert, readText),
+    key: await readPem(key, flags.key, readText),
   });
 }
 

@@ -1,9 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createUser } from '@nats-io/nkeys';
 import { describe, expect, it } from 'vitest';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { runInProcess } from '../cli/run-in-process.ts';
-import { selfSignedCertificate, serverCertificate, testCa } from '../origin/certificates.ts';
+import {
+  clientCertificate,
+  selfSignedCertificate,
+  serverCertificate,
+  testCa,
+} from '../origin/certificates.ts';
 import { get } from '../origin/get.ts';
 import { type CliResult, runCli, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -15,13 +21,13 @@ const REFUSED = 'it refuses the credentials';
 
 type CliOutput = Pick<CliResult, 'code' | 'stdout' | 'stderr'>;
 
-async function aTlsServer(names: readonly string[]): Promise<NatsServer> {
+async function aTlsServer(names: readonly string[], flags: readonly string[] = []): Promise<NatsServer> {
   const { cert, key } = await serverCertificate({ names });
   const directory = await tempDir();
   const [certFile, keyFile] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
   await writeFile(certFile, cert);
   await writeFile(keyFile, key);
-  return aNatsServer(['--tls', '--tlscert', certFile, '--tlskey', keyFile]);
+  return aNatsServer(['--tls', '--tlscert', certFile, '--tlskey', keyFile, ...flags]);
 }
 
 function status(url: string, ...more: readonly string[]) {
@@ -66,6 +72,61 @@ describe('a broker with TLS', { timeout: 60_000 }, () => {
   });
 });
 
+describe('a broker that wants client certificates', { timeout: 60_000 }, () => {
+  it('gets the one of --broker-cert, with its key', async () => {
+    const ca = await aFile([(await testCa()).cert], 'ca.pem');
+    const broker = await aTlsServer(['127.0.0.1'], ['--tlsverify', '--tlscacert', ca]);
+    const mine = await clientCertificate();
+    const [cert, key, both] = [
+      await aFile([mine.cert], 'cert.pem'),
+      await aFile([mine.key], 'key.pem'),
+      await aFile([mine.cert, mine.key], 'both.pem'),
+    ];
+    for (const more of [
+      ['--broker-cert', cert, '--broker-key', key],
+      ['--broker-cert', both],
+    ]) {
+      const accepted = await status(broker.url, '--broker-ca', ca, ...more);
+      expect(accepted.stderr).toContain('the broker has no run "r"');
+    }
+    const without = await status(broker.url, '--broker-ca', ca, '--wait', '0');
+    expect(without.stderr).toMatch(/^error: cannot connect to the broker at 127\S+: .*--broker-cert/);
+    expect(without.code).toBe(69);
+  });
+
+  it('is not asked when the certificate, its key or the nkey cannot be used', async () => {
+    const [mine, other] = [await clientCertificate(), await clientCertificate()];
+    const [cert, key, wrongKey] = [
+      await aFile([mine.cert], 'cert.pem'),
+      await aFile([mine.key], 'key.pem'),
+      await aFile([other.key], 'other.pem'),
+    ];
+    const text = await aFile(['not PEM'], 'text.pem');
+    const none = join(await tempDir(), 'none.pem');
+    for (const [flags, message] of [
+      [['--broker-cert', cert], 'for --broker-cert: must contain a PEM private key'],
+      [['--broker-key', key], '--broker-key needs --broker-cert: name the certificate of the key'],
+      [
+        ['--broker-cert', cert, '--broker-key', wrongKey],
+        'for --broker-key: the private key must match the certificate',
+      ],
+      [['--broker-cert', text, '--broker-key', key], 'for --broker-cert: must contain a PEM certificate'],
+      [['--broker-cert', none, '--broker-key', key], 'for --broker-cert: no such file'],
+      [['--broker-cert', cert, '--broker-key', none], 'for --broker-key: no such file'],
+      [['--broker-ca', text], 'for --broker-ca: must contain a PEM certificate'],
+      [['--broker-nkey', text], 'for --broker-nkey: must have the seed of a user'],
+      [['--broker-nkey', none], 'for --broker-nkey: no such file'],
+      [['--broker-nkey', text, '--broker-creds', text], 'two ways to log in'],
+      [['--broker-inbox', 'a b'], 'for --broker-inbox: must be'],
+      [['--broker-inbox', 'a.>'], 'for --broker-inbox: must be'],
+      [['--broker-inbox', ''], 'for --broker-inbox: must be'],
+    ] as const) {
+      const { code, stderr } = await status('nats://127.0.0.1:1', ...flags);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+    }
+  });
+});
+
 describe('credentials of a broker', { timeout: 90_000 }, () => {
   it('come from a file of NATS credentials', async () => {
     const [operator, stranger] = [await anOperator(), await anOperator()];
@@ -88,6 +149,28 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const shown = await runInProcess(['cluster', 'status', ...on, '--print-config']);
     for (const { stdout, stderr } of [fed, wrong, without, broken, shown]) {
       expect(stdout + stderr).not.toContain(operator.seed.slice(0, 20));
+    }
+  });
+
+  it('come from the seed of an nkey, and responses arrive below --broker-inbox', async () => {
+    const [mine, other] = [createUser(), createUser()];
+    const permissions = '{ publish: ">", subscribe: "_INBOX_me.>" }';
+    const config = await aFile(
+      [`authorization { users: [ { nkey: ${mine.getPublicKey()}, permissions: ${permissions} } ] }`],
+      'nkey.conf',
+    );
+    const broker = await aNatsServer(['-c', config]);
+    const [seed, wrong] = await Promise.all(
+      [mine, other].map((user) => aFile(['# a user', new TextDecoder().decode(user.getSeed())], 'me.nk')),
+    );
+    const accepted = await status(broker.url, '--broker-nkey', seed ?? '', '--broker-inbox', '_INBOX_me');
+    expect(accepted.stderr).toContain('the broker has no run "r"');
+    const refused = await status(broker.url, '--broker-nkey', wrong ?? '');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(REFUSED)]);
+    const elsewhere = await status(broker.url, '--broker-nkey', seed ?? '');
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([2, expect.stringContaining('--broker-inbox')]);
+    for (const { stdout, stderr } of [accepted, refused, elsewhere]) {
+      expect(stdout + stderr).not.toContain(new TextDecoder().decode(mine.getSeed()));
     }
   });
 

@@ -100,6 +100,19 @@ export const runName: Parser<string> = {
   print: (value) => value,
 };
 
+/** The prefix of inboxes, which is the beginning of a NATS subject. */
+export const inboxPrefix: Parser<string> = {
+  parse(value) {
+    if (typeof value !== 'string' || value.length > 64 || !/^[\w-]+(\.[\w-]+)*$/.test(value)) {
+      throw new InvalidValueError(
+        'must be 1 to 64 letters, digits, dashes and underscores, with single dots between them',
+      );
+    }
+    return value;
+  },
+  print: (value) => value,
+};
+
 /** A template for the names of files, such as `{host}{path}`. Each field occurs at most once. */
 export const nameTemplate: Parser<NameTemplate> = {
   parse(value) {
