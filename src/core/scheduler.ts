@@ -17,8 +17,11 @@ export interface Limiter {
   keyCapacity(key: string): number;
   /** A job of the key was dispatched. */
   onDispatch(key: string, now: number): void;
-  /** A job of the key was released, whatever was done with it; `inFlight` others are in flight. */
-  onRelease(key: string, inFlight: number, now: number): void;
+  /**
+   * A job of the key was released, whatever was done with it; `inFlight` others are in flight. `hasMore` if none is, and a job
+   * of the key is held that is not delayed.
+   */
+  onRelease(key: string, inFlight: number, now: number, hasMore: boolean): void;
 }
 
 interface SchedulerOptions<J> {
@@ -121,7 +124,7 @@ export class Scheduler<J extends object> {
   /** A job that was taken for the key is no longer in flight. */
   release(key: string): void {
     const inFlight = this.#queue.release(key);
-    this.#limiter.onRelease(key, inFlight, this.#clock.now());
+    this.#limiter.onRelease(key, inFlight, this.#clock.now(), inFlight === 0 && this.#queue.hasMore(key));
     this.#dispatch();
   }
 

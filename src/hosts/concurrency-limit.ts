@@ -55,8 +55,9 @@ export class ConcurrencyLimit {
   #roundsWithoutGain = 0;
   /** Whether twice the limit had no gain. */
   #isHalved = false;
-  /** The limit before the last push-backs that left something served before them. */
+  /** The limit and the gap before the last push-backs that left something served before them. */
   #servedLimit = 1;
+  #servedGapMs = 0;
   /** Full rounds since the limit changed. */
   #rounds = 0;
   #patience = FIRST_PATIENCE;
@@ -112,9 +113,13 @@ export class ConcurrencyLimit {
     this.#ramp = first;
   }
 
-  /** Nothing was served for a while, whatever the limit was: it is again what it was before that. */
-  recover(): void {
+  /**
+   * Nothing was served for a while, whatever the limit was: it is again what it was before that. So is the gap if `wasDown`, for
+   * longer than a gap explains.
+   */
+  recover(wasDown: boolean): void {
     this.#limit = Math.max(this.#limit, this.#servedLimit);
+    if (wasDown) this.#gapMs = Math.min(this.#gapMs, this.#servedGapMs);
   }
 
   recordSuccess(now: number): void {
@@ -157,8 +162,9 @@ export class ConcurrencyLimit {
    * Records that a request sent at `startedAt` was pushed back at `now`, when `inFlight` were in flight, this one included.
    *
    * @param waitMs the pause that the host asks for
+   * @param mayNeedGap whether the rate of the host is unknown, so that a gap between requests may be needed
    */
-  recordPushBack(startedAt: number, now: number, inFlight: number, waitMs = 0): void {
+  recordPushBack(startedAt: number, now: number, inFlight: number, waitMs = 0, mayNeedGap = true): void {
     this.#successes = 0;
     this.#isUsed = false;
     if (startedAt < this.#loweredAt) {
@@ -167,11 +173,11 @@ export class ConcurrencyLimit {
     }
     this.#growPatience();
     this.#probeFrom = now + this.#pausesBetween * waitMs;
-    if (this.#limit === 1 && this.#hasPushedBack && this.#served > 0) {
+    if (this.#served > 0) [this.#servedLimit, this.#servedGapMs] = [this.#limit, this.#gapMs];
+    if (mayNeedGap && this.#limit === 1 && this.#hasPushedBack && this.#served > 0) {
       const gapMs = (now - this.#loweredAt) / this.#served;
       this.#gapMs = Math.min(MAX_GAP_MS, Math.max(this.#gapMs, gapMs));
     }
-    if (this.#served > 0) this.#servedLimit = this.#limit;
     this.#limit = Math.max(1, Math.min(this.#limit, inFlight) - 1);
     // A probe may be pushed back several times before its outcome is known. The limit before it has held.
     this.#floor = this.#isProbing ? Math.min(this.#limit, this.#held) : 1;

@@ -155,11 +155,15 @@ export class HostRegistry implements Limiter {
     if (before !== undefined) this.#logChanges(key, before, host.restrictions(), now);
   }
 
-  /** A dispatched job is no longer in flight, also if it was dropped or has failed by a bug. */
-  onRelease(key: string, inFlight: number, now: number): void {
+  /**
+   * A dispatched job is no longer in flight, also if it was dropped or has failed by a bug. While more jobs of the host wait,
+   * it is remembered what it has served: with one request at a time, none is in flight between two.
+   */
+  onRelease(key: string, inFlight: number, now: number, hasMore = false): void {
     const host = this.#hosts.get(key);
     if (host === undefined) return;
     host.inFlight = inFlight;
+    if (hasMore) return;
     const retention = host.retention(now);
     if (retention === 'high') return;
     this.#hosts.delete(key);
@@ -333,9 +337,10 @@ class Host {
   /** How important it is to remember this host: a failure count is cheap to lose, limits and pauses are not. */
   retention(now: number): 'none' | 'low' | 'high' {
     const isWaiting = this.#pausedUntil > now || this.#rateLimiter.nextAllowedAt > now;
-    if (this.#end !== undefined || this.inFlight > 0 || isWaiting || this.#limit.isLowered || this.#isBroken)
-      return 'high';
-    return this.#breaker.hasNoFailures ? 'none' : 'low';
+    const isRestricted = this.#limit.isLowered || this.#window?.isKnown === true || this.#isBroken;
+    if (this.#end !== undefined || this.inFlight > 0 || isWaiting || isRestricted) return 'high';
+    const hasNoFailures = this.#breaker.hasNoFailures && this.#service?.hasNoFailures !== false;
+    return hasNoFailures ? 'none' : 'low';
   }
 
   /**
@@ -402,9 +407,9 @@ class Host {
 
   /** A host that serves again after it has pushed back everything was not overloaded. */
   #recordService(service: CircuitBreaker, startedAt: number, now: number): void {
-    if (service.isProbe(startedAt) && service.failedProbes > 0 && this.#pausedUntil === 0)
-      this.#window?.learn(startedAt);
-    if (service.isProbe(startedAt) && !this.#asksToWait) this.#limit.recover();
+    if (service.isProbe(startedAt) && this.#pausedUntil === 0)
+      this.#window?.learn(startedAt, service.failedProbes === 0);
+    if (service.isProbe(startedAt) && !this.#asksToWait) this.#limit.recover(service.failedProbes > 0);
     service.recordSuccess(now, now);
     this.#asksToWait = false;
   }
@@ -435,6 +440,7 @@ class Host {
         this.#heardAt = this.#servedAt = now;
         this.#latencyMs = now - startedAt;
         this.#streams = Math.max(1, signal.streams ?? Number.POSITIVE_INFINITY);
+        if (this.#breaker.isProbe(startedAt)) this.#limit.recover(this.#breaker.failedProbes > 0);
         this.#breaker.recordSuccess(startedAt, now);
         if (this.#service !== undefined) this.#recordService(this.#service, startedAt, now);
         this.#served += 1;
@@ -447,10 +453,14 @@ class Host {
         this.#heardAt = now;
         this.newsCount += 1;
         this.#breaker.recordSuccess(startedAt, now);
+        // A request that comes before the window has begun says nothing of the number at once.
+        if (this.#window?.isOpening !== true) {
+          const hasWindow = this.#window?.isKnown === true;
+          this.#limit.recordPushBack(startedAt, now, this.inFlight, signal.waitMs, !hasWindow);
+        }
         this.#recordRate(signal, now);
         this.#service ??= this.#createService();
         this.#service.recordFailure(PUSHED_BACK, startedAt, now);
-        this.#limit.recordPushBack(startedAt, now, this.inFlight, signal.waitMs);
         if (signal.waitMs > 0) {
           this.#asksToWait = true;
           this.#pausedUntil = Math.max(this.#pausedUntil, now + signal.waitMs);

@@ -6,10 +6,18 @@ const FIRST_PATIENCE = 1;
 const MAX_PATIENCE = 64;
 const PATIENCE_GROWTH = 4;
 
+/** Windows in a row in which less was served, after which there is no such window: it is learned again. */
+const MAX_SHORTFALLS = 3;
+
+/** How often a short window must have happened, and the factor by which its lengths may differ. */
+const MIN_SHORT = 3;
+const ALIKE = 1.5;
+
 /** The length of a window is known if its bounds differ by less than this factor. */
 const PRECISION = 1.1;
-/** A window that is longer than was thought is taken for longer by this factor, and by twice as much if it still is. */
+/** A window that is longer than was thought is taken for longer by this factor, and by twice as much, at most, if it still is. */
 const MIN_STRETCH = 0.05;
+const MAX_STRETCH = 0.5;
 
 /**
  * The rate limit of a host that serves a number of requests, and then pushes back everything until its window of time has
@@ -19,6 +27,7 @@ const MIN_STRETCH = 0.05;
  *   the last request that was pushed back and the first that was served.
  * - From then on no more requests than the quota start in a window. Its end is found by bisection.
  * - A quota that was not too high is doubled, and ever more rarely if that is pushed back.
+ * - If less is served in each window, it is forgotten: the host does something else.
  */
 export class RateWindow {
   #startedAt: number;
@@ -41,6 +50,9 @@ export class RateWindow {
   #base = 0;
   /** Windows in a row in which less was served than in those before. */
   #shortfalls = 0;
+  /** How often in a row, and after how many ms, all were pushed back, for windows that differ little. */
+  #shortCount = 0;
+  #shortMs = 0;
   /** By how much a window is lengthened. */
   #stretch = MIN_STRETCH;
 
@@ -106,11 +118,22 @@ export class RateWindow {
     this.#nextMs = this.#highMs;
   }
 
-  /** Learns from a request that was sent at `startedAt`, which is served after all others were pushed back for a while. */
-  learn(startedAt: number): void {
+  /**
+   * Learns from a request that was sent at `startedAt`, which is served after all others were pushed back for a while. After a
+   * `short` while too many at once may have been the reason: a window is learned when it has happened several times alike.
+   */
+  learn(startedAt: number, isShort = false): void {
     const from = this.#startedAt;
-    this.#base = this.#quota = Math.max(1, this.#served);
+    if (this.isKnown && startedAt <= from) return; // a window began with it
+    const served = this.#served;
+    const tookMs = startedAt - from;
     this.#begin(startedAt);
+    if (served === 0) return; // it was down
+    const isAlike = tookMs < this.#shortMs * ALIKE && this.#shortMs < tookMs * ALIKE;
+    this.#shortCount = isAlike ? this.#shortCount + 1 : 1;
+    this.#shortMs = tookMs;
+    if (isShort && this.#shortCount < MIN_SHORT) return;
+    this.#base = this.#quota = served;
     this.#setLength(this.#pushedBackAt - from, startedAt - from);
     this.#previousAt = from;
     this.#started = 1;
@@ -132,7 +155,7 @@ export class RateWindow {
   /** The window before it had not ended, after `tookMs`. */
   #lengthen(tookMs: number): void {
     this.#setLength(tookMs, this.#highMs > tookMs * PRECISION ? this.#highMs : tookMs * (1 + this.#stretch));
-    this.#stretch *= 2;
+    this.#stretch = Math.min(MAX_STRETCH, 2 * this.#stretch);
   }
 
   /** The quota was not pushed back. */
@@ -149,14 +172,16 @@ export class RateWindow {
   #recordExceeded(): void {
     this.#held = 0;
     if (this.#quota > this.#base) this.#patience = Math.min(MAX_PATIENCE, this.#patience * PATIENCE_GROWTH);
-    if (this.#served >= this.#base) this.#base = this.#served;
-    else if (this.#shortfalls > 0) this.#base = Math.max(1, this.#served);
-    else {
-      // A part of them was still counted in the window before.
-      this.#lengthen(this.#startedAt - this.#previousAt);
+    if (this.#served >= this.#base) {
+      this.#base = this.#served;
+      this.#shortfalls = 0;
+    } else {
+      // A part of the first ones was still counted in the window before.
+      if (this.#shortfalls === 0) this.#lengthen(this.#startedAt - this.#previousAt);
+      else this.#base = this.#served;
       this.#shortfalls += 1;
     }
-    this.#quota = this.#base;
+    this.#quota = this.#shortfalls > MAX_SHORTFALLS ? Number.POSITIVE_INFINITY : this.#base;
   }
 }
 

@@ -179,8 +179,21 @@ test('ConcurrencyLimit recovers what the host served before it served nothing', 
   for (let n = 0; n < 20; n++) limit.recordPushBack(100, 200, 20 - n);
   limit.recordPushBack(1000, 1000, 1);
   expect(limit.current).toBe(1);
-  limit.recover();
+  limit.recover(true);
   expect(limit.current).toBe(20);
+});
+
+test.each([
+  ['that was down', true, 10],
+  ['whose gap explains the push-backs', false, 450],
+])('ConcurrencyLimit of a host %s recovers with the gap that it needs', (_, wasDown, gapMs) => {
+  const limit = new ConcurrencyLimit(1);
+  limit.recordPushBack(0, 0, 1);
+  succeed(limit, 2, 100);
+  limit.recordPushBack(900, 900, 1);
+  limit.recover(wasDown);
+  limit.onDispatch(1, 2000);
+  expect(Math.max(10, limit.nextAllowedAt - 2000)).toBe(gapMs);
 });
 
 test('ConcurrencyLimit is lowered from the first push-back until it is back at its maximum', () => {

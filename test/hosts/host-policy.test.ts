@@ -86,6 +86,54 @@ test.each(SERVING)('a host that %s loses no URL, and takes little longer than it
   expect(requests - count).toBeLessThanOrEqual(wasted);
 });
 
+/** Requests served in each window, its length in ms, when the first window began, URLs, and the time in ms of a URL. */
+type Window = readonly [served: number, windowMs: number, beganMs: number, urls: number, latencyMs: number];
+
+const WINDOWS: readonly Window[] = [
+  [100, 60_000, 0, 400, 100],
+  [100, 60_000, 0, 400, 20],
+  [100, 60_000, -20_000, 400, 100],
+  [60, 60_000, -50_000, 240, 100],
+  [10, 60_000, 0, 40, 20],
+  [1000, 60_000, 0, 3000, 20],
+  [30, 30_000, 0, 150, 100],
+  [20, 10_000, 0, 200, 1000],
+  [5, 1_000, 0, 200, 20],
+];
+
+describe.each([1, 2, 4, 10])('with at most %i at once,', (perHost) => {
+  test.each(WINDOWS)(
+    'a host that serves %i in %i ms since %i ms and does not say so is learned, and loses no URL: %i',
+    async (...window) => {
+      const [served, windowMs, beganMs, urls, latencyMs] = window;
+      const model = models.fixedWindow(served, windowMs, false, healthy(seededRandom(SEED), latencyMs));
+      const shifted: models.HostModel = (now, ...rest) => model(now - beganMs, ...rest);
+      const { ok, failed, requests, seconds } = await run(shifted, urls, { perHost });
+      const windows = Math.ceil(urls / served) - 1;
+      const floorMs = Math.max(windows * windowMs + beganMs, (urls * latencyMs) / perHost);
+      expect([ok, failed]).toEqual([urls, {}]);
+      expect(seconds).toBeLessThanOrEqual((1.6 * floorMs) / 1000);
+      expect(requests - urls).toBeLessThanOrEqual(48);
+    },
+  );
+
+  // Floor: the time that it is down or, if it is down half of the time, twice the time of the URLs.
+  test.each<[string, models.HostModel, number]>([
+    ['says 503 for 12 s', sometimes(isDownFor(3_000, 12_000), models.always(503), healthy(seededRandom(SEED))), 12],
+    ['says 429 for its first 12 s', sometimes(isDownFor(0, 12_000), models.always(429), healthy(seededRandom(SEED))), 12],
+    ['resets for 12 s', sometimes(isDownFor(3_000, 12_000), models.resetting, healthy(seededRandom(SEED))), 12],
+    ['says 503 every other 3 s', sometimes(flaps(3_000), models.always(503), healthy(seededRandom(SEED))), 0],
+    ['says 429 every other 3 s', sometimes(flaps(3_000), models.always(429), healthy(seededRandom(SEED))), 0],
+    ['resets every other 3 s', sometimes(flaps(3_000), models.resetting, healthy(seededRandom(SEED))), 0],
+  ])('a host that %s is as fast afterwards as before', async (_, model, downS) => {
+    const { ok, failed, requests, seconds } = await run(model, 400, { perHost });
+    expect([ok, failed]).toEqual([400, {}]);
+    const servingS = 40 / perHost;
+    expect(seconds).toBeLessThanOrEqual(downS > 0 ? downS + servingS + 8 : 2.8 * servingS + 4);
+    expect(requests - 400).toBeLessThanOrEqual(104);
+  }); // biome-ignore format: a table
+});
+
 test.each([
   [2, 40],
   [8, 40],

@@ -295,6 +295,16 @@ test('a host is forgotten when its jobs are released, also without a record: the
   expect(registry.size).toBe(0);
 });
 
+test('what a host has served is remembered while more of its jobs wait, also when none is in flight', () => {
+  const registry = registryOf({ perHost: 1 });
+  registry.onDispatch('a', 0);
+  registry.onRelease('a', 0, 1, true);
+  expect(registry.size).toBe(1);
+  registry.onDispatch('a', 1);
+  registry.onRelease('a', 0, 2, false);
+  expect(registry.size).toBe(0);
+});
+
 test('a probe that is released without a record lets the next one through', () => {
   const registry = registryOf({ breakerThreshold: 1 });
   registry.onDispatch('a', 0);
@@ -317,9 +327,11 @@ test('memory of hosts is bounded: beyond 100,000 the oldest is evicted, one with
   expect(registry.keyNextAllowedAt('kept', 0)).toBe(3_600_000);
 });
 
-test('failures below the threshold are remembered as long as the queue may hold jobs of the host', () => {
-  const refused: HostSignal = { kind: 'failure', isTimeout: false, error: 'refused' };
-  const registry = registryOf({ breakerThreshold: 2, window: 100 });
+test.each<[string, HostSignal]>([
+  ['failures', { kind: 'failure', isTimeout: false, error: 'refused' }],
+  ['push-backs', { kind: 'push-back', waitMs: 0 }],
+])('%s below the threshold are remembered as long as the queue may hold jobs of the host', (_, refused) => {
+  const registry = registryOf({ breakerThreshold: 2, window: 100, perHost: 1 });
   const fail = (key: string) => {
     registry.onDispatch(key, 0);
     registry.record(key, refused, 0, 0);

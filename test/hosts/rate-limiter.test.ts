@@ -104,4 +104,65 @@ describe('RateWindow', () => {
     }
     expect(serve(window, now)).toBe(1);
   });
+
+  test('that ends within a second is learned when it has happened three times alike', () => {
+    const window = new RateWindow(0, 0);
+    const known: boolean[] = [];
+    for (const from of [0, 1_000, 2_000, 4_000, 5_000, 6_000]) {
+      for (let count = 0; count < 5; count += 1) window.recordServed();
+      window.recordPushBack(from + 100);
+      window.learn(from + (from === 2_000 ? 2_000 : 1_000), true);
+      known.push(window.isKnown);
+    }
+    expect(known).toEqual([false, false, false, false, false, true]);
+    window.recordServed();
+    expect(serve(window, 7_000)).toBe(4);
+  });
+
+  test('is not learned of a host that had served nothing: it was down', () => {
+    const window = new RateWindow(0, 0);
+    window.recordPushBack(1000);
+    window.learn(9000);
+    expect(window.isKnown).toBe(false);
+  });
+
+  test('is not learned anew from the request that begins a window', () => {
+    const window = learned();
+    serve(window, 9000);
+    window.onDispatch(15_500);
+    window.learn(15_500);
+    window.recordServed();
+    expect(serve(window, 15_500)).toBe(5); // twice the quota, since it has held
+  });
+
+  test('grows by a half at most each time that it proves to be longer', () => {
+    const window = learned();
+    serve(window, 9000);
+    const lengths: number[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      const at = window.nextAllowedAt;
+      lengths.push(at - 9000);
+      window.onDispatch(at);
+      window.recordPushBack(at + 1);
+    }
+    const growth = lengths.slice(1).map((length, index) => length / (lengths[index] ?? 0));
+    expect(Math.max(...growth)).toBeLessThanOrEqual(1.501);
+    expect(Math.min(...growth)).toBeGreaterThan(1);
+  });
+
+  test('is forgotten when less is served in each window', () => {
+    const window = new RateWindow(0, 20);
+    window.recordPushBack(1000);
+    window.recordPushBack(4000);
+    window.learn(9000);
+    let at = 9000;
+    for (const served of [19, 18, 17, 16]) {
+      expect(window.isKnown).toBe(true);
+      for (let count = 0; count < served; count += 1) window.recordServed();
+      window.recordPushBack(at + 1);
+      at = window.nextAllowedAt;
+      window.onDispatch(at);
+    }
+    expect([window.isKnown, window.nextAllowedAt]).toEqual([false, 0]);
+  });
 });
