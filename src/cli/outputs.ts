@@ -3,16 +3,15 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { isatty } from 'node:tty';
-import { isHarmlessHeader } from '../config/parse/headers.ts';
 import { hasPrivateRecords, type ProgramOptions } from '../config/program-options.ts';
 import { orderWindowSize } from '../config/run-options.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Job } from '../model/job.ts';
 import { excerpt } from '../model/printable.ts';
-import { isShownQuietly, type Result } from '../model/result.ts';
+import { type FailedRequest, type FailedResult, isShownQuietly, type Result } from '../model/result.ts';
 import { hostKeys } from '../model/url.ts';
 import { csvSink } from '../output/csv.ts';
-import { failedListSink, requestOf, withJsonKey } from '../output/failed-list.ts';
+import { failedListSink, failedRequest, toFailedRequest } from '../output/failed-list.ts';
 import { githubAnnotations } from '../output/github.ts';
 import { jsonlSink } from '../output/jsonl.ts';
 import { type LineOutput, LineWriter } from '../output/line-writer.ts';
@@ -30,6 +29,8 @@ const NAMED_HEADERS = 5;
 
 /** How many different names of such headers are remembered, so that a list with a new name in each job does not fill the memory. */
 const MAX_OMITTED = 100;
+
+const MAX_NAME_LENGTH = 50;
 
 const NEVER = new Promise<void>(() => {});
 
@@ -186,7 +187,7 @@ function createFailedList(
   requests: CustomRequests,
 ): Sink {
   const { failed: path = '', method, silent } = options;
-  const list = failedListSink(output, method, ({ index }) => requests.find(index));
+  const list = failedListSink(output, method, (result) => requests.find(result));
   return {
     write(result) {
       const written = list.write(result);
@@ -195,12 +196,20 @@ function createFailedList(
     },
     async end(summary) {
       await list.end(summary);
-      const { omittedHeaders } = requests;
-      if (omittedHeaders === '' || silent) return;
+      const { omittedHeaders, tooLarge } = requests;
+      if (silent) return;
       const file = `"${excerpt(path)}"`;
-      createMessages(process).warn(
-        `${file} does not contain headers that may be secret; pass them again with -H: ${omittedHeaders}`,
-      );
+      const { warn } = createMessages(process);
+      if (omittedHeaders !== '') {
+        warn(
+          `${file} does not contain headers that may be secret; pass them again with -H: ${omittedHeaders}`,
+        );
+      }
+      if (tooLarge > 0) {
+        warn(
+          `${file} has only the URL, method and id of ${tooLarge} jobs: the rest of them did not fit into a message of the broker`,
+        );
+      }
     },
   };
 }
@@ -286,20 +295,20 @@ async function createSummarySink(parts: OutputParts): Promise<Sink> {
 export class CustomRequests {
   readonly #jobs = new Map<number, Job>();
   readonly #omitted = new Set<string>();
+  #tooLarge = 0;
 
   /** Passes the batches on, and remembers each job as it is read. */
   async *watch(batches: AsyncIterable<Iterable<Job>>): AsyncGenerator<Iterable<Job>> {
     for await (const batch of batches) yield this.#remember(batch);
   }
 
-  /** Returns headers, body, `save` and `expect` of a job in the format of an input line, or `undefined` if it has none. */
-  find(index: number): object | undefined {
+  /** What the list repeats of a failed job, or `undefined`: of a job that was read here, or else of one that a worker has sent. */
+  find({ index, request }: Pick<FailedResult, 'index' | 'request'>): FailedRequest | undefined {
     const job = this.#jobs.get(index);
-    if (job === undefined) return undefined;
-    const { headers = {}, ...rest } = job;
-    const harmless = Object.entries(headers).filter(([name]) => this.#checkHarmless(name));
-    const shown = harmless.length === 0 ? rest : { ...rest, headers: Object.fromEntries(harmless) };
-    return isCustom(shown) ? withJsonKey(requestOf(shown)) : undefined;
+    const found = job === undefined ? toFailedRequest(request) : failedRequest(job);
+    for (const name of found?.omitted ?? []) if (this.#omitted.size < MAX_OMITTED) this.#omitted.add(name);
+    if (found?.isTooLarge) this.#tooLarge += 1;
+    return found;
   }
 
   /** Forgets a job that has its result. */
@@ -309,9 +318,14 @@ export class CustomRequests {
 
   /** The names of the headers that were left out: the first 5, and the number of the others. */
   get omittedHeaders(): string {
-    const names = [...this.#omitted].sort();
+    const names = [...this.#omitted].sort().map((name) => excerpt(name, MAX_NAME_LENGTH));
     const rest = names.length - NAMED_HEADERS;
     return rest > 0 ? `${names.slice(0, NAMED_HEADERS).join(', ')} and ${rest} more` : names.join(', ');
+  }
+
+  /** The number of jobs of which a worker could not send what the list repeats. */
+  get tooLarge(): number {
+    return this.#tooLarge;
   }
 
   *#remember(batch: Iterable<Job>): Generator<Job> {
@@ -320,14 +334,8 @@ export class CustomRequests {
       yield job;
     }
   }
-
-  #checkHarmless(name: string): boolean {
-    if (isHarmlessHeader(name)) return true;
-    if (this.#omitted.size < MAX_OMITTED) this.#omitted.add(name);
-    return false;
-  }
 }
 
-function isCustom({ headers, body, save, expect }: Job): boolean {
-  return headers !== undefined || body !== undefined || save !== undefined || expect !== undefined;
+function isCustom({ headers, body, save, expect, given }: Job): boolean {
+  return [headers, body, save, expect, given].some((value) => value !== undefined);
 }

@@ -96,10 +96,10 @@ const MAX_TEXT_BYTES = 64 * 1024 ** 2;
 
 /** A job as one line of JSON. */
 export function encodeJob(job: Job): string {
-  const { index, source, line, input, url, id, invalid } = job;
+  const { index, source, line, input, url, id, invalid, given } = job;
   const place = { index, source, line, input };
   if (invalid === undefined) return JSON.stringify({ ...place, request: encodeRequest(job) });
-  return JSON.stringify({ ...place, url, id, invalid });
+  return JSON.stringify({ ...place, url, id, invalid, given });
 }
 
 /** The job of a line, checked like a line of an input; `undefined` when it is damaged. */
@@ -111,14 +111,24 @@ export function decodeJob(text: string): Job | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { index, source, line, input, request, url, id, invalid }: Record<string, unknown> = { ...value };
+  const { index, source, line, input, request, ...rest }: Record<string, unknown> = { ...value };
   if (!isCount(index) || !isCount(line) || typeof source !== 'string') return undefined;
   const place = { index, source, line, ...(typeof input === 'string' ? { input } : {}) };
   if (typeof request === 'object' && request !== null) {
     return { ...place, ...parseJobInput(request, '', { parseExpectation }) };
   }
+  const { url, id, invalid, given } = rest;
   if (typeof url !== 'string' || typeof invalid !== 'string') return undefined;
-  return { ...place, url, invalid, ...(typeof id === 'string' ? { id } : {}) };
+  const job = { ...place, url, invalid, ...(typeof id === 'string' ? { id } : {}) };
+  return typeof given === 'string' && isJsonObject(given) ? { ...job, given } : job;
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    return text.startsWith('{') && typeof JSON.parse(text) === 'object';
+  } catch {
+    return false;
+  }
 }
 
 /** The jobs of a chunk, or `undefined` when any part of it is damaged. */

@@ -354,6 +354,10 @@ function encodeFitting(job: Job, maxBytes: number): string {
   const encoded = encodeJob(job);
   if (encoded.length <= maxCharacters(maxBytes) || Buffer.byteLength(encoded) <= maxBytes / 2) return encoded;
   const { index, source, line, url, id } = job;
+  if (job.given !== undefined) {
+    const { given, ...rest } = job;
+    return encodeFitting(rest, maxBytes);
+  }
   const invalid = `a job of ${encoded.length} characters is too large for a message of the broker: at most half a message is possible`;
   return encodeJob({ index, source, line, url, invalid, ...(id === undefined ? {} : { id }) });
 }

@@ -1,5 +1,6 @@
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
+import { failedRequest } from '../output/failed-list.ts';
 import type { Delivery } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 
@@ -25,6 +26,8 @@ export class LeasedChunk {
   /** Ends the wait for more results. */
   release: () => void = () => {};
   readonly #worker: string;
+  /** Made when the first job fails. */
+  #jobsByIndex: ReadonlyMap<number, Job> | undefined;
 
   constructor(delivery: Delivery, jobs: readonly Job[], { worker, leasedSince }: LeaseHolder) {
     this.delivery = delivery;
@@ -41,10 +44,18 @@ export class LeasedChunk {
     return this.results.length === this.jobs.length;
   }
 
-  /** Adds a result, and the name of its worker to it. */
+  /** Adds a result, and to it the name of its worker and, if it failed, what the list of `--failed` repeats of its job. */
   add(result: Result): void {
-    this.results.push(Object.assign(result, { worker: this.#worker })); // copying that many keys costs as much as encoding them
+    const { index, ok } = result;
+    const job = ok ? undefined : this.#jobAt(index);
+    const request = job && failedRequest(job);
+    this.results.push(Object.assign(result, { worker: this.#worker }, request && { request })); // copying that many keys costs as much as encoding them
     if (this.isFetched) this.release();
+  }
+
+  #jobAt(index: number): Job | undefined {
+    this.#jobsByIndex ??= new Map(this.jobs.map((job) => [job.index, job]));
+    return this.#jobsByIndex.get(index);
   }
 
   /** Adds what an earlier worker has fetched. Returns the jobs without a result. */

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { OutputError } from '../model/errors.ts';
 import { excerpt } from '../model/printable.ts';
 import { encodeRecord } from '../model/record.ts';
-import type { FailedResult, Result } from '../model/result.ts';
+import type { FailedRequest, FailedResult, Result } from '../model/result.ts';
 import {
   decodeRecords,
   describeSegment,
@@ -49,7 +49,9 @@ export async function createLogRecord(
   if (shards === undefined || count === 0) {
     return { kind: 'results', ...about, body: packResults(results, maxBytes - HEADER_BYTES) };
   }
-  const place = await shards.append(packResults(results, MAX_SEGMENT_BYTES));
+  // The body of a request may be a secret.
+  const isPrivate = results.some(({ request }) => request !== undefined);
+  const place = await shards.append(packResults(results, MAX_SEGMENT_BYTES), { isPrivate });
   const ok = results.filter((result) => result.ok).length;
   const first = results.reduce((lowest, { index }) => Math.min(lowest, index), Number.POSITIVE_INFINITY);
   const segment = { ...place, chunk, count, first, ok, failed: count - ok, worker };
@@ -57,24 +59,45 @@ export async function createLogRecord(
 }
 
 /**
- * Packs results into one gzip member of at most `maxBytes`, one line each, ordered by index. If they do not fit, the largest
- * results are replaced by failures that say so. The text has at most `MAX_SEGMENT_BYTES` characters.
+ * Packs results into one gzip member of at most `maxBytes`, one line each, ordered by index. If they do not fit, first the
+ * requests of failed jobs are left out, and then the largest results are replaced by failures that say so. The text has at most
+ * `MAX_SEGMENT_BYTES` characters.
  */
 export function packResults(unsorted: readonly Result[], maxBytes: number): Uint8Array {
   const results = unsorted.toSorted((a, b) => a.index - b.index);
-  const lines = results.map(encodeRecord);
+  const whole = packLines(
+    results.map((result) => encodeWith(result, result.request)),
+    maxBytes,
+  );
+  if (whole !== undefined) return whole;
+  const lines = results.map((result) => encodeWith(result, result.request && { isTooLarge: true }));
   const bySize = [...lines.keys()].sort((a, b) => (lines[b]?.length ?? 0) - (lines[a]?.length ?? 0));
   for (let replaced = 0, count = 1; ; replaced = count, count *= 2) {
-    const isShortest = replaced >= lines.length;
-    if (isShortest || textLength(lines) <= MAX_SEGMENT_BYTES) {
-      const body = gzipSync(`${lines.join('\n')}\n`, { level: 1 });
-      if (isShortest || body.length <= maxBytes) return body;
-    }
+    const body = packLines(lines, maxBytes);
+    if (body !== undefined) return body;
+    if (replaced >= lines.length) return gzipLines(lines);
     for (const at of bySize.slice(replaced, count)) {
       const result = results[at];
       if (result !== undefined) lines[at] = encodeRecord(tooLarge(result, lines[at]?.length ?? 0, maxBytes));
     }
   }
+}
+
+/** A record with what the list of `--failed` repeats of its job. */
+function encodeWith(result: Result, request: FailedRequest | undefined): string {
+  const record = encodeRecord(result);
+  return request === undefined ? record : `${record.slice(0, -1)},"request":${JSON.stringify(request)}}`;
+}
+
+/** `undefined` if the lines are too long. */
+function packLines(lines: readonly string[], maxBytes: number): Uint8Array | undefined {
+  if (textLength(lines) > MAX_SEGMENT_BYTES) return undefined;
+  const body = gzipLines(lines);
+  return body.length <= maxBytes ? body : undefined;
+}
+
+function gzipLines(lines: readonly string[]): Uint8Array {
+  return gzipSync(`${lines.join('\n')}\n`, { level: 1 });
 }
 
 function textLength(lines: readonly string[]): number {

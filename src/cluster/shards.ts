@@ -151,10 +151,13 @@ export class ShardWriter {
 
   /**
    * Writes the bytes of one segment, and resolves to their place when they are on disk. Throws an `OutputError`; all later
-   * calls then fail too, since the length of the file is unknown.
+   * calls then fail too, since the length of the file is unknown. With `isPrivate`, only this user can read the file from then on.
    */
-  append(bytes: Uint8Array): Promise<Pick<ShardSegment, 'shard' | 'offset' | 'bytes' | 'sha256'>> {
-    const appended = this.#last.then(() => this.#append(bytes));
+  append(
+    bytes: Uint8Array,
+    options: { readonly isPrivate?: boolean } = {},
+  ): Promise<Pick<ShardSegment, 'shard' | 'offset' | 'bytes' | 'sha256'>> {
+    const appended = this.#last.then(() => this.#append(bytes, options));
     appended.catch(() => {}); // the caller handles it
     this.#last = appended;
     return appended;
@@ -167,12 +170,13 @@ export class ShardWriter {
     if (this.#length === 0) await unlink(this.#shard.path).catch(() => {});
   }
 
-  async #append(bytes: Uint8Array) {
+  async #append(bytes: Uint8Array, { isPrivate = false }) {
     if (this.#length >= this.#maxBytes) await this.#rotate();
     const { name, path, file } = this.#shard;
     const offset = this.#length;
     this.#length += bytes.length;
     try {
+      if (isPrivate) await file.chmod(0o600);
       for (let at = 0; at < bytes.length; ) {
         at += (await file.write(bytes, at, bytes.length - at, offset + at)).bytesWritten;
       }

@@ -14,7 +14,8 @@ import {
   withoutUserInfo,
 } from './parse-url.ts';
 
-const KEYS = ['url', 'method', 'headers', 'body', 'json', 'id', 'save', 'expect'];
+/** The keys of a JSON job. */
+export const JOB_KEYS = ['url', 'method', 'headers', 'body', 'json', 'id', 'save', 'expect'];
 const STRING_KEYS = ['method', 'body', 'id', 'save'];
 
 // What a header can carry: latin1 without control characters, except the tab.
@@ -143,7 +144,8 @@ function parseJsonLine(text: string, options: ParseOptions): ParsedJob {
     };
   }
   // JSON that starts with `{` is an object, which the compiler cannot know.
-  return parseJobInput(input as object, text, options);
+  const job = parseJobInput(input as object, text, options);
+  return job.invalid === undefined ? job : { ...job, given: text };
 }
 
 /**
@@ -192,13 +194,13 @@ export function parseJobInput(input: object, raw: string, options: ParseOptions 
 }
 
 /** A key of an object, with the text of its value. */
-interface Member {
+export interface Member {
   readonly key: string;
   readonly text: string;
 }
 
 /** The members of an object, from its text, which must be valid JSON. */
-function membersOf(object: string): readonly Member[] {
+export function membersOf(object: string): readonly Member[] {
   const members: Member[] = [];
   let depth = 0;
   let key: string | undefined;
@@ -310,10 +312,10 @@ function repeatedKey(members: readonly Member[]): string | undefined {
 }
 
 function checkKeys(fields: Fields): string | undefined {
-  const unknown = Object.keys(fields).find((key) => !KEYS.includes(key));
+  const unknown = Object.keys(fields).find((key) => !JOB_KEYS.includes(key));
   if (unknown === undefined) return undefined;
-  const closest = didYouMean(unknown, KEYS);
-  const hint = closest === undefined ? `use ${KEYS.join(', ')}` : `did you mean "${closest}"?`;
+  const closest = didYouMean(unknown, JOB_KEYS);
+  const hint = closest === undefined ? `use ${JOB_KEYS.join(', ')}` : `did you mean "${closest}"?`;
   return `unknown key "${redactedExcerpt(unknown)}" in a job: ${hint}`;
 }
 

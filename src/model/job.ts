@@ -34,6 +34,8 @@ export interface Job {
   kept?: KeptFile;
   /** Why this job cannot be fetched. It still has a result: `FAIL invalid`. */
   readonly invalid?: string;
+  /** Of an invalid JSON job: its line, which may contain secrets. */
+  readonly given?: string;
 }
 
 /** A file that an earlier run has saved, as its record says. */
@@ -56,10 +58,11 @@ const JOB_BYTES = 400;
 const ENTRY_BYTES = 50;
 
 /** About how many bytes of memory a job takes. */
-export function jobBytes({ url, input, headers, body, expect, id, save, kept }: Job): number {
+export function jobBytes({ url, input, headers, body, expect, id, save, kept, given }: Job): number {
   let bytes = JOB_BYTES + url.length;
   if (input !== undefined) bytes += input.length;
   if (body !== undefined) bytes += 2 * body.length;
+  if (given !== undefined) bytes += 2 * given.length;
   if (id !== undefined) bytes += id.length;
   if (save !== undefined) bytes += save.length;
   if (kept !== undefined) bytes += JOB_BYTES + kept.path.length;

@@ -4,7 +4,7 @@ import { type FailedResult, FILE_NOTES, type OkResult, type Result } from './res
 /** The version of the record format: the value of its first key, `v`. */
 export const RECORD_VERSION = 1;
 
-type NotInRecord = 'startedAt' | 'isResumed' | 'anchors';
+type NotInRecord = 'startedAt' | 'isResumed' | 'anchors' | 'request';
 
 /** A record as `JSON.parse` gives it. `decodeRecord()` makes a result of it, and checks it. */
 export type ResultRecord = (Omit<OkResult, NotInRecord> | Omit<FailedResult, NotInRecord>) & {

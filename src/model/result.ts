@@ -126,6 +126,8 @@ interface BaseResult {
   readonly badRuns?: number | undefined;
   /** The cluster worker that fetched it, which also has the saved body. */
   readonly worker?: string | undefined;
+  /** What `--failed` repeats of a failed job, if a worker of a cluster sent it with the result. Not part of the record. */
+  readonly request?: FailedRequest | undefined;
   /** Whether it comes from the journal and this run fetched nothing for it. Not part of the record. */
   readonly isResumed?: boolean | undefined;
   /**
@@ -146,6 +148,18 @@ export interface FailedResult extends BaseResult {
   readonly ok: false;
   readonly warning?: undefined;
   readonly failure: Failure;
+}
+
+/** What the list of `--failed` repeats of a job besides URL, method and id, without secrets. */
+export interface FailedRequest {
+  /** Headers, body, `save` and `expect`, as a JSON line has them. */
+  readonly keys?: object | undefined;
+  /** The whole line, of an invalid JSON job. */
+  readonly line?: string | undefined;
+  /** The names of headers that were left out, since they may be secret. */
+  readonly omitted?: readonly string[] | undefined;
+  /** Whether all of it was left out, since it did not fit into a message of the broker. */
+  readonly isTooLarge?: boolean | undefined;
 }
 
 /** The result of one job. A failed URL is a value; branch on `ok` and `failure.kind`. */

@@ -109,3 +109,32 @@ test('headers of OK jobs cause no warning', async () => {
   ]);
   expect([code, stderr]).toEqual([0, expect.not.stringContaining('lacks')]);
 });
+
+const OK = 'http://127.0.0.1:1/';
+
+test.each<[string, string, string]>([
+  ['a bad method', `{"url":"${OK}","method":"A B","body":"x","id":"1"}`, ''],
+  ['a misspelt key, without its value', `{"url":"${OK}","metod":"PUT"}`, `{"url":"${OK}","metod":null}`],
+  ['another scheme', '{"url":"ftp://h/","method":"POST","json":{"n":12345678901234567890}}', ''],
+  ['a key that is given twice', `{"url":"${OK}","url":"${OK}"}`, ''],
+  [
+    'secret headers, without their values',
+    `{"url":"${OK}","save":"../x","headers":{"X-Key":"secret","Accept":"a/b"}}`,
+    `{"url":"${OK}","save":"../x","headers":{"X-Key":null,"Accept":"a/b"}}`,
+  ],
+  [
+    'a password, without it',
+    '{"url":"http://me:secret@127.0.0.1:1/","method":"A B"}',
+    `{"url":"${OK}","method":"A B"}`,
+  ],
+  ['a URL of a wrong type', '{"url":3,"id":"a"}', ''],
+  ['headers of a wrong type', `{"url":"${OK}","headers":"X-Key: secret"}`, `{"url":"${OK}","headers":null}`],
+])('a list of --failed keeps an invalid job with %s', async (_, job, kept) => {
+  const failed = join(await tempDir(), 'again.txt');
+  const first = await runInProcess(['fetch', '--failed', failed, await aFile([job])]);
+  const text = await readFile(failed, 'utf8');
+  expect([first.code, text]).toEqual([1, `${kept || job}\n`]);
+  // It never becomes another request.
+  const again = await runInProcess(['fetch', failed, '--json']);
+  expect(JSON.parse(again.stdout)).toMatchObject({ attempts: 0, failure: { kind: 'invalid' } });
+});

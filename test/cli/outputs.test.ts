@@ -27,10 +27,10 @@ describe('filterSink()', () => {
 describe('CustomRequests', () => {
   it('finds a job until it is dropped, and never one that is only a URL', async () => {
     const requests = await watching([aJob(0, { body: 'text' }), aJob(1, { method: 'PUT', id: 'mine' })]);
-    expect(requests.find(0)).toEqual({ body: 'text' });
-    expect(requests.find(1)).toBeUndefined();
+    expect(requests.find({ index: 0 })).toEqual({ keys: { body: 'text' } });
+    expect(requests.find({ index: 1 })).toBeUndefined();
     requests.drop(0);
-    expect(requests.find(0)).toBeUndefined();
+    expect(requests.find({ index: 0 })).toBeUndefined();
   });
 
   it('names the headers that it leaves out: the first five, and how many more', async () => {
@@ -38,7 +38,7 @@ describe('CustomRequests', () => {
     const headers = Object.fromEntries(names.map((name) => [`x-${name}`, 'secret']));
     const requests = await watching([aJob(0, { headers: { ...headers, accept: 'a/b' } })]);
     expect(requests.omittedHeaders).toBe('');
-    expect(requests.find(0)).toEqual({ headers: { accept: 'a/b' } });
+    expect(requests.find({ index: 0 })).toMatchObject({ keys: { headers: { accept: 'a/b' } } });
     expect(requests.omittedHeaders).toBe('x-a, x-b, x-c, x-d, x-e and 2 more');
   });
 });

@@ -12,7 +12,7 @@ import { MANUAL, README } from './pages.ts';
 const manual = await readFile(MANUAL, 'utf8');
 
 /** A result that has every key of the record. */
-const WHOLE: Required<Omit<OkResult, 'failure' | 'isResumed' | 'anchors'>> = {
+const WHOLE: Required<Omit<OkResult, 'failure' | 'isResumed' | 'anchors' | 'request'>> = {
   index: 0,
   source: 'urls.txt',
   line: 1,

@@ -27,7 +27,9 @@ function check(fields: ParsedJob): void {
   expect(invalid).not.toMatch(UNPRINTABLE);
   expect(url).toMatch(/^\S{1,2000}$/);
   expect(url).not.toMatch(UNPRINTABLE);
-  expect(Object.keys(fields).filter((key) => !['url', 'input', 'id', 'invalid'].includes(key))).toEqual([]);
+  expect(
+    Object.keys(fields).filter((key) => !['url', 'input', 'id', 'invalid', 'given'].includes(key)),
+  ).toEqual([]);
 }
 
 test('any text is a job, or an invalid job with a reason', () => {

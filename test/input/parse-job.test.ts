@@ -50,7 +50,7 @@ describe('parseLine()', () => {
   });
 
   it('shows the text as one word when it is not a URL', () => {
-    expect(parseLine('not a url')).toEqual({
+    expect(parseLine('not a url')).toMatchObject({
       url: 'not%20a%20url',
       invalid: 'invalid URL "not a url": must start with http:// or https://',
     });
@@ -58,7 +58,7 @@ describe('parseLine()', () => {
 
   it('redacts the password of a line that it refuses', () => {
     const job = parseLine('http://user:secret@example.com:0/');
-    expect(job).toEqual({
+    expect(job).toMatchObject({
       url: 'http://***@example.com:0/',
       invalid: expect.stringContaining('the port must be'),
     });
@@ -96,7 +96,7 @@ describe('parseLine() of a JSON job', () => {
       url: 'http://h/',
       save: 'a/b.html',
     });
-    expect(parseLine('{"url":"http://h/","save":"../b.html"}')).toEqual({
+    expect(parseLine('{"url":"http://h/","save":"../b.html"}')).toMatchObject({
       url: 'http://h/',
       invalid: 'invalid value "../b.html" for "save": must not contain the parts "." and ".."',
     });
@@ -140,7 +140,7 @@ describe('parseLine() of a JSON job', () => {
   });
 
   it('refuses an object without a URL, and shows it', () => {
-    expect(parseLine('{"id": "a b"}')).toEqual({
+    expect(parseLine('{"id": "a b"}')).toMatchObject({
       url: '{"id":%20"a%20b"}',
       id: 'a b',
       invalid: 'invalid job "{"id": "a b"}": "url" is missing',
@@ -171,7 +171,7 @@ describe('parseLine() of a JSON job', () => {
     ['later', 'use url, method, headers, body, json, id, save, expect'],
     ['', 'use url'],
   ])('refuses the key %j', (key, hint) => {
-    expect(parseLine(json({ url: 'http://h/', [key]: 'x' }))).toEqual({
+    expect(parseLine(json({ url: 'http://h/', [key]: 'x' }))).toMatchObject({
       url: 'http://h/',
       invalid: expect.stringContaining(`unknown key "${key}" in a job: ${hint}`),
     });
@@ -206,12 +206,12 @@ describe('parseLine() of a JSON job', () => {
   });
 
   it('shows the URL of a job that is refused for another reason, without its password', () => {
-    expect(parseLine('{"url":"http://u:secret@h","id":"7","nope":1}')).toEqual({
+    expect(parseLine('{"url":"http://u:secret@h","id":"7","nope":1}')).toMatchObject({
       url: 'http://h/',
       id: '7',
       invalid: expect.stringContaining('"nope"'),
     });
-    expect(parseLine('{"url":"http://u:secret@h:0","body":"secret"}')).toEqual({
+    expect(parseLine('{"url":"http://u:secret@h:0","body":"secret"}')).toMatchObject({
       url: 'http://***@h:0',
       invalid: expect.not.stringContaining('secret'),
     });
@@ -313,7 +313,7 @@ describe('the body of a JSON job', () => {
   });
 
   it('is either text or JSON', () => {
-    expect(job({ body: '', json: 1 })).toEqual({
+    expect(job({ body: '', json: 1 })).toMatchObject({
       url: 'http://h/',
       invalid: 'invalid job: "body" and "json" must not be used together',
     });
@@ -339,7 +339,11 @@ describe('the "expect" of a JSON job', () => {
 
   it('makes the job invalid when it cannot be parsed', () => {
     const options = { parseExpectation: () => ({ fault: 'Cannot use it' }) };
-    expect(parseLine(line, options)).toEqual({ url: 'http://h/', invalid: 'Cannot use it' });
+    expect(parseLine(line, options)).toEqual({
+      url: 'http://h/',
+      invalid: 'Cannot use it',
+      given: line,
+    });
     expect(parseLine(line).invalid).toBe('"expect" is not supported here');
   });
 });
