@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** The files that take longest, the slowest first. They start first, so that none is left to run alone at the end. */
 const SLOWEST = [
   'cli/mutated-responses',
-  'cluster/chaos',
+  'chaos/chaos',
   'cluster/stopping',
   'cli/crash',
   'cluster/cluster',

@@ -9,7 +9,13 @@ import type { NewRun } from '../../src/cluster/jetstream-engine.ts';
 import type { RunSettings } from '../../src/cluster/jetstream-setup.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
-/** A nats-server of the running test, with JetStream and a store of its own. */
+// A process that ends half-way leaves no server behind.
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** A nats-server, with JetStream and a store of its own. */
 export class NatsServer {
   readonly port: number;
   readonly #store: string;
@@ -37,6 +43,8 @@ export class NatsServer {
     const flags = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#store, ...this.#flags];
     const child = spawn('nats-server', flags, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     let stderr = '';
     await new Promise<void>((resolve, reject) => {
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -97,17 +105,21 @@ export async function aNatsServer(flags: readonly string[] = []): Promise<NatsSe
 
 /** Starts a cluster of `size` servers on free ports of the loopback; they are killed when the test has finished. */
 export async function aNatsCluster(size: number): Promise<NatsServer[]> {
-  const ports = await Promise.all(Array.from({ length: 2 * size }, freePort));
-  const [own, routed] = [ports.slice(0, size), ports.slice(size)];
-  const routes = routed.map((port) => `nats://127.0.0.1:${port}`);
-  const stores = await tempDir();
-  const servers = own.map((port, index) => {
-    const cluster = ['-cluster', routes[index] ?? '', '-cluster_name', 'test', '-routes', routes.join(',')];
-    return new NatsServer(port, join(stores, String(index)), ['-n', `n${index}`, ...cluster]);
-  });
+  const servers = await createNatsCluster(size, await tempDir());
   for (const server of servers) onTestFinished(() => server.kill());
   await Promise.all(servers.map((server) => server.start()));
   return servers;
+}
+
+/** A cluster of `size` servers with free ports of the loopback and stores in this directory, not yet started. */
+export async function createNatsCluster(size: number, stores: string): Promise<NatsServer[]> {
+  const ports = await Promise.all(Array.from({ length: 2 * size }, freePort));
+  const [own, routed] = [ports.slice(0, size), ports.slice(size)];
+  const routes = routed.map((port) => `nats://127.0.0.1:${port}`);
+  return own.map((port, index) => {
+    const cluster = ['-cluster', routes[index] ?? '', '-cluster_name', 'test', '-routes', routes.join(',')];
+    return new NatsServer(port, join(stores, String(index)), ['-n', `n${index}`, ...cluster]);
+  });
 }
 
 /** A port on which nothing listens. */
