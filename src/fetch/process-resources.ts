@@ -52,7 +52,7 @@ interface SocketNeeds {
   readonly fileLimit: number | undefined;
 }
 
-/** How many connections a run may have. */
+/** How many connections a run may have, or one of its threads. */
 export interface SocketBudget {
   /** Workers that fit, at least 1. */
   readonly workers: number;
@@ -60,6 +60,8 @@ export interface SocketBudget {
   readonly maxIdle: number;
   /** Connections with and without a request. */
   readonly maxOpen: number;
+  /** Threads that look names up, each with its share of the lookups. */
+  readonly threads: number;
   /** The file limit at which everything would fit. */
   readonly wantedLimit: number;
 }
@@ -68,10 +70,11 @@ export interface SocketBudget {
 export function divideSockets({ workers, filesEach, fileLimit }: SocketNeeds): SocketBudget {
   const maxIdle = Math.max(MAX_IDLE, workers);
   const wantedLimit = RESERVED_DESCRIPTORS + workers * (1 + filesEach) + Math.max(WANTED_IDLE, workers);
-  if (fileLimit === undefined) return { workers, maxIdle, maxOpen: Number.POSITIVE_INFINITY, wantedLimit };
+  const rest = { maxIdle, wantedLimit, threads: 1 };
+  if (fileLimit === undefined) return { ...rest, workers, maxOpen: Number.POSITIVE_INFINITY };
   const room = Math.max(1 + filesEach, fileLimit - RESERVED_DESCRIPTORS);
   const fitting = Math.min(workers, Math.floor(room / (1 + filesEach)));
-  return { workers: fitting, maxIdle, maxOpen: room - fitting * filesEach, wantedLimit };
+  return { ...rest, workers: fitting, maxOpen: room - fitting * filesEach };
 }
 
 /** Descriptors of a thread, for its event loop and its name servers. */
@@ -81,6 +84,7 @@ const DESCRIPTORS_PER_THREAD = 8;
 export function shareSockets({ maxIdle, maxOpen, ...rest }: SocketBudget, threads: number): SocketBudget {
   return {
     ...rest,
+    threads,
     maxIdle: Math.ceil(maxIdle / threads),
     maxOpen: Math.max(1, Math.floor(maxOpen / threads) - DESCRIPTORS_PER_THREAD),
   };

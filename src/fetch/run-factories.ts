@@ -11,7 +11,7 @@ import { HostRegistry } from '../hosts/host-registry.ts';
 import { Agent } from '../http/agent.ts';
 import { Connector, isDirected, type TlsConnectors, type TlsException } from '../http/connector.ts';
 import type { CookieJar } from '../http/cookies.ts';
-import { createResolver } from '../http/dns/resolver.ts';
+import { createResolver, maxConcurrentLookups } from '../http/dns/resolver.ts';
 import { firstMethod, type Hop, type RequestDefaults } from '../http/hop.ts';
 import { ProxyRoutes } from '../http/proxy.ts';
 import { denyPrivate } from '../http/ssrf-guard.ts';
@@ -103,7 +103,7 @@ export function createTransport(parts: NetworkParts, { sockets, onFatal }: Trans
     overrides: options.resolve,
     servers: options.dnsServer,
     family: toFamily(options),
-    concurrency: sockets.workers,
+    maxLookups: Math.ceil(maxConcurrentLookups(sockets.workers) / sockets.threads),
     timeoutMs: options.connectTimeout,
     now: clock.now,
     warn: (message) => parts.warn?.(message),

@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { Deque } from '../core/deque.ts';
 import type { ConnectionUse, IdleList, PooledTarget } from './connection.ts';
 import type { Connector } from './connector.ts';
+import type { LookupPhase } from './dns/resolver.ts';
 import type { Exchange, Waiting } from './exchange.ts';
 import { toConnectTarget } from './http1-client.ts';
 import { ASSUMED_STREAMS, Http2Session, type SessionEnd, type SessionOwner } from './http2-client.ts';
@@ -74,6 +75,8 @@ export class AlpnOrigin implements SessionOwner {
   /** Of `#waiting`, those that were not cancelled. */
   #waitingCount = 0;
   readonly #handshakes = new Set<Handshake>();
+  /** Of a handshake that waits for the addresses of its host. */
+  #lookup: LookupPhase = 'over';
   #sessions: readonly Http2Session[] = [];
   #traits: OriginTraits;
 
@@ -101,6 +104,7 @@ export class AlpnOrigin implements SessionOwner {
       return;
     }
     this.#waiting.push(this.#wait(exchange, use));
+    if (this.#lookup !== 'over') exchange.onLookup(this.#lookup);
     if (use !== 'any' && !this.isIsolated) this.#retireIdle();
     this.#connect();
   }
@@ -256,7 +260,18 @@ export class AlpnOrigin implements SessionOwner {
         this.#endIfUnused();
       }
     };
-    handshake.cancel = connector.connect(toConnectTarget(origin), onConnect, { isAnonymous });
+    const onLookup = (phase: LookupPhase) => this.#onLookup(phase);
+    handshake.cancel = connector.connect(toConnectTarget(origin), onConnect, { isAnonymous, onLookup });
+  }
+
+  #onLookup(phase: LookupPhase): void {
+    this.#lookup = phase;
+    for (let left = this.#waiting.size; left > 0; left -= 1) {
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) return;
+      this.#waiting.push(waiting);
+      if (!waiting.isOver) waiting.exchange.onLookup(phase);
+    }
   }
 
   #cancelHandshakes(): void {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Connector } from './connector.ts';
+import type { LookupPhase } from './dns/resolver.ts';
 import type { Carrier } from './exchange.ts';
 import { type Connect, Http1Client, type HttpClient } from './http1-client.ts';
 import { LenientClient } from './lenient-client.ts';
@@ -48,7 +49,7 @@ export class Connection implements Carrier, Idle {
   readonly tellsEnd: boolean;
   isReused = false;
   /** The exchange in flight. */
-  exchange: { abort(reason: Error): void } | undefined = undefined;
+  exchange: { abort(reason: Error): void; onLookup(phase: LookupPhase): void } | undefined = undefined;
   older: Idle | undefined = undefined;
   newer: Idle | undefined = undefined;
   readonly #pool: ConnectionPool;
@@ -82,7 +83,8 @@ export class Connection implements Carrier, Idle {
       // undici loses the request if its connect callback is called before `connect` has returned.
       if (connected !== undefined) queueMicrotask(() => onSocket(undefined, connected));
       else {
-        const manner = { watchesEnd, isAnonymous, isHttp1Only: true };
+        const onLookup = (phase: LookupPhase) => this.exchange?.onLookup(phase);
+        const manner = { watchesEnd, isAnonymous, isHttp1Only: true, onLookup };
         this.#cancelConnect = connector.connect(address, onSocket, manner);
       }
     };

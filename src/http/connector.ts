@@ -4,7 +4,7 @@ import type { ConnectTo } from '../config/parse/addresses.ts';
 import { durationText } from '../config/parse/numbers.ts';
 import { describeError, isCertificateError } from './classify-error.ts';
 import { openTunnel } from './connect-tunnel.ts';
-import type { Resolver } from './dns/resolver.ts';
+import type { LookupPhase, Resolver } from './dns/resolver.ts';
 import { type ConnectTarget, toOrigin, toPort } from './http1-client.ts';
 import {
   ConnectError,
@@ -53,6 +53,8 @@ interface ConnectManner {
   readonly isAnonymous?: boolean;
   /** Whether HTTP/2 is not offered, though it could be. */
   readonly isHttp1Only?: boolean;
+  /** Called while a name is looked up. */
+  readonly onLookup?: (phase: LookupPhase) => void;
 }
 
 /** Called once, with either a connected socket or an error. */
@@ -183,13 +185,16 @@ class ConnectAttempt {
     policy: AddressPolicy | undefined,
     onResolved: (addresses: readonly string[]) => void,
   ): void {
-    this.#options.resolver.resolve(what.hostname, what.port, (error, addresses, lookupMs) => {
+    const onResolve = (error: Error | undefined, addresses: readonly string[], lookupMs: number) => {
       if (this.#isOver) return;
       this.#lookupMs += lookupMs;
       const allowed = error ?? filterAllowed(addresses, policy);
       if (!(allowed instanceof Error)) onResolved(allowed);
       else if (what === this.#peer) this.#fail(allowed);
       else this.end(allowed);
+    };
+    this.#options.resolver.resolve(what.hostname, what.port, onResolve, (phase) => {
+      if (!this.#isOver) this.#manner.onLookup?.(phase);
     });
   }
 

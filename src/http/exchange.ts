@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { ResponseHeaders } from '../model/result.ts';
+import type { LookupPhase } from './dns/resolver.ts';
 import { type HttpClient, transferCodings } from './http1-client.ts';
 import { AttemptError } from './network-errors.ts';
 import { type Peer, peerOf } from './tls.ts';
@@ -19,6 +20,8 @@ export interface ExchangeHandler {
   onError(error: Error & { readonly code?: string }, isStale: boolean, hasEnded?: boolean): void;
   /** The request is sent now, after it has waited until the server allowed one more stream. */
   onStreamFree?(): void;
+  /** The name of its host, or that of its proxy, is looked up. */
+  onLookup?(phase: LookupPhase): void;
 }
 
 /** One request in undici's form. undici throws on a request that it cannot send. */
@@ -149,6 +152,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#carrier = undefined;
     this.#waiting = waiting;
     this.#waits += 1;
+  }
+
+  onLookup(phase: LookupPhase): void {
+    if (!this.#isOver) this.#handler.onLookup?.(phase);
   }
 
   /** Whether it may wait once more: a server must not send it away for ever. */

@@ -10,10 +10,11 @@ import { originOf, pathOf } from '../model/url.ts';
 import type { Agent } from './agent.ts';
 import type { AttemptOutcome, AttemptRequest, BodyRules, HttpResponse } from './attempt.ts';
 import { classifyError } from './classify-error.ts';
+import type { LookupPhase } from './dns/resolver.ts';
 import type { Exchange, ExchangeHandler, ExchangeRequest } from './exchange.ts';
 import type { Hop } from './hop.ts';
 import { transferCodings } from './http1-client.ts';
-import { AttemptError, type NetworkFailure } from './network-errors.ts';
+import { AttemptError, dnsError, type NetworkFailure } from './network-errors.ts';
 import {
   absoluteForm,
   failureWithProxyName,
@@ -134,11 +135,12 @@ class Attempt implements ExchangeHandler {
   readonly #report: (outcome: AttemptOutcome) => void;
   /** The attempts whose response has arrived, and whose body is not finished. */
   readonly #ending: Set<Attempt>;
-  readonly #startedAt: number;
+  #startedAt: number;
   /** The proxy that the request is sent to instead of its origin. */
   readonly #proxy: ProxyRoute | undefined;
   #timer: NodeJS.Timeout | undefined;
   #exchange: Exchange | undefined;
+  #lookup: LookupPhase = 'over';
   #ttfbMs: number | undefined;
   #head: Pick<HttpResponse, 'status' | 'statusText' | 'headers' | 'isUnchanged'> | undefined;
   #body: Body | undefined;
@@ -178,6 +180,16 @@ class Attempt implements ExchangeHandler {
     this.#startTimer();
   }
 
+  /** The wait for the turn of a lookup does not count either, and is part of no duration. */
+  onLookup(phase: LookupPhase): void {
+    if (phase === 'queued') clearTimeout(this.#timer);
+    else if (this.#lookup === 'queued') {
+      this.#startedAt = this.#options.now();
+      this.#startTimer();
+    }
+    this.#lookup = phase;
+  }
+
   get #timeoutMs(): number {
     return this.#request.timeoutMs ?? this.#options.timeoutMs;
   }
@@ -195,6 +207,11 @@ class Attempt implements ExchangeHandler {
     }
     if (!this.#isBodyNeeded()) {
       this.abort(UNNEEDED);
+      return;
+    }
+    // The server has not been asked for anything.
+    if (this.#lookup === 'running') {
+      this.abort(dnsError('ETIMEOUT', `the lookup took longer than ${durationText(this.#timeoutMs)}`));
       return;
     }
     const message = `no complete response within ${durationText(this.#timeoutMs)}`;

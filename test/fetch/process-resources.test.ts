@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import process from 'node:process';
 import { expect, test } from 'vitest';
-import { divideSockets, limitIn, readFileLimit } from '../../src/fetch/process-resources.ts';
+import { divideSockets, limitIn, readFileLimit, shareSockets } from '../../src/fetch/process-resources.ts';
 import { aFile } from '../cli/an-origin.ts';
 
 const LINUX = [
@@ -52,6 +52,16 @@ test('a limit that is not known bounds idle connections alone', () => {
 test('a limit with room for all changes nothing', () => {
   const budget = divideSockets({ workers: 300, filesEach: 0, fileLimit: 20_000 });
   expect(budget).toMatchObject({ workers: 300, maxIdle: 2048, maxOpen: 19_936 });
+});
+
+test('threads share idle connections, open ones and lookups', () => {
+  const budget = divideSockets({ workers: 300, filesEach: 0, fileLimit: 20_000 });
+  expect(shareSockets(budget, 4)).toEqual({
+    ...budget,
+    threads: 4,
+    maxIdle: 512,
+    maxOpen: 4976,
+  });
 });
 
 test('workers come before idle connections when there is no room for both', () => {

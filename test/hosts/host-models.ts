@@ -6,7 +6,7 @@ export interface Reply {
   readonly status?: number;
   readonly retryAfterS?: number;
   /** The connection fails instead. */
-  readonly failure?: 'connect' | 'reset' | 'protocol';
+  readonly failure?: 'connect' | 'reset' | 'protocol' | 'dns';
 }
 
 /** The character of a host: what it does with a request at `now`, with `inFlight` requests in it, this one included. */

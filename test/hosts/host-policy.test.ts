@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../seeded-random.ts';
 import * as models from './host-models.ts';
-import { type SimulatedRun, simulate, urlsOf } from './simulated-run.ts';
+import { type SimulatedDns, type SimulatedRun, simulate, urlsOf } from './simulated-run.ts';
 import { smallWeb } from './small-web.ts';
 
 // Hosts of many characters, and the whole of a run but its network: see `simulate()`. A URL takes about 100 ms. The floor is the
@@ -197,6 +197,83 @@ test('pages that never respond cost no other page of their host', async () => {
   const { failed, results, ok } = await run(model, 200, { timeout: 10_000, concurrency: 16 });
   expect([ok, failed]).toEqual([180, { down: 20 }]);
   expect(Math.max(...results.map(({ attempts }) => attempts))).toBe(2);
+});
+
+describe('with a name server that takes 2 to 5 s,', () => {
+  const HOSTS = 600;
+  const URLS_EACH = 3;
+  const MAX_LOOKUPS = 64;
+
+  /** Each host has a lookup time of its own; `share` of them need more than 10 s in `tries` lookups. */
+  function slowDns(share: number, tries: number): SimulatedDns {
+    const random = seededRandom(SEED);
+    const lost = new Map<string, number>();
+    const lookUpMs = (host: string) => {
+      const left = lost.get(host) ?? (random() < share ? tries : 0);
+      lost.set(host, left - 1);
+      return left > 0 ? undefined : 2000 + 3000 * random();
+    };
+    return { lookUpMs, maxLookups: MAX_LOOKUPS, timeoutMs: 10_000 };
+  }
+
+  const fetchAll = (
+    dns: SimulatedDns,
+    others: ReadonlyMap<string, models.HostModel> = new Map(),
+    given = {},
+  ) => {
+    const random = seededRandom(SEED);
+    const names = Array.from({ length: HOSTS }, (_, index) => `h${index}.test`);
+    const hosts = new Map(names.map((name) => [name, healthy(random)]));
+    const rounds = Array.from({ length: URLS_EACH }, (_, round) =>
+      names.map((name) => `http://${name}/${round}`),
+    );
+    const own = [...others.keys()].flatMap((host) => urlsOf(host, 1000));
+    return simulate(
+      new Map([...hosts, ...others]),
+      [...rounds.flat(), ...own],
+      { concurrency: 64, ...given },
+      { dns },
+    );
+  };
+
+  // Floor: the lookups, 64 at once: 600 / 64 * 3.5 s.
+  test.each([64, 256])(
+    '%i workers fetch every URL in little more time than the lookups need',
+    async (concurrency) => {
+      const { ok, seconds, pushBacks, lookups, requests } = await fetchAll(slowDns(0, 0), undefined, {
+        concurrency,
+      });
+      expect([ok, pushBacks, lookups]).toEqual([HOSTS * URLS_EACH, 0, HOSTS]);
+      expect(requests).toBe(HOSTS * URLS_EACH);
+      expect(seconds).toBeLessThanOrEqual(1.2 * 33);
+    },
+  );
+
+  test('a lookup that fails once loses no URL', async () => {
+    const { ok, seconds, results } = await fetchAll(slowDns(0.05, 1));
+    expect(ok).toBe(HOSTS * URLS_EACH);
+    expect(seconds).toBeLessThanOrEqual(60);
+    expect(Math.max(...results.map(({ attempts }) => attempts))).toBeLessThanOrEqual(2);
+  });
+
+  test('names that cannot be looked up end after --give-up-after, and cost no others', async () => {
+    const { ok, failed, seconds, lookups } = await fetchAll(slowDns(0.02, 100));
+    const lost = HOSTS * URLS_EACH - ok;
+    expect(Object.keys(failed).sort()).toEqual(['dns', 'down']);
+    expect(lost % URLS_EACH).toBe(0);
+    expect(lost).toBeLessThanOrEqual(0.04 * HOSTS * URLS_EACH);
+    expect(lookups).toBeLessThanOrEqual(HOSTS + 5 * (lost / URLS_EACH));
+    expect(seconds).toBeLessThanOrEqual(80);
+  });
+
+  test('1,000 URLs of a host whose address is known fit between the lookups', async () => {
+    const dns = slowDns(0, 0);
+    const known = (host: string) => (host === 'known.test' ? 0 : dns.lookUpMs(host));
+    const others = new Map([['known.test', healthy(seededRandom(SEED))]]);
+    const { results } = await fetchAll({ ...dns, lookUpMs: known }, others);
+    const ends = results.filter(({ url }) => url.includes('known')).map(({ endedAt }) => endedAt);
+    expect(Math.max(...ends)).toBeLessThanOrEqual(1.2 * 33_000);
+  });
 });
 
 describe('the small web,', () => {

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { deriveRunOptions, runOptions } from '../../src/config/run-options.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { MinHeap } from '../../src/core/heap.ts';
@@ -60,6 +61,57 @@ export interface HostCount {
   maxInFlight: number;
 }
 
+/** A name server that does a limited number of lookups at once, each once per name. */
+export interface SimulatedDns {
+  /** Time in ms of a lookup of this host, or undefined if there is no response. */
+  readonly lookUpMs: (host: string) => number | undefined;
+  readonly maxLookups: number;
+  /** Time in ms after which a lookup fails. */
+  readonly timeoutMs: number;
+}
+
+/** The lookups of a run, as `Resolver` does them: concurrent requests for a name share one, and a failure is not kept. */
+class SimulatedLookups {
+  readonly #clock: Clock;
+  readonly #dns: SimulatedDns;
+  readonly #limit: ReturnType<typeof pLimit>;
+  readonly #known = new Map<string, Promise<boolean>>();
+  count = 0;
+
+  constructor(clock: Clock, dns: SimulatedDns) {
+    this.#clock = clock;
+    this.#dns = dns;
+    this.#limit = pLimit(dns.maxLookups);
+  }
+
+  /** Resolves to whether the name was found. */
+  lookUp(host: string): Promise<boolean> {
+    const known = this.#known.get(host);
+    if (known !== undefined) return known;
+    const lookup = this.#limit(() => this.#ask(host));
+    this.#known.set(host, lookup);
+    return lookup;
+  }
+
+  async #ask(host: string): Promise<boolean> {
+    this.count += 1;
+    const { lookUpMs, timeoutMs } = this.#dns;
+    const ms = lookUpMs(host) ?? Number.POSITIVE_INFINITY;
+    await new Promise<void>((resolve) => this.#clock.after(Math.min(timeoutMs, Math.ceil(ms)), resolve));
+    if (ms < timeoutMs) return true;
+    this.#known.delete(host);
+    return false;
+  }
+}
+
+/** What the run has beside its hosts. */
+interface SimulatedMachine {
+  /** What each attempt costs this machine, which does one thing at a time, in ms (0). */
+  readonly cpuMs?: number;
+  /** Without it every name is known. */
+  readonly dns?: SimulatedDns;
+}
+
 /** Hosts that are not there: each attempt is decided by the model of its host, and takes simulated time. */
 class SimulatedTransport implements Transport {
   readonly #clock: Clock;
@@ -69,11 +121,18 @@ class SimulatedTransport implements Transport {
   /** When this machine has started all attempts. */
   #busyUntil = 0;
   readonly counts = new Map<string, HostCount>();
+  readonly #lookups: SimulatedLookups | undefined;
   inFlight = 0;
   readonly isCrowded = false;
 
-  constructor(clock: Clock, models: ReadonlyMap<string, HostModel>, timeoutMs: number, cpuMs: number) {
+  constructor(
+    clock: Clock,
+    models: ReadonlyMap<string, HostModel>,
+    timeoutMs: number,
+    { cpuMs = 0, dns }: SimulatedMachine,
+  ) {
     this.#clock = clock;
+    this.#lookups = dns && new SimulatedLookups(clock, dns);
     this.#cpuMs = cpuMs;
     this.#models = models;
     this.#timeoutMs = timeoutMs;
@@ -86,7 +145,12 @@ class SimulatedTransport implements Transport {
       const waitMs = Math.ceil(this.#busyUntil - now);
       await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
     }
+    if ((await this.#lookups?.lookUp(hostOf(url))) === false) return toOutcome(LOOKUP_FAILED, 0);
     return this.#send(url);
+  }
+
+  get lookups(): number {
+    return this.#lookups?.count ?? 0;
   }
 
   #send(url: string): Promise<AttemptOutcome> {
@@ -126,6 +190,8 @@ class SimulatedTransport implements Transport {
   close(): undefined {}
 }
 
+const LOOKUP_FAILED: Reply = { afterMs: 0, failure: 'dns' };
+
 function toOutcome(reply: Reply | undefined, durationMs: number): AttemptOutcome {
   const rest = { isStale: false, durationMs };
   const { status = 200, retryAfterS } = reply ?? {};
@@ -152,6 +218,7 @@ export interface SimulatedRun {
   readonly failed: Readonly<Record<string, number>>;
   readonly requests: number;
   readonly pushBacks: number;
+  readonly lookups: number;
   readonly host: (host: string) => HostCount;
   readonly results: readonly (Result & { readonly endedAt: number })[];
 }
@@ -161,13 +228,12 @@ export interface SimulatedRun {
  * transport and the clock are simulated, so the result is the same each time.
  *
  * @param given options of the run
- * @param cpuMs what each attempt costs this machine, which does one thing at a time
  */
 export async function simulate(
   models: ReadonlyMap<string, HostModel>,
   urls: readonly string[],
   given: object = {},
-  { cpuMs = 0 } = {},
+  machine: SimulatedMachine = {},
 ): Promise<SimulatedRun> {
   const defaults = Object.fromEntries(Object.entries(runOptions).map(([key, entry]) => [key, entry.default]));
   // Each key of the table has its default or a value of its type.
@@ -181,7 +247,7 @@ export async function simulate(
     clock,
     limiter: hosts,
   });
-  const transport = new SimulatedTransport(clock, models, options.timeout, cpuMs);
+  const transport = new SimulatedTransport(clock, models, options.timeout, machine);
   const fetcher = createFetcher({
     ...{ options, hosts, scheduler, transport, clock },
     random: seededRandom(7),
@@ -219,6 +285,7 @@ export async function simulate(
     failed,
     requests: counts.reduce((sum, { requests }) => sum + requests, 0),
     pushBacks: counts.reduce((sum, { pushBacks }) => sum + pushBacks, 0),
+    lookups: transport.lookups,
     host: (host) => transport.countOf(host),
     results,
   };

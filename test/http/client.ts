@@ -18,6 +18,8 @@ import { caPem } from '../origin/tls.ts';
 export interface ClientOptions {
   /** The addresses of a name, instead of DNS. */
   readonly lookUp?: (hostname: string) => Promise<readonly string[]>;
+  /** Limit of concurrent lookups (64). */
+  readonly maxLookups?: number;
   readonly connectTimeoutMs?: number;
   /** The clock of the resolver in ms. */
   readonly lookupClock?: () => number;
@@ -85,7 +87,9 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
     proxies,
   } = options;
   const resolver =
-    lookUp === undefined ? systemResolver(now) : fakeResolver(options.lookupClock ?? now, lookUp);
+    lookUp === undefined
+      ? systemResolver(now)
+      : fakeResolver(options.lookupClock ?? now, lookUp, options.maxLookups ?? 64);
   const agent = new Agent({
     connector: new Connector({
       resolver,
@@ -126,13 +130,18 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
 }
 
 function systemResolver(now: () => number): Resolver {
-  const dns = { overrides: [], servers: [], family: undefined, concurrency: 32, timeoutMs: 10_000 };
+  const dns = { overrides: [], servers: [], family: undefined, maxLookups: 64, timeoutMs: 10_000 };
   return createResolver({ ...dns, now, warn: () => {} });
 }
 
-function fakeResolver(now: () => number, lookUp: NonNullable<ClientOptions['lookUp']>): Resolver {
+function fakeResolver(
+  now: () => number,
+  lookUp: NonNullable<ClientOptions['lookUp']>,
+  maxLookups: number,
+): Resolver {
   return new Resolver({
     now,
+    maxLookups,
     lookUp: async (hostname) => ({ addresses: await lookUp(hostname), ttlMs: 60_000 }),
   });
 }

@@ -202,6 +202,40 @@ describe('a hostile server', () => {
     expect(warnings).toEqual([]);
   });
 
+  test.each(['http', 'https'])('a lookup that takes too long is a failure of DNS: %s', async (scheme) => {
+    const { send, agent } = await startClient({ lookUp: () => new Promise(() => {}), tls: { http2: true } });
+    const outcome = await send(`${scheme}://a.test/`, {}, { timeoutMs: 150 });
+    expectFailure(outcome, 'dns', RETRYABLE, /^the lookup took longer than 150ms \(ETIMEOUT\)$/);
+    expect(agent.inFlight).toBe(0);
+  });
+
+  test.each(['http', 'https'])(
+    'the wait for the turn of a lookup counts for no timeout: %s',
+    async (scheme) => {
+      const origin = scheme === 'http' ? await running(startOrigin()) : await running(tls.startHttps());
+      const timeoutMs = 1_000;
+      const client = await startClient({
+        maxLookups: 1,
+        lookUp: async (name) => {
+          if (name === 'a.test') await new Promise((resolve) => setTimeout(resolve, 2 * timeoutMs));
+          return ['127.0.0.1'];
+        },
+        tls: { http2: true },
+      });
+      const send = (host: string, more: object) =>
+        client.send(`${scheme}://${host}:${new URL(origin.url).port}/ok`, {}, more);
+      const slow = send('a.test', { timeoutMs: 60_000 });
+      const outcomes = [slow, ...[1, 2].map(() => send('localhost', { timeoutMs }))];
+      const seen = await Promise.all(outcomes);
+      expect(seen.map(({ failed }) => failed?.failure.kind)).toEqual([
+        scheme === 'https' ? 'tls' : undefined,
+        undefined,
+        undefined,
+      ]);
+      for (const { durationMs } of seen.slice(1)) expect(durationMs).toBeLessThan(timeoutMs);
+    },
+  );
+
   test.each(['hangAfterAccept', 'dripHead', 'dripBody'] as const)(
     '%s is a timeout, and its socket is closed',
     async (name) => {

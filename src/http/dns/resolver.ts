@@ -19,8 +19,8 @@ interface DnsSettings {
   /** Name servers to query instead of the system's, as `address` or `address:port`. */
   readonly servers: readonly string[];
   readonly family: Family | undefined;
-  /** Number of workers. */
-  readonly concurrency: number;
+  /** Limit of concurrent lookups. */
+  readonly maxLookups: number;
   /** Time in ms for one lookup. */
   readonly timeoutMs: number;
   readonly now: () => number;
@@ -30,7 +30,7 @@ interface DnsSettings {
 
 /** The resolver of a run, with everything it looks names up with. */
 export function createResolver(settings: DnsSettings): Resolver {
-  const { family, overrides, concurrency, timeoutMs, now, warn } = settings;
+  const { family, overrides, maxLookups, timeoutMs, now, warn } = settings;
   const servers = new NameServers({ servers: settings.servers, families: toFamilies(family) });
   const lookup = new NameLookup({
     now,
@@ -46,7 +46,7 @@ export function createResolver(settings: DnsSettings): Resolver {
     findOverride: toOverrideLookup(overrides),
     family,
     timeoutMs,
-    maxLookups: maxConcurrentLookups(concurrency),
+    maxLookups,
     onClose: () => lookup.close(),
   });
 }
@@ -114,13 +114,27 @@ export interface ResolverOptions {
  */
 type OnResolve = (error: Error | undefined, addresses: readonly string[], lookupMs: number) => void;
 
+/** A lookup that waits for its turn, or is in flight, or has ended. */
+export type LookupPhase = 'queued' | 'running' | 'over';
+
+/** Called for a name that is looked up, with each phase; not at all if no lookup is needed. */
+type OnPhase = (phase: LookupPhase) => void;
+
+interface LookupCaller {
+  readonly onResolve: OnResolve;
+  readonly onPhase: OnPhase | undefined;
+  readonly at: number;
+}
+
 /** A lookup in flight, or one that waits for its turn, and who wants its addresses. */
 interface SharedLookup {
   startedAt: number | undefined;
-  readonly callers: { readonly onResolve: OnResolve; readonly at: number }[];
+  readonly callers: LookupCaller[];
 }
 
 const NO_ADDRESSES: readonly string[] = [];
+
+const MAX_LOOKUPS = 64;
 
 /**
  * Resolves names to addresses: overrides, literal addresses, the cache, then a lookup. Concurrent requests for a name share
@@ -134,12 +148,12 @@ export class Resolver {
 
   constructor(options: ResolverOptions) {
     this.#options = options;
-    this.#limit = pLimit(options.maxLookups ?? 64);
+    this.#limit = pLimit(options.maxLookups ?? MAX_LOOKUPS);
     this.#cache = new DnsCache({ now: options.now, maxEntries: options.maxEntries ?? 100_000 });
   }
 
   /** @param host as in a URL: in lower case, but an IPv6 address without brackets */
-  resolve(host: string, port: number, onResolve: OnResolve): void {
+  resolve(host: string, port: number, onResolve: OnResolve, onPhase?: OnPhase): void {
     const hostname = host.endsWith('.') ? host.slice(0, -1) : host;
     const configured =
       this.#options.findOverride?.(hostname, port) ?? (isIP(hostname) === 0 ? undefined : [hostname]);
@@ -150,7 +164,7 @@ export class Resolver {
       return;
     }
     const cached = this.#cache.get(hostname);
-    if (cached === undefined) this.#shareLookup(hostname, onResolve);
+    if (cached === undefined) this.#shareLookup(hostname, onResolve, onPhase);
     else onResolve(cached.error, cached.addresses ?? NO_ADDRESSES, 0);
   }
 
@@ -160,19 +174,22 @@ export class Resolver {
     this.#options.onClose?.();
   }
 
-  #shareLookup(hostname: string, onResolve: OnResolve): void {
-    const caller = { onResolve, at: this.#options.now() };
+  #shareLookup(hostname: string, onResolve: OnResolve, onPhase: OnPhase | undefined): void {
+    const caller = { onResolve, onPhase, at: this.#options.now() };
     const shared = this.#lookups.get(hostname);
     if (shared !== undefined) {
       shared.callers.push(caller);
+      onPhase?.(shared.startedAt === undefined ? 'queued' : 'running');
       return;
     }
     const lookup: SharedLookup = { startedAt: undefined, callers: [caller] };
     this.#lookups.set(hostname, lookup);
     const start = () => {
       lookup.startedAt = this.#options.now();
+      for (const { onPhase: onTurn } of lookup.callers) onTurn?.('running');
       return this.#lookUpInTime(hostname);
     };
+    onPhase?.(this.#isFull ? 'queued' : 'running');
     this.#limit(start).then(
       (records) => {
         this.#cache.set(hostname, records);
@@ -183,6 +200,11 @@ export class Resolver {
         this.#callBack(hostname, error as Error, NO_ADDRESSES); // only errors are thrown
       },
     );
+  }
+
+  /** Whether the next lookup must wait for its turn. */
+  get #isFull(): boolean {
+    return this.#limit.activeCount + this.#limit.pendingCount >= (this.#options.maxLookups ?? MAX_LOOKUPS);
   }
 
   #lookUpInTime(hostname: string): Promise<DnsRecords> {
@@ -201,7 +223,10 @@ export class Resolver {
     const now = this.#options.now();
     const { startedAt = now, callers = [] } = this.#lookups.get(hostname) ?? {};
     this.#lookups.delete(hostname);
-    for (const { onResolve, at } of callers) onResolve(error, addresses, now - Math.max(startedAt, at));
+    for (const { onResolve, onPhase, at } of callers) {
+      onPhase?.('over');
+      onResolve(error, addresses, now - Math.max(startedAt, at));
+    }
   }
 }
 

@@ -74,6 +74,31 @@ describe('Resolver', () => {
     expect(waited).toEqual({ first: 1000, queued: 1000, shared: 1000, cached: 0, literal: 0 });
   });
 
+  test('reports the phases of a lookup to each caller, and none if no lookup is needed', async () => {
+    const { resolver } = startResolver(undefined, { maxLookups: 1 });
+    const phases: Record<string, string[]> = {};
+    const lookUp = (name: string, as: string) =>
+      new Promise<void>((done) => {
+        const seen: string[] = [];
+        phases[as] = seen;
+        resolver.resolve(
+          name,
+          80,
+          () => done(),
+          (phase) => seen.push(phase),
+        );
+      });
+    await Promise.all([lookUp('a.test', 'first'), lookUp('b.test', 'queued'), lookUp('b.test', 'shared')]);
+    await Promise.all([lookUp('b.test', 'cached'), lookUp('127.0.0.1', 'literal')]);
+    expect(phases).toEqual({
+      first: ['running', 'running', 'over'],
+      queued: ['queued', 'running', 'over'],
+      shared: ['queued', 'running', 'over'],
+      cached: [],
+      literal: [],
+    });
+  });
+
   test('counts only the time since a caller joined a lookup', async () => {
     let answer: (records: typeof RECORDS) => void = () => {};
     const { clock, resolver } = startResolver(
