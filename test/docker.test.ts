@@ -6,6 +6,7 @@ const fileOf = (name: string) => readFile(new URL(`../${name}`, import.meta.url)
 /** The instructions of the Dockerfile, each on one line, by stage. */
 async function stages(): Promise<string[][]> {
   const lines = (await fileOf('Dockerfile'))
+    .replaceAll(/ *\\\n */g, ' ')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   const found: string[][] = [];
@@ -32,6 +33,24 @@ test('the image has the packed package and what it needs, and nothing that is on
   ]);
   const ignored = (await fileOf('.dockerignore')).split('\n');
   expect(ignored).toEqual(expect.arrayContaining(['.git', 'node_modules', 'dist']));
+});
+
+test('the image has the optional packages, in versions that fanout takes', async () => {
+  const image = (await stages()).at(-1) ?? [];
+  const install = image.find((line) => line.startsWith('RUN npm install ')) ?? '';
+  const { peerDependencies } = JSON.parse(await fileOf('package.json'));
+  for (const [name, range] of Object.entries<string>(peerDependencies)) {
+    const version = range.startsWith('^') ? range.slice(1).replace(/\..*/, '') : range;
+    expect(install.split(' ')).toContain(`${name}@${version}`);
+  }
+});
+
+test('the working directory belongs to the user, so that a volume there can be written', async () => {
+  const image = (await stages()).at(-1) ?? [];
+  const owned = image.findIndex((line) => /install --directory --owner=node --group=node \/data$/.test(line));
+  expect(owned).toBeGreaterThan(-1);
+  expect(image.indexOf('USER node')).toBeGreaterThan(owned);
+  expect(image).toContain('WORKDIR /data');
 });
 
 test('the image has a version of Node that fanout runs on', async () => {
