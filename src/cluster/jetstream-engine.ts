@@ -25,6 +25,7 @@ import {
   runNames,
   setUpRun,
 } from './jetstream-setup.ts';
+import { LeaseBucket } from './lease.ts';
 import {
   createRunRecord,
   describeRun,
@@ -120,6 +121,7 @@ export class JetStreamEngine {
   readonly isNew: boolean;
   readonly queue: JetStreamQueue;
   readonly log: JetStreamLog;
+  readonly leases: LeaseBucket;
   readonly #broker: Broker;
   readonly #run: BrokerRun;
   readonly #registry: RunRegistry;
@@ -146,6 +148,7 @@ export class JetStreamEngine {
     const ensure = () => this.ensure();
     const bury = (letter: DeadMessage) => this.#bury(letter);
     this.queue = new JetStreamQueue({ ...run, maxQueued: settings.maxQueued, ensure, bury, warn, report });
+    this.leases = new LeaseBucket(run);
     this.log = new JetStreamLog({ ...run, maxLog: settings.maxLog, ensure, warn, report });
   }
 

@@ -63,6 +63,8 @@ export interface RunNames {
   readonly state: string;
   /** The stream of dead letters. */
   readonly dead: string;
+  /** The key-value bucket of leases, and of the workers. */
+  readonly leases: string;
   /** Where chunks of a partition are published. */
   jobSubject(partition: number): string;
   readonly logSubject: string;
@@ -99,6 +101,8 @@ const STREAM_NAME_IN_USE = 10058;
 const SUBJECTS_OVERLAP = 10065;
 const CONSUMER_NOT_FOUND = 10014;
 const STREAM_NOT_FOUND = 10059;
+/** Another client has changed a key first. */
+export const WRONG_LAST_SEQUENCE = 10071;
 /** The status of a pull request whose stream or consumer was deleted. */
 const PULL_ENDED = 409;
 
@@ -123,6 +127,7 @@ export function runNames(run: string): RunNames {
     log: `fanout_${run}_log`,
     state: `fanout_${run}_state`,
     dead: `fanout_${run}_dead`,
+    leases: `fanout_${run}`,
     jobSubject: (partition) => `fanout.${run}.jobs.${partition}`,
     logSubject: `fanout.${run}.log`,
     stateSubject: (key) => `fanout.${run}.state.${key}`,
@@ -165,7 +170,7 @@ export async function redeliverLostChunks(run: BrokerRun, settings: RunSettings)
 
 /** Deletes the streams of a run. The state comes last, so that a purge that failed can be repeated. */
 export async function deleteStreams({ manager, names }: BrokerRun): Promise<void> {
-  for (const name of [names.jobs, names.log, names.dead, names.state]) {
+  for (const name of [names.jobs, names.log, names.dead, bucketStream(names), names.state]) {
     await manager.streams.delete(name).catch((error: unknown) => {
       if (!isMissing(error)) throw error;
     });
@@ -225,6 +230,11 @@ export function messageFault(headers: MsgHdrs | undefined, { id }: RunNames): Me
   };
 }
 
+/** The stream behind the bucket of leases, as NATS names it. */
+function bucketStream({ leases }: RunNames): string {
+  return `KV_${leases}`;
+}
+
 async function addStream(manager: JetStreamManager, config: NamedConfig): Promise<void> {
   try {
     await manager.streams.add(config);
@@ -277,6 +287,15 @@ function streamConfigs(run: BrokerRun, settings: RunSettings): readonly NamedCon
       storage: StorageType.File,
       num_replicas: replicas,
       max_msgs_per_subject: 1,
+    },
+    {
+      ...common,
+      name: bucketStream(names),
+      subjects: [`$KV.${names.leases}.>`],
+      max_msgs_per_subject: 1,
+      allow_rollup_hdrs: true,
+      deny_delete: true,
+      duplicate_window: 100 * NS_PER_MS,
     },
   ];
 }

@@ -1,8 +1,10 @@
+import type { KV } from '@nats-io/kv';
 import type { Job } from '../model/job.ts';
+import { printable } from '../model/printable.ts';
 import type { Result } from '../model/result.ts';
 import { failedRequest } from '../output/failed-list.ts';
 import type { Delivery } from './chunk.ts';
-import type { JetStreamEngine } from './jetstream-engine.ts';
+import { apiErrorCode, type BrokerRun, type RunSettings, WRONG_LAST_SEQUENCE } from './jetstream-setup.ts';
 
 interface LeaseHolder {
   readonly worker: string;
@@ -74,7 +76,7 @@ export class LeasedChunk {
 }
 
 interface LeasesParts {
-  readonly engine: JetStreamEngine;
+  readonly engine: { readonly settings: RunSettings; flush(): Promise<void> };
   readonly now: () => number;
   /** The chunks that are leased now. */
   readonly chunks: () => Iterable<LeasedChunk>;
@@ -147,5 +149,138 @@ export class Leases {
     if (now - this.#checkedAt > this.#parts.engine.settings.ackWaitMs) this.#resumedAt = now;
     this.#checkedAt = now;
     return now;
+  }
+}
+
+const WORKER_KEY = 'live.worker.';
+
+/** What a worker says of itself, every third of the ack wait. */
+export interface WorkerRecord {
+  /** As in the results: host and process id. */
+  readonly name: string;
+  /** The version of fanout. */
+  readonly version: string;
+  readonly host: string;
+  /** It takes no more chunks. */
+  readonly isLeaving: boolean;
+  /** The partitions that it has leased; none in a run with one partition. */
+  readonly partitions: readonly number[];
+  /** Chunks in hand. */
+  readonly chunks: number;
+  /** URLs with a result, since it started. */
+  readonly urls: number;
+  /** In the time since its last record. */
+  readonly urlsPerSecond: number;
+}
+
+/** A change of the bucket. */
+export interface BucketEntry {
+  readonly key: string;
+  /** `undefined` if the key was deleted. */
+  readonly value: unknown;
+  readonly revision: number;
+  /** When the broker stored it, by its own clock. */
+  readonly storedAt: string;
+}
+
+/** Where workers keep leases, what they say of themselves, and the state of hosts. The broker decides who is first. */
+export class LeaseBucket {
+  readonly #run: BrokerRun;
+  #kv: Promise<KV> | undefined;
+
+  constructor(run: BrokerRun) {
+    this.#run = run;
+  }
+
+  async get(key: string): Promise<unknown> {
+    const entry = await (await this.#open()).get(key);
+    return entry === null || entry.operation !== 'PUT' ? undefined : parseJson(entry.string());
+  }
+
+  /**
+   * Resolves to the revision. With `revision`, that of the last value or 0, it resolves to `undefined` if another process has
+   * changed it first.
+   */
+  async put(key: string, value: unknown, revision?: number): Promise<number | undefined> {
+    const kv = await this.#open();
+    const text = JSON.stringify(value);
+    if (revision === undefined) return kv.put(key, text);
+    try {
+      return await (revision === 0 ? kv.create(key, text) : kv.update(key, text, revision));
+    } catch (error) {
+      if (apiErrorCode(error) === WRONG_LAST_SEQUENCE) return undefined;
+      throw error;
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    await (await this.#open()).purge(key);
+  }
+
+  /** Passes on the last value of each key of workers and leases, and then each change, until the signal. */
+  async watch(onEntry: (entry: BucketEntry) => void, signal: AbortSignal): Promise<void> {
+    const watcher = await (await this.#open()).watch({ key: 'live.>' });
+    signal.addEventListener('abort', () => watcher.stop(), { once: true });
+    if (signal.aborted) watcher.stop();
+    for await (const entry of watcher) {
+      if (signal.aborted) return;
+      const value = entry.operation === 'PUT' ? parseJson(entry.string()) : undefined;
+      onEntry({ key: entry.key, value, revision: entry.revision, storedAt: entry.created.toISOString() });
+    }
+  }
+
+  /** The last records of all workers, and how long ago the broker has stored each, in ms by both clocks. */
+  async workers(nowMs: number): Promise<readonly (WorkerRecord & { readonly silentMs: number })[]> {
+    const found: (WorkerRecord & { readonly silentMs: number })[] = [];
+    for await (const entry of await (await this.#open()).history({ key: `${WORKER_KEY}*` })) {
+      const record = entry.operation === 'PUT' ? toWorkerRecord(parseJson(entry.string())) : undefined;
+      if (record) found.push({ ...record, silentMs: Math.max(0, nowMs - entry.created.getTime()) });
+    }
+    return found;
+  }
+
+  #open(): Promise<KV> {
+    const { nats, client, names } = this.#run;
+    this.#kv ??= new nats.kv.Kvm(client).open(names.leases, { allow_direct: false });
+    return this.#kv;
+  }
+}
+
+/** The workers of a run that are alive, by name. */
+export async function listWorkers(
+  { leases, settings }: { readonly leases: LeaseBucket; readonly settings: RunSettings },
+  nowMs: number,
+): Promise<readonly (WorkerRecord & { readonly silentMs: number })[]> {
+  const all = await leases.workers(nowMs);
+  // Workers are compared with each other by the clock of the broker; ours may differ a little.
+  const least = Math.min(...all.map(({ silentMs }) => silentMs));
+  return all
+    .filter(({ silentMs }) => silentMs - least <= settings.ackWaitMs && least <= 2 * settings.ackWaitMs)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function toWorkerRecord(value: unknown): WorkerRecord | undefined {
+  const { name, version, host, partitions, isLeaving, ...counts }: Record<string, unknown> = {
+    ...Object(value),
+  };
+  if (typeof name !== 'string' || typeof version !== 'string' || typeof host !== 'string') return undefined;
+  const [chunks, urls, urlsPerSecond] = [counts.chunks, counts.urls, counts.urlsPerSecond].map((count) =>
+    typeof count === 'number' && count >= 0 ? count : 0,
+  ) as [number, number, number]; // of three values
+  return {
+    name: printable(name, 150),
+    version: printable(version, 50),
+    host: printable(host, 150),
+    isLeaving: isLeaving === true,
+    partitions: Array.isArray(partitions) ? partitions.filter(Number.isSafeInteger) : [],
+    ...{ chunks, urls, urlsPerSecond },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

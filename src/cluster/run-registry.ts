@@ -4,7 +4,13 @@ import { ulid } from 'ulid';
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
 import { type Nats, RunGoneError } from './broker-connection.ts';
-import { apiErrorCode, isMissing, type RunSettings, settingsFrom } from './jetstream-setup.ts';
+import {
+  apiErrorCode,
+  isMissing,
+  type RunSettings,
+  settingsFrom,
+  WRONG_LAST_SEQUENCE,
+} from './jetstream-setup.ts';
 
 const BUCKET = 'fanout_runs';
 /** The stream behind the bucket, as NATS names it. */
@@ -12,9 +18,6 @@ const STREAM = `KV_${BUCKET}`;
 
 /** The version of the record of a run, of chunks and of results. */
 const FORMAT_VERSION = 1;
-
-/** The error code of the JetStream API when another client has changed a key first. */
-const WRONG_LAST_SEQUENCE = 10071;
 
 const RUN_ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
