@@ -37,7 +37,6 @@ const DEFAULT_SETTINGS: RunSettings = {
   partitions: 1,
   ackWaitMs: 60_000,
   maxQueued: 20_000,
-  maxLog: 5000,
   replicas: 1,
 };
 
@@ -108,12 +107,11 @@ export function toNewRun(
   inputs: readonly Input[],
 ): NewRun {
   const wanted: { -readonly [Key in keyof RunSettings]?: RunSettings[Key] } = {};
-  const { chunk, partitions, ackWait, maxQueued, maxLog, replicas } = values;
+  const { chunk, partitions, ackWait, maxQueued, replicas } = values;
   if (chunk !== undefined) wanted.chunk = chunk;
   if (partitions !== undefined) wanted.partitions = partitions;
   if (ackWait !== undefined) wanted.ackWaitMs = ackWait;
   if (maxQueued !== undefined) wanted.maxQueued = maxQueued;
-  if (maxLog !== undefined) wanted.maxLog = maxLog;
   if (replicas !== undefined) wanted.replicas = replicas;
   return {
     settings: { ...DEFAULT_SETTINGS, ...wanted },

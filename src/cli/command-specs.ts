@@ -172,7 +172,7 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
       'Sends the URLs of the inputs to a broker, fetches them, and collects the results. Other machines may join with fanout cluster work.',
     operands: [INPUTS],
     options: clusterFetchOptions,
-    common: ['broker', 'run', 'shards', 'store', ...COMMON_FETCH.filter((key) => key !== 'journal')],
+    common: ['broker', 'run', 'shards', 'manifest', ...COMMON_FETCH.filter((key) => key !== 'journal')],
     examples: CLUSTER_EXAMPLES,
   },
   {
@@ -201,11 +201,22 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     name: 'cluster collect',
     summary: 'collect the results of all workers',
     description:
-      'Writes the results of a run as fanout fetch does, and keeps them in a file. It ends when the run is complete, with the exit codes of fanout fetch. If it was interrupted, run the same command again.',
+      'Writes the results of a run as fanout fetch does. It ends when the run is complete, with the exit codes of fanout fetch. It keeps nothing: if it was interrupted, run the same command again, here or elsewhere, and it writes all results.',
     operands: [],
     options: collectOptions,
     common: [
-      ...['broker', 'run', 'shards', 'store', 'metrics', 'deadline', 'failFast', 'output', 'json', 'ordered'],
+      ...[
+        'broker',
+        'run',
+        'shards',
+        'manifest',
+        'metrics',
+        'deadline',
+        'failFast',
+        'output',
+        'json',
+        'ordered',
+      ],
       ...['quiet', 'failed', 'report', 'baseline', 'summary', 'config'],
     ],
     examples: CLUSTER_EXAMPLES,
@@ -247,7 +258,7 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     name: 'cluster purge',
     summary: 'delete a run from its broker',
     description:
-      'Deletes everything that a broker has of a run. Asks first if the run is not complete. The files of the collector are kept.',
+      'Deletes everything that a broker has of a run. Asks first if no collector has taken all results. What collectors have written is kept.',
     operands: [],
     options: purgeOptions,
     examples: CLUSTER_EXAMPLES,

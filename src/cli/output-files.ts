@@ -61,6 +61,7 @@ export function outputFiles(options: ProgramOptions): FilesByFlag {
     '--baseline': options.updateBaseline ? options.baseline : undefined,
     '--flaky-state': options.flakyState,
     '--checksums': options.checksums,
+    '--manifest': options.manifest,
     ...Object.fromEntries(reports),
   };
 }

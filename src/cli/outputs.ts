@@ -282,8 +282,6 @@ async function createSummarySink(parts: OutputParts): Promise<Sink> {
   return summaryTextSink(output, paint, {
     repeatsFailures: isTerminal && !options.quiet,
     saveDir: options.saveDir,
-    // A cluster run keeps its results in the file of --store.
-    earlier: options.broker === undefined ? 'the journal' : 'the store',
     omitsEmpty: !options.allowEmpty,
   });
 }

@@ -96,7 +96,7 @@ const FOREIGN_FLAGS: ReadonlyMap<string, string> = new Map([
 const NO_DOCUMENTS =
   'a cluster run reads lists: write one with "fanout extract DOCUMENT... -o links.txt", and feed that';
 
-const NO_JOURNAL = 'a cluster run keeps its results in the file of --store, and continues from it';
+const NO_JOURNAL = 'a cluster run keeps its results in the broker, and continues from there';
 
 /**
  * Runs a command and resolves to the exit code. `flags` contains only the flags that were given, by key, not yet parsed.

@@ -8,7 +8,7 @@ import { chunkJobs, type Delivery } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { LeasedChunk, Leases } from './lease.ts';
 import { fetchSerially, SERIAL_AFTER_DEATHS } from './poison-urls.ts';
-import { createLogRecord, HEADER_BYTES, packResults, unpackResults } from './result-log.ts';
+import { createCommit, HEADER_BYTES, packFitting, unpackResults } from './result-log.ts';
 import { COMPLETE_KEY, STOP_POLL_MS } from './run-state.ts';
 import type { ShardWriter } from './shards.ts';
 
@@ -107,7 +107,7 @@ export class ChunkWorker {
     this.#draining.abort();
   }
 
-  /** After `stop()`: appends the results so far of the leased chunks to the log, and gives the chunks back. */
+  /** After `stop()`: commits the leased chunks that are finished, and gives the others back with their results so far. */
   async handIn(): Promise<void> {
     this.#inFlight.endWaits();
     for (const { release } of this.#leased.values()) release();
@@ -145,16 +145,21 @@ export class ChunkWorker {
     { after, isLost = false }: { readonly after?: Promise<void> | undefined; readonly isLost?: boolean } = {},
   ): Promise<void> {
     const { engine } = this.#parts;
-    const body = packResults(results, engine.maxBytes - HEADER_BYTES);
+    // Redelivered only when every worker has noticed the stop, so that none takes it.
+    const afterMs = this.#isStopped ? 2 * STOP_POLL_MS : undefined;
     const giving = (async () => {
       await after?.catch(() => {});
-      const giveBacks =
-        1 + (delivery.deliveries > 1 ? ((await engine.leftChunk(delivery.id))?.giveBacks ?? 0) : 0);
-      await engine.leaveChunk(delivery.id, { giveBacks, count: results.length, body });
+      const before = delivery.deliveries > 1 ? await engine.leftChunk(delivery.id) : undefined;
+      const giveBacks = 1 + (before?.giveBacks ?? 0);
+      const packed =
+        before !== undefined && results.length === 0
+          ? before
+          : packFitting(results, engine.maxBytes - HEADER_BYTES);
+      await engine.leaveChunk({ ...packed, chunk: delivery.id, giveBacks });
     })()
       .catch(() => {}) // the broker is away, and the delivery counts as a death
       .then(() => {
-        if (!isLost) delivery.giveBack();
+        if (!isLost) delivery.giveBack(afterMs);
       })
       .catch(() => {});
     this.#givingBack.add(giving);
@@ -190,7 +195,8 @@ export class ChunkWorker {
         if (partition !== undefined) this.#partitions?.release(partition, false);
         if (lane === 0 && !signal.aborted && (await this.#idle.isOver(this.#leased.size > 0))) this.drain();
       } else if (!this.#leases.isFresh(requestedAt)) await this.#giveBack(delivery, [], { isLost: true });
-      else if (signal.aborted) await this.#refuse(delivery, requestedAt);
+      else if (signal.aborted)
+        await this.#giveBack(delivery, []); // it came too late
       else {
         this.#idle.reset();
         if (delivery.deliveries > 1) this.#redelivered += 1;
@@ -198,14 +204,6 @@ export class ChunkWorker {
       }
       if (partition !== undefined && delivery !== undefined) this.#partitions?.release(partition, true);
     }
-  }
-
-  /** Gives back a chunk that came too late. Of a stopped run, the collector waits for a record of each leased chunk. */
-  async #refuse(delivery: Delivery, leasedSince: number): Promise<void> {
-    if (!this.#isStopped) return this.#giveBack(delivery, []);
-    const jobs = chunkJobs(delivery.body) ?? [];
-    const { name: worker } = this.#parts;
-    await this.#finish(new LeasedChunk(delivery, jobs, { worker, leasedSince }));
   }
 
   async #work(delivery: Delivery, leasedSince: number): Promise<void> {
@@ -220,9 +218,7 @@ export class ChunkWorker {
     const left = delivery.deliveries > 1 ? await this.#parts.engine.leftChunk(delivery.id) : undefined;
     if (chunk.isLost) return;
     const deaths = delivery.deliveries - 1 - (left?.giveBacks ?? 0);
-    const rest = chunk.restore(
-      left === undefined ? [] : (unpackResults(left.body, left.count)?.results ?? []),
-    );
+    const rest = chunk.restore(left === undefined ? [] : (unpackResults(left.body, left.count) ?? []));
     if (deaths >= SERIAL_AFTER_DEATHS) {
       const { signal } = this.#endingSerial;
       const fetch = (job: Job) => this.#inFlight.addAndWait(chunk, job);
@@ -247,20 +243,21 @@ export class ChunkWorker {
     unwanted();
   }
 
+  /** Commits the results of a chunk; of one that is not finished, since the run was stopped, they are left for later. */
   async #finish(chunk: LeasedChunk): Promise<void> {
-    const { engine, name, shards } = this.#parts;
-    const { id } = chunk.delivery;
-    const isUnfinished = this.#isStopped && !chunk.isFetched;
-    const finished = { chunk: id, results: chunk.results, worker: name, isUnfinished };
-    const record = await createLogRecord(finished, { maxBytes: engine.maxBytes, shards });
-    await engine.log.append(record, this.#leaving.signal);
-    // Redelivered only when every worker has noticed the stop, so that none takes it.
-    if (isUnfinished) chunk.delivery.giveBack(2 * STOP_POLL_MS);
-    else {
+    const { engine, name: worker, shards } = this.#parts;
+    const { delivery, results, isFetched, serialFetch } = chunk;
+    const { id } = delivery;
+    if (isFetched) {
+      const commit = await createCommit(
+        { chunk: id, results, worker },
+        { maxBytes: engine.maxBytes, shards },
+      );
+      await engine.log.append(commit, this.#leaving.signal);
       await chunk.delivery.ack();
-      if (chunk.delivery.deliveries > 1) await engine.forgetChunk(id).catch(() => {});
+      if (delivery.deliveries > 1) await engine.forgetChunk(id).catch(() => {});
       this.#finished += 1;
-    }
+    } else await this.#giveBack(delivery, results, { after: serialFetch });
     this.#leased.delete(id);
   }
 }

@@ -34,21 +34,23 @@ export interface Delivery {
 }
 
 /** The results of one chunk, or where they are. */
-export interface LogRecord {
-  /** `results`: the body is the packed results. `commit`: it is the segment of a shard, as in a manifest. */
-  readonly kind: 'results' | 'commit';
+export interface Commit {
+  /** `results`: the body is the packed results. `segment`: it is the segment of a shard, as in a manifest. */
+  readonly kind: 'results' | 'segment';
   readonly chunk: number;
-  /** Results in it. */
-  readonly count: number;
+  readonly ok: number;
+  readonly failed: number;
   readonly worker: string;
-  /** The run was stopped before the worker had all results: the chunk is redelivered when the run continues. */
-  readonly isUnfinished?: boolean | undefined;
   readonly body: Uint8Array;
 }
 
-/** A record with its sequence number in the log. */
-export interface LogEntry extends LogRecord {
+/** A commit in the log. */
+export interface LogEntry extends Commit {
   readonly sequence: number;
+  /** When the broker received it, in ms since the epoch. */
+  readonly timeMs: number;
+  /** It has replaced a message that could not be the commit of this chunk. */
+  readonly isReplacement: boolean;
 }
 
 /** What a broker holds of a run. */
@@ -59,10 +61,10 @@ export interface QueueStats {
   readonly queued: number;
   /** Chunks leased to workers. */
   readonly inFlight: number;
-  /** Records in the log that the collector has not deleted yet. */
-  readonly logged: number;
-  /** The sequence number of the last record ever added to the log. */
-  readonly lastLogged: number;
+  /** Chunks with a commit. */
+  readonly committed: number;
+  /** The sequence number of the last commit. */
+  readonly lastCommit: number;
 }
 
 /** A URL that is not tried again, because several workers died while they fetched it. */
@@ -76,6 +78,7 @@ export interface DeadLetter {
 
 /** What a worker leaves of a chunk that it gives back. */
 export interface LeftChunk {
+  readonly chunk: number;
   /** How often workers have given the chunk back. Each time one delivery ended without the death of a worker. */
   readonly giveBacks: number;
   /** Results in it. */

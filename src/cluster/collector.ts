@@ -1,21 +1,18 @@
+import { encodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
 import { decodeSegment, encodeSegment, type ShardSegment } from '../model/result-line.ts';
+import { Bitmap, encodeCollectorState, MAX_CHUNKS } from './bitmap.ts';
 import { pause } from './broker-connection.ts';
-import { type Bitmap, encodeCollectorState, MAX_CHUNKS } from './checkpoint.ts';
 import type { LogEntry } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { DEAD_CODE } from './poison-urls.ts';
 import { SegmentReader, unpackResults } from './result-log.ts';
-import type { ResultStore } from './result-store.ts';
 import {
   COMPLETE_KEY,
-  type CollectorProgress,
-  checkClaim,
-  claimRun,
   END_KEY,
   endFrom,
+  lastStop,
   liftStop,
-  PROGRESS_KEY,
   type RunEnd,
   type StopReason,
 } from './run-state.ts';
@@ -29,17 +26,41 @@ import {
 } from './stop-coordinator.ts';
 
 const POLL_INTERVAL_MS = 200;
-const SAVE_INTERVAL_MS = 1000;
+
+/** How long chunks have been missing before there is a warning. */
+const SHORT_MS = 3000;
+
+/** How many commits are remembered of which there was a warning. */
+const MAX_WARNED = 10_000;
+
+/** The results of a commit that are only counted. */
+export interface CountedCommit {
+  readonly ok: number;
+  readonly failed: number;
+  /** Where they are, if it is in a shard. */
+  readonly segment?: ShardSegment | undefined;
+}
+
+/** The results of a commit, for those who keep them. */
+export interface KeptCommit {
+  /** As in the log: packed results, or a segment. */
+  readonly body: Uint8Array;
+  /** Its lines in a manifest. */
+  readonly lines: () => readonly string[];
+  /** The lowest index of the results. */
+  readonly first: number;
+}
 
 interface CollectorOptions {
   readonly engine: JetStreamEngine;
-  readonly store: ResultStore;
-  /** Where the results go, for the message to a second collector. */
-  readonly place: string;
+  /** Only count the results, from the headers of the log. */
+  readonly headersOnly: boolean;
   /** Reads the results that workers write into shards. If unset, they are only counted. */
   readonly shards?: ShardReader | undefined;
-  /** Called with segments that are only counted: their results are not among `results`. */
-  readonly onCounted: (segment: ShardSegment, isResumed: boolean) => void;
+  /** Called with results that are only counted: they are not among `results`. */
+  readonly onCounted: (counted: CountedCommit) => void;
+  /** Called with each commit that was taken, unless `headersOnly` is set. */
+  readonly onTaken: (commit: KeptCommit) => Promise<void>;
   readonly now: () => number;
   readonly warn: (text: string) => void;
   /** Ends the collecting before the run is complete. */
@@ -47,35 +68,38 @@ interface CollectorOptions {
 }
 
 /**
- * Collects the results of a run: reads the log, keeps the first record of each chunk in the store, and deletes from the log
- * what the store has on disk, and nothing else.
+ * Reads the results of a run from the log, from its beginning: one commit of each chunk. It keeps nothing, so it can be killed and
+ * started elsewhere, and several of them can read one run.
  */
 export class Collector {
-  readonly counts: CollectorCounts;
   readonly #options: CollectorOptions;
   readonly #ending = new AbortController();
-  readonly #log: LogConsumer;
+  readonly #commits: CommitReader;
+  readonly #dead = new Set<number>();
+  #hasUnreadFailures = false;
+  #ok = 0;
+  #failed = 0;
   #end: RunEnd | undefined;
   #feed: FeedProgress | undefined;
   #isReadingLog = false;
   #stop: StopCoordinator | undefined;
-  /** Whether records were read since the log was trimmed. */
-  #isTrimDue = false;
   #error: unknown;
+  #hasWarnedShort = false;
+  /** The number of chunks that the list has so far, as far as it is known. */
+  #known = 0;
 
   constructor(options: CollectorOptions) {
-    const { engine, store, shards, onCounted, now, warn, signal } = options;
+    const { engine, shards, onCounted, warn, signal } = options;
     this.#options = options;
-    this.counts = new CollectorCounts(now());
-    this.#log = new LogConsumer({
-      store,
+    this.#commits = new CommitReader({
+      ...options,
       maxCount: engine.settings.chunk,
-      chunks: () => this.#end?.chunks ?? MAX_CHUNKS,
       segments: shards && new SegmentReader({ shards, warn, signal: this.#ending.signal }),
-      warn,
-      onCounted: (segment, isResumed) => {
-        this.counts.addSegment(segment);
-        onCounted(segment, isResumed);
+      onCounted: (counted) => {
+        this.#ok += counted.ok;
+        this.#failed += counted.failed;
+        if (counted.failed > 0) this.#hasUnreadFailures = true;
+        onCounted(counted);
       },
     });
     const end = () => this.#ending.abort();
@@ -89,19 +113,21 @@ export class Collector {
   }
 
   get isComplete(): boolean {
-    const { done } = this.#options.store;
-    // A chunk that the run does not have finishes nothing.
-    const chunks = this.#end?.chunks ?? Number.POSITIVE_INFINITY;
-    return done.count >= chunks && done.countBelow(chunks) >= chunks;
+    return this.#end !== undefined && this.#commits.done.count >= this.#end.chunks;
   }
 
   get isStopping(): boolean {
     return this.#stop !== undefined;
   }
 
+  /** URLs whose results were taken. */
+  get taken(): number {
+    return this.#ok + this.#failed;
+  }
+
   progress(): CollectorProgress {
-    const { store, now } = this.#options;
-    return this.counts.progress(store.done, this.#log.duplicates, now());
+    const { done } = this.#commits;
+    return { chunks: done.count, ok: this.#ok, failed: this.#failed, oldest: done.firstClear };
   }
 
   /** The counts of the whole list after the last result, of which `finished` are OK or failed, and `cutOff` were not fetched. */
@@ -111,14 +137,17 @@ export class Collector {
     return this.isComplete ? { ...counts, notFetched: cutOff } : counts;
   }
 
-  /**
-   * Claims the run for this collector, and continues it if it was stopped. Resolves to the failures before that stop, which must
-   * not stop it again. Throws a `UsageError` when another collector has the run.
-   */
-  async claim(): Promise<number> {
-    const { engine, store } = this.#options;
-    await claimRun(this.#options);
-    engine.serveCollector(() => encodeCollectorState(engine.settings, store.done), this.#ending.signal);
+  /** Continues the run if it was stopped. Resolves to the failures before that stop, which must not stop it again. */
+  async start(): Promise<number> {
+    const { engine } = this.#options;
+    const { done, refused } = this.#commits;
+    const state = () => ({
+      done,
+      refused: [...refused.keys()].filter((chunk) => chunk < this.#known && !done.has(chunk)),
+      ok: this.#ok,
+      failed: this.#failed,
+    });
+    engine.serveCollector(() => encodeCollectorState(state()), this.#ending.signal);
     return liftStop(engine);
   }
 
@@ -126,52 +155,57 @@ export class Collector {
    * Stops the whole run before the end of its list: `results` then ends with what is in flight. `failures` returns the current
    * number of failures.
    */
-  stopRun(reason: StopReason, failures: () => number): void {
+  stopRun(reason: StopReason, failures: () => number, isFollowed = false): void {
     if (this.#stop !== undefined || this.isComplete) return;
     const isEndKnown = () => this.#end !== undefined;
-    const sequence = () => this.counts.sequence;
-    this.#stop = new StopCoordinator({ ...this.#options, reason, failures, sequence, isEndKnown });
+    this.#stop = new StopCoordinator({ ...this.#options, reason, failures, isFollowed, isEndKnown });
     // While the broker is away this waits; it fails only if the connection is closed first.
     this.#stop.announce().catch(() => {});
     if (this.#isReadingLog) this.#endAfterStop();
   }
 
-  /** The results in the store, and then those of the log, until the run is complete or the signal aborts. */
+  /** The results of the log, until the run is complete or the signal aborts. */
   async *results(): AsyncGenerator<Result, void, void> {
+    const { engine, headersOnly, signal, warn } = this.#options;
+    const onRestart = () => {
+      this.#commits.forgetRefused();
+      warn(
+        `the broker has lost data of this run: ${this.#commits.done.count} chunks were collected before; if "fanout cluster status" says INCOMPLETE, run "fanout cluster feed --reconcile" with the same inputs`,
+      );
+    };
+    this.#isReadingLog = true;
+    this.#endAfterStop();
+    const maintenance = this.#maintain();
+    const entries = engine.log.entries({ signal: this.#ending.signal, headersOnly, onRestart });
     try {
-      for await (const result of this.#log.stored()) yield this.counts.add(result);
-      yield* this.#loggedResults();
+      for await (const entry of entries) {
+        for (const result of await this.#take(entry)) yield this.#count(result);
+        if (this.#ending.signal.aborted) break;
+      }
+      for await (const results of this.#leftResults())
+        for (const result of results) yield this.#count(result);
     } finally {
       this.#ending.abort();
-      await this.#options.store.close();
+      // After a signal or a stop, do not wait for a broker that may be away.
+      if (!signal.aborted && !this.isStopping) await maintenance;
     }
     if (this.#error !== undefined) throw this.#error;
     if (this.isComplete) await this.#completeRun();
   }
 
-  /** The results of the log. At the end everything is on disk. */
-  async *#loggedResults(): AsyncGenerator<Result, void, void> {
-    const { engine, store, now, signal } = this.#options;
-    this.counts.startClock(now());
-    this.#isReadingLog = true;
-    this.#endAfterStop();
-    const maintenance = this.#maintain();
-    try {
-      for await (const entry of engine.log.entries(this.#ending.signal)) {
-        if (entry.isUnfinished) this.#stop?.addPartial(entry);
-        else for (const result of await this.#log.take(entry)) yield this.counts.add(result);
-        this.counts.sequence = entry.sequence;
-        this.#isTrimDue = true;
-        if (store.isHeavy) await store.save();
-        if (this.#ending.signal.aborted) break;
-      }
-      yield* this.#partialResults();
-    } finally {
-      this.#ending.abort();
-      // After a signal or a stop, do not wait for a broker that may be away.
-      if (!signal.aborted && !this.isStopping) await maintenance;
-      await store.save();
-    }
+  async #take(entry: LogEntry): Promise<readonly Result[]> {
+    if (entry.chunk >= this.#known) await this.#readFeed();
+    if (entry.chunk < this.#known) return this.#commits.take(entry);
+    this.#commits.refuse(entry, `the run has ${this.#known} chunks`);
+    return [];
+  }
+
+  /** Reads how much of the list was sent. A broker that has lost its data knows less than before. */
+  async #readFeed(): Promise<void> {
+    const { engine } = this.#options;
+    this.#end ??= endFrom(await engine.state(END_KEY));
+    if (this.#end === undefined) this.#feed = (await readFeedProgress(engine)) ?? this.#feed;
+    this.#known = this.#end?.chunks ?? Math.max(this.#known, this.#feed?.chunks ?? 0);
   }
 
   #endAfterStop(): void {
@@ -179,32 +213,31 @@ export class Collector {
   }
 
   /** After a stop, the results of chunks that workers could not finish. */
-  async *#partialResults(): AsyncGenerator<Result, void, void> {
+  async *#leftResults(): AsyncGenerator<readonly Result[], void, void> {
+    const { engine } = this.#options;
     const stop = this.#stop;
-    if (stop === undefined || this.isComplete) return;
-    if (stop.isBrokerHeard) {
-      await stop.announce();
-      await this.#save();
-    }
-    for (const entry of stop.partialRecords) {
-      for (const result of await this.#log.takePartial(entry)) yield this.counts.add(result);
+    if (stop === undefined || this.isComplete || !stop.isBrokerHeard) return;
+    await stop.updateFailures();
+    for await (const left of engine.leftChunks(0)) {
+      if (left.count > 0 && !this.#commits.done.has(left.chunk))
+        yield await this.#commits.takeLeft(left.body);
     }
   }
 
-  /** Looks for the end of the run and saves, on a timer: while the log is full, no record arrives that could trigger it. */
+  /** Looks for the end of the run and for a stop, on a timer: they come without a commit. */
   async #maintain(): Promise<void> {
     const { engine, now } = this.#options;
     const { signal } = this.#ending;
-    let savedAt = now();
+    let shortSince = Number.POSITIVE_INFINITY;
     try {
       while (!signal.aborted) {
-        this.#end ??= endFrom(await engine.state(END_KEY));
-        if (this.#end === undefined) this.#feed = await readFeedProgress(engine);
+        if (this.#end === undefined) await this.#readFeed();
         if (this.isComplete) break;
-        if (now() - savedAt >= SAVE_INTERVAL_MS) {
-          savedAt = now();
-          await this.#save();
-        }
+        const stop = await lastStop(engine);
+        if (stop?.isOver === false) this.stopRun(stop, () => stop.failures, true);
+        if (!(await this.#isShort())) shortSince = Number.POSITIVE_INFINITY;
+        else if (shortSince > now()) shortSince = now();
+        else if (now() - shortSince > SHORT_MS) this.#warnShort();
         await pause(POLL_INTERVAL_MS, signal);
       }
     } catch (error) {
@@ -213,201 +246,156 @@ export class Collector {
     this.#ending.abort();
   }
 
-  async #save(): Promise<void> {
-    const { engine, store } = this.#options;
-    const [sequence, isTrimDue] = [this.counts.sequence, this.#isTrimDue];
-    this.#isTrimDue = false;
-    await store.save();
-    await checkClaim(this.#options);
-    if (isTrimDue) {
-      await engine.log.trim(sequence).catch(() => {
-        this.#isTrimDue = true;
-      });
-    }
-    await engine.setState(PROGRESS_KEY, this.progress());
+  /** Whether nothing is left to do for workers although chunks have no results: the broker has lost data, or a commit cannot be read. */
+  async #isShort(): Promise<boolean> {
+    if (this.#end === undefined || this.#hasWarnedShort || this.isStopping) return false;
+    const { engine } = this.#options;
+    const stats = await engine.stats().catch(() => undefined); // the broker is away, or has lost the streams
+    return (
+      stats !== undefined && stats.queued + stats.inFlight === 0 && engine.log.position >= stats.lastCommit
+    );
+  }
+
+  #warnShort(): void {
+    this.#hasWarnedShort = true;
+    const left = (this.#end?.chunks ?? 0) - this.#commits.done.count;
+    this.#options.warn(
+      `${left} chunks have no results, and no worker has them: run "fanout cluster feed --reconcile" with the same inputs, and workers`,
+    );
   }
 
   async #completeRun(): Promise<void> {
-    const { engine } = this.#options;
-    const { sequence, dead } = this.counts;
-    await engine.setState(PROGRESS_KEY, this.progress());
-    if (sequence > 0) await engine.log.trim(sequence).catch(() => {});
+    const { engine, warn } = this.#options;
+    if (this.taken !== this.#end?.jobs) {
+      const counts = `the chunks of this run have ${this.taken} results, and its list has ${this.#end?.jobs} URLs`;
+      return warn(`${counts}: start the collector again, which reads all commits again`);
+    }
     // A URL that one worker gave up may have been fetched by another one that was thought dead: the results decide.
-    if (dead !== undefined) await engine.retainDeadLetters(dead);
+    if (!this.#hasUnreadFailures) await engine.retainDeadLetters(this.#dead);
     if (this.isStopping) await liftStop(engine);
     await engine.setState(COMPLETE_KEY, true);
   }
-}
 
-/** The counts of a run's results in one collector process. */
-class CollectorCounts {
-  /** The sequence number of the last record of the log that was read. */
-  sequence = 0;
-  readonly #dead = new Set<number>();
-  #hasUnreadFailures = false;
-  #ok = 0;
-  #failed = 0;
-  /** Of these, the results that were in the store at the start. */
-  #resumed = 0;
-  #startedMs: number;
-
-  constructor(nowMs: number) {
-    this.#startedMs = nowMs;
-  }
-
-  /** Starts the clock of the rate. All results until now were in the store. */
-  startClock(nowMs: number): void {
-    this.#startedMs = nowMs;
-    this.#resumed = this.#ok + this.#failed;
-  }
-
-  /** Results that came in this process and were not in the store before. */
-  get taken(): number {
-    return this.#ok + this.#failed - this.#resumed;
-  }
-
-  /** The indexes of the dead letters among the results; `undefined` if some failures were only counted. */
-  get dead(): ReadonlySet<number> | undefined {
-    return this.#hasUnreadFailures ? undefined : this.#dead;
-  }
-
-  /** Counts a result, and returns it. */
-  add(result: Result): Result {
+  #count(result: Result): Result {
     if (result.ok) this.#ok += 1;
     else this.#failed += 1;
     if (result.failure?.code === DEAD_CODE) this.#dead.add(result.index);
     return result;
   }
-
-  /** Counts the results of a segment that is not read. */
-  addSegment({ ok, failed }: ShardSegment): void {
-    this.#ok += ok;
-    this.#failed += failed;
-    if (failed > 0) this.#hasUnreadFailures = true;
-  }
-
-  progress(done: Bitmap, duplicates: number, nowMs: number): CollectorProgress {
-    const seconds = Math.max(0.001, (nowMs - this.#startedMs) / 1000);
-    return {
-      chunks: done.count,
-      ok: this.#ok,
-      failed: this.#failed,
-      duplicates,
-      urlsPerSecond: Math.round((10 * this.taken) / seconds) / 10,
-      oldest: done.firstClear,
-      sequence: this.sequence,
-    };
-  }
 }
 
-interface LogConsumerOptions {
-  readonly store: ResultStore;
+export interface CollectorProgress {
+  /** Chunks whose results were taken. */
+  readonly chunks: number;
+  readonly ok: number;
+  readonly failed: number;
+  /** The lowest chunk without results. */
+  readonly oldest: number;
+}
+
+interface CommitReaderOptions
+  extends Pick<CollectorOptions, 'headersOnly' | 'onCounted' | 'onTaken' | 'warn'> {
   /** The most results of a chunk. */
   readonly maxCount: number;
-  /** The number of chunks of the run, or the most there can be as long as the end of its list is not known. */
-  readonly chunks: () => number;
   /** Reads segments. If unset, they are only counted. */
   readonly segments?: SegmentReader | undefined;
-  readonly warn: (text: string) => void;
-  /** Called with segments that are only counted. */
-  readonly onCounted: (segment: ShardSegment, isResumed: boolean) => void;
 }
 
-/** What a valid record of the log contains. */
-interface RecordContent {
-  readonly results: readonly Result[];
-  /** The lines for the store. */
-  readonly text: string;
-  /** The lowest index of the results. */
-  readonly first: number;
-  /** A segment that is only counted. */
-  readonly counted?: ShardSegment;
-}
+/** Reads the commits of the log: the first valid one of each chunk, and no other. */
+export class CommitReader {
+  readonly #options: CommitReaderOptions;
+  /** The chunks whose results were taken. */
+  readonly done = new Bitmap();
+  /** The sequence numbers of commits that cannot be read, by chunk. */
+  readonly refused = new Map<number, number>();
+  /** The sequence numbers of commits of which there was a warning. */
+  readonly #warned = new Set<number>();
 
-/** Moves records from the log into the store: the first valid one of each chunk, and no other. */
-export class LogConsumer {
-  readonly #options: LogConsumerOptions;
-  #duplicates = 0;
-
-  constructor(options: LogConsumerOptions) {
+  constructor(options: CommitReaderOptions) {
     this.#options = options;
   }
 
-  /** Records that were dropped, because their chunk was already finished. */
-  get duplicates(): number {
-    return this.#duplicates;
-  }
-
-  /** The results of earlier starts. Throws an `OutputError` when a segment of them can no longer be read. */
-  async *stored(): AsyncGenerator<Result, void, void> {
-    const { store, segments, onCounted } = this.#options;
-    for await (const entry of store.entries()) {
-      if ('index' in entry) yield Object.assign(entry, { isResumed: true });
-      else if (segments === undefined) onCounted(entry, true);
-      else {
-        for (const result of await segments.readAgain(entry))
-          yield Object.assign(result, { isResumed: true });
-      }
-    }
-  }
-
-  /** Adds a record to the store, and returns its results. */
+  /** The results of a commit, unless its chunk has some. */
   async take(entry: LogEntry): Promise<readonly Result[]> {
-    const { store, onCounted, chunks, warn } = this.#options;
-    if (entry.chunk >= chunks()) {
-      warn(`ignored results of chunk ${entry.chunk}: the run has ${chunks()} chunks`);
+    const { headersOnly, segments, onCounted, onTaken } = this.#options;
+    const { chunk, ok, failed, sequence, isReplacement } = entry;
+    if (this.done.has(chunk)) {
+      if (isReplacement) this.#warn(entry, 'another collector takes them: they have replaced wrong ones');
       return [];
     }
-    if (store.done.has(entry.chunk)) {
-      this.#duplicates += 1;
+    if (this.refused.get(chunk) === sequence) return [];
+    const content = this.#read(entry);
+    if (content === undefined) {
+      this.refuse(entry, 'they are damaged; "fanout cluster feed --reconcile" sends the chunk again');
       return [];
     }
-    const content = await this.#read(entry);
-    if (content === undefined) return [];
-    store.add(entry.chunk, content.text, content.first);
-    if (content.counted !== undefined) onCounted(content.counted, false);
-    return content.results;
-  }
-
-  /** Adds the results of an unfinished chunk to the store, which drops them at the next start. */
-  async takePartial(entry: LogEntry): Promise<readonly Result[]> {
-    const { store, onCounted } = this.#options;
-    const content = entry.count === 0 ? undefined : await this.#read(entry);
-    if (content === undefined) return [];
-    await store.addPartial(content.text, content.first);
-    if (content.counted !== undefined) onCounted(content.counted, false);
-    return content.results;
-  }
-
-  async #read(entry: LogEntry): Promise<RecordContent | undefined> {
-    const { maxCount, warn } = this.#options;
-    if (entry.kind === 'commit') {
-      const segment = this.#segmentIn(entry);
-      if (segment !== undefined) return this.#readSegment(segment);
-    } else {
-      const unpacked = unpackResults(entry.body, Math.min(entry.count, maxCount));
-      if (unpacked?.results.length === entry.count && entry.chunk < MAX_CHUNKS) {
-        return { ...unpacked, first: unpacked.results[0]?.index ?? 0 };
-      }
+    const { segment, kept } = content;
+    const isRead = !headersOnly && (segment === undefined || segments !== undefined);
+    const results = segment === undefined ? content.results : await segments?.read(segment);
+    if (isRead && results === undefined) {
+      this.refused.set(chunk, sequence); // the reader has warned
+      return [];
     }
-    warn(
-      `the results of chunk ${entry.chunk} are damaged and were dropped; "fanout cluster feed --reconcile" sends the chunk again`,
-    );
-    return undefined;
+    this.done.set(chunk);
+    this.#warned.add(sequence);
+    if (kept !== undefined) await onTaken(kept);
+    if (!isRead) onCounted({ ok, failed, segment });
+    return isRead ? (results ?? []) : [];
   }
 
-  async #readSegment(segment: ShardSegment): Promise<RecordContent | undefined> {
-    const { segments } = this.#options;
-    const line = { text: `${encodeSegment(segment)}\n`, first: segment.first };
-    if (segments === undefined) return { ...line, results: [], counted: segment };
-    const results = await segments.read(segment);
-    return results && { ...line, results };
+  /** The log begins again, with the same sequence numbers. */
+  forgetRefused(): void {
+    this.refused.clear();
+    this.#warned.clear();
   }
 
-  #segmentIn({ chunk, count, body }: LogEntry): ShardSegment | undefined {
-    const segment = decodeSegment(Buffer.from(body).toString());
-    if (segment === undefined || 'broken' in segment) return undefined;
-    const isSame = segment.chunk === chunk && segment.count === count;
-    return isSame && chunk < MAX_CHUNKS && count <= this.#options.maxCount ? segment : undefined;
+  /** The results of a chunk that is not finished. */
+  async takeLeft(body: Uint8Array): Promise<readonly Result[]> {
+    const { maxCount, onTaken } = this.#options;
+    const results = unpackResults(body, maxCount) ?? [];
+    if (results.length > 0) await onTaken(kept(body, results));
+    return results;
   }
+
+  /** Does not take a commit, with a warning. */
+  refuse(entry: LogEntry, reason: string): void {
+    this.refused.set(entry.chunk, entry.sequence);
+    this.#warn(entry, reason);
+  }
+
+  /** Warns once of each commit: after a lost connection, the last ones are read again. */
+  #warn({ chunk, sequence }: LogEntry, reason: string): void {
+    if (this.#warned.has(sequence)) return;
+    if (this.#warned.size >= MAX_WARNED) this.#warned.clear();
+    this.#warned.add(sequence);
+    this.#options.warn(`ignored results of chunk ${chunk}: ${reason}`);
+  }
+
+  /** What a commit contains; `undefined` if it is not what its headers say. */
+  #read(entry: LogEntry): CommitContent | undefined {
+    const { headersOnly, maxCount } = this.#options;
+    const { kind, chunk, ok, failed, body } = entry;
+    const count = ok + failed;
+    if (chunk >= MAX_CHUNKS || count > maxCount || count === 0) return undefined;
+    if (headersOnly) return {};
+    if (kind === 'segment') {
+      const segment = decodeSegment(Buffer.from(body).toString());
+      if (segment === undefined || 'broken' in segment) return undefined;
+      if (segment.chunk !== chunk || segment.ok !== ok || segment.failed !== failed) return undefined;
+      return { segment, kept: { body, lines: () => [encodeSegment(segment)], first: segment.first } };
+    }
+    const results = unpackResults(body, count);
+    if (results?.length !== count || results.filter((result) => result.ok).length !== ok) return undefined;
+    return { results, kept: kept(body, results) };
+  }
+}
+
+function kept(body: Uint8Array, results: readonly Result[]): KeptCommit {
+  return { body, lines: () => results.map(encodeRecord), first: results[0]?.index ?? 0 };
+}
+
+interface CommitContent {
+  readonly results?: readonly Result[];
+  readonly segment?: ShardSegment;
+  readonly kept?: KeptCommit;
 }

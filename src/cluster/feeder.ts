@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { InputError, UsageError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
+import { Bitmap, MAX_CHUNKS } from './bitmap.ts';
 import { pause } from './broker-connection.ts';
-import { decodeCollectorState, layoutText } from './checkpoint.ts';
 import { type EncodedChunk, encodeJob, hostPartition } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
 import { describeRun, type RunRecord } from './run-registry.ts';
@@ -100,12 +100,10 @@ export async function sendList(parts: SendParts): Promise<RunEnd | undefined> {
     onLine: (line) => list.add(line),
   });
   const chunks = encodeNeeded(cutList(chunker, parts, list), isNeeded);
-  if (reconcile) await engine.queue.republish(chunks, parts);
-  else {
-    const beforeSending = () =>
-      engine.setState(FED_KEY, { ...progressOf(tally), ...list.sent(), chunks: chunker.count });
-    await engine.queue.publish(chunks, { ...parts, beforeSending });
-  }
+  const beforeSending = () =>
+    engine.setState(FED_KEY, { ...progressOf(tally), ...list.sent(), chunks: chunker.count });
+  const options = { ...parts, beforeSending };
+  await (reconcile ? engine.queue.republish(chunks, options) : engine.queue.publish(chunks, options));
   if (signal.aborted) return undefined;
   if (tally.read === 0 && !parts.allowEmpty) {
     throw new InputError('no URLs in the input (use --allow-empty to permit this)');
@@ -214,25 +212,26 @@ async function unsent(engine: JetStreamEngine): Promise<(id: number) => boolean>
   return (id) => id >= published;
 }
 
-/** Selects the chunks of which the collector has no results. */
+/**
+ * Selects the chunks without results: those that have no commit, unless each running collector has taken their results before the
+ * broker lost its data, and those whose commit a collector cannot read, which is then deleted.
+ */
 async function withoutResults(engine: JetStreamEngine): Promise<(id: number) => boolean> {
-  const response = await engine.askCollector({ tries: 3 });
-  const state = response === undefined || response === 'silent' ? undefined : decodeCollectorState(response);
-  if (state === undefined) {
-    const reason = response === undefined ? 'there is no collector' : 'the collector does not respond';
+  const collectors = await engine.askCollectors();
+  if (collectors === 'silent') {
     throw new UsageError(
-      `cannot find out which chunks have no result: ${reason}; start "fanout cluster collect" for this run, and try again`,
+      'cannot find out which chunks have no result: the collector does not respond; try again when it does',
     );
   }
-  const { layout, done } = state;
-  const { chunk, partitions } = engine.settings;
-  if (layout.chunk !== chunk || layout.partitions !== partitions) {
-    throw new UsageError(
-      `this run was started with ${layoutText(layout)}, but the broker has ${layoutText(engine.settings)}: run "fanout cluster purge", and feed it with the former`,
-    );
+  const refused = new Set(collectors.flatMap((collector) => collector.refused));
+  const committed = new Bitmap();
+  for await (const { chunk, sequence } of engine.log.committed()) {
+    if (refused.has(chunk)) await engine.log.remove(sequence);
+    else if (chunk < MAX_CHUNKS) committed.set(chunk);
   }
   await engine.setState(RECONCILED_KEY, true);
-  return (id) => !done.has(id);
+  const isTaken = (id: number) => collectors.length > 0 && collectors.every(({ done }) => done.has(id));
+  return (id) => !committed.has(id) && !isTaken(id);
 }
 
 /**

@@ -1,11 +1,12 @@
+import type { MsgHdrs } from '@nats-io/transport-node';
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
+import { type CollectorState, decodeCollectorState } from './bitmap.ts';
 import {
   type Broker,
   type BrokerAddress,
   closeConnection,
   connectBroker,
-  pause,
   retryUntilBack,
   Troubles,
 } from './broker-connection.ts';
@@ -18,6 +19,7 @@ import {
   deleteStreams,
   differences,
   isMissing,
+  messageFault,
   messageHeaders,
   numberHeader,
   type RunSettings,
@@ -34,6 +36,7 @@ import {
   type RunRecord,
   RunRegistry,
 } from './run-registry.ts';
+import { readAll } from './stream-reader.ts';
 
 /** How long to retry opening a run, once there was a connection. */
 const OPEN_TIMEOUT_MS = 30_000;
@@ -43,7 +46,6 @@ const API_ERRORS = 10_000;
 const CLUSTER_STARTS = [10_005, 10_008];
 
 const REQUEST_TIMEOUT_MS = 2000;
-const REQUEST_PAUSE_MS = 500;
 const DEFAULT_MAX_BYTES = 1024 ** 2;
 
 /** The header of a dead letter that is a message which cannot be read. */
@@ -149,7 +151,7 @@ export class JetStreamEngine {
     const bury = (letter: DeadMessage) => this.#bury(letter);
     this.queue = new JetStreamQueue({ ...run, maxQueued: settings.maxQueued, ensure, bury, warn, report });
     this.leases = new LeaseBucket(run);
-    this.log = new JetStreamLog({ ...run, maxLog: settings.maxLog, ensure, warn, report });
+    this.log = new JetStreamLog({ ...run, ensure, warn, report });
   }
 
   /** Whether there is a connection to the broker now. */
@@ -189,6 +191,15 @@ export class JetStreamEngine {
     return this.#retry(() => readState(this.#run, key));
   }
 
+  /** The sequence number of the last value of a key in the state; 0 if there is none. */
+  stateSequence(key: string): Promise<number> {
+    const { manager, names } = this.#run;
+    return this.#retry(async () => {
+      const query = { last_by_subj: names.stateSubject(key) };
+      return (await manager.streams.getMessage(names.state, query))?.seq ?? 0;
+    });
+  }
+
   async setState(key: string, value: unknown): Promise<void> {
     const { client, names } = this.#run;
     await this.#retry(() => client.publish(names.stateSubject(key), JSON.stringify(value)));
@@ -198,33 +209,47 @@ export class JetStreamEngine {
    * Keeps what a worker has of a chunk that it gives back: it has not died at it, and its results need not be fetched again. Tries
    * once, since the worker is about to end.
    */
-  async leaveChunk(id: number, { giveBacks, count, body }: LeftChunk): Promise<void> {
+  async leaveChunk({ chunk, giveBacks, count, body }: LeftChunk): Promise<void> {
     const { client, names } = this.#run;
     const fields = { 'Fanout-Count': String(count), [GIVE_BACKS_HEADER]: String(giveBacks) };
-    await client.publish(names.stateSubject(`left-${id}`), body, {
-      headers: messageHeaders(this.#run, fields),
-    });
+    await client.publish(names.leftSubject(chunk), body, { headers: messageHeaders(this.#run, fields) });
   }
 
   /** What the last worker that gave a chunk back has left; `undefined` if none did. */
-  leftChunk(id: number): Promise<LeftChunk | undefined> {
+  leftChunk(chunk: number): Promise<LeftChunk | undefined> {
     const { manager, names } = this.#run;
     return this.#retry(async () => {
       const message = await manager.streams.getMessage(names.state, {
-        last_by_subj: names.stateSubject(`left-${id}`),
+        last_by_subj: names.leftSubject(chunk),
       });
-      const giveBacks = numberHeader(message?.header, GIVE_BACKS_HEADER);
-      const count = numberHeader(message?.header, 'Fanout-Count');
-      if (message === null || giveBacks === undefined || count === undefined) return undefined;
-      return { giveBacks, count, body: message.data };
+      return message === null ? undefined : this.#toLeftChunk(chunk, message.header, message.data);
     });
   }
 
+  /** What workers have left of chunks, since this sequence number of the state. */
+  async *leftChunks(after: number, { headersOnly = false } = {}): AsyncGenerator<LeftChunk, void, void> {
+    const { names } = this.#run;
+    const options = { stream: names.state, subject: names.leftSubject('*'), after, headersOnly };
+    for await (const { subject, headers, data } of readAll(this.#run, options)) {
+      const left = this.#toLeftChunk(Number(subject.slice(subject.lastIndexOf('.') + 1)), headers, data);
+      if (left !== undefined) yield left;
+    }
+  }
+
+  #toLeftChunk(chunk: number, headers: MsgHdrs | undefined, body: Uint8Array): LeftChunk | undefined {
+    const giveBacks = numberHeader(headers, GIVE_BACKS_HEADER);
+    const count = numberHeader(headers, 'Fanout-Count');
+    if (giveBacks === undefined || count === undefined || !Number.isSafeInteger(chunk)) return undefined;
+    return messageFault(headers, this.#run.names) === undefined
+      ? { chunk, giveBacks, count, body }
+      : undefined;
+  }
+
   /** Deletes what workers have left of a finished chunk. */
-  async forgetChunk(id: number): Promise<void> {
+  async forgetChunk(chunk: number): Promise<void> {
     const { manager, names } = this.#run;
-    for (const key of [`left-${id}`, `suspect-${id}`])
-      await manager.streams.purge(names.state, { filter: names.stateSubject(key) });
+    for (const subject of [names.leftSubject(chunk), names.stateSubject(`suspect-${chunk}`)])
+      await manager.streams.purge(names.state, { filter: subject });
   }
 
   async addDeadLetter(letter: DeadLetter): Promise<void> {
@@ -254,24 +279,17 @@ export class JetStreamEngine {
 
   /** In the order in which they were added. Damaged ones are left out. */
   async *deadLetters(): AsyncGenerator<DeadLetter, void, void> {
-    const { manager, names } = this.#run;
-    const { state } = await manager.streams.info(names.dead);
-    // The first sequence number of an empty stream is 0, which no message has.
-    for (let sequence = Math.max(1, state.first_seq); sequence <= state.last_seq; sequence++) {
-      const message = await manager.streams.getMessage(names.dead, { seq: sequence });
-      const letter = message === null ? undefined : toDeadLetter(parseJson(message.string()));
+    for await (const message of readAll(this.#run, { stream: this.#run.names.dead })) {
+      const letter = toDeadLetter(parseJson(message.string()));
       if (letter !== undefined) yield letter;
     }
   }
 
   /** Why messages of the queue could not be read, for people. The messages are kept as dead letters. */
   async unreadable(): Promise<readonly string[]> {
-    const { manager, names } = this.#run;
     const reasons: string[] = [];
-    const { state } = await manager.streams.info(names.dead);
-    for (let sequence = Math.max(1, state.first_seq); sequence <= state.last_seq; sequence++) {
-      const message = await manager.streams.getMessage(names.dead, { seq: sequence });
-      const reason = message?.header.get(REASON_HEADER) ?? '';
+    for await (const { headers } of readAll(this.#run, { stream: this.#run.names.dead, headersOnly: true })) {
+      const reason = headers?.get(REASON_HEADER) ?? '';
       if (reason !== '') reasons.push(printable(reason, 300));
     }
     return reasons;
@@ -288,7 +306,7 @@ export class JetStreamEngine {
     return Object.keys(state.subjects ?? {}).filter((subject) => /\.\d+$/.test(subject)).length;
   }
 
-  /** Responds to requests to the collector of this run, until the signal. */
+  /** Responds to requests to the collectors of this run, until the signal. */
   serveCollector(respond: () => Uint8Array, signal: AbortSignal): void {
     const { connection, names } = this.#run;
     const subscription = connection.subscribe(names.collectorSubject, {
@@ -299,26 +317,22 @@ export class JetStreamEngine {
     signal.addEventListener('abort', () => subscription.unsubscribe(), { once: true });
   }
 
-  /**
-   * Sends a request to the collector, up to `tries` times. Resolves to `undefined` when there is no collector, and to
-   * `'silent'` when it does not respond: it may be busy, or the request was lost with the connection.
-   */
-  async askCollector({ tries }: { readonly tries: number }): Promise<Uint8Array | undefined | 'silent'> {
+  /** The states of all running collectors. `'silent'` if there are any and none responds: they may be busy. */
+  async askCollectors(): Promise<readonly CollectorState[] | 'silent'> {
     const { connection, names, nats } = this.#run;
     const { NoRespondersError } = nats.transport;
-    for (let attempt = 0; attempt < tries; attempt++) {
-      if (attempt > 0) await pause(REQUEST_PAUSE_MS);
-      try {
-        const { data } = await connection.request(names.collectorSubject, undefined, {
-          timeout: REQUEST_TIMEOUT_MS,
-        });
-        return data;
-      } catch (error) {
-        const cause = error instanceof Error ? error.cause : undefined;
-        if (error instanceof NoRespondersError || cause instanceof NoRespondersError) return undefined;
+    const states: CollectorState[] = [];
+    try {
+      const options = { strategy: 'stall', maxWait: REQUEST_TIMEOUT_MS, noMux: true } as const;
+      for await (const { data } of await connection.requestMany(names.collectorSubject, '', options)) {
+        const state = decodeCollectorState(data);
+        if (state !== undefined) states.push(state);
       }
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      if (error instanceof NoRespondersError || cause instanceof NoRespondersError) return [];
     }
-    return 'silent';
+    return states.length === 0 ? 'silent' : states;
   }
 
   async stats(): Promise<QueueStats> {
@@ -327,7 +341,7 @@ export class JetStreamEngine {
     } catch (error) {
       if (!this.#isReadOnly || !isMissing(error)) throw error;
       // The broker has lost its data.
-      return { sent: 0, queued: 0, inFlight: 0, logged: 0, lastLogged: 0 };
+      return { sent: 0, queued: 0, inFlight: 0, committed: 0, lastCommit: 0 };
     }
   }
 
@@ -338,7 +352,7 @@ export class JetStreamEngine {
     let inFlight = 0;
     for await (const { num_ack_pending } of manager.consumers.list(names.jobs)) inFlight += num_ack_pending;
     const queued = Math.max(0, jobs.messages - inFlight);
-    return { sent: jobs.last_seq, queued, inFlight, logged: log.messages, lastLogged: log.last_seq };
+    return { sent: jobs.last_seq, queued, inFlight, committed: log.messages, lastCommit: log.last_seq };
   }
 
   /** Redelivers chunks that the broker has lost track of. Resolves to whether there were any. */

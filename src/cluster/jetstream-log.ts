@@ -1,19 +1,28 @@
-import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { JsMsg } from '@nats-io/jetstream';
+import type { MsgHdrs } from '@nats-io/transport-node';
 import { UsageError } from '../model/errors.ts';
 import { pause, retryUntilBack, throwIfGone } from './broker-connection.ts';
-import type { LogEntry, LogRecord } from './chunk.ts';
-import { type BrokerRun, isMissing, messageFault, messageHeaders, numberHeader } from './jetstream-setup.ts';
+import type { Commit, LogEntry } from './chunk.ts';
+import {
+  apiErrorCode,
+  type BrokerRun,
+  isMissing,
+  messageFault,
+  messageHeaders,
+  numberHeader,
+  WRONG_LAST_SEQUENCE,
+} from './jetstream-setup.ts';
+import { openLiveReader, readAll } from './stream-reader.ts';
 
-/** Records fetched ahead of the reader. */
-const READ_AHEAD = 32;
-const POLL_MS = 500;
-/** How long one pull request for records stays open; the broker sends a heartbeat at half of it. */
-const PULL_MS = 4000;
+const PAUSE_MS = 250;
+
+/**
+ * Commits that are read once more after a connection was lost: a broker that was killed may have lost the last ones, and others have
+ * their numbers since.
+ */
+const OVERLAP = 1000;
 
 interface LogParts extends BrokerRun {
-  /** Results of this many chunks wait for the collector at most. */
-  readonly maxLog: number;
   /** Recreates what is missing of the run on the broker. */
   readonly ensure: () => Promise<void>;
   readonly warn: (text: string) => void;
@@ -21,159 +30,149 @@ interface LogParts extends BrokerRun {
   readonly report: (error: unknown) => void;
 }
 
-/** The stream of results. */
+interface EntriesOptions {
+  readonly signal: AbortSignal;
+  /** Leave out the bodies. */
+  readonly headersOnly: boolean;
+  /** Called when the log begins again, because the broker has lost its data. */
+  readonly onRestart: () => void;
+}
+
+/**
+ * The stream of commits: a subject for each chunk, with one message at most. The broker takes only the first commit of a chunk, so
+ * the number of messages is the number of finished chunks. Nothing is deleted before the run is purged.
+ */
 export class JetStreamLog {
   readonly #parts: LogParts;
-  /** Records that may still be added; 0 while that has to be looked up. */
-  #room = 0;
-  #lookup: Promise<void> | undefined;
+  #position = 0;
 
   constructor(parts: LogParts) {
     this.#parts = parts;
   }
 
-  /** Resolves when the record is stored. Waits while the log is full, and while the broker is away. */
-  async append(record: LogRecord, signal: AbortSignal): Promise<void> {
-    const { client, names, ensure, report } = this.#parts;
-    const headers = messageHeaders(this.#parts, {
-      'Fanout-Chunk': String(record.chunk),
-      'Fanout-Count': String(record.count),
-      'Fanout-Worker': record.worker,
-      ...(record.isUnfinished ? { 'Fanout-Unfinished': '1' } : {}),
-      ...(record.kind === 'commit' ? { 'Fanout-Kind': 'commit' } : {}),
-    });
-    await this.#takeRoom(signal);
-    const publish = () => client.publish(names.logSubject, record.body, { headers });
-    await retryUntilBack(publish, { signal, repair: ensure, report });
+  /** The sequence number of the last message that the reader of `entries` is done with. */
+  get position(): number {
+    return this.#position;
   }
 
   /**
-   * All records from the first that is still stored; from there again whenever the connection or the consumer was lost.
+   * Resolves to `true` when the commit is stored, and to `false` if its chunk has one. Waits while the broker is away or full. A
+   * message that cannot be the commit of this chunk is replaced.
    */
-  async *entries(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
+  async append(commit: Commit, signal: AbortSignal): Promise<boolean> {
+    const { client, names, ensure, report, warn } = this.#parts;
+    const subject = names.logSubject(commit.chunk);
+    const headers = messageHeaders(this.#parts, {
+      'Fanout-Ok': String(commit.ok),
+      'Fanout-Failed': String(commit.failed),
+      'Fanout-Worker': commit.worker,
+      ...(commit.kind === 'segment' ? { 'Fanout-Kind': 'segment' } : {}),
+    });
+    for (let lastSubjectSequence = 0; ; ) {
+      const publish = () =>
+        client.publish(subject, commit.body, { headers, expect: { lastSubjectSequence } });
+      const isTransient = (error: unknown) => apiErrorCode(error) !== WRONG_LAST_SEQUENCE;
+      try {
+        await retryUntilBack(publish, { signal, isTransient, repair: ensure, report });
+        return true;
+      } catch (error) {
+        if (isTransient(error)) throw error;
+      }
+      const found = await retryUntilBack(() => this.#find(subject), { signal, repair: ensure, report });
+      const fault = found && this.#faultOf(found.headers, commit);
+      if (found !== undefined && fault === undefined) return false;
+      if (fault !== undefined) {
+        warn(`replaced a message among the results of chunk ${commit.chunk}: ${fault}`);
+        headers.set('Fanout-Replaces', String(found?.sequence));
+      }
+      lastSubjectSequence = found?.sequence ?? 0;
+    }
+  }
+
+  /**
+   * All commits from the first on, as they come, until the signal. After a loss of data they begin again, so a commit may come more
+   * than once. Throws a `UsageError` if a newer fanout wrote one.
+   */
+  async *entries({ signal, headersOnly, onRestart }: EntriesOptions): AsyncGenerator<LogEntry, void, void> {
+    const { manager, names, ensure } = this.#parts;
+    let known = '';
     while (!signal.aborted) {
       try {
-        yield* this.#entriesOfOneConsumer(signal);
+        const { created, state } = await manager.streams.info(names.log);
+        const isRestarted = (known !== '' && known !== created) || state.last_seq < this.#position;
+        if (isRestarted) onRestart();
+        known = created;
+        const after = isRestarted ? 0 : Math.max(0, this.#position - OVERLAP);
+        const reader = await openLiveReader(this.#parts, { stream: names.log, after, headersOnly, signal });
+        try {
+          for await (const message of reader.messages) {
+            const entry = this.#toEntry(message);
+            if (entry !== undefined) yield entry;
+            this.#position = message.seq;
+            if (signal.aborted) return;
+          }
+        } finally {
+          reader.close();
+        }
       } catch (error) {
         // The broker is away, or has lost the stream.
         if (error instanceof UsageError) throw error;
-        if (isMissing(error)) await this.#parts.ensure().catch(throwIfGone);
+        if (isMissing(error)) await ensure().catch(throwIfGone);
       }
-      if (!signal.aborted) await pause(POLL_MS / 2, signal);
+      if (!signal.aborted) await pause(PAUSE_MS, signal);
     }
   }
 
-  /** Deletes the records up to this one. */
-  async trim(sequence: number): Promise<void> {
+  /** The commits that the log has now behind this sequence number, without their bodies. */
+  async *committed(after = 0): AsyncGenerator<LogEntry, void, void> {
+    const { names } = this.#parts;
+    for await (const message of readAll(this.#parts, { stream: names.log, after, headersOnly: true })) {
+      const entry = this.#toEntry(message);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  /** Deletes a commit whose results cannot be read: the chunk can then get another one. */
+  async remove(sequence: number): Promise<void> {
     const { manager, names } = this.#parts;
-    await manager.streams.purge(names.log, { seq: sequence + 1 });
+    await manager.streams.deleteMessage(names.log, sequence, false);
   }
 
-  async *#entriesOfOneConsumer(signal: AbortSignal): AsyncGenerator<LogEntry, void, void> {
-    const { connection, client, names } = this.#parts;
-    let messages: ConsumerMessages | undefined;
-    let isStopped = signal.aborted;
-    // May be called before the consumer exists.
-    const stop = (): void => {
-      isStopped = true;
-      messages?.stop();
-    };
-    signal.addEventListener('abort', stop, { once: true });
-    const unwatch = onReconnect(connection, stop);
-    try {
-      const consumer = await client.consumers.get(names.log, {});
-      messages = await consumer.consume({ max_messages: READ_AHEAD, expires: PULL_MS });
-      if (isStopped) return;
-      let isWaiting = true;
-      onMissedHeartbeats(messages, () => {
-        if (isWaiting) stop();
-      });
-      for await (const message of messages) {
-        isWaiting = false;
-        const entry = this.#toLogEntry(message);
-        if (entry !== undefined) yield entry;
-        if (signal.aborted) return;
-        isWaiting = true;
-      }
-    } finally {
-      signal.removeEventListener('abort', stop);
-      unwatch();
-      stop();
-    }
+  async #find(
+    subject: string,
+  ): Promise<{ readonly sequence: number; readonly headers: MsgHdrs } | undefined> {
+    const { manager, names } = this.#parts;
+    const message = await manager.streams.getMessage(names.log, { last_by_subj: subject });
+    return message === null ? undefined : { sequence: message.seq, headers: message.header };
   }
 
-  /**
-   * A message of the log; `undefined` when it does not belong to this run. Throws a `UsageError` when a newer fanout wrote it:
-   * without it the results would not be complete.
-   */
-  #toLogEntry(message: JsMsg): LogEntry | undefined {
-    const { headers } = message;
-    const chunk = numberHeader(headers, 'Fanout-Chunk');
-    const count = numberHeader(headers, 'Fanout-Count');
+  /** Why a message cannot be the commit of a chunk; `undefined` if it can. */
+  #faultOf(headers: MsgHdrs, { ok, failed }: Commit): string | undefined {
+    const fault = messageFault(headers, this.#parts.names);
+    if (fault !== undefined) return fault.isNewer ? undefined : fault.fault;
+    const count = (numberHeader(headers, 'Fanout-Ok') ?? 0) + (numberHeader(headers, 'Fanout-Failed') ?? 0);
+    return count === ok + failed ? undefined : `it has ${count} results, and the chunk has ${ok + failed}`;
+  }
+
+  /** A message of the log; `undefined`, with a warning, if it does not belong to this run. */
+  #toEntry(message: JsMsg): LogEntry | undefined {
+    const { headers, subject, seq: sequence, data: body } = message;
+    const number = subject.slice(subject.lastIndexOf('.') + 1);
+    const chunk = /^\d{1,15}$/.test(number) ? Number(number) : undefined;
+    const ok = numberHeader(headers, 'Fanout-Ok');
+    const failed = numberHeader(headers, 'Fanout-Failed');
     const fault = messageFault(headers, this.#parts.names);
     if (fault?.isNewer) {
-      throw new UsageError(`cannot read the results of chunk ${chunk}: ${fault.fault}; update this fanout`);
+      throw new UsageError(`cannot read the results of chunk ${number}: ${fault.fault}; update this fanout`);
     }
-    if (fault !== undefined || chunk === undefined || count === undefined) {
+    if (fault !== undefined || chunk === undefined || ok === undefined || failed === undefined) {
       this.#parts.warn(`ignored a message among the results: ${fault?.fault ?? 'it has no number'}`);
       return undefined;
     }
+    const kind = headers?.get('Fanout-Kind') === 'segment' ? 'segment' : 'results';
     const worker = headers?.get('Fanout-Worker') ?? '';
-    const kind = headers?.get('Fanout-Kind') === 'commit' ? 'commit' : 'results';
-    const isUnfinished = headers?.has('Fanout-Unfinished') === true;
-    return { kind, chunk, count, worker, isUnfinished, body: message.data, sequence: message.seq };
+    const isReplacement = headers?.has('Fanout-Replaces') === true;
+    const timeMs = message.info.timestampNanos / 1e6;
+    return { kind, chunk, ok, failed, worker, body, sequence, timeMs, isReplacement };
   }
-
-  async #takeRoom(signal: AbortSignal): Promise<void> {
-    while (this.#room <= 0 && !signal.aborted) {
-      this.#lookup ??= this.#lookUpRoom(signal).finally(() => {
-        this.#lookup = undefined;
-      });
-      await this.#lookup;
-    }
-    this.#room -= 1;
-  }
-
-  /** Resolves when there is room in the log. Other workers add to it too, so the number is valid only for `POLL_MS`. */
-  async #lookUpRoom(signal: AbortSignal): Promise<void> {
-    const { manager, names, maxLog, ensure } = this.#parts;
-    while (!signal.aborted) {
-      const { state } = await retryUntilBack(() => manager.streams.info(names.log), {
-        signal,
-        repair: ensure,
-      });
-      this.#room = maxLog - state.messages;
-      if (this.#room > 0) break;
-      await pause(POLL_MS, signal);
-    }
-    setTimeout(() => {
-      this.#room = 0;
-    }, POLL_MS).unref();
-  }
-}
-
-/** Calls `act` after each reconnect. The function returned ends that, at the next status of the connection. */
-function onReconnect(connection: NatsConnection, act: () => void): () => void {
-  let isOver = false;
-  const watch = async (): Promise<void> => {
-    for await (const { type } of connection.status()) {
-      if (isOver) return;
-      if (type === 'reconnect') act();
-    }
-  };
-  watch().catch(() => {}); // the connection was closed
-  return () => {
-    isOver = true;
-  };
-}
-
-/**
- * Calls `act` when the heartbeats of a pull request stop: the member of a cluster that serves the consumer may be dead,
- * and the client would wait for it without end. Without a pull request there are no heartbeats either.
- */
-function onMissedHeartbeats(messages: ConsumerMessages, act: () => void): void {
-  const watch = async (): Promise<void> => {
-    for await (const { type } of messages.status()) if (type === 'heartbeats_missed') act();
-  };
-  watch().catch(() => {}); // the consumer was stopped
 }

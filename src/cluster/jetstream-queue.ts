@@ -105,8 +105,10 @@ export class JetStreamQueue {
   }
 
   /** Publishes chunks again, at any place in the stream. A chunk that is published twice does no harm. */
-  async republish(chunks: AsyncIterable<EncodedChunk>, { signal, sent }: PublishOptions): Promise<void> {
+  async republish(chunks: AsyncIterable<EncodedChunk>, options: PublishOptions): Promise<void> {
+    const { signal, sent, beforeSending } = options;
     for await (const window of windows(chunks, this.#maxWindow)) {
+      await beforeSending?.();
       await this.#waitForRoom(window.length, signal);
       while (!signal.aborted && !(await this.#send(window, false))) await pause(FULL_PAUSE_MS, signal);
       if (signal.aborted) return;
@@ -250,7 +252,7 @@ export class JetStreamQueue {
       deliveries: message.info.deliveryCount,
       body: message.data,
       extend: () => message.working(),
-      // After a lost ack the chunk is redelivered, and the collector drops its second results.
+      // After a lost ack the chunk is redelivered, and its second commit is refused.
       ack: () => this.#ack(message, created).catch(() => {}),
       giveBack: (afterMs) => message.nak(afterMs),
       bury,
@@ -270,7 +272,7 @@ export class JetStreamQueue {
 function lostChunks(held: number, sent: number): OutputError {
   return new OutputError(
     `the broker has lost chunks: it has ${held} of ${sent}; ` +
-      'while "fanout cluster collect" runs, run "fanout cluster feed --reconcile" with the same inputs',
+      'run "fanout cluster feed --reconcile" with the same inputs, and if "fanout cluster collect" is running, before it ends',
   );
 }
 

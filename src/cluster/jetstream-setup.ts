@@ -13,8 +13,6 @@ export interface RunSettings {
   readonly ackWaitMs: number;
   /** Chunks that wait in the broker at most. */
   readonly maxQueued: number;
-  /** Chunks whose results wait for the collector at most. */
-  readonly maxLog: number;
   /** Copies of each message in a cluster of brokers. */
   readonly replicas: number;
 }
@@ -25,7 +23,6 @@ const BOUNDS: Readonly<Record<keyof RunSettings, readonly [number, number]>> = {
   partitions: [1, 1024],
   ackWaitMs: [1000, 3_600_000],
   maxQueued: [1, 10_000_000],
-  maxLog: [1, 10_000_000],
   replicas: [1, 5],
 };
 
@@ -57,7 +54,7 @@ export interface RunNames {
   readonly id: string;
   /** The stream of chunks, a work queue. */
   readonly jobs: string;
-  /** The stream of results. */
+  /** The stream of results: a subject for each chunk. */
   readonly log: string;
   /** The stream that holds the last value of each key of the run, such as its end. */
   readonly state: string;
@@ -67,8 +64,11 @@ export interface RunNames {
   readonly leases: string;
   /** Where chunks of a partition are published. */
   jobSubject(partition: number): string;
-  readonly logSubject: string;
+  /** Where the results of a chunk are published. */
+  logSubject(chunk: number): string;
   stateSubject(key: string): string;
+  /** What workers have left of a chunk that they gave back; in the stream of the state. */
+  leftSubject(chunk: number | '*'): string;
   deadSubject(key: string): string;
   /** The durable consumer of a partition. */
   consumer(partition: number): string;
@@ -101,7 +101,7 @@ const STREAM_NAME_IN_USE = 10058;
 const SUBJECTS_OVERLAP = 10065;
 const CONSUMER_NOT_FOUND = 10014;
 const STREAM_NOT_FOUND = 10059;
-/** Another client has changed a key first. */
+/** A message was not the expected one: another client was first. */
 export const WRONG_LAST_SEQUENCE = 10071;
 /** The status of a pull request whose stream or consumer was deleted. */
 const PULL_ENDED = 409;
@@ -129,8 +129,9 @@ export function runNames(run: string): RunNames {
     dead: `fanout_${run}_dead`,
     leases: `fanout_${run}`,
     jobSubject: (partition) => `fanout.${run}.jobs.${partition}`,
-    logSubject: `fanout.${run}.log`,
+    logSubject: (chunk) => `fanout.${run}.log.${chunk}`,
     stateSubject: (key) => `fanout.${run}.state.${key}`,
+    leftSubject: (chunk) => `fanout.${run}.state.left.${chunk}`,
     deadSubject: (key) => `fanout.${run}.dead.${key}`,
     consumer: (partition) => `p${partition}`,
     collectorSubject: `fanout.${run}.collector`,
@@ -261,15 +262,21 @@ type NamedConfig = Partial<StreamConfig> & { name: string };
 function streamConfigs(run: BrokerRun, settings: RunSettings): readonly NamedConfig[] {
   const { nats, names } = run;
   const { DiscardPolicy, RetentionPolicy, StorageType } = nats.jetstream;
-  const { replicas, maxQueued, maxLog } = settings;
-  const common = { storage: StorageType.File, num_replicas: replicas, discard: DiscardPolicy.New };
+  const { replicas, maxQueued } = settings;
+  const common = { storage: StorageType.File, num_replicas: replicas };
   return [
-    stateStreamConfig(run, replicas),
+    {
+      ...common,
+      name: names.state,
+      subjects: [names.stateSubject('>')],
+      max_msgs_per_subject: 1,
+    },
     {
       ...common,
       name: names.jobs,
       subjects: [names.jobSubject(0).replace(/0$/, '*')],
       retention: RetentionPolicy.Workqueue,
+      discard: DiscardPolicy.New,
       max_msgs: SERVER_LIMIT_FACTOR * maxQueued + 1000,
       // Messages carry no ids to find duplicates by, and the window costs memory for each message.
       duplicate_window: 100 * NS_PER_MS,
@@ -277,20 +284,20 @@ function streamConfigs(run: BrokerRun, settings: RunSettings): readonly NamedCon
     {
       ...common,
       name: names.log,
-      subjects: [names.logSubject],
-      max_msgs: SERVER_LIMIT_FACTOR * maxLog + 1000,
+      subjects: [names.logSubject(0).replace(/0$/, '*')],
+      max_msgs_per_subject: 1,
       duplicate_window: 100 * NS_PER_MS,
     },
     {
+      ...common,
       name: names.dead,
       subjects: [names.deadSubject('*')],
-      storage: StorageType.File,
-      num_replicas: replicas,
       max_msgs_per_subject: 1,
     },
     {
       ...common,
       name: bucketStream(names),
+      discard: DiscardPolicy.New,
       subjects: [`$KV.${names.leases}.>`],
       max_msgs_per_subject: 1,
       allow_rollup_hdrs: true,
@@ -298,16 +305,6 @@ function streamConfigs(run: BrokerRun, settings: RunSettings): readonly NamedCon
       duplicate_window: 100 * NS_PER_MS,
     },
   ];
-}
-
-function stateStreamConfig({ nats, names }: BrokerRun, replicas: number): NamedConfig {
-  return {
-    name: names.state,
-    subjects: [names.stateSubject('*')],
-    storage: nats.jetstream.StorageType.File,
-    num_replicas: replicas,
-    max_msgs_per_subject: 1,
-  };
 }
 
 function consumerConfig(

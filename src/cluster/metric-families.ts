@@ -46,7 +46,7 @@ export function queueFamilies(engine: JetStreamEngine): readonly Family[] {
     {
       type: 'gauge',
       name: 'fanout_queue_chunks',
-      help: 'Chunks of the run in the broker: those that wait for a worker, are under way, or wait for the collector.',
+      help: 'Chunks of the run in the broker: those that wait for a worker, are under way, or have results in the log.',
       labels: ['state'],
       async read() {
         const stats = await ask(() => engine.stats());
@@ -54,7 +54,7 @@ export function queueFamilies(engine: JetStreamEngine): readonly Family[] {
         return [
           { labels: { state: 'waiting' }, value: stats.queued },
           { labels: { state: 'under_way' }, value: stats.inFlight },
-          { labels: { state: 'uncollected' }, value: stats.logged },
+          { labels: { state: 'committed' }, value: stats.committed },
         ];
       },
     },
@@ -85,7 +85,7 @@ export interface CollectSource {
   /** `undefined` before it has begun. */
   progress(): CollectProgress | undefined;
   readonly isComplete: boolean;
-  /** URLs whose results came in this process, and were not in its file before. */
+  /** URLs whose results this process has taken. */
   readonly taken: number;
   /** The size of the run, once the end of the list was sent. */
   readonly total: { readonly chunks: number; readonly urls: number } | undefined;
@@ -95,7 +95,6 @@ interface CollectProgress {
   readonly chunks: number;
   readonly ok: number;
   readonly failed: number;
-  readonly duplicates: number;
   readonly oldest: number;
 }
 
@@ -108,15 +107,9 @@ export function collectFamilies(collect: CollectSource): readonly Family[] {
       read: () => collect.taken,
     },
     {
-      type: 'counter',
-      name: 'fanout_collect_duplicate_chunks_total',
-      help: 'Results of chunks that had some already, and were dropped by this process.',
-      read: () => collect.progress()?.duplicates ?? 0,
-    },
-    {
       type: 'gauge',
       name: 'fanout_run_urls_done',
-      help: 'URLs of the run with a result, by verdict, those of earlier collectors included.',
+      help: 'URLs of the run whose results this process has taken, by verdict.',
       labels: ['verdict'],
       read() {
         const progress = collect.progress();
@@ -136,7 +129,7 @@ export function collectFamilies(collect: CollectSource): readonly Family[] {
     {
       type: 'gauge',
       name: 'fanout_run_chunks_done',
-      help: 'Chunks of the run that are finished.',
+      help: 'Chunks of the run whose results this process has taken.',
       read: () => collect.progress()?.chunks,
     },
     {

@@ -11,14 +11,14 @@ import {
   type ShardSegment,
 } from '../model/result-line.ts';
 import { pause } from './broker-connection.ts';
-import { type LogRecord, unpackText } from './chunk.ts';
+import { type Commit, unpackText } from './chunk.ts';
 import type { SegmentFault, ShardReader, ShardWriter } from './shards.ts';
 
 /** Bytes of a message that are reserved for its headers. */
 export const HEADER_BYTES = 4096;
 
 /** The longest text that results are unpacked to. */
-const MAX_TEXT_BYTES = 512 * 1024 ** 2;
+export const MAX_TEXT_BYTES = 512 * 1024 ** 2;
 
 /** The pauses between reads of a segment that is missing: a network file system may show new data late. */
 const RETRY_PAUSES_MS: readonly number[] = [200, 400, 800, 1600];
@@ -31,31 +31,29 @@ interface ChunkResults {
   readonly chunk: number;
   readonly results: readonly Result[];
   readonly worker: string;
-  /** The run was stopped before the worker had all results. */
-  readonly isUnfinished?: boolean | undefined;
 }
 
 /**
- * The log record of a chunk. With `shards` the results are written there first, and the record says where; without, the
- * record holds them, and is at most `maxBytes` with its headers. Throws an `OutputError` when the shard cannot be written.
+ * The commit of a chunk. With `shards` the results are written there first, and the commit says where; without, the
+ * commit holds them, and is at most `maxBytes` with its headers. Throws an `OutputError` when the shard cannot be written.
  */
-export async function createLogRecord(
-  { chunk, results, worker, isUnfinished }: ChunkResults,
+export async function createCommit(
+  { chunk, results, worker }: ChunkResults,
   target: { readonly maxBytes: number; readonly shards?: Pick<ShardWriter, 'append'> | undefined },
-): Promise<LogRecord> {
+): Promise<Commit> {
   const { maxBytes, shards } = target;
   const count = results.length;
-  const about = { chunk, count, worker, isUnfinished };
-  if (shards === undefined || count === 0) {
+  const ok = results.filter((result) => result.ok).length;
+  const about = { chunk, ok, failed: count - ok, worker };
+  if (shards === undefined) {
     return { kind: 'results', ...about, body: packResults(results, maxBytes - HEADER_BYTES) };
   }
   // The body of a request may be a secret.
   const isPrivate = results.some(({ request }) => request !== undefined);
   const place = await shards.append(packResults(results, MAX_SEGMENT_BYTES), { isPrivate });
-  const ok = results.filter((result) => result.ok).length;
   const first = results.reduce((lowest, { index }) => Math.min(lowest, index), Number.POSITIVE_INFINITY);
-  const segment = { ...place, chunk, count, first, ok, failed: count - ok, worker };
-  return { kind: 'commit', ...about, body: Buffer.from(encodeSegment(segment)) };
+  const segment = { ...place, ...about, count, first };
+  return { kind: 'segment', ...about, body: Buffer.from(encodeSegment(segment)) };
 }
 
 /**
@@ -64,21 +62,35 @@ export async function createLogRecord(
  * `MAX_SEGMENT_BYTES` characters.
  */
 export function packResults(unsorted: readonly Result[], maxBytes: number): Uint8Array {
+  return pack(unsorted, maxBytes, tooLarge).body;
+}
+
+/** Packs those of the results that fit into `maxBytes`, as `packResults` does: the largest ones may be left out. */
+export function packFitting(unsorted: readonly Result[], maxBytes: number): Packed {
+  return pack(unsorted, maxBytes, () => undefined);
+}
+
+interface Packed {
+  readonly count: number;
+  readonly body: Uint8Array;
+}
+
+function pack(unsorted: readonly Result[], maxBytes: number, replacementOf: typeof tooLarge): Packed {
   const results = unsorted.toSorted((a, b) => a.index - b.index);
   const whole = packLines(
     results.map((result) => encodeWith(result, result.request)),
     maxBytes,
   );
   if (whole !== undefined) return whole;
-  const lines = results.map((result) => encodeWith(result, result.request && { isTooLarge: true }));
+  const lines: string[] = results.map((result) => encodeWith(result, result.request && { isTooLarge: true }));
   const bySize = [...lines.keys()].sort((a, b) => (lines[b]?.length ?? 0) - (lines[a]?.length ?? 0));
   for (let replaced = 0, count = 1; ; replaced = count, count *= 2) {
-    const body = packLines(lines, maxBytes);
-    if (body !== undefined) return body;
-    if (replaced >= lines.length) return gzipLines(lines);
+    const packed = packLines(lines, replaced >= lines.length ? Number.POSITIVE_INFINITY : maxBytes);
+    if (packed !== undefined) return packed;
     for (const at of bySize.slice(replaced, count)) {
       const result = results[at];
-      if (result !== undefined) lines[at] = encodeRecord(tooLarge(result, lines[at]?.length ?? 0, maxBytes));
+      const replacement = result && replacementOf(result, lines[at]?.length ?? 0, maxBytes);
+      lines[at] = replacement === undefined ? '' : encodeRecord(replacement);
     }
   }
 }
@@ -89,22 +101,16 @@ function encodeWith(result: Result, request: FailedRequest | undefined): string 
   return request === undefined ? record : `${record.slice(0, -1)},"request":${JSON.stringify(request)}}`;
 }
 
-/** `undefined` if the lines are too long. */
-function packLines(lines: readonly string[], maxBytes: number): Uint8Array | undefined {
-  if (textLength(lines) > MAX_SEGMENT_BYTES) return undefined;
-  const body = gzipLines(lines);
-  return body.length <= maxBytes ? body : undefined;
+/** Packs the lines that are not empty; `undefined` if they are too long. */
+function packLines(lines: readonly string[], maxBytes: number): Packed | undefined {
+  const kept = lines.filter((line) => line !== '');
+  const length = kept.reduce((sum, line) => sum + line.length + 1, 0);
+  if (length > MAX_SEGMENT_BYTES && maxBytes !== Number.POSITIVE_INFINITY) return undefined;
+  const body = gzipSync(`${kept.join('\n')}\n`, { level: 1 });
+  return body.length <= maxBytes ? { count: kept.length, body } : undefined;
 }
 
-function gzipLines(lines: readonly string[]): Uint8Array {
-  return gzipSync(`${lines.join('\n')}\n`, { level: 1 });
-}
-
-function textLength(lines: readonly string[]): number {
-  return lines.reduce((sum, line) => sum + line.length + 1, 0);
-}
-
-function tooLarge(result: Result, characters: number, maxBytes: number): FailedResult {
+function tooLarge(result: Result, characters: number, maxBytes: number): FailedResult | undefined {
   const { index, source, line, url, method, attempts, startedAt, durationMs, totalMs, worker } = result;
   const message = `its record of ${characters} characters does not fit: all results of a chunk may have ${maxBytes} bytes`;
   return {
@@ -127,26 +133,18 @@ function tooLarge(result: Result, characters: number, maxBytes: number): FailedR
 }
 
 /**
- * The results in a message, ordered by index, and their lines as text. `undefined` when any of them is damaged, or there are
- * more than `maxCount`.
+ * The results in a message, ordered by index. `undefined` when any of them is damaged or out of order, or there are more than
+ * `maxCount`.
  */
 export function unpackResults(
   body: Uint8Array,
   maxCount = Number.POSITIVE_INFINITY,
-): { readonly text: string; readonly results: readonly Result[] } | undefined {
+): readonly Result[] | undefined {
   const text = unpackText(body, MAX_TEXT_BYTES);
   const results = text === undefined ? undefined : decodeRecords(text, maxCount);
-  if (text === undefined || results === undefined) return undefined;
-  if (results.every(({ index }, at) => at === 0 || index > (results[at - 1]?.index ?? 0))) {
-    return { text: text.endsWith('\n') ? text : `${text}\n`, results };
-  }
-  const lines = text.split('\n');
-  const pairs = results.map((result, at) => ({ result, line: lines[at] ?? '' }));
-  pairs.sort((a, b) => a.result.index - b.result.index);
-  return {
-    text: pairs.map(({ line }) => `${line}\n`).join(''),
-    results: pairs.map(({ result }) => result),
-  };
+  return results?.every(({ index }, at) => at === 0 || index > (results[at - 1]?.index ?? 0))
+    ? results
+    : undefined;
 }
 
 interface SegmentReaderOptions {
@@ -193,13 +191,6 @@ export class SegmentReader {
     }
     this.#warnOfLoss(segment, found);
     return undefined;
-  }
-
-  /** The results of a segment that was read before. Throws an `OutputError` when it can no longer be read. */
-  async readAgain(segment: ShardSegment): Promise<readonly Result[]> {
-    const found = await this.#options.shards.read(segment);
-    if ('fault' in found) throw unreadable(segment, found);
-    return found;
   }
 
   #warnOfLoss(segment: ShardSegment, { fault }: SegmentFault): void {

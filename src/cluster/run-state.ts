@@ -1,19 +1,22 @@
 import { durationText } from '../config/parse/numbers.ts';
-import { OutputError, UsageError } from '../model/errors.ts';
-import { printable } from '../model/printable.ts';
+import { UsageError } from '../model/errors.ts';
+import { Bitmap, MAX_CHUNKS } from './bitmap.ts';
 import { closeConnection, connectBroker, pause } from './broker-connection.ts';
+import type { LogEntry } from './chunk.ts';
 import { type JetStreamEngine, type RunAddress, readState } from './jetstream-engine.ts';
-import { type BrokerRun, runNames } from './jetstream-setup.ts';
+import { type BrokerRun, isMissing, runNames } from './jetstream-setup.ts';
 import { type RunRecord, RunRegistry } from './run-registry.ts';
 
 // The keys of a run's state on the broker.
 export const END_KEY = 'end';
-export const PROGRESS_KEY = 'progress';
+/** Set once a collector has taken the results of all chunks. */
 export const COMPLETE_KEY = 'complete';
-export const COLLECTOR_KEY = 'collector';
 export const RECONCILED_KEY = 'reconciled';
 export const FED_KEY = 'fed';
 export const STOP_KEY = 'stop';
+
+/** The time over which the rate of a run is measured. */
+const RATE_WINDOW_MS = 60_000;
 
 /** How often each process of a run checks whether the run was stopped. */
 export const STOP_POLL_MS = 1000;
@@ -28,20 +31,6 @@ export interface RunEnd {
   readonly jobs: number;
   /** The SHA-256 of their lines. */
   readonly sha256: string;
-}
-
-/** The progress of the collector. */
-export interface CollectorProgress {
-  readonly chunks: number;
-  readonly ok: number;
-  readonly failed: number;
-  /** Records of chunks that already had results. */
-  readonly duplicates: number;
-  readonly urlsPerSecond: number;
-  /** The lowest chunk without results. */
-  readonly oldest: number;
-  /** The last record of the log that was read. */
-  readonly sequence: number;
 }
 
 /** Why a run over several machines was stopped before the end of its list. */
@@ -62,12 +51,6 @@ export interface RunStop extends StopReason {
 /** The end of a run as read from the broker; `undefined` if it is not valid. */
 export function endFrom(value: unknown): RunEnd | undefined {
   return hasCounts(value, ['chunks', 'read', 'skipped', 'jobs']) ? (value as RunEnd) : undefined; // every key was checked
-}
-
-/** The progress of a collector as read from the broker; `undefined` if it is not valid. */
-export function progressFrom(value: unknown): CollectorProgress | undefined {
-  const keys = ['chunks', 'ok', 'failed', 'duplicates', 'urlsPerSecond', 'oldest', 'sequence'];
-  return hasCounts(value, keys) ? (value as CollectorProgress) : undefined; // every key was checked
 }
 
 /** The last stop of a run; `undefined` when there was none. */
@@ -124,53 +107,13 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
-/** A collector that claims a run: a run has one store of results, and one collector at a time. */
-interface Claimant {
-  readonly engine: JetStreamEngine;
-  readonly store: { readonly id: string };
-  /** Where its results are, for messages of other collectors. */
-  readonly place: string;
-}
-
-/**
- * Records this store as that of the run. Throws a `UsageError` when another collector is running, or when another store has
- * results that are no longer in the log.
- */
-export async function claimRun({ engine, store, place }: Claimant): Promise<void> {
-  const response = await engine.askCollector({ tries: 3 });
-  const claim = await readClaim(engine);
-  const where = claim === undefined ? '' : ` at ${printable(claim.place, 300)}`;
-  if (response !== undefined) {
-    throw new UsageError(`another collector is running for this run${where}: a run has only one`);
-  }
-  const progress = progressFrom(await engine.state(PROGRESS_KEY));
-  if (claim !== undefined && claim.id !== store.id && (progress?.chunks ?? 0) > 0) {
-    throw new UsageError(
-      `the first results of this run are${where}: continue there, with the same --store; if they are lost, start a new run with "fanout cluster feed --new"`,
-    );
-  }
-  await engine.setState(COLLECTOR_KEY, { id: store.id, place });
-}
-
-/** Throws an `OutputError` when another store has claimed the run. Claims it again when the broker has lost the claim. */
-export async function checkClaim({ engine, store, place }: Claimant): Promise<void> {
-  const claim = await readClaim(engine);
-  if (claim === undefined) return engine.setState(COLLECTOR_KEY, { id: store.id, place });
-  if (claim.id === store.id) return;
-  throw new OutputError(`another collector has taken over this run, at ${printable(claim.place, 300)}`);
-}
-
-async function readClaim(
-  engine: JetStreamEngine,
-): Promise<{ readonly id: string; readonly place: string } | undefined> {
-  const { id, place }: Record<string, unknown> = { ...Object(await engine.state(COLLECTOR_KEY)) };
-  return typeof id === 'string' && typeof place === 'string' ? { id, place } : undefined;
-}
-
 /** The status of a run: also the object that `fanout cluster status --json` writes. */
 export interface RunStatus {
-  /** `short`: all was sent and nothing is in flight, but some chunks have no results; only `feed --reconcile` helps. */
-  readonly state: 'feeding' | 'working' | 'short' | 'stopped' | 'complete';
+  /**
+   * `short`: all was sent and nothing is in flight, but some chunks have no results; only `feed --reconcile` helps. `fetched`: every
+   * chunk has its results, and no collector has taken all of them.
+   */
+  readonly state: 'feeding' | 'working' | 'short' | 'stopped' | 'fetched' | 'complete';
   /** Why the run is stopped, if it is. */
   readonly stopped?: StopReason;
   /** Whether a collector is running; `silent` when it does not respond. */
@@ -185,77 +128,107 @@ export interface RunStatus {
   readonly queued: number;
   /** Chunks leased to workers. */
   readonly underWay: number;
-  /** Chunks whose results wait for the collector. */
-  readonly uncollected: number;
-  /** Finished chunks. */
+  /** Chunks with results. */
   readonly done: number;
   readonly ok: number;
   readonly failed: number;
   /** Of `failed`, the URLs that were given up because several workers died while they fetched them. */
   readonly dead: number;
-  /** Results that were dropped, because their chunk already had some. */
-  readonly duplicates: number;
+  /** In the minute before the last result. */
   readonly urlsPerSecond: number;
   readonly etaSeconds?: number;
   /** The lowest chunk without results. */
   readonly oldest: number;
 }
 
-const NO_PROGRESS: CollectorProgress = {
-  chunks: 0,
-  ok: 0,
-  failed: 0,
-  duplicates: 0,
-  urlsPerSecond: 0,
-  oldest: 0,
-  sequence: 0,
-};
+/** Reads the status of one run again and again: of the log only what is new. */
+export class StatusReader {
+  readonly #engine: JetStreamEngine;
+  #tally = new LogTally();
 
-/** Reads the status from the broker, and asks the collector whether it is running. */
-export async function runStatus(engine: JetStreamEngine): Promise<RunStatus> {
-  const end = endFrom(await engine.state(END_KEY));
-  const progress = progressFrom(await engine.state(PROGRESS_KEY)) ?? NO_PROGRESS;
-  const isComplete = (await engine.state(COMPLETE_KEY)) === true;
-  const { sent, queued, inFlight, logged } = await engine.stats();
-  const response = await engine.askCollector({ tries: 1 });
-  const urls = end === undefined ? undefined : end.read - end.skipped;
-  const left = urls === undefined ? undefined : urls - progress.ok - progress.failed;
-  const { urlsPerSecond } = progress;
-  const stop = await lastStop(engine);
-  const isStopped = stop?.isOver === false && !isComplete;
-  const isShort = queued + inFlight + logged === 0 && (end !== undefined || progress.chunks > sent);
-  return {
-    state: stateName({ isComplete, isStopped, isShort, isFed: end !== undefined }),
-    ...(isStopped ? { stopped: { cause: stop.cause, limit: stop.limit } } : {}),
-    collector: response === undefined ? 'none' : response === 'silent' ? 'silent' : 'here',
-    sent,
-    ...(end === undefined ? {} : { chunks: end.chunks, urls: end.read - end.skipped }),
-    queued,
-    underWay: inFlight,
-    uncollected: logged,
-    done: progress.chunks,
-    ok: progress.ok,
-    failed: progress.failed,
-    dead: await engine.deadLetterCount(),
-    duplicates: progress.duplicates,
-    urlsPerSecond,
-    ...(left !== undefined && urlsPerSecond > 0 && !isComplete && !isStopped
-      ? { etaSeconds: Math.ceil(left / urlsPerSecond) }
-      : {}),
-    oldest: progress.oldest,
-  };
+  constructor(engine: JetStreamEngine) {
+    this.#engine = engine;
+  }
+
+  /** Reads the status from the broker, and asks the collectors. Creates nothing. */
+  async read(): Promise<RunStatus> {
+    const engine = this.#engine;
+    const end = endFrom(await engine.state(END_KEY));
+    const isComplete = (await engine.state(COMPLETE_KEY)) === true;
+    const { sent, queued, inFlight, lastCommit } = await engine.stats();
+    if (lastCommit < this.#tally.sequence) this.#tally = new LogTally();
+    if (lastCommit > this.#tally.sequence)
+      for await (const entry of engine.log.committed(this.#tally.sequence)) this.#tally.add(entry);
+    const collectors = await engine.askCollectors();
+    const found = collectors === 'silent' ? [] : collectors;
+    // The results of a broker that has lost its data are where they were collected.
+    const { done, ok, failed } = [this.#tally, ...found].reduce((a, b) =>
+      b.done.count > a.done.count ? b : a,
+    );
+    const refused = Math.max(0, ...found.map((state) => state.refused.length));
+    const urlsPerSecond = this.#tally.rate;
+    const left = end === undefined ? undefined : end.read - end.skipped - ok - failed;
+    const stop = await lastStop(engine);
+    const isStopped = stop?.isOver === false && !isComplete;
+    const hasAll = end !== undefined && done.countBelow(end.chunks) - refused >= end.chunks;
+    const isShort = queued + inFlight === 0 && (end !== undefined || done.count > sent) && !hasAll;
+    return {
+      state: isComplete
+        ? 'complete'
+        : isStopped
+          ? 'stopped'
+          : hasAll
+            ? 'fetched'
+            : isShort
+              ? 'short'
+              : end === undefined
+                ? 'feeding'
+                : 'working',
+      ...(isStopped ? { stopped: { cause: stop.cause, limit: stop.limit } } : {}),
+      collector: collectors === 'silent' ? 'silent' : found.length > 0 ? 'here' : 'none',
+      sent,
+      ...(end === undefined ? {} : { chunks: end.chunks, urls: end.read - end.skipped }),
+      queued,
+      underWay: inFlight,
+      done: done.count,
+      ok,
+      failed,
+      dead: await engine.deadLetterCount(),
+      urlsPerSecond,
+      ...(left !== undefined && left > 0 && urlsPerSecond > 0 && !isStopped
+        ? { etaSeconds: Math.ceil(left / urlsPerSecond) }
+        : {}),
+      oldest: done.firstClear,
+    };
+  }
 }
 
-function stateName(run: {
-  readonly isComplete: boolean;
-  readonly isStopped: boolean;
-  readonly isShort: boolean;
-  readonly isFed: boolean;
-}): RunStatus['state'] {
-  if (run.isComplete) return 'complete';
-  if (run.isStopped) return 'stopped';
-  if (run.isShort) return 'short';
-  return run.isFed ? 'working' : 'feeding';
+/** The counts of the log. */
+export class LogTally {
+  readonly done = new Bitmap();
+  ok = 0;
+  failed = 0;
+  /** The sequence number of the last commit. */
+  sequence = 0;
+  /** The last commits: the time of each in ms, and the URLs with results by then. */
+  readonly #last: { readonly timeMs: number; readonly urls: number }[] = [];
+
+  add({ chunk, ok, failed, sequence, timeMs }: Omit<LogEntry, 'body'>): void {
+    this.sequence = sequence;
+    if (chunk >= MAX_CHUNKS) return;
+    this.done.set(chunk);
+    this.ok += ok;
+    this.failed += failed;
+    this.#last.push({ timeMs, urls: this.ok + this.failed });
+    while ((this.#last[1]?.timeMs ?? timeMs) <= timeMs - RATE_WINDOW_MS) this.#last.shift();
+  }
+
+  /** URLs per second in the minute before the last commit; 0 if there are none. */
+  get rate(): number {
+    const [first, last] = [this.#last[0], this.#last.at(-1)];
+    if (first === undefined || last === undefined || last.timeMs <= first.timeMs) return 0;
+    return Math.round((10_000 * (last.urls - first.urls)) / (last.timeMs - first.timeMs)) / 10;
+  }
 }
 
 /** A run in the list of all runs. */
@@ -283,10 +256,16 @@ export async function listRuns({
     const runs: ListedRun[] = [];
     for (const record of await registry.list()) {
       const run: BrokerRun = { nats, connection, client, manager, names: runNames(record.id) };
-      const progress = progressFrom(await readState(run, PROGRESS_KEY));
       const isComplete = (await readState(run, COMPLETE_KEY)) === true;
       const hasName = (await registry.find(record.name))?.id === record.id;
-      runs.push({ record, hasName, isComplete, finished: progress?.chunks ?? 0 });
+      const finished = await manager.streams.info(run.names.log).then(
+        ({ state }) => state.messages,
+        (error: unknown) => {
+          if (isMissing(error)) return 0;
+          throw error;
+        },
+      );
+      runs.push({ record, hasName, isComplete, finished });
     }
     return runs;
   } finally {

@@ -1,8 +1,6 @@
 import { pause } from './broker-connection.ts';
-import type { Bitmap } from './checkpoint.ts';
-import type { LogEntry } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { FED_KEY, type RunEnd, STOP_KEY, STOP_POLL_MS, type StopReason } from './run-state.ts';
+import { FED_KEY, lastStop, type RunEnd, STOP_KEY, STOP_POLL_MS, type StopReason } from './run-state.ts';
 
 const LOOK_INTERVAL_MS = 250;
 const LOOK_TIMEOUT_MS = 2000;
@@ -21,9 +19,8 @@ interface StopOptions {
   readonly reason: StopReason;
   /** The number of failures so far. */
   readonly failures: () => number;
-  readonly store: { readonly done: Bitmap };
-  /** The sequence number of the last record of the log that was read. */
-  readonly sequence: () => number;
+  /** Whether another process has announced the stop. */
+  readonly isFollowed: boolean;
   readonly isEndKnown: () => boolean;
   readonly now: () => number;
   readonly warn: (text: string) => void;
@@ -32,9 +29,9 @@ interface StopOptions {
 /** Stops a whole run: announces the stop, and waits a bounded time until workers have handed in the chunks in flight. */
 export class StopCoordinator {
   readonly #options: StopOptions;
-  /** Unfinished chunks, by number: of each the record with the most results. */
-  readonly #partial = new Map<number, LogEntry>();
   readonly #startedMs: number;
+  /** The sequence number of the announcement in the state of the run: what workers hand in comes later. */
+  #sequence: number | undefined;
   #feed: FeedProgress | undefined;
   #isBrokerHeard = false;
   /** What the broker and the sender reported last, and when that changed. */
@@ -60,21 +57,17 @@ export class StopCoordinator {
     return this.#feed;
   }
 
-  /** The records of chunks that have not been finished since. */
-  get partialRecords(): readonly LogEntry[] {
-    return [...this.#partial.values()].filter(({ chunk }) => !this.#options.store.done.has(chunk));
-  }
-
-  /** Keeps the record of a chunk that its worker has not finished. */
-  addPartial(entry: LogEntry): void {
-    const before = this.#partial.get(entry.chunk);
-    if (before === undefined || before.count < entry.count) this.#partial.set(entry.chunk, entry);
-  }
-
-  /** Announces the stop to all processes of the run; call it again to update the number of failures. */
+  /** Announces the stop to all processes of the run, unless another one has. */
   async announce(): Promise<void> {
-    const { engine, reason, failures } = this.#options;
-    await engine.setState(STOP_KEY, { ...reason, failures: Math.max(0, failures()), isOver: false });
+    const { engine, reason, failures, isFollowed } = this.#options;
+    if (!isFollowed)
+      await engine.setState(STOP_KEY, { ...reason, failures: Math.max(0, failures()), isOver: false });
+    this.#sequence ??= await engine.stateSequence(STOP_KEY);
+  }
+
+  /** Updates the number of failures, unless the run has been continued. */
+  async updateFailures(): Promise<void> {
+    if ((await lastStop(this.#options.engine))?.isOver === false) await this.announce();
   }
 
   /** Resolves when all chunks in flight were handed in, when the wait for them has become too long, or at the signal. */
@@ -97,17 +90,23 @@ export class StopCoordinator {
   }
 
   async #look(): Promise<boolean> {
-    const { engine, store, sequence, isEndKnown, now } = this.#options;
+    const { engine, isEndKnown, now } = this.#options;
     this.#isBrokerHeard = false;
+    if (this.#sequence === undefined) return false;
     try {
-      const { inFlight, logged, lastLogged } = await engine.stats();
+      const { inFlight, committed, lastCommit } = await engine.stats();
       this.#feed = await readFeedProgress(engine);
-      const leased = inFlight - this.partialRecords.length;
-      this.#noteChanges(`${leased} ${store.done.count} ${sequence()} ${lastLogged}`);
+      // A chunk that was handed in is in flight until it is delivered again.
+      let leased = inFlight;
+      if (leased > 0)
+        for await (const _ of engine.leftChunks(this.#sequence, { headersOnly: true })) leased -= 1;
+      const { position } = engine.log;
+      this.#noteChanges(`${leased} ${position} ${lastCommit}`);
       this.#isBrokerHeard = true;
-      const isLogRead = logged === 0 || sequence() >= lastLogged;
       const isListCounted = isEndKnown() || this.#feed?.isLast === true || this.#isSenderSilent();
-      return isLogRead && isListCounted && leased <= 0 && now() - this.#startedMs >= MIN_STOP_MS;
+      const isLongEnough = now() - this.#startedMs >= MIN_STOP_MS;
+      const isLogRead = committed === 0 || position >= lastCommit;
+      return isLogRead && isListCounted && leased <= 0 && isLongEnough;
     } catch {
       return false;
     }

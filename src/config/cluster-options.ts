@@ -124,14 +124,6 @@ export const newRunOptions = {
     defaultText: '20000',
     help: 'maximum number of chunks that wait in the broker',
   }),
-  maxLog: option({
-    flags: '--max-log <n>',
-    group: 'Cluster',
-    parser: wholeNumber({ min: 1, max: 10_000_000 }),
-    default: undefined,
-    defaultText: '5000',
-    help: 'maximum number of chunks whose results wait in the broker',
-  }),
   replicas: option({
     flags: '--replicas <n>',
     group: 'Cluster',
@@ -171,14 +163,14 @@ export const clusterOptions = {
     help: 'write results to files in this shared directory',
     details: 'Only their places are sent through the broker.',
   }),
-  store: option({
-    flags: '--store <file>',
+  manifest: option({
+    flags: '--manifest <file>',
     group: 'Cluster',
     parser: fileName,
     default: undefined,
-    defaultText: 'fanout-NAME.jsonl',
-    help: 'file that keeps the results (JSONL)',
-    details: 'A collector that crashed continues from it. FILE.checkpoint belongs to it.',
+    help: 'write where the results in shards are',
+    details:
+      'One line of JSON for each chunk, for fanout report --shards. Results that are not in shards are records in this file.',
   }),
   metrics: option({
     flags: '--metrics <address>',

@@ -109,7 +109,7 @@ export type DiffOptions = OptionValues<typeof diffOptions>;
 const { unique, include, remap, defaultScheme, deadline, failFast, maxFailures, ...workerOptions } =
   runOptions;
 
-// A cluster run has no journal: --store keeps its results. Its workers save files, and only they have them. Its list is split by lines, and documents have none.
+// A cluster run has no journal: its results are in the broker. Its workers save files, and only they have them. Its list is split by lines, and documents have none.
 const {
   refresh,
   checksums,
@@ -137,7 +137,7 @@ const {
   ...collectorOutputs
 } = clusterOutputs;
 
-const { lanes, drainTimeout, shards, store, metrics } = clusterOptions;
+const { lanes, drainTimeout, shards, manifest, metrics } = clusterOptions;
 
 const { run: runName, ...withoutRun } = brokerOptions;
 
@@ -188,7 +188,7 @@ export const collectOptions = {
   maxFailures,
   ...collectorOutputs,
   ...brokerOptions,
-  store,
+  manifest,
   shards: option({
     flags: '--shards <dir>',
     group: 'Cluster',

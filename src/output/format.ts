@@ -114,13 +114,13 @@ export function skipReasonsText(reasons: Summary['skippedByReason'] = {}): strin
  * The URLs of a run by verdict: `9 succeeded (1 fixed, 4 from the journal), 2 failed, 1 warning, 3 known, 20 not fetched`. Failures below
  * `--flaky-after` are warnings. `earlier` names what has the results of earlier runs.
  */
-export function runCountsText(counts: RunCounts, paint: Paint = plain, earlier = 'the journal'): string {
+export function runCountsText(counts: RunCounts, paint: Paint = plain): string {
   const { ok, warned, fixed, failed, known, flaky, notFetched, isListComplete, skipped = 0 } = counts;
   const failing = failed - known - flaky;
   const warnings = warned + flaky;
   const resumed = (verdict: Verdict, before = '') => {
     const count = counts.resumedByVerdict?.[verdict] ?? 0;
-    const notes = [before, count > 0 ? `${count} from ${earlier}` : ''].filter((note) => note !== '');
+    const notes = [before, count > 0 ? `${count} from the journal` : ''].filter((note) => note !== '');
     return notes.length > 0 ? ` (${notes.join(', ')})` : '';
   };
   const parts = [

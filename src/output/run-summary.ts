@@ -22,8 +22,6 @@ interface SummaryTextOptions {
   readonly repeatsFailures?: boolean;
   /** Where files were saved. */
   readonly saveDir?: string | undefined;
-  /** What has the results of earlier runs. */
-  readonly earlier?: 'the journal' | 'the store';
   /** Whether a run that has read nothing has no summary: an empty list is an error, as is an input that cannot be read. */
   readonly omitsEmpty?: boolean;
 }
@@ -75,7 +73,7 @@ export function summaryJsonSink(output: LineOutput): Sink {
 export function summaryText(
   summary: Summary,
   paint: Paint,
-  { saveDir, earlier }: Pick<SummaryTextOptions, 'saveDir' | 'earlier'> = {},
+  { saveDir }: Pick<SummaryTextOptions, 'saveDir'> = {},
 ): string {
   const { latencyMs: latency, bytes, wallMs } = summary;
   // Without a request, as of a run that is all in the journal, there is no rate.
@@ -99,7 +97,7 @@ export function summaryText(
   if (summary.worstHosts.length > 0) rows.push(['hosts', list(summary.worstHosts.map(hostCount))]);
   if (summary.downHosts.length > 0) rows.push(['down', list(summary.downHosts.map(downText))]);
   const lines = rows.map(([name, value]) => `  ${paint.dim(name.padEnd(8))}  ${value}\n`);
-  return `\n${doneLine(summary, paint, earlier)}\n${lines.join('')}`;
+  return `\n${doneLine(summary, paint)}\n${lines.join('')}`;
 }
 
 const FILE_TEXTS: Readonly<Record<FileNote, string>> = {
@@ -123,8 +121,8 @@ function isUnsentBlocked({ failure, attempts }: Result): boolean {
   return failure?.kind === 'blocked' && attempts === 0;
 }
 
-function doneLine(summary: Summary, paint: Paint, earlier?: string): string {
-  return `${paint.strong('Done:')} ${runCountsText(summary, paint, earlier)}`;
+function doneLine(summary: Summary, paint: Paint): string {
+  return `${paint.strong('Done:')} ${runCountsText(summary, paint)}`;
 }
 
 function excusedName({ known, flaky }: Summary): string {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
-import { createLogRecord } from '../../src/cluster/result-log.ts';
+import { createCommit } from '../../src/cluster/result-log.ts';
 import { END_KEY } from '../../src/cluster/run-state.ts';
 import { ShardWriter } from '../../src/cluster/shards.ts';
 import type { OkResult } from '../../src/model/result.ts';
@@ -25,7 +25,7 @@ type Way = (typeof WAYS)[number];
 
 const SETTINGS = {
   ...{ chunk: CHUNK, partitions: 1, ackWaitMs: 60_000, maxQueued: 20_000 },
-  ...{ maxLog: 100_000, replicas: 1 },
+  replicas: 1,
 };
 
 interface Bench {
@@ -59,7 +59,7 @@ function openBenchRun(run: string, { broker }: Bench) {
 }
 
 async function collect(run: string, way: Way, { broker, dir }: Bench): Promise<TimedReport> {
-  const on = ['--broker', broker.url, '--run', run, '--store', join(dir, `${run}.jsonl`)];
+  const on = ['--broker', broker.url, '--run', run, '--manifest', join(dir, `${run}.jsonl`)];
   const report = await timed([
     process.execPath,
     BIN,
@@ -83,13 +83,13 @@ async function collectWaiting(way: Way, bench: Bench): Promise<number> {
   for (let chunk = 0; chunk < CHUNKS; chunk++) {
     const results = Array.from({ length: CHUNK }, (_, at) => resultOf(chunk * CHUNK + at));
     const form = { maxBytes: engine.maxBytes, shards };
-    await engine.log.append(await createLogRecord({ chunk, results, worker: 'web7-502' }, form), signal);
+    await engine.log.append(await createCommit({ chunk, results, worker: 'web7-502' }, form), signal);
   }
   const urls = CHUNKS * CHUNK;
   await engine.setState(END_KEY, { chunks: CHUNKS, read: urls, skipped: 0, jobs: urls, sha256: '' });
   await shards?.close();
   const { cpuMs } = await collect(run, way, bench);
-  console.log(`  file of the collector ${((await stat(join(dir, `${run}.jsonl`))).size / 1e6).toFixed(2)}MB`);
+  console.log(`  manifest ${((await stat(join(dir, `${run}.jsonl`))).size / 1e6).toFixed(2)}MB`);
   await engine.purge();
   await engine.close();
   return (cpuMs * 100_000) / urls;
@@ -106,7 +106,10 @@ async function countCommits(bench: Bench): Promise<number> {
     const chunks = Array.from({ length: 100 }, (_, at) => start + at);
     const append = (chunk: number) => {
       const body = Buffer.from(encodeSegment({ ...place, ...counts, chunk, first: chunk * CHUNK }));
-      return engine.log.append({ kind: 'commit', chunk, count: CHUNK, worker: 'web7-502', body }, signal);
+      return engine.log.append(
+        { kind: 'segment', chunk, ok: CHUNK, failed: 0, worker: 'web7-502', body },
+        signal,
+      );
     };
     await Promise.all(chunks.map(append));
   }

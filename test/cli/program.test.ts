@@ -280,7 +280,7 @@ describe('wrong usage', () => {
     [['cluster', 'feed', '--chunks', '3'], 'unknown option --chunks; did you mean --chunk?', 'cluster feed'],
     [
       ['cluster', 'collect', '--journal', 'j'],
-      /^there is no option --journal here: .* --store/,
+      /^there is no option --journal here: .* in the broker/,
       'cluster collect',
     ],
     [

@@ -63,7 +63,7 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     const [feeder, worker, collector] = [
       [...feed, '--ack-wait', '2s'],
       ['cluster', 'work', ...on, '-c', '4'],
-      ['cluster', 'collect', ...on, '--store', store, '-q'],
+      ['cluster', 'collect', ...on, '--manifest', store, '-q'],
     ].map(Role.inProcess);
     await elected(servers);
     feeder?.start();
@@ -83,28 +83,31 @@ describe('a run on a cluster of brokers', { timeout: 150_000 }, () => {
     const brokers = await aNatsCluster(3);
     const [own, ...others] = brokers;
     if (own === undefined) throw new Error('There is no cluster');
-    const [run, worker, count] = ['read', 'w', 1];
+    const [run, worker] = ['read', 'w'];
     await elected(own.address.servers);
-    const settings = { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10, replicas: 3 };
+    const settings = { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, replicas: 3 };
     const engine = await openRun(
       { address: own.address, run, warn: () => {}, note: () => {} },
       aNewRun(settings),
     );
     onTestFinished(() => engine.close());
     const signal = new AbortController().signal;
-    await engine.log.append({ kind: 'results', chunk: 1, count, worker, body: Buffer.from('1') }, signal);
+    const commit = { kind: 'results', ok: 1, failed: 0, worker, body: Buffer.from('x') } as const;
+    await engine.log.append({ ...commit, chunk: 1 }, signal);
 
     // A reader on the broker that the test is connected to would be lost with the connection, which is noticed anyway.
     let [entries, reader]: [AsyncIterator<LogEntry> | undefined, string | undefined] = [undefined, undefined];
     while (reader === undefined) {
-      entries = engine.log.entries(signal)[Symbol.asyncIterator]();
+      entries = engine.log
+        .entries({ signal, headersOnly: false, onRestart: () => {} })
+        [Symbol.asyncIterator]();
       expect((await entries.next()).value?.chunk).toBe(1);
       const found = await readerOf(runNames(engine.record.id).log, own);
       if (found !== 'n0') reader = found;
       else await entries.return?.();
     }
     await others.find((_, index) => `n${index + 1}` === reader)?.kill();
-    await engine.log.append({ kind: 'results', chunk: 2, count, worker, body: Buffer.from('2') }, signal);
+    await engine.log.append({ ...commit, chunk: 2 }, signal);
     const again = await entries?.next();
     const next = await entries?.next();
     expect([again?.value?.chunk, next?.value?.chunk]).toEqual([1, 2]);

@@ -1,22 +1,12 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  Bitmap,
-  MAX_CHUNKS,
-  packBitmap,
-  readCheckpoint,
-  unpackBitmap,
-  writeCheckpoint,
-} from '../../src/cluster/checkpoint.ts';
+import { Bitmap, decodeCollectorState, encodeCollectorState, MAX_CHUNKS } from '../../src/cluster/bitmap.ts';
 import { chunkJobs, encodeJob } from '../../src/cluster/chunk.ts';
 import { settingsFrom } from '../../src/cluster/jetstream-setup.ts';
-import { packResults, unpackResults } from '../../src/cluster/result-log.ts';
+import { packFitting, packResults, unpackResults } from '../../src/cluster/result-log.ts';
 import { parseExpectation } from '../../src/config/expectations.ts';
 import { parseLine } from '../../src/input/parse-job.ts';
-import { UsageError } from '../../src/model/errors.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import type { Result } from '../../src/model/result.ts';
 import { edited, edits } from '../arbitrary/bytes.ts';
@@ -24,7 +14,6 @@ import { jobObject } from '../arbitrary/jobs.ts';
 import { anyResult } from '../arbitrary/results.ts';
 import { runs } from '../arbitrary/runs.ts';
 import { hostileText } from '../arbitrary/texts.ts';
-import { tempDir } from '../origin/temp-dir.ts';
 
 /** What somebody may have put into a message: any bytes, gzip of any text or JSON, and true messages that were damaged. */
 function message(good: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
@@ -49,6 +38,7 @@ const jobs = fc.array(jobObject, { minLength: 1, maxLength: 5 }).map((all) =>
 );
 const chunk = jobs.map((all) => gzipSync(all.map((job) => encodeJob(job)).join('\n')));
 const results = fc.uniqueArray(anyResult, { minLength: 1, maxLength: 5, selector: ({ index }) => index });
+const STATE = { refused: [], ok: 0, failed: 0 };
 const inOrder = (all: readonly Result[]) => all.toSorted((a, b) => a.index - b.index);
 
 test('the jobs of a chunk are those that were put into it, each once', () => {
@@ -77,12 +67,7 @@ test('results are the same when they are unpacked, in the order of the list', ()
   fc.assert(
     fc.property(results, (all) => {
       const found = unpackResults(packResults(all, 10_000_000));
-      expect(found?.text).toBe(
-        inOrder(all)
-          .map((result) => `${encodeRecord(result)}\n`)
-          .join(''),
-      );
-      expect(found?.results.map(encodeRecord)).toEqual(inOrder(all).map(encodeRecord));
+      expect(found?.map(encodeRecord)).toEqual(inOrder(all).map(encodeRecord));
     }),
     runs(50),
   );
@@ -92,9 +77,22 @@ test('results that are too large for a message are as many, and for the same URL
   fc.assert(
     fc.property(results, fc.integer({ min: 0, max: 3000 }), (all, maxBytes) => {
       const found = unpackResults(packResults(all, maxBytes));
-      expect(found?.results.map(({ index, url }) => [index, url.slice(0, 2000)])).toEqual(
+      expect(found?.map(({ index, url }) => [index, url.slice(0, 2000)])).toEqual(
         inOrder(all).map(({ index, url }) => [index, url.slice(0, 2000)]),
       );
+    }),
+    runs(50),
+  );
+});
+
+test('of results that are too large for a message, those that fit are packed', () => {
+  fc.assert(
+    fc.property(results, fc.integer({ min: 30, max: 3000 }), (all, maxBytes) => {
+      const { count, body } = packFitting(all, maxBytes);
+      const found = count === 0 ? [] : unpackResults(body)?.map(encodeRecord);
+      expect(body.length).toBeLessThanOrEqual(maxBytes);
+      expect(found).toHaveLength(count);
+      for (const record of found ?? []) expect(all.map(encodeRecord)).toContain(record);
     }),
     runs(50),
   );
@@ -104,7 +102,7 @@ test('any bytes are results that can be written, or none', () => {
   fc.assert(
     fc.property(message(results.map((all) => packResults(all, 1_000_000))), (bytes) => {
       const found = unpackResults(bytes);
-      if (found !== undefined) expect(found.text.split('\n')).toHaveLength(found.results.length + 1);
+      for (const result of found ?? []) expect(encodeRecord(result)).not.toContain('\n');
     }),
     runs(120),
   );
@@ -123,8 +121,8 @@ test('a bitmap holds what was set in it, and is the same when it is unpacked', (
     fc.property(fc.array(fc.oneof(fc.nat(70), fc.nat(20_000)), { maxLength: 50 }), (set) => {
       const bitmap = new Bitmap();
       for (const index of set) bitmap.set(index);
-      const again = unpackBitmap(packBitmap(bitmap));
-      for (const one of [bitmap, again]) {
+      const again = decodeCollectorState(encodeCollectorState({ ...STATE, done: bitmap }))?.done;
+      for (const one of [bitmap, again ?? new Bitmap()]) {
         expect(one.count).toBe(new Set(set).size);
         for (const index of [...set, 0, 1, 7, 8, 20_001]) expect(one.has(index)).toBe(set.includes(index));
         const clear = Array.from({ length: set.length + 1 }, (_, index) => index).find(
@@ -137,33 +135,19 @@ test('a bitmap holds what was set in it, and is the same when it is unpacked', (
   );
 });
 
-test('a bitmap that unpacks to more than any list has is refused', () => {
-  expect(() => unpackBitmap(gzipSync(Buffer.alloc(MAX_CHUNKS / 8 + 1)))).toThrow();
+test('a collector whose bitmap unpacks to more than any list has is refused', () => {
+  const done = gzipSync(Buffer.alloc(MAX_CHUNKS / 8 + 1)).toString('base64');
+  expect(decodeCollectorState(Buffer.from(JSON.stringify({ ...STATE, done })))).toBeUndefined();
 });
 
-test('a checkpoint is what was written, and any other text is none', async () => {
-  const path = join(await tempDir(), 'results.jsonl');
-  const done = new Bitmap();
-  done.set(5);
-  const checkpoint = { run: 'r', id: 'i', bytes: 7, layout: { chunk: 500, partitions: 1 }, done };
-  await writeCheckpoint(path, checkpoint);
-  const good = await readCheckpoint(path);
-  expect(good).toEqual(checkpoint);
-  const text = JSON.stringify({ ...checkpoint, done: packBitmap(done).toString('base64') });
-  await fc.assert(
-    fc.asyncProperty(
-      fc.oneof(
-        hostileText,
-        fc.json(),
-        edits.map((all) => edited(Buffer.from(text), all).toString()),
-      ),
-      async (any) => {
-        await writeFile(`${path}.checkpoint`, any);
-        const found = await readCheckpoint(path).catch((error: unknown) => error);
-        if (!(found instanceof UsageError)) expect(found).toHaveProperty('done.count', expect.any(Number));
-      },
-    ),
-    runs(40),
+test('any bytes are the state of a collector, or none', () => {
+  const good = fc.constant(encodeCollectorState({ ...STATE, done: new Bitmap(Buffer.from([5])) }));
+  fc.assert(
+    fc.property(message(good), (bytes) => {
+      const found = decodeCollectorState(bytes);
+      if (found !== undefined) expect(found.done.count).toBeGreaterThanOrEqual(0);
+    }),
+    runs(120),
   );
 });
 

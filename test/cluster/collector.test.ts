@@ -1,27 +1,27 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { LogEntry } from '../../src/cluster/chunk.ts';
-import { LogConsumer } from '../../src/cluster/collector.ts';
-import { openRun } from '../../src/cluster/jetstream-engine.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Commit, LogEntry } from '../../src/cluster/chunk.ts';
+import { CommitReader, type CountedCommit, type KeptCommit } from '../../src/cluster/collector.ts';
+import { type JetStreamEngine, openRun } from '../../src/cluster/jetstream-engine.ts';
 import { packResults, SegmentReader } from '../../src/cluster/result-log.ts';
-import { ResultStore } from '../../src/cluster/result-store.ts';
+import { END_KEY } from '../../src/cluster/run-state.ts';
 import type { SegmentFault } from '../../src/cluster/shards.ts';
 import type { Result } from '../../src/model/result.ts';
 import { encodeSegment, type ShardSegment } from '../../src/model/result-line.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
-import { runInProcess } from '../cli/run-in-process.ts';
+import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
 import { aSegment } from '../model/a-segment.ts';
-import { type CliRun, runCli, startCli } from '../origin/run-cli.ts';
+import { type CliRun, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
-import { aNatsServer, aNewRun } from './nats-server.ts';
+import { aNatsServer, aNewRun, type NatsServer } from './nats-server.ts';
 import { statusWhen } from './status-of.ts';
 import { urlsInFile } from './urls-in.ts';
 
 const RESULTS = [20, 21, 22].map((index) =>
   index === 21 ? failedResult('dns', { index }) : okResult({ index }),
 );
+const COUNTS = { ok: 2, failed: 1, worker: 'host-1' };
 const SIX = packResults(
   Array.from({ length: 6 }, (_, index) => okResult({ index })),
   10_000,
@@ -30,25 +30,25 @@ const MISSING: SegmentFault = { fault: 'no such file', kind: 'missing' };
 const DAMAGED: SegmentFault = { fault: 'other bytes', kind: 'damaged' };
 const UNREADABLE: SegmentFault = { fault: 'i/o error', kind: 'unreadable' };
 
-function commit(segment: ShardSegment, changes: Partial<LogEntry> = {}): LogEntry {
+/** The commit of a chunk whose results are in a shard. */
+function inShard(segment: ShardSegment, changes: Partial<LogEntry> = {}): LogEntry {
+  const { chunk, ok, failed } = segment;
   const body = Buffer.from(encodeSegment(segment));
-  return {
-    kind: 'commit',
-    chunk: segment.chunk,
-    count: segment.count,
-    worker: 'host-1',
-    body,
-    sequence: 1,
-    ...changes,
-  };
+  const place = { sequence: chunk + 1, timeMs: 0, isReplacement: false };
+  return { kind: 'segment', chunk, ok, failed, worker: 'host-1', body, ...place, ...changes };
 }
 
-/** A consumer whose reads of shards have these outcomes, one after the other, then the last one again. Without any it has no shards. */
-async function aConsumer(...outcomes: readonly (readonly Result[] | SegmentFault)[]) {
-  const store = await ResultStore.open(join(await tempDir(), 'store'), 'r', { chunk: 5, partitions: 1 });
-  onTestFinished(() => store.close());
+/** The commit of a chunk with its results. */
+function inLog(chunk: number, changes: Partial<LogEntry> = {}): LogEntry {
+  const body = packResults(RESULTS, 10_000);
+  return { ...inShard(aSegment({ chunk })), kind: 'results', ...COUNTS, body, ...changes };
+}
+
+/** A reader whose reads of shards have these outcomes, one after the other, then the last one again. Without any it has no shards. */
+function aReader(outcomes: readonly (readonly Result[] | SegmentFault)[] = [], headersOnly = false) {
   const warnings: string[] = [];
-  const counted: ShardSegment[] = [];
+  const counted: CountedCommit[] = [];
+  const kept: KeptCommit[] = [];
   const warn = (text: string) => void warnings.push(text);
   let reads = 0;
   const shards = {
@@ -57,84 +57,113 @@ async function aConsumer(...outcomes: readonly (readonly Result[] | SegmentFault
     hasAny: async () => outcomes[0] !== MISSING || outcomes.length > 1,
   };
   const { signal } = new AbortController();
-  const consumer = new LogConsumer({
-    store,
+  const reader = new CommitReader({
+    headersOnly,
     maxCount: 5,
-    chunks: () => 100,
     segments:
       outcomes.length === 0 ? undefined : new SegmentReader({ shards, warn, signal, pausesMs: [0, 0, 0, 0] }),
     warn,
-    onCounted: (segment) => void counted.push(segment),
+    onCounted: (one) => void counted.push(one),
+    onTaken: async (one) => void kept.push(one),
   });
-  return { consumer, store, warnings, counted, reads: () => reads };
+  return { reader, warnings, counted, kept, reads: () => reads };
 }
 
-describe('LogConsumer', () => {
-  it('ignores results of a chunk that the run does not have', async () => {
-    const { consumer, store, warnings } = await aConsumer(RESULTS);
-    const results: LogEntry = { ...commit(aSegment()), kind: 'results', body: packResults(RESULTS, 10_000) };
-    expect(await consumer.take({ ...results, chunk: 100 })).toEqual([]);
-    expect([store.done.count, warnings]).toEqual([
-      0,
-      ['ignored results of chunk 100: the run has 100 chunks'],
+describe('CommitReader', () => {
+  it('takes the first commit of a chunk, of either kind, and drops the others', async () => {
+    const { reader, warnings, kept } = aReader([RESULTS]);
+    expect(await reader.take(inShard(aSegment()))).toBe(RESULTS);
+    expect(await reader.take(inLog(7, { sequence: 9 }))).toEqual([]);
+    expect(await reader.take(inLog(8))).toMatchObject(RESULTS);
+    expect(await reader.take(inShard(aSegment({ chunk: 8 })))).toEqual([]);
+    expect([reader.done.count, warnings]).toEqual([2, []]);
+    expect(kept.map(({ first, lines }) => [first, lines().length])).toEqual([
+      [20, 1],
+      [20, 3],
     ]);
-    expect(await consumer.take({ ...results, chunk: 99 })).toMatchObject(RESULTS);
   });
 
-  it('takes the first record of a chunk, of either kind, and counts the others as duplicates', async () => {
-    const { consumer, store } = await aConsumer(RESULTS);
-    const results: LogEntry = { ...commit(aSegment()), kind: 'results', body: packResults(RESULTS, 10_000) };
-    expect(await consumer.take(commit(aSegment()))).toBe(RESULTS);
-    expect(await consumer.take(results)).toEqual([]);
-    expect(await consumer.take({ ...results, chunk: 8 })).toMatchObject(RESULTS);
-    expect(await consumer.take(commit(aSegment({ chunk: 8 })))).toEqual([]);
-    expect([consumer.duplicates, store.done.count]).toEqual([2, 2]);
-  });
-
+  const segment = aSegment();
   it.each([
     ['not a segment', { body: Buffer.from('{}') }],
     ['a path', { body: Buffer.from(encodeSegment(aSegment({ shard: '../x.jsonl.gz' }))) }],
     ['a segment of another chunk', { chunk: 8 }],
-    ['another count', { count: 2 }],
-    ['more results than a chunk has', commit(aSegment({ count: 6, ok: 5 }))],
-    ['a chunk that no list has', commit(aSegment({ chunk: 10 ** 9 }))],
-    ['results of which there are too many', { kind: 'results' as const, count: 6, body: SIX }],
-  ])('drops a commit that is %s, and does not look for its file', async (_, changes) => {
-    const { consumer, store, warnings, reads } = await aConsumer(RESULTS);
-    expect(await consumer.take({ ...commit(aSegment()), ...changes })).toEqual([]);
-    expect([store.done.count, reads()]).toEqual([0, 0]);
+    ['another number of OK results', { ok: 1, failed: 2 }],
+    ['more results than a chunk has', inShard(aSegment({ count: 6, ok: 5 }))],
+    ['a chunk that no list has', inShard(aSegment({ chunk: 10 ** 9 }))],
+    ['results of which there are too many', { kind: 'results' as const, ok: 6, failed: 0, body: SIX }],
+    ['fewer results than it says', inLog(7, { ok: 3 })],
+    ['other results than it says', inLog(7, { ok: 1, failed: 2 })],
+    ['results that are damaged', inLog(7, { body: Buffer.from('none') })],
+    ['without results', { ok: 0, failed: 0 }],
+  ])('refuses a commit that is %s, with one warning, and does not look for its file', async (_, changes) => {
+    const { reader, warnings, kept, reads } = aReader([RESULTS]);
+    const entry = { ...inShard(segment), ...changes };
+    for (const _ of ['once', 'and after a lost connection']) expect(await reader.take(entry)).toEqual([]);
+    expect([reader.done.count, reads(), kept, [...reader.refused.keys()]]).toEqual([0, 0, [], [entry.chunk]]);
     expect(warnings).toEqual([
       expect.stringMatching(
-        /^(the results of chunk \d+ are damaged and were dropped|ignored results of chunk 1000000000)/,
+        /^ignored results of chunk \d+: they are damaged; "fanout cluster feed --reconcile"/,
       ),
     ]);
   });
 
+  it('takes a commit after one of the same chunk that was refused', async () => {
+    const { reader } = aReader();
+    expect(await reader.take(inLog(7, { body: Buffer.from('none') }))).toEqual([]);
+    expect(await reader.take(inLog(7, { sequence: 20 }))).toMatchObject(RESULTS);
+  });
+
+  it('warns once of a commit that has replaced the one that was taken', async () => {
+    const { reader, warnings } = aReader();
+    await reader.take(inLog(7));
+    for (const _ of ['once', 'and after a lost connection'])
+      await reader.take(inLog(7, { sequence: 20, isReplacement: true }));
+    expect(warnings).toEqual([expect.stringContaining('they have replaced wrong ones')]);
+    const fresh = aReader();
+    for (const _ of ['once', 'and after a lost connection'])
+      await fresh.reader.take(inLog(7, { sequence: 20, isReplacement: true }));
+    expect(fresh.warnings).toEqual([]);
+  });
+
+  it('only counts what the headers say if that is wanted', async () => {
+    const { reader, counted, kept } = aReader([RESULTS], true);
+    const body = new Uint8Array(0);
+    for (const entry of [inLog(7, { body }), inShard(aSegment({ chunk: 8 }), { body }), inLog(9, { ok: 9 })])
+      expect(await reader.take(entry)).toEqual([]);
+    expect(counted).toEqual([
+      { ok: 2, failed: 1 },
+      { ok: 2, failed: 1 },
+    ]);
+    expect([kept, reader.done.count]).toEqual([[], 2]);
+  });
+
   it('only counts segments if it has no shards', async () => {
-    const { consumer, store, counted } = await aConsumer();
-    expect(await consumer.take(commit(aSegment()))).toEqual([]);
-    expect([counted, store.done.has(7)]).toEqual([[aSegment()], true]);
+    const { reader, counted, kept } = aReader();
+    expect(await reader.take(inShard(segment))).toEqual([]);
+    expect([counted, reader.done.has(7)]).toEqual([[{ ok: 2, failed: 1, segment }], true]);
+    expect(kept.map(({ lines }) => lines())).toEqual([[encodeSegment(segment)]]);
   });
 
   it('waits for a shard that is late', async () => {
-    const { consumer, store, warnings } = await aConsumer(MISSING, MISSING, RESULTS);
-    expect(await consumer.take(commit(aSegment()))).toBe(RESULTS);
-    expect([store.done.has(7), warnings]).toEqual([true, []]);
+    const { reader, warnings } = aReader([MISSING, MISSING, RESULTS]);
+    expect(await reader.take(inShard(segment))).toBe(RESULTS);
+    expect([reader.done.has(7), warnings]).toEqual([true, []]);
   });
 
   it('leaves a chunk undone if its segment is damaged, without waiting, and warns', async () => {
-    const { consumer, store, warnings, reads } = await aConsumer(DAMAGED);
-    expect(await consumer.take(commit(aSegment()))).toEqual([]);
-    expect([store.done.has(7), reads()]).toEqual([false, 1]);
+    const { reader, warnings, reads, kept } = aReader([DAMAGED]);
+    expect(await reader.take(inShard(segment))).toEqual([]);
+    expect([reader.done.has(7), reads(), kept]).toEqual([false, 1, []]);
     expect(warnings).toEqual([
       'cannot read the results of chunk 7 at 100 of host-1-0a1b2c3d.jsonl.gz: other bytes; "fanout cluster feed --reconcile" sends its chunk again',
     ]);
   });
 
   it('waits once for a shard that is lost, and warns of three of its chunks', async () => {
-    const { consumer, store, warnings, reads } = await aConsumer(MISSING, MISSING);
-    for (let chunk = 0; chunk < 6; chunk++) await consumer.take(commit(aSegment({ chunk })));
-    expect([store.done.count, reads()]).toEqual([0, 10]);
+    const { reader, warnings, reads } = aReader([MISSING, MISSING]);
+    for (let chunk = 0; chunk < 6; chunk++) await reader.take(inShard(aSegment({ chunk })));
+    expect([reader.done.count, reads(), reader.refused.size]).toEqual([0, 10, 6]);
     expect(warnings.slice(3)).toEqual([expect.stringContaining('are not named one by one')]);
   });
 
@@ -142,17 +171,86 @@ describe('LogConsumer', () => {
     ['there is no shard at all', [MISSING], 'name the directory of the workers'],
     ['the directory is unreadable', [UNREADABLE, UNREADABLE], 'i/o error; start again when it can be read'],
   ])('ends the run when %s, so that nothing is lost', async (_, outcomes, message) => {
-    const { consumer, store } = await aConsumer(...outcomes);
-    await expect(consumer.take(commit(aSegment()))).rejects.toThrow(message);
-    expect(store.done.count).toBe(0);
+    const { reader } = aReader(outcomes);
+    await expect(reader.take(inShard(segment))).rejects.toThrow(message);
+    expect(reader.done.count).toBe(0);
+  });
+});
+
+const SETTINGS = { chunk: 3, partitions: 1, ackWaitMs: 2000, maxQueued: 10, replicas: 1 };
+
+/** A run of three chunks of three URLs each, all of which were sent. */
+async function aRun(broker: NatsServer): Promise<JetStreamEngine> {
+  const address = { address: broker.address, run: 'r', warn: () => {}, note: () => {} };
+  const engine = await openRun(address, aNewRun(SETTINGS));
+  onTestFinished(() => engine.close());
+  await engine.setState(END_KEY, { chunks: 3, read: 9, skipped: 0, jobs: 9, sha256: '' });
+  return engine;
+}
+
+function commitOf(chunk: number, count = 3): Commit {
+  const results = Array.from({ length: count }, (_, at) => okResult({ index: 3 * chunk + at }));
+  return { kind: 'results', chunk, ok: count, failed: 0, worker: 'w', body: packResults(results, 10_000) };
+}
+
+const NEVER = new AbortController().signal;
+
+describe('the log of a run', { timeout: 60_000 }, () => {
+  it('has the first commit of a chunk when several workers have fetched it', async () => {
+    const engine = await aRun(await aNatsServer());
+    const stored = await Promise.all(
+      ['a', 'b', 'c'].map((worker) => engine.log.append({ ...commitOf(0), worker }, NEVER)),
+    );
+    expect(stored.filter(Boolean)).toHaveLength(1);
+    expect(await engine.log.append(commitOf(0), NEVER)).toBe(false);
+    expect((await engine.stats()).committed).toBe(1);
+  });
+
+  it('replaces a message that cannot be the commit of its chunk, and collectors say so', async () => {
+    const broker = await aNatsServer();
+    const engine = await aRun(broker);
+    for (const commit of [commitOf(1, 1), commitOf(0), commitOf(2)]) await engine.log.append(commit, NEVER);
+    const collect = [
+      'cluster',
+      'collect',
+      '--broker',
+      broker.url,
+      '--run',
+      'r',
+      '--json',
+      '--summary',
+      'json',
+    ];
+    const wrong = await runInProcess(collect);
+    expect([wrong.code, wrong.stderr]).toEqual([
+      70,
+      expect.stringContaining('the chunks of this run have 7 results, and its list has 9 URLs'),
+    ]);
+    expect(await engine.log.append(commitOf(1), NEVER)).toBe(true);
+    const right = await runInProcess(collect);
+    expect([right.code, right.stdout.trim().split('\n').length]).toEqual([0, 9]);
+    expect((await engine.stats()).committed).toBe(3);
+  });
+
+  it('is read without a chunk that the run does not have', async () => {
+    const broker = await aNatsServer();
+    const engine = await aRun(broker);
+    for (const chunk of [777, 0, 1, 2]) await engine.log.append(commitOf(chunk), NEVER);
+    const { code, stdout, stderr } = await runInProcess([
+      'cluster',
+      'collect',
+      '--broker',
+      broker.url,
+      '--run',
+      'r',
+      '--json',
+    ]);
+    expect([code, stdout.trim().split('\n').length]).toEqual([0, 9]);
+    expect(stderr).toContain('warning: ignored results of chunk 777: the run has 3 chunks\n');
   });
 });
 
 const SLOW = { killAfterMs: 100_000 };
-const MAX_LOG = 10;
-const MAX_QUEUED = 10;
-const LOOK_INTERVAL_MS = 100;
-
 function started(args: readonly string[], cwd?: string): CliRun {
   const run = startCli(args, { ...SLOW, ...(cwd === undefined ? {} : { cwd }) });
   onTestFinished(() => {
@@ -161,94 +259,47 @@ function started(args: readonly string[], cwd?: string): CliRun {
   return run;
 }
 
-/** Memory of a process in MB. */
-async function residentMb(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
-}
-
-describe('the collector of a run', { timeout: 120_000 }, () => {
-  it('is one at a time; after it was killed, the next one continues its file', async () => {
+describe('the collectors of a run', { timeout: 120_000 }, () => {
+  it('may be several, and one that is started after another was killed writes all results', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = [...urls(origin, '/ok', 100), `${origin.url}/gate/g`];
     const on = ['--broker', broker.url, '--run', 'heir'];
     expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--chunk', '10'])).code).toBe(0);
-    started(['cluster', 'work', ...on]);
-    const first = started(['cluster', 'collect', ...on], cwd);
-    await statusWhen(on, ({ done }) => done === 10);
-    const second = await runCli(['cluster', 'collect', ...on], { ...SLOW, cwd });
-    expect([second.code, second.stderr]).toEqual([
-      2,
-      expect.stringContaining('another collector is running for this run at'),
-    ]);
+    startInProcess(['cluster', 'work', ...on]);
+    const collect = ['cluster', 'collect', ...on, '--summary', 'json', '--json', '-o'];
+    const first = started([...collect, 'first.jsonl'], cwd);
+    await statusWhen(on, ({ done, collector }) => done === 10 && collector === 'here');
+    const second = startInProcess([...collect, join(cwd, 'second.jsonl')]);
     first.child.kill('SIGKILL');
     await first.done;
-    const heir = started(['cluster', 'collect', ...on, '--summary', 'json'], cwd);
+    const heir = startInProcess([...collect, join(cwd, 'heir.jsonl')]);
     origin.open('g');
-    const { code, stderr } = await heir.done;
-    expect([code, JSON.parse(stderr)]).toEqual([0, expect.objectContaining({ read: 101, ok: 101 })]);
-    expect(await urlsInFile(join(cwd, 'fanout-heir.jsonl'))).toEqual(list.toSorted());
-  });
-
-  it('empties a log that the broker has created again, with the same sequence numbers', async () => {
-    const [broker, cwd] = [await aNatsServer(), await tempDir()];
-    const [run, settings] = ['anew', { chunk: 1, partitions: 1, ackWaitMs: 2000, maxQueued: 10, maxLog: 10 }];
-    const on = ['--broker', broker.url, '--run', run];
-    const created = aNewRun({ ...settings, replicas: 1 });
-    const engine = await openRun({ address: broker.address, run, warn: () => {}, note: () => {} }, created);
-    onTestFinished(() => engine.close());
-    started(['cluster', 'collect', ...on], cwd);
-    const damaged = { kind: 'results', chunk: 0, count: 1, worker: 'w', body: Buffer.from('none') } as const;
-    for (const time of ['before', 'after']) {
-      if (time === 'after') {
-        await broker.lose();
-        await broker.start();
-      }
-      for (let record = 0; record < 2; record++)
-        await engine.log.append(damaged, new AbortController().signal);
-      await statusWhen(on, ({ uncollected }) => uncollected === 0);
+    for (const run of [heir, second]) {
+      const { code, stderr } = await run.done;
+      expect([code, JSON.parse(stderr)]).toEqual([0, expect.objectContaining({ read: 101, ok: 101 })]);
     }
+    for (const name of ['heir', 'second'])
+      expect(await urlsInFile(join(cwd, `${name}.jsonl`))).toEqual(list.toSorted());
+    const late = await runInProcess(['cluster', 'collect', ...on, '--silent']);
+    expect([late.code, late.stdout, late.stderr]).toEqual([0, '', '']);
   });
 
-  it.skipIf(process.platform !== 'linux')(
-    'holds workers and sender back when it is slow, in bounded memory',
-    async () => {
-      const [broker, origin, cwd] = [await aNatsServer(), await anOrigin({ logLimit: 1 }), await tempDir()];
-      const list = urls(origin, '/ok', 800);
-      const run = 'slow';
-      const on = ['--broker', broker.url, '--run', run];
-      const bounds = ['--chunk', '10', '--max-queued', String(MAX_QUEUED), '--max-log', String(MAX_LOG)];
-      const feed = started(['cluster', 'feed', await aFile(list), ...on, ...bounds]);
-      await statusWhen(on, () => true);
-      const workers = [1, 2].map(() => started(['cluster', 'work', ...on, '--lanes', '2']));
-      const collect = started(['cluster', 'collect', ...on], cwd);
-      await origin.received(50);
-      collect.child.kill('SIGSTOP');
-      const engine = await openRun({ address: broker.address, run, warn: () => {}, note: () => {} });
-      onTestFinished(() => engine.close());
-      // The first look waits until all are held back; for two seconds after that, none may go on.
-      for (let look = 1; look <= 20; look++) {
-        const { logged, inFlight, queued } = await vi.waitUntil(
-          async () => {
-            const stats = await engine.stats();
-            const isHeld = stats.logged >= MAX_LOG && stats.inFlight === 4 && stats.queued > 0;
-            return isHeld && stats;
-          },
-          { timeout: 30_000 },
-        );
-        expect(queued + inFlight).toBeLessThanOrEqual(MAX_QUEUED);
-        // Each worker may have looked before the other has added its own.
-        expect(logged).toBeLessThanOrEqual(workers.length * MAX_LOG);
-        await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
-      }
-      expect(origin.requests).toBeLessThan(list.length / 2);
-      expect(await residentMb(broker.pid)).toBeLessThan(60);
-      for (const { child } of workers) expect(await residentMb(child.pid)).toBeLessThan(250);
-      collect.child.kill('SIGCONT');
-      expect((await collect.done).code).toBe(0);
-      for (const { done } of [feed, ...workers]) expect((await done).code).toBe(0);
-      expect(await urlsInFile(join(cwd, 'fanout-slow.jsonl'))).toEqual(list.toSorted());
-      expect(origin.requests).toBe(list.length);
-    },
-  );
+  it('says which chunks are missing when the broker has lost data, and goes on with what it has', async () => {
+    const broker = await aNatsServer();
+    const engine = await aRun(broker);
+    await engine.log.append(commitOf(0), NEVER);
+    const collect = startInProcess(['cluster', 'collect', '--broker', broker.url, '--run', 'r', '--json']);
+    await collect.stdout.sees('"index":2');
+    await broker.lose();
+    await broker.start();
+    await collect.stderr.sees('the broker has lost data of this run: 1 chunks were collected before');
+    await collect.stderr.sees('2 chunks have no results, and no worker has them');
+    for (const chunk of [2, 1, 0]) await engine.log.append(commitOf(chunk), NEVER);
+    const { code, stdout } = await collect.done;
+    const indexes = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).index);
+    expect([code, indexes]).toEqual([0, [0, 1, 2, 6, 7, 8, 3, 4, 5]]);
+  });
 });

@@ -201,7 +201,7 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     const fed = await runCli(['cluster', 'feed', list, '--chunk', '3', '--ack-wait', '2s'], at);
     const work = startCli(['cluster', 'work', '--metrics', '0'], at);
     const collect = startCli(
-      ['cluster', 'collect', '--json', '--report', 'html=r.html', '--metrics', '0'],
+      ['cluster', 'collect', '--json', '--report', 'html=r.html', '--manifest', 'r.jsonl', '--metrics', '0'],
       at,
     );
     await origin.waiting('g', 1);
@@ -230,7 +230,7 @@ describe('credentials of a broker', { timeout: 90_000 }, () => {
     for (const { code, stdout, stderr } of ended) {
       expect([code, stdout + stderr]).toEqual([0, expect.not.stringMatching(/s3cr3t|me:/)]);
     }
-    const names = ['fanout-r.jsonl', 'fanout-r.jsonl.checkpoint', 'r.html'];
+    const names = ['r.jsonl', 'r.html'];
     const texts = await Promise.all(names.map((name) => readFile(join(cwd, name), 'utf8')));
     expect(texts.join() + page).not.toContain('s3cr3t');
   });

@@ -34,7 +34,7 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
 
     const work = startInProcess(['cluster', 'work', ...at('r')]);
     const store = join(cwd, 'store.jsonl');
-    const collect = await runInProcess(['cluster', 'collect', ...at('r'), '--store', store, '-q']);
+    const collect = await runInProcess(['cluster', 'collect', ...at('r'), '--manifest', store, '-q']);
     expect([collect.code, collect.stdout]).toEqual([
       1,
       expect.stringMatching(/^FAIL {2}internal .*workers died/),
@@ -57,7 +57,7 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     }
     origin.open('poison');
     const again = startInProcess(['cluster', 'work', ...at('r-retry-1')]);
-    const retryStore = ['--store', join(cwd, 'retry.jsonl')];
+    const retryStore = ['--manifest', join(cwd, 'retry.jsonl')];
     const retried = await runInProcess([
       'cluster',
       'collect',
@@ -95,7 +95,7 @@ describe('a URL that kills its worker', { timeout: 120_000 }, () => {
     expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toContain('it seemed so');
     const work = startInProcess(['cluster', 'work', ...on]);
     const store = join(cwd, 'store.jsonl');
-    expect((await runInProcess(['cluster', 'collect', ...on, '--store', store, '-q'])).code).toBe(0);
+    expect((await runInProcess(['cluster', 'collect', ...on, '--manifest', store, '-q'])).code).toBe(0);
     await work.done;
     expect(await urlsInFile(store)).toEqual(list.toSorted());
     expect((await runInProcess(['cluster', 'dead', 'list', ...on])).stdout).toBe('');
@@ -120,7 +120,7 @@ describe('workers that end at a second SIGTERM', { timeout: 120_000 }, () => {
     }
     origin.open('slow');
     const work = startInProcess(['cluster', 'work', ...on]);
-    const store = ['--store', join(cwd, 'store.jsonl')];
+    const store = ['--manifest', join(cwd, 'store.jsonl')];
     const collect = await runInProcess(['cluster', 'collect', ...on, ...store, '--summary', 'json']);
     expect([collect.code, JSON.parse(collect.stderr)]).toMatchObject([0, { read: 5, ok: 5, failed: 0 }]);
     expect((await work.done).code).toBe(0);

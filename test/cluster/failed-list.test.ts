@@ -27,7 +27,7 @@ describe('a list of --failed of a cluster', { timeout: 120_000 }, () => {
     const common = ['--retries', '0', '--json', '-o', join(directory, 'records.jsonl'), list];
     const first = await runInProcess(['fetch', ...common, '--failed', alone]);
     const more = flags.flatMap((flag) => (flag === '--shards' ? [flag, join(directory, 'shards')] : [flag]));
-    const on = ['--broker', broker.url, '--run', 'failed', '--store', join(directory, 'store.jsonl')];
+    const on = ['--broker', broker.url, '--run', 'failed', '--manifest', join(directory, 'store.jsonl')];
     const second = await runInProcess(['cluster', 'fetch', ...on, ...common, '--failed', cluster, ...more]);
     expect([first.code, second.code]).toEqual([1, 1]);
     const [wanted, found] = [await readFile(alone, 'utf8'), await readFile(cluster, 'utf8')];
@@ -44,7 +44,7 @@ describe('a list of --failed of a cluster', { timeout: 120_000 }, () => {
     const body = Array.from({ length: 20_000 }, (_, at) => (at * 7919) % 10_007).join('-');
     const results = [{ ...failedResult('dns'), request: { keys: { body } } }];
     const unpacked = unpackResults(packResults(results, 10_000));
-    expect(unpacked?.results[0]).toMatchObject({ failure: { kind: 'dns' }, request: { isTooLarge: true } });
+    expect(unpacked?.[0]).toMatchObject({ failure: { kind: 'dns' }, request: { isTooLarge: true } });
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aNatsServer, aNewRun } from './nats-server.ts';
 
-const SETTINGS = { chunk: 10, partitions: 1, ackWaitMs: 5000, maxQueued: 10, maxLog: 10, replicas: 1 };
+const SETTINGS = { chunk: 10, partitions: 1, ackWaitMs: 5000, maxQueued: 10, replicas: 1 };
 const RUNS = 20;
 const WATCHERS = 4;
 

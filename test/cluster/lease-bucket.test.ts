@@ -3,7 +3,7 @@ import { type JetStreamEngine, openRun } from '../../src/cluster/jetstream-engin
 import { listWorkers } from '../../src/cluster/lease.ts';
 import { aNatsServer, aNewRun } from './nats-server.ts';
 
-const SETTINGS = { chunk: 10, partitions: 4, ackWaitMs: 5000, maxQueued: 10, maxLog: 10, replicas: 1 };
+const SETTINGS = { chunk: 10, partitions: 4, ackWaitMs: 5000, maxQueued: 10, replicas: 1 };
 
 const RECORD = {
   name: 'web1-7',

@@ -52,7 +52,7 @@ describe('a run over 4 workers', { timeout: 200_000 }, () => {
     const workers = [1, 2, 3, 4].map(() => startInProcess(['cluster', 'work', ...on, ...flags]));
     const outputs = ['many.jsonl', 'one.jsonl'].map((name) => join(cwd, name));
     const [toMany, toOne] = outputs.map((path) => ['--json', '--summary', 'json', '-o', path]);
-    const store = ['--store', join(cwd, 'store.jsonl')];
+    const store = ['--manifest', join(cwd, 'store.jsonl')];
     const collected = await runInProcess(['cluster', 'collect', ...on, ...store, ...(toMany ?? [])]);
     const fetched = await runInProcess(['fetch', first ?? '', ...flags, ...(toOne ?? [])]);
     for (const worker of workers) expect((await worker.done).code).toBe(0);

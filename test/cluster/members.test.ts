@@ -23,7 +23,7 @@ describe('a run whose workers come and go', { timeout: 120_000 }, () => {
     const work = ['cluster', 'work', ...on, '-c', '4', '--rate', '500/s'];
     const leaver = startInProcess(work);
     const store = join(cwd, 'store.jsonl');
-    const collect = startInProcess(['cluster', 'collect', ...on, '--store', store, '-q']);
+    const collect = startInProcess(['cluster', 'collect', ...on, '--manifest', store, '-q']);
     await origin.received(COUNT / 5);
     const joiner = startInProcess(work);
     await origin.received(COUNT / 2);

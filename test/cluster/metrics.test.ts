@@ -38,7 +38,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
     await origin.waiting('g', 1);
     first.child.kill('SIGKILL');
     const work = startInProcess(['cluster', 'work', ...on, ...ANY_PORT]);
-    const store = ['--store', join(cwd, 'store.jsonl')];
+    const store = ['--manifest', join(cwd, 'store.jsonl')];
     const collect = startInProcess(['cluster', 'collect', ...on, ...store, ...ANY_PORT]);
     await origin.waiting('g', 2);
     const [worker, collector] = [await urlOf(work), await urlOf(collect)];
@@ -48,7 +48,6 @@ describe('--metrics', { timeout: 90_000 }, () => {
         'fanout_run_urls_done{verdict="ok"}': 20,
         'fanout_run_urls_done{verdict="failed"}': 0,
         fanout_collect_urls_total: 20,
-        fanout_collect_duplicate_chunks_total: 0,
         fanout_run_urls: 30,
         fanout_run_chunks: 3,
         fanout_run_chunks_done: 2,
@@ -57,7 +56,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
         fanout_dead_urls: 0,
         'fanout_queue_chunks{state="waiting"}': 0,
         'fanout_queue_chunks{state="under_way"}': 1,
-        'fanout_queue_chunks{state="uncollected"}': 0,
+        'fanout_queue_chunks{state="committed"}': 2,
       });
     await expect
       .poll(() => scrape(worker))
@@ -117,7 +116,7 @@ describe('--metrics', { timeout: 90_000 }, () => {
   it('shows all of it for cluster fetch, which ends despite slow clients', async () => {
     const [broker, origin] = [await aNatsServer(), await anOrigin()];
     const list = [...urls(origin, '/ok', 30), `${origin.url}/gate/g`];
-    const store = ['--store', join(await tempDir(), 'store.jsonl')];
+    const store = ['--manifest', join(await tempDir(), 'store.jsonl')];
     const on = ['--broker', broker.url, '--chunk', '10', '--json', ...store];
     const fetch = startInProcess(['cluster', 'fetch', await aFile(list), ...on, '--metrics', '0']);
     const url = await urlOf(fetch);

@@ -16,7 +16,7 @@ describe('--partitions', { timeout: 90_000 }, () => {
     expect((await runInProcess(feed)).code).toBe(0);
     const workers = [1, 2, 3].map(() => startInProcess(['cluster', 'work', ...on, '--per-host', '2']));
     const store = join(cwd, 'store.jsonl');
-    expect((await runInProcess(['cluster', 'collect', ...on, '--store', store, '-q'])).code).toBe(0);
+    expect((await runInProcess(['cluster', 'collect', ...on, '--manifest', store, '-q'])).code).toBe(0);
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     expect(await urlsInFile(store)).toEqual(list.toSorted());
     for (const origin of origins) expect(origin.maxInFlight).toBeLessThanOrEqual(2);
@@ -35,7 +35,7 @@ describe('--partitions', { timeout: 90_000 }, () => {
     const work = ['cluster', 'work', ...on, '--per-host', '2', '--host-rate', `${perSecond}/s`];
     const workers = [1, 2, 3, 4].map(() => startInProcess(work));
     const store = join(cwd, 'store.jsonl');
-    expect((await runInProcess(['cluster', 'collect', ...on, '--store', store, '-q'])).code).toBe(0);
+    expect((await runInProcess(['cluster', 'collect', ...on, '--manifest', store, '-q'])).code).toBe(0);
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     expect(await urlsInFile(store)).toEqual(list.toSorted());
     expect(origin.maxInFlight).toBeLessThanOrEqual(2);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -15,7 +16,7 @@ describe('feed --reconcile', { timeout: 90_000 }, () => {
     const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', '25', '--ack-wait', '1s'];
     expect((await runInProcess(feed)).code).toBe(0);
     const store = join(cwd, 'store.jsonl');
-    const collect = startInProcess(['cluster', 'collect', ...on, '--store', store, '-q']);
+    const collect = startInProcess(['cluster', 'collect', ...on, '--manifest', store, '-q']);
     const work = startInProcess(['cluster', 'work', ...on, '-c', '2', '--host-rate', '500/s']);
     await origin.received(450);
     await broker.lose();
@@ -30,12 +31,26 @@ describe('feed --reconcile', { timeout: 90_000 }, () => {
     expect((await statusOf(on))?.state).toBe('complete');
   });
 
-  it('needs a collector, which knows the missing chunks', async () => {
-    const broker = await aNatsServer();
-    const file = await aFile(['http://127.0.0.1:1/']);
-    const args = ['cluster', 'feed', file, '--broker', broker.url, '--run', 'r'];
-    expect((await runInProcess(args)).code).toBe(0);
-    const { code, stderr } = await runInProcess([...args, '--reconcile']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('there is no collector')]);
+  it('sends the chunks that have no commit when no collector runs', async () => {
+    const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
+    const list = urls(origin, '/ok', 50);
+    const on = ['--broker', broker.url, '--run', 'r'];
+    const feed = ['cluster', 'feed', await aFile(list), ...on, '--chunk', '5'];
+    expect((await runInProcess(feed)).code).toBe(0);
+    const first = startInProcess(['cluster', 'work', ...on]);
+    await statusWhen(on, ({ state }) => state === 'fetched');
+    first.kill('SIGTERM');
+    await first.done;
+    const engine = await openRun({ address: broker.address, run: 'r', warn: () => {}, note: () => {} });
+    onTestFinished(() => engine.close());
+    for await (const { chunk, sequence } of engine.log.committed())
+      if (chunk === 3 || chunk === 9) await engine.log.remove(sequence);
+    expect(await statusOf(on)).toMatchObject({ state: 'short', done: 8, oldest: 3 });
+    expect((await runInProcess([...feed, '--reconcile'])).code).toBe(0);
+    const work = startInProcess(['cluster', 'work', ...on]);
+    const out = join(cwd, 'out.jsonl');
+    expect((await runInProcess(['cluster', 'collect', ...on, '--json', '-o', out])).code).toBe(0);
+    expect((await work.done).code).toBe(0);
+    expect([await urlsInFile(out), origin.requests]).toEqual([list.toSorted(), 60]);
   });
 });

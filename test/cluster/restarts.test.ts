@@ -18,7 +18,7 @@ describe('a run whose broker goes away', { timeout: 150_000 }, () => {
     const feed = ['cluster', 'feed', await aFile(list), ...on, ...bounds];
     const work = ['cluster', 'work', ...on, '-c', '4'];
     const store = join(await tempDir(), 'store.jsonl');
-    const collect = ['cluster', 'collect', ...on, '--store', store, '-q'];
+    const collect = ['cluster', 'collect', ...on, '--manifest', store, '-q'];
     const roles = [feed, work, collect].map(Role.inProcess);
     const [feeder, worker, collector] = roles;
     feeder?.start();

@@ -47,17 +47,11 @@ describe('a run with a name that was used before', { timeout: 60_000 }, () => {
       ids.push(await idOf(broker, 'nightly'));
       const work = startInProcess(['cluster', 'work', ...on]);
       const store = join(cwd, `${day}.jsonl`);
-      expect((await runInProcess(['cluster', 'collect', ...on, '--store', store, '-q'])).code).toBe(0);
+      expect((await runInProcess(['cluster', 'collect', ...on, '--manifest', store, '-q'])).code).toBe(0);
       expect((await work.done).code).toBe(0);
       expect(await urlsInFile(store)).toEqual(today.toSorted());
     }
     expect([new Set(ids).size, ids.every(isRunId)]).toEqual([3, true]);
-    // The store of the first day is not that of this run, and the first run is still there under its id.
-    const other = await runInProcess(['cluster', 'collect', ...on, '--store', join(cwd, '0.jsonl')]);
-    expect([other.code, other.stderr]).toEqual([
-      2,
-      expect.stringContaining(`it has the results of the run "${ids[0]}", and this run is ${ids[2]}`),
-    ]);
     const listed = await runInProcess(['cluster', 'runs', '--broker', broker.url]);
     // The second one was purged, and the first one has lost its name.
     expect(listed.stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 4))).toEqual([
@@ -75,8 +69,11 @@ describe('a run with a name that was used before', { timeout: 60_000 }, () => {
       { id: ids[0], hasName: false, isComplete: true, chunksDone: 1 },
       { id: ids[2], hasName: true, inputs: [{ name: list, size: expect.any(Number) }] },
     ]);
-    const first = ['--broker', broker.url, '--run', ids[0] ?? '', '--store', join(cwd, '0.jsonl')];
-    expect((await runInProcess(['cluster', 'collect', ...first, '-q'])).code).toBe(0);
+    // The first run is still there under its id.
+    const again = join(cwd, 'again.jsonl');
+    const first = ['--broker', broker.url, '--run', ids[0] ?? '', '--json', '-o', again];
+    expect((await runInProcess(['cluster', 'collect', ...first])).code).toBe(0);
+    expect(await urlsInFile(again)).toEqual(days[0]?.toSorted());
   });
 
   it.each([
@@ -153,7 +150,7 @@ describe('a worker of a run that was purged', { timeout: 60_000 }, () => {
     const id = await idOf(broker, 'r');
     const roles = [
       startInProcess(['cluster', 'work', ...on]),
-      startInProcess(['cluster', 'collect', ...on, '--store', join(cwd, 'store'), '-q']),
+      startInProcess(['cluster', 'collect', ...on, '--manifest', join(cwd, 'store'), '-q']),
     ];
     await origin.waiting('g', 1);
     const asked = await runInProcess(['cluster', 'purge', ...on]);

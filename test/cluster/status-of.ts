@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
-import { type RunStatus, runStatus } from '../../src/cluster/run-state.ts';
+import { type RunStatus, StatusReader } from '../../src/cluster/run-state.ts';
 import { runInProcess } from '../cli/run-in-process.ts';
 import type { Role } from './role.ts';
 
@@ -20,7 +20,7 @@ export async function statusOf(on: readonly string[]): Promise<RunStatus | undef
     note: () => {},
   }).catch(() => undefined);
   try {
-    return engine && (await runStatus(engine));
+    return engine && (await new StatusReader(engine).read());
   } catch {
     return undefined;
   } finally {

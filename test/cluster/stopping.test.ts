@@ -63,7 +63,17 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       startInProcess(['cluster', 'work', ...on, '--lanes', '1', '--rate', '300/s']),
     );
     await origin.waiting('begun', 3); // one in the first chunk of each worker
-    const collect = ['cluster', 'collect', ...on, '--store', store, '-q', '--fail-fast', '--summary', 'json'];
+    const collect = [
+      'cluster',
+      'collect',
+      ...on,
+      '--manifest',
+      store,
+      '-q',
+      '--fail-fast',
+      '--summary',
+      'json',
+    ];
     const collecting = startInProcess(collect);
     origin.open('begun');
     const { code, stdout, stderr } = await collecting.done;
@@ -93,7 +103,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       '10',
       '--max-queued',
       '5',
-      '--store',
+      '--manifest',
       store,
       '--fail-fast',
       '-q',
@@ -130,7 +140,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     expect((await statusOf(on))?.state).toBe('complete');
   });
 
-  it('writes the partial results of a chunk, in order, and fetches the chunk again later', async () => {
+  it('writes the partial results of a chunk, in order, and fetches only its rest later', async () => {
     const [broker, origin, store] = [await aNatsServer(), await anOrigin(), await aStore()];
     const other = await anOrigin();
     const slow = [...urls(origin, '/ok', 3), `${origin.url}/gate/slow`, ...urls(origin, '/ok/more', 16)];
@@ -146,7 +156,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       '--per-host',
       '1',
       '--ordered',
-      '--store',
+      '--manifest',
       store,
     ];
     const run = startInProcess([...fetch, '--fail-fast', '--json']);
@@ -163,8 +173,10 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     const again = await runInProcess([...fetch, '-q']);
     expect([again.code, again.stderr]).toEqual([
       1,
-      expect.stringContaining('Done: 39 succeeded (19 from the store), 1 failed (1 from the store)\n'),
+      expect.stringContaining('Done: 39 succeeded, 1 failed\n'),
     ]);
+    // Of the chunk that was not finished, only the rest.
+    expect(origin.requests).toBe(20);
     expect(await urlsInFile(store)).toEqual(list.toSorted());
   });
 });
@@ -182,7 +194,7 @@ describe('--max-failures N on many machines', { timeout: 90_000 }, () => {
     const on = ['--broker', broker.url, '--run', 'max'];
     await runInProcess(['cluster', 'feed', list, ...on, '--chunk', '1']);
     const flags = ['--max-failures', '3', '--baseline', await aFile(known, 'known.txt')];
-    const collect = ['cluster', 'collect', ...on, '--store', store, '-q', '--summary', 'json', ...flags];
+    const collect = ['cluster', 'collect', ...on, '--manifest', store, '-q', '--summary', 'json', ...flags];
     const killed = startCli(collect, SLOW);
     const work = startInProcess(['cluster', 'work', ...on, '--lanes', '1']);
     await origin.waiting('wait');
@@ -208,7 +220,7 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
     const list = [...urls(origin, '/ok', 25), `${origin.url}/gate/never`, ...urls(origin, '/ok/rest', 5000)];
     const on = ['--broker', broker.url, '--run', 'late'];
     const flags = ['--chunk', '10', '--max-queued', '3', '--rate', '20/s', '-c', '4', '--deadline', '2s'];
-    const outputs = ['--store', store, '--json', '--summary', 'json'];
+    const outputs = ['--manifest', store, '--json', '--summary', 'json'];
     const args = ['cluster', 'fetch', await aFile(list), ...on, ...flags, ...outputs];
     const { code, stdout, stderr } = await runInProcess(args);
     const counts = summaryIn(stderr);
@@ -244,7 +256,7 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
       'cluster',
       'collect',
       ...on,
-      '--store',
+      '--manifest',
       store,
       '-q',
       '--summary',
@@ -288,7 +300,15 @@ describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
       const [store, shards] = [join(cwd, 'store.jsonl'), ['--shards', join(cwd, 'sh')]];
       const work = ['cluster', 'work', ...on, '--per-host', '1', ...shards];
       const worker = startInProcess(work);
-      const collect = ['cluster', 'collect', ...on, '--store', store, ...(areRead ? shards : []), '--json'];
+      const collect = [
+        'cluster',
+        'collect',
+        ...on,
+        '--manifest',
+        store,
+        ...(areRead ? shards : []),
+        '--json',
+      ];
       const collecting = startInProcess([...collect, '--fail-fast']);
       await worker.stderr.sees('the run was stopped after its first failure');
       origin.open('slow');

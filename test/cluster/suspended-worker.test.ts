@@ -44,12 +44,14 @@ describe('a worker that was suspended for longer than the ack wait', { timeout: 
     sleeper.child.kill('SIGCONT');
     await sleeper.stderr.sees('1 chunks are left to other workers');
     origin.open('g');
-    expect((await started(['cluster', 'collect', ...on, '-q'], cwd).done).code).toBe(0);
+    expect((await started(['cluster', 'collect', ...on, '--json', '-o', 'out.jsonl'], cwd).done).code).toBe(
+      0,
+    );
     expect([(await sleeper.done).stderr, (await successor.done).stderr]).toEqual([
       expect.stringMatching(/fetched [01] URLs of the run "sleepy", 0 chunks/),
       expect.stringContaining(`fetched ${COUNT} URLs of the run "sleepy", 1 chunks`),
     ]);
-    expect(await urlsInFile(join(cwd, 'fanout-sleepy.jsonl'))).toEqual(list.toSorted());
+    expect(await urlsInFile(join(cwd, 'out.jsonl'))).toEqual(list.toSorted());
     // Each by the successor, and the one that was in flight when the sleeper was suspended.
     expect(origin.requests).toBe(COUNT + 1);
   });

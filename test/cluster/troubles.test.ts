@@ -107,7 +107,7 @@ describe('a broker with a limit', { timeout: 90_000 }, () => {
     expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on])).code).toBe(0);
     const work = startInProcess(['cluster', 'work', ...on]);
     const store = join(cwd, 'store.jsonl');
-    expect((await runInProcess(['cluster', 'collect', ...on, '--store', store, '-q'])).code).toBe(0);
+    expect((await runInProcess(['cluster', 'collect', ...on, '--manifest', store, '-q'])).code).toBe(0);
     expect((await work.done).code).toBe(0);
     expect(await urlsInFile(store)).toEqual(list.toSorted());
     const tiny = await aBrokerWith('max_payload: 16383');

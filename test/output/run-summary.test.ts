@@ -207,13 +207,6 @@ test('the summary says which results come from the journal, and lists known fail
   expect(text).toContain('\n  failures  404 (2), dns (1)\n  known     404 (40)\n');
 });
 
-test('the summary of a cluster run names the store', () => {
-  const summary: Summary = { ...good, ok: 5, resumed: 2, resumedByVerdict: { OK: 2 } };
-  expect(summaryText(summary, plain, { earlier: 'the store' })).toContain(
-    '5 succeeded (2 from the store), 0 failed',
-  );
-});
-
 test.each([
   [0, 2, 'flaky'],
   [1, 1, 'known, flaky'],

@@ -5,7 +5,7 @@ import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
 import { deadUrls } from '../../cluster/poison-urls.ts';
 import { describeRun } from '../../cluster/run-registry.ts';
-import { COMPLETE_KEY, listRuns, type RunStatus, runStatus, stopText } from '../../cluster/run-state.ts';
+import { COMPLETE_KEY, listRuns, type RunStatus, StatusReader, stopText } from '../../cluster/run-state.ts';
 import { brokerOptions } from '../../config/cluster-options.ts';
 import { deadOptions, purgeOptions, runsOptions, statusOptions } from '../../config/command-options.ts';
 import type { OptionValues } from '../../config/option.ts';
@@ -30,6 +30,7 @@ const STATES: Readonly<Record<RunStatus['state'], string>> = {
   short:
     'INCOMPLETE: the queue is empty, but some chunks have no results; run "fanout cluster feed --reconcile" with the same inputs',
   stopped: 'stopped',
+  fetched: 'all is fetched; run "fanout cluster collect" to write the results',
   complete: 'complete',
 };
 
@@ -51,9 +52,10 @@ export async function statusCommand({ flags, process }: AdminArguments): Promise
   if (values.printConfig) return printConfig(brokerOptions, values, process);
   const { engine, run } = await connectToRun(values, createMessages(process), { isReadOnly: true });
   const { id } = engine.record;
+  const reader = new StatusReader(engine);
   try {
     for (;;) {
-      const status = await runStatus(engine);
+      const status = await reader.read();
       const text = values.json
         ? `${JSON.stringify({ run, id, ...status })}\n`
         : statusText(`${run} (${id})`, status);
@@ -74,9 +76,7 @@ function statusText(run: string, status: RunStatus): string {
     `  sent        ${sent}${chunks === undefined ? ' chunks so far' : ` of ${chunks} chunks, ${urls} URLs`}`,
     `  waiting     ${status.queued} chunks`,
     `  in flight   ${status.underWay} chunks`,
-    `  uncollected ${status.uncollected} chunks`,
     `  done        ${done} chunks, ${ok} OK, ${failed} failed, ${status.dead} of them dead`,
-    `  duplicates  ${status.duplicates} chunks, dropped`,
     `  rate        ${status.urlsPerSecond} URLs/s${etaSeconds === undefined ? '' : `, about ${etaSeconds} s left`}`,
   ];
   if (state !== 'complete') {
@@ -96,7 +96,7 @@ export async function purgeCommand({ flags, process }: AdminArguments): Promise<
     if (!values.yes && (await engine.state(COMPLETE_KEY)) !== true) await confirmPurge(engine, process);
     await engine.purge();
     messages.note(
-      `deleted the run ${describeRun(engine.record)} from the broker; the collector's files are kept`,
+      `deleted the run ${describeRun(engine.record)} from the broker; what collectors have written is kept`,
     );
     return EXIT.ok;
   } finally {
@@ -108,7 +108,10 @@ export async function purgeCommand({ flags, process }: AdminArguments): Promise<
 async function confirmPurge(engine: JetStreamEngine, process: NodeJS.Process): Promise<void> {
   const { stdin, stderr } = process;
   const { sent, queued, inFlight } = await engine.stats();
-  const what = `the run ${describeRun(engine.record)} is not complete: of ${sent} chunks, ${queued + inFlight} are not fetched`;
+  const what =
+    queued + inFlight > 0
+      ? `the run ${describeRun(engine.record)} is not complete: of ${sent} chunks, ${queued + inFlight} are not fetched`
+      : `no collector has taken all results of the run ${describeRun(engine.record)}`;
   if (!stdin.isTTY) throw new UsageError(`${what}; use --yes to delete it`);
   const prompt = createInterface({ input: stdin, output: stderr });
   try {

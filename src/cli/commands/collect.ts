@@ -1,29 +1,23 @@
-import { hostname } from 'node:os';
-import { resolve } from 'node:path';
-import { moveEarlierRun } from '../../cluster/checkpoint.ts';
-import { Collector } from '../../cluster/collector.ts';
+import { Collector, type CollectorProgress, type CountedCommit } from '../../cluster/collector.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
-import { createOrderedSink, OrderedReader } from '../../cluster/ordered-reader.ts';
-import { ResultStore } from '../../cluster/result-store.ts';
+import { createOrderedSink, ResultSpool } from '../../cluster/result-spool.ts';
 import { describeRun } from '../../cluster/run-registry.ts';
-import { COMPLETE_KEY, type CollectorProgress, type StopReason, stopText } from '../../cluster/run-state.ts';
-import type { ShardReader } from '../../cluster/shards.ts';
+import { COMPLETE_KEY, type StopReason, stopText } from '../../cluster/run-state.ts';
 import { collectOptions } from '../../config/command-options.ts';
 import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
 import { forEach } from '../../core/channel.ts';
 import { systemClock } from '../../core/clock.ts';
-import { excerpt } from '../../model/printable.ts';
 import { failsRun, type Result } from '../../model/result.ts';
-import type { ShardSegment } from '../../model/result-line.ts';
 import { checkBalance, SummaryFold } from '../../model/summary.ts';
+import type { LineWriter } from '../../output/line-writer.ts';
 import type { Progress } from '../../output/progress.ts';
 import { collect, type Sink } from '../../results/sink.ts';
 import { connectToRun, createMetrics, createWorkerShardReader, loadOptionSources } from '../cluster.ts';
 import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
-import { checkOutputs, outputFiles } from '../output-files.ts';
-import { createOutputs, type Outputs } from '../outputs.ts';
+import { checkOutputs, createOutput, outputFiles } from '../output-files.ts';
+import { createOutputs } from '../outputs.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals, Undo } from '../signals.ts';
 import { createMessages, type Messages } from '../terminal.ts';
@@ -57,11 +51,10 @@ interface CollectParts {
 }
 
 async function collectRun({ options, process, messages, metrics }: CollectParts): Promise<number> {
-  const { engine, run } = await connectToRun(options, messages);
-  const storePath = options.store ?? `fanout-${run}.jsonl`;
+  const { engine } = await connectToRun(options, messages);
   try {
-    await checkOutputs([], { '--store': storePath, ...outputFiles(options) });
-    const collecting = new CollectRun({ engine, run, storePath, options, process, messages });
+    await checkOutputs([], outputFiles(options));
+    const collecting = new CollectRun({ engine, options, process, messages });
     metrics?.watchBroker(engine, { hasQueue: true });
     metrics?.watchCollect(collecting);
     const signals = new Signals(process, {
@@ -84,21 +77,11 @@ async function collectRun({ options, process, messages, metrics }: CollectParts)
 
 interface CollectRunParts {
   readonly engine: JetStreamEngine;
-  readonly run: string;
-  /** The path of the file that collects results. */
-  readonly storePath: string;
   readonly options: ProgramOptions;
   readonly process: NodeJS.Process;
   readonly messages: Messages;
   /** Requests in flight in this process, for the progress bar. */
   readonly inFlight?: () => number;
-}
-
-interface OutputsParts {
-  readonly store: ResultStore;
-  readonly shards: ShardReader | undefined;
-  readonly knownFailures: KnownFailures;
-  readonly undo: Undo;
 }
 
 /** The collector of a run on several machines, with the outputs of `fanout fetch`. To be used once. */
@@ -107,19 +90,19 @@ export class CollectRun {
   readonly #fold = new SummaryFold();
   readonly #ending = new AbortController();
   readonly #writing = new AbortController();
-  /** Resolves once the run belongs to this collector. A stopped run then continues. */
-  readonly claimed: Promise<void>;
-  #onClaimed: () => void = () => {};
+  /** Resolves once the collector has begun. A stopped run then continues. */
+  readonly started: Promise<void>;
+  #onStarted: () => void = () => {};
   #collector: Collector | undefined;
   #limits: RunLimits | undefined;
   #readerGoneCode: number | undefined;
-  #hasCounted = false;
+  #hasWarned = false;
 
   constructor(parts: CollectRunParts) {
     // The workers decide whether a record has headers. So what is written may always have some.
     this.#parts = { ...parts, options: { ...parts.options, keeps: ['headers'] } };
-    this.claimed = new Promise((resolve) => {
-      this.#onClaimed = resolve;
+    this.started = new Promise((resolve) => {
+      this.#onStarted = resolve;
     });
   }
 
@@ -138,7 +121,7 @@ export class CollectRun {
 
   /** URLs whose results this process has received. */
   get taken(): number {
-    return this.#collector?.counts.taken ?? 0;
+    return this.#collector?.taken ?? 0;
   }
 
   /** The size of the whole run, once its list has been sent to the end. */
@@ -147,7 +130,7 @@ export class CollectRun {
     return end && { chunks: end.chunks, urls: end.read - end.skipped };
   }
 
-  /** Ends before the run is complete. The next start continues it. */
+  /** Ends before the run is complete. */
   stop(): void {
     this.#ending.abort();
   }
@@ -170,38 +153,39 @@ export class CollectRun {
   }
 
   async #run(knownFailures: KnownFailures, undo: Undo): Promise<number> {
-    const { engine, options, storePath, messages } = this.#parts;
+    const { engine, options, process, messages } = this.#parts;
     const { warn, note } = messages;
     const { now } = systemClock;
     const shards = await createWorkerShardReader(options);
-    const { id } = engine.record;
     if ((await engine.state(COMPLETE_KEY)) === true) {
       note(`the run ${describeRun(engine.record)} is complete; "fanout cluster feed --new" starts a new one`);
     }
-    const moved = options.store === undefined ? await moveEarlierRun(storePath, id) : undefined;
-    if (moved !== undefined)
-      note(`the file "${excerpt(storePath)}" of an earlier run is now "${excerpt(moved)}"`);
-    const store = await ResultStore.open(storePath, id, engine.settings);
+    const spool = options.ordered ? await ResultSpool.create(shards) : undefined;
+    const signal = this.#writing.signal;
+    const order = (to: ResultSpool) => (sink: Sink) =>
+      createOrderedSink(sink, { spool: to, recall: knownFailures.annotateAgain, signal });
+    const progress = () => this.#progress();
+    const parts = { options, process, progress, signal, ...(spool && { order: order(spool) }) };
+    const outputs = await createOutputs(parts, undo);
+    const manifest = await this.#createManifest(undo);
+    const sinks = [...knownFailures.sinks, ...outputs.sinks];
     const collector = new Collector({
       engine,
-      store,
-      place: `${hostname()}:${resolve(storePath)}`,
+      headersOnly: sinks.length === 0 && options.baseline === undefined && manifest === undefined,
       shards,
-      onCounted: (segment, isResumed) => this.#countSegment(segment, isResumed),
+      onCounted: (counted) => this.#countUnread(counted),
+      async onTaken(commit) {
+        await spool?.add(commit);
+        if (manifest !== undefined) await manifest.write(`${commit.lines().join('\n')}\n`);
+      },
       now,
       warn,
       signal: this.#ending.signal,
     });
     this.#collector = collector;
-    const closeStore = async (error: unknown) => {
-      await store.close();
-      throw error;
-    };
-    const earlierFailures = await collector.claim().catch(closeStore);
-    const limits = new RunLimits({ options, collector, earlierFailures, warn });
+    const limits = new RunLimits({ options, collector, earlierFailures: await collector.start(), warn });
     this.#limits = limits;
-    this.#onClaimed();
-    const outputs = await this.#createOutputs({ store, shards, knownFailures, undo }).catch(closeStore);
+    this.#onStarted();
     outputs.bar?.start();
     outputs.readerGone.then(() => {
       this.#readerGoneCode = countFailures(this.#fold) > 0 ? EXIT.failed : EXIT.ok;
@@ -210,7 +194,7 @@ export class CollectRun {
     });
     limits.start();
     const results = this.#annotated(collector, knownFailures);
-    const sinks = [...knownFailures.sinks, ...outputs.sinks];
+    if (manifest !== undefined) sinks.push({ write: () => undefined, end: () => manifest.end() });
     const collecting = collect((use) => forEach(results, use), sinks, this.#fold, now);
     const summary = await collecting.finally(() => limits.close());
     const outcome = knownFailures.outcome();
@@ -219,22 +203,13 @@ export class CollectRun {
     return this.#readerGoneCode ?? summaryExitCode(summary);
   }
 
-  #createOutputs({ store, shards, knownFailures, undo }: OutputsParts): Promise<Outputs> {
-    const { annotateAgain } = knownFailures;
-    const { options, process, storePath } = this.#parts;
-    const { signal } = this.#writing;
-    const reader = options.ordered ? new OrderedReader(storePath, shards) : undefined;
-    if (reader !== undefined) store.watch(reader);
-    const parts = {
-      options,
-      process,
-      progress: () => this.#progress(),
-      signal,
-      ...(reader && {
-        order: (sink: Sink) => createOrderedSink(sink, { reader, recall: annotateAgain, signal }),
-      }),
-    };
-    return createOutputs(parts, undo);
+  async #createManifest(undo: Undo): Promise<LineWriter | undefined> {
+    const { options, process } = this.#parts;
+    if (options.manifest === undefined) return undefined;
+    // Workers may record headers and bodies.
+    const manifest = await createOutput(options.manifest, process, { isPrivate: true });
+    undo.add(() => manifest.discard());
+    return manifest;
   }
 
   async *#annotated(collector: Collector, { annotate }: KnownFailures): AsyncGenerator<Result, void, void> {
@@ -247,18 +222,16 @@ export class CollectRun {
     Object.assign(this.#fold, collector.listCounts(ok + failed, notFetched));
   }
 
-  /** Counts results in a shard that is not read here. */
-  #countSegment({ ok, failed, count }: ShardSegment, isResumed: boolean): void {
-    const { storePath, messages } = this.#parts;
-    if (!this.#hasCounted) {
-      messages.warn(
-        `some workers write results to shards, which are only counted here: use --shards DIR to write them, or read them later with "fanout report ${excerpt(storePath)} --shards DIR"`,
+  /** Counts results that are not read here. */
+  #countUnread({ ok, failed, segment }: CountedCommit): void {
+    if (segment !== undefined && !this.#hasWarned) {
+      this.#hasWarned = true;
+      this.#parts.messages.warn(
+        'some workers write results to shards, which are only counted here: use --shards DIR to write them, or write --manifest FILE for "fanout report FILE --shards DIR"',
       );
     }
-    this.#hasCounted = true;
     this.#fold.ok += ok;
     this.#fold.failed += failed;
-    if (isResumed) this.#fold.resumed += count;
     this.#limits?.add(failed);
   }
 

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type FeedOutcome, feed } from '../../cluster/feeder.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
+import { COMPLETE_KEY } from '../../cluster/run-state.ts';
 import type { ShardWriter } from '../../cluster/shards.ts';
 import { clusterFetchOptions } from '../../config/command-options.ts';
 import { type ProgramOptions, resolveProgramOptions, withExcludeFile } from '../../config/program-options.ts';
@@ -73,29 +71,25 @@ async function fetchAsRun(run: string, parts: FetchParts, metrics: Metrics | und
     newRun: toNewRun(options, parts.inputs),
   });
   noteEarlierRun(connected, messages);
-  // A run without a name cannot be continued, so its results file is temporary; but shards are useless without that file.
-  const isTemporary = options.run === undefined && options.shards === undefined;
-  const directory = isTemporary ? await mkdtemp(join(tmpdir(), 'fanout-run-')) : undefined;
-  const storePath =
-    options.store ?? (directory === undefined ? `fanout-${run}.jsonl` : join(directory, 'results'));
+  const { engine } = connected;
   try {
     messages.note(`other machines may join with "fanout cluster work --broker URL --run ${run}"`);
-    await checkSameOptions(connected.engine, options);
+    await checkSameOptions(engine, options);
     const shards = await createShardWriter(options, process);
     try {
-      return await new ClusterFetch(parts, { ...connected, storePath, shards, metrics }).run();
+      const code = await new ClusterFetch(parts, { ...connected, shards, metrics }).run();
+      // Nobody else knows this name.
+      if (options.run === undefined && (await engine.state(COMPLETE_KEY)) === true) await engine.purge();
+      return code;
     } finally {
       await shards?.close();
     }
   } finally {
-    await connected.engine.close();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    await engine.close();
   }
 }
 
 interface ClusterRun extends ConnectedRun {
-  /** The path of the file that collects results. */
-  readonly storePath: string;
   readonly shards: ShardWriter | undefined;
   readonly metrics: Metrics | undefined;
 }
@@ -114,7 +108,7 @@ class ClusterFetch {
 
   constructor(parts: FetchParts, cluster: ClusterRun) {
     const { options, settings, process } = parts;
-    const { engine, run, storePath, shards, metrics } = cluster;
+    const { engine, shards, metrics } = cluster;
     const messages = createMessages(process, { isSilent: options.silent });
     this.#parts = parts;
     this.#cluster = cluster;
@@ -126,8 +120,6 @@ class ClusterFetch {
     this.#work = work;
     this.#collect = new CollectRun({
       engine,
-      run,
-      storePath,
       options,
       process,
       messages,
@@ -149,12 +141,12 @@ class ClusterFetch {
       this.#work.drain();
     });
     // If the worker was told to end, the rest is for other workers or for the next start.
-    const working = this.#claimed(collecting)
+    const working = this.#started(collecting)
       .then(() => this.#work.run())
       .then(() => {
         if (!this.#collect.isComplete && !this.#collect.isStopping) this.#collect.stop();
       });
-    const feeding = this.#claimed(collecting).then(() => this.#feed());
+    const feeding = this.#started(collecting).then(() => this.#feed());
     try {
       const [code] = await Promise.all([
         collecting.catch(onError),
@@ -168,9 +160,9 @@ class ClusterFetch {
     }
   }
 
-  /** Resolves when feeding and working may start: a stopped run continues only once its collector has claimed it. */
-  #claimed(collecting: Promise<unknown>): Promise<unknown> {
-    return Promise.race([this.#collect.claimed, collecting]);
+  /** Resolves when feeding and working may start: a stopped run continues only once its collector has begun. */
+  #started(collecting: Promise<unknown>): Promise<unknown> {
+    return Promise.race([this.#collect.started, collecting]);
   }
 
   #feed(): Promise<FeedOutcome> {

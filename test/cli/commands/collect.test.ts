@@ -9,12 +9,12 @@ test('fanout cluster collect leaves no partial file of a baseline behind if it c
   const { url } = await aNatsServer();
   const directory = await tempDir();
   const list = join(directory, 'urls.txt');
-  const store = join(directory, 'store.jsonl');
+  const store = join(directory, 'shards');
   await writeFile(list, 'http://127.0.0.1:9/\n');
-  await writeFile(store, 'not a file of results\n');
+  await writeFile(store, 'not a directory\n');
   const run = ['--broker', url, '--run', 'a'];
   expect((await runInProcess(['cluster', 'feed', ...run, list])).code).toBe(0);
-  const files = ['--store', store, '--baseline', join(directory, 'known'), '--update-baseline'];
+  const files = ['--shards', store, '--baseline', join(directory, 'known'), '--update-baseline'];
   expect((await runInProcess(['cluster', 'collect', ...run, ...files])).code).toBe(2);
-  expect((await readdir(directory)).sort()).toEqual(['store.jsonl', 'urls.txt']);
+  expect((await readdir(directory)).sort()).toEqual(['shards', 'urls.txt']);
 });

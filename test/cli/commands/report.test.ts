@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { createLogRecord } from '../../../src/cluster/result-log.ts';
+import { createCommit } from '../../../src/cluster/result-log.ts';
 import { ShardWriter } from '../../../src/cluster/shards.ts';
 import { encodeRecord } from '../../../src/model/record.ts';
 import { REPORT_KINDS, type Result } from '../../../src/model/result.ts';
@@ -315,7 +315,7 @@ async function aManifest(results = RESULTS): Promise<{ readonly path: string; re
   const shards = await ShardWriter.open(directory, 'host-1');
   const finished = { chunk: 0, results: results.slice(0, 2), worker: 'host-1' };
   await shards.append(Buffer.from('what the manifest does not name'));
-  const { body } = await createLogRecord(finished, { maxBytes: 1000, shards });
+  const { body } = await createCommit(finished, { maxBytes: 1000, shards });
   await shards.close();
   const path = join(directory, 'manifest.jsonl');
   await writeFile(path, [body, ...results.slice(2).map(encodeRecord), ''].join('\n'));
