@@ -1,10 +1,12 @@
 import { BodyError } from '../bodies/body-sink.ts';
 import type { RecordKey } from '../config/parse/record-format.ts';
-import type { HostEnd, HostRegistry, HostSignal } from '../hosts/host-registry.ts';
+import type { HostRegistry } from '../hosts/host-registry.ts';
 import {
   backoffMs,
   decideRetry,
   type FailedAttempt,
+  type HostEnd,
+  type HostSignal,
   isIdempotent,
   type RetryPolicy,
   requestedWaitMs,

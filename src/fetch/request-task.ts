@@ -1,4 +1,4 @@
-import type { NewsMark } from '../hosts/host-registry.ts';
+import type { NewsMark } from '../hosts/retry-policy.ts';
 import type { SetCookies } from '../http/cookies.ts';
 import { firstHop, firstMethod, type Hop, type HostHeaders, type RequestDefaults } from '../http/hop.ts';
 import type { Peer } from '../http/tls.ts';

@@ -3,6 +3,7 @@ import { durationText } from '../config/parse/numbers.ts';
 import { queueBytes, type RunOptions } from '../config/run-options.ts';
 import { Pipeline } from '../core/pipeline.ts';
 import { Scheduler } from '../core/scheduler.ts';
+import type { HostRegistry } from '../hosts/host-registry.ts';
 import { firstHop, firstMethod, type RequestDefaults } from '../http/hop.ts';
 import { AttemptError } from '../http/network-errors.ts';
 import type { Transport } from '../http/transport.ts';
@@ -72,6 +73,8 @@ interface Backend {
   readonly dropped: readonly Job[];
   /** Requests that had to wait because the machine ran out of descriptors, memory or ports. */
   readonly exhausted: number;
+  /** The limits and the state of the hosts. */
+  readonly registry: HostRegistry;
   hosts(): HostCounts;
   /** Fetches a document that the list comes from, within the limits of its host. Its result goes to the caller only. */
   fetchDocument(request: DocumentRequest): Promise<Result>;
@@ -174,6 +177,7 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     get exhausted() {
       return hosts.exhaustedCount;
     },
+    registry: hosts,
     hosts: () => ({ known: hosts.size, paused: hosts.countPaused(clock.now()) }),
     fetchDocument: (request) =>
       documents.fetch(request, (job) => pipeline.accept({ again: new RequestTask(job, ofDocuments), at: 0 })),
@@ -224,6 +228,7 @@ function sharePages(create: BackendFactory): BackendFactory {
       get exhausted() {
         return inner.exhausted;
       },
+      registry: inner.registry,
       hosts: () => inner.hosts(),
       fetchDocument: (request) => inner.fetchDocument(request),
       run: (use) => inner.run((result) => (isPage(result) ? useEach(result, use) : use(result))),
@@ -281,6 +286,11 @@ export class Run {
   /** Counts the hosts one by one. */
   hosts(): HostCounts {
     return this.#backend.hosts();
+  }
+
+  /** The state of the hosts, for other processes that fetch from them. */
+  get hostStates(): Pick<HostRegistry, 'states' | 'restore' | 'shareRate'> {
+    return this.#backend.registry;
   }
 
   /** Whether the run was stopped before the end of its list. */

@@ -3,7 +3,7 @@ import type { BodyError } from '../bodies/body-sink.ts';
 import { keptBody } from '../bodies/revalidation.ts';
 import { durationText } from '../config/parse/numbers.ts';
 import type { RecordKey } from '../config/parse/record-format.ts';
-import type { HostSignal } from '../hosts/host-registry.ts';
+import type { HostSignal } from '../hosts/retry-policy.ts';
 import type { AttemptOutcome, HttpResponse } from '../http/attempt.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Job, KeptFile } from '../model/job.ts';

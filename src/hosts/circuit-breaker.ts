@@ -1,3 +1,5 @@
+import type { BreakerState } from './retry-policy.ts';
+
 const FIRST_OPEN_MS = 1_000;
 const MAX_OPEN_MS = 30_000;
 
@@ -56,6 +58,30 @@ export class CircuitBreaker {
   /** Whether it is as new: there is no state to remember. */
   get hasNoFailures(): boolean {
     return this.#state === CLOSED;
+  }
+
+  /** Of one that is half-open it is that before the probe, whose outcome is unknown. */
+  state(now: number): BreakerState {
+    const state = this.#state;
+    if (state.name === 'down') return { name: 'down', error: this.lastError };
+    const { since, firstAt } = state;
+    const times = { sinceMs: now - since, firstMs: now - firstAt, error: this.lastError };
+    if (state.name === 'closed') return { name: 'closed', failures: state.failures, ...times };
+    const waitMs = state.name === 'open' ? Math.max(0, state.until - now) : 0;
+    return { name: 'open', probes: state.probes, waitMs, ...times };
+  }
+
+  /** Ignores it if this breaker has failures of its own. */
+  restore(state: BreakerState, now: number): void {
+    if (this.#state !== CLOSED || this.#rules.threshold === 0) return;
+    this.lastError = state.error;
+    if (state.name === 'down') this.#state = { name: 'down' };
+    else {
+      const times = { since: now - state.sinceMs, firstAt: now - state.firstMs };
+      if (state.name === 'open')
+        this.#state = { name: 'open', probes: state.probes, until: now + state.waitMs, ...times };
+      else if (state.failures > 0) this.#state = { name: 'closed', failures: state.failures, ...times };
+    }
   }
 
   /** When the next request may start; Infinity while a probe is in flight. */

@@ -1,3 +1,5 @@
+import type { HostState } from './retry-policy.ts';
+
 /** Initial limit: enough for most hosts, and low enough not to overload one at once (compare RFC 6928 for TCP). */
 export const INITIAL_LIMIT = 10;
 
@@ -99,6 +101,19 @@ export class ConcurrencyLimit {
   /** Whether push-backs keep the limit below its maximum. */
   get isLowered(): boolean {
     return this.#hasPushedBack && (this.#limit < this.#max || this.#gapMs > 0);
+  }
+
+  /** What push-backs have lowered. */
+  state(): Pick<HostState, 'limit' | 'gapMs'> {
+    if (!this.isLowered) return {};
+    return { limit: this.#limit, ...(this.#gapMs > 0 && { gapMs: this.#gapMs }) };
+  }
+
+  restore({ limit, gapMs = 0 }: Pick<HostState, 'limit' | 'gapMs'>): void {
+    if (limit === undefined) return;
+    this.#limit = this.#hasPushedBack ? Math.min(this.#limit, limit) : Math.min(this.#max, limit);
+    this.#gapMs = Math.max(this.#gapMs, gapMs);
+    this.#hasPushedBack = true;
   }
 
   /** A request starts; `inFlight` are in flight, this one included. */

@@ -3,6 +3,7 @@ import type { RunLog } from '../model/run-event.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { ConcurrencyLimit, INITIAL_LIMIT, ResourcePressure } from './concurrency-limit.ts';
 import { RateLimiter, RateWindow } from './rate-limiter.ts';
+import type { Attempted, HostEnd, HostSignal, HostState, NewsMark } from './retry-policy.ts';
 
 /** Limits that apply to each host. */
 interface HostRules {
@@ -27,52 +28,6 @@ export interface HostRegistryOptions extends HostRules {
   readonly window: number;
   /** Receives pauses, lowered limits and circuit breakers that open. */
   readonly log?: RunLog | undefined;
-}
-
-/** What one request showed about its host. */
-export type HostSignal =
-  /**
-   * The host responded, whatever the status. `isSlow` if its body timed out. `streams` is how many requests the one connection
-   * to it may carry, if it is one of HTTP/2.
-   */
-  | { readonly kind: 'response'; readonly isSlow?: boolean; readonly streams?: number | undefined }
-  /** 429 or 503. `waitMs` is the time that Retry-After asks for. `isRate` if it is 429: too many requests for now. */
-  | { readonly kind: 'push-back'; readonly waitMs: number; readonly isRate?: boolean }
-  /** A push-back that asks for a longer wait than is allowed: the host is asked nothing more. */
-  | { readonly kind: 'refusal'; readonly reason: string }
-  /** There was no response. A reset or a timeout is also a sign of overload. */
-  | {
-      readonly kind: 'failure';
-      readonly isTimeout: boolean;
-      readonly isReset?: boolean;
-      readonly error: string;
-    }
-  /** Nothing was sent: this machine has run out of file descriptors, memory or ports. */
-  | { readonly kind: 'exhausted' }
-  /** Nothing to learn: the request was not sent, was cut off, or was cancelled. */
-  | { readonly kind: 'neutral' };
-
-/** Why nothing more is sent to a host: it is down, or asks for a longer wait than is allowed. */
-export interface HostEnd {
-  readonly kind: 'down' | 'blocked';
-  /** The last error of a host that is down, or the wait that the host asks for. */
-  readonly reason: string;
-}
-
-/** What a host had done when it pushed back a URL, or did not respond to it. */
-export interface NewsMark {
-  readonly host: string;
-  readonly count: number;
-}
-
-/** An attempt that was pushed back or got no response. */
-export interface Attempted {
-  readonly startedAt: number;
-  readonly endedAt: number;
-  /** Whether its URL has retries left. */
-  readonly mayRetry: boolean;
-  /** The last time that this happened to its URL. */
-  readonly last: NewsMark | undefined;
 }
 
 /** The key of jobs that are not sent to any host. */
@@ -114,6 +69,23 @@ export class HostRegistry implements Limiter {
   /** Number of requests that could not start because this machine was out of resources. */
   get exhaustedCount(): number {
     return this.#pressure.exhaustedCount;
+  }
+
+  /** From now on, this process has one of `parts` equal parts of the rate over all hosts. */
+  shareRate(parts: number): void {
+    this.#totalRateLimiter.setRate(this.#options.totalPerMs / parts);
+  }
+
+  /** The state of each host that differs from a new one, for another process that sends requests to it next. O(hosts). */
+  *states(now: number): Generator<readonly [key: string, state: HostState], void, void> {
+    for (const hosts of [this.#hosts, this.#idleFailing])
+      for (const [key, host] of hosts) if (host.retention(now) !== 'none') yield [key, host.state(now)];
+  }
+
+  /** Continues with what another process knew of a host at the time `at`. */
+  restore(key: string, state: HostState, at: number): void {
+    const host = this.#hosts.get(key) ?? this.#add(key, at);
+    host.restore(state, at);
   }
 
   /** Number of hosts that get no requests at `now`. O(hosts). */
@@ -332,6 +304,31 @@ class Host {
 
   get #isBroken(): boolean {
     return this.#breaker.isOpen || this.#service?.isOpen === true;
+  }
+
+  state(now: number): HostState {
+    const waitMs = this.#pausedUntil - now;
+    return {
+      ...(waitMs > 0 && { pauseMs: waitMs }),
+      ...this.#limit.state(),
+      ...this.#rateLimiter.state(now),
+      ...(!this.#breaker.hasNoFailures && { breaker: this.#breaker.state(now) }),
+      ...(this.#service && { service: this.#service.state(now) }),
+      ...(this.#end && { end: this.#end }),
+    };
+  }
+
+  restore(state: HostState, now: number): void {
+    if (state.pauseMs !== undefined) this.#pausedUntil = Math.max(this.#pausedUntil, now + state.pauseMs);
+    this.#limit.restore(state);
+    this.#servedLimit = this.#limit.settled;
+    this.#rateLimiter.restore(state, now);
+    if (state.breaker) this.#breaker.restore(state.breaker, now);
+    if (state.service) {
+      this.#service ??= this.#createService();
+      this.#service.restore(state.service, now);
+    }
+    this.#end ??= state.end;
   }
 
   /** How important it is to remember this host: a failure count is cheap to lose, limits and pauses are not. */

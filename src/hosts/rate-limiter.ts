@@ -1,3 +1,5 @@
+import type { HostState } from './retry-policy.ts';
+
 /** How early a request may start. Timers are not more precise, and high rates need small bursts to be reached. */
 const TOLERANCE_MS = 10;
 
@@ -187,12 +189,25 @@ export class RateWindow {
 
 /** Spaces requests evenly: the generic cell rate algorithm (ITU-T I.371) in its virtual scheduling form. */
 export class RateLimiter {
-  readonly #intervalMs: number;
+  #intervalMs: number;
   #nextAt = 0;
 
   /** @param perMs requests per ms; Infinity for no limit */
   constructor(perMs: number) {
     this.#intervalMs = 1 / perMs;
+  }
+
+  /** @param perMs requests per ms from now on; Infinity for no limit */
+  setRate(perMs: number): void {
+    this.#intervalMs = 1 / perMs;
+  }
+
+  state(now: number): Pick<HostState, 'slotMs'> {
+    return this.#intervalMs > 0 && this.#nextAt > now ? { slotMs: this.#nextAt - now } : {};
+  }
+
+  restore({ slotMs = 0 }: Pick<HostState, 'slotMs'>, now: number): void {
+    this.#nextAt = Math.max(this.#nextAt, now + slotMs);
   }
 
   get nextAllowedAt(): number {

@@ -1,3 +1,80 @@
+import { printable } from '../model/printable.ts';
+
+/** What one request showed about its host. */
+export type HostSignal =
+  /**
+   * The host responded, whatever the status. `isSlow` if its body timed out. `streams` is how many requests the one connection
+   * to it may carry, if it is one of HTTP/2.
+   */
+  | { readonly kind: 'response'; readonly isSlow?: boolean; readonly streams?: number | undefined }
+  /** 429 or 503. `waitMs` is the time that Retry-After asks for. `isRate` if it is 429: too many requests for now. */
+  | { readonly kind: 'push-back'; readonly waitMs: number; readonly isRate?: boolean }
+  /** A push-back that asks for a longer wait than is allowed: the host is asked nothing more. */
+  | { readonly kind: 'refusal'; readonly reason: string }
+  /** There was no response. A reset or a timeout is also a sign of overload. */
+  | {
+      readonly kind: 'failure';
+      readonly isTimeout: boolean;
+      readonly isReset?: boolean;
+      readonly error: string;
+    }
+  /** Nothing was sent: this machine has run out of file descriptors, memory or ports. */
+  | { readonly kind: 'exhausted' }
+  /** Nothing to learn: the request was not sent, was cut off, or was cancelled. */
+  | { readonly kind: 'neutral' };
+
+/** Why nothing more is sent to a host: it is down, or asks for a longer wait than is allowed. */
+export interface HostEnd {
+  readonly kind: 'down' | 'blocked';
+  /** The last error of a host that is down, or the wait that the host asks for. */
+  readonly reason: string;
+}
+
+/** What a host had done when it pushed back a URL, or did not respond to it. */
+export interface NewsMark {
+  readonly host: string;
+  readonly count: number;
+}
+
+/** An attempt that was pushed back or got no response. */
+export interface Attempted {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Whether its URL has retries left. */
+  readonly mayRetry: boolean;
+  /** The last time that this happened to its URL. */
+  readonly last: NewsMark | undefined;
+}
+
+/** The state of a circuit breaker, for another process. Times are in ms, before or after the moment at which it was read. */
+export type BreakerState = { readonly error: string } & (
+  | { readonly name: 'down' }
+  | ({ readonly name: 'closed'; readonly failures: number } & BreakerTimes)
+  | ({ readonly name: 'open'; readonly probes: number; readonly waitMs: number } & BreakerTimes)
+);
+
+interface BreakerTimes {
+  /** Since the last sign of life, or since the first failed request was sent. */
+  readonly sinceMs: number;
+  /** Since the first request failed. */
+  readonly firstMs: number;
+}
+
+/** What is known of a host, for another process that sends requests to it next. It has no dates: clocks differ. */
+export interface HostState {
+  /** The rest of the pause that the host asked for. */
+  readonly pauseMs?: number;
+  /** Requests at a time, if push-backs have lowered that, and the time between two. */
+  readonly limit?: number;
+  readonly gapMs?: number;
+  /** Until the rate allows the next request. */
+  readonly slotMs?: number;
+  readonly breaker?: BreakerState;
+  /** That of push-backs without anything served. */
+  readonly service?: BreakerState;
+  readonly end?: HostEnd;
+}
+
 /** What is retried, and how often. */
 export interface RetryPolicy {
   /** Attempts after the first one. */
@@ -110,4 +187,45 @@ function parseHttpDate(text: string): number | undefined {
   // The asctime form is in GMT without saying so, and ends in the year.
   const date = Date.parse(/ \d{4}$/.test(text) ? `${text} GMT` : text);
   return Number.isNaN(date) ? undefined : date;
+}
+
+/** A pause, or the time since a failure, is not longer than this. */
+const MAX_MS = 24 * 3_600_000;
+
+/** The state of a host as another process has sent it, without what is not valid. */
+export function toHostState(value: unknown): HostState {
+  const fields: Record<string, unknown> = { ...Object(value) };
+  const { limit } = fields;
+  const [pauseMs, gapMs, slotMs] = [fields.pauseMs, fields.gapMs, fields.slotMs].map(toMs);
+  const [breaker, service] = [fields.breaker, fields.service].map(toBreakerState);
+  const end: Record<string, unknown> = { ...Object(fields.end) };
+  return {
+    ...(pauseMs !== undefined && { pauseMs }),
+    ...(isCount(limit) && limit > 0 && { limit }),
+    ...(gapMs !== undefined && { gapMs }),
+    ...(slotMs !== undefined && { slotMs }),
+    ...(breaker && { breaker }),
+    ...(service && { service }),
+    ...((end.kind === 'down' || end.kind === 'blocked') && {
+      end: { kind: end.kind, reason: printable(String(end.reason ?? ''), 300) },
+    }),
+  };
+}
+
+function toBreakerState(value: unknown): BreakerState | undefined {
+  const { name, failures, probes, ...fields }: Record<string, unknown> = { ...Object(value) };
+  const error = printable(String(fields.error ?? ''), 300);
+  if (name === 'down') return { name, error };
+  const [sinceMs = 0, firstMs = 0, waitMs = 0] = [fields.sinceMs, fields.firstMs, fields.waitMs].map(toMs);
+  const times = { sinceMs, firstMs, error };
+  if (name === 'closed' && isCount(failures)) return { name, failures, ...times };
+  return name === 'open' && isCount(probes) ? { name, probes, waitMs, ...times } : undefined;
+}
+
+function toMs(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? Math.min(MAX_MS, value) : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

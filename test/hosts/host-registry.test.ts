@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { HostRegistry, type HostRegistryOptions, type HostSignal } from '../../src/hosts/host-registry.ts';
+import { HostRegistry, type HostRegistryOptions } from '../../src/hosts/host-registry.ts';
+import type { HostSignal } from '../../src/hosts/retry-policy.ts';
 import type { RunEvent } from '../../src/model/run-event.ts';
 
 const RESPONSE: HostSignal = { kind: 'response' };
