@@ -25,7 +25,24 @@ const MAX_PAUSES_BETWEEN_PROBES = 64;
 
 /** A shorter gap between two requests has no effect. */
 const MIN_GAP_MS = 20;
+/** The first gap is not longer, since pauses between the requests may have made it so. */
+const MAX_FIRST_GAP_MS = 1_000;
 const MAX_GAP_MS = 30_000;
+
+/**
+ * A host that has a rate serves at that rate, whatever the gap is. If the rate fell as the gap was made longer, by a factor
+ * between these, so many times, push-backs are not due to the rate.
+ */
+const MIN_GAP_GROWTH = 1.05;
+const MAX_GAP_GROWTH = 2.5;
+const MAX_GAP_RAISES = 5;
+/** Push-backs that are not due to the load: how many more than were seen are tolerated, and how many in a row. */
+const TOLERANCE = 1.5;
+const MAX_TOLERANCE = 4;
+const MAX_TOLERATED = 6;
+/** With each success while nothing is pushed back, fewer are tolerated; and none below the second. */
+const TOLERANCE_DECAY = 0.99;
+const MIN_TOLERANCE = 0.01;
 
 /**
  * The adaptive concurrency limit of one host.
@@ -37,6 +54,8 @@ const MAX_GAP_MS = 30_000;
  * - Then it is probed upwards: by one after 8 full rounds, and ever later if that is pushed back (compare CUBIC, RFC 9438,
  *   which is patient near the last maximum), by more and sooner if it is not.
  * - A host that pushes back one request at a time has a rate: there is a gap between its requests, from what it served.
+ * - A host that pushes back one request at a time in spite of longer and longer gaps does not do so because of the load, such
+ *   as a balancer with a dead server behind it. There is no gap then, and about that share of push-backs changes nothing.
  * - After a pause, or if it is not used, it does not grow beyond what the host has shown to serve.
  */
 export class ConcurrencyLimit {
@@ -73,6 +92,14 @@ export class ConcurrencyLimit {
   #probeFrom = 0;
   #gapMs = 0;
   #nextAt = 0;
+  #longestGapMs = 0;
+  #gapRaises = 0;
+  /** Push-backs in spite of the gap, and what was served meanwhile. */
+  #pushedWithGap = 0;
+  #servedWithGap = 0;
+  /** Push-backs that change nothing: for each request that is served, and how many the next may be. */
+  #tolerance = 0;
+  #tolerated = 0;
 
   constructor(max: number) {
     this.#max = max;
@@ -139,6 +166,7 @@ export class ConcurrencyLimit {
 
   recordSuccess(now: number): void {
     this.#served += 1;
+    if (this.#tolerance > 0) this.#tolerateMore();
     if (this.#ramp < this.#limit) this.#ramp += 1;
     if (this.#limit === this.#max && this.#gapMs === 0) return;
     this.#successes += 1;
@@ -177,9 +205,13 @@ export class ConcurrencyLimit {
    * Records that a request sent at `startedAt` was pushed back at `now`, when `inFlight` were in flight, this one included.
    *
    * @param waitMs the pause that the host asks for
-   * @param mayNeedGap whether the rate of the host is unknown, so that a gap between requests may be needed
+   * @param mayNeedGap whether a gap between requests may be needed: neither if the rate of the host is known, nor after a timeout
    */
   recordPushBack(startedAt: number, now: number, inFlight: number, waitMs = 0, mayNeedGap = true): void {
+    if (this.#tolerated >= 1) {
+      this.#tolerated -= 1;
+      return;
+    }
     this.#successes = 0;
     this.#isUsed = false;
     if (startedAt < this.#loweredAt) {
@@ -189,10 +221,7 @@ export class ConcurrencyLimit {
     this.#growPatience();
     this.#probeFrom = now + this.#pausesBetween * waitMs;
     if (this.#served > 0) [this.#servedLimit, this.#servedGapMs] = [this.#limit, this.#gapMs];
-    if (mayNeedGap && this.#limit === 1 && this.#hasPushedBack && this.#served > 0) {
-      const gapMs = (now - this.#loweredAt) / this.#served;
-      this.#gapMs = Math.min(MAX_GAP_MS, Math.max(this.#gapMs, gapMs));
-    }
+    if (mayNeedGap && this.#limit === 1 && this.#hasPushedBack && this.#served > 0) this.#adaptGap(now);
     this.#limit = Math.max(1, Math.min(this.#limit, inFlight) - 1);
     // A probe may be pushed back several times before its outcome is known. The limit before it has held.
     this.#floor = this.#isProbing ? Math.min(this.#limit, this.#held) : 1;
@@ -202,6 +231,40 @@ export class ConcurrencyLimit {
     this.#rounds = 0;
     this.#step = 1;
     this.#isProbing = false;
+  }
+
+  /** After a push-back of a single request: a gap, a longer one, or none if gaps have no effect. */
+  #adaptGap(now: number): void {
+    if (this.#tolerance > 0) {
+      this.#tolerance = this.#tolerance < MAX_TOLERANCE ? 2 * this.#tolerance : 0;
+      this.#tolerated = this.#tolerance > 0 ? MAX_TOLERATED : 0;
+      return;
+    }
+    const servedMs = (now - this.#loweredAt) / this.#served;
+    if (this.#gapMs === 0) {
+      this.#gapMs = this.#longestGapMs = Math.min(MAX_FIRST_GAP_MS, servedMs);
+      this.#gapRaises = this.#pushedWithGap = this.#servedWithGap = 0;
+      return;
+    }
+    this.#pushedWithGap += 1;
+    this.#servedWithGap += this.#served;
+    const isDueToGap = servedMs < MAX_GAP_GROWTH * this.#gapMs;
+    this.#gapMs = Math.min(MAX_GAP_MS, Math.max(this.#gapMs, Math.min(2 * this.#gapMs, servedMs)));
+    if (this.#gapMs < this.#longestGapMs * MIN_GAP_GROWTH) return;
+    this.#longestGapMs = this.#gapMs;
+    if (isDueToGap) this.#gapRaises += 1;
+    if (this.#gapRaises < MAX_GAP_RAISES) return;
+    this.#tolerance = (TOLERANCE * this.#pushedWithGap) / this.#servedWithGap;
+    this.#tolerated = MAX_TOLERATED;
+    this.#gapMs = 0;
+  }
+
+  #tolerateMore(): void {
+    this.#tolerated += this.#tolerance;
+    if (this.#tolerated < MAX_TOLERATED) return;
+    this.#tolerated = MAX_TOLERATED;
+    this.#tolerance *= TOLERANCE_DECAY;
+    if (this.#tolerance < MIN_TOLERANCE) this.#tolerance = this.#tolerated = 0;
   }
 
   #growPatience(): void {

@@ -442,7 +442,7 @@ class Host {
         if (this.#service !== undefined) this.#recordService(this.#service, startedAt, now);
         this.#served += 1;
         this.#window?.recordServed();
-        if (signal.isSlow === true) this.#limit.recordPushBack(startedAt, now, this.inFlight);
+        if (signal.isSlow === true) this.#limit.recordPushBack(startedAt, now, this.inFlight, 0, false);
         else this.#limit.recordSuccess(now);
         this.#servedLimit = this.#limit.settled;
         break;
@@ -473,7 +473,7 @@ class Host {
         this.newsCount += 1;
         this.#breaker.recordFailure(signal.error, startedAt, now);
         if (signal.isTimeout || signal.isReset === true)
-          this.#limit.recordPushBack(startedAt, now, this.inFlight);
+          this.#limit.recordPushBack(startedAt, now, this.inFlight, 0, !signal.isTimeout);
         if (this.#breaker.isDown) this.#end ??= { kind: 'down', reason: this.#breaker.lastError };
         break;
       case 'exhausted':

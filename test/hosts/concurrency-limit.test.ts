@@ -173,6 +173,67 @@ test('ConcurrencyLimit spaces the requests of a host that pushes back one at a t
   expect(limit.nextAllowedAt).toBeLessThan(20_250); // it has been probed
 });
 
+describe('ConcurrencyLimit of a host that pushes back a share of its requests, whatever is sent,', () => {
+  /** Sends one request after the other; every `n`th is pushed back. Returns the longest gap between two of them, and the time. */
+  function oneByOne(
+    limit: ConcurrencyLimit,
+    n: number,
+    count: number,
+    from = 0,
+  ): [gapMs: number, now: number] {
+    let now = from;
+    let gapMs = 0;
+    for (let request = 1; request <= count; request++) {
+      const startedAt = Math.max(now, limit.nextAllowedAt);
+      gapMs = Math.max(gapMs, startedAt - now);
+      limit.onDispatch(1, startedAt);
+      now = startedAt + (request % n === 0 ? 5 : 100);
+      if (request % n === 0) limit.recordPushBack(startedAt, now, 1);
+      else limit.recordSuccess(now);
+    }
+    return [gapMs, now];
+  }
+
+  test.each([2, 3, 4, 8])('one of %i, has no gap once gaps had no effect', (n) => {
+    const limit = new ConcurrencyLimit(1);
+    const [gapMs, now] = oneByOne(limit, n, 20 * n);
+    expect(gapMs).toBeGreaterThan(100);
+    expect(gapMs).toBeLessThan(10_000);
+    expect(oneByOne(limit, n, 1000, now)[0]).toBe(0);
+  });
+
+  test('grows while it pushes back no larger share, and is lowered by a larger one', () => {
+    const limit = new ConcurrencyLimit(64);
+    for (let n = 10; n >= 1; n--) limit.recordPushBack(0, 5, n);
+    const [, from] = oneByOne(limit, 2, 40, 10);
+    let now = from;
+    for (let request = 0; limit.current < 8 && request < 1000; request++) {
+      const { current } = limit;
+      for (let n = 1; n <= current; n++) limit.onDispatch(n, now);
+      now += 100;
+      limit.recordPushBack(now - 100, now, current);
+      for (let n = 0; n < current; n++) limit.recordSuccess(now);
+    }
+    expect(limit.current).toBeGreaterThanOrEqual(8);
+    for (let n = 0; n < 40; n++) limit.recordPushBack(now, now + 5, Math.max(1, 8 - n));
+    expect(limit.current).toBeLessThan(8);
+  });
+
+  test('has a gap again if it then has a rate', () => {
+    const limit = new ConcurrencyLimit(1);
+    let [, now] = oneByOne(limit, 2, 40);
+    expect(oneByOne(limit, 2, 10, now)[0]).toBe(0);
+    for (let request = 0; limit.nextAllowedAt <= now && request < 1000; request++) {
+      limit.onDispatch(1, now);
+      now += 100;
+      if (request % 20 > 0) limit.recordPushBack(now - 100, now, 1);
+      else limit.recordSuccess(now);
+      limit.onDispatch(1, now);
+    }
+    expect(limit.nextAllowedAt).toBeGreaterThan(now);
+  });
+});
+
 test('ConcurrencyLimit recovers what the host served before it served nothing', () => {
   const limit = new ConcurrencyLimit(64);
   succeed(limit, 1);

@@ -101,6 +101,15 @@ export function flaky(random: Random, share: number, how: PushBack, served: Host
   return (now, inFlight, path) => (random() < share ? pushedBack(how) : served(now, inFlight, path));
 }
 
+/** Every `n`th request gets something else, as from a balancer that takes its servers in turn. */
+export function inTurn(n: number, other: HostModel, most: HostModel): HostModel {
+  let count = 0;
+  return (...request) => {
+    count += 1;
+    return (count % n === 0 ? other : most)(...request);
+  };
+}
+
 export const hanging: HostModel = () => undefined;
 export const refusing: HostModel = () => ({ afterMs: 1, failure: 'connect' });
 export const resetting: HostModel = () => ({ afterMs: QUICK_MS, failure: 'reset' });

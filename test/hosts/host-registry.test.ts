@@ -306,6 +306,24 @@ test('what a host has served is remembered while more of its jobs wait, also whe
   expect(registry.size).toBe(0);
 });
 
+test.each<[string, HostSignal, boolean]>([
+  ['a push-back', { kind: 'push-back', waitMs: 0 }, true],
+  ['a reset', { kind: 'failure', isTimeout: false, isReset: true, error: 'reset' }, true],
+  ['a timeout', { kind: 'failure', isTimeout: true, error: 'slow' }, false],
+  ['a body that times out', { kind: 'response', isSlow: true }, false],
+])('the requests of a host with one at a time are spaced after %s: %s', (_, signal, isSpaced) => {
+  const registry = registryOf({ perHost: 1, breakerThreshold: 0 });
+  registry.onDispatch('a', 0); // otherwise it would be forgotten
+  let now = 0;
+  for (const outcome of [signal, RESPONSE, RESPONSE, signal, RESPONSE]) {
+    registry.onDispatch('a', now);
+    now += 1000;
+    registry.record('a', outcome, now - 1000, now);
+  }
+  registry.onDispatch('a', now);
+  expect(registry.keyNextAllowedAt('a', 0, now) > now).toBe(isSpaced);
+});
+
 test('a probe that is released without a record lets the next one through', () => {
   const registry = registryOf({ breakerThreshold: 1 });
   registry.onDispatch('a', 0);
