@@ -275,7 +275,7 @@ async function checkServer(
     return connection;
   } catch (error) {
     if (error instanceof transport.TimeoutError) throw error;
-    const isForbidden = permissionError(error, transport) !== undefined;
+    const isForbidden = permissionError(error, { transport }) !== undefined;
     const wayOut = isForbidden ? `. ${PERMISSION_ADVICE}` : '; start it with "nats-server -js"';
     throw new UsageError(`cannot use JetStream of the broker at ${servers}: ${reasonOf(error)}${wayOut}`, {
       cause: error,
@@ -284,9 +284,9 @@ async function checkServer(
 }
 
 /** The permission that an error says is missing. Requests wrap the error of their subscription. */
-function permissionError(error: unknown, { PermissionViolationError }: Nats['transport']): Error | undefined {
+export function permissionError(error: unknown, { transport }: Pick<Nats, 'transport'>): Error | undefined {
   const { cause } = error instanceof Error ? error : {};
-  return [error, cause].find((one) => one instanceof PermissionViolationError);
+  return [error, cause].find((one) => one instanceof transport.PermissionViolationError);
 }
 
 /** Reports each change of the connection. The function returned tells whether there is one. */

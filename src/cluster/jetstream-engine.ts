@@ -7,6 +7,7 @@ import {
   type BrokerAddress,
   closeConnection,
   connectBroker,
+  permissionError,
   retryUntilBack,
   Troubles,
 } from './broker-connection.ts';
@@ -245,11 +246,11 @@ export class JetStreamEngine {
       : undefined;
   }
 
-  /** Deletes what workers have left of a finished chunk. */
+  /** Empties what workers have left of a finished chunk: a worker needs no right to delete messages for that. */
   async forgetChunk(chunk: number): Promise<void> {
-    const { manager, names } = this.#run;
+    const { client, names } = this.#run;
     for (const subject of [names.leftSubject(chunk), names.stateSubject(`suspect-${chunk}`)])
-      await manager.streams.purge(names.state, { filter: subject });
+      await client.publish(subject, '');
   }
 
   async addDeadLetter(letter: DeadLetter): Promise<void> {
@@ -360,15 +361,25 @@ export class JetStreamEngine {
     return redeliverLostChunks(this.#run, this.settings);
   }
 
-  /** Deletes the run on the broker. The registry comes first: no process then creates the streams again. */
+  /**
+   * Deletes the run on the broker. The registry comes first: no process then creates the streams again. Throws a `UsageError` if the
+   * user of the broker may not do that.
+   */
   async purge(): Promise<void> {
-    const { manager, names } = this.#run;
-    await this.#registry.remove(this.record).catch(async () => {
-      // The store may be full: its chunks make room for the mark.
-      await manager.streams.purge(names.jobs);
-      await this.#registry.remove(this.record);
-    });
-    await deleteStreams(this.#run);
+    const { manager, names, nats } = this.#run;
+    try {
+      await this.#registry.remove(this.record).catch(async () => {
+        // The store may be full: its chunks make room for the mark.
+        await manager.streams.purge(names.jobs);
+        await this.#registry.remove(this.record);
+      });
+      await deleteStreams(this.#run);
+    } catch (error) {
+      const forbidden = permissionError(error, nats);
+      if (forbidden === undefined) throw error;
+      const reason = printable(forbidden.message, 200);
+      throw new UsageError(`cannot delete the run ${describeRun(this.record)}: ${reason}`, { cause: error });
+    }
   }
 
   async close(): Promise<void> {

@@ -20,12 +20,20 @@ export class NatsServer {
   readonly port: number;
   readonly #store: string;
   readonly #flags: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
 
-  constructor(port: number, store: string, flags: readonly string[]) {
+  /** `env` are variables of its configuration. */
+  constructor(
+    port: number,
+    store: string,
+    flags: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.port = port;
     this.#store = store;
     this.#flags = flags;
+    this.#env = env;
   }
 
   /** The value of `--broker`. */
@@ -41,7 +49,8 @@ export class NatsServer {
   /** Resolves when it accepts connections. */
   async start(): Promise<void> {
     const flags = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#store, ...this.#flags];
-    const child = spawn('nats-server', flags, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const env = { ...process.env, ...this.#env };
+    const child = spawn('nats-server', flags, { env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
     running.add(child);
     child.once('exit', () => running.delete(child));
@@ -96,8 +105,11 @@ export class NatsServer {
 }
 
 /** Starts a server on a free port of the loopback; it is killed when the test has finished. */
-export async function aNatsServer(flags: readonly string[] = []): Promise<NatsServer> {
-  const server = new NatsServer(await freePort(), join(await tempDir(), 'store'), flags);
+export async function aNatsServer(
+  flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<NatsServer> {
+  const server = new NatsServer(await freePort(), join(await tempDir(), 'store'), flags, env);
   onTestFinished(() => server.kill());
   await server.start();
   return server;
