@@ -91,6 +91,8 @@ const MAX_FAILED_RESUMES = 2;
 
 /** How often a hop is sent again whose outcome is lost. That uses up no retries. */
 const MAX_LOSSES = 3;
+/** Losses from which on a hop is not sent together with another one of this kind, since one of them may be the cause. */
+const SUSPECT_LOSSES = 2;
 
 /** Time in ms after which a task fails for which this machine never had a free descriptor, memory or port. */
 const MAX_EXHAUSTED_MS = 120_000;
@@ -154,6 +156,7 @@ export class Fetcher {
       job: task.job,
       isHeadRefused: task.isHeadRefused,
       mayResume: task.failedResumes < MAX_FAILED_RESUMES,
+      isSuspect: task.losses >= SUSPECT_LOSSES,
     };
     const step = transport
       .attempt(request)

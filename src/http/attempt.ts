@@ -21,6 +21,8 @@ export interface AttemptRequest {
   readonly job: Job;
   /** Whether the job's server refused HEAD, so that the rest of a body that tells nothing may be missing. */
   readonly isHeadRefused?: boolean;
+  /** Whether threads that sent it have ended several times, so that it may be the cause: others are not sent with it. */
+  readonly isSuspect?: boolean;
   /** Whether only the rest of a body may be requested that an earlier attempt or run began to save. */
   readonly mayResume?: boolean;
 }

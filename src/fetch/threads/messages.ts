@@ -75,16 +75,22 @@ export interface ThreadSetup {
   readonly sockets: SocketBudget;
 }
 
-/** A message to a thread: everything of one turn. */
-export interface ToThread {
+/** A message to a thread: everything of one turn, while it is collected. */
+export interface Outbox {
   /** Attempts to start, see `packAttempt()`. */
-  readonly attempts: readonly unknown[];
-  readonly bodies: readonly BodyEnd[];
+  attempts: unknown[];
+  bodies: BodyEnd[];
   /** Origins of which an idle connection is closed. */
-  readonly unneeded: readonly UnneededConnection[];
-  readonly closesIdle: boolean;
-  readonly abort: EndReason | undefined;
-  readonly close: EndReason | undefined;
+  unneeded: UnneededConnection[];
+  closesIdle: boolean;
+  abort: EndReason | undefined;
+  close: EndReason | undefined;
+}
+
+export type ToThread = Readonly<Outbox>;
+
+export function emptyOutbox(): Outbox {
+  return { attempts: [], bodies: [], unneeded: [], closesIdle: false, abort: undefined, close: undefined };
 }
 
 /** A message from a thread: everything of one turn. */
@@ -292,4 +298,11 @@ export function unpackOutcomes(
     const body = { isResumed, mustRestart: (flags & MUST_RESTART) !== 0 };
     take(id, outcome, (flags & HAS_BODY) === 0 ? undefined : body);
   }
+}
+
+/** A `Buffer` arrives as a `Uint8Array`. */
+export function withBuffer(kept: KeptBody | undefined): KeptBody | undefined {
+  if (kept?.buffer === undefined) return kept;
+  const { buffer, byteOffset, byteLength } = kept.buffer;
+  return { ...kept, buffer: Buffer.from(buffer, byteOffset, byteLength) };
 }

@@ -1,5 +1,5 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { BodyError } from '../../bodies/body-sink.ts';
 import { type LoadMeter, systemLoad } from '../../core/clock.ts';
 import type { AttemptOutcome, AttemptRequest, HeldBody } from '../../http/attempt.ts';
@@ -8,21 +8,21 @@ import type { AttemptError } from '../../http/network-errors.ts';
 import type { Transport } from '../../http/transport.ts';
 import { OutputError } from '../../model/errors.ts';
 import type { KeptBody } from '../../model/result.ts';
-import { hostOf } from '../../model/url.ts';
+import { hostOf, originOf } from '../../model/url.ts';
 import { shareSockets, ThreadNeed } from '../process-resources.ts';
 import type { TransportFactory } from '../run.ts';
 import { createTransport, type NetworkParts, type TransportNeeds } from '../run-factories.ts';
 import {
   type BodyEnd,
   type BodyFacts,
-  type EndReason,
+  emptyOutbox,
   type FromThread,
   packAttempt,
   packOptions,
   type ThreadSetup,
   type ToThread,
-  type UnneededConnection,
   unpackOutcomes,
+  withBuffer,
 } from './messages.ts';
 
 /** Threads that are replaced in one run when they die. After that there are fewer. */
@@ -34,6 +34,9 @@ const MAX_THREADS = 64;
 /** Requests that the thread of a host may have in flight beyond the thread with the fewest. */
 const MIN_SLACK = 8;
 
+/** Origins that are remembered for their protocol. */
+const MAX_HTTP1_ORIGINS = 10_000;
+
 /** Time in ms between two looks at the load, with `auto`. */
 const LOOK_MS = 500;
 
@@ -42,6 +45,8 @@ interface ThreadOptions {
   readonly threads: number | 'auto';
   /** The file that the threads run. */
   readonly worker: URL;
+  /** Of each thread; those of Node if left out. */
+  readonly resourceLimits?: ResourceLimits;
   /** Only with `auto`. */
   readonly load?: LoadMeter;
   readonly lookMs?: number;
@@ -56,13 +61,15 @@ export function createThreads(options: ThreadOptions): TransportFactory {
  * A transport in several threads. It decides only which of them sends a request:
  * - that of the host, so that its connections, its TLS sessions and its addresses are used again;
  * - the one with the fewest requests in flight, if that of the host has many more: a host with many requests is sent to by all
- *   threads. With HTTP/2 this would cost the one connection to an origin, so its requests stay in its thread;
+ *   threads. With HTTP/2 this would cost the one connection to an origin, so its requests stay in its thread; with --http2,
+ *   an https origin is spread once it has responded over HTTP/1.1;
  * - the one that saves the body of the same URL at the moment, since only within a thread do two downloads get different files.
  *
- * A thread that dies is replaced. What was in flight in it is lost, and the fetcher sends it again.
+ * A thread that dies is replaced. What was in flight in it is lost, and the fetcher sends it again; what was lost several times
+ * is sent one after the other, so that the request that is the cause takes no other with it.
  */
 export class ThreadedTransport implements Transport {
-  readonly #worker: URL;
+  readonly #given: ThreadOptions;
   readonly #setup: ThreadSetup;
   readonly #parts: NetworkParts;
   readonly #needs: TransportNeeds;
@@ -71,17 +78,21 @@ export class ThreadedTransport implements Transport {
   readonly #saving: Map<string, Saving> | undefined;
   /** Sends the requests as long as there are no threads. */
   readonly #local: Transport | undefined;
+  /** With --http2, https origins that speak HTTP/1.1. */
+  readonly #http1Origins = new Set<string>();
+  /** Ends with the last suspect that was sent. */
+  #suspects: Promise<unknown> = Promise.resolve();
   readonly #seenWarnings = new Set<string>();
   #replaced = 0;
   #isClosed = false;
   #looking: NodeJS.Timeout | undefined;
 
   constructor(parts: NetworkParts, needs: TransportNeeds, given: ThreadOptions) {
-    const { threads, worker, load = systemLoad(), lookMs = LOOK_MS } = given;
+    const { threads, load = systemLoad(), lookMs = LOOK_MS } = given;
     const most = threads === 'auto' ? Math.min(load.cores - 1, MAX_THREADS) : threads;
     this.#parts = parts;
     this.#needs = needs;
-    this.#worker = worker;
+    this.#given = given;
     const { options, defaults, tls, proxies } = parts;
     this.#setup = {
       options: packOptions(options),
@@ -107,10 +118,20 @@ export class ThreadedTransport implements Transport {
   }
 
   attempt(request: AttemptRequest): Promise<AttemptOutcome> {
-    const saving = this.#saving;
-    return saving === undefined
-      ? this.#transportFor(request.hop.url).attempt(request)
-      : this.#attemptSaving(saving, request);
+    if (request.isSuspect !== true) return this.#attempt(request);
+    const outcome = this.#suspects.then(() => this.#attempt(request));
+    this.#suspects = outcome.catch(() => {});
+    return outcome;
+  }
+
+  #attempt(request: AttemptRequest): Promise<AttemptOutcome> {
+    const { url } = request.hop;
+    const attempt =
+      this.#saving === undefined
+        ? this.#transportFor(url).attempt(request)
+        : this.#attemptSaving(this.#saving, request);
+    if (!this.#mayBeHttp2(url)) return attempt;
+    return attempt.then((outcome) => this.#recordProtocol(url, outcome));
   }
 
   closeIdle(): void {
@@ -170,12 +191,28 @@ export class ThreadedTransport implements Transport {
     });
   }
 
+  #mayBeHttp2(url: string): boolean {
+    return this.#parts.options.http2 && url.startsWith('https:');
+  }
+
+  /** Of a response over HTTP/2 it is known how many requests its connection carries, unless it carries only one. */
+  #recordProtocol(url: string, outcome: AttemptOutcome): AttemptOutcome {
+    const origins = this.#http1Origins;
+    if (outcome.streams !== undefined) origins.delete(originOf(url));
+    else if (outcome.response !== undefined) {
+      if (origins.size >= MAX_HTTP1_ORIGINS) origins.clear();
+      origins.add(originOf(url));
+    }
+    return outcome;
+  }
+
   #transportFor(url: string): Transport {
     const threads = this.#threads;
     if (threads.length === 0 && this.#local !== undefined) return this.#local;
     const home = threads[threadForHost(hostOf(url), threads.length)];
     if (home === undefined) throw new Error('There is no thread'); // the last one is kept, also when it is dead
-    if (threads.length === 1 || (this.#parts.options.http2 && url.startsWith('https:'))) return home;
+    if (threads.length === 1) return home;
+    if (this.#mayBeHttp2(url) && !this.#http1Origins.has(originOf(url))) return home;
     let least = home;
     let total = 0;
     for (const thread of threads) {
@@ -187,7 +224,7 @@ export class ThreadedTransport implements Transport {
   }
 
   #start(): AttemptThread {
-    return new AttemptThread(this.#worker, this.#setup, {
+    return new AttemptThread(this.#given, this.#setup, {
       warn: (message) => this.#warnOnce(message),
       onUnwritable: (message) => this.#needs.onFatal(new OutputError(message)),
       onDeath: (thread, error) => this.#replace(thread, error),
@@ -255,16 +292,6 @@ interface ThreadEvents {
   readonly onDeath: (thread: AttemptThread, error: Error) => void;
 }
 
-/** What a message consists of that is not sent yet. */
-interface Outbox {
-  attempts: unknown[];
-  bodies: BodyEnd[];
-  unneeded: UnneededConnection[];
-  closesIdle: boolean;
-  abort: EndReason | undefined;
-  close: EndReason | undefined;
-}
-
 /** The end of a body that was asked for. */
 interface BodyWait {
   readonly resolve: (kept: KeptBody | undefined) => void;
@@ -293,11 +320,10 @@ class AttemptThread implements Transport {
   #fault: Error | undefined;
   #death: Error | undefined;
 
-  /** @param worker the file that the thread runs */
-  constructor(worker: URL, setup: ThreadSetup, events: ThreadEvents) {
+  constructor({ worker, resourceLimits = {} }: ThreadOptions, setup: ThreadSetup, events: ThreadEvents) {
     this.#events = events;
     this.#needsJobs = setup.options.plain.saveDir !== undefined;
-    this.#worker = new Worker(worker, { workerData: setup });
+    this.#worker = new Worker(worker, { workerData: setup, resourceLimits });
     this.id = this.#worker.threadId;
     this.#worker.on('message', (message: FromThread) => this.#receive(message));
     this.#worker.on('error', (error: unknown) => {
@@ -463,15 +489,4 @@ function lostOutcome(cause: Error): AttemptOutcome {
 
 function lostMessage(cause: Error): string {
   return `the thread of its connection has ended: ${cause.message}`;
-}
-
-/** A `Buffer` arrives as a `Uint8Array`. */
-function withBuffer(kept: KeptBody | undefined): KeptBody | undefined {
-  if (kept?.buffer === undefined) return kept;
-  const { buffer, byteOffset, byteLength } = kept.buffer;
-  return { ...kept, buffer: Buffer.from(buffer, byteOffset, byteLength) };
-}
-
-function emptyOutbox(): Outbox {
-  return { attempts: [], bodies: [], unneeded: [], closesIdle: false, abort: undefined, close: undefined };
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { ResourceLimits } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { resolveRunOptions } from '../../../src/config/library-options.ts';
 import { createRequestTemplate } from '../../../src/config/request-template.ts';
@@ -29,6 +30,7 @@ await import(${JSON.stringify(WORKER.href)});
 `;
 }
 
+const FILLS_MEMORY = 'const all = []; for (;;) all.push(Array.from({ length: 1000 }, () => ({})));';
 const THROWS = `throw new RangeError('a bug');`;
 
 /** What a thread runs that ends when it is to complete or discard a body. */
@@ -50,10 +52,11 @@ interface RunSetup {
   readonly thread?: string;
   readonly options?: Parameters<typeof resolveRunOptions>[0];
   readonly threads?: number;
+  readonly resourceLimits?: ResourceLimits;
 }
 
 async function aRun(jobs: AsyncIterable<Job[]>, setup: RunSetup = {}): Promise<Run> {
-  const { warnings = [], thread = dying(THROWS), options: given, threads = 2 } = setup;
+  const { warnings = [], thread = dying(THROWS), options: given, threads = 2, resourceLimits = {} } = setup;
   const file = join(await tempDir(), 'dying.mjs');
   await writeFile(file, thread);
   let chance = 0;
@@ -71,7 +74,7 @@ async function aRun(jobs: AsyncIterable<Job[]>, setup: RunSetup = {}): Promise<R
     },
     reportsUnfetched: true,
     warn: (message) => warnings.push(message),
-    transport: createThreads({ threads, worker: pathToFileURL(file) }),
+    transport: createThreads({ threads, worker: pathToFileURL(file), resourceLimits }),
   });
 }
 
@@ -89,11 +92,16 @@ describe('a thread that dies', () => {
   it.each([
     ['an error that nobody catches', THROWS, 'a bug'],
     ['process.exit()', 'process.exit(7);', 'it has ended with 7'],
+    ['a lack of memory', FILLS_MEMORY, 'memory limit'],
   ])('of %s costs only a retry of what was in flight in it, and is replaced: %s', async (_, how, reason) => {
     const origin = await anOrigin();
     const warnings: string[] = [];
     const others = Array.from({ length: 7 }, (_, n) => `${origin.url}/ok?${n}`);
-    const run = await aRun(listOf([`${origin.url}/crash`, ...others]), { warnings, thread: dying(how) });
+    const run = await aRun(listOf([`${origin.url}/crash`, ...others]), {
+      warnings,
+      thread: dying(how),
+      resourceLimits: { maxOldGenerationSizeMb: 32 },
+    });
     const results = await resultsOf(run);
     expect(results.map(({ ok, attempts, failure }) => [ok, attempts, failure?.kind])).toEqual([
       [false, 1, 'internal'],
@@ -103,6 +111,15 @@ describe('a thread that dies', () => {
     expect(results[0]?.failure?.message).toContain(reason);
     expect(warnings).toHaveLength(4);
     expect(warnings[0]).toContain('a thread has ended and is replaced; its requests are sent again: ');
+  });
+
+  it('takes no other request with it again and again, also if it starts so slowly that all reach it together', async () => {
+    const origin = await anOrigin();
+    const others = Array.from({ length: 7 }, (_, n) => `${origin.url}/ok?${n}`);
+    const thread = `await new Promise((resolve) => setTimeout(resolve, 2_500));${dying(THROWS)}`;
+    const run = await aRun(listOf([`${origin.url}/crash`, ...others]), { thread, threads: 1 });
+    const results = await resultsOf(run);
+    expect(results.map(({ ok }) => ok)).toEqual([false, ...others.map(() => true)]);
   });
 
   it('has a document fetched again', async () => {
