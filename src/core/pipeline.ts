@@ -3,10 +3,11 @@ import type { Scheduler } from './scheduler.ts';
 
 /**
  * What follows a piece of work on a job: its result; more work on it at `at` or later; nothing, since the run stopped before
- * the work was done; or nothing here, since the result of a job that is not listed goes elsewhere.
+ * the work was done; nothing here, since the result of a job that is not listed goes elsewhere; or an error, which is a bug.
  */
 export type Outcome<J, R> =
   | { readonly result: R }
+  | { readonly error: unknown }
   | { readonly again: J; readonly at: number }
   | { readonly isDropped: true }
   | { readonly isElsewhere: true };
@@ -20,8 +21,9 @@ export interface PipelineOptions<J extends object, R extends object> {
   readonly keyOf: (job: J) => string;
   /** Called with each job that is taken; returns the job to use from then on, which may take more memory than one that waits. */
   readonly open?: ((job: J) => J) | undefined;
-  readonly work: (job: J) => Promise<Outcome<J, R>>;
-  /** The result of a job whose `work` threw: a bug, which costs only that job. */
+  /** Works on a job, and calls back once, which may be before it returns. It must not throw after that. */
+  readonly work: (job: J, settle: (outcome: Outcome<J, R>) => void) => void;
+  /** The result of a job whose `work` threw, or ended in an error: a bug, which costs only that job. */
   readonly crashed: (job: J, error: unknown) => R;
   /** The result of a job that waits when the run stops; `undefined` if it counts as not fetched. */
   readonly abandon?: ((job: J) => R | undefined) | undefined;
@@ -47,7 +49,8 @@ export interface PipelineOptions<J extends object, R extends object> {
  * - Every job that is read ends in exactly one result, or is counted in `notFetched` after `stop()` or if it is unwanted.
  * - An error of the job source ends reading; it is thrown after everything that was read has its result.
  * - Callbacks lead a job from the scheduler to the consumer. There is a promise only where something waits, since a promise for
- *   each step would cost as much as all else that is done here.
+ *   each step would cost as much as all else that is done here. And so the next request starts before the parser has returned
+ *   from the response before it, which saves undici a look at the connection.
  */
 export class Pipeline<J extends object, R extends object> {
   readonly #options: PipelineOptions<J, R>;
@@ -182,62 +185,69 @@ export class Pipeline<J extends object, R extends object> {
     return result === undefined ? scheduler.put(keyOf(job), job) : this.#give(result);
   }
 
-  /** A worker takes its next job, or ends if there is none. */
+  /** A worker takes jobs until one is not settled at once, or ends if there is none. */
   #takeNext(): void {
+    // A loop: with a thousand jobs that are settled at once, calls would be nested that deep.
+    while (this.#workOnNext());
+  }
+
+  /** Returns true if the worker is free again. */
+  #workOnNext(): boolean {
     try {
       const taken = this.#options.scheduler.take();
-      if (taken instanceof Promise) taken.then((job) => this.#workOn(job));
-      else this.#workOn(taken);
+      if (!(taken instanceof Promise)) return this.#workOn(taken);
+      taken.then((job) => {
+        if (this.#workOn(job)) this.#takeNext();
+      });
     } catch (error) {
       this.#endWorking(error); // a bug
     }
+    return false;
   }
 
-  #workOn(taken: J | undefined): void {
+  /** Returns true if the worker is free again, since the job was settled at once. */
+  #workOn(taken: J | undefined): boolean {
     const { keyOf, open, work, isWanted } = this.#options;
     if (taken === undefined) {
       this.#workers -= 1;
       if (this.#workers === 0) this.#endWorking();
-      return;
+      return false;
     }
     const job = open?.(taken) ?? taken;
     const key = keyOf(job); // a redirect changes it
+    let isStarting = true;
+    let isFree = false;
+    const settle = (outcome: Outcome<J, R> | undefined) => {
+      const given = this.#settle(job, key, outcome);
+      if (given !== undefined) given.then(() => this.#takeNext());
+      else if (isStarting) isFree = true;
+      else this.#takeNext();
+    };
     try {
-      const working = isWanted?.(job) === false ? UNWANTED : work(job);
-      working.then(
-        (outcome) => this.#settle(job, key, outcome),
-        (error: unknown) => this.#settleCrash(job, key, error),
-      );
+      if (isWanted?.(job) === false) settle(undefined);
+      else work(job, settle);
     } catch (error) {
-      // Not at once: with a thousand such jobs the calls would be nested that deep.
-      Promise.resolve().then(() => this.#settleCrash(job, key, error));
+      settle({ error });
     }
+    isStarting = false;
+    return isFree;
   }
 
-  #settleCrash(job: J, key: string, error: unknown): void {
-    try {
-      this.#settle(job, key, { result: this.#options.crashed(job, error) });
-    } catch (bug) {
-      this.#endWorking(bug);
-    }
-  }
-
-  /** Does what follows the work on a job; then its worker takes the next one. */
-  #settle(job: J, key: string, outcome: Outcome<J, R> | undefined): void {
+  /** Does what follows the work on a job. Returns what its worker waits for before it takes the next one. */
+  #settle(job: J, key: string, outcome: Outcome<J, R> | undefined): Promise<void> | undefined {
     let given: Promise<void> | undefined;
     try {
       if (outcome === undefined) this.#unwanted += 1;
       else if ('result' in outcome) given = this.#give(outcome.result);
       else if ('again' in outcome) this.#requeue(outcome);
+      else if ('error' in outcome) given = this.#give(this.#options.crashed(job, outcome.error));
       else if ('isDropped' in outcome) this.#dropped.push(job);
       this.#options.scheduler.release(key);
       this.#giveAbandoned();
     } catch (error) {
       this.#endWorking(error); // a bug
     }
-    // Rejects if the consumer has left.
-    if (given === undefined) this.#takeNext();
-    else given.catch(() => {}).then(() => this.#takeNext());
+    return given?.catch(() => {}); // the consumer has left
   }
 
   #requeue({ again, at }: { readonly again: J; readonly at: number }): void {
@@ -260,9 +270,6 @@ export class Pipeline<J extends object, R extends object> {
     return this.#results.send(this.#options.finish?.(result) ?? result);
   }
 }
-
-/** The outcome of a job that is not wanted any more. */
-const UNWANTED = Promise.resolve(undefined);
 
 interface ProducerOptions<J extends object> {
   /** Batches of jobs. A batch is iterated, and the next one requested, only when the last job was put. */

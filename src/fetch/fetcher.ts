@@ -71,11 +71,18 @@ export interface FetcherOptions {
   readonly log?: RunLog | undefined;
 }
 
-/** What follows one hop: the result, the task again at `at` or later, or nothing, since the run stops before it was sent. */
+/**
+ * What follows one hop: the result; the task again at `at` or later; nothing, since the run stops before it was sent; or an error,
+ * which is a bug.
+ */
 export type Step =
   | { readonly result: Result }
+  | { readonly error: unknown }
   | { readonly again: RequestTask; readonly at: number }
   | { readonly isDropped: true };
+
+/** It must not throw. */
+type OnStep = (step: Step) => void;
 
 /**
  * How often a request of a task is sent again that the server refused without processing it. That uses up no retries; each
@@ -111,21 +118,25 @@ export class Fetcher {
     this.#options = options;
   }
 
-  /** Sends the next hop of a task that the scheduler released. */
-  step(task: RequestTask): Promise<Step> {
+  /** Sends the next hop of a task that the scheduler released. Calls back once, which may be before it returns. */
+  step(task: RequestTask, onStep: OnStep): void {
     const { kept } = task.job;
-    const step = this.#step(task);
-    if (kept === undefined) return step;
-    return step.then((next) => ('result' in next ? { result: refreshed(next.result, kept) } : next));
+    if (kept === undefined) this.#step(task, onStep);
+    else {
+      this.#step(task, (next) => onStep('result' in next ? { result: refreshed(next.result, kept) } : next));
+    }
   }
 
-  #step(task: RequestTask): Promise<Step> {
+  #step(task: RequestTask, onStep: OnStep): void {
     const { hosts } = this.#options;
-    if (task.job.invalid !== undefined || task.job.isLocal === true) {
-      return Promise.resolve({ result: unfetchedResult(task.job, task.method, this.#options.now()) });
+    const { job } = task;
+    if (job.invalid !== undefined || job.isLocal === true) {
+      onStep({ result: unfetchedResult(job, task.method, this.#options.now()) });
+      return;
     }
     const end = hosts.endOf(task.host);
-    return end === undefined ? this.#send(task) : Promise.resolve({ result: this.#unsent(task, end) });
+    if (end === undefined) this.#send(task, onStep);
+    else onStep({ result: this.#unsent(task, end) });
   }
 
   /**
@@ -144,8 +155,8 @@ export class Fetcher {
     });
   }
 
-  #send(task: RequestTask): Promise<Step> {
-    const { keepsBodies = false, now, transport, policy } = this.#options;
+  #send(task: RequestTask, onStep: OnStep): void {
+    const { keepsBodies = false, now, policy } = this.#options;
     const startedAt = now();
     if (!task.isInAttempt) task.begin(startedAt);
     if (this.#skipsStrictParser(task)) task.isLenient = true;
@@ -158,48 +169,68 @@ export class Fetcher {
       mayResume: task.failedResumes < MAX_FAILED_RESUMES,
       isSuspect: task.losses >= SUSPECT_LOSSES,
     };
-    const step = transport
-      .attempt(request)
-      .then((outcome) =>
-        isRepeatedAtOnce(request, outcome)
-          ? this.#sendFresh(task, request, outcome, startedAt)
-          : this.#next(task, outcome, startedAt),
-      );
-    if (!keepsBodies) return step;
+    const done = keepsBodies ? this.#capture(onStep) : onStep;
+    this.#attempt(request, done, (outcome) => {
+      if (isRepeatedAtOnce(request, outcome)) this.#sendFresh(task, request, outcome, startedAt, done);
+      else this.#next(task, outcome, startedAt, done);
+    });
+  }
+
+  /** Counts a step whose body may be kept, until it is over. */
+  #capture(onStep: OnStep): OnStep {
     this.#capturing += 1;
-    return step.finally(() => {
+    return (step) => {
       this.#capturing -= 1;
       if (this.#capturing === 0) this.#onBodiesClosed?.();
-    });
+      onStep(step);
+    };
+  }
+
+  /** Sends a request. A bug becomes the step. */
+  #attempt(request: AttemptRequest, onStep: OnStep, use: (outcome: AttemptOutcome) => void): void {
+    try {
+      this.#options.transport.attempt(request, (outcome, bug) => {
+        if (outcome === undefined) onStep({ error: bug });
+        else use(outcome);
+      });
+    } catch (error) {
+      onStep({ error });
+    }
   }
 
   /**
    * Repeats a request on a new connection: the server had closed the kept one, or it did not tell its end from a cut. It
    * counts as the same attempt.
    */
-  async #sendFresh(
+  #sendFresh(
     task: RequestTask,
     request: AttemptRequest,
     stale: AttemptOutcome,
     startedAt: number,
-  ): Promise<Step> {
-    await stale.body?.drop();
+    onStep: OnStep,
+  ): void {
     const elapsedMs = request.elapsedMs + stale.durationMs;
-    const outcome = await this.#options.transport.attempt({ ...request, elapsedMs, use: 'fresh' });
-    const ttfbMs = outcome.ttfbMs === undefined ? undefined : stale.durationMs + outcome.ttfbMs;
-    const durationMs = stale.durationMs + outcome.durationMs;
-    return this.#next(task, { ...outcome, ttfbMs, durationMs }, startedAt);
+    const send = () =>
+      this.#attempt({ ...request, elapsedMs, use: 'fresh' }, onStep, (outcome) => {
+        const ttfbMs = outcome.ttfbMs === undefined ? undefined : stale.durationMs + outcome.ttfbMs;
+        const durationMs = stale.durationMs + outcome.durationMs;
+        this.#next(task, { ...outcome, ttfbMs, durationMs }, startedAt, onStep);
+      });
+    if (stale.body === undefined) send();
+    else void stale.body.drop().then(send);
   }
 
   /** What follows an outcome, once its body is where it belongs. */
-  #next(task: RequestTask, outcome: AttemptOutcome, startedAt: number): Step | Promise<Step> {
+  #next(task: RequestTask, outcome: AttemptOutcome, startedAt: number, onStep: OnStep): void {
     const { body } = outcome;
-    if (body === undefined) return this.#judge(task, outcome, startedAt);
+    let step: Step;
     try {
-      return finishBody(task, this.#judge(task, outcome, startedAt), body);
+      step = this.#judge(task, outcome, startedAt);
     } catch (error) {
-      return body.drop().then(() => Promise.reject(error));
+      step = { error };
     }
+    if (body === undefined) onStep(step);
+    else finishBody(task, step, body).then(onStep, (error: unknown) => onStep({ error }));
   }
 
   /** Reports the outcome to the host, and decides. */

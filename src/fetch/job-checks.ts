@@ -31,8 +31,9 @@ function* rejectHeadChecks(
   method: string,
   isSearched: (job: Job) => boolean,
 ): Generator<Job> {
+  const defaults = { method, headers: {} };
   for (const job of jobs) {
-    const isHead = job.invalid === undefined && firstMethod(job, { method, headers: {} }) === 'HEAD';
+    const isHead = job.invalid === undefined && firstMethod(job, defaults) === 'HEAD';
     const hasChecks = isHead && (isSearched(job) || (job.expect !== undefined && requiresBody(job.expect)));
     yield hasChecks ? { ...job, invalid: HEAD_BODY } : job;
   }

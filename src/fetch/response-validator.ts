@@ -360,9 +360,10 @@ interface CheckedResponse {
 /** The first expectation that a response does not meet, in words; `undefined` if it meets all. */
 export function checkExpectation(expectation: Expectation, response: CheckedResponse): string | undefined {
   const { headers, maxTimeMs, finalUrl } = expectation;
-  const url = originOf(response.url) + pathOf(response.url);
-  if (finalUrl !== undefined && url !== finalUrl)
-    return `it leads to ${shown(url)}, not to ${shown(finalUrl)}`;
+  if (finalUrl !== undefined) {
+    const url = originOf(response.url) + pathOf(response.url);
+    if (url !== finalUrl) return `it leads to ${shown(url)}, not to ${shown(finalUrl)}`;
+  }
   for (const header of headers) {
     const fault = headerFault(header, response.headers);
     if (fault !== undefined) return fault;

@@ -25,7 +25,7 @@ import type { RunLog } from '../model/run-event.ts';
 import type { ProxySettings } from '../model/url.ts';
 import { UrlFilter } from '../model/url-filter.ts';
 import { createBodyRules, createValidator, documentOptions } from './body-rules.ts';
-import { Fetcher, type FetchPolicy, type Step } from './fetcher.ts';
+import { Fetcher, type FetchPolicy } from './fetcher.ts';
 import { divideSockets, type SocketBudget } from './process-resources.ts';
 import type { RequestTask, ScheduledJob } from './request-task.ts';
 import { crashedResult, existingResult, notFetchedResult } from './task-result.ts';
@@ -304,20 +304,20 @@ export function documentDefaults(defaults: RequestDefaults): RequestDefaults {
 }
 
 /** Sends the next hop of a document. Its result goes to `give`, and not to the results of the run. */
-export async function stepDocument(
+export function stepDocument(
   fetcher: Fetcher,
   task: RequestTask,
   give: (result: Result) => void,
-): Promise<Outcome<RequestTask, Result>> {
-  let step: Step;
-  try {
-    step = await fetcher.step(task);
-  } catch (error) {
-    step = { result: crashedResult(task, error) };
-  }
-  if ('again' in step) return step;
-  if ('result' in step) give(step.result);
-  return { isElsewhere: true };
+  settle: (outcome: Outcome<RequestTask, Result>) => void,
+): void {
+  fetcher.step(task, (step) => {
+    if ('again' in step) settle(step);
+    else {
+      if ('result' in step) give(step.result);
+      else if ('error' in step) give(crashedResult(task, step.error));
+      settle({ isElsewhere: true });
+    }
+  });
 }
 
 /** A document of `--extract` as it was fetched. Throws an `InputError` that gives the reason if it cannot be fetched. */

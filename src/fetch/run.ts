@@ -144,11 +144,10 @@ function createBackend(parts: RunParts, events: BackendEvents): Backend {
     concurrency: sockets.workers,
     keyOf: nextHostOf,
     open: toTask,
-    work: (job) => {
+    work: (job, settle) => {
       const task = toTask(job);
-      return isListed(task.job)
-        ? fetcher.step(task)
-        : stepDocument(documentFetcher, task, (result) => documents.give(result));
+      if (isListed(task.job)) fetcher.step(task, settle);
+      else stepDocument(documentFetcher, task, (result) => documents.give(result), settle);
     },
     isListed: (job) => isListed(jobOf(job)),
     abandon: (job) => (job instanceof RequestTask ? fetcher.abandon(job) : undefined),

@@ -95,3 +95,6 @@ export interface AttemptOutcome {
   readonly ttfbMs: number | undefined;
   readonly durationMs: number;
 }
+
+/** Receives the outcome of an attempt, or else an error, which is a bug. It must not throw. */
+export type OnOutcome = (outcome: AttemptOutcome | undefined, bug?: unknown) => void;

@@ -85,11 +85,15 @@ export function listOf(header: string | readonly string[] | undefined): string[]
   return lines.flatMap((line) => line.split(',')).map(trimValue);
 }
 
+const NO_CODINGS: readonly string[] = [];
+
 /** The transfer codings of a response, in the order in which they were applied. Browsers and curl apply chunked once. */
 export function transferCodings(
   headers: Readonly<Record<string, string | readonly string[] | undefined>>,
-): string[] {
-  const codings = listOf(headers['transfer-encoding']).map((coding) => coding.toLowerCase());
+): readonly string[] {
+  const { 'transfer-encoding': header } = headers;
+  if (header === undefined) return NO_CODINGS;
+  const codings = listOf(header).map((coding) => coding.toLowerCase());
   const applied = codings.filter((coding) => coding !== '' && coding !== 'identity');
   while (applied.at(-1) === 'chunked' && applied.at(-2) === 'chunked') applied.pop();
   return applied;

@@ -8,7 +8,7 @@ import { printable } from '../model/printable.ts';
 import type { ResponseHeaders } from '../model/result.ts';
 import { originOf, pathOf } from '../model/url.ts';
 import type { Agent } from './agent.ts';
-import type { AttemptOutcome, AttemptRequest, BodyRules, HttpResponse } from './attempt.ts';
+import type { AttemptOutcome, AttemptRequest, BodyRules, HttpResponse, OnOutcome } from './attempt.ts';
 import { classifyError } from './classify-error.ts';
 import type { LookupPhase } from './dns/resolver.ts';
 import type { Exchange, ExchangeHandler, ExchangeRequest } from './exchange.ts';
@@ -31,8 +31,8 @@ export interface Transport {
   readonly inFlight: number;
   /** Whether connections to many origins are open, so that those without a request should be closed soon. */
   readonly isCrowded: boolean;
-  /** Sends one hop and reads its response. Always resolves. */
-  attempt(request: AttemptRequest): Promise<AttemptOutcome>;
+  /** Sends one hop and reads its response. Calls back once, which may be before it returns. */
+  attempt(request: AttemptRequest, onOutcome: OnOutcome): void;
   /** Closes the connections that carry no request. */
   closeIdle(): void;
   /**
@@ -83,17 +83,18 @@ export class AgentTransport implements Transport {
     return this.#options.agent.hasManyOrigins;
   }
 
-  attempt(request: AttemptRequest): Promise<AttemptOutcome> {
+  attempt(request: AttemptRequest, onOutcome: OnOutcome): void {
     const capture = this.#options.bodies?.captureFor(request);
-    return capture instanceof Promise
-      ? capture.then((found) => this.#start(request, found))
-      : this.#start(request, capture);
+    if (!(capture instanceof Promise)) this.#start(request, capture, onOutcome);
+    else {
+      capture
+        .then((found) => this.#start(request, found, onOutcome))
+        .catch((bug: unknown) => onOutcome(undefined, bug));
+    }
   }
 
-  #start(request: AttemptRequest, capture: BodyCapture | undefined): Promise<AttemptOutcome> {
-    return new Promise((resolve) => {
-      new Attempt(this.#options, request, capture, this.#ending, resolve).start();
-    });
+  #start(request: AttemptRequest, capture: BodyCapture | undefined, onOutcome: OnOutcome): void {
+    new Attempt(this.#options, request, capture, this.#ending, onOutcome).start();
   }
 
   closeIdle(): void {
@@ -132,7 +133,7 @@ class Attempt implements ExchangeHandler {
   readonly #options: AgentTransportOptions;
   readonly #request: AttemptRequest;
   readonly #capture: BodyCapture | undefined;
-  readonly #report: (outcome: AttemptOutcome) => void;
+  readonly #report: OnOutcome;
   /** The attempts whose response has arrived, and whose body is not finished. */
   readonly #ending: Set<Attempt>;
   #startedAt: number;
@@ -157,7 +158,7 @@ class Attempt implements ExchangeHandler {
     request: AttemptRequest,
     capture: BodyCapture | undefined,
     ending: Set<Attempt>,
-    report: (outcome: AttemptOutcome) => void,
+    report: OnOutcome,
   ) {
     this.#options = options;
     this.#capture = capture;
@@ -248,7 +249,8 @@ class Attempt implements ExchangeHandler {
       inspector: this.#inspector,
     });
     const hasBody = mayHaveBody(this.#request.hop.method, status, headers);
-    const unknown = hasBody ? unsupportedCoding(toTransferCodings(headers) ?? '') : undefined;
+    const transferCoding = hasBody ? toTransferCodings(headers) : undefined;
+    const unknown = transferCoding === undefined ? undefined : unsupportedCoding(transferCoding);
     if (hasBody && maxBytes === 0) this.#cut();
     // Its end cannot be found on a connection that the server keeps open.
     else if (unknown !== undefined) this.#exchange?.abort(undecodableTransfer(headers));
@@ -431,8 +433,8 @@ function toTransferCodings(headers: ResponseHeaders): string | undefined {
   const { 'transfer-encoding': header } = headers;
   if (header === undefined || header === 'chunked') return undefined;
   const codings = transferCodings(headers);
-  if (codings.at(-1) === 'chunked') codings.pop();
-  return codings.join(',') || undefined;
+  const isChunked = codings.at(-1) === 'chunked';
+  return (isChunked ? codings.slice(0, -1) : codings).join(',') || undefined;
 }
 
 function undecodableTransfer(headers: ResponseHeaders): AttemptError {

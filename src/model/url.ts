@@ -9,8 +9,9 @@ export function originOf(url: string): string {
 /** Host and port, without a default port: `example.com:8443`; empty for a file. */
 export function hostOf(url: string): string {
   if (url.startsWith('file:')) return '';
-  const origin = originOf(url);
-  return origin.slice(origin.indexOf('//') + 2);
+  const start = url.indexOf('//') + 2;
+  const end = url.indexOf('/', start);
+  return end === -1 ? url.slice(start) : url.slice(start, end);
 }
 
 /** The keys of a table of hosts that match a serialised URL, the most specific first: `a.test:80`, `a.test`, `*.test:80`. */

@@ -4,8 +4,8 @@ import { errorCode, OutputError, toOutputError } from '../model/errors.ts';
 /** Length of a batch in UTF-16 units, so large that the cost of a write is negligible. */
 const BATCH_LENGTH = 64 * 1024;
 
-/** How long an incomplete batch is held. Too short to notice; a write per event loop turn would cost as much as a URL. */
-const FLUSH_DELAY_MS = 4;
+/** How long an incomplete batch is held. Too short to notice; a write costs as much CPU as several URLs. */
+const FLUSH_DELAY_MS = 20;
 
 /** EPIPE of a pipe, ECONNRESET of a socket, EOF of a pipe on Windows. */
 const READER_CLOSED = new Set(['EPIPE', 'ECONNRESET', 'EOF']);
@@ -17,7 +17,7 @@ interface LineWriterOptions {
   readonly keepOpen?: boolean;
   /** Aborting it does the same as `destroy()`. */
   readonly signal?: AbortSignal;
-  /** Schedules the write of an incomplete batch; by default 4 ms after its first line. */
+  /** Schedules the write of an incomplete batch; by default 20 ms after its first line. */
   readonly scheduleFlush?: (flush: () => void) => void;
   /** Called before and after each write, to remove a progress bar from the same terminal and draw it again. */
   readonly beforeWrite?: () => void;

@@ -29,7 +29,7 @@ export class TestRun {
   readonly taken: TestResult[] = [];
   /** Jobs whose work was started, once for each start. */
   readonly started: TestJob[] = [];
-  readonly #inFlight: { job: TestJob; end: (step: Step) => void; fail: (error: unknown) => void }[] = [];
+  readonly #inFlight: { job: TestJob; end: (step: Step) => void }[] = [];
 
   constructor({ capacity = 4, ...parts }: Parts = {}) {
     this.scheduler = new Scheduler({ capacity, clock: this.clock, limiter: this.limiter });
@@ -38,7 +38,7 @@ export class TestRun {
       scheduler: this.scheduler,
       concurrency: 2,
       keyOf: (job) => job.key,
-      work: (job) => this.#work(job),
+      work: (job, settle) => this.#work(job, settle),
       abandon: ({ id }) => (this.failures.has(id) ? { id, text: 'failed' } : undefined),
       crashed: (job, error) => ({ id: job.id, text: `crashed: ${error}` }),
       ...parts,
@@ -70,15 +70,15 @@ export class TestRun {
     while (this.#inFlight.length > 0) await this.end();
   }
 
-  /** Makes the work in flight that was started first reject. */
+  /** Ends the work in flight that was started first with an error. */
   async fail(error: unknown): Promise<void> {
-    this.#inFlight.shift()?.fail(error);
+    this.#inFlight.shift()?.end({ error });
     await allReactions();
   }
 
-  #work(job: TestJob): Promise<Step> {
+  #work(job: TestJob, end: (step: Step) => void): void {
     this.started.push(job);
-    return new Promise((end, fail) => this.#inFlight.push({ job, end, fail }));
+    this.#inFlight.push({ job, end });
   }
 }
 

@@ -1,4 +1,6 @@
-import type { AttemptOutcome, AttemptRequest } from '../../src/http/attempt.ts';
+import type { Fetcher, Step } from '../../src/fetch/fetcher.ts';
+import type { RequestTask } from '../../src/fetch/request-task.ts';
+import type { AttemptOutcome, AttemptRequest, OnOutcome } from '../../src/http/attempt.ts';
 import type { Hop } from '../../src/http/hop.ts';
 import type { Transport } from '../../src/http/transport.ts';
 
@@ -12,12 +14,12 @@ export class FakeTransport implements Transport {
   /** URLs of the hops whose connection was closed. */
   readonly closed: string[] = [];
 
-  /** @param outcomes one for each hop; an error makes `attempt` reject, as only a bug does */
+  /** @param outcomes one for each hop; an error makes `attempt` throw, as only a bug does */
   constructor(...outcomes: (Partial<AttemptOutcome> | Error)[]) {
     this.#outcomes = outcomes;
   }
 
-  async attempt(request: AttemptRequest): Promise<AttemptOutcome> {
+  attempt(request: AttemptRequest, onOutcome: OnOutcome): void {
     this.requests.push(request);
     const outcome = this.#outcomes.shift();
     if (outcome === undefined) throw new Error('The test gave no outcome for this hop');
@@ -29,7 +31,7 @@ export class FakeTransport implements Transport {
       ttfbMs: undefined,
       durationMs: 5,
     };
-    return { ...nothing, ...outcome };
+    onOutcome({ ...nothing, ...outcome });
   }
 
   closeIdle(): void {
@@ -43,4 +45,14 @@ export class FakeTransport implements Transport {
   abort(): void {}
 
   close(): undefined {}
+}
+
+/** Sends the next hop of a task, and resolves to what follows; rejects with a bug. */
+export function stepOf(
+  fetcher: Fetcher,
+  task: RequestTask,
+): Promise<Exclude<Step, { readonly error: unknown }>> {
+  return new Promise((resolve, reject) => {
+    fetcher.step(task, (step) => ('error' in step ? reject(step.error) : resolve(step)));
+  });
 }

@@ -7,7 +7,7 @@ import type { AttemptOutcome } from '../../src/http/attempt.ts';
 import type { FailureKind } from '../../src/model/failure.ts';
 import { type Result, verdictOf } from '../../src/model/result.ts';
 import { aValidator } from './a-validator.ts';
-import { FakeTransport } from './fake-transport.ts';
+import { FakeTransport, stepOf } from './fake-transport.ts';
 
 type Blocked = ResponseValidatorOptions['blocked'];
 
@@ -65,14 +65,14 @@ function start(
   );
   const step = () => {
     hosts.onDispatch(task.host, NOW);
-    return fetcher.step(task);
+    return stepOf(fetcher, task);
   };
   /** The same for another URL, or for a task that continues. */
   const stepOther = (other: string | RequestTask) => {
     const job = { index: 1, source: 'list', line: 2, url: String(other) };
     const next = typeof other === 'string' ? new RequestTask(job, { method, headers: {} }) : other;
     hosts.onDispatch(next.host, NOW);
-    return fetcher.step(next);
+    return stepOf(fetcher, next);
   };
   return { transport, hosts, run, task, step, stepOther };
 }

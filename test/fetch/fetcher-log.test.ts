@@ -5,7 +5,7 @@ import { HostRegistry } from '../../src/hosts/host-registry.ts';
 import type { AttemptOutcome } from '../../src/http/attempt.ts';
 import type { RunEvent } from '../../src/model/run-event.ts';
 import { aValidator } from './a-validator.ts';
-import { FakeTransport } from './fake-transport.ts';
+import { FakeTransport, stepOf } from './fake-transport.ts';
 
 /** The events of one URL with these outcomes, one after the other. */
 async function logged(outcomes: readonly Partial<AttemptOutcome>[], hasRequests: boolean) {
@@ -38,7 +38,7 @@ async function logged(outcomes: readonly Partial<AttemptOutcome>[], hasRequests:
   const task = new RequestTask(job, { method: 'GET', headers: {} });
   for (const _ of outcomes) {
     hosts.onDispatch(task.host, 0);
-    await fetcher.step(task);
+    await stepOf(fetcher, task);
   }
   return events;
 }

@@ -6,6 +6,7 @@ import { ResourceExhaustedError } from '../../src/http/network-errors.ts';
 import { running, startClient } from '../http/client.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { aValidator } from './a-validator.ts';
+import { stepOf } from './fake-transport.ts';
 
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 const NO_LIMITS = { perMs: Number.POSITIVE_INFINITY, totalPerMs: Number.POSITIVE_INFINITY };
@@ -55,7 +56,7 @@ async function start({ path = (_port: number): string => '/ok', code = 'EMFILE' 
   const task = new RequestTask({ index: 0, source: 'list', line: 1, url }, { method: 'GET', headers: {} });
   const step = () => {
     hosts.onDispatch(task.host, clock.nowMs);
-    return fetcher.step(task);
+    return stepOf(fetcher, task);
   };
   return { origin, short, send, hosts, clock, task, step };
 }

@@ -15,6 +15,7 @@ import { startOrigin } from '../origin/origin.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { okAnswer } from '../origin/script.ts';
 import { aValidator } from './a-validator.ts';
+import { stepOf } from './fake-transport.ts';
 
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 const RETRYABLE = new Set([429, 500, 503]);
@@ -90,7 +91,7 @@ async function start(
   const finish = async () => {
     const waits: number[] = [];
     for (let steps = 0; steps < 50; steps++) {
-      const step = await fetcher.step(task);
+      const step = await stepOf(fetcher, task);
       if ('result' in step) return { result: step.result, waits: waits.filter((wait) => wait > 0) };
       if ('again' in step) waits.push(step.at - clock.nowMs);
     }
@@ -147,14 +148,14 @@ describe('when the run stops', () => {
     const origin = await running(startOrigin());
     const { fetcher, task } = await start(`${origin.url}/status/503`);
     expect(fetcher.abandon(task), 'nothing was sent').toBeUndefined();
-    expect(await fetcher.step(task)).toEqual({ again: task, at: NOW + 750 });
+    expect(await stepOf(fetcher, task)).toEqual({ again: task, at: NOW + 750 });
     expect(fetcher.abandon(task)).toMatchObject(UNAVAILABLE);
   });
 
   test('a task that waits between two redirects was not fetched, whatever its last attempt was', async () => {
     const origin = await running(startOrigin());
     const { fetcher, task } = await start(`${origin.url}/flaky/a/1?then=redirect`);
-    await fetcher.step(task);
+    await stepOf(fetcher, task);
     expect(fetcher.abandon(task)).toMatchObject(UNAVAILABLE);
     task.recordHop(1, 1);
     expect(fetcher.abandon(task)).toBeUndefined();
@@ -164,7 +165,7 @@ describe('when the run stops', () => {
     const origin = await running(startOrigin());
     const { fetcher, task, clock } = await start(`${origin.url}/status/503`);
     clock.isStopping = true;
-    expect(await fetcher.step(task)).toMatchObject({ result: UNAVAILABLE });
+    expect(await stepOf(fetcher, task)).toMatchObject({ result: UNAVAILABLE });
     expect(origin.requests).toBe(1);
   });
 
@@ -172,8 +173,8 @@ describe('when the run stops', () => {
     const origin = await running(startOrigin());
     const { fetcher, task, clock } = await start(`${origin.url}/redirect/1`);
     clock.isStopping = true;
-    expect(await fetcher.step(task)).toEqual({ again: task, at: 0 });
-    expect(await fetcher.step(task)).toMatchObject({ result: { ok: true } });
+    expect(await stepOf(fetcher, task)).toEqual({ again: task, at: 0 });
+    expect(await stepOf(fetcher, task)).toMatchObject({ result: { ok: true } });
   });
 });
 
@@ -184,9 +185,11 @@ describe('a kept connection that the server has closed', () => {
       const server = await running({ ...hostile }[name]());
       for (const method of ['GET', 'PUT']) {
         const { fetcher, task, again } = await start(server.url, { job: { method } });
-        await fetcher.step(task);
+        await stepOf(fetcher, task);
         const second = again();
-        expect(await fetcher.step(second)).toMatchObject({ result: { ok: true, status: 200, attempts: 1 } });
+        expect(await stepOf(fetcher, second)).toMatchObject({
+          result: { ok: true, status: 200, attempts: 1 },
+        });
       }
       expect([server.accepted.count, server.requests.count]).toEqual([4, 6]);
     },
@@ -196,7 +199,7 @@ describe('a kept connection that the server has closed', () => {
     const server = await running(hostile.keepAliveRace());
     const { fetcher, task, again } = await start(server.url, { job: { method, body: 'x' } });
     for (const each of [task, again(), again()]) {
-      expect(await fetcher.step(each)).toMatchObject({ result: { ok: true, attempts: 1 } });
+      expect(await stepOf(fetcher, each)).toMatchObject({ result: { ok: true, attempts: 1 } });
     }
     expect([server.accepted.count, server.requests.count]).toEqual([3, 3]);
   });
@@ -209,8 +212,8 @@ describe('a kept connection that the server has closed', () => {
       }),
     );
     const { fetcher, task, again } = await start(server.url, { policy: { retries: 0 } });
-    await fetcher.step(task);
-    expect(await fetcher.step(again())).toMatchObject({ result: { failure: { kind: 'reset' } } });
+    await stepOf(fetcher, task);
+    expect(await stepOf(fetcher, again())).toMatchObject({ result: { failure: { kind: 'reset' } } });
     expect([server.accepted.count, server.requests.count]).toEqual([2, 3]);
   });
 
@@ -223,15 +226,15 @@ describe('a kept connection that the server has closed', () => {
       }),
     );
     const { fetcher, task, again } = await start(server.url, { policy: { retries: 0 } });
-    await fetcher.step(task);
-    expect(await fetcher.step(again())).toMatchObject({ result: { ok: true, status: 200, attempts: 1 } });
+    await stepOf(fetcher, task);
+    expect(await stepOf(fetcher, again())).toMatchObject({ result: { ok: true, status: 200, attempts: 1 } });
     expect([server.accepted.count, server.requests.count]).toEqual([2, 3]);
   });
 
   test('a 408 on a new connection is a response', async () => {
     const server = await running(startRawServer({ onRequest: ({ socket }) => void socket.end(TIMED_OUT) }));
     const { fetcher, task } = await start(server.url, { policy: { retries: 0 } });
-    expect(await fetcher.step(task)).toMatchObject({ result: { ok: false, status: 408 } });
+    expect(await stepOf(fetcher, task)).toMatchObject({ result: { ok: false, status: 408 } });
     expect(server.requests.count).toBe(1);
   });
 
@@ -245,8 +248,8 @@ describe('a kept connection that the server has closed', () => {
       },
     });
     const { fetcher, task, again } = await start(origin.url, { client: { tls: { http2: true } } });
-    await fetcher.step(task);
-    expect(await fetcher.step(again())).toMatchObject({ result: { ok: true, attempts: 1 } });
+    await stepOf(fetcher, task);
+    expect(await stepOf(fetcher, again())).toMatchObject({ result: { ok: true, attempts: 1 } });
     expect(requests).toBe(3);
   });
 
@@ -261,8 +264,8 @@ describe('a kept connection that the server has closed', () => {
       }),
     );
     const { fetcher, task, clock, again } = await start(server.url);
-    await fetcher.step(task);
-    expect(await fetcher.step(again())).toMatchObject({
+    await stepOf(fetcher, task);
+    expect(await stepOf(fetcher, again())).toMatchObject({
       result: { ok: true, startedAt: NOW + 1000, durationMs: 2000, ttfbMs: 2000 },
     });
   });
@@ -566,10 +569,10 @@ test('between two hops nothing is in flight and an abort opens no connection', a
     { index: 0, source: 'list', line: 1, url: `${origin.url}/redirect/1` },
     { method: 'GET', headers: {} },
   );
-  expect(await fetcher.step(task)).toMatchObject({ again: task, at: 0 });
+  expect(await stepOf(fetcher, task)).toMatchObject({ again: task, at: 0 });
   expect(agent.inFlight).toBe(0);
   agent.destroy(new Error('the run has ended'));
-  expect(await fetcher.step(task)).toHaveProperty('result.ok', false);
+  expect(await stepOf(fetcher, task)).toHaveProperty('result.ok', false);
   await origin.disconnected(1);
   expect([origin.connections, origin.requests]).toEqual([1, 1]);
 });
@@ -583,7 +586,7 @@ test.each([
   const table = hosts();
   const { fetcher, task } = await start(`${origin.url}${path}`, { table });
   table.onDispatch(task.host, NOW);
-  await fetcher.step(task);
+  await stepOf(fetcher, task);
   expect(Math.max(0, table.keyNextAllowedAt(task.host, 0, NOW) - NOW)).toBe(pauseMs);
 });
 
@@ -594,20 +597,20 @@ test('a host that cannot be connected to is parked, and then down: what is left 
   const { fetcher, task, clock } = await start(refused.url, { table, policy });
   for (const parkMs of [1000, 2000, 4000, 8000, 15_000]) {
     table.onDispatch(task.host, clock.nowMs);
-    const step = await fetcher.step(task);
+    const step = await stepOf(fetcher, task);
     expect(table.keyNextAllowedAt(task.host, 0, NOW)).toBe(clock.nowMs + parkMs);
     clock.nowMs += parkMs;
     if ('result' in step) task.startOver(step.result);
   }
   expect(clock.nowMs).toBe(NOW + 30_000);
   table.onDispatch(task.host, clock.nowMs);
-  await fetcher.step(task);
+  await stepOf(fetcher, task);
   const left = new RequestTask(
     { index: 1, source: 'list', line: 2, url: refused.url },
     { method: 'GET', headers: {} },
   );
   table.onDispatch(left.host, clock.nowMs);
-  expect(await fetcher.step(left)).toMatchObject({
+  expect(await stepOf(fetcher, left)).toMatchObject({
     result: {
       ok: false,
       attempts: 0,

@@ -7,7 +7,7 @@ import { Scheduler } from '../../src/core/scheduler.ts';
 import { RequestTask } from '../../src/fetch/request-task.ts';
 import { createFetcher, createHosts } from '../../src/fetch/run-factories.ts';
 import { crashedResult } from '../../src/fetch/task-result.ts';
-import type { AttemptOutcome, AttemptRequest } from '../../src/http/attempt.ts';
+import type { AttemptOutcome, AttemptRequest, OnOutcome } from '../../src/http/attempt.ts';
 import type { Transport } from '../../src/http/transport.ts';
 import type { Result } from '../../src/model/result.ts';
 import { hostOf } from '../../src/model/url.ts';
@@ -138,7 +138,14 @@ class SimulatedTransport implements Transport {
     this.#timeoutMs = timeoutMs;
   }
 
-  async attempt({ hop: { url } }: AttemptRequest): Promise<AttemptOutcome> {
+  attempt({ hop: { url } }: AttemptRequest, onOutcome: OnOutcome): void {
+    this.#attempt(url).then(
+      (outcome) => onOutcome(outcome),
+      (bug: unknown) => onOutcome(undefined, bug),
+    );
+  }
+
+  async #attempt(url: string): Promise<AttemptOutcome> {
     if (this.#cpuMs > 0) {
       const now = this.#clock.now();
       this.#busyUntil = Math.max(now, this.#busyUntil) + this.#cpuMs;
@@ -264,7 +271,7 @@ export async function simulate(
     scheduler,
     concurrency: options.concurrency,
     keyOf: (task) => task.host,
-    work: (task) => fetcher.step(task),
+    work: (task, settle) => fetcher.step(task, settle),
     crashed: crashedResult,
   });
   const results: (Result & { endedAt: number })[] = [];

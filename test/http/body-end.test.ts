@@ -6,7 +6,7 @@ import type { AttemptOutcome, AttemptRequest } from '../../src/http/attempt.ts';
 import { AttemptError } from '../../src/http/network-errors.ts';
 import { startRawServer } from '../origin/raw-server.ts';
 import { startHttps } from '../origin/tls.ts';
-import { ANY_JOB, running, startClient } from './client.ts';
+import { ANY_JOB, attempt, running, startClient } from './client.ts';
 import { type Http2Route, startHttp2 } from './http2-origin.ts';
 
 const TEXT = Buffer.from('hello world '.repeat(500));
@@ -272,7 +272,7 @@ describe('a body that takes long to decode', () => {
       const { server, client } = await start();
       const transport = client.transport({ maxBytes: Number.POSITIVE_INFINITY, timeoutMs: 60_000 });
       const hop = { url: `${server.url}/bomb`, method: 'GET', headers: {} };
-      const bombed = transport.attempt({ job: ANY_JOB, hop, elapsedMs: 0, use });
+      const bombed = attempt(transport, { job: ANY_JOB, hop, elapsedMs: 0, use });
       await client.send(`${server.url}/other`, {}, { timeoutMs: 30_000 });
       expect(transport.inFlight).toBe(1);
       transport.abort(new AttemptError('aborted', undefined, 'the run was stopped'));

@@ -11,7 +11,7 @@ import { ProxyRoutes } from '../../src/http/proxy.ts';
 import type { SilenceLimits } from '../../src/http/silence-probe.ts';
 import type { AddressPolicy } from '../../src/http/ssrf-guard.ts';
 import { TlsConnector, type TlsConnectorOptions } from '../../src/http/tls.ts';
-import { AgentTransport, type AgentTransportOptions } from '../../src/http/transport.ts';
+import { AgentTransport, type AgentTransportOptions, type Transport } from '../../src/http/transport.ts';
 import type { Job } from '../../src/model/job.ts';
 import { caPem } from '../origin/tls.ts';
 
@@ -117,16 +117,20 @@ export async function startClient(options: ClientOptions = {}): Promise<Client> 
     agent,
     transport,
     send: (url, hop, { hop: _, elapsedMs = 0, capture, inspectorFor, needsBody, ...more } = {}) =>
-      transport({
-        bodies: new TestRules({ capture, inspectorFor, needsBody }),
-        ...more,
-      }).attempt({
+      attempt(transport({ bodies: new TestRules({ capture, inspectorFor, needsBody }), ...more }), {
         job: ANY_JOB,
         ...more,
         elapsedMs,
         hop: { url: new URL(url).href, method: 'GET', headers: {}, ...hop },
       }),
   };
+}
+
+/** Sends a request, and resolves to its outcome. */
+export function attempt(transport: Transport, request: AttemptRequest): Promise<AttemptOutcome> {
+  return new Promise((resolve, reject) => {
+    transport.attempt(request, (outcome, bug) => (outcome === undefined ? reject(bug) : resolve(outcome)));
+  });
 }
 
 function systemResolver(now: () => number): Resolver {

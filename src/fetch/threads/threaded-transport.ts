@@ -2,7 +2,7 @@ import type { EventLoopUtilization } from 'node:perf_hooks';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { BodyError } from '../../bodies/body-sink.ts';
 import { type LoadMeter, systemLoad } from '../../core/clock.ts';
-import type { AttemptOutcome, AttemptRequest, HeldBody } from '../../http/attempt.ts';
+import type { AttemptOutcome, AttemptRequest, HeldBody, OnOutcome } from '../../http/attempt.ts';
 import type { Hop } from '../../http/hop.ts';
 import type { AttemptError } from '../../http/network-errors.ts';
 import type { Transport } from '../../http/transport.ts';
@@ -117,21 +117,28 @@ export class ThreadedTransport implements Transport {
     return this.#local?.isCrowded === true || this.#threads.some(({ isCrowded }) => isCrowded);
   }
 
-  attempt(request: AttemptRequest): Promise<AttemptOutcome> {
-    if (request.isSuspect !== true) return this.#attempt(request);
-    const outcome = this.#suspects.then(() => this.#attempt(request));
-    this.#suspects = outcome.catch(() => {});
-    return outcome;
+  attempt(request: AttemptRequest, onOutcome: OnOutcome): void {
+    if (request.isSuspect !== true) {
+      this.#attempt(request, onOutcome);
+      return;
+    }
+    const attempt = () =>
+      new Promise<void>((resolve) => {
+        this.#attempt(request, (outcome, bug) => {
+          resolve();
+          onOutcome(outcome, bug);
+        });
+      });
+    this.#suspects = this.#suspects.then(attempt).catch((bug: unknown) => onOutcome(undefined, bug));
   }
 
-  #attempt(request: AttemptRequest): Promise<AttemptOutcome> {
+  #attempt(request: AttemptRequest, onOutcome: OnOutcome): void {
     const { url } = request.hop;
-    const attempt =
-      this.#saving === undefined
-        ? this.#transportFor(url).attempt(request)
-        : this.#attemptSaving(this.#saving, request);
-    if (!this.#mayBeHttp2(url)) return attempt;
-    return attempt.then((outcome) => this.#recordProtocol(url, outcome));
+    const report: OnOutcome = this.#mayBeHttp2(url)
+      ? (outcome, bug) => onOutcome(outcome && this.#recordProtocol(url, outcome), bug)
+      : onOutcome;
+    if (this.#saving === undefined) this.#transportFor(url).attempt(request, report);
+    else this.#attemptSaving(this.#saving, request, report);
   }
 
   closeIdle(): void {
@@ -172,7 +179,7 @@ export class ThreadedTransport implements Transport {
   }
 
   /** Has the body of a URL saved by one thread at a time. */
-  #attemptSaving(saving: Map<string, Saving>, request: AttemptRequest): Promise<AttemptOutcome> {
+  #attemptSaving(saving: Map<string, Saving>, request: AttemptRequest, onOutcome: OnOutcome): void {
     const { hop, job } = request;
     const known = saving.get(job.url);
     const isUsable =
@@ -184,10 +191,12 @@ export class ThreadedTransport implements Transport {
       current.attempts -= 1;
       if (current.attempts === 0 && saving.get(job.url) === current) saving.delete(job.url);
     };
-    return current.transport.attempt(request).then((outcome) => {
-      if (outcome.body !== undefined) return { ...outcome, body: withEnd(outcome.body, onEnd) };
-      onEnd();
-      return outcome;
+    current.transport.attempt(request, (outcome, bug) => {
+      if (outcome?.body !== undefined) onOutcome({ ...outcome, body: withEnd(outcome.body, onEnd) });
+      else {
+        onEnd();
+        onOutcome(outcome, bug);
+      }
     });
   }
 
@@ -307,7 +316,7 @@ class AttemptThread implements Transport {
   readonly #needsJobs: boolean;
   readonly #closed: Promise<void>;
   /** Attempts without an outcome. */
-  readonly #attempts = new Map<number, (outcome: AttemptOutcome) => void>();
+  readonly #attempts = new Map<number, OnOutcome>();
   readonly #bodies = new Map<number, BodyWait>();
   /** Bodies that are kept in the thread. */
   #held = 0;
@@ -361,14 +370,15 @@ class AttemptThread implements Transport {
     return this.#isCrowded;
   }
 
-  attempt(request: AttemptRequest): Promise<AttemptOutcome> {
-    if (this.#death !== undefined) return Promise.resolve(lostOutcome(this.#death));
-    return new Promise((resolve) => {
-      this.#lastId += 1;
-      this.#attempts.set(this.#lastId, resolve);
-      packAttempt(this.#outbox.attempts, this.#lastId, request, this.#needsJobs);
-      this.#touch();
-    });
+  attempt(request: AttemptRequest, onOutcome: OnOutcome): void {
+    if (this.#death !== undefined) {
+      onOutcome(lostOutcome(this.#death));
+      return;
+    }
+    this.#lastId += 1;
+    this.#attempts.set(this.#lastId, onOutcome);
+    packAttempt(this.#outbox.attempts, this.#lastId, request, this.#needsJobs);
+    this.#touch();
   }
 
   closeIdle(): void {
@@ -406,9 +416,9 @@ class AttemptThread implements Transport {
     for (const message of warnings) this.#events.warn(message);
     if (unwritable !== undefined) this.#events.onUnwritable(unwritable);
     unpackOutcomes(outcomes, this.id, (id, outcome, body) => {
-      const resolve = this.#attempts.get(id);
+      const onOutcome = this.#attempts.get(id);
       this.#attempts.delete(id);
-      resolve?.(body === undefined ? outcome : { ...outcome, body: this.#heldBody(id, body) });
+      onOutcome?.(body === undefined ? outcome : { ...outcome, body: this.#heldBody(id, body) });
     });
     for (const { id, kept, error } of bodies) {
       const wait = this.#bodies.get(id);
@@ -459,11 +469,12 @@ class AttemptThread implements Transport {
     this.#death = error;
     this.#isCrowded = false;
     if (!this.#isClosing) this.#events.onDeath(this, error);
-    for (const resolve of this.#attempts.values()) resolve(lostOutcome(error));
-    this.#attempts.clear();
     for (const { reject } of this.#bodies.values()) reject(new BodyLostError(error));
     this.#bodies.clear();
     this.#held = 0;
+    const lost = [...this.#attempts.values()];
+    this.#attempts.clear();
+    for (const onOutcome of lost) onOutcome(lostOutcome(error));
   }
 }
 

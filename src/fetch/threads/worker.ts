@@ -75,8 +75,14 @@ class AttemptThread {
 
   #attempt(id: number, request: AttemptRequest): void {
     this.#inFlight += 1;
-    // A bug ends the thread, and the attempt is sent again by another one.
-    this.#transport.attempt(request).then((outcome) => this.#report(id, request, outcome), rethrow);
+    this.#transport.attempt(request, (outcome, bug) => {
+      try {
+        if (outcome === undefined) throw bug;
+        this.#report(id, request, outcome);
+      } catch (error) {
+        rethrow(error); // a bug ends the thread, and the attempt is sent again by another one
+      }
+    });
   }
 
   #report(id: number, request: AttemptRequest, outcome: AttemptOutcome): void {
