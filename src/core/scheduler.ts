@@ -61,6 +61,8 @@ export class Scheduler<J extends object> {
   readonly #timer: SingleTimer;
   readonly #takers = new Deque<(job: J | undefined) => void>();
   readonly #putters = new Deque<Putter<J>>();
+  /** Jobs that must have left a full queue before `put` goes on. */
+  readonly #roomBeforeAdmission: number;
   #isClosed = false;
 
   /** @throws RangeError if the capacity is not a whole number above 0 */
@@ -69,6 +71,7 @@ export class Scheduler<J extends object> {
       throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
     }
     this.#capacity = capacity;
+    this.#roomBeforeAdmission = Math.min(MAX_ROOM, Math.ceil(capacity / 100));
     this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
     this.#clock = clock;
     this.#limiter = limiter;
@@ -163,8 +166,12 @@ export class Scheduler<J extends object> {
     return job;
   }
 
-  /** Accepts jobs that wait in `put`. It must not dispatch, since it runs while a job is chosen for the first taker. */
+  /**
+   * Accepts jobs that wait in `put`, once there is room for several, so that not each job of a long list waits by itself. It must
+   * not dispatch, since it runs while a job is chosen for the first taker.
+   */
   #admit(): void {
+    if (this.#queue.size > this.#capacity - this.#roomBeforeAdmission) return;
     while (this.#putters.size > 0 && !this.#isFull) {
       const putter = this.#putters.shift();
       if (putter === undefined) return;
@@ -194,6 +201,9 @@ export class Scheduler<J extends object> {
     return this.#isClosed && this.size === 0 && this.inFlight === 0;
   }
 }
+
+/** At most this many jobs must have left a full queue before `put` goes on: they are read in a fraction of a millisecond. */
+const MAX_ROOM = 64;
 
 interface Putter<J> {
   readonly key: string;

@@ -162,7 +162,8 @@ export class Fetcher {
     if (this.#skipsStrictParser(task)) task.isLenient = true;
     const request: AttemptRequest = {
       hop: withCookies(task.hop, policy.cookies, task.cookies),
-      ...{ elapsedMs: task.elapsedMs, timeoutMs: policy.timeoutFor?.(task) },
+      elapsedMs: task.elapsedMs,
+      timeoutMs: policy.timeoutFor?.(task),
       use: this.#connectionUse(task),
       job: task.job,
       isHeadRefused: task.isHeadRefused,

@@ -60,6 +60,43 @@ test('Pipeline opens each job when it is taken, and uses what it becomes from th
   expect(ids(run.pipeline.dropped).every((id) => id < 100)).toBe(true);
 });
 
+describe('Work that calls back before it returns', () => {
+  test('gives each job its result, however many there are', async () => {
+    const run = new TestRun({ work: ({ id }, settle) => settle({ result: { id, text: 'ok' } }) });
+    run.source.give(20_000).end();
+    expect(ids(await run.takeAll())).toEqual(idsTo(20_000));
+    expectToAddUp(run);
+  });
+
+  test('repeats a job, and starts the next one at once', async () => {
+    const started: number[] = [];
+    const run = new TestRun({
+      concurrency: 1,
+      work: (job, settle) => {
+        started.push(job.id);
+        const isFirst = started.filter((id) => id === job.id).length === 1;
+        settle(isFirst ? { again: job, at: 0 } : { result: { id: job.id, text: 'ok' } });
+      },
+    });
+    run.source.give(3).end();
+    expect(ids(await run.takeAll())).toEqual([1, 2, 3]);
+    expect(started).toEqual([1, 1, 2, 2, 3, 3]);
+  });
+});
+
+test('the next job is started before the callback of the one before it returns', async () => {
+  const run = new TestRun({ concurrency: 1 });
+  run.source.give(2).end();
+  const all = run.takeAll();
+  await allReactions();
+  expect(ids(run.started)).toEqual([1]);
+  const ending = run.end();
+  expect(ids(run.started)).toEqual([1, 2]);
+  await ending;
+  await run.endAll();
+  expect(ids(await all)).toEqual([1, 2]);
+});
+
 describe('A worker that throws affects only its job', () => {
   test('if it rejects', async () => {
     const run = new TestRun();
