@@ -61,8 +61,7 @@ export class Scheduler<J extends object> {
   readonly #timer: SingleTimer;
   readonly #takers = new Deque<(job: J | undefined) => void>();
   readonly #putters = new Deque<Putter<J>>();
-  /** Jobs that must have left a full queue before `put` goes on. */
-  readonly #roomBeforeAdmission: number;
+  readonly #roomToAdmit: number;
   #isClosed = false;
 
   /** @throws RangeError if the capacity is not a whole number above 0 */
@@ -71,7 +70,7 @@ export class Scheduler<J extends object> {
       throw new RangeError(`Cannot use "${capacity}" as a capacity: it must be a whole number above 0`);
     }
     this.#capacity = capacity;
-    this.#roomBeforeAdmission = Math.min(MAX_ROOM, Math.ceil(capacity / 100));
+    this.#roomToAdmit = Math.min(MAX_ROOM, Math.ceil(capacity / 100));
     this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
     this.#clock = clock;
     this.#limiter = limiter;
@@ -166,12 +165,9 @@ export class Scheduler<J extends object> {
     return job;
   }
 
-  /**
-   * Accepts jobs that wait in `put`, once there is room for several, so that not each job of a long list waits by itself. It must
-   * not dispatch, since it runs while a job is chosen for the first taker.
-   */
+  /** Accepts jobs that wait in `put`. It must not dispatch, since it runs while a job is chosen for the first taker. */
   #admit(): void {
-    if (this.#queue.size > this.#capacity - this.#roomBeforeAdmission) return;
+    if (this.#queue.size > this.#capacity - this.#roomToAdmit) return;
     while (this.#putters.size > 0 && !this.#isFull) {
       const putter = this.#putters.shift();
       if (putter === undefined) return;
@@ -202,7 +198,7 @@ export class Scheduler<J extends object> {
   }
 }
 
-/** At most this many jobs must have left a full queue before `put` goes on: they are read in a fraction of a millisecond. */
+/** A full queue takes no job before it has room for this many, so that not each job of a long list waits by itself. */
 const MAX_ROOM = 64;
 
 interface Putter<J> {

@@ -2,13 +2,16 @@ import { BodyError } from '../bodies/body-sink.ts';
 import type { RecordKey } from '../config/parse/record-format.ts';
 import type { HostRegistry } from '../hosts/host-registry.ts';
 import {
+  BUSY_STATUSES,
   backoffMs,
   decideRetry,
   type FailedAttempt,
   type HostEnd,
   type HostSignal,
   isIdempotent,
+  isSafe,
   type RetryPolicy,
+  refusesRange,
   requestedWaitMs,
 } from '../hosts/retry-policy.ts';
 import type { AttemptOutcome, AttemptRequest, HeldBody, HttpResponse } from '../http/attempt.ts';
@@ -121,21 +124,17 @@ export class Fetcher {
   /** Sends the next hop of a task that the scheduler released. Calls back once, which may be before it returns. */
   step(task: RequestTask, onStep: OnStep): void {
     const { kept } = task.job;
-    if (kept === undefined) this.#step(task, onStep);
-    else {
-      this.#step(task, (next) => onStep('result' in next ? { result: refreshed(next.result, kept) } : next));
-    }
+    if (kept === undefined) return this.#step(task, onStep);
+    this.#step(task, (next) => onStep('result' in next ? { result: refreshed(next.result, kept) } : next));
   }
 
   #step(task: RequestTask, onStep: OnStep): void {
-    const { hosts } = this.#options;
+    const { hosts, now } = this.#options;
     const { job } = task;
-    if (job.invalid !== undefined || job.isLocal === true) {
-      onStep({ result: unfetchedResult(job, task.method, this.#options.now()) });
-      return;
-    }
     const end = hosts.endOf(task.host);
-    if (end === undefined) this.#send(task, onStep);
+    if (job.invalid !== undefined || job.isLocal === true)
+      onStep({ result: unfetchedResult(job, task.method, now()) });
+    else if (end === undefined) this.#send(task, onStep);
     else onStep({ result: this.#unsent(task, end) });
   }
 
@@ -149,9 +148,9 @@ export class Fetcher {
 
   /** Resolves when the files of all bodies are closed. Call when the transport is closed. */
   async bodiesClosed(): Promise<void> {
-    if (this.#capturing === 0) return;
     await new Promise<void>((resolve) => {
       this.#onBodiesClosed = resolve;
+      if (this.#capturing === 0) resolve();
     });
   }
 
@@ -170,15 +169,14 @@ export class Fetcher {
       mayResume: task.failedResumes < MAX_FAILED_RESUMES,
       isSuspect: task.losses >= SUSPECT_LOSSES,
     };
-    const done = keepsBodies ? this.#capture(onStep) : onStep;
+    const done = keepsBodies ? this.#countedUntil(onStep) : onStep;
     this.#attempt(request, done, (outcome) => {
       if (isRepeatedAtOnce(request, outcome)) this.#sendFresh(task, request, outcome, startedAt, done);
       else this.#next(task, outcome, startedAt, done);
     });
   }
 
-  /** Counts a step whose body may be kept, until it is over. */
-  #capture(onStep: OnStep): OnStep {
+  #countedUntil(onStep: OnStep): OnStep {
     this.#capturing += 1;
     return (step) => {
       this.#capturing -= 1;
@@ -470,24 +468,8 @@ export class Fetcher {
 /** Kinds of failures of a server that has been connected to. */
 const CONNECTED_KINDS: ReadonlySet<string> = new Set(['protocol', 'reset', 'timeout']);
 
-/** Statuses of a server that is busy or down, which say nothing of the request. */
-const BUSY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
-
-/** Whether the status of a response to a request for a part may be due to the Range header. */
-function refusesRange(status: number): boolean {
-  return status >= 400 && !BUSY_STATUSES.has(status);
-}
-
 function isSuccess(status: number): boolean {
   return status >= 200 && status <= 299;
-}
-
-// RFC 9110, 9.2.1.
-const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
-
-/** Whether a request with this method changes nothing on the server. */
-function isSafe(method: string): boolean {
-  return SAFE_METHODS.has(method);
 }
 
 function isRepeatedAtOnce({ hop }: AttemptRequest, { isStale, isUnwatched }: AttemptOutcome): boolean {

@@ -127,6 +127,22 @@ export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method);
 }
 
+// RFC 9110, 9.2.1.
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+/** Whether a request with this method changes nothing on the server. */
+export function isSafe(method: string): boolean {
+  return SAFE.has(method);
+}
+
+/** Statuses of a server that is busy or down, which say nothing of the request. */
+export const BUSY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
+
+/** Whether the status of a response to a request for a part may be due to the Range header. */
+export function refusesRange(status: number): boolean {
+  return status >= 400 && !BUSY_STATUSES.has(status);
+}
+
 const BASE_MS = 1_000;
 const MAX_BACKOFF_MS = 30_000;
 
