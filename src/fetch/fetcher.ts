@@ -1,5 +1,6 @@
 import { BodyError } from '../bodies/body-sink.ts';
 import type { RecordKey } from '../config/parse/record-format.ts';
+import type { Outcome } from '../core/pipeline.ts';
 import type { HostRegistry } from '../hosts/host-registry.ts';
 import {
   BUSY_STATUSES,
@@ -74,15 +75,8 @@ export interface FetcherOptions {
   readonly log?: RunLog | undefined;
 }
 
-/**
- * What follows one hop: the result; the task again at `at` or later; nothing, since the run stops before it was sent; or an error,
- * which is a bug.
- */
-export type Step =
-  | { readonly result: Result }
-  | { readonly error: unknown }
-  | { readonly again: RequestTask; readonly at: number }
-  | { readonly isDropped: true };
+/** What follows one hop. */
+export type Step = Exclude<Outcome<RequestTask, Result>, { readonly isElsewhere: true }>;
 
 /** It must not throw. */
 type OnStep = (step: Step) => void;
@@ -123,19 +117,18 @@ export class Fetcher {
 
   /** Sends the next hop of a task that the scheduler released. Calls back once, which may be before it returns. */
   step(task: RequestTask, onStep: OnStep): void {
-    const { kept } = task.job;
-    if (kept === undefined) return this.#step(task, onStep);
-    this.#step(task, (next) => onStep('result' in next ? { result: refreshed(next.result, kept) } : next));
-  }
-
-  #step(task: RequestTask, onStep: OnStep): void {
     const { hosts, now } = this.#options;
     const { job } = task;
+    const { kept } = job;
+    const done: OnStep =
+      kept === undefined
+        ? onStep
+        : (step) => onStep('result' in step ? { result: refreshed(step.result, kept) } : step);
     const end = hosts.endOf(task.host);
     if (job.invalid !== undefined || job.isLocal === true)
-      onStep({ result: unfetchedResult(job, task.method, now()) });
-    else if (end === undefined) this.#send(task, onStep);
-    else onStep({ result: this.#unsent(task, end) });
+      done({ result: unfetchedResult(job, task.method, now()) });
+    else if (end === undefined) this.#send(task, done);
+    else done({ result: this.#unsent(task, end) });
   }
 
   /**

@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/core/clock.ts';
 import { divideSockets } from '../../../src/fetch/process-resources.ts';
 import { createThreads, threadForHost } from '../../../src/fetch/threads/threaded-transport.ts';
 import { AttemptError } from '../../../src/http/network-errors.ts';
-import { ANY_JOB, running } from '../../http/client.ts';
+import { ANY_JOB, attempt, running } from '../../http/client.ts';
 import { startHttp2 } from '../../http/http2-origin.ts';
 import { caPem, startHttps } from '../../origin/tls.ts';
 
@@ -56,7 +56,7 @@ describe('ThreadedTransport', () => {
     const origin = await start();
     const transport = await twoThreads();
     const hop = { url: `${origin.url}/ok`, method: 'GET', headers: {} };
-    const send = () => transport.attempt({ hop, job: ANY_JOB, elapsedMs: 0 });
+    const send = () => attempt(transport, { hop, job: ANY_JOB, elapsedMs: 0 });
     await send();
     const outcomes = await Promise.all(Array.from({ length: 40 }, send));
     expect(outcomes.map(({ response }) => response?.status)).toEqual(Array.from({ length: 40 }, () => 200));
