@@ -118,25 +118,21 @@ export class ThreadedTransport implements Transport {
   }
 
   attempt(request: AttemptRequest, onOutcome: OnOutcome): void {
-    if (request.isSuspect !== true) {
-      this.#attempt(request, onOutcome);
-      return;
-    }
-    const attempt = () =>
-      new Promise<void>((resolve) => {
-        this.#attempt(request, (outcome, bug) => {
-          resolve();
-          onOutcome(outcome, bug);
+    if (request.isSuspect !== true) this.#attempt(request, onOutcome);
+    else {
+      const attempt = () =>
+        new Promise<AttemptOutcome>((resolve, reject) => {
+          this.#attempt(request, (outcome, bug) => (outcome === undefined ? reject(bug) : resolve(outcome)));
         });
-      });
-    this.#suspects = this.#suspects.then(attempt).catch((bug: unknown) => onOutcome(undefined, bug));
+      const outcome = this.#suspects.then(attempt);
+      this.#suspects = outcome.then(onOutcome, (bug: unknown) => onOutcome(undefined, bug));
+    }
   }
 
   #attempt(request: AttemptRequest, onOutcome: OnOutcome): void {
     const { url } = request.hop;
-    const report: OnOutcome = this.#mayBeHttp2(url)
-      ? (outcome, bug) => onOutcome(outcome && this.#recordProtocol(url, outcome), bug)
-      : onOutcome;
+    const known: OnOutcome = (outcome, bug) => onOutcome(outcome && this.#recordProtocol(url, outcome), bug);
+    const report = this.#mayBeHttp2(url) ? known : onOutcome;
     if (this.#saving === undefined) this.#transportFor(url).attempt(request, report);
     else this.#attemptSaving(this.#saving, request, report);
   }
