@@ -23,7 +23,9 @@ import {
   messageFault,
   messageHeaders,
   numberHeader,
+  parseJson,
   type RunSettings,
+  readState,
   redeliverLostChunks,
   runNames,
   setUpRun,
@@ -476,29 +478,6 @@ function checkSettings({ settings, name }: RunRecord, wanted: Partial<RunSetting
   throw new UsageError(
     `cannot change ${first} of the run "${name}" from ${settings[first]} to ${wanted[first]}: it is fixed when the run is created`,
   );
-}
-
-/**
- * The value of a key; `undefined` when there is no such key or run, or the value is not JSON. An empty stream is not
- * read: nats-server 2.9 crashes when it is asked for a message of a stream that it is just creating.
- */
-export async function readState({ manager, names }: BrokerRun, key: string): Promise<unknown> {
-  try {
-    if ((await manager.streams.info(names.state)).state.messages === 0) return undefined;
-    const message = await manager.streams.getMessage(names.state, { last_by_subj: names.stateSubject(key) });
-    return message === null ? undefined : parseJson(message.string());
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function toDeadLetter(value: unknown): DeadLetter | undefined {

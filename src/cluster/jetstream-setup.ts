@@ -322,3 +322,27 @@ function consumerConfig(
     max_waiting: 4096,
   };
 }
+
+/**
+ * The value of a key; `undefined` when there is no such key or run, or the value is not JSON. An empty stream is not
+ * read: nats-server 2.9 crashes when it is asked for a message of a stream that it is just creating.
+ */
+export async function readState({ manager, names }: BrokerRun, key: string): Promise<unknown> {
+  try {
+    if ((await manager.streams.info(names.state)).state.messages === 0) return undefined;
+    const message = await manager.streams.getMessage(names.state, { last_by_subj: names.stateSubject(key) });
+    return message === null ? undefined : parseJson(message.string());
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The value of a JSON text; `undefined` if it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

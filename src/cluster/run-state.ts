@@ -3,8 +3,8 @@ import { UsageError } from '../model/errors.ts';
 import { Bitmap, MAX_CHUNKS } from './bitmap.ts';
 import { closeConnection, connectBroker, pause } from './broker-connection.ts';
 import type { LogEntry } from './chunk.ts';
-import { type JetStreamEngine, type RunAddress, readState } from './jetstream-engine.ts';
-import { type BrokerRun, isMissing, runNames } from './jetstream-setup.ts';
+import type { JetStreamEngine, RunAddress } from './jetstream-engine.ts';
+import { type BrokerRun, isMissing, readState, runNames } from './jetstream-setup.ts';
 import { type RunRecord, RunRegistry } from './run-registry.ts';
 
 // The keys of a run's state on the broker.
