@@ -18,13 +18,6 @@ export class Bitmap {
     return this.#count;
   }
 
-  /** Bits that are set below an index. */
-  countBelow(end: number): number {
-    let above = 0;
-    for (let index = end; index < 8 * this.#bytes.length; index++) if (this.has(index)) above += 1;
-    return this.#count - above;
-  }
-
   /** The lowest index that is not set. */
   get firstClear(): number {
     const byte = this.#bytes.findIndex((bits) => bits !== 0xff);

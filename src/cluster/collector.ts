@@ -1,3 +1,4 @@
+import { AccountingError } from '../model/errors.ts';
 import { encodeRecord } from '../model/record.ts';
 import type { Result } from '../model/result.ts';
 import { decodeSegment, encodeSegment, type ShardSegment } from '../model/result-line.ts';
@@ -87,6 +88,8 @@ export class Collector {
   #hasWarnedShort = false;
   /** The number of chunks that the list has so far, as far as it is known. */
   #known = 0;
+  /** The lowest chunk with a commit that is not among them. A broker that has lost its data may know less than before. */
+  #unknown = Number.POSITIVE_INFINITY;
 
   constructor(options: CollectorOptions) {
     const { engine, shards, onCounted, warn, signal } = options;
@@ -194,18 +197,22 @@ export class Collector {
   }
 
   async #take(entry: LogEntry): Promise<readonly Result[]> {
-    if (entry.chunk >= this.#known) await this.#readFeed();
+    if (entry.chunk >= this.#known && this.#end === undefined) await this.#readFeed();
     if (entry.chunk < this.#known) return this.#commits.take(entry);
-    this.#commits.refuse(entry, `the run has ${this.#known} chunks`);
+    if (this.#end === undefined) this.#unknown = Math.min(this.#unknown, entry.chunk);
+    else this.#commits.refuse(entry, `the run has ${this.#known} chunks`);
     return [];
   }
 
-  /** Reads how much of the list was sent. A broker that has lost its data knows less than before. */
+  /** Reads how much of the list was sent. Commits that were passed over until that was known are read again. */
   async #readFeed(): Promise<void> {
     const { engine } = this.#options;
     this.#end ??= endFrom(await engine.state(END_KEY));
     if (this.#end === undefined) this.#feed = (await readFeedProgress(engine)) ?? this.#feed;
     this.#known = this.#end?.chunks ?? Math.max(this.#known, this.#feed?.chunks ?? 0);
+    if (this.#unknown >= this.#known && this.#end === undefined) return;
+    if (this.#unknown < Number.POSITIVE_INFINITY) engine.log.rewind();
+    this.#unknown = Number.POSITIVE_INFINITY;
   }
 
   #endAfterStop(): void {
@@ -265,15 +272,26 @@ export class Collector {
   }
 
   async #completeRun(): Promise<void> {
-    const { engine, warn } = this.#options;
+    const { engine } = this.#options;
     if (this.taken !== this.#end?.jobs) {
-      const counts = `the chunks of this run have ${this.taken} results, and its list has ${this.#end?.jobs} URLs`;
-      return warn(`${counts}: start the collector again, which reads all commits again`);
+      throw new AccountingError(
+        `the chunks of this run have ${this.taken} results, and its list has ${this.#end?.jobs} URLs: start the collector again, which reads all of them again`,
+      );
     }
+    if (await this.#isMissedElsewhere(this.#end.chunks)) return;
     // A URL that one worker gave up may have been fetched by another one that was thought dead: the results decide.
     if (!this.#hasUnreadFailures) await engine.retainDeadLetters(this.#dead);
     if (this.isStopping) await liftStop(engine);
     await engine.setState(COMPLETE_KEY, true);
+  }
+
+  /** Whether the broker has lost results that are here, and another running collector does not have: then workers are still needed. */
+  async #isMissedElsewhere(chunks: number): Promise<boolean> {
+    const { engine } = this.#options;
+    const stats = await engine.stats().catch(() => undefined); // the broker is away
+    if (stats === undefined || stats.committed >= chunks) return false;
+    const others = await engine.askCollectors();
+    return others === 'silent' || others.some(({ done }) => done.count < chunks);
   }
 
   #count(result: Result): Result {
@@ -320,7 +338,7 @@ export class CommitReader {
     const { headersOnly, segments, onCounted, onTaken } = this.#options;
     const { chunk, ok, failed, sequence, isReplacement } = entry;
     if (this.done.has(chunk)) {
-      if (isReplacement) this.#warn(entry, 'another collector takes them: they have replaced wrong ones');
+      if (isReplacement) this.#warn(entry, 'they have replaced wrong ones, which were taken before');
       return [];
     }
     if (this.refused.get(chunk) === sequence) return [];

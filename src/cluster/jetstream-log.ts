@@ -45,6 +45,8 @@ interface EntriesOptions {
 export class JetStreamLog {
   readonly #parts: LogParts;
   #position = 0;
+  #isRewound = false;
+  #endReader: () => void = () => {};
 
   constructor(parts: LogParts) {
     this.#parts = parts;
@@ -89,6 +91,12 @@ export class JetStreamLog {
     }
   }
 
+  /** Lets `entries` begin again with the first commit. */
+  rewind(): void {
+    this.#isRewound = true;
+    this.#endReader();
+  }
+
   /**
    * All commits from the first on, as they come, until the signal. After a loss of data they begin again, so a commit may come more
    * than once. Throws a `UsageError` if a newer fanout wrote one.
@@ -102,14 +110,17 @@ export class JetStreamLog {
         const isRestarted = (known !== '' && known !== created) || state.last_seq < this.#position;
         if (isRestarted) onRestart();
         known = created;
-        const after = isRestarted ? 0 : Math.max(0, this.#position - OVERLAP);
+        const after = isRestarted || this.#isRewound ? 0 : Math.max(0, this.#position - OVERLAP);
+        this.#isRewound = false;
         const reader = await openLiveReader(this.#parts, { stream: names.log, after, headersOnly, signal });
+        this.#endReader = reader.close;
         try {
           for await (const message of reader.messages) {
             const entry = this.#toEntry(message);
             if (entry !== undefined) yield entry;
             this.#position = message.seq;
             if (signal.aborted) return;
+            if (this.#isRewound) break;
           }
         } finally {
           reader.close();

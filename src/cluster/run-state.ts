@@ -144,7 +144,7 @@ export interface RunStatus {
 /** Reads the status of one run again and again: of the log only what is new. */
 export class StatusReader {
   readonly #engine: JetStreamEngine;
-  #tally = new LogTally();
+  #tally = new LogTally(MAX_CHUNKS);
 
   constructor(engine: JetStreamEngine) {
     this.#engine = engine;
@@ -156,7 +156,9 @@ export class StatusReader {
     const end = endFrom(await engine.state(END_KEY));
     const isComplete = (await engine.state(COMPLETE_KEY)) === true;
     const { sent, queued, inFlight, lastCommit } = await engine.stats();
-    if (lastCommit < this.#tally.sequence) this.#tally = new LogTally();
+    const chunks = end?.chunks ?? MAX_CHUNKS;
+    if (lastCommit < this.#tally.sequence || chunks !== this.#tally.chunks)
+      this.#tally = new LogTally(chunks);
     if (lastCommit > this.#tally.sequence)
       for await (const entry of engine.log.committed(this.#tally.sequence)) this.#tally.add(entry);
     const collectors = await engine.askCollectors();
@@ -170,7 +172,7 @@ export class StatusReader {
     const left = end === undefined ? undefined : end.read - end.skipped - ok - failed;
     const stop = await lastStop(engine);
     const isStopped = stop?.isOver === false && !isComplete;
-    const hasAll = end !== undefined && done.countBelow(end.chunks) - refused >= end.chunks;
+    const hasAll = end !== undefined && done.count - refused >= end.chunks;
     const isShort = queued + inFlight === 0 && (end !== undefined || done.count > sent) && !hasAll;
     return {
       state: isComplete
@@ -203,8 +205,10 @@ export class StatusReader {
   }
 }
 
-/** The counts of the log. */
+/** The counts of the log, without chunks that the run does not have. */
 export class LogTally {
+  /** The number of chunks of the run, or the most there can be. */
+  readonly chunks: number;
   readonly done = new Bitmap();
   ok = 0;
   failed = 0;
@@ -213,9 +217,13 @@ export class LogTally {
   /** The last commits: the time of each in ms, and the URLs with results by then. */
   readonly #last: { readonly timeMs: number; readonly urls: number }[] = [];
 
+  constructor(chunks: number) {
+    this.chunks = chunks;
+  }
+
   add({ chunk, ok, failed, sequence, timeMs }: Omit<LogEntry, 'body'>): void {
     this.sequence = sequence;
-    if (chunk >= MAX_CHUNKS) return;
+    if (chunk >= this.chunks || this.done.has(chunk)) return;
     this.done.set(chunk);
     this.ok += ok;
     this.failed += failed;

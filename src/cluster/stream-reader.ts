@@ -22,7 +22,7 @@ interface ReadOptions {
 /** Messages until the signal, and until the connection or the consumer may be lost. */
 interface LiveReader {
   readonly messages: AsyncIterable<JsMsg>;
-  close(): void;
+  readonly close: () => void;
 }
 
 /**

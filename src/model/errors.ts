@@ -21,7 +21,7 @@ export class BrokerUnavailableError extends Error {
   override readonly name = 'BrokerUnavailableError';
 }
 
-/** The counts of a run do not add up, which is a bug in fanout. */
+/** The counts of a run do not add up. */
 export class AccountingError extends Error {
   override readonly name = 'AccountingError';
 }

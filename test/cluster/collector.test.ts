@@ -1,10 +1,13 @@
 import { join } from 'node:path';
+import { jetstream } from '@nats-io/jetstream';
+import { connect, headers } from '@nats-io/transport-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Commit, LogEntry } from '../../src/cluster/chunk.ts';
 import { CommitReader, type CountedCommit, type KeptCommit } from '../../src/cluster/collector.ts';
 import { type JetStreamEngine, openRun } from '../../src/cluster/jetstream-engine.ts';
+import { runNames } from '../../src/cluster/jetstream-setup.ts';
 import { packResults, SegmentReader } from '../../src/cluster/result-log.ts';
-import { END_KEY } from '../../src/cluster/run-state.ts';
+import { END_KEY, FED_KEY } from '../../src/cluster/run-state.ts';
 import type { SegmentFault } from '../../src/cluster/shards.ts';
 import type { Result } from '../../src/model/result.ts';
 import { encodeSegment, type ShardSegment } from '../../src/model/result-line.ts';
@@ -15,7 +18,7 @@ import { aSegment } from '../model/a-segment.ts';
 import { type CliRun, startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer, aNewRun, type NatsServer } from './nats-server.ts';
-import { statusWhen } from './status-of.ts';
+import { statusOf, statusWhen } from './status-of.ts';
 import { urlsInFile } from './urls-in.ts';
 
 const RESULTS = [20, 21, 22].map((index) =>
@@ -224,8 +227,9 @@ describe('the log of a run', { timeout: 60_000 }, () => {
     const wrong = await runInProcess(collect);
     expect([wrong.code, wrong.stderr]).toEqual([
       70,
-      expect.stringContaining('the chunks of this run have 7 results, and its list has 9 URLs'),
+      expect.stringContaining('error: the chunks of this run have 7 results, and its list has 9 URLs'),
     ]);
+    expect(await statusOf(['--broker', broker.url, '--run', 'r'])).toMatchObject({ state: 'fetched' });
     expect(await engine.log.append(commitOf(1), NEVER)).toBe(true);
     const right = await runInProcess(collect);
     expect([right.code, right.stdout.trim().split('\n').length]).toEqual([0, 9]);
@@ -247,8 +251,58 @@ describe('the log of a run', { timeout: 60_000 }, () => {
     ]);
     expect([code, stdout.trim().split('\n').length]).toEqual([0, 9]);
     expect(stderr).toContain('warning: ignored results of chunk 777: the run has 3 chunks\n');
+    const on = ['--broker', broker.url, '--run', 'r'];
+    expect(await statusOf(on)).toMatchObject({ state: 'complete', done: 3, ok: 9 });
+  });
+
+  it.each([
+    ['of another run', { 'Fanout-V': '1', 'Fanout-Run': 'other' }, 'it belongs to the run other'],
+    ['of another program', {}, 'it is no message of fanout'],
+  ])('has the commit of a chunk that replaces a message %s', async (_, fields, fault) => {
+    const broker = await aNatsServer();
+    const engine = await aRun(broker);
+    await publish(broker, engine, fields);
+    for (const chunk of [0, 1, 2]) expect(await engine.log.append(commitOf(chunk), NEVER)).toBe(true);
+    const { code, stdout, stderr } = await runInProcess(collectOf(broker));
+    expect([code, stdout.trim().split('\n').length, stderr]).toEqual([
+      0,
+      9,
+      expect.not.stringContaining(fault),
+    ]);
+  });
+
+  it('keeps the commit of a newer version, which ends a collector that cannot read it', async () => {
+    const broker = await aNatsServer();
+    const engine = await aRun(broker);
+    await publish(broker, engine, { 'Fanout-V': '2', 'Fanout-Run': engine.record.id });
+    expect(await engine.log.append(commitOf(1), NEVER)).toBe(false);
+    const { code, stderr } = await runInProcess(collectOf(broker));
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        'cannot read the results of chunk 1: it has version 2, and this fanout reads version 1',
+      ),
+    ]);
   });
 });
+
+function collectOf(broker: NatsServer): readonly string[] {
+  return ['cluster', 'collect', '--broker', broker.url, '--run', 'r', '--json'];
+}
+
+/** Publishes a message with these headers in the place of chunk 1. */
+async function publish(
+  broker: NatsServer,
+  engine: JetStreamEngine,
+  fields: Readonly<Record<string, string>>,
+): Promise<void> {
+  const connection = await connect({ servers: broker.url });
+  const head = headers();
+  for (const [name, value] of Object.entries(fields)) head.set(name, value);
+  const subject = runNames(engine.record.id).logSubject(1);
+  await jetstream(connection).publish(subject, 'none', { headers: head });
+  await connection.close();
+}
 
 const SLOW = { killAfterMs: 100_000 };
 function started(args: readonly string[], cwd?: string): CliRun {
@@ -260,6 +314,36 @@ function started(args: readonly string[], cwd?: string): CliRun {
 }
 
 describe('the collectors of a run', { timeout: 120_000 }, () => {
+  it('end with a run without URLs', async () => {
+    const broker = await aNatsServer();
+    const on = ['--broker', broker.url, '--run', 'none'];
+    expect((await runInProcess(['cluster', 'feed', await aFile([]), ...on, '--allow-empty'])).code).toBe(0);
+    const { code, stdout } = await runInProcess(['cluster', 'collect', ...on, '--json', '--ordered']);
+    expect([code, stdout]).toEqual([0, '']);
+    expect(await statusOf(on)).toMatchObject({ state: 'complete', chunks: 0, done: 0 });
+  });
+
+  it('all end when one of them stops the run', async () => {
+    const [broker, origin] = [await aNatsServer(), await anOrigin()];
+    const list = [`${origin.url}/status/404`, ...urls(origin, '/ok', 500)];
+    const on = ['--broker', broker.url, '--run', 'stop'];
+    await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--chunk', '10', '--ack-wait', '5s']);
+    const collect = ['cluster', 'collect', ...on, '--json', '--summary', 'json'];
+    const follower = startInProcess(collect);
+    const stopper = startInProcess([...collect, '--fail-fast']);
+    await statusWhen(on, ({ collector }) => collector === 'here');
+    const work = startInProcess(['cluster', 'work', ...on, '--rate', '100/s', '--lanes', '1']);
+    for (const { done } of [stopper, follower]) {
+      const { code, stdout, stderr } = await done;
+      const counts = JSON.parse(/^\{.*/m.exec(stderr)?.[0] ?? '');
+      expect([code, counts.read, counts.failed]).toEqual([1, 501, 1]);
+      expect(stdout.trim().split('\n')).toHaveLength(counts.ok + 1);
+      expect(counts.ok + counts.failed).toBe(origin.requests);
+    }
+    expect((await work.done).code).toBe(0);
+    expect((await statusOf(on))?.state).toBe('stopped');
+  });
+
   it('may be several, and one that is started after another was killed writes all results', async () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = [...urls(origin, '/ok', 100), `${origin.url}/gate/g`];
@@ -282,6 +366,27 @@ describe('the collectors of a run', { timeout: 120_000 }, () => {
       expect(await urlsInFile(join(cwd, `${name}.jsonl`))).toEqual(list.toSorted());
     const late = await runInProcess(['cluster', 'collect', ...on, '--silent']);
     expect([late.code, late.stdout, late.stderr]).toEqual([0, '', '']);
+  });
+
+  it('take commits that came before the broker knew how much of the list was sent', async () => {
+    const broker = await aNatsServer();
+    const address = { address: broker.address, run: 'r', warn: () => {}, note: () => {} };
+    const engine = await openRun(address, aNewRun(SETTINGS));
+    onTestFinished(() => engine.close());
+    for (const chunk of [1, 777, 0]) await engine.log.append(commitOf(chunk), NEVER);
+    const collect = startInProcess(collectOf(broker));
+    const on = ['--broker', broker.url, '--run', 'r'];
+    await statusWhen(on, ({ collector }) => collector === 'here');
+    await engine.setState(FED_KEY, { chunks: 1, read: 3, skipped: 0 });
+    await collect.stdout.sees('"index":2');
+    await engine.log.append(commitOf(2), NEVER);
+    await engine.setState(END_KEY, { chunks: 3, read: 9, skipped: 0, jobs: 9, sha256: '' });
+    const { code, stdout, stderr } = await collect.done;
+    expect([code, stdout.trim().split('\n').length, stderr]).toEqual([
+      0,
+      9,
+      expect.stringContaining('ignored results of chunk 777: the run has 3 chunks\n'),
+    ]);
   });
 
   it('says which chunks are missing when the broker has lost data, and goes on with what it has', async () => {
