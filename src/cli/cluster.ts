@@ -34,7 +34,7 @@ import type { Messages } from './terminal.ts';
 
 const DEFAULT_SETTINGS: RunSettings = {
   chunk: 500,
-  partitions: 1,
+  partitions: 64,
   ackWaitMs: 60_000,
   maxQueued: 20_000,
   replicas: 1,

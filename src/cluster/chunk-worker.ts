@@ -1,32 +1,42 @@
-import { createHash } from 'node:crypto';
-import { Channel } from '../core/channel.ts';
+import { randomUUID } from 'node:crypto';
 import { OutputError } from '../model/errors.ts';
 import type { Job } from '../model/job.ts';
 import type { Result } from '../model/result.ts';
 import { pause, RunGoneError } from './broker-connection.ts';
-import { chunkJobs, type Delivery } from './chunk.ts';
+import { chunkJobs, type Delivery, InFlightJobs, LeasedChunk } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import { LeasedChunk, Leases } from './lease.ts';
+import { Leases, type LeasesParts, type WorkerRecord } from './lease.ts';
 import { fetchSerially, SERIAL_AFTER_DEATHS } from './poison-urls.ts';
 import { createCommit, HEADER_BYTES, packFitting, unpackResults } from './result-log.ts';
 import { COMPLETE_KEY, STOP_POLL_MS } from './run-state.ts';
 import type { ShardWriter } from './shards.ts';
 
-/** Partitions that one worker pulls from at the same time, at most. */
-const MAX_PARTITION_LANES = 32;
+/** Chunks of a run with partitions that a worker has in hand, at most: one of a slow host holds up no other one. */
+const MAX_CHUNKS = 64;
 
-/** How often a worker looks for partitions with chunks, at most. */
-const LOOK_INTERVAL_MS = 250;
+/** While hosts are what limits this worker, it takes a further chunk this often. */
+const FURTHER_CHUNK_MS = 20;
+
+/** How often a worker looks for chunks, if it could do with more, and if not; and for how long it keeps an empty partition. */
+const FIRST_LOOK_MS = 100;
+const IDLE_LOOK_MS = 1000;
+const BUSY_LOOK_MS = 5000;
+const EMPTY_MS = 2000;
 
 /** How long `leave()` waits for the lanes to end. */
 const LEAVE_TIMEOUT_MS = 2000;
 
 interface ChunkWorkerParts {
   readonly engine: JetStreamEngine;
-  /** Chunks in flight at a time; with partitions, see `laneCount()`. */
+  /** Chunks in hand at a time. With partitions it is that of each, and `maxChunks()` of all while hosts are the limit. */
   readonly lanes: number;
   /** The name of this worker in the log. */
   readonly name: string;
+  readonly about: Pick<WorkerRecord, 'version' | 'host'>;
+  /** The hosts of the run that fetches the jobs. */
+  readonly hosts: () => LeasesParts['hosts'] & { shareRate(parts: number): void };
+  /** Whether as many requests are in flight as the run allows. */
+  readonly isSaturated: () => boolean;
   /** Where results are written; into the log if unset. */
   readonly shards?: ShardWriter | undefined;
   readonly now: () => number;
@@ -36,39 +46,71 @@ interface ChunkWorkerParts {
 }
 
 /**
- * Leases chunks from the broker, passes their jobs to a run, and appends the results of each chunk to the log when they
- * are complete; only then the chunk is acknowledged. One lane has one chunk at a time.
+ * Takes chunks from the broker, passes their jobs to a run, and appends the results of each chunk to the log when they
+ * are complete; only then the chunk is acknowledged. With partitions it takes chunks only of those that it has leased.
  */
 export class ChunkWorker {
   readonly #parts: ChunkWorkerParts;
-  readonly #lanes: number;
+  readonly #max: number;
   readonly #inFlight: InFlightJobs;
   readonly #leased = new Map<number, LeasedChunk>();
   readonly #leases: Leases;
   readonly #idle: IdleWatch;
-  /** Unset for a run with one partition. */
-  readonly #partitions: FreePartitions | undefined;
+  /** Chunks that wait in the broker, by partition, as of the last look. */
+  readonly #waiting = new Map<number, number>();
+  /** Chunks that are in hand or being delivered, by partition; all of them; and since when there were none. */
+  readonly #inHand = new Map<number, number>();
+  #busy = 0;
+  readonly #emptySince = new Map<number, number>();
+  /** Partitions of which no more chunks are taken, since others have fewer partitions. */
+  #leavingPartitions: ReadonlySet<number> = new Set();
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #furtherAt = 0;
+  #lookMs = FIRST_LOOK_MS;
+  #wake: () => void = () => {};
   /** Chunks that are being given back. */
   readonly #givingBack = new Set<Promise<void>>();
-  /** Aborted when no more chunks are to be leased. */
+  /** Aborted when no more chunks are to be taken. */
   readonly #draining = new AbortController();
-  /** Aborted when the leased chunks were given back. */
+  /** Aborted when the chunks in hand were given back. */
   readonly #leaving = new AbortController();
   /** Aborted when no more jobs of serial fetches are to be begun. */
   readonly #endingSerial = new AbortController();
-  #running: readonly Promise<void>[] = [];
+  /** The chunks in work. */
+  readonly #running = new Set<Promise<unknown>>();
+  /** Those of chunks. The first one ends this worker. */
+  readonly #errors: unknown[] = [];
+  #dispatching: Promise<void> = Promise.resolve();
   #isStopped = false;
   #finished = 0;
   #redelivered = 0;
+  #urls = 0;
+  #lastSign = { urls: 0, at: 0 };
 
   constructor(parts: ChunkWorkerParts) {
+    const { engine, now, hosts } = parts;
     this.#parts = parts;
-    this.#lanes = laneCount(parts.engine.settings.partitions, parts.lanes);
-    this.#inFlight = new InFlightJobs(this.#lanes);
-    this.#idle = new IdleWatch(parts.engine, parts.now);
-    this.#partitions = parts.engine.settings.partitions === 1 ? undefined : new FreePartitions(parts);
-    const chunks = () => this.#leased.values();
-    this.#leases = new Leases({ ...parts, chunks, lost: (lost) => this.#abandon(lost) });
+    this.#max = maxChunks(engine.settings.partitions, parts.lanes);
+    this.#inFlight = new InFlightJobs(this.#max);
+    this.#idle = new IdleWatch(engine, now);
+    this.#lastSign.at = now();
+    this.#leases = new Leases({
+      bucket: engine.leases,
+      settings: engine.settings,
+      id: randomUUID(),
+      describe: () => this.#describe(),
+      hosts: {
+        states: (at) => hosts().states(at),
+        restore: (host, state, at) => hosts().restore(host, state, at),
+      },
+      now,
+      extend: () => {
+        for (const { delivery } of this.#leased.values()) delivery.extend();
+      },
+      lost: (partitions) => this.#abandon(partitions),
+      changed: () => this.#onChange(),
+      ensure: () => engine.ensure(),
+    });
   }
 
   /** Counts of chunks: leased now, finished, and those of them that had been delivered before. */
@@ -79,39 +121,43 @@ export class ChunkWorker {
   /** The jobs, for one reader. They end after `drain()`, and when the run is complete. Call `leave()` afterwards. */
   async *jobs(): AsyncGenerator<Iterable<Job>, void, void> {
     this.#leases.start();
-    this.#running = Array.from({ length: this.#lanes }, (_, lane) => this.#guard(this.#runLane(lane)));
-    const all = Promise.all(this.#running).finally(() => this.#inFlight.close());
+    this.#dispatching = this.#guard(this.#dispatch());
+    const all = this.#ended().finally(() => this.#inFlight.close());
     all.catch(() => {}); // awaited below; a reader that leaves early must not turn it into a crash
     yield* this.#inFlight.batches();
     await all;
   }
 
   take(result: Result): void {
+    this.#urls += 1;
     this.#inFlight.take(result);
   }
 
-  /** Whether the result of this job is still wanted. */
+  /** Whether this job may be fetched: its result is still wanted, and the lease of its host is not over. */
   isWanted(job: Job): boolean {
+    this.#leases.check();
     return this.#inFlight.has(job);
   }
 
-  /** Leases no more chunks; those that are leased are finished. */
+  /** Takes no more chunks; those in hand are finished. */
   drain(): void {
     this.#draining.abort();
+    this.#leases.announce();
+    this.#onChange();
   }
 
   /** Leases no more chunks, because the run was stopped. Call `handIn()` when there will be no more results. */
   stop(): void {
     this.#isStopped = true;
     this.#endingSerial.abort();
-    this.#draining.abort();
+    this.drain();
   }
 
   /** After `stop()`: commits the leased chunks that are finished, and gives the others back with their results so far. */
   async handIn(): Promise<void> {
     this.#inFlight.endWaits();
     for (const { release } of this.#leased.values()) release();
-    await Promise.all(this.#running);
+    await this.#ended();
   }
 
   /**
@@ -119,15 +165,37 @@ export class ChunkWorker {
    * delivered are given back too, if the broker can be reached.
    */
   async leave(): Promise<void> {
-    this.#leases.stop();
     if (!this.#leaving.signal.aborted) this.#giveAllBack();
     if (this.#parts.engine.isConnected)
-      await endedWithin(LEAVE_TIMEOUT_MS, [...this.#running, ...this.#givingBack]);
+      await endedWithin(LEAVE_TIMEOUT_MS, [this.#ended(), ...this.#givingBack]);
+  }
+
+  /** Releases the leases, with what is known of the hosts. To be called when no request is in flight. */
+  async close(): Promise<void> {
+    await endedWithin(this.#parts.engine.isConnected ? LEAVE_TIMEOUT_MS : 0, [this.#leases.close()]);
+  }
+
+  /** Resolves when no chunk is in work and none will be. Rejects if one has failed. */
+  async #ended(): Promise<void> {
+    await this.#dispatching;
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#errors.length > 0) throw this.#errors[0];
+  }
+
+  #describe(): Omit<WorkerRecord, 'partitions'> {
+    const { name, about, now } = this.#parts;
+    const { urls, at } = this.#lastSign;
+    this.#lastSign = { urls: this.#urls, at: now() };
+    const perMs = (this.#urls - urls) / Math.max(1, this.#lastSign.at - at);
+    return {
+      ...{ name, ...about, isLeaving: this.#draining.signal.aborted, chunks: this.#leased.size },
+      ...{ urls: this.#urls, urlsPerSecond: Math.round(10_000 * perMs) / 10 },
+    };
   }
 
   #giveAllBack(): void {
-    // A lane whose chunk is given back must not lease the next one, perhaps the same.
-    this.#draining.abort();
+    this.#draining.abort(); // or the next chunk could be one that is given back
+    this.#wake();
     this.#leaving.abort();
     this.#endingSerial.abort();
     for (const chunk of this.#leased.values()) {
@@ -184,37 +252,138 @@ export class ChunkWorker {
     }
   }
 
-  async #runLane(lane: number): Promise<void> {
-    const { engine, now } = this.#parts;
+  /** Takes chunks while there is something to do with them. */
+  async #dispatch(): Promise<void> {
     const { signal } = this.#draining;
     while (!signal.aborted) {
-      const partition = this.#partitions === undefined ? 0 : await this.#partitions.take(signal);
-      const requestedAt = now();
-      const delivery = partition === undefined ? undefined : await engine.queue.next(partition, signal);
-      if (delivery === undefined) {
-        if (partition !== undefined) this.#partitions?.release(partition, false);
-        if (lane === 0 && !signal.aborted && (await this.#idle.isOver(this.#leased.size > 0))) this.drain();
-      } else if (!this.#leases.isFresh(requestedAt)) await this.#giveBack(delivery, [], { isLost: true });
-      else if (signal.aborted)
-        await this.#giveBack(delivery, []); // it came too late
-      else {
-        this.#idle.reset();
-        if (delivery.deliveries > 1) this.#redelivered += 1;
-        await this.#work(delivery, requestedAt);
-      }
-      if (partition !== undefined && delivery !== undefined) this.#partitions?.release(partition, true);
+      const at = this.#parts.now();
+      const next = this.#leases.check() ? this.#nextPartition() : undefined;
+      const needsMore = next === undefined && this.#busy < this.#max;
+      const lookAt = this.#lookedAt + (needsMore ? this.#lookMs : BUSY_LOOK_MS);
+      if (next !== undefined && this.#mayTake(at)) this.#begin(next, at);
+      else if (at >= lookAt) await this.#look(signal);
+      else await this.#rest(next === undefined ? lookAt - at : Math.min(lookAt - at, FURTHER_CHUNK_MS));
     }
   }
 
-  async #work(delivery: Delivery, leasedSince: number): Promise<void> {
-    const { name: worker } = this.#parts;
+  #mayTake(at: number): boolean {
+    const { lanes, isSaturated } = this.#parts;
+    return this.#busy < lanes || (this.#busy < this.#max && at >= this.#furtherAt && !isSaturated());
+  }
+
+  /** The partition with waiting chunks of which the fewest are in hand. */
+  #nextPartition(): number | undefined {
+    const { engine, lanes } = this.#parts;
+    if (engine.settings.partitions === 1) return (this.#waiting.get(0) ?? 0) > 0 ? 0 : undefined;
+    let [best, least] = [-1, lanes];
+    for (const partition of this.#leases.held.keys()) {
+      const count = this.#inHand.get(partition) ?? 0;
+      if (count >= least || (this.#waiting.get(partition) ?? 0) <= 0) continue;
+      if (!this.#leavingPartitions.has(partition)) [best, least] = [partition, count];
+    }
+    return best === -1 ? undefined : best;
+  }
+
+  #begin(partition: number, at: number): void {
+    this.#furtherAt = at + FURTHER_CHUNK_MS;
+    this.#busy += 1;
+    this.#inHand.set(partition, (this.#inHand.get(partition) ?? 0) + 1);
+    this.#waiting.set(partition, (this.#waiting.get(partition) ?? 0) - 1);
+    const working = this.#guard(this.#takeChunk(partition))
+      .catch((error: unknown) => this.#errors.push(error))
+      .finally(() => {
+        this.#running.delete(working);
+        this.#busy -= 1;
+        this.#inHand.set(partition, (this.#inHand.get(partition) ?? 0) - 1);
+        this.#onChange();
+      });
+    this.#running.add(working);
+  }
+
+  /** Looks which partitions have chunks, and leases some of them. */
+  async #look(signal: AbortSignal): Promise<void> {
+    const { engine, now } = this.#parts;
+    const found = await engine.queue.chunks(signal);
+    this.#lookedAt = now();
+    this.#waiting.clear();
+    for (const [partition, count] of found)
+      this.#waiting.set(partition, count - (this.#inHand.get(partition) ?? 0));
+    if (engine.settings.partitions > 1) {
+      const taking = this.#leases.toTake(new Set(found.keys()));
+      await Promise.all(taking.map((partition) => this.#leases.take(partition).catch(() => false)));
+      await this.#leases.release(this.#emptyPartitions(found));
+    }
+    const foundSome = this.#nextPartition() !== undefined;
+    this.#lookMs = foundSome ? FIRST_LOOK_MS : Math.min(IDLE_LOOK_MS, 2 * this.#lookMs);
+    if (this.#busy > 0 || foundSome) this.#idle.reset();
+    else if (!signal.aborted && (await this.#idle.isOver())) this.drain();
+  }
+
+  /** The leased partitions that have had no chunks for a while. */
+  #emptyPartitions(found: ReadonlyMap<number, number>): readonly number[] {
+    const at = this.#parts.now();
+    for (const partition of found.keys()) this.#emptySince.delete(partition);
+    const empty = [...this.#leases.held.keys()].filter((partition) => !found.has(partition));
+    for (const partition of empty) if (!this.#emptySince.has(partition)) this.#emptySince.set(partition, at);
+    return empty.filter(
+      (partition) => this.#isUnused(partition) && at - (this.#emptySince.get(partition) ?? at) >= EMPTY_MS,
+    );
+  }
+
+  #isUnused(partition: number): boolean {
+    return (this.#inHand.get(partition) ?? 0) === 0;
+  }
+
+  /** Something has changed at this worker or another one: divides the partitions and the rate again. */
+  #onChange(): void {
+    const held = [...this.#leases.held.keys()];
+    const byLoad = held.sort((a, b) => (this.#inHand.get(a) ?? 0) - (this.#inHand.get(b) ?? 0));
+    const count = this.#draining.signal.aborted ? held.length : this.#leases.surplus;
+    this.#leavingPartitions = new Set(byLoad.slice(0, count));
+    // After the last request, with all that is known of the hosts.
+    const unused = this.#leaving.signal.aborted
+      ? []
+      : byLoad.slice(0, count).filter((one) => this.#isUnused(one));
+    if (unused.length > 0) void this.#leases.release(unused);
+    this.#parts.hosts().shareRate(this.#leases.sharers);
+    this.#wake();
+  }
+
+  async #rest(ms: number): Promise<void> {
+    const waking = new AbortController();
+    this.#wake = () => waking.abort();
+    if (!this.#draining.signal.aborted) await pause(ms, waking.signal);
+  }
+
+  async #takeChunk(partition: number): Promise<void> {
+    const { signal } = this.#draining;
+    const { epoch } = this.#leases;
+    const delivery = await this.#parts.engine.queue.next(partition, signal);
+    if (delivery === undefined) {
+      this.#waiting.delete(partition);
+      return;
+    }
+    this.#leases.check();
+    if (this.#leases.epoch !== epoch) await this.#giveBack(delivery, [], { isLost: true });
+    else if (signal.aborted)
+      await this.#giveBack(delivery, []); // it came too late
+    else {
+      this.#idle.reset();
+      if (delivery.deliveries > 1) this.#redelivered += 1;
+      await this.#work(delivery);
+    }
+  }
+
+  async #work(delivery: Delivery): Promise<void> {
     const leased = this.#leased.get(delivery.id);
-    if (leased !== undefined) return leased.redelivered(delivery, leasedSince);
+    if (leased !== undefined) {
+      leased.delivery = delivery; // the last extension did not reach the broker in time
+      return;
+    }
     const jobs = chunkJobs(delivery.body);
     if (jobs === undefined) return delivery.bury('it is damaged');
-    const chunk = new LeasedChunk(delivery, jobs, { worker, leasedSince });
+    const chunk = new LeasedChunk(delivery, jobs, this.#parts.name);
     this.#leased.set(delivery.id, chunk);
-    this.#leases.extend();
     const left = delivery.deliveries > 1 ? await this.#parts.engine.leftChunk(delivery.id) : undefined;
     if (chunk.isLost) return;
     const deaths = delivery.deliveries - 1 - (left?.giveBacks ?? 0);
@@ -229,9 +398,13 @@ export class ChunkWorker {
     if (!chunk.isLost) await this.#finish(chunk);
   }
 
-  /** Other workers may have these chunks: their jobs are not fetched any further. */
-  #abandon(chunks: readonly LeasedChunk[]): void {
+  /** Other workers may have the chunks of these partitions, or all: their jobs are not fetched any further. */
+  #abandon(partitions?: readonly number[]): void {
     const { warn, unwanted } = this.#parts;
+    const chunks = [...this.#leased.values()].filter(
+      ({ delivery, isFetched }) => !isFetched && partitions?.includes(delivery.partition) !== false,
+    );
+    if (chunks.length === 0) return;
     warn(
       `this worker could not reach the broker for longer than --ack-wait: ${chunks.length} chunks are left to other workers`,
     );
@@ -262,137 +435,9 @@ export class ChunkWorker {
   }
 }
 
-/** How many chunks a worker has in flight at a time: `lanes`; with partitions, one of each, up to 32. */
-export function laneCount(partitions: number, lanes: number): number {
-  return partitions === 1 ? lanes : Math.min(partitions, MAX_PARTITION_LANES);
-}
-
-/**
- * Finds partitions to pull from, for all lanes of a worker: nothing is asked of partitions without chunks. Those with a chunk in
- * flight come last: the chunk may have been given back, or its worker may have died.
- */
-class FreePartitions {
-  readonly #parts: Pick<ChunkWorkerParts, 'engine' | 'now'>;
-  /** The partitions in the order of this worker: each worker begins at another one. */
-  readonly #order: ReadonlyMap<number, number>;
-  /** The number of waiting chunks by partition, from the last look at the broker. */
-  readonly #waiting = new Map<number, number>();
-  readonly #taken = new Set<number>();
-  #free: number[] = [];
-  #lookup: Promise<void> | undefined;
-  #lookedAt = Number.NEGATIVE_INFINITY;
-
-  constructor({ engine, now, name }: Pick<ChunkWorkerParts, 'engine' | 'name' | 'now'>) {
-    this.#parts = { engine, now };
-    const place = (partition: number) =>
-      createHash('sha256').update(`${name} ${partition}`).digest().readUInt32LE();
-    this.#order = new Map(
-      Array.from({ length: engine.settings.partitions }, (_, partition) => [partition, place(partition)]),
-    );
-  }
-
-  /** A partition for one lane, until `release`; `undefined` if there is none now. */
-  async take(signal: AbortSignal): Promise<number | undefined> {
-    if (this.#free.length === 0) {
-      this.#lookup ??= this.#look(signal).finally(() => {
-        this.#lookup = undefined;
-      });
-      await this.#lookup;
-    }
-    const partition = this.#free.pop();
-    if (partition !== undefined) this.#taken.add(partition);
-    return partition;
-  }
-
-  /** `hadChunk` is whether a chunk came. A partition in which more wait is taken again at once: its hosts are known here. */
-  release(partition: number, hadChunk: boolean): void {
-    this.#taken.delete(partition);
-    const waiting = hadChunk ? (this.#waiting.get(partition) ?? 0) - 1 : 0;
-    this.#waiting.set(partition, waiting);
-    if (waiting > 0) this.#free.push(partition);
-  }
-
-  async #look(signal: AbortSignal): Promise<void> {
-    const { engine, now } = this.#parts;
-    await pause(Math.max(0, this.#lookedAt + LOOK_INTERVAL_MS - now()), signal);
-    if (signal.aborted) return;
-    this.#lookedAt = now();
-    const found = await engine.queue.partitions(signal);
-    this.#free = found
-      .filter(({ partition }) => !this.#taken.has(partition))
-      .sort((a, b) => Number(b.isBusy) - Number(a.isBusy) || this.#place(a) - this.#place(b))
-      .map(({ partition }) => partition); // the last ones are taken first
-    for (const { partition, waiting } of found) this.#waiting.set(partition, waiting);
-  }
-
-  #place({ partition }: { readonly partition: number }): number {
-    return this.#order.get(partition) ?? 0;
-  }
-}
-
-/** The jobs that were passed to the run, and the chunk to which the result of each belongs. */
-class InFlightJobs {
-  readonly #batches: Channel<readonly Job[]>;
-  /** By the index of a job without result. */
-  readonly #chunkOf = new Map<number, LeasedChunk>();
-  /** Resolve `addAndWait`, by the index of its job. */
-  readonly #waits = new Map<number, () => void>();
-
-  constructor(lanes: number) {
-    this.#batches = new Channel(lanes);
-  }
-
-  /** The batches that were added, until `close()`. */
-  async *batches(): AsyncGenerator<readonly Job[], void, void> {
-    for (let batch = await this.#batches.receive(); batch; batch = await this.#batches.receive()) yield batch;
-  }
-
-  add(chunk: LeasedChunk, jobs: readonly Job[]): void {
-    for (const { index } of jobs) this.#chunkOf.set(index, chunk);
-    // Not awaited: each lane has one chunk, and so there is room, except for lost chunks that were not read yet.
-    this.#batches.send(jobs)?.catch(() => {});
-  }
-
-  /** Resolves when the job has a result, or the result is not wanted any more. */
-  async addAndWait(chunk: LeasedChunk, job: Job): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#waits.set(job.index, resolve);
-      this.add(chunk, [job]);
-    });
-    this.#waits.delete(job.index);
-  }
-
-  /** Adds the result to its chunk, if it is still wanted. */
-  take(result: Result): void {
-    const chunk = this.#chunkOf.get(result.index);
-    if (chunk === undefined) return;
-    this.#chunkOf.delete(result.index);
-    chunk.add(result);
-    this.#waits.get(result.index)?.();
-  }
-
-  has({ index }: Job): boolean {
-    return this.#chunkOf.has(index);
-  }
-
-  /** Ends each `addAndWait`. */
-  endWaits(): void {
-    for (const resolve of this.#waits.values()) resolve();
-  }
-
-  /** Results of this chunk, whose lease is over, are not wanted any more. */
-  drop(chunk: LeasedChunk): void {
-    chunk.isLost = true;
-    chunk.release();
-    for (const { index } of chunk.jobs) {
-      if (this.#chunkOf.get(index) === chunk) this.#chunkOf.delete(index);
-      this.#waits.get(index)?.();
-    }
-  }
-
-  close(): void {
-    this.#batches.close();
-  }
+/** How many chunks a worker has in hand at most. */
+export function maxChunks(partitions: number, lanes: number): number {
+  return partitions === 1 ? lanes : Math.max(lanes, MAX_CHUNKS);
 }
 
 /** Decides what to do when no chunk comes: the run may be complete, or the broker may have lost track of chunks. */
@@ -413,9 +458,9 @@ class IdleWatch {
   }
 
   /** Whether the run is complete. After three ack waits without a chunk, an idle worker has lost chunks redelivered. */
-  async isOver(isBusy: boolean): Promise<boolean> {
+  async isOver(): Promise<boolean> {
     if ((await this.#engine.state(COMPLETE_KEY)) === true) return true;
-    if (isBusy || this.#now() - this.#idleSince < 3 * this.#engine.settings.ackWaitMs) return false;
+    if (this.#now() - this.#idleSince < 3 * this.#engine.settings.ackWaitMs) return false;
     this.reset();
     await this.#engine.redeliverLostChunks().catch(() => false);
     return false;

@@ -1,10 +1,12 @@
 import { gunzipSync } from 'node:zlib';
 import { parseExpectation } from '../config/expectations.ts';
+import { Channel } from '../core/channel.ts';
 import { parseJobInput } from '../input/parse-job.ts';
 import type { Job } from '../model/job.ts';
+import type { Result } from '../model/result.ts';
 import { eachLine } from '../model/result-line.ts';
 import { hostOf } from '../model/url.ts';
-import { encodeRequest } from '../output/failed-list.ts';
+import { encodeRequest, failedRequest } from '../output/failed-list.ts';
 
 /** A chunk as it is sent. */
 export interface EncodedChunk {
@@ -20,6 +22,7 @@ export interface EncodedChunk {
 export interface Delivery {
   /** As the sender set it; not yet checked. */
   readonly id: number;
+  readonly partition: number;
   /** How often the chunk was delivered, this delivery included. */
   readonly deliveries: number;
   readonly body: Uint8Array;
@@ -31,6 +34,127 @@ export interface Delivery {
   giveBack(afterMs?: number): void;
   /** Keeps the chunk as a dead letter, since it cannot be read, and removes it from the queue. */
   bury(reason: string): Promise<void>;
+}
+
+/** A chunk that is leased to this worker. */
+export class LeasedChunk {
+  readonly jobs: readonly Job[];
+  readonly results: Result[] = [];
+  /** The last delivery to this worker: the broker ignores what is sent for earlier ones. */
+  delivery: Delivery;
+  /** Whether the lease is over: the chunk was given back, or another worker has it. */
+  isLost = false;
+  /** Of a chunk that is fetched URL by URL: resolves when that is over, and the broker knows that no URL is in flight. */
+  serialFetch: Promise<void> | undefined;
+  /** Resolves when all results are there, or after `release()`. */
+  readonly ended: Promise<void>;
+  /** Ends the wait for more results. */
+  release: () => void = () => {};
+  readonly #worker: string;
+  /** Made when the first job fails. */
+  #jobsByIndex: ReadonlyMap<number, Job> | undefined;
+
+  constructor(delivery: Delivery, jobs: readonly Job[], worker: string) {
+    this.delivery = delivery;
+    this.jobs = jobs;
+    this.#worker = worker;
+    this.ended = new Promise((resolve) => {
+      this.release = resolve;
+    });
+  }
+
+  /** Whether all results are there. */
+  get isFetched(): boolean {
+    return this.results.length === this.jobs.length;
+  }
+
+  /** Adds a result, and to it the name of its worker and, if it failed, what the list of `--failed` repeats of its job. */
+  add(result: Result): void {
+    const { index, ok } = result;
+    const job = ok ? undefined : this.#jobAt(index);
+    const request = job && failedRequest(job);
+    this.results.push(Object.assign(result, { worker: this.#worker }, request && { request })); // copying that many keys costs as much as encoding them
+    if (this.isFetched) this.release();
+  }
+
+  #jobAt(index: number): Job | undefined {
+    this.#jobsByIndex ??= new Map(this.jobs.map((job) => [job.index, job]));
+    return this.#jobsByIndex.get(index);
+  }
+
+  /** Adds what an earlier worker has fetched. Returns the jobs without a result. */
+  restore(results: readonly Result[]): readonly Job[] {
+    const indexes = new Set(this.jobs.map(({ index }) => index));
+    for (const result of results) if (indexes.delete(result.index)) this.results.push(result);
+    if (this.isFetched) this.release();
+    return this.jobs.filter(({ index }) => indexes.has(index));
+  }
+}
+
+/** The jobs that were passed to the run, and the chunk to which the result of each belongs. */
+export class InFlightJobs {
+  readonly #batches: Channel<readonly Job[]>;
+  /** By the index of a job without result. */
+  readonly #chunkOf = new Map<number, LeasedChunk>();
+  /** Resolve `addAndWait`, by the index of its job. */
+  readonly #waits = new Map<number, () => void>();
+
+  /** @param max chunks at a time */
+  constructor(max: number) {
+    this.#batches = new Channel(max);
+  }
+
+  /** The batches that were added, until `close()`. */
+  async *batches(): AsyncGenerator<readonly Job[], void, void> {
+    for (let batch = await this.#batches.receive(); batch; batch = await this.#batches.receive()) yield batch;
+  }
+
+  add(chunk: LeasedChunk, jobs: readonly Job[]): void {
+    for (const { index } of jobs) this.#chunkOf.set(index, chunk);
+    // Not awaited: there is room for all chunks, except for lost chunks that were not read yet.
+    this.#batches.send(jobs)?.catch(() => {});
+  }
+
+  /** Resolves when the job has a result, or the result is not wanted any more. */
+  async addAndWait(chunk: LeasedChunk, job: Job): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#waits.set(job.index, resolve);
+      this.add(chunk, [job]);
+    });
+    this.#waits.delete(job.index);
+  }
+
+  /** Adds the result to its chunk, if it is still wanted. */
+  take(result: Result): void {
+    const chunk = this.#chunkOf.get(result.index);
+    if (chunk === undefined) return;
+    this.#chunkOf.delete(result.index);
+    chunk.add(result);
+    this.#waits.get(result.index)?.();
+  }
+
+  has({ index }: Job): boolean {
+    return this.#chunkOf.has(index);
+  }
+
+  /** Ends each `addAndWait`. */
+  endWaits(): void {
+    for (const resolve of this.#waits.values()) resolve();
+  }
+
+  /** Results of this chunk, whose lease is over, are not wanted any more. */
+  drop(chunk: LeasedChunk): void {
+    chunk.isLost = true;
+    chunk.release();
+    for (const { index } of chunk.jobs) {
+      if (this.#chunkOf.get(index) === chunk) this.#chunkOf.delete(index);
+      this.#waits.get(index)?.();
+    }
+  }
+
+  close(): void {
+    this.#batches.close();
+  }
 }
 
 /** The results of one chunk, or where they are. */
@@ -156,15 +280,23 @@ export function unpackText(body: Uint8Array, maxBytes: number): string | undefin
   }
 }
 
-/** The partition of a URL's host, from 0. It is the same on every machine: FNV-1a, 32 bits, over UTF-16 units. */
+/** The partition of a URL's host, from 0. It is the same on every machine. */
 export function hostPartition(url: string, partitions: number): number {
-  if (partitions === 1) return 0;
-  const host = hostOf(url);
+  return partitionOf(hostOf(url), partitions);
+}
+
+/** The partition of a host, as `hostOf()` gives it. */
+export function partitionOf(host: string, partitions: number): number {
+  return partitions === 1 ? 0 : textHash(host) % partitions;
+}
+
+/** FNV-1a, 32 bits, over UTF-16 units. */
+export function textHash(text: string): number {
   let hash = 0x811c9dc5;
-  for (let at = 0; at < host.length; at++) {
-    hash = Math.imul(hash ^ host.charCodeAt(at), 0x01000193);
+  for (let at = 0; at < text.length; at++) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   }
-  return (hash >>> 0) % partitions;
+  return hash >>> 0;
 }
 
 function isCount(value: unknown): value is number {

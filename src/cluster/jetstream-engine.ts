@@ -152,7 +152,7 @@ export class JetStreamEngine {
     const report = (error: unknown) => this.#report(error);
     const ensure = () => this.ensure();
     const bury = (letter: DeadMessage) => this.#bury(letter);
-    this.queue = new JetStreamQueue({ ...run, maxQueued: settings.maxQueued, ensure, bury, warn, report });
+    this.queue = new JetStreamQueue({ ...run, settings, ensure, bury, warn, report });
     this.leases = new LeaseBucket(run);
     this.log = new JetStreamLog({ ...run, ensure, warn, report });
   }

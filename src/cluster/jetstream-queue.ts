@@ -3,12 +3,14 @@ import { OutputError } from '../model/errors.ts';
 import { pause, REPORTED_FAILURES, retryUntilBack, throwIfGone } from './broker-connection.ts';
 import type { DeadMessage, Delivery, EncodedChunk } from './chunk.ts';
 import {
+  addConsumer,
   apiErrorCode,
   type BrokerRun,
   isMissing,
   messageFault,
   messageHeaders,
   numberHeader,
+  type RunSettings,
 } from './jetstream-setup.ts';
 
 /** Chunks published at once, at most. */
@@ -24,8 +26,7 @@ const ERROR_PAUSE_MS = 500;
 const NEWER_PAUSE_MS = 10_000;
 
 interface QueueParts extends BrokerRun {
-  /** Chunks in the stream at most. */
-  readonly maxQueued: number;
+  readonly settings: RunSettings;
   /** Recreates what is missing of the run on the broker. */
   readonly ensure: () => Promise<void>;
   /** Keeps a message that cannot be read. */
@@ -41,15 +42,6 @@ export interface PublishOptions {
   readonly beforeSending?: (() => Promise<void>) | undefined;
   /** Called for each chunk that the broker has stored. */
   readonly sent?: ((chunk: EncodedChunk) => void) | undefined;
-}
-
-/** A partition with chunks. */
-interface PartitionState {
-  readonly partition: number;
-  /** Chunks that wait. */
-  readonly waiting: number;
-  /** Whether a chunk is in flight, or was: one that was given back or whose worker died counts until it is delivered again. */
-  readonly isBusy: boolean;
 }
 
 /** A consumer, and the time at which its stream was created. */
@@ -122,7 +114,7 @@ export class JetStreamQueue {
       const { consumer, created } = await this.#consumer(partition);
       const message = await consumer.next({ expires: PULL_MS });
       this.#pullFailures = 0;
-      return message === null ? undefined : await this.#toDelivery(message, created);
+      return message === null ? undefined : await this.#toDelivery(message, partition, created);
     } catch (error) {
       throwIfGone(error);
       // The broker is away, which `connectBroker` reports, or has lost the run.
@@ -135,30 +127,26 @@ export class JetStreamQueue {
     }
   }
 
-  /** The partitions that have chunks; none when the broker is away. */
-  async partitions(signal: AbortSignal): Promise<readonly PartitionState[]> {
+  /** The number of chunks of each partition that has any, those in flight included; none when the broker is away. */
+  async chunks(signal: AbortSignal): Promise<ReadonlyMap<number, number>> {
     const { manager, names, ensure } = this.#parts;
-    const found: PartitionState[] = [];
     try {
-      for await (const { name, num_pending, num_ack_pending } of manager.consumers.list(names.jobs)) {
-        if (num_pending + num_ack_pending === 0) continue;
-        found.push({
-          partition: Number(name.slice(1)),
-          waiting: num_pending,
-          isBusy: num_ack_pending > 0,
-        });
-      }
+      const { state } = await manager.streams.info(names.jobs, { subjects_filter: names.jobSubject('*') });
+      const found = Object.entries(state.subjects ?? {});
+      return new Map(
+        found.map(([subject, count]) => [Number(subject.slice(subject.lastIndexOf('.') + 1)), count]),
+      );
     } catch (error) {
       throwIfGone(error);
       await ensure().catch(throwIfGone);
       await pause(ERROR_PAUSE_MS, signal);
+      return new Map();
     }
-    return found;
   }
 
   /** At most half of the limit: the queue is never above it, and not empty while it is refilled. */
   get #maxWindow(): number {
-    return Math.min(MAX_WINDOW, Math.ceil(this.#parts.maxQueued / 2));
+    return Math.min(MAX_WINDOW, Math.ceil(this.#parts.settings.maxQueued / 2));
   }
 
   /** Whether all were stored. */
@@ -183,7 +171,7 @@ export class JetStreamQueue {
   }
 
   async #waitForRoom(count: number, signal: AbortSignal): Promise<void> {
-    const { maxQueued } = this.#parts;
+    const { maxQueued } = this.#parts.settings;
     while (!signal.aborted) {
       const state = await this.#streamState(signal);
       if (state === undefined || state.messages + count <= maxQueued) return;
@@ -207,10 +195,11 @@ export class JetStreamQueue {
   }
 
   async #consumer(partition: number): Promise<OpenConsumer> {
-    const { client, names } = this.#parts;
+    const { client, names, settings } = this.#parts;
     const open = this.#consumers.get(partition);
     if (open !== undefined) return open;
     const created = await this.#streamCreated();
+    await addConsumer(this.#parts, settings, partition);
     const consumer = await client.consumers.get(names.jobs, names.consumer(partition));
     const opened = { consumer, created };
     this.#consumers.set(partition, opened);
@@ -223,7 +212,7 @@ export class JetStreamQueue {
     return (await manager.streams.info(names.jobs)).created;
   }
 
-  async #toDelivery(message: JsMsg, created: string): Promise<Delivery | undefined> {
+  async #toDelivery(message: JsMsg, partition: number, created: string): Promise<Delivery | undefined> {
     const { headers } = message;
     const id = numberHeader(headers, 'Fanout-Chunk');
     const fault = messageFault(headers, this.#parts.names);
@@ -249,6 +238,7 @@ export class JetStreamQueue {
     }
     return {
       id,
+      partition,
       deliveries: message.info.deliveryCount,
       body: message.data,
       extend: () => message.working(),

@@ -7,7 +7,7 @@ import type { Nats } from './broker-connection.ts';
 export interface RunSettings {
   /** URLs in a chunk, the unit of work. */
   readonly chunk: number;
-  /** With more than one, each host belongs to one partition, and only one chunk of a partition is in flight at a time. */
+  /** With more than one, each host belongs to one partition, and one worker at a time takes chunks of it. */
   readonly partitions: number;
   /** A chunk is redelivered when its worker has not extended the lease for this time. */
   readonly ackWaitMs: number;
@@ -63,7 +63,7 @@ export interface RunNames {
   /** The key-value bucket of leases, and of the workers. */
   readonly leases: string;
   /** Where chunks of a partition are published. */
-  jobSubject(partition: number): string;
+  jobSubject(partition: number | '*'): string;
   /** Where the results of a chunk are published. */
   logSubject(chunk: number): string;
   stateSubject(key: string): string;
@@ -91,7 +91,7 @@ export interface BrokerRun {
  */
 const SERVER_LIMIT_FACTOR = 20;
 
-/** A consumer of one of several partitions has one chunk in flight; otherwise each lane of each worker has one. */
+/** Each worker that takes chunks of a partition has some in flight. */
 const MAX_IN_FLIGHT = 100_000;
 
 const NS_PER_MS = 1_000_000;
@@ -138,35 +138,37 @@ export function runNames(run: string): RunNames {
   };
 }
 
-/**
- * Creates the missing parts of a run: streams, and a consumer for each partition. Several processes may call it at
- * once.
- */
+/** Creates the missing streams of a run. Several processes may call it at once. */
 export async function setUpRun(run: BrokerRun, settings: RunSettings): Promise<void> {
   for (const config of streamConfigs(run, settings)) await addStream(run.manager, config);
-  for (let partition = 0; partition < settings.partitions; partition++) {
-    await run.manager.consumers.add(run.names.jobs, consumerConfig(run, settings, partition));
-  }
+}
+
+/** Creates the consumer of a partition if it is missing. */
+export async function addConsumer(run: BrokerRun, settings: RunSettings, partition: number): Promise<void> {
+  await run.manager.consumers.add(run.names.jobs, consumerConfig(run, settings, partition));
 }
 
 /**
- * Recreates the consumers when the stream holds more chunks than they account for: nats-server 2.9 loses some when it
+ * Recreates the consumers of partitions that hold more chunks than they account for: nats-server 2.9 loses some when it
  * is killed. Chunks in flight are then redelivered, and the collector drops the duplicates. Resolves to whether chunks
  * were lost.
  */
 export async function redeliverLostChunks(run: BrokerRun, settings: RunSettings): Promise<boolean> {
   const { manager, names } = run;
-  let accounted = 0;
-  for await (const { num_pending, num_ack_pending } of manager.consumers.list(names.jobs)) {
-    accounted += num_pending + num_ack_pending;
+  const accounted = new Map<string, number>();
+  for await (const { name, num_pending, num_ack_pending } of manager.consumers.list(names.jobs)) {
+    accounted.set(name, num_pending + num_ack_pending);
   }
-  const { state } = await manager.streams.info(names.jobs);
-  if (state.messages <= accounted) return false;
+  const { state } = await manager.streams.info(names.jobs, { subjects_filter: names.jobSubject('*') });
+  let hasLost = false;
   for (let partition = 0; partition < settings.partitions; partition++) {
+    const held = accounted.get(names.consumer(partition));
+    if (held === undefined || held >= (state.subjects?.[names.jobSubject(partition)] ?? 0)) continue;
+    hasLost = true;
     await manager.consumers.delete(names.jobs, names.consumer(partition)).catch(() => false);
-    await manager.consumers.add(names.jobs, consumerConfig(run, settings, partition));
+    await addConsumer(run, settings, partition);
   }
-  return true;
+  return hasLost;
 }
 
 /** Deletes the streams of a run. The state comes last, so that a purge that failed can be repeated. */
@@ -274,7 +276,7 @@ function streamConfigs(run: BrokerRun, settings: RunSettings): readonly NamedCon
     {
       ...common,
       name: names.jobs,
-      subjects: [names.jobSubject(0).replace(/0$/, '*')],
+      subjects: [names.jobSubject('*')],
       retention: RetentionPolicy.Workqueue,
       discard: DiscardPolicy.New,
       max_msgs: SERVER_LIMIT_FACTOR * maxQueued + 1000,
@@ -317,7 +319,7 @@ function consumerConfig(
     filter_subject: names.jobSubject(partition),
     ack_policy: nats.jetstream.AckPolicy.Explicit,
     ack_wait: settings.ackWaitMs * NS_PER_MS,
-    max_ack_pending: settings.partitions > 1 ? 1 : MAX_IN_FLIGHT,
+    max_ack_pending: MAX_IN_FLIGHT,
     max_deliver: -1,
     max_waiting: 4096,
   };

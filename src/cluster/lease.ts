@@ -1,158 +1,22 @@
 import type { KV } from '@nats-io/kv';
-import type { Job } from '../model/job.ts';
+import { type HostState, toHostState } from '../hosts/retry-policy.ts';
 import { printable } from '../model/printable.ts';
-import type { Result } from '../model/result.ts';
-import { failedRequest } from '../output/failed-list.ts';
-import type { Delivery } from './chunk.ts';
+import { pause } from './broker-connection.ts';
+import { partitionOf, textHash } from './chunk.ts';
 import { apiErrorCode, type BrokerRun, type RunSettings, WRONG_LAST_SEQUENCE } from './jetstream-setup.ts';
 
-interface LeaseHolder {
-  readonly worker: string;
-  readonly leasedSince: number;
-}
+/** Hosts of a partition whose state is passed on, at most. */
+const MAX_HOSTS = 500;
 
-/** A chunk that is leased to this worker. */
-export class LeasedChunk {
-  readonly jobs: readonly Job[];
-  readonly results: Result[] = [];
-  /** The last delivery to this worker: the broker ignores what is sent for earlier ones. */
-  delivery: Delivery;
-  /** When the last extension that reached the broker was sent: the ack wait counts from then, in ms. */
-  leasedSince: number;
-  /** Whether the lease is over: the chunk was given back, or another worker has it. */
-  isLost = false;
-  /** Of a chunk that is fetched URL by URL: resolves when that is over, and the broker knows that no URL is in flight. */
-  serialFetch: Promise<void> | undefined;
-  /** Resolves when all results are there, or after `release()`. */
-  readonly ended: Promise<void>;
-  /** Ends the wait for more results. */
-  release: () => void = () => {};
-  readonly #worker: string;
-  /** Made when the first job fails. */
-  #jobsByIndex: ReadonlyMap<number, Job> | undefined;
+/** Before a watch begins again. */
+const WATCH_PAUSE_MS = 500;
 
-  constructor(delivery: Delivery, jobs: readonly Job[], { worker, leasedSince }: LeaseHolder) {
-    this.delivery = delivery;
-    this.jobs = jobs;
-    this.#worker = worker;
-    this.leasedSince = leasedSince;
-    this.ended = new Promise((resolve) => {
-      this.release = resolve;
-    });
-  }
-
-  /** Whether all results are there. */
-  get isFetched(): boolean {
-    return this.results.length === this.jobs.length;
-  }
-
-  /** Adds a result, and to it the name of its worker and, if it failed, what the list of `--failed` repeats of its job. */
-  add(result: Result): void {
-    const { index, ok } = result;
-    const job = ok ? undefined : this.#jobAt(index);
-    const request = job && failedRequest(job);
-    this.results.push(Object.assign(result, { worker: this.#worker }, request && { request })); // copying that many keys costs as much as encoding them
-    if (this.isFetched) this.release();
-  }
-
-  #jobAt(index: number): Job | undefined {
-    this.#jobsByIndex ??= new Map(this.jobs.map((job) => [job.index, job]));
-    return this.#jobsByIndex.get(index);
-  }
-
-  /** Adds what an earlier worker has fetched. Returns the jobs without a result. */
-  restore(results: readonly Result[]): readonly Job[] {
-    const indexes = new Set(this.jobs.map(({ index }) => index));
-    for (const result of results) if (indexes.delete(result.index)) this.results.push(result);
-    if (this.isFetched) this.release();
-    return this.jobs.filter(({ index }) => indexes.has(index));
-  }
-
-  /** It was redelivered to this worker: the last extension did not reach the broker in time. */
-  redelivered(delivery: Delivery, leasedSince: number): void {
-    this.delivery = delivery;
-    this.leasedSince = Math.max(this.leasedSince, leasedSince);
-  }
-}
-
-interface LeasesParts {
-  readonly engine: { readonly settings: RunSettings; flush(): Promise<void> };
-  readonly now: () => number;
-  /** The chunks that are leased now. */
-  readonly chunks: () => Iterable<LeasedChunk>;
-  /** Called with chunks whose lease may be over. */
-  readonly lost: (chunks: readonly LeasedChunk[]) => void;
-}
-
-/**
- * Extends the leases of a worker, and notices when that came too late: then another worker has the chunk, and with
- * partitions no two workers may fetch from one host.
- * - A process that was suspended for longer than the ack wait has lost its leases.
- * - With partitions it also loses a lease when no extension reached the broker for that long; without, its results
- *   are still valid.
- */
-export class Leases {
-  readonly #parts: LeasesParts;
-  #timer: NodeJS.Timeout | undefined;
-  #checkedAt: number;
-  #resumedAt = Number.NEGATIVE_INFINITY;
-
-  constructor(parts: LeasesParts) {
-    this.#parts = parts;
-    this.#checkedAt = parts.now();
-  }
-
-  start(): void {
-    this.#timer = setInterval(() => {
-      this.#reportLost();
-      this.extend();
-    }, this.#parts.engine.settings.ackWaitMs / 3);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  /** Extends all leases. They count from the time of sending, once the broker has received it. */
-  extend(): void {
-    const { engine, chunks } = this.#parts;
-    const sentAt = this.#checkSuspended();
-    const extended = [...chunks()];
-    if (extended.length === 0) return;
-    for (const { delivery } of extended) delivery.extend();
-    const confirm = (): void => {
-      for (const chunk of extended) chunk.leasedSince = Math.max(chunk.leasedSince, sentAt);
-    };
-    engine.flush().then(confirm, () => {}); // the broker is away, and did not receive it
-  }
-
-  /** Whether a chunk that was requested at this time may still be leased to this worker. */
-  isFresh(requestedAt: number): boolean {
-    this.#checkSuspended();
-    return requestedAt >= this.#resumedAt;
-  }
-
-  #reportLost(): void {
-    const { engine, chunks, lost } = this.#parts;
-    const { partitions, ackWaitMs } = engine.settings;
-    const now = this.#checkSuspended();
-    const lostChunks = [...chunks()].filter(
-      ({ leasedSince, isFetched }) =>
-        !isFetched && (leasedSince < this.#resumedAt || (partitions > 1 && now - leasedSince > ackWaitMs)),
-    );
-    if (lostChunks.length > 0) lost(lostChunks);
-  }
-
-  /** Notices that the process was suspended. Returns the time. */
-  #checkSuspended(): number {
-    const now = this.#parts.now();
-    if (now - this.#checkedAt > this.#parts.engine.settings.ackWaitMs) this.#resumedAt = now;
-    this.#checkedAt = now;
-    return now;
-  }
-}
+/** After this many ack waits without a sign, the record of a worker is deleted. */
+const FORGOTTEN_AFTER = 5;
 
 const WORKER_KEY = 'live.worker.';
+const LEASE_KEY = 'live.lease.';
+const HOSTS_KEY = 'hosts.';
 
 /** What a worker says of itself, every third of the ack wait. */
 export interface WorkerRecord {
@@ -275,6 +139,356 @@ function toWorkerRecord(value: unknown): WorkerRecord | undefined {
     partitions: Array.isArray(partitions) ? partitions.filter(Number.isSafeInteger) : [],
     ...{ chunks, urls, urlsPerSecond },
   };
+}
+
+/** The state of hosts by the key that the run has for each. */
+type HostStates = readonly (readonly [host: string, state: HostState])[];
+
+export interface LeasesParts {
+  readonly bucket: Pick<LeaseBucket, 'get' | 'put' | 'remove' | 'watch'>;
+  readonly settings: Pick<RunSettings, 'partitions' | 'ackWaitMs'>;
+  /** The id of this process in the bucket: no two processes have the same one. */
+  readonly id: string;
+  /** What this worker says of itself. */
+  readonly describe: () => Omit<WorkerRecord, 'partitions'>;
+  /** The hosts of this process. */
+  readonly hosts: {
+    states(now: number): Iterable<readonly [string, HostState]>;
+    restore(host: string, state: HostState, at: number): void;
+  };
+  /** Monotonic, in ms. */
+  readonly now: () => number;
+  /** Called each third of the ack wait, before the broker is told that this worker is alive. */
+  readonly extend: () => void;
+  /** Called when the leases of these partitions are over, or of all if unset: others may fetch from their hosts. */
+  readonly lost: (partitions?: readonly number[]) => void;
+  /** Called when another worker has come, gone, taken or released something. */
+  readonly changed: () => void;
+  /** Creates what is missing on the broker. */
+  readonly ensure: () => Promise<void>;
+}
+
+interface SeenEntry extends BucketEntry {
+  /** When this process saw it first. */
+  readonly at: number;
+  /** The watch that saw it last. */
+  readonly watch: number;
+}
+
+/**
+ * The partitions that this worker has leased, and what it knows of the other workers.
+ *
+ * - A worker says that it is alive each third of the ack wait. Another one may take over its partitions when it has not seen that for
+ *   the ack wait. Each measures this with its own monotonic clock: clocks are not compared.
+ * - A worker whose last sign was sent an ack wait ago, as far as the broker has confirmed, has lost its leases. Since it counts
+ *   from the time of sending, it notices before the others do.
+ * - The state of the hosts of a partition is written each third of the ack wait, and when it is released; who takes it next
+ *   continues with it.
+ * - A run with one partition has no leases: each worker takes any chunk.
+ */
+export class Leases {
+  readonly #parts: LeasesParts;
+  readonly #closing = new AbortController();
+  /** The last entries of the bucket, by key. */
+  readonly #seen = new Map<string, SeenEntry>();
+  /** The leased partitions: the revision of each lease, and the state of its hosts as it was last written. */
+  readonly #held = new Map<number, { readonly revision: number; hosts: string }>();
+  #watch = 0;
+  #restartWatch = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #isTicking = false;
+  /** When the last sign of life that the broker has confirmed was sent. */
+  #confirmedAt = Number.NEGATIVE_INFINITY;
+  #checkedAt: number;
+  #ownRevision = 0;
+  #isReady = false;
+  #epoch = 0;
+
+  constructor(parts: LeasesParts) {
+    this.#parts = parts;
+    this.#checkedAt = parts.now();
+  }
+
+  /** Whether this worker knows the others. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Grows each time that leases are lost. What was begun before is not valid after that. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** The leased partitions. */
+  get held(): ReadonlyMap<number, unknown> {
+    return this.#held;
+  }
+
+  /** The number of workers between which a rate over all hosts is divided. */
+  get sharers(): number {
+    if (this.#parts.settings.partitions === 1) return Math.max(1, this.#liveWorkers().length);
+    return new Set([this.#parts.id, ...this.#holders()]).size;
+  }
+
+  start(): void {
+    void this.#watchBucket();
+    this.#timer = setInterval(() => void this.#tick(), this.#parts.settings.ackWaitMs / 3);
+    void this.#tick();
+  }
+
+  /** Whether the leases are valid now. Notices if they are over: to be called before each request. */
+  check(): boolean {
+    const { now, settings } = this.#parts;
+    const at = now();
+    const wasSuspended = at - this.#checkedAt > settings.ackWaitMs;
+    this.#checkedAt = at;
+    const isValid = settings.partitions === 1 || at - this.#confirmedAt < settings.ackWaitMs;
+    if (wasSuspended || (!isValid && this.#held.size > 0)) {
+      this.#epoch += 1;
+      this.#held.clear();
+      this.#parts.lost();
+    }
+    return isValid;
+  }
+
+  /**
+   * Which of the partitions that have chunks this worker should take now. All workers get equal parts, as far as that is possible.
+   */
+  toTake(active: ReadonlySet<number>): readonly number[] {
+    const { id } = this.#parts;
+    if (!this.#isReady || !this.check()) return [];
+    const workers = this.#liveWorkers();
+    const share = active.size / Math.max(1, workers.length);
+    const own = [...this.#held.keys()].filter((partition) => active.has(partition)).length;
+    // What is left over after equal parts is taken one at a time.
+    const count = Math.max(Math.floor(share) - own, own < share ? 1 : 0);
+    return (
+      [...active]
+        .filter((partition) => !this.#held.has(partition) && this.#holderOf(partition) === '')
+        // Each worker has an order of its own, so that two seldom try to take the same one.
+        .map((partition) => ({ partition, place: textHash(`${id} ${partition}`) }))
+        .sort((a, b) => a.place - b.place)
+        .slice(0, count)
+        .map(({ partition }) => partition)
+    );
+  }
+
+  /** How many partitions this worker should release, since others have fewer. */
+  get surplus(): number {
+    const workers = this.#liveWorkers();
+    const counts = new Map(workers.map((id) => [id, 0]));
+    const holders = this.#holders();
+    for (const holder of holders) counts.set(holder, (counts.get(holder) ?? 0) + 1);
+    const share = holders.length / Math.max(1, workers.length);
+    const isUneven = workers.some((id) => (counts.get(id) ?? 0) < Math.floor(share));
+    const most = isUneven ? Math.floor(share) : Math.ceil(share);
+    return Math.max(0, this.#held.size - Math.max(1, most));
+  }
+
+  /** Leases a partition, and continues with the state of its hosts. Resolves to `false` if another worker was first. */
+  async take(partition: number): Promise<boolean> {
+    const { bucket, id, now } = this.#parts;
+    if (this.#holderOf(partition) !== '') return false;
+    const before = this.#seen.get(leaseKey(partition));
+    const epoch = this.#epoch;
+    const revision = await bucket.put(leaseKey(partition), { holder: id }, before?.revision ?? 0);
+    if (revision === undefined) return false;
+    // It was written before the release, or before the last sign of its holder.
+    const sign = this.#seen.get(WORKER_KEY + holderIn(before?.value)) ?? before;
+    const writtenAt = sign?.at ?? now();
+    const states = await bucket.get(hostsKey(partition));
+    if (this.#epoch !== epoch || !this.check()) return false;
+    for (const [host, state] of entriesIn(states))
+      if (partitionOf(host, this.#parts.settings.partitions) === partition)
+        this.#parts.hosts.restore(host, toHostState(state), writtenAt);
+    this.#held.set(partition, { revision, hosts: '' });
+    this.#parts.changed();
+    return true;
+  }
+
+  /** Ends leases, for other workers: nothing may be in flight to their hosts. */
+  async release(partitions: readonly number[]): Promise<void> {
+    const { bucket } = this.#parts;
+    this.check();
+    const released = partitions.flatMap((partition) => {
+      const held = this.#held.get(partition);
+      return held === undefined ? [] : [{ partition, held }];
+    });
+    const states = this.#statesByPartition(new Set(released.map(({ partition }) => partition)));
+    for (const { partition } of released) this.#held.delete(partition);
+    await Promise.all(
+      released.map(async ({ partition, held }) => {
+        await this.#writeHosts(partition, held, states.get(partition) ?? []);
+        await bucket.put(leaseKey(partition), { holder: '' }, held.revision);
+      }),
+    ).catch(() => {}); // the broker is away: others take them over after the ack wait
+  }
+
+  /** Says at once what is new of this worker, and not only with the next sign. */
+  announce(): void {
+    void this.#tick({ isExtra: true });
+  }
+
+  /** Releases everything, and leaves the list of workers. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.release([...this.#held.keys()]);
+    this.#closing.abort();
+    this.#restartWatch.abort();
+    await this.#parts.bucket.remove(WORKER_KEY + this.#parts.id).catch(() => {});
+  }
+
+  async #tick({ isExtra = false } = {}): Promise<void> {
+    const { bucket, id, describe, extend, ensure, now } = this.#parts;
+    if (this.#isTicking || this.#closing.signal.aborted) return;
+    this.#isTicking = true;
+    try {
+      this.check();
+      extend();
+      const sentAt = now();
+      const hasArrived = this.#seen.get(WORKER_KEY + id)?.revision === this.#ownRevision;
+      if (!hasArrived && !isExtra && this.#ownRevision > 0) this.#restartWatch.abort();
+      const record = { ...describe(), partitions: [...this.#held.keys()].sort((a, b) => a - b) };
+      this.#ownRevision = (await bucket.put(WORKER_KEY + id, record)) ?? 0;
+      this.#confirmedAt = Math.max(this.#confirmedAt, sentAt);
+      await this.#renew();
+    } catch {
+      await ensure().catch(() => {}); // the broker is away, or has lost its data
+      this.#restartWatch.abort();
+      setTimeout(() => void this.#tick(), WATCH_PAUSE_MS).unref();
+    } finally {
+      this.#isTicking = false;
+    }
+  }
+
+  /** Writes the state of hosts, repeats leases that the broker has lost, and deletes the records of dead workers. */
+  async #renew(): Promise<void> {
+    const { bucket, id, now, settings } = this.#parts;
+    const states = this.#statesByPartition(this.#held);
+    for (const [partition, held] of this.#held) {
+      if (this.#isReady && !this.#seen.has(leaseKey(partition))) {
+        const revision = await bucket.put(leaseKey(partition), { holder: id }, 0);
+        if (revision !== undefined) this.#held.set(partition, { ...held, revision });
+      }
+      if (!this.check()) return;
+      await this.#writeHosts(partition, held, states.get(partition) ?? []);
+    }
+    for (const { key, at } of this.#seen.values())
+      if (key.startsWith(WORKER_KEY) && now() - at > FORGOTTEN_AFTER * settings.ackWaitMs)
+        await bucket.remove(key);
+  }
+
+  async #writeHosts(partition: number, held: { hosts: string }, states: HostStates): Promise<void> {
+    const text = states.length === 0 ? '' : JSON.stringify(states);
+    if (text === held.hosts) return;
+    await this.#parts.bucket.put(hostsKey(partition), states);
+    held.hosts = text;
+  }
+
+  #statesByPartition(wanted: {
+    readonly size: number;
+    has(partition: number): boolean;
+  }): ReadonlyMap<number, HostStates> {
+    const { hosts, now, settings } = this.#parts;
+    const found = new Map<number, (readonly [string, HostState])[]>();
+    if (wanted.size === 0) return found;
+    for (const entry of hosts.states(now())) {
+      const partition = partitionOf(entry[0], settings.partitions);
+      if (!wanted.has(partition)) continue;
+      const states = found.get(partition) ?? [];
+      if (states.length < MAX_HOSTS) found.set(partition, [...states, entry]);
+    }
+    return found;
+  }
+
+  /** Reads the changes of the bucket. Begins again when it ends, and when what this worker wrote does not arrive. */
+  async #watchBucket(): Promise<void> {
+    const { bucket } = this.#parts;
+    while (!this.#closing.signal.aborted) {
+      this.#restartWatch = new AbortController();
+      this.#watch += 1;
+      await bucket.watch((entry) => this.#onEntry(entry), this.#restartWatch.signal).catch(() => {});
+      if (!this.#closing.signal.aborted) await pause(WATCH_PAUSE_MS, this.#closing.signal);
+    }
+  }
+
+  #onEntry(entry: BucketEntry): void {
+    const { id, now, changed, lost } = this.#parts;
+    const { key, value, revision, storedAt } = entry;
+    const known = this.#seen.get(key);
+    // After the watch has begun again, what is known already is not new.
+    const isKnown = known?.revision === revision && known.storedAt === storedAt;
+    if (value === undefined) this.#seen.delete(key);
+    else this.#seen.set(key, { ...entry, at: isKnown ? known.at : now(), watch: this.#watch });
+    if (key === WORKER_KEY + id) {
+      // All that was stored before has arrived: the rest is of a bucket that was lost.
+      for (const { key: old, watch } of this.#seen.values()) if (watch < this.#watch) this.#seen.delete(old);
+      this.#isReady = true;
+    }
+    const partition = Number(key.slice(LEASE_KEY.length));
+    const held = key.startsWith(LEASE_KEY) ? this.#held.get(partition) : undefined;
+    if (held !== undefined && revision > held.revision && holderIn(value) !== id) {
+      this.#held.delete(partition);
+      lost([partition]);
+    }
+    if (!isKnown) changed();
+  }
+
+  #isAlive(id: string): boolean {
+    const { now, settings } = this.#parts;
+    const seen = this.#seen.get(WORKER_KEY + id);
+    return id === this.#parts.id || (seen !== undefined && now() - seen.at < settings.ackWaitMs);
+  }
+
+  /** The ids of the workers that are alive and take chunks. */
+  #liveWorkers(): readonly string[] {
+    return [...this.#seen.values()]
+      .filter(({ key, value }) => key.startsWith(WORKER_KEY) && Object(value).isLeaving !== true)
+      .map(({ key }) => key.slice(WORKER_KEY.length))
+      .filter((id) => this.#isAlive(id));
+  }
+
+  /** The id of the worker that holds a lease, or `''`. */
+  #holderOf(partition: number): string {
+    if (this.#held.has(partition)) return this.#parts.id;
+    const entry = this.#seen.get(leaseKey(partition));
+    const holder = holderIn(entry?.value);
+    if (entry === undefined || holder === '' || holder === this.#parts.id) return '';
+    // Without a record of its holder, it counts from the lease.
+    const { at } = this.#seen.get(WORKER_KEY + holder) ?? entry;
+    return this.#parts.now() - at < this.#parts.settings.ackWaitMs ? holder : '';
+  }
+
+  /** The holder of each lease that is held. */
+  #holders(): readonly string[] {
+    const others = [...this.#seen.keys()]
+      .filter((key) => key.startsWith(LEASE_KEY))
+      .map((key) => this.#holderOf(Number(key.slice(LEASE_KEY.length))))
+      .filter((holder) => holder !== '' && holder !== this.#parts.id);
+    return [...others, ...[...this.#held.keys()].map(() => this.#parts.id)];
+  }
+}
+
+function leaseKey(partition: number): string {
+  return `${LEASE_KEY}${partition}`;
+}
+
+function hostsKey(partition: number): string {
+  return `${HOSTS_KEY}${partition}`;
+}
+
+function holderIn(value: unknown): string {
+  const { holder }: Record<string, unknown> = { ...Object(value) };
+  return typeof holder === 'string' ? holder : '';
+}
+
+/** The hosts and their states, not checked, in what a worker has written. */
+function entriesIn(value: unknown): readonly (readonly [string, unknown])[] {
+  const entries: readonly unknown[] = Array.isArray(value) ? value.slice(0, MAX_HOSTS) : [];
+  return entries.flatMap((entry) => {
+    const [host, state]: readonly unknown[] = Array.isArray(entry) ? entry : [];
+    return typeof host === 'string' ? [[host, state] as const] : [];
+  });
 }
 
 function parseJson(text: string): unknown {

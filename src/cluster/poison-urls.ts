@@ -1,8 +1,7 @@
 import type { Job } from '../model/job.ts';
 import type { FailedResult } from '../model/result.ts';
-import { decodeJob, encodeJob } from './chunk.ts';
+import { decodeJob, encodeJob, type LeasedChunk } from './chunk.ts';
 import type { JetStreamEngine } from './jetstream-engine.ts';
-import type { LeasedChunk } from './lease.ts';
 
 /** Once this many workers have died at a chunk, it is fetched one URL at a time. */
 export const SERIAL_AFTER_DEATHS = 2;

@@ -104,9 +104,10 @@ export const newRunOptions = {
     group: 'Cluster',
     parser: wholeNumber({ min: 1, max: 1024 }),
     default: undefined,
-    defaultText: '1',
+    defaultText: '64',
     help: 'divide the hosts into n partitions',
-    details: 'One machine at a time works on a partition, so the limits per host hold over all machines.',
+    details:
+      'One worker at a time fetches from the hosts of a partition, so limits per host hold over all machines. With more than 64 workers, use more partitions. 1: each worker has limits of its own.',
   }),
   ackWait: option({
     flags: '--ack-wait <duration>',
@@ -145,7 +146,7 @@ export const clusterOptions = {
     default: undefined,
     defaultText: '3',
     help: 'number of chunks to work on at a time',
-    details: 'With partitions: one per partition, up to 32.',
+    details: 'Up to 64 while hosts are what limits the worker.',
   }),
   drainTimeout: option({
     flags: '--drain-timeout <duration>',

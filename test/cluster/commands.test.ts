@@ -17,7 +17,7 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
     const file = await aFile(list);
     const on = ['--broker', broker.url, '--run', 'r1'];
     const feed = await runCli(['cluster', 'feed', file, ...on, '--chunk', '20'], SLOW);
-    expect([feed.code, feed.stderr]).toEqual([0, expect.stringContaining('602 URLs in 31 chunks')]);
+    expect([feed.code, feed.stderr]).toEqual([0, expect.stringContaining('602 URLs in 32 chunks')]);
     const workers = [1, 2].map(() => startCli(['cluster', 'work', '-vv', ...on], SLOW));
     const collected = await runCli(['cluster', 'collect', ...on, '--json', '--summary', 'json'], {
       ...SLOW,
@@ -47,8 +47,8 @@ describe('a run over several processes', { timeout: 90_000 }, () => {
       state: 'complete',
       ok: 600,
       failed: 2,
-      chunks: 31,
-      done: 31,
+      chunks: 32,
+      done: 32,
     });
     expect((await runCli(['cluster', 'purge', ...on], SLOW)).code).toBe(0);
     const gone = await runCli(['cluster', 'status', ...on], SLOW);

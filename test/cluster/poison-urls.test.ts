@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { LeasedChunk } from '../../src/cluster/lease.ts';
+import { LeasedChunk } from '../../src/cluster/chunk.ts';
 import { fetchSerially } from '../../src/cluster/poison-urls.ts';
 import type { Job } from '../../src/model/job.ts';
 import { okResult } from '../model/a-result.ts';
@@ -22,11 +22,11 @@ function aSuspectedChunk() {
   };
   /** A worker that dies at the job `deadly`, or is stopped at `last`. Resolves to whether each of its results is OK. */
   const work = async ({ deadly, last }: { readonly deadly?: number; readonly last?: number } = {}) => {
-    const delivery = { id: 7, deliveries: 9, body: new Uint8Array() };
+    const delivery = { id: 7, partition: 0, deliveries: 9, body: new Uint8Array() };
     const chunk = new LeasedChunk(
       { ...delivery, extend: async () => {}, ack: async () => {}, giveBack: () => {}, bury: async () => {} },
       JOBS,
-      { worker: 'host-1', leasedSince: 0 },
+      'host-1',
     );
     const leaving = new AbortController();
     await fetchSerially(chunk, { engine, now: () => 0 }, leaving.signal, async ({ index }) => {

@@ -56,7 +56,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       ),
     );
     const on = ['--broker', broker.url, '--run', 'fast'];
-    const flags = ['--chunk', '20', '--max-queued', '10', '--ack-wait', '5s'];
+    const flags = ['--chunk', '20', '--max-queued', '10', '--ack-wait', '5s', '--partitions', '1'];
     const feed = startInProcess(['cluster', 'feed', list, ...on, ...flags]);
     await statusWhen(on, () => true);
     const workers = [1, 2, 3].map(() =>

@@ -1,4 +1,5 @@
-import { ChunkWorker, laneCount } from '../../cluster/chunk-worker.ts';
+import { hostname } from 'node:os';
+import { ChunkWorker, maxChunks } from '../../cluster/chunk-worker.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import { type RunStop, refuseStopped, stopText, untilStopped } from '../../cluster/run-state.ts';
@@ -10,6 +11,7 @@ import { readSettings } from '../../core/own-file.ts';
 import { Run } from '../../fetch/run.ts';
 import type { Job } from '../../model/job.ts';
 import type { Result } from '../../model/result.ts';
+import { packageVersion } from '../../model/version.ts';
 import {
   checkSameOptions,
   checkWorkerOptions,
@@ -133,13 +135,16 @@ export class WorkRun {
       engine,
       lanes,
       name: workerName(process.pid),
+      about: { version: packageVersion(), host: hostname() },
+      hosts: () => this.#run.hostStates,
+      isSaturated: () => this.#run.inFlight >= options.concurrency,
       shards,
       now: systemClock.now,
       warn,
       unwanted: () => this.#run.dropUnwanted(),
     });
     // The queue must have room for all leased chunks; otherwise a chunk of a slow host would block the others.
-    const leasedJobs = engine.settings.chunk * laneCount(engine.settings.partitions, lanes);
+    const leasedJobs = engine.settings.chunk * maxChunks(engine.settings.partitions, lanes);
     this.#run = new Run({
       ...settings,
       options: { ...options, ...NO_LIMITS, queueSize: Math.max(options.queueSize, leasedJobs) },
@@ -188,6 +193,7 @@ export class WorkRun {
     } finally {
       watching.abort();
       await this.#worker.leave();
+      await this.#worker.close();
     }
     if (this.#jobsError !== undefined) throw this.#jobsError;
   }
