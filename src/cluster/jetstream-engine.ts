@@ -32,10 +32,10 @@ import {
 } from './jetstream-setup.ts';
 import { LeaseBucket } from './lease.ts';
 import {
+  checkInputs,
   createRunRecord,
   describeRun,
   type InputRecord,
-  listDifference,
   type RunRecord,
   RunRegistry,
 } from './run-registry.ts';
@@ -182,11 +182,6 @@ export class JetStreamEngine {
   async published(): Promise<number> {
     const { manager, names } = this.#run;
     return (await this.#retry(() => manager.streams.info(names.jobs))).state.last_seq;
-  }
-
-  /** Resolves when the broker has received all that was sent so far; rejects when it went away before. */
-  flush(): Promise<void> {
-    return this.#run.connection.flush();
   }
 
   /** The last value of a key, or `undefined`. */
@@ -460,16 +455,6 @@ async function findOrCreate(
     const record = createRunRecord({ name, settings, inputs, list }, now());
     if (await registry.add(record, { replaces })) return { record, isNew: true };
   }
-}
-
-/** Throws a `UsageError` if a run was fed from other inputs. */
-function checkInputs(found: RunRecord, wanted: Pick<RunRecord, 'inputs' | 'list'>): void {
-  const difference = listDifference(found, wanted);
-  if (difference === undefined) return;
-  const [before, now] = difference;
-  throw new UsageError(
-    `the run ${describeRun(found)} is fed from ${before}, and this is ${now}: use --new to start a new run of this name, or another --run`,
-  );
 }
 
 function checkSettings({ settings, name }: RunRecord, wanted: Partial<RunSettings>): void {

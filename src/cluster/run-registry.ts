@@ -88,6 +88,16 @@ export function listDifference(
   return mine === theirs ? undefined : [`the options ${theirs}`, `the options ${mine}`];
 }
 
+/** Throws a `UsageError` if a run was fed from other inputs. */
+export function checkInputs(found: RunRecord, wanted: Pick<RunRecord, 'inputs' | 'list'>): void {
+  const difference = listDifference(found, wanted);
+  if (difference === undefined) return;
+  const [before, now] = difference;
+  throw new UsageError(
+    `the run ${describeRun(found)} is fed from ${before}, and this is ${now}: use --new to start a new run of this name, or another --run`,
+  );
+}
+
 interface RegistryParts {
   readonly nats: Nats;
   readonly client: JetStreamClient;

@@ -119,7 +119,7 @@ const RIGHTS: readonly (readonly [subject: string, roles: readonly Role[]])[] = 
   ['$JS.API.STREAM.MSG.DELETE.x', []],
   ['$JS.API.STREAM.RESTORE.x', []],
   ['$JS.API.STREAM.CREATE.x', ['feeder']],
-  ['$JS.API.CONSUMER.DELETE.x.y', []],
+  ['$JS.API.CONSUMER.DELETE.x.y', ['worker']],
   ['$JS.API.CONSUMER.MSG.NEXT.x.y', ['worker', 'collector', 'viewer']],
   [`$KV.fanout_runs.run.${RUN}`, ['feeder']],
   ['$KV.fanout_runs.name.r', ['feeder']],

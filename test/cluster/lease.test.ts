@@ -182,6 +182,7 @@ describe('Leases', () => {
       ['c', { limit: 3 }],
     ];
     await dead.ticked(2);
+    while (heir.leases.toTake(new Set([2])).length > 0) await heir.ticked();
     dead.isAway = true;
     await dead.ticked(2);
     const seenAt = heir.now;
