@@ -30,7 +30,7 @@ import type { InputCounts } from '../input/read-jobs.ts';
 import { InputError, systemReason, UsageError } from '../model/errors.ts';
 import { excerpt, printable } from '../model/printable.ts';
 import { packageVersion } from '../model/version.ts';
-import type { Messages } from './terminal.ts';
+import { type Messages, setLogFormat } from './terminal.ts';
 
 const DEFAULT_SETTINGS: RunSettings = {
   chunk: 500,
@@ -41,6 +41,15 @@ const DEFAULT_SETTINGS: RunSettings = {
 };
 
 const BROKER_TLS_FLAGS = { cacert: '--broker-ca', cert: '--broker-cert', key: '--broker-key' };
+
+/** Sets the format of the messages of a command, as `--log` says. `role` is the name of the command. */
+export function setClusterLog(
+  { log, run }: { readonly log: 'text' | 'json'; readonly run?: string | undefined },
+  { stderr, pid }: NodeJS.Process,
+  role: string,
+): void {
+  setLogFormat(stderr, log === 'json' ? { run, role, worker: workerName(pid) } : undefined);
+}
 
 /** A run that the broker has, and the connection to it. */
 export interface ConnectedRun {

@@ -7,8 +7,10 @@ import {
   feedOptions,
   purgeOptions,
   reportCommandOptions,
+  resumeOptions,
   runsOptions,
   statusOptions,
+  stopOptions,
   workOptions,
 } from '../config/command-options.ts';
 import { type Option as Entry, GROUPS, type Group, type Suggestions, type Table } from '../config/option.ts';
@@ -27,6 +29,9 @@ export type CommandName =
   | 'cluster status'
   | 'cluster runs'
   | 'cluster dead'
+  | 'cluster stop'
+  | 'cluster pause'
+  | 'cluster resume'
   | 'cluster purge';
 
 /** A command: its name, its help and its options. */
@@ -225,7 +230,7 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     name: 'cluster status',
     summary: 'show the progress of a run',
     description:
-      'Shows how much of a run has been sent, is waiting, is in flight and is done. The exit code is 1 if the run was stopped or is incomplete.',
+      'Shows how much of a run has been sent, is waiting, is in flight and is done. The exit code is 1 if the run does not go on by itself: it was stopped or paused, or is incomplete.',
     operands: [],
     options: statusOptions,
     examples: CLUSTER_EXAMPLES,
@@ -234,7 +239,7 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     name: 'cluster runs',
     summary: 'list the runs of a broker',
     description:
-      'Lists the runs of a broker: id, start, state, name and inputs. The name is in parentheses if a later run has it.',
+      'Lists the runs of a broker: id, start, state, progress, name and inputs. The name is in parentheses if a later run has it.',
     operands: [],
     options: runsOptions,
     examples: CLUSTER_EXAMPLES,
@@ -252,6 +257,33 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
       },
     ],
     options: deadOptions,
+    examples: CLUSTER_EXAMPLES,
+  },
+  {
+    name: 'cluster stop',
+    summary: 'stop a run',
+    description:
+      'Stops a run on all machines, as --max-failures does: requests in flight are finished, and feeder, workers and collector end. To continue, use fanout cluster resume or run fanout cluster collect.',
+    operands: [],
+    options: stopOptions,
+    examples: CLUSTER_EXAMPLES,
+  },
+  {
+    name: 'cluster pause',
+    summary: 'pause a run',
+    description:
+      'Pauses a run: its workers finish the chunks that they have, stay connected, and lease no more until fanout cluster resume.',
+    operands: [],
+    options: stopOptions,
+    examples: CLUSTER_EXAMPLES,
+  },
+  {
+    name: 'cluster resume',
+    summary: 'continue a run that is paused or stopped',
+    description:
+      'Continues a run that is paused or stopped. Workers of a paused run go on by themselves; processes that a stop has ended must be started again.',
+    operands: [],
+    options: resumeOptions,
     examples: CLUSTER_EXAMPLES,
   },
   {

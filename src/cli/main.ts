@@ -1,9 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
+import type { ControlAction } from '../cluster/run-state.ts';
 import { packageVersion } from '../model/version.ts';
 import type { CommandName } from './command-specs.ts';
 import { toExitCode } from './exit-code.ts';
 import type { RunCommand } from './program.ts';
-import { errorText, writeText } from './terminal.ts';
+import { createMessages, errorText, logsJson, setLogFormat, writeText } from './terminal.ts';
 
 /**
  * Runs the program and resolves to its exit code. Code is loaded on use, because most runs are short.
@@ -49,23 +50,40 @@ export async function runCommandLine(
   version: string,
 ): Promise<number> {
   const { runProgram } = await import('./program.ts');
+  const [command, role = ''] = args;
+  if (command === 'cluster' && wantsJsonLog(args, process.env)) setLogFormat(process.stderr, { role });
   try {
     return await runProgram(args, {
       version,
       commands: createCommands(process, version),
       writeOut: (text) => writeText(process.stdout, text),
-      writeError: (text) => writeText(process.stderr, text),
+      writeError: (text) => {
+        if (logsJson(process.stderr)) createMessages(process).error(text.trim().replace(/^error: /, ''));
+        else writeText(process.stderr, text);
+      },
       columns: process.stdout.columns,
     });
   } catch (error) {
     const code = toExitCode(error);
     if (code === undefined) throw error;
-    writeText(process.stderr, `${errorText((error as Error).message)}\n`); // `toExitCode` returned a code: it is an Error
+    const { message } = error as Error; // `toExitCode` returned a code
+    if (logsJson(process.stderr)) createMessages(process).error(message, { exitCode: code });
+    else writeText(process.stderr, `${errorText(message)}\n`);
     return code;
   }
 }
 
+/** Whether messages about wrong usage are lines of JSON, too. The configuration file is not read yet. */
+function wantsJsonLog(args: readonly string[], { FANOUT_LOG }: NodeJS.ProcessEnv): boolean {
+  const given = args.findLast((arg, at) => arg.startsWith('--log=') || args[at - 1] === '--log');
+  return (given?.replace('--log=', '') ?? FANOUT_LOG) === 'json';
+}
+
 function createCommands(process: NodeJS.Process, version: string): Readonly<Record<CommandName, RunCommand>> {
+  const control = async (action: ControlAction, flags: Readonly<Record<string, unknown>>) => {
+    const { controlCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
+    return controlCommand({ action, flags, process });
+  };
   return {
     fetch: async (inputs, flags) => {
       const { fetchCommand } = await withEngineFlags(import('./commands/fetch.ts'));
@@ -111,6 +129,9 @@ function createCommands(process: NodeJS.Process, version: string): Readonly<Reco
       const { deadCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
       return deadCommand({ action, flags, process });
     },
+    'cluster stop': async (_, flags) => control('stop', flags),
+    'cluster pause': async (_, flags) => control('pause', flags),
+    'cluster resume': async (_, flags) => control('resume', flags),
     'cluster purge': async (_, flags) => {
       const { purgeCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
       return purgeCommand({ flags, process });

@@ -12,6 +12,7 @@ import { type FailedRequest, type FailedResult, isShownQuietly, type Result } fr
 import { hostKeys } from '../model/url.ts';
 import { csvSink } from '../output/csv.ts';
 import { failedListSink, failedRequest, toFailedRequest } from '../output/failed-list.ts';
+import { runCountsText } from '../output/format.ts';
 import { githubAnnotations } from '../output/github.ts';
 import { jsonlSink } from '../output/jsonl.ts';
 import { type LineOutput, LineWriter } from '../output/line-writer.ts';
@@ -22,7 +23,7 @@ import { OrderWindow, orderedSink } from '../results/ordering.ts';
 import type { Sink } from '../results/sink.ts';
 import { createOutput, isStandardOutput } from './output-files.ts';
 import type { Undo } from './signals.ts';
-import { createMessages, createPaint } from './terminal.ts';
+import { createMessages, createPaint, logsJson } from './terminal.ts';
 
 /** How many of the headers that `--failed` leaves out are named. */
 const NAMED_HEADERS = 5;
@@ -107,7 +108,7 @@ export async function createOutputs(parts: OutputParts, undo: Undo): Promise<Out
 
 /** Without `--progress`: only where nothing else is typed or written on the terminal of standard error. */
 function hasBar({ options, process, isTyped = false }: OutputParts): boolean {
-  if (options.silent) return false;
+  if (options.silent || logsJson(process.stderr)) return false;
   if (options.progress !== undefined) return options.progress;
   const { stderr, stdout, env } = process;
   return isatty(stderr.fd) && !isTyped && !env.CI && env.TERM !== 'dumb' && !isPipe(stdout.fd);
@@ -244,7 +245,7 @@ async function createReports(
     sinks.push(reportSink(kind, await openFile(file, isPrivate), tmpdir()));
   }
   if (process.env.GITHUB_ACTIONS !== 'true') return sinks;
-  if (!options.silent) sinks.push(createAnnotations(process));
+  if (!options.silent && !logsJson(process.stderr)) sinks.push(createAnnotations(process));
   return [...sinks, ...(await createJobSummary(process))];
 }
 
@@ -274,6 +275,7 @@ async function createJobSummary({ stderr, env }: NodeJS.Process): Promise<readon
 
 async function createSummarySink(parts: OutputParts): Promise<Sink> {
   const { options, process, signal, summarySignal = signal } = parts;
+  if (logsJson(process.stderr)) return loggedSummarySink(process);
   const kept = { name: 'standard error', keepOpen: true, signal: summarySignal };
   const output = new LineWriter(process.stderr, kept);
   if (options.summary === 'json') return summaryJsonSink(output);
@@ -284,6 +286,17 @@ async function createSummarySink(parts: OutputParts): Promise<Sink> {
     saveDir: options.saveDir,
     omitsEmpty: !options.allowEmpty,
   });
+}
+
+/** The summary as a line of `--log json`. */
+function loggedSummarySink(process: NodeJS.Process): Sink {
+  return {
+    write: () => undefined,
+    end(summary) {
+      const { note } = createMessages(process);
+      note(`Done: ${runCountsText(summary)}`, { summary });
+    },
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { eventText, type RunLog } from '../model/run-event.ts';
 import { type Paint, plain } from '../output/format.ts';
+import { escapeJson } from '../output/jsonl.ts';
 
 /** Writes a text and ignores errors: the reader may close the pipe early, as in `fanout --help | head`. */
 export function writeText(stream: NodeJS.WriteStream, text: string): void {
@@ -7,16 +8,59 @@ export function writeText(stream: NodeJS.WriteStream, text: string): void {
   stream.write(text);
 }
 
+/** What each line of `--log json` has besides time, level and message. */
+export interface LogContext {
+  readonly run?: string | undefined;
+  /** `feed`, `work`, `collect`, `fetch`, or the name of another cluster command. */
+  readonly role: string;
+  readonly worker?: string | undefined;
+}
+
+/** Streams whose messages are lines of JSON. */
+const jsonLogs = new WeakMap<object, LogContext>();
+
+/** From now on, all messages on this stream are lines of JSON with this context; or text again if there is none. */
+export function setLogFormat(stderr: NodeJS.WriteStream, context: LogContext | undefined): void {
+  if (context === undefined) jsonLogs.delete(stderr);
+  else jsonLogs.set(stderr, context);
+}
+
+/** Whether the messages on this stream are lines of JSON: nothing else must be written there. */
+export function logsJson(stderr: NodeJS.WriteStream): boolean {
+  return jsonLogs.has(stderr);
+}
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** What a line of JSON says of a message beside its text. Never a secret. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** One line of `--log json`, with its newline. The fields cannot replace those that every line has. */
+export function logLine(
+  level: LogLevel,
+  message: string,
+  {
+    context,
+    fields,
+    nowMs,
+  }: { readonly context: LogContext; readonly fields?: LogFields; readonly nowMs: number },
+): string {
+  const time = new Date(nowMs).toISOString();
+  const { run, role, worker } = context;
+  const common = { time, level, message, run, role, worker };
+  return `${escapeJson(JSON.stringify({ ...common, ...fields, ...common }))}\n`;
+}
+
 /** What a command says on standard error, apart from its summary and progress: one line each, which starts with its kind. */
 export interface Messages {
   /** Something failed, and the exit code shows it. */
-  readonly error: (message: string) => void;
+  readonly error: (message: string, fields?: LogFields) => void;
   /** The run goes on, but perhaps not as expected. */
-  readonly warn: (message: string) => void;
+  readonly warn: (message: string, fields?: LogFields) => void;
   /** For information. */
-  readonly note: (message: string) => void;
+  readonly note: (message: string, fields?: LogFields) => void;
   /** A line of `--verbose`, as it is. */
-  readonly log: (line: string) => void;
+  readonly log: (line: string, fields?: LogFields) => void;
 }
 
 interface MessageOptions {
@@ -31,17 +75,24 @@ export function createMessages(
   { stderr }: Pick<NodeJS.Process, 'stderr'>,
   { isSilent = false, bar }: MessageOptions = {},
 ): Messages {
-  const log = (line: string) => {
-    if (isSilent) return;
-    bar?.clear();
-    stderr.write(`${line}\n`);
-    bar?.redraw();
-  };
+  const writer =
+    (level: LogLevel, prefix: string) =>
+    (message: string, fields: LogFields = {}) => {
+      if (isSilent) return;
+      const context = jsonLogs.get(stderr);
+      if (context !== undefined) {
+        stderr.write(logLine(level, message, { context, fields, nowMs: Date.now() }));
+        return;
+      }
+      bar?.clear();
+      stderr.write(`${prefix}${message}\n`);
+      bar?.redraw();
+    };
   return {
-    error: (message) => log(errorText(message)),
-    warn: (message) => log(`warning: ${message}`),
-    note: (message) => log(`note: ${message}`),
-    log,
+    error: writer('error', errorText('')),
+    warn: writer('warn', 'warning: '),
+    note: writer('info', 'note: '),
+    log: writer('debug', ''),
   };
 }
 
@@ -56,7 +107,7 @@ export function createLog(
   { log }: Messages,
 ): RunLog | undefined {
   if (verbose === 0 || silent) return undefined;
-  return { write: (event) => log(eventText(event)), hasRequests: verbose > 1 };
+  return { write: (event) => log(eventText(event), { event }), hasRequests: verbose > 1 };
 }
 
 /**

@@ -13,7 +13,7 @@ import {
 } from './broker-connection.ts';
 import type { DeadLetter, DeadMessage, LeftChunk, QueueStats } from './chunk.ts';
 import { JetStreamLog } from './jetstream-log.ts';
-import { JetStreamQueue } from './jetstream-queue.ts';
+import { JetStreamQueue, PAUSE_KEY, PauseWatch } from './jetstream-queue.ts';
 import {
   apiErrorCode,
   type BrokerRun,
@@ -91,7 +91,7 @@ export async function openRun(
   const broker = await connectBroker(address, { warn, note });
   try {
     // The broker may go away meanwhile, or be starting; anything else that it refuses is final.
-    return await retryUntilBack(() => openOn(broker, { run, warn, isReadOnly }, created), {
+    return await retryUntilBack(() => openOn(broker, { run, warn, note, isReadOnly }, created), {
       signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
       isTransient: (error) =>
         !(error instanceof UsageError) &&
@@ -111,6 +111,7 @@ interface EngineRun {
   readonly registry: RunRegistry;
   readonly isNew: boolean;
   readonly warn: (text: string) => void;
+  readonly note: (text: string) => void;
   readonly isReadOnly?: boolean | undefined;
 }
 
@@ -133,12 +134,13 @@ export class JetStreamEngine {
   readonly #isReadOnly: boolean;
   readonly #troubles: Troubles;
   readonly #closing = new AbortController();
+  readonly #pause: PauseWatch;
   #ensuring: Promise<void> | undefined;
 
   constructor(
     broker: Broker,
     run: BrokerRun,
-    { record, registry, isNew, warn, isReadOnly = false }: EngineRun,
+    { record, registry, isNew, warn, note, isReadOnly = false }: EngineRun,
   ) {
     const { settings } = record;
     this.record = record;
@@ -152,7 +154,9 @@ export class JetStreamEngine {
     const report = (error: unknown) => this.#report(error);
     const ensure = () => this.ensure();
     const bury = (letter: DeadMessage) => this.#bury(letter);
-    this.queue = new JetStreamQueue({ ...run, settings, ensure, bury, warn, report });
+    const isPaused = () => this.isPaused();
+    this.#pause = new PauseWatch({ read: () => readState(run, PAUSE_KEY), warn, note });
+    this.queue = new JetStreamQueue({ ...run, settings, ensure, bury, isPaused, warn, report });
     this.leases = new LeaseBucket(run);
     this.log = new JetStreamLog({ ...run, ensure, warn, report });
   }
@@ -182,6 +186,11 @@ export class JetStreamEngine {
   async published(): Promise<number> {
     const { manager, names } = this.#run;
     return (await this.#retry(() => manager.streams.info(names.jobs))).state.last_seq;
+  }
+
+  /** Whether the run is paused, as of a second ago at most. Says so when that changes. Never rejects. */
+  isPaused(): Promise<boolean> {
+    return this.#pause.isPaused();
   }
 
   /** The last value of a key, or `undefined`. */
@@ -417,7 +426,7 @@ export class JetStreamEngine {
 
 async function openOn(
   broker: Broker,
-  { run: name, warn, isReadOnly }: Pick<RunAddress, 'run' | 'warn' | 'isReadOnly'>,
+  { run: name, warn, note, isReadOnly }: Omit<RunAddress, 'address'>,
   created: NewRun | undefined,
 ): Promise<JetStreamEngine> {
   const { nats, connection } = broker;
@@ -428,7 +437,7 @@ async function openOn(
   const { record } = found;
   checkSettings(record, created?.wanted ?? {});
   const run: BrokerRun = { nats, connection, client, manager, names: runNames(record.id) };
-  const engine = new JetStreamEngine(broker, run, { ...found, registry, warn, isReadOnly });
+  const engine = new JetStreamEngine(broker, run, { ...found, registry, warn, note, isReadOnly });
   if (created !== undefined) await engine.ensure();
   return engine;
 }

@@ -1,5 +1,7 @@
 import type { Consumer, JsMsg } from '@nats-io/jetstream';
+import { systemClock } from '../core/clock.ts';
 import { OutputError } from '../model/errors.ts';
+import { printable } from '../model/printable.ts';
 import { pause, REPORTED_FAILURES, retryUntilBack, throwIfGone } from './broker-connection.ts';
 import type { DeadMessage, Delivery, EncodedChunk } from './chunk.ts';
 import {
@@ -31,6 +33,8 @@ interface QueueParts extends BrokerRun {
   readonly ensure: () => Promise<void>;
   /** Keeps a message that cannot be read. */
   readonly bury: (message: DeadMessage) => Promise<void>;
+  /** Whether the run is paused. */
+  readonly isPaused: () => Promise<boolean>;
   readonly warn: (text: string) => void;
   /** Reports an error of the broker that is not over after several tries. */
   readonly report: (error: unknown) => void;
@@ -108,8 +112,12 @@ export class JetStreamQueue {
     }
   }
 
-  /** The next chunk of a partition; `undefined` when there was none for a second, or the broker is away. */
+  /** The next chunk of a partition; `undefined` when there was none for a second, the run is paused, or the broker is away. */
   async next(partition: number, signal: AbortSignal): Promise<Delivery | undefined> {
+    if (await this.#parts.isPaused()) {
+      await pause(PULL_MS, signal);
+      return undefined;
+    }
     try {
       const { consumer, created } = await this.#consumer(partition);
       const message = await consumer.next({ expires: PULL_MS });
@@ -175,6 +183,7 @@ export class JetStreamQueue {
     while (!signal.aborted) {
       const state = await this.#streamState(signal);
       if (state === undefined || state.messages + count <= maxQueued) return;
+      await this.#parts.isPaused(); // which says why the queue stays full
       await pause(FULL_PAUSE_MS, signal);
     }
   }
@@ -256,6 +265,83 @@ export class JetStreamQueue {
   async #ack(message: JsMsg, created: string): Promise<void> {
     if ((await this.#streamCreated()) === created) await message.ackAck();
     else this.#consumers.clear();
+  }
+}
+
+/** The key of the pause in the state of a run. */
+export const PAUSE_KEY = 'pause';
+
+/** How long what is known of the pause is used. */
+const PAUSE_POLL_MS = 1000;
+
+/** Characters of the reason of an operator, at most. */
+const MAX_REASON_LENGTH = 200;
+
+/** A pause of a run: its workers finish the chunks that they have, and lease no more. */
+export interface RunPause {
+  /** An ISO date. */
+  readonly since: string;
+  /** What the operator gave as the reason. */
+  readonly reason?: string | undefined;
+}
+
+/** The pause of a run as read from the broker; `undefined` if it is not paused. */
+export function pauseFrom(value: unknown): RunPause | undefined {
+  const { since, reason }: Record<string, unknown> = { ...Object(value) };
+  if (typeof since !== 'string' || Number.isNaN(Date.parse(since))) return undefined;
+  return { since, ...withReason(reason) };
+}
+
+/** The reason of an operator as a field, if there is one. */
+export function withReason(reason: unknown): { readonly reason?: string } {
+  return typeof reason === 'string' && reason !== '' ? { reason: printable(reason, MAX_REASON_LENGTH) } : {};
+}
+
+/** The reason of an operator, as the end of a sentence. */
+export function reasonText(reason: string | undefined): string {
+  return reason === undefined ? '' : `: ${reason}`;
+}
+
+interface PauseWatchParts {
+  /** Reads the pause from the broker. */
+  readonly read: () => Promise<unknown>;
+  readonly warn: (text: string) => void;
+  readonly note: (text: string) => void;
+}
+
+/** Knows whether a run is paused, and says when that changes. Asks the broker at most once a second, for all lanes of a worker. */
+export class PauseWatch {
+  readonly #parts: PauseWatchParts;
+  readonly #now: () => number;
+  #isPaused = false;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #asking: Promise<void> | undefined;
+
+  constructor(parts: PauseWatchParts, now: () => number = systemClock.now) {
+    this.#parts = parts;
+    this.#now = now;
+  }
+
+  /** Never rejects: while the broker is away, nothing changes. */
+  async isPaused(): Promise<boolean> {
+    if (this.#now() - this.#askedAt >= PAUSE_POLL_MS) {
+      this.#askedAt = this.#now();
+      this.#asking = this.#ask().catch(() => {});
+    }
+    await this.#asking;
+    return this.#isPaused;
+  }
+
+  async #ask(): Promise<void> {
+    const { read, warn, note } = this.#parts;
+    const pause = pauseFrom(await read());
+    const wasPaused = this.#isPaused;
+    this.#isPaused = pause !== undefined;
+    if (pause !== undefined && !wasPaused) {
+      warn(
+        `the run was paused by an operator${reasonText(pause.reason)}; workers finish the chunks they have, and "fanout cluster resume" continues it`,
+      );
+    } else if (pause === undefined && wasPaused) note('the run was resumed');
   }
 }
 

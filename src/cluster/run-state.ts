@@ -4,6 +4,7 @@ import { Bitmap, MAX_CHUNKS } from './bitmap.ts';
 import { closeConnection, connectBroker, pause } from './broker-connection.ts';
 import type { LogEntry } from './chunk.ts';
 import type { JetStreamEngine, RunAddress } from './jetstream-engine.ts';
+import { PAUSE_KEY, pauseFrom, type RunPause, reasonText, withReason } from './jetstream-queue.ts';
 import { type BrokerRun, isMissing, readState, runNames } from './jetstream-setup.ts';
 import { type RunRecord, RunRegistry } from './run-registry.ts';
 
@@ -35,9 +36,11 @@ export interface RunEnd {
 
 /** Why a run over several machines was stopped before the end of its list. */
 export interface StopReason {
-  readonly cause: 'failures' | 'deadline';
-  /** The number of failures, or ms. */
+  readonly cause: 'failures' | 'deadline' | 'operator';
+  /** The number of failures, or ms; 0 for an operator. */
   readonly limit: number;
+  /** What the operator gave as the reason. */
+  readonly reason?: string | undefined;
 }
 
 /** The last stop of a run. */
@@ -54,12 +57,65 @@ export function endFrom(value: unknown): RunEnd | undefined {
 }
 
 /** The last stop of a run; `undefined` when there was none. */
-export async function lastStop(engine: JetStreamEngine): Promise<RunStop | undefined> {
-  const stop: Record<string, unknown> = { ...Object(await engine.state(STOP_KEY)) };
-  const { cause, limit, failures, isOver } = stop;
-  if (cause !== 'failures' && cause !== 'deadline') return undefined;
+export async function lastStop(engine: Pick<JetStreamEngine, 'state'>): Promise<RunStop | undefined> {
+  return stopFrom(await engine.state(STOP_KEY));
+}
+
+function stopFrom(value: unknown): RunStop | undefined {
+  const { cause, limit, failures, isOver, reason }: Record<string, unknown> = { ...Object(value) };
+  if (cause !== 'failures' && cause !== 'deadline' && cause !== 'operator') return undefined;
   if (!isCount(limit) || !isCount(failures) || typeof isOver !== 'boolean') return undefined;
-  return { cause, limit, failures, isOver };
+  return { cause, limit, failures, isOver, ...withReason(reason) };
+}
+
+/** What an operator asks of a run. */
+export type ControlAction = 'stop' | 'pause' | 'resume';
+
+/** The state of a run after an operator asked something of it, and whether that has changed it. */
+export interface ControlOutcome {
+  readonly state: 'running' | 'paused' | 'stopped' | 'complete';
+  readonly isChanged: boolean;
+  /** What `resume` has ended. */
+  readonly ended?: 'stop' | 'pause' | undefined;
+  readonly stopped?: StopReason | undefined;
+  readonly paused?: RunPause | undefined;
+}
+
+/**
+ * Stops or pauses a run, or lets it continue; does nothing if it is so already, or complete. Throws a `UsageError` for a pause of
+ * a stopped run. `nowMs` is in ms since the epoch.
+ */
+export async function controlRun(
+  engine: JetStreamEngine,
+  action: ControlAction,
+  { reason, nowMs }: { readonly reason?: string | undefined; readonly nowMs: number },
+): Promise<ControlOutcome> {
+  if ((await engine.state(COMPLETE_KEY)) === true) return { state: 'complete', isChanged: false };
+  const last = await lastStop(engine);
+  const stop = last?.isOver === false ? last : undefined;
+  const paused = pauseFrom(await engine.state(PAUSE_KEY));
+  if (action === 'resume') {
+    await liftStop(engine);
+    if (paused !== undefined) await engine.setState(PAUSE_KEY, {});
+    const ended = stop !== undefined ? 'stop' : paused !== undefined ? 'pause' : undefined;
+    return { state: 'running', isChanged: ended !== undefined, ended };
+  }
+  if (action === 'pause') {
+    await refuseStopped(engine, 'pause');
+    if (paused !== undefined) return { state: 'paused', isChanged: false, paused };
+    const added = { since: new Date(nowMs).toISOString(), ...withReason(reason) };
+    await engine.setState(PAUSE_KEY, added);
+    return { state: 'paused', isChanged: true, paused: added };
+  }
+  if (stop !== undefined) return { state: 'stopped', isChanged: false, stopped: reasonOf(stop) };
+  const stopped = { cause: 'operator' as const, limit: 0, ...withReason(reason) };
+  // A collector adds the number of failures so far.
+  await engine.setState(STOP_KEY, { ...stopped, failures: last?.failures ?? 0, isOver: false });
+  return { state: 'stopped', isChanged: true, stopped };
+}
+
+function reasonOf({ cause, limit, reason }: RunStop): StopReason {
+  return { cause, limit, ...withReason(reason) };
 }
 
 /** Lets a stopped run continue. Resolves to the failures before its last stop. */
@@ -87,12 +143,13 @@ export async function refuseStopped(engine: JetStreamEngine, action: string): Pr
   const stop = await lastStop(engine);
   if (stop?.isOver !== false) return;
   throw new UsageError(
-    `cannot ${action} this run: it was stopped ${stopText(stop)}; start "fanout cluster collect" to continue it`,
+    `cannot ${action} this run: it was stopped ${stopText(stop)}; use "fanout cluster resume" or start "fanout cluster collect" to continue it`,
   );
 }
 
 /** The reason, as text that follows "stopped". */
-export function stopText({ cause, limit }: StopReason): string {
+export function stopText({ cause, limit, reason }: StopReason): string {
+  if (cause === 'operator') return `by an operator${reasonText(reason)}`;
   if (cause === 'deadline') return `by its deadline of ${durationText(limit)}`;
   return limit === 1 ? 'after its first failure' : `after ${limit} failures`;
 }
@@ -113,9 +170,11 @@ export interface RunStatus {
    * `short`: all was sent and nothing is in flight, but some chunks have no results; only `feed --reconcile` helps. `fetched`: every
    * chunk has its results, and no collector has taken all of them.
    */
-  readonly state: 'feeding' | 'working' | 'short' | 'stopped' | 'fetched' | 'complete';
+  readonly state: 'feeding' | 'working' | 'short' | 'paused' | 'stopped' | 'fetched' | 'complete';
   /** Why the run is stopped, if it is. */
   readonly stopped?: StopReason;
+  /** The pause of the run, if it is paused. */
+  readonly paused?: RunPause;
   /** Whether a collector is running; `silent` when it does not respond. */
   readonly collector: 'here' | 'none' | 'silent';
   /** Chunks that were sent; less than `chunks` when the broker has lost some. */
@@ -173,6 +232,7 @@ export class StatusReader {
     const stop = await lastStop(engine);
     const isStopped = stop?.isOver === false && !isComplete;
     const hasAll = end !== undefined && done.count - refused >= end.chunks;
+    const paused = isComplete || isStopped || hasAll ? undefined : pauseFrom(await engine.state(PAUSE_KEY));
     const isShort = queued + inFlight === 0 && (end !== undefined || done.count > sent) && !hasAll;
     return {
       state: isComplete
@@ -183,10 +243,13 @@ export class StatusReader {
             ? 'fetched'
             : isShort
               ? 'short'
-              : end === undefined
-                ? 'feeding'
-                : 'working',
-      ...(isStopped ? { stopped: { cause: stop.cause, limit: stop.limit } } : {}),
+              : paused
+                ? 'paused'
+                : end === undefined
+                  ? 'feeding'
+                  : 'working',
+      ...(isStopped ? { stopped: reasonOf(stop) } : {}),
+      ...(paused && { paused }),
       collector: collectors === 'silent' ? 'silent' : found.length > 0 ? 'here' : 'none',
       sent,
       ...(end === undefined ? {} : { chunks: end.chunks, urls: end.read - end.skipped }),
@@ -197,7 +260,7 @@ export class StatusReader {
       failed,
       dead: await engine.deadLetterCount(),
       urlsPerSecond,
-      ...(left !== undefined && left > 0 && urlsPerSecond > 0 && !isStopped
+      ...(left !== undefined && left > 0 && urlsPerSecond > 0 && !isStopped && !paused
         ? { etaSeconds: Math.ceil(left / urlsPerSecond) }
         : {}),
       oldest: done.firstClear,
@@ -240,13 +303,19 @@ export class LogTally {
 }
 
 /** A run in the list of all runs. */
-interface ListedRun {
+export interface ListedRun {
   readonly record: RunRecord;
   /** Whether its name still stands for it. */
   readonly hasName: boolean;
-  readonly isComplete: boolean;
+  readonly state: 'running' | 'paused' | 'stopped' | 'complete';
+  readonly stopped?: StopReason | undefined;
+  readonly paused?: RunPause | undefined;
   /** Chunks with results. */
-  readonly finished: number;
+  readonly chunksDone: number;
+  /** All chunks, once the end of the list was sent. */
+  readonly chunks?: number | undefined;
+  /** URLs of the run, once the end of the list was sent. */
+  readonly urls?: number | undefined;
 }
 
 /** All runs of a broker, the oldest first. Creates nothing. */
@@ -264,19 +333,35 @@ export async function listRuns({
     const runs: ListedRun[] = [];
     for (const record of await registry.list()) {
       const run: BrokerRun = { nats, connection, client, manager, names: runNames(record.id) };
-      const isComplete = (await readState(run, COMPLETE_KEY)) === true;
       const hasName = (await registry.find(record.name))?.id === record.id;
-      const finished = await manager.streams.info(run.names.log).then(
-        ({ state }) => state.messages,
-        (error: unknown) => {
-          if (isMissing(error)) return 0;
-          throw error;
-        },
-      );
-      runs.push({ record, hasName, isComplete, finished });
+      runs.push({ record, hasName, ...(await summaryOf(run)) });
     }
     return runs;
   } finally {
     await closeConnection(broker.connection);
+  }
+}
+
+async function summaryOf(run: BrokerRun): Promise<Omit<ListedRun, 'record' | 'hasName'>> {
+  const end = endFrom(await readState(run, END_KEY));
+  const isComplete = (await readState(run, COMPLETE_KEY)) === true;
+  const last = isComplete ? undefined : stopFrom(await readState(run, STOP_KEY));
+  const stopped = last?.isOver === false ? reasonOf(last) : undefined;
+  const paused = isComplete || stopped ? undefined : pauseFrom(await readState(run, PAUSE_KEY));
+  return {
+    state: isComplete ? 'complete' : stopped ? 'stopped' : paused ? 'paused' : 'running',
+    ...(stopped && { stopped }),
+    ...(paused && { paused }),
+    chunksDone: await countCommits(run),
+    ...(end && { chunks: end.chunks, urls: end.read - end.skipped }),
+  };
+}
+
+async function countCommits({ manager, names }: BrokerRun): Promise<number> {
+  try {
+    return (await manager.streams.info(names.log)).state.messages;
+  } catch (error) {
+    if (isMissing(error)) return 0;
+    throw error;
   }
 }

@@ -3,7 +3,7 @@ import { listenAddress } from './parse/addresses.ts';
 import { directoryName, fileName, inboxPrefix, runName } from './parse/names.ts';
 import { duration, wholeNumber } from './parse/numbers.ts';
 import { brokerUrl, maskBroker } from './parse/server-urls.ts';
-import { boolean } from './parse/texts.ts';
+import { boolean, oneOf } from './parse/texts.ts';
 
 /** Which run on which broker: for every command of a run over several machines. */
 export const brokerOptions = {
@@ -77,6 +77,14 @@ export const brokerOptions = {
     defaultText: '_INBOX',
     help: 'first part of the subjects at which responses arrive',
     details: 'For brokers that give each account a prefix of its own.',
+  }),
+  log: option({
+    flags: '--log <format>',
+    group: 'Cluster',
+    parser: oneOf(['text', 'json']),
+    default: 'text',
+    help: 'text or json: the format of messages on standard error',
+    details: 'With json, each line is an object with time, level, message, run, role and worker.',
   }),
 };
 

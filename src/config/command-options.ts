@@ -4,7 +4,7 @@ import { type OptionValues, option } from './option.ts';
 import { outputOptions } from './output-options.ts';
 import { directoryName, fileName } from './parse/names.ts';
 import { duration, ratio } from './parse/numbers.ts';
-import { boolean, oneOf } from './parse/texts.ts';
+import { boolean, oneOf, reasonText } from './parse/texts.ts';
 import { runOptions } from './run-options.ts';
 
 // The options of each command but `fetch`.
@@ -164,6 +164,13 @@ export const feedOptions = {
     notInFile: true,
   }),
   metrics,
+  json: option({
+    flags: '--json',
+    group: 'Output',
+    parser: boolean,
+    default: false,
+    help: 'print one JSON object at the end: what was sent',
+  }),
   config,
   printConfig,
 };
@@ -223,8 +230,10 @@ export const statusOptions = {
   printConfig,
 };
 
+const jsonLines = option({ ...statusOptions.json, help: 'print one JSON object per line' });
+
 /** The options of `fanout cluster dead`. */
-export const deadOptions = { ...brokerOptions, output, config, printConfig };
+export const deadOptions = { ...brokerOptions, json: jsonLines, output, config, printConfig };
 
 /** The options of `fanout cluster purge`. */
 export const purgeOptions = {
@@ -237,9 +246,29 @@ export const purgeOptions = {
     help: 'delete a run that is not complete without asking',
     notInFile: true,
   }),
+  json: statusOptions.json,
+  config,
+  printConfig,
+};
+
+/** The options of `fanout cluster resume`. */
+export const resumeOptions = { ...brokerOptions, json: statusOptions.json, config, printConfig };
+
+/** The options of `fanout cluster stop` and `fanout cluster pause`. */
+export const stopOptions = {
+  ...brokerOptions,
+  reason: option({
+    flags: '--reason <text>',
+    group: 'Cluster',
+    parser: reasonText,
+    default: undefined,
+    help: 'why, for messages and "fanout cluster status"',
+    notInFile: true,
+  }),
+  json: statusOptions.json,
   config,
   printConfig,
 };
 
 /** The options of `fanout cluster runs`. */
-export const runsOptions = { ...withoutRun, json: statusOptions.json, config, printConfig };
+export const runsOptions = { ...withoutRun, json: jsonLines, config, printConfig };

@@ -38,7 +38,7 @@ describe('the configuration of several machines', { timeout: 60_000 }, () => {
     for (const other of ['chunk', 'summary']) expect(work).not.toHaveProperty(other);
     for (const other of ['chunk', 'perHost']) expect(collect).not.toHaveProperty(other);
     for (const command of ['status', 'dead', 'purge'])
-      expect(await printed(command, file)).toEqual({ ...shown, wait: '30s' });
+      expect(await printed(command, file)).toEqual({ ...shown, wait: '30s', log: 'text' });
   });
 
   it('holds flags above the environment above the file', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runInProcess } from '../cli/run-in-process.ts';
 import { aNatsServer, freePort } from './nats-server.ts';
 
-const COMMANDS = ['feed', 'work', 'collect', 'status', 'runs', 'dead', 'purge'];
+const COMMANDS = ['feed', 'work', 'collect', 'status', 'runs', 'dead', 'purge', 'stop', 'pause', 'resume'];
 
 describe('the commands of several machines', { timeout: 60_000 }, () => {
   it.each(COMMANDS)('%s says that no broker is there', async (command) => {

@@ -54,9 +54,9 @@ describe('a run with a name that was used before', { timeout: 60_000 }, () => {
     expect([new Set(ids).size, ids.every(isRunId)]).toEqual([3, true]);
     const listed = await runInProcess(['cluster', 'runs', '--broker', broker.url]);
     // The second one was purged, and the first one has lost its name.
-    expect(listed.stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 4))).toEqual([
-      [ids[0], expect.any(String), 'complete', '(nightly)'],
-      [ids[2], expect.any(String), 'complete', 'nightly'],
+    expect(listed.stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 6))).toEqual([
+      [ids[0], expect.any(String), 'complete', '100%', expect.any(String), '(nightly)'],
+      [ids[2], expect.any(String), 'complete', '100%', expect.any(String), 'nightly'],
       [''],
     ]);
     const json = await runInProcess(['cluster', 'runs', '--broker', broker.url, '--json']);
@@ -66,7 +66,7 @@ describe('a run with a name that was used before', { timeout: 60_000 }, () => {
         .split('\n')
         .map((line) => JSON.parse(line)),
     ).toMatchObject([
-      { id: ids[0], hasName: false, isComplete: true, chunksDone: 1 },
+      { id: ids[0], hasName: false, state: 'complete', chunksDone: 1, chunks: 1 },
       { id: ids[2], hasName: true, inputs: [{ name: list, size: expect.any(Number) }] },
     ]);
     // The first run is still there under its id.

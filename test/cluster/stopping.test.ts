@@ -121,7 +121,7 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
       expect([refused.code, refused.stderr]).toEqual([
         2,
         expect.stringContaining(
-          'this run: it was stopped after its first failure; start "fanout cluster collect"',
+          'this run: it was stopped after its first failure; use "fanout cluster resume" or start "fanout cluster collect"',
         ),
       ]);
     }

@@ -324,7 +324,7 @@ describe('docs/runbook.md', () => {
   it('has a row for each state of a run', async () => {
     const page = await readFile(join(ROOT, 'docs/runbook.md'), 'utf8');
     const source = await readFile(join(ROOT, 'src/cluster/run-state.ts'), 'utf8');
-    const [, union = ''] = /readonly state:([^;]+);/.exec(source) ?? [];
+    const [, union = ''] = /interface RunStatus \{[^}]*?readonly state:([^;]+);/.exec(source) ?? [];
     const states = [...union.matchAll(/'(\w+)'/g)].map(([, state]) => state);
     expect(states.length).toBeGreaterThan(4);
     expect(states.filter((state) => !page.includes(`\n| \`${state}\``))).toEqual([]);

@@ -3,7 +3,7 @@ import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import type { Metrics } from '../../cluster/metrics.ts';
 import { createOrderedSink, ResultSpool } from '../../cluster/result-spool.ts';
 import { describeRun } from '../../cluster/run-registry.ts';
-import { COMPLETE_KEY, type StopReason, stopText } from '../../cluster/run-state.ts';
+import { COMPLETE_KEY, type StopReason, stopText, untilStopped } from '../../cluster/run-state.ts';
 import { collectOptions } from '../../config/command-options.ts';
 import { type ProgramOptions, resolveProgramOptions } from '../../config/program-options.ts';
 import { forEach } from '../../core/channel.ts';
@@ -13,7 +13,13 @@ import { checkBalance, SummaryFold } from '../../model/summary.ts';
 import type { LineWriter } from '../../output/line-writer.ts';
 import type { Progress } from '../../output/progress.ts';
 import { collect, type Sink } from '../../results/sink.ts';
-import { connectToRun, createMetrics, createWorkerShardReader, loadOptionSources } from '../cluster.ts';
+import {
+  connectToRun,
+  createMetrics,
+  createWorkerShardReader,
+  loadOptionSources,
+  setClusterLog,
+} from '../cluster.ts';
 import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
 import { checkOutputs, createOutput, outputFiles } from '../output-files.ts';
@@ -33,6 +39,7 @@ export interface CollectArguments {
 export async function collectCommand({ flags, process, version }: CollectArguments): Promise<number> {
   const options = resolveProgramOptions(collectOptions, await loadOptionSources(flags, process.env), version);
   if (options.printConfig) return printConfig(collectOptions, options, process);
+  setClusterLog(options, process, 'collect');
   const messages = createMessages(process, { isSilent: options.silent });
   const { note } = messages;
   const metrics = await createMetrics(options.metrics, { role: 'collect', run: options.run, process, note });
@@ -193,10 +200,15 @@ export class CollectRun {
       this.quit();
     });
     limits.start();
+    const watching = new AbortController();
+    untilStopped(engine, watching.signal).then((stop) => stop && limits.stop(stop));
     const results = this.#annotated(collector, knownFailures);
     if (manifest !== undefined) sinks.push({ write: () => undefined, end: () => manifest.end() });
     const collecting = collect((use) => forEach(results, use), sinks, this.#fold, now);
-    const summary = await collecting.finally(() => limits.close());
+    const summary = await collecting.finally(() => {
+      watching.abort();
+      limits.close();
+    });
     const outcome = knownFailures.outcome();
     if (outcome !== undefined) note(outcome);
     checkBalance(summary);
@@ -270,7 +282,7 @@ class RunLimits {
   start(): void {
     const { deadline } = this.#parts.options;
     if (deadline === undefined) return;
-    this.#cancel = systemClock.after(deadline, () => this.#stop({ cause: 'deadline', limit: deadline }));
+    this.#cancel = systemClock.after(deadline, () => this.stop({ cause: 'deadline', limit: deadline }));
   }
 
   /** Counts results that fail the run. */
@@ -279,15 +291,17 @@ class RunLimits {
     this.#failures += failures;
     const limit = options.maxFailures;
     if (failures > 0 && limit !== undefined && this.#failures - earlierFailures >= limit)
-      this.#stop({ cause: 'failures', limit });
+      this.stop({ cause: 'failures', limit });
   }
 
   close(): void {
     this.#cancel();
   }
 
-  #stop(reason: StopReason): void {
+  /** Stops the run, or takes part in a stop by an operator. Does nothing the next time. */
+  stop({ cause, limit, reason: text }: StopReason): void {
     if (this.#isStopped) return;
+    const reason = { cause, limit, reason: text };
     this.#isStopped = true;
     const { collector, warn } = this.#parts;
     warn(`the run is stopped ${stopText(reason)}: collecting the chunks in flight`);

@@ -11,6 +11,7 @@ import { readSettings } from '../../core/own-file.ts';
 import type { Input } from '../../input/input.ts';
 import { type InputCounts, readJobs } from '../../input/read-jobs.ts';
 import { createRemap, createUrlFilter } from '../../model/url-filter.ts';
+import { escapeJson } from '../../output/jsonl.ts';
 import {
   checkUnchanged,
   connectToRun,
@@ -18,13 +19,14 @@ import {
   createMetrics,
   loadOptionSources,
   noteEarlierRun,
+  setClusterLog,
   toNewRun,
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
 import { countInputs, resolveInputs } from '../inputs.ts';
 import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
-import { createMessages, type Messages } from '../terminal.ts';
+import { createMessages, type Messages, writeText } from '../terminal.ts';
 
 export interface FeedArguments {
   readonly inputs: readonly string[];
@@ -38,6 +40,7 @@ export async function feedCommand(args: FeedArguments): Promise<number> {
   const { flags, process } = args;
   const { values: given } = resolveCommandOptions(feedOptions, await loadOptionSources(flags, process.env));
   if (given.printConfig) return printConfig(feedOptions, given, process);
+  setClusterLog(given, process, 'feed');
   const values = await withExcludeFile(given, readSettings);
   const inputs = await resolveInputs(args.inputs, values, process);
   const messages = createMessages(process);
@@ -102,14 +105,25 @@ async function feedRun({ values, inputs, process, messages, metrics }: FeedParts
       count: (signal) => countInputs(inputs, signal, format),
       leaving: leaving.signal,
     });
-    if (outcome.end !== undefined) {
-      const { read, chunks } = outcome.end;
-      messages.note(`sent the whole list to the run "${run}": ${read} URLs in ${chunks} chunks`);
+    const { end, stop: stopped } = outcome;
+    if (values.json) {
+      const state = end !== undefined ? 'sent' : stopped === undefined ? 'interrupted' : 'stopped';
+      const { read, skipped } = end ?? counts;
+      const chunks = end?.chunks ?? (engine.isConnected ? await engine.published() : undefined);
+      const { cause, limit, reason } = stopped ?? {};
+      const why = stopped && { cause, limit, reason };
+      const sent = { run, id: engine.record.id, state, read, skipped, chunks, stopped: why };
+      writeText(process.stdout, `${escapeJson(JSON.stringify(sent))}\n`);
+    }
+    if (end !== undefined) {
+      const { read, chunks } = end;
+      const text = `sent the whole list to the run "${run}": ${read} URLs in ${chunks} chunks`;
+      messages.note(text, { read, chunks });
     } else {
-      await warnIncomplete(engine, run, { messages, stop: outcome.stop });
+      await warnIncomplete(engine, run, { messages, stop: stopped });
     }
     if (signals.received !== undefined) return EXIT[signals.received];
-    return outcome.stop === undefined ? EXIT.ok : EXIT.failed;
+    return stopped === undefined ? EXIT.ok : EXIT.failed;
   } catch (error) {
     // `abort` closes the connection, which ends the wait for an unreachable broker with an error.
     if (isAborted && signals.received !== undefined) return EXIT[signals.received];

@@ -19,6 +19,7 @@ import {
   createShardWriter,
   loadOptionSources,
   noteEarlierRun,
+  setClusterLog,
   toNewRun,
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
@@ -48,6 +49,7 @@ export async function clusterFetchCommand(args: FetchArguments): Promise<number>
   const sources = await loadOptionSources(flags, process.env);
   const given = resolveProgramOptions(clusterFetchOptions, sources, version);
   if (given.printConfig) return printConfig(clusterFetchOptions, given, process);
+  setClusterLog(given, process, 'fetch');
   const options = await withExcludeFile(given, readSettings);
   const inputs = await resolveInputs(args.inputs, options, process);
   await checkOutputs(inputs, outputFiles(options), { process, files: readFiles(options) });
@@ -56,6 +58,7 @@ export async function clusterFetchCommand(args: FetchArguments): Promise<number>
   Error.stackTraceLimit = 0; // for the reason given in fetch.ts
   const { note } = createMessages(process, { isSilent: options.silent });
   const run = options.run ?? `fetch-${randomUUID().slice(0, 8)}`;
+  setClusterLog({ ...options, run }, process, 'fetch');
   const metrics = await createMetrics(options.metrics, { role: 'fetch', run, process, note });
   try {
     return await fetchAsRun(run, { options, inputs, settings, process }, metrics);

@@ -19,6 +19,7 @@ import {
   createMetrics,
   createShardWriter,
   loadOptionSources,
+  setClusterLog,
   workerName,
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
@@ -44,6 +45,7 @@ export async function workCommand({ flags, process, version }: WorkArguments): P
   const given = resolveProgramOptions(workOptions, await loadOptionSources(flags, process.env), version);
   if (given.printConfig) return printConfig(workOptions, given, process);
   const options = await withExcludeFile(given, readSettings);
+  setClusterLog(options, process, 'work');
   checkWorkerOptions(options);
   const settings = await loadFetchSettings(options, process);
   const messages = createMessages(process);
@@ -96,7 +98,9 @@ async function workOnRun({ options, settings, process, messages, metrics }: Work
   );
   try {
     await work.run();
-    messages.note(`fetched ${work.urls} URLs of the run "${run}", ${work.chunks.finished} chunks`);
+    const { urls, chunks } = work;
+    const done = `fetched ${urls} URLs of the run "${run}", ${chunks.finished} chunks`;
+    messages.note(done, { urls, chunks: chunks.finished });
     return signals.received === undefined ? EXIT.ok : EXIT[signals.received];
   } finally {
     signals.close();

@@ -52,6 +52,20 @@ export const secretText: Parser<string> = {
   show: () => '',
 };
 
+/** The longest reason, in characters. */
+const MAX_REASON_LENGTH = 200;
+
+/** A short text on one line. */
+export const reasonText: Parser<string> = {
+  parse(value) {
+    const text = typeof value === 'string' ? value.trim() : '';
+    if (text === '' || text.length > MAX_REASON_LENGTH || /[\r\n]/.test(text))
+      throw new InvalidValueError(`must be one line of at most ${MAX_REASON_LENGTH} characters`);
+    return text;
+  },
+  print: (value) => value,
+};
+
 /** A flag, a JSON boolean, or one of true, false, 1, 0, yes, no (in any case), as in the environment. */
 export const boolean: Parser<boolean> = {
   parse(value) {
