@@ -86,6 +86,8 @@ export class Collector {
   #stop: StopCoordinator | undefined;
   #error: unknown;
   #hasWarnedShort = false;
+  /** Whether another collector has completed the run, and this one cannot. */
+  #isOver = false;
   /** The number of chunks that the list has so far, as far as it is known. */
   #known = 0;
   /** The lowest chunk with a commit that is not among them. A broker that has lost its data may know less than before. */
@@ -244,7 +246,10 @@ export class Collector {
         if (stop?.isOver === false) this.stopRun(stop, () => stop.failures, true);
         if (!(await this.#isShort())) shortSince = Number.POSITIVE_INFINITY;
         else if (shortSince > now()) shortSince = now();
-        else if (now() - shortSince > SHORT_MS) this.#warnShort();
+        else if (now() - shortSince > SHORT_MS) {
+          this.#warnShort((await engine.state(COMPLETE_KEY)) === true);
+          if (this.#isOver) break;
+        }
         await pause(POLL_INTERVAL_MS, signal);
       }
     } catch (error) {
@@ -255,7 +260,7 @@ export class Collector {
 
   /** Whether nothing is left to do for workers although chunks have no results: the broker has lost data, or a commit cannot be read. */
   async #isShort(): Promise<boolean> {
-    if (this.#end === undefined || this.#hasWarnedShort || this.isStopping) return false;
+    if (this.#end === undefined || this.isStopping) return false;
     const { engine } = this.#options;
     const stats = await engine.stats().catch(() => undefined); // the broker is away, or has lost the streams
     return (
@@ -263,12 +268,20 @@ export class Collector {
     );
   }
 
-  #warnShort(): void {
-    this.#hasWarnedShort = true;
+  /** `isOver`: another collector has completed the run, and this one cannot. */
+  #warnShort(isOver: boolean): void {
     const left = (this.#end?.chunks ?? 0) - this.#commits.done.count;
-    this.#options.warn(
-      `${left} chunks have no results, and no worker has them: run "fanout cluster feed --reconcile" with the same inputs, and workers`,
-    );
+    if (isOver) {
+      this.#isOver = true;
+      this.#options.warn(
+        `another collector has completed this run with the results of ${left} chunks that cannot be read here, or that the broker has lost since: its outputs are complete, and these are not`,
+      );
+    } else if (!this.#hasWarnedShort) {
+      this.#hasWarnedShort = true;
+      this.#options.warn(
+        `${left} chunks have no results, and no worker has them: run "fanout cluster feed --reconcile" with the same inputs, and workers`,
+      );
+    }
   }
 
   async #completeRun(): Promise<void> {

@@ -3,13 +3,16 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measureCluster } from './measure-cluster.ts';
 import { measureCpu } from './measure-cpu.ts';
 import { measureDns } from './measure-dns.ts';
 import { measureFetch } from './measure-fetch.ts';
+import { measureGrowth } from './measure-growth.ts';
 import { measureHosts } from './measure-hosts.ts';
 import { measureHttp2 } from './measure-http2.ts';
 import { measureJournalLoad } from './measure-journal-load.ts';
 import { measureMemory } from './measure-memory.ts';
+import { measureRestarts } from './measure-restarts.ts';
 import { measureSaved } from './measure-saved.ts';
 import { measureSlowHosts } from './measure-slow-hosts.ts';
 import { measureStart } from './measure-start.ts';
@@ -34,6 +37,9 @@ const PARTS = [
   'saved',
   'journal',
   'web',
+  'cluster',
+  'restarts',
+  'growth',
 ] as const;
 const USAGE = `npm run bench -- [--long] [--markdown] [--rounds N] [--urls N] [--only ${PARTS.join('|')}] [--program FILE]`;
 
@@ -60,6 +66,9 @@ async function bench(): Promise<number> {
     if (only.has('threads')) rows.push(...(await measureThreads({ ...world, rounds })));
     if (only.has('saved')) rows.push(...(await measureSaved({ ...world, rounds })));
     if (only.has('web')) rows.push(...(await measureWeb(world)));
+    if (only.has('cluster')) rows.push(...(await measureCluster({ ...world, rounds })));
+    if (only.has('restarts')) rows.push(...(await measureRestarts(world)));
+    if (only.has('growth')) rows.push(...(await measureGrowth(world)));
     if (only.has('journal'))
       rows.push(...(await measureJournalLoad({ ...world, records: isLong ? 10_000_000 : 1_000_000 })));
     console.log(

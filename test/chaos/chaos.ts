@@ -15,7 +15,7 @@ async function chaos(): Promise<number> {
     const plan = planRound(seed, { main, isOnly: only !== undefined });
     const { partitions, servers, isOrdered, hasShards, urls, chunk, workers } = plan;
     const report = await runRound(plan, seed, LIMIT_MS);
-    const { done, results, fetchedTwice, reconciled, seconds, faults, messages, dir } = report;
+    const { done, results, fetchedTwice, reconciled, seconds, short, faults, messages, dir } = report;
     const kind = [
       `${workers} workers`,
       `chunks of ${chunk}`,
@@ -25,7 +25,8 @@ async function chaos(): Promise<number> {
       ...(isOrdered ? ['ordered'] : []),
     ].join(', ');
     const counts = `${urls} URLs, ${results} results, ${fetchedTwice} fetched twice, ${reconciled} times reconciled, ${seconds.toFixed(1)} s`;
-    const verdict = faults.length === 0 ? 'exact' : 'WRONG';
+    const others = short === 0 ? '' : `, ${short} collectors short, as they say`;
+    const verdict = faults.length === 0 ? `exact${others}` : 'WRONG';
     console.log(`seed ${seed} (${kind}): ${done.join('; ')} | ${counts} | ${verdict}`);
     if (faults.length === 0) continue;
     wrong += 1;

@@ -121,6 +121,7 @@ export const FAULTS = {
   },
   versions: async (world, random) => {
     const bin = await world.newerProgram();
+    world.upgrade(bin);
     const parts = world.parts
       .filter(({ isRunning }) => isRunning)
       .map((part) => ({ part, place: random() }))

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { CliResult } from '../origin/run-cli.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { FAULT_NAMES, FAULTS, type FaultName } from './faults.ts';
 import type { Part } from './part.ts';
@@ -24,6 +25,8 @@ export interface RoundReport {
   /** How often the chunks without results were sent again. */
   readonly reconciled: number;
   readonly seconds: number;
+  /** Collectors that said that they do not have all results, while another one has them. */
+  readonly short: number;
   /** What is wrong; empty if each URL has exactly one result and all exit codes are right. */
   readonly faults: readonly string[];
   /** The messages of all processes. */
@@ -81,6 +84,7 @@ export async function runRound(plan: RoundPlan, seed: number, limitMs: number): 
   const operator = { reconciled: 0 };
   const faults: string[] = [];
   let results = 0;
+  let short = 0;
   try {
     const operating = operate(world, operator, over.signal);
     const outcome = await Promise.race([
@@ -93,7 +97,8 @@ export async function runRound(plan: RoundPlan, seed: number, limitMs: number): 
     await operating;
     if (outcome === 'done') {
       results = (await outputOf(world.collector)).length;
-      faults.push(...(await faultsIn(world)));
+      short = (await shortCollectors(world)).length;
+      faults.push(...(await faultsIn(world, short)));
     }
   } finally {
     over.abort();
@@ -102,7 +107,7 @@ export async function runRound(plan: RoundPlan, seed: number, limitMs: number): 
   const messages = world.parts.map((part) => `--- ${part.name}\n${part.messages}`).join('');
   if (faults.length === 0) await rm(dir, { recursive: true, force: true });
   return {
-    ...{ done, results, faults, messages, dir, reconciled: operator.reconciled },
+    ...{ done, results, short, faults, messages, dir, reconciled: operator.reconciled },
     fetchedTwice: world.origin.requests - world.origin.served,
     seconds: (performance.now() - startedAt) / 1000,
   };
@@ -168,21 +173,19 @@ async function outputOf(collector: Part): Promise<readonly OutputRecord[]> {
 }
 
 /** What is wrong after the end of a run. */
-async function faultsIn(world: World): Promise<readonly string[]> {
-  const { list, plan } = world;
+async function faultsIn(world: World, short: number): Promise<readonly string[]> {
   const faults: string[] = [];
-  const failed = list.filter(({ status }) => status !== 200).length;
-  const summary = new RegExp(`Done: ${list.length - failed} succeeded( \\([^)]*\\))?, ${failed} failed`);
-  for (const part of world.parts) {
+  for (const part of [world.feeder, ...world.workers]) {
     const { code, stderr } = await part.done;
-    const isCollector = part === world.collector || world.moreCollectors.includes(part);
-    const wanted = isCollector && plan.hasFailures ? 1 : 0;
-    if (code !== wanted)
-      faults.push(`${part.name} ended with ${code} instead of ${wanted}: ${stderr.slice(-300)}`);
-    if (!isCollector) continue;
-    if (!summary.test(stderr)) faults.push(`${part.name} does not say "${summary}": ${stderr.slice(-300)}`);
-    faults.push(...faultsInOutput(await outputOf(part), world).map((fault) => `${part.name}: ${fault}`));
+    if (code !== 0) faults.push(`${part.name} ended with ${code}: ${stderr.slice(-300)}`);
   }
+  const { collectors } = world;
+  for (const part of collectors) {
+    const { code, stderr } = await part.done;
+    const found = faultsOfCollector({ code, stderr, records: await outputOf(part) }, world);
+    faults.push(...found.map((fault) => `${part.name}: ${fault}`));
+  }
+  if (short === collectors.length) faults.push('no collector has all results');
   const status = await world.command('status', '--json');
   const state = status.code === 0 ? JSON.parse(status.stdout).state : status.stderr;
   if (state !== 'complete') faults.push(`the status after the end is ${state}`);
@@ -193,21 +196,52 @@ async function faultsIn(world: World): Promise<readonly string[]> {
   return faults;
 }
 
-function faultsInOutput(records: readonly OutputRecord[], { list, plan }: World): readonly string[] {
+const SHORT = 'another collector has completed this run';
+
+async function shortCollectors(world: World): Promise<readonly CliResult[]> {
+  const ends = await Promise.all(world.collectors.map((part) => part.done));
+  return ends.filter(({ stderr }) => stderr.includes(SHORT));
+}
+
+interface CollectorEnd {
+  readonly code: number | null;
+  readonly stderr: string;
+  readonly records: readonly OutputRecord[];
+}
+
+/** What is wrong with a collector and its output. One that started after a loss of data may be short, but must say so. */
+function faultsOfCollector(
+  { code, stderr, records }: CollectorEnd,
+  { list, plan }: World,
+): readonly string[] {
   const faults: string[] = [];
   const seen = new Map<number, OutputRecord>();
   for (const record of records) {
     if (seen.has(record.index)) faults.push(`line ${record.index + 1} has two results`);
     seen.set(record.index, record);
   }
-  for (const [index, { line, status }] of list.entries()) {
-    const record = seen.get(index);
-    if (record === undefined) faults.push(`line ${index + 1} has no result: ${line}`);
-    else if (record.status !== status || record.ok !== (status === 200))
+  const missing = list.filter((_, index) => !seen.has(index)).length;
+  const said = Number(/(\d+) not fetched/.exec(stderr)?.[1] ?? 0);
+  const failed = list.filter(({ status }, index) => status !== 200 && seen.has(index)).length;
+  if (missing !== said) faults.push(`${missing} lines have no result, and it says ${said}`);
+  if (!summaryOf(list.length - missing - failed, failed).test(stderr))
+    faults.push(`it does not say that ${failed} failed: ${stderr.slice(-300)}`);
+  const wanted = failed + missing > 0 ? 1 : 0;
+  if (code !== wanted) faults.push(`it ended with ${code} instead of ${wanted}: ${stderr.slice(-300)}`);
+  if (missing > 0 && !stderr.includes(SHORT))
+    faults.push(
+      `${missing} lines have no result, such as ${list.find((_, index) => !seen.has(index))?.line}`,
+    );
+  for (const [index, record] of seen) {
+    const status = list[index]?.status;
+    if (record.status !== status || record.ok !== (status === 200))
       faults.push(`line ${index + 1} has ${JSON.stringify(record)} instead of ${status}`);
   }
-  if (records.length > list.length) faults.push(`${records.length} results for ${list.length} lines`);
-  if (plan.isOrdered && records.some(({ index }, at) => index !== at))
+  if (plan.isOrdered && records.some(({ index }, at) => index <= (records[at - 1]?.index ?? -1)))
     faults.push('the results are not in order');
   return faults.length <= 5 ? faults : [...faults.slice(0, 5), `and ${faults.length - 5} more`];
+}
+
+function summaryOf(ok: number, failed: number): RegExp {
+  return new RegExp(`Done: ${ok} succeeded( \\([^)]*\\))?, ${failed} failed`);
 }

@@ -50,6 +50,7 @@ export class World {
   readonly #on: readonly string[];
   readonly #feed: readonly string[];
   #newer: Promise<string> | undefined;
+  #bin: string | undefined;
   #directories = 0;
 
   private constructor(
@@ -117,8 +118,12 @@ export class World {
     return world;
   }
 
+  get collectors(): readonly Part[] {
+    return [this.collector, ...this.moreCollectors];
+  }
+
   get parts(): readonly Part[] {
-    return [this.feeder, ...this.workers, this.collector, ...this.moreCollectors];
+    return [this.feeder, ...this.workers, ...this.collectors];
   }
 
   /** Starts one more collector, which writes outputs of its own. */
@@ -150,15 +155,24 @@ export class World {
     return this.#newer;
   }
 
+  /** The operator has this program now. */
+  upgrade(bin: string): void {
+    this.#bin = bin;
+  }
+
   /** Sends the chunks without results again, as `status` advises. */
   reconcile(): Promise<CliResult> {
-    return runCli([...this.#feed, '--reconcile']);
+    return this.#run([...this.#feed, '--reconcile']);
   }
 
   /** Runs a command of an operator, such as `status`. */
   command(name: string, ...flags: readonly string[]): Promise<CliResult> {
     const on = name === 'runs' ? this.#on.slice(0, 2) : this.#on;
-    return runCli(['cluster', name, ...on, '--wait', '10s', ...flags]);
+    return this.#run(['cluster', name, ...on, '--wait', '10s', ...flags]);
+  }
+
+  #run(args: readonly string[]): Promise<CliResult> {
+    return runCli(args, this.#bin === undefined ? {} : { bin: this.#bin });
   }
 
   async close(): Promise<void> {
@@ -172,14 +186,14 @@ export class World {
   }
 
   #createCollector(name: string, cwd: string): Part {
-    const { isOrdered, hasFailures } = this.plan;
+    const { isOrdered } = this.plan;
     const outputs = ['--json', '-o', 'out.jsonl', '--no-progress', ...(isOrdered ? ['--ordered'] : [])];
     return new Part({
       name,
       args: ['cluster', 'collect', ...this.#on, ...outputs, ...this.#shards],
       cwd,
-      // With exit code 1 either URLs have failed, or some have no result.
-      isDone: ({ code, stderr }) => code === 0 || (code === 1 && hasFailures && !/not fetched/.test(stderr)),
+      // With exit code 1, URLs have failed or have no result.
+      isDone: ({ code }) => code === 0 || code === 1,
     });
   }
 }

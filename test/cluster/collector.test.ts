@@ -7,7 +7,7 @@ import { CommitReader, type CountedCommit, type KeptCommit } from '../../src/clu
 import { type JetStreamEngine, openRun } from '../../src/cluster/jetstream-engine.ts';
 import { runNames } from '../../src/cluster/jetstream-setup.ts';
 import { packResults, SegmentReader } from '../../src/cluster/result-log.ts';
-import { END_KEY, FED_KEY } from '../../src/cluster/run-state.ts';
+import { COMPLETE_KEY, END_KEY, FED_KEY } from '../../src/cluster/run-state.ts';
 import type { SegmentFault } from '../../src/cluster/shards.ts';
 import type { Result } from '../../src/model/result.ts';
 import { encodeSegment, type ShardSegment } from '../../src/model/result-line.ts';
@@ -406,5 +406,19 @@ describe('the collectors of a run', { timeout: 120_000 }, () => {
       .split('\n')
       .map((line) => JSON.parse(line).index);
     expect([code, indexes]).toEqual([0, [0, 1, 2, 6, 7, 8, 3, 4, 5]]);
+  });
+
+  it('end with what is missing if another one has completed the run', async () => {
+    const broker = await aNatsServer();
+    const engine = await aRun(broker);
+    await engine.log.append(commitOf(0), NEVER);
+    await engine.setState(COMPLETE_KEY, true);
+    const on = ['--broker', broker.url, '--run', 'r'];
+    const { code, stdout, stderr } = await runInProcess(['cluster', 'collect', ...on, '--json']);
+    expect([code, stdout.trim().split('\n').length]).toEqual([1, 3]);
+    expect(stderr).toContain(
+      'warning: another collector has completed this run with the results of 2 chunks',
+    );
+    expect(stderr).toContain('6 not fetched');
   });
 });
