@@ -15,6 +15,7 @@ import {
   type RunEnd,
   type RunStop,
   refuseStopped,
+  untilComplete,
   untilStopped,
 } from './run-state.ts';
 
@@ -67,8 +68,14 @@ export async function feed(parts: FeedParts): Promise<FeedOutcome> {
     stop = found;
     if (found !== undefined) reading.abort();
   });
+  let complete: RunEnd | undefined;
+  // Another feeder has sent the rest. What it sent twice stays in the queue, which may never have room again.
+  untilComplete(engine, watching.signal).then((found) => {
+    complete = found;
+    if (found !== undefined && !parts.reconcile) reading.abort();
+  });
   try {
-    const end = await sendList({ ...parts, signal: reading.signal });
+    const end = (await sendList({ ...parts, signal: reading.signal })) ?? complete;
     if (end !== undefined) return { end };
     if (stop !== undefined) await reportRemaining(parts);
     return { stop };

@@ -138,6 +138,20 @@ export async function untilStopped(
   return undefined;
 }
 
+/** Resolves to the end of the run once it is complete, and to `undefined` at the signal. Never rejects. */
+export async function untilComplete(
+  engine: JetStreamEngine,
+  signal: AbortSignal,
+): Promise<RunEnd | undefined> {
+  while (!signal.aborted) {
+    const isComplete = (await engine.state(COMPLETE_KEY).catch(() => false)) === true;
+    const end = isComplete ? endFrom(await engine.state(END_KEY).catch(() => undefined)) : undefined;
+    if (end !== undefined && !signal.aborted) return end;
+    await pause(STOP_POLL_MS, signal);
+  }
+  return undefined;
+}
+
 /** Throws a `UsageError` when the run is stopped. */
 export async function refuseStopped(engine: JetStreamEngine, action: string): Promise<void> {
   const stop = await lastStop(engine);

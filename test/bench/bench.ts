@@ -68,7 +68,7 @@ async function bench(): Promise<number> {
     if (only.has('web')) rows.push(...(await measureWeb(world)));
     if (only.has('cluster')) rows.push(...(await measureCluster({ ...world, rounds })));
     if (only.has('restarts')) rows.push(...(await measureRestarts(world)));
-    if (only.has('growth')) rows.push(...(await measureGrowth(world)));
+    if (only.has('growth')) rows.push(...(await measureGrowth({ ...world, isLong })));
     if (only.has('journal'))
       rows.push(...(await measureJournalLoad({ ...world, records: isLong ? 10_000_000 : 1_000_000 })));
     console.log(

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ChunkWorker } from '../../src/cluster/chunk-worker.ts';
 import { BenchBroker, writeList } from './cluster-run.ts';
-import type { FetchBench } from './measure-fetch.ts';
+import type { MemoryBench } from './measure-memory.ts';
 import { resultOf } from './measure-restarts.ts';
 import type { Row } from './row.ts';
 
@@ -28,13 +28,9 @@ interface Sample {
  * A hundred workers in this process, whose URLs have their results at once, on a real broker with a real feeder: what they hold must
  * not depend on how many URLs they have had.
  */
-export async function measureGrowth({
-  program,
-  dir,
-  nginx,
-  log,
-}: Omit<FetchBench, 'urls' | 'rounds'>): Promise<Row[]> {
-  const list = await writeList(dir, nginx.origin, URLS);
+export async function measureGrowth({ program, dir, nginx, isLong, log }: MemoryBench): Promise<Row[]> {
+  const urls = isLong ? LONG_URLS : URLS;
+  const list = await writeList(dir, nginx.origin, urls);
   const broker = await BenchBroker.start(join(dir, 'growth'));
   const on = ['--broker', broker.server.url, '--run', 'growth'];
   const feeder = spawn(process.execPath, [program, 'cluster', 'feed', list, ...on], { stdio: 'ignore' });
@@ -48,7 +44,7 @@ export async function measureGrowth({
     const samples: Sample[] = [];
     for (let next = 1; next <= PARTS; ) {
       const sample = await sampleOf(broker);
-      if (sample.chunks < (next * URLS) / 500 / PARTS) await pause(LOOK_INTERVAL_MS);
+      if (sample.chunks < (next * urls) / 500 / PARTS) await pause(LOOK_INTERVAL_MS);
       else {
         log(`  ${JSON.stringify(sample)} after ${((performance.now() - startedAt) / 1000).toFixed(0)}s`);
         samples.push(sample);
@@ -57,7 +53,7 @@ export async function measureGrowth({
     }
     const seconds = (performance.now() - startedAt) / 1000;
     await Promise.all(stops.map((stop) => stop()));
-    return rowsOf(samples, seconds);
+    return rowsOf(samples, urls, seconds);
   } finally {
     feeder.kill('SIGKILL');
     await fed;
@@ -104,12 +100,12 @@ function memoryOf(pid: number): number {
   return Math.round(Number(kilobytes) / 1000);
 }
 
-function rowsOf(samples: readonly Sample[], seconds: number): Row[] {
+function rowsOf(samples: readonly Sample[], urls: number, seconds: number): Row[] {
   const [early, late] = [samples[1], samples.at(-1)];
-  const rate = Math.round(URLS / seconds).toLocaleString('en');
+  const rate = Math.round(urls / seconds).toLocaleString('en');
   if (early === undefined || late === undefined) throw new Error('There are too few samples');
   const grows = (what: string, of: (sample: Sample) => number, unit: string): Row => ({
-    what: `${what}, at the end of ${URLS.toLocaleString('en')} URLs`,
+    what: `${what}, at the end of ${urls.toLocaleString('en')} URLs`,
     figure: `${of(late)}${unit}`,
     beside: `after two fifths ${of(early)}${unit}`,
     value: of(late) / of(early),

@@ -5,7 +5,8 @@ const KILL_AFTER_MS = 300_000;
 
 /** A part that ends by itself without being done is started again after this time, as by a service manager. */
 const RESTART_DELAY_MS = 300;
-const MAX_RESTARTS = 40;
+const LONGEST_DELAY_MS = 3000;
+const MAX_RESTARTS = 60;
 
 interface PartSettings {
   readonly name: string;
@@ -56,6 +57,11 @@ export class Part {
     return `${ended.join('')}${this.#run?.stderr.text ?? ''}`;
   }
 
+  /** What the last one that has ended has written to standard error. */
+  get lastWords(): string {
+    return this.#ends.at(-1)?.stderr ?? '';
+  }
+
   start(): void {
     const bin = this.#bin === undefined ? {} : { bin: this.#bin };
     const run = startCli(this.#settings.args, { cwd: this.#cwd, killAfterMs: KILL_AFTER_MS, ...bin });
@@ -104,7 +110,7 @@ export class Part {
     this.#run = undefined;
     this.#ends.push(result);
     if (this.#settings.isDone(result) || this.#ends.length > MAX_RESTARTS) return this.#setDone(result);
-    await pause(RESTART_DELAY_MS);
+    await pause(Math.min(RESTART_DELAY_MS * this.#ends.length, LONGEST_DELAY_MS));
     if (!this.#isLeft && this.#run === undefined) this.start();
   }
 }

@@ -135,10 +135,15 @@ async function doAll(
 
 /** Looks at the run again and again as an operator would, and sends the missing chunks again when that is what is needed. */
 async function operate(world: World, operator: { reconciled: number }, signal: AbortSignal): Promise<void> {
+  let isShort = false;
   while (!signal.aborted) {
     await pause(LOOK_INTERVAL_MS, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
-    if ((await stateOf(world)) !== 'short') continue;
+    // A single look may come between two moments, as at the servers of a cluster that are not yet in step.
+    const wasShort = isShort;
+    isShort = (await stateOf(world)) === 'short';
+    const isAdvised = /continue with "fanout cluster feed --reconcile"/.test(world.feeder.lastWords);
+    if (!(isShort && wasShort) && !isAdvised) continue;
     const { code } = await world.reconcile().catch(() => ({ code: null }));
     if (code === 0) operator.reconciled += 1;
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
+import { COMPLETE_KEY, END_KEY } from '../../src/cluster/run-state.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -52,5 +53,20 @@ describe('feed --reconcile', { timeout: 90_000 }, () => {
     expect((await runInProcess(['cluster', 'collect', ...on, '--json', '-o', out])).code).toBe(0);
     expect((await work.done).code).toBe(0);
     expect([await urlsInFile(out), origin.requests]).toEqual([list.toSorted(), 60]);
+  });
+
+  it('lets a feeder end that waits for room in the queue of a run that is complete', async () => {
+    const broker = await aNatsServer();
+    const file = await aFile(Array.from({ length: 50 }, (_, index) => `http://127.0.0.1:1/${index}`));
+    const on = ['--broker', broker.url, '--run', 'crowded'];
+    const waiting = startInProcess(['cluster', 'feed', file, ...on, '--chunk', '10', '--max-queued', '2']);
+    await statusWhen(on, ({ queued }) => queued === 2);
+    const address = { servers: [`127.0.0.1:${broker.port}`], isSecure: false };
+    const engine = await openRun({ address, run: 'crowded', warn: () => {}, note: () => {} });
+    onTestFinished(() => engine.close());
+    // As a collector and a second feeder would.
+    await engine.setState(END_KEY, { chunks: 5, read: 50, skipped: 0, jobs: 50, sha256: '' });
+    await engine.setState(COMPLETE_KEY, true);
+    expect((await waiting.done).code).toBe(0);
   });
 });
