@@ -86,8 +86,6 @@ export class Collector {
   #stop: StopCoordinator | undefined;
   #error: unknown;
   #hasWarnedShort = false;
-  /** Whether another collector has completed the run, and this one cannot. */
-  #isOver = false;
   /** The number of chunks that the list has so far, as far as it is known. */
   #known = 0;
   /** The lowest chunk with a commit that is not among them. A broker that has lost its data may know less than before. */
@@ -244,11 +242,12 @@ export class Collector {
         if (this.isComplete) break;
         const stop = await lastStop(engine);
         if (stop?.isOver === false) this.stopRun(stop, () => stop.failures, true);
-        if (!(await this.#isShort())) shortSince = Number.POSITIVE_INFINITY;
+        const shortness = await this.#shortness();
+        if (shortness === undefined) shortSince = Number.POSITIVE_INFINITY;
         else if (shortSince > now()) shortSince = now();
         else if (now() - shortSince > SHORT_MS) {
-          this.#warnShort((await engine.state(COMPLETE_KEY)) === true);
-          if (this.#isOver) break;
+          this.#warnShort(shortness);
+          if (shortness === 'over') break;
         }
         await pause(POLL_INTERVAL_MS, signal);
       }
@@ -258,30 +257,32 @@ export class Collector {
     this.#ending.abort();
   }
 
-  /** Whether nothing is left to do for workers although chunks have no results: the broker has lost data, or a commit cannot be read. */
-  async #isShort(): Promise<boolean> {
-    if (this.#end === undefined || this.isStopping) return false;
+  /**
+   * Whether chunks have no results although the log was read and nothing is left to do for workers: the broker has lost data, or a
+   * commit cannot be read. It is `over` if another collector has completed the run.
+   */
+  async #shortness(): Promise<'over' | 'short' | undefined> {
+    if (this.#end === undefined || this.isStopping) return undefined;
     const { engine } = this.#options;
     const stats = await engine.stats().catch(() => undefined); // the broker is away, or has lost the streams
-    return (
-      stats !== undefined && stats.queued + stats.inFlight === 0 && engine.log.position >= stats.lastCommit
-    );
+    if (stats === undefined || engine.log.position < stats.lastCommit) return undefined;
+    if ((await engine.state(COMPLETE_KEY)) === true) return 'over';
+    return stats.queued + stats.inFlight === 0 ? 'short' : undefined;
   }
 
-  /** `isOver`: another collector has completed the run, and this one cannot. */
-  #warnShort(isOver: boolean): void {
+  #warnShort(shortness: 'over' | 'short'): void {
+    const { warn } = this.#options;
     const left = (this.#end?.chunks ?? 0) - this.#commits.done.count;
-    if (isOver) {
-      this.#isOver = true;
-      this.#options.warn(
+    if (shortness === 'over') {
+      warn(
         `another collector has completed this run with the results of ${left} chunks that cannot be read here, or that the broker has lost since: its outputs are complete, and these are not`,
       );
     } else if (!this.#hasWarnedShort) {
-      this.#hasWarnedShort = true;
-      this.#options.warn(
+      warn(
         `${left} chunks have no results, and no worker has them: run "fanout cluster feed --reconcile" with the same inputs, and workers`,
       );
     }
+    this.#hasWarnedShort = true;
   }
 
   async #completeRun(): Promise<void> {

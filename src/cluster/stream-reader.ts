@@ -20,7 +20,7 @@ interface ReadOptions {
 }
 
 /** Messages until the signal, and until the connection or the consumer may be lost. */
-export interface LiveReader {
+interface LiveReader {
   readonly messages: AsyncIterable<JsMsg>;
   readonly close: () => void;
 }

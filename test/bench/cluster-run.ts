@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { createWriteStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
@@ -125,10 +124,20 @@ export async function runCluster({
 }
 
 /** Writes a list of URLs as they are in practice: with directories, names and ids, no two alike. */
-export async function writeList(dir: string, origin: string, count: number): Promise<string> {
+export async function writeList(
+  dir: string,
+  count: number,
+  origin: (index: number) => string,
+): Promise<string> {
   const path = join(dir, `urls-${count}.txt`);
-  const lines = Array.from({ length: count }, (_, index) => `${origin}/small/${pathOf(index)}\n`);
-  await writeFile(path, lines.join(''));
+  const file = createWriteStream(path);
+  for (let start = 0; start < count; start += 10_000) {
+    const batch = Array.from({ length: Math.min(10_000, count - start) }, (_, at) => start + at);
+    const text = batch.map((index) => `${origin(index)}/small/${pathOf(index)}\n`).join('');
+    if (!file.write(text)) await once(file, 'drain');
+  }
+  file.end();
+  await once(file, 'close');
   return path;
 }
 

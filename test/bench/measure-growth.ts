@@ -11,6 +11,7 @@ import { resultOf } from './measure-restarts.ts';
 import type { Row } from './row.ts';
 
 const WORKERS = 100;
+const HOSTS = 1000;
 const URLS = 2_000_000;
 const LONG_URLS = 10_000_000;
 const LOOK_INTERVAL_MS = 500;
@@ -28,9 +29,14 @@ interface Sample {
  * A hundred workers in this process, whose URLs have their results at once, on a real broker with a real feeder: what they hold must
  * not depend on how many URLs they have had.
  */
-export async function measureGrowth({ program, dir, nginx, isLong, log }: MemoryBench): Promise<Row[]> {
+export async function measureGrowth({
+  program,
+  dir,
+  isLong,
+  log,
+}: Omit<MemoryBench, 'nginx'>): Promise<Row[]> {
   const urls = isLong ? LONG_URLS : URLS;
-  const list = await writeList(dir, nginx.origin, urls);
+  const list = await writeList(dir, urls, (index) => `http://h${index % HOSTS}.test`);
   const broker = await BenchBroker.start(join(dir, 'growth'));
   const on = ['--broker', broker.server.url, '--run', 'growth'];
   const feeder = spawn(process.execPath, [program, 'cluster', 'feed', list, ...on], { stdio: 'ignore' });
@@ -67,6 +73,9 @@ async function simulate(broker: BenchBroker, name: string): Promise<() => Promis
   const engine = await broker.open('growth');
   const worker = new ChunkWorker({
     ...{ engine, lanes: 3, name, now: () => performance.now() },
+    about: { version: '0', host: name },
+    hosts: () => ({ states: () => [], restore: () => {}, shareRate: () => {} }),
+    isSaturated: () => false,
     warn: console.error,
     unwanted: () => {},
   });

@@ -41,7 +41,7 @@ export async function measureRestarts(bench: Bench): Promise<Row[]> {
 
 /** A run of 10^7 URLs of which one chunk is not fetched yet: its worker, broker and readers start again. */
 async function restartAtTheEnd({ program, nginx, dir, log }: Bench, broker: BenchBroker): Promise<Row[]> {
-  const list = await writeList(dir, nginx.origin, CHUNK);
+  const list = await writeList(dir, CHUNK, () => nginx.origin);
   const on = ['--broker', broker.server.url, '--run', 'ten-million'];
   await timed([process.execPath, program, 'cluster', 'feed', list, ...on]); // one chunk, number 0
   const engine = await broker.open('ten-million');
@@ -81,14 +81,14 @@ async function restartAtTheEnd({ program, nginx, dir, log }: Bench, broker: Benc
     secondsRow(`status, ${at}`, status.wallMs),
     {
       ...secondsRow(`a collector that counts, ${at}, from start to end`, collect.wallMs),
-      beside: megabytes(collect),
+      beside: `${Math.round((1000 * collect.cpuMs) / CHUNKS)}µs of CPU per chunk, ${megabytes(collect)}`,
     },
   ];
 }
 
 /** A collector with output reads everything again. */
 async function collectOutputs({ program, nginx, dir, log }: Bench, broker: BenchBroker): Promise<Row> {
-  const list = await writeList(dir, nginx.origin, CHUNK);
+  const list = await writeList(dir, CHUNK, () => nginx.origin);
   const on = ['--broker', broker.server.url, '--run', 'one-million'];
   await timed([process.execPath, program, 'cluster', 'feed', list, ...on]);
   const engine = await broker.open('one-million');
@@ -110,7 +110,7 @@ async function collectOutputs({ program, nginx, dir, log }: Bench, broker: Bench
 
 /** A feeder is killed in the middle of 10^6 URLs, and started again. */
 async function restartFeeder({ program, nginx, dir }: Bench, broker: BenchBroker): Promise<Row> {
-  const list = await writeList(dir, nginx.origin, FED_URLS);
+  const list = await writeList(dir, FED_URLS, () => nginx.origin);
   const feed = [program, 'cluster', 'feed', list, '--broker', broker.server.url, '--run', 'fed'];
   const sent = async () => (await broker.streams('_jobs'))[0]?.state.messages ?? 0;
   const untilSent = async (chunks: number) => {
