@@ -1,7 +1,10 @@
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { partitionOf } from '../../src/cluster/chunk.ts';
+import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { aFile, anOrigin, urls } from '../cli/an-origin.ts';
 import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
+import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 import { urlsInFile } from './urls-in.ts';
@@ -39,8 +42,46 @@ describe('--partitions', { timeout: 90_000 }, () => {
     for (const worker of workers) expect((await worker.done).code).toBe(0);
     expect(await urlsInFile(store)).toEqual(list.toSorted());
     expect(origin.maxInFlight).toBeLessThanOrEqual(2);
-    // The rate is not handed on with the partition, so each chunk may begin at once.
-    const leastMs = (1000 * chunks * (size - 1)) / perSecond;
-    expect(Number(await last) - Number(await first)).toBeGreaterThan(0.9 * leastMs);
+    const leastMs = (1000 * (chunks * size - 1)) / perSecond;
+    expect(Number(await last) - Number(await first)).toBeGreaterThan(0.95 * leastMs);
   });
+
+  it('divides --rate between the workers', async () => {
+    const broker = await aNatsServer();
+    const origins = [await anOrigin(), await anOrigin(), await anOrigin()];
+    const list = origins.flatMap((origin) => urls(origin, '/ok', 40));
+    const on = ['--broker', broker.url, '--run', 'rate'];
+    expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--chunk', '10'])).code).toBe(0);
+    const first = Promise.race(origins.map((origin) => origin.received(1))).then(() => performance.now());
+    const workers = [1, 2, 3].map(() => startInProcess(['cluster', 'work', ...on, '--rate', '30/s']));
+    expect((await runInProcess(['cluster', 'collect', ...on, '-q'])).code).toBe(0);
+    // Each worker begins with the whole rate, until it knows the others.
+    expect(performance.now() - (await first)).toBeGreaterThan((0.8 * 1000 * list.length) / 30);
+    for (const worker of workers) expect((await worker.done).code).toBe(0);
+  });
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'keeps the pause that a host asked for when its worker ends with %s',
+    async (signal) => {
+      const [broker, origin, run] = [await aNatsServer(), await anOrigin(), 'heir'];
+      const pauseMs = 9000;
+      const pushBack = `${origin.url}/flaky/x/1?status=429&retry-after=${pauseMs / 1000}`;
+      const list = await aFile([pushBack, ...urls(origin, '/ok', 20)]);
+      const on = ['--broker', broker.url, '--run', run];
+      expect((await runInProcess(['cluster', 'feed', list, ...on, '--ack-wait', '2s'])).code).toBe(0);
+      const engine = await openRun({ address: broker.address, run, warn: () => {}, note: () => {} });
+      onTestFinished(() => engine.close());
+      const [first, second] = [1, 2].map((count) => origin.received(count).then(() => performance.now()));
+      const work = ['cluster', 'work', ...on, '--per-host', '1', '--drain-timeout', '0'];
+      const { child } = startCli(work, { killAfterMs: 60_000 });
+      const { host } = new URL(origin.url);
+      const isKnown = async () => JSON.stringify(await engine.leases.get(`hosts.${partitionOf(host, 64)}`));
+      await vi.waitUntil(isKnown, { timeout: 30_000 });
+      child.kill(signal);
+      const heir = startInProcess(work);
+      expect((await runInProcess(['cluster', 'collect', ...on, '-q'])).code).toBe(0);
+      expect((await heir.done).code).toBe(0);
+      expect(Number(await second) - Number(await first)).toBeGreaterThan(0.9 * pauseMs);
+    },
+  );
 });
