@@ -173,11 +173,12 @@ interface SeenEntry extends BucketEntry {
   readonly at: number;
   /** The watch that saw it last. */
   readonly watch: number;
+  /** Of a lease: its holder has left. */
+  readonly isFree?: boolean;
 }
 
 /**
  * The partitions that this worker has leased, and what it knows of the other workers.
- *
  * - A worker says that it is alive each third of the ack wait. Another one may take over its partitions when it has not seen that for
  *   the ack wait. Each measures this with its own monotonic clock: clocks are not compared.
  * - A worker whose last sign was sent an ack wait ago, as far as the broker has confirmed, has lost its leases. Since it counts
@@ -193,6 +194,7 @@ export class Leases {
   readonly #seen = new Map<string, SeenEntry>();
   /** The leased partitions: the revision of each lease, and the state of its hosts as it was last written. */
   readonly #held = new Map<number, { readonly revision: number; hosts: string }>();
+  readonly #releasing = new Set<Promise<void>>();
   #watch = 0;
   #restartWatch = new AbortController();
   #timer: NodeJS.Timeout | undefined;
@@ -275,12 +277,10 @@ export class Leases {
 
   /** How many partitions this worker should release, since others have fewer. */
   get surplus(): number {
-    const workers = this.#liveWorkers();
-    const counts = new Map(workers.map((id) => [id, 0]));
-    const holders = this.#holders();
-    for (const holder of holders) counts.set(holder, (counts.get(holder) ?? 0) + 1);
+    const [workers, holders] = [this.#liveWorkers(), this.#holders()];
     const share = holders.length / Math.max(1, workers.length);
-    const isUneven = workers.some((id) => (counts.get(id) ?? 0) < Math.floor(share));
+    const countOf = (id: string) => holders.filter((holder) => holder === id).length;
+    const isUneven = workers.some((id) => countOf(id) < Math.floor(share));
     const most = isUneven ? Math.floor(share) : Math.ceil(share);
     return Math.max(0, this.#held.size - Math.max(1, most));
   }
@@ -307,7 +307,13 @@ export class Leases {
   }
 
   /** Ends leases, for other workers: nothing may be in flight to their hosts. */
-  async release(partitions: readonly number[]): Promise<void> {
+  release(partitions: readonly number[]): Promise<void> {
+    const releasing = this.#release(partitions).finally(() => this.#releasing.delete(releasing));
+    this.#releasing.add(releasing);
+    return releasing;
+  }
+
+  async #release(partitions: readonly number[]): Promise<void> {
     const { bucket } = this.#parts;
     this.check();
     const released = partitions.flatMap((partition) => {
@@ -332,7 +338,8 @@ export class Leases {
   /** Releases everything, and leaves the list of workers. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.release([...this.#held.keys()]);
+    void this.release([...this.#held.keys()]);
+    await Promise.all(this.#releasing);
     this.#closing.abort();
     this.#restartWatch.abort();
     await this.#parts.bucket.remove(WORKER_KEY + this.#parts.id).catch(() => {});
@@ -426,6 +433,10 @@ export class Leases {
       this.#isReady = true;
     }
     const partition = Number(key.slice(LEASE_KEY.length));
+    // Who has left has no leases, whatever became of their release.
+    if (key.startsWith(WORKER_KEY) && value === undefined)
+      for (const [old, lease] of this.#seen)
+        if (WORKER_KEY + holderIn(lease.value) === key) this.#seen.set(old, { ...lease, isFree: true });
     const held = key.startsWith(LEASE_KEY) ? this.#held.get(partition) : undefined;
     if (held !== undefined && revision > held.revision && holderIn(value) !== id) {
       this.#held.delete(partition);
@@ -434,18 +445,13 @@ export class Leases {
     if (!isKnown) changed();
   }
 
-  #isAlive(id: string): boolean {
-    const { now, settings } = this.#parts;
-    const seen = this.#seen.get(WORKER_KEY + id);
-    return id === this.#parts.id || (seen !== undefined && now() - seen.at < settings.ackWaitMs);
-  }
-
   /** The ids of the workers that are alive and take chunks. */
   #liveWorkers(): readonly string[] {
+    const { id, now, settings } = this.#parts;
     return [...this.#seen.values()]
       .filter(({ key, value }) => key.startsWith(WORKER_KEY) && Object(value).isLeaving !== true)
-      .map(({ key }) => key.slice(WORKER_KEY.length))
-      .filter((id) => this.#isAlive(id));
+      .filter(({ key, at }) => key === WORKER_KEY + id || now() - at < settings.ackWaitMs)
+      .map(({ key }) => key.slice(WORKER_KEY.length));
   }
 
   /** The id of the worker that holds a lease, or `''`. */
@@ -453,10 +459,10 @@ export class Leases {
     if (this.#held.has(partition)) return this.#parts.id;
     const entry = this.#seen.get(leaseKey(partition));
     const holder = holderIn(entry?.value);
-    if (entry === undefined || holder === '' || holder === this.#parts.id) return '';
+    if (entry === undefined || entry.isFree || holder === this.#parts.id) return '';
     // Without a record of its holder, it counts from the lease.
     const { at } = this.#seen.get(WORKER_KEY + holder) ?? entry;
-    return this.#parts.now() - at < this.#parts.settings.ackWaitMs ? holder : '';
+    return this.#parts.now() - at < this.#parts.settings.ackWaitMs ? holder : ''; // which is '' if it was released
   }
 
   /** The holder of each lease that is held. */
@@ -469,13 +475,8 @@ export class Leases {
   }
 }
 
-function leaseKey(partition: number): string {
-  return `${LEASE_KEY}${partition}`;
-}
-
-function hostsKey(partition: number): string {
-  return `${HOSTS_KEY}${partition}`;
-}
+const leaseKey = (partition: number): string => `${LEASE_KEY}${partition}`;
+const hostsKey = (partition: number): string => `${HOSTS_KEY}${partition}`;
 
 function holderIn(value: unknown): string {
   const { holder }: Record<string, unknown> = { ...Object(value) };
@@ -485,10 +486,9 @@ function holderIn(value: unknown): string {
 /** The hosts and their states, not checked, in what a worker has written. */
 function entriesIn(value: unknown): readonly (readonly [string, unknown])[] {
   const entries: readonly unknown[] = Array.isArray(value) ? value.slice(0, MAX_HOSTS) : [];
-  return entries.flatMap((entry) => {
-    const [host, state]: readonly unknown[] = Array.isArray(entry) ? entry : [];
-    return typeof host === 'string' ? [[host, state] as const] : [];
-  });
+  return entries.flatMap((entry) =>
+    Array.isArray(entry) && typeof entry[0] === 'string' ? [[entry[0], entry[1]] as const] : [],
+  );
 }
 
 function parseJson(text: string): unknown {

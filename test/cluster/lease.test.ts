@@ -199,6 +199,16 @@ describe('Leases', () => {
     expect([dead.lost, dead.leases.held.size]).toEqual([[[2]], 0]);
   });
 
+  it('of a worker that has left are free at once, whatever became of their release', async () => {
+    const bucket = new MemoryBucket();
+    const [one, other] = [await aWorker(bucket, 'one'), await aWorker(bucket, 'other')];
+    await one.leases.take(2);
+    while (other.leases.toTake(new Set([2])).length > 0) await other.ticked();
+    await bucket.remove('live.worker.one');
+    while (other.leases.toTake(new Set([2])).length === 0) await other.ticked();
+    expect(await other.leases.take(2)).toBe(true);
+  });
+
   it('are released with the state of the hosts, which counts from then', async () => {
     const bucket = new MemoryBucket();
     const [one, other] = [await aWorker(bucket, 'one'), await aWorker(bucket, 'other')];
