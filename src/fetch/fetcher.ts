@@ -274,7 +274,7 @@ export class Fetcher {
     const { isStopping, validator } = this.#options;
     const mayRepeat = task.refusals < MAX_REFUSALS && !isStopping();
     if (failed?.isUnprocessed === true && response === undefined && mayRepeat) {
-      task.refusals += 1;
+      task.refuse();
       return { again: task, at: this.#options.now() + backoffMs(task.refusals, this.#options.random) };
     }
     if (failed?.isUnparsable === true && this.#mayReadLeniently(task)) {

@@ -63,6 +63,8 @@ export class RequestTask {
   losses = 0;
   /** Attempts that use up no retries, since their failure was that of the host. */
   givenBack = 0;
+  /** Whether the last news of its host gave it back. */
+  #isGivenBack = false;
   /** The last time that a host pushed it back or did not respond. */
   news: NewsMark | undefined = undefined;
   /** How often the server sent nothing when it was asked for the rest of a body. */
@@ -140,7 +142,14 @@ export class RequestTask {
   /** Records that the host pushed it back or did not respond. `isOfHost` if that says nothing about the URL. */
   recordNews(mark: NewsMark, isOfHost: boolean): void {
     this.news = mark;
-    if (isOfHost && this.givenBack < MAX_GIVEN_BACK) this.givenBack += 1;
+    this.#isGivenBack = isOfHost && this.givenBack < MAX_GIVEN_BACK;
+    if (this.#isGivenBack) this.givenBack += 1;
+  }
+
+  /** Records that the server refused the request without processing it. It is sent again in the same attempt. */
+  refuse(): void {
+    this.refusals += 1;
+    if (this.#isGivenBack) this.givenBack -= 1;
   }
 
   /** Adds cookies that a response has set. They end with the attempt. */

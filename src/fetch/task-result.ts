@@ -219,7 +219,7 @@ export function toHostSignal(
   pauseMs: number,
 ): HostSignal {
   if (failed?.isResourceExhausted === true) return { kind: 'exhausted' };
-  if (response === undefined && (isStale || failed?.isUnprocessed === true)) return NEUTRAL;
+  if (response === undefined && isStale) return NEUTRAL;
   if (response !== undefined) {
     const { status } = response;
     const isPushBack = status === 429 || status === 503 || (status === 403 && pauseMs > 0);

@@ -177,10 +177,12 @@ export class HostRegistry implements Limiter {
       return;
     }
     if (limit < before.limit) log?.write({ kind: 'limit', host, limit });
-    if (pausedUntil > Math.max(now, before.pausedUntil)) {
+    // All that are pushed back at about the same time ask for about the same pause.
+    const isPaused = before.pausedUntil > now;
+    if (isPaused ? pausedUntil >= before.pausedUntil + 1_000 : pausedUntil > now) {
       log?.write({ kind: 'pause', host, pauseMs: pausedUntil - now });
     }
-    if (openUntil > Math.max(now, before.openUntil)) {
+    if (openUntil > Math.max(now, before.openUntil, pausedUntil)) {
       log?.write({ kind: 'breaker', host, pauseMs: openUntil - now, reason });
     }
   }
@@ -350,7 +352,11 @@ class Host {
       this.#service?.isProbe(startedAt) === true ||
       this.#window?.isOpening === true;
     if (isProbe && mayRetry) return true;
-    if (endedAt - this.#servedAt > this.#rules.giveUpAfterMs) return false;
+    if (endedAt - this.#servedAt > this.#rules.giveUpAfterMs) {
+      // Others of its first requests may still be served.
+      const isFirst = this.#served === 0 && this.inFlight > 1 && last === undefined;
+      return isFirst && signal.kind === 'push-back' && !mayRetry;
+    }
     if (signal.kind === 'failure' && signal.isTimeout && this.#servedAt > startedAt) return false;
     return last === undefined || this.newsCount > last.count;
   }

@@ -6,7 +6,7 @@ export interface Reply {
   readonly status?: number;
   readonly retryAfterS?: number;
   /** The connection fails instead. */
-  readonly failure?: 'connect' | 'reset' | 'protocol' | 'dns';
+  readonly failure?: 'connect' | 'reset' | 'protocol' | 'dns' | 'refused';
 }
 
 /** The character of a host: what it does with a request at `now`, with `inFlight` requests in it, this one included. */
@@ -33,7 +33,8 @@ export function logNormal(random: Random, medianMs: number, sigma = 0.5): HostMo
 export interface PushBack {
   readonly status?: number;
   readonly retryAfterS?: number;
-  readonly failure?: 'reset';
+  /** `refused`: a stream of HTTP/2 that the server did not process. */
+  readonly failure?: 'reset' | 'refused';
 }
 
 function pushedBack({ status = 503, ...how }: PushBack): Reply {
@@ -113,6 +114,7 @@ export function inTurn(n: number, other: HostModel, most: HostModel): HostModel 
 export const hanging: HostModel = () => undefined;
 export const refusing: HostModel = () => ({ afterMs: 1, failure: 'connect' });
 export const resetting: HostModel = () => ({ afterMs: QUICK_MS, failure: 'reset' });
+export const refusingStreams: HostModel = () => ({ afterMs: QUICK_MS, failure: 'refused' });
 export const garbage: HostModel = () => ({ afterMs: QUICK_MS, failure: 'protocol' });
 export function always(status: number, retryAfterS?: number): HostModel {
   return () => pushedBack({ status, ...(retryAfterS === undefined ? {} : { retryAfterS }) });

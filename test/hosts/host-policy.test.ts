@@ -45,6 +45,8 @@ const SERVING: Case[] = [
   ['serves 16 at once, and asks for 1 s', (r) => capped(16, WAIT, healthy(r)), 2000, { atMostS: 13.9, wasted: 12 }],
   ['serves 16 at once, and asks for 60 s', (r) => capped(16, { retryAfterS: 60 }, healthy(r)), 2000, { atMostS: 74, wasted: 12 }],
   ['serves 16 at once, and resets', (r) => capped(16, { failure: 'reset' }, healthy(r)), 2000, { atMostS: 14.2, wasted: 45 }],
+  ['serves 16 streams at once, and refuses others', (r) => capped(16, { failure: 'refused' }, healthy(r)), 2000, { atMostS: 14.2, wasted: 45 }],
+  ['refuses one of ten streams', (r) => flaky(r, 0.1, { failure: 'refused' }, healthy(r)), 2000, { atMostS: 150, wasted: 280 }],
   ['serves 16 at once in varying time', (r) => capped(16, WAIT, logNormal(r, 88)), 2000, { atMostS: 15, wasted: 12 }],
   // Floor: 100 s, 40 s and 2 s.
   ['serves 2 at once, and asks for 1 s', (r) => capped(2, { ...WAIT, status: 429 }, healthy(r)), 2000, { atMostS: 106, wasted: 20 }],
@@ -171,6 +173,7 @@ describe('a host that serves nothing', () => {
     ['refuses', models.refusing, 2, {}, { atMostS: 6, wasted: 0, requests: 6 }],
     ['refuses', models.refusing, 1000, {}, { atMostS: 30.5, wasted: 0, requests: 20 }],
     ['resets', models.resetting, 1000, {}, { atMostS: 30.5, wasted: 0, requests: 20 }],
+    ['refuses streams', models.refusingStreams, 1000, {}, { atMostS: 33, wasted: 0, requests: 20 }],
     ['sends garbage', models.garbage, 1000, {}, { atMostS: 30.5, wasted: 0, requests: 20 }],
     ['hangs', models.hanging, 1, TEN_S, { atMostS: 40, wasted: 0, requests: 4 }],
     ['hangs', models.hanging, 1000, TEN_S, { atMostS: 41, wasted: 0, requests: 20 }],
@@ -197,6 +200,11 @@ test('one page that is always pushed back costs a few requests, and its host lit
   expect(failed).toEqual({ 503: 1 });
   expect(requests).toBeLessThanOrEqual(2000 + 5);
   expect(seconds).toBeLessThanOrEqual(6);
+});
+
+test('a host that pushes back some of its first requests loses none of them, also without retries', async () => {
+  const { ok, failed } = await run(capped(4, {}, healthy(seededRandom(SEED))), 200, { retries: 0 });
+  expect([ok, failed]).toEqual([200, {}]);
 });
 
 test('a host with a server that hangs, of four behind a balancer, is not asked ever more slowly', async () => {

@@ -452,9 +452,10 @@ describe('the log', () => {
 
   test('has pauses and lowered limits, and each once', () => {
     const { registry, events } = logged();
-    for (let count = 0; count < 3; count += 1) registry.onDispatch('a', 0);
+    for (let count = 0; count < 4; count += 1) registry.onDispatch('a', 0);
     registry.record('a', pushedBack(5000), 0, 100);
     registry.record('a', pushedBack(1000), 0, 100);
+    registry.record('a', pushedBack(5000), 0, 900); // for about the same pause
     registry.record('a', RESPONSE, 0, 200);
     registry.onDispatch('a', 6000);
     registry.record('a', RESPONSE, 6000, 6100);
@@ -462,6 +463,17 @@ describe('the log', () => {
       { kind: 'pause', host: 'a', pauseMs: 5000 },
     ]);
     expect(events.filter(({ kind }) => kind === 'limit')).toEqual([{ kind: 'limit', host: 'a', limit: 1 }]);
+  });
+
+  test('has a pause again that grows, and no shorter one of the circuit breaker', () => {
+    const { registry, events } = logged();
+    for (let count = 0; count < 2; count += 1) registry.onDispatch('a', 0);
+    registry.record('a', pushedBack(5000), 0, 100);
+    registry.record('a', pushedBack(7000), 0, 100);
+    expect(events.filter(({ kind }) => kind !== 'limit')).toEqual([
+      { kind: 'pause', host: 'a', pauseMs: 5000 },
+      { kind: 'pause', host: 'a', pauseMs: 7000 },
+    ]);
   });
 
   test('has the host that is given up because it asks for too long a wait, once', () => {

@@ -203,12 +203,14 @@ function toOutcome(reply: Reply | undefined, durationMs: number): AttemptOutcome
   const rest = { isStale: false, durationMs };
   const { status = 200, retryAfterS } = reply ?? {};
   if (reply === undefined || reply.failure !== undefined) {
-    const kind = reply?.failure ?? 'timeout';
+    const message = reply?.failure ?? 'timeout';
+    const isUnprocessed = message === 'refused';
+    const kind = isUnprocessed ? 'reset' : message;
     const isRetryable = kind !== 'protocol';
     return {
       ...rest,
       response: undefined,
-      failed: { failure: { kind, message: kind }, isRetryable },
+      failed: { failure: { kind, message }, isRetryable, isUnprocessed },
       ttfbMs: undefined,
     };
   }
