@@ -4,12 +4,16 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 /** An nginx with one worker and a file of 1,000 bytes, fast enough not to be what is measured. */
 export interface Nginx {
   /** Of the file; any query may be added. */
   readonly url: string;
-  /** The file again, below which any path leads to it: `/small/NAME`; and `/big/NAME`, of 50 MB. */
+  /**
+   * The file again, below which any path leads to it: `/small/NAME`; `/big/NAME`, of 50 MB; and `/text/NAME`, of 1 MB, also as
+   * `/gzip/NAME` and `/br/NAME`, which are compressed.
+   */
   readonly origin: string;
   /** Where it speaks TLS, if it has a certificate. */
   readonly tlsPort: number;
@@ -20,6 +24,7 @@ export interface Nginx {
 
 const BODY_BYTES = 1_000;
 const BIG_BYTES = 50_000_000;
+const TEXT_LINES = 20_000;
 const START_LIMIT_MS = 5_000;
 
 export interface NginxOptions {
@@ -37,6 +42,13 @@ export async function startNginx({ address = '127.0.0.1', tls }: NginxOptions = 
   await mkdir(join(dir, 'www'));
   await writeFile(join(dir, 'www', 'file'), 'x'.repeat(BODY_BYTES), { mode: 0o644 });
   await writeFile(join(dir, 'www', 'big-file'), Buffer.alloc(BIG_BYTES, 'y'), { mode: 0o644 });
+  const text = Array.from(
+    { length: TEXT_LINES },
+    (_, line) => `line ${line} of a text, ${line * 7919}\n`,
+  ).join('');
+  await writeFile(join(dir, 'www', 'text-file'), text, { mode: 0o644 });
+  await writeFile(join(dir, 'www', 'gzip-file'), gzipSync(text), { mode: 0o644 });
+  await writeFile(join(dir, 'www', 'br-file'), brotliCompressSync(text), { mode: 0o644 });
   const secure =
     tls === undefined
       ? ''
@@ -123,6 +135,9 @@ http {
     location = /count { stub_status; }
     location /small/ { rewrite ^ /file break; }
     location /big/ { rewrite ^ /big-file break; }
+    location /text/ { rewrite ^ /text-file break; }
+    location /gzip/ { rewrite ^ /gzip-file break; add_header Content-Encoding gzip; }
+    location /br/ { rewrite ^ /br-file break; add_header Content-Encoding br; }
   }
 }
 `;
