@@ -11,6 +11,7 @@ import {
   runsOptions,
   statusOptions,
   stopOptions,
+  workersOptions,
   workOptions,
 } from '../config/command-options.ts';
 import { type Option as Entry, GROUPS, type Group, type Suggestions, type Table } from '../config/option.ts';
@@ -29,6 +30,7 @@ export type CommandName =
   | 'cluster status'
   | 'cluster runs'
   | 'cluster dead'
+  | 'cluster workers'
   | 'cluster stop'
   | 'cluster pause'
   | 'cluster resume'
@@ -257,6 +259,15 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
       },
     ],
     options: deadOptions,
+    examples: CLUSTER_EXAMPLES,
+  },
+  {
+    name: 'cluster workers',
+    summary: 'list the workers of a run',
+    description:
+      'Lists the workers of a run that are alive: name, version, chunks in hand, partitions, URLs, URLs per second, and how long ago they were heard of.',
+    operands: [],
+    options: workersOptions,
     examples: CLUSTER_EXAMPLES,
   },
   {

@@ -129,6 +129,10 @@ function createCommands(process: NodeJS.Process, version: string): Readonly<Reco
       const { deadCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
       return deadCommand({ action, flags, process });
     },
+    'cluster workers': async (_, flags) => {
+      const { workersCommand } = await withEngineFlags(import('./commands/cluster-admin.ts'));
+      return workersCommand({ flags, process });
+    },
     'cluster stop': async (_, flags) => control('stop', flags),
     'cluster pause': async (_, flags) => control('pause', flags),
     'cluster resume': async (_, flags) => control('resume', flags),

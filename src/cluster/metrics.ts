@@ -47,11 +47,18 @@ export class Metrics {
   readonly #prom: PromClient;
   readonly #registry: OpenMetricsRegistry;
   readonly #server: MetricsServer;
+  readonly #readiness: Readiness;
 
-  private constructor(prom: PromClient, registry: OpenMetricsRegistry, server: MetricsServer) {
+  private constructor(
+    prom: PromClient,
+    registry: OpenMetricsRegistry,
+    server: MetricsServer,
+    readiness: Readiness,
+  ) {
     this.#prom = prom;
     this.#registry = registry;
     this.#server = server;
+    this.#readiness = readiness;
   }
 
   /** Starts the server, with the metrics of the process. Throws a `UsageError` when the address or prom-client cannot be used. */
@@ -61,9 +68,11 @@ export class Metrics {
     const registry: OpenMetricsRegistry = new prom.Registry();
     registry.setContentType(contentType);
     const render = () => registry.metrics();
-    const server = await MetricsServer.listen({ host, port, render, contentType });
+    const readiness = new Readiness();
+    const unready = () => readiness.fault;
+    const server = await MetricsServer.listen({ host, port, render, contentType, unready });
     prom.collectDefaultMetrics({ register: registry });
-    const metrics = new Metrics(prom, registry, server);
+    const metrics = new Metrics(prom, registry, server, readiness);
     metrics.#add([buildInfo(about)]);
     return metrics;
   }
@@ -72,8 +81,14 @@ export class Metrics {
     return this.#server.url;
   }
 
+  /** From now on, `/readyz` says that this process takes no more work. */
+  drain(): void {
+    this.#readiness.isDraining = true;
+  }
+
   /** Adds the connection to the broker, and what waits there if `hasQueue`. */
   watchBroker(engine: JetStreamEngine, { hasQueue }: { readonly hasQueue: boolean }): void {
+    this.#readiness.engine = engine;
     this.#add(connectionFamilies(engine));
     if (hasQueue) this.#add(queueFamilies(engine));
   }
@@ -110,6 +125,20 @@ export class Metrics {
 
   #add(families: readonly Family[]): void {
     for (const family of families) addFamily(this.#prom, this.#registry, family);
+  }
+}
+
+/** Whether a process can do its work, for `/readyz`. */
+class Readiness {
+  /** Unset until the process has its run. */
+  engine: Pick<JetStreamEngine, 'isConnected'> | undefined;
+  isDraining = false;
+
+  /** Why it cannot; `undefined` if it can. */
+  get fault(): string | undefined {
+    if (this.isDraining) return 'draining';
+    if (this.engine === undefined) return 'starting';
+    return this.engine.isConnected ? undefined : 'not connected to the broker';
   }
 }
 
@@ -166,9 +195,11 @@ export interface MetricsServerOptions {
   /** Returns the page. */
   readonly render: () => Promise<string>;
   readonly contentType: string;
+  /** Why `/readyz` responds with 503; `undefined` for 200. */
+  readonly unready: () => string | undefined;
 }
 
-/** An HTTP server for `GET /metrics` and `HEAD /metrics`. Does not keep the process alive, however slow its clients are. */
+/** An HTTP server for GET and HEAD of `/metrics`, `/healthz` and `/readyz`. Does not keep the process alive, however slow its clients are. */
 export class MetricsServer {
   readonly #server: Server;
   readonly #options: MetricsServerOptions;
@@ -214,9 +245,17 @@ export class MetricsServer {
   }
 
   async #respond({ method, url }: IncomingMessage, response: ServerResponse): Promise<void> {
-    const isRead = method === 'GET' || method === 'HEAD';
-    if (!isRead || url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'Content-Type': 'text/plain' }).end('Only GET /metrics is here.\n');
+    const path = method === 'GET' || method === 'HEAD' ? url?.split('?')[0] : undefined;
+    if (path === '/healthz' || path === '/readyz') {
+      const fault = path === '/readyz' ? this.#options.unready() : undefined;
+      const text = `${fault ?? 'ok'}\n`;
+      const headers = { 'Content-Type': 'text/plain', 'Content-Length': text.length };
+      response.writeHead(fault === undefined ? 200 : 503, headers).end(method === 'HEAD' ? undefined : text);
+      return;
+    }
+    if (path !== '/metrics') {
+      const text = 'Only GET /metrics, /healthz and /readyz are here.\n';
+      response.writeHead(404, { 'Content-Type': 'text/plain' }).end(text);
       return;
     }
     // Simultaneous requests share one page.

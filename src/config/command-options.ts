@@ -251,6 +251,9 @@ export const purgeOptions = {
   printConfig,
 };
 
+/** The options of `fanout cluster workers`. */
+export const workersOptions = { ...brokerOptions, json: jsonLines, config, printConfig };
+
 /** The options of `fanout cluster resume`. */
 export const resumeOptions = { ...brokerOptions, json: statusOptions.json, config, printConfig };
 

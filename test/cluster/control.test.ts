@@ -44,6 +44,16 @@ describe('fanout cluster pause and resume', { timeout: 120_000 }, () => {
       / paused .*paused since \S+Z: the database is busy\n/,
     );
     expect(origin.requests).toBe(0);
+    const workers = await cluster('workers', '--json');
+    expect(JSON.parse(workers.stdout)).toMatchObject({
+      name: expect.stringMatching(/-\d+$/),
+      version: expect.any(String),
+      isLeaving: false,
+      chunks: 0,
+      urls: 0,
+      silentMs: expect.any(Number),
+    });
+    expect((await cluster('workers')).stdout).toMatch(/ 0 chunks .* 0 URLs .* heard \d+ s ago\n$/);
     // A collector that starts does not end the pause.
     const collecting = startInProcess(collect);
     await statusWhen(on, ({ collector, state }) => collector === 'here' && state === 'paused');
@@ -128,6 +138,12 @@ describe('fanout cluster stop', { timeout: 120_000 }, () => {
     ]);
     expect((await cluster('stop', '--run', 'other')).stderr).toContain('the broker has no run "other"');
     expect((await cluster('stop', '--reason', 'a\nb')).stderr).toContain('must be one line of at most 200');
+  });
+
+  it('is for a run that may have no workers', async () => {
+    const { cluster } = await aFedRun();
+    const { code, stdout, stderr } = await cluster('workers');
+    expect([code, stdout, stderr]).toEqual([0, '', expect.stringContaining('has no workers\n')]);
   });
 
   it('changes nothing of a complete run', async () => {

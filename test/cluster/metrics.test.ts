@@ -107,6 +107,9 @@ describe('--metrics', { timeout: 90_000 }, () => {
     await broker.kill();
     await feed.stderr.sees('lost the connection');
     const away = await scrape(url);
+    const probe = (path: string) => get(new URL(url).origin, { path });
+    expect(await probe('/healthz')).toMatchObject({ status: 200, text: 'ok\n' });
+    expect(await probe('/readyz')).toMatchObject({ status: 503, text: 'not connected to the broker\n' });
     expect(away).toMatchObject({ fanout_broker_connected: 0, fanout_feed_urls_sent_total: 15 });
     expect(away).not.toHaveProperty('fanout_queue_chunks{state="waiting"}');
     feed.kill('SIGTERM');
@@ -135,9 +138,14 @@ describe('--metrics', { timeout: 90_000 }, () => {
       socket.write(text);
     }
     await scrape(url);
+    expect(await get(new URL(url).origin, { path: '/readyz' })).toMatchObject({ status: 200, text: 'ok\n' });
+    fetch.kill('SIGTERM'); // it finishes the chunks that it has
+    await fetch.stderr.sees('SIGTERM');
+    const draining = await get(new URL(url).origin, { path: '/readyz' });
+    expect(draining).toMatchObject({ status: 503, text: 'draining\n' });
     origin.open('g');
     const { code, stdout } = await fetch.done;
-    expect([code, urlsIn(stdout)]).toEqual([0, list.toSorted()]);
+    expect([code, urlsIn(stdout)]).toEqual([143, list.toSorted()]);
   });
 
   it('is not an option of a plain fetch', async () => {
@@ -174,7 +182,8 @@ describe('--metrics', { timeout: 90_000 }, () => {
 });
 
 async function aServer(more: Partial<MetricsServerOptions> = {}): Promise<MetricsServer> {
-  const options = { host: '127.0.0.1', port: 0, render: async () => '# EOF\n', contentType: CONTENT_TYPE };
+  const page = { render: async () => '# EOF\n', contentType: CONTENT_TYPE };
+  const options = { host: '127.0.0.1', port: 0, ...page, unready: () => undefined };
   const server = await MetricsServer.listen({ ...options, ...more });
   onTestFinished(() => server.close());
   return server;
@@ -188,6 +197,18 @@ describe('MetricsServer', () => {
     expect(await get(`${url}?name=x`)).toMatchObject({ status: 200, text: '# EOF\n' });
     const head = await get(url, { method: 'HEAD' });
     expect([head.status, head.text, head.headers['content-length']]).toEqual([200, '', '6']);
+  });
+
+  it('responds to probes: 503 of /readyz with the reason', async () => {
+    let fault: string | undefined = 'starting';
+    const { url } = await aServer({ unready: () => fault });
+    const probe = (path: string, method = 'GET') => get(new URL(url).origin, { path, method });
+    expect(await probe('/healthz')).toMatchObject({ status: 200, text: 'ok\n' });
+    expect(await probe('/readyz')).toMatchObject({ status: 503, text: 'starting\n' });
+    expect(await probe('/readyz', 'HEAD')).toMatchObject({ status: 503, text: '' });
+    expect((await probe('/readyz', 'POST')).status).toBe(404);
+    fault = undefined;
+    expect(await probe('/readyz?verbose')).toMatchObject({ status: 200, text: 'ok\n' });
   });
 
   it('responds with 404 to everything else', async () => {

@@ -3,7 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { sendList } from '../../cluster/feeder.ts';
 import type { JetStreamEngine } from '../../cluster/jetstream-engine.ts';
 import { reasonText } from '../../cluster/jetstream-queue.ts';
-import { isRunName, retryName } from '../../cluster/jetstream-setup.ts';
+import { isMissing, isRunName, retryName } from '../../cluster/jetstream-setup.ts';
+import { listWorkers } from '../../cluster/lease.ts';
 import { deadUrls } from '../../cluster/poison-urls.ts';
 import { describeRun } from '../../cluster/run-registry.ts';
 import {
@@ -25,6 +26,7 @@ import {
   runsOptions,
   statusOptions,
   stopOptions,
+  workersOptions,
 } from '../../config/command-options.ts';
 import type { OptionValues } from '../../config/option.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -259,6 +261,45 @@ function runText({ record, hasName, state, stopped, paused, ...counts }: ListedR
 /** Rounded down: 100 only if all is done. */
 function percent(done: number, all: number): number {
   return all === 0 ? 100 : Math.floor((100 * done) / all);
+}
+
+/** `fanout cluster workers`: resolves to the exit code. Throws the errors of `model/errors.ts`. */
+export async function workersCommand({ flags, process }: AdminArguments): Promise<number> {
+  const { values } = resolveAdminOptions(workersOptions, await loadOptionSources(flags, process.env));
+  if (values.printConfig) return printConfig(brokerOptions, values, process);
+  setClusterLog(values, process, 'workers');
+  const messages = createMessages(process);
+  const { engine } = await connectToRun(values, messages, { isReadOnly: true });
+  try {
+    const workers = await listWorkers(engine, systemClock.now()).catch((error: unknown) => {
+      if (isMissing(error)) return []; // the broker has lost its data
+      throw error;
+    });
+    if (workers.length === 0) messages.note(`the run ${describeRun(engine.record)} has no workers`);
+    for (const worker of workers) {
+      if (values.json) writeJson(process, worker);
+      else writeText(process.stdout, workerText(worker));
+    }
+    return EXIT.ok;
+  } finally {
+    await engine.close();
+  }
+}
+
+/** A line of `fanout cluster workers`. */
+function workerText(worker: Awaited<ReturnType<typeof listWorkers>>[number]): string {
+  const { name, version, isLeaving, chunks, partitions, urls, urlsPerSecond, silentMs } = worker;
+  const columns = [
+    name.padEnd(24),
+    version,
+    `${chunks} chunks`.padStart(10),
+    `${partitions.length} partitions`.padStart(14),
+    `${urls} URLs`.padStart(14),
+    `${urlsPerSecond} URLs/s`.padStart(12),
+    `heard ${Math.round(silentMs / 1000)} s ago`,
+  ];
+  if (isLeaving) columns.push('leaving');
+  return `${columns.join('  ')}\n`;
 }
 
 export interface DeadArguments extends AdminArguments {

@@ -65,7 +65,10 @@ async function collectRun({ options, process, messages, metrics }: CollectParts)
     metrics?.watchBroker(engine, { hasQueue: true });
     metrics?.watchCollect(collecting);
     const signals = new Signals(process, {
-      stop: () => collecting.stop(),
+      stop: () => {
+        metrics?.drain();
+        collecting.stop();
+      },
       abort: () => {
         engine.close().catch(() => {});
       },

@@ -68,6 +68,7 @@ async function feedRun({ values, inputs, process, messages, metrics }: FeedParts
   const reading = new AbortController();
   const leaving = new AbortController();
   const stop = () => {
+    metrics?.drain();
     reading.abort();
     leaving.abort();
   };

@@ -195,6 +195,7 @@ class ClusterFetch {
       {
         stop: (name) => {
           note(`${name}: finishing the chunks in hand; send it again to stop at once`);
+          this.#cluster.metrics?.drain();
           this.#reading.abort();
           this.#leaving.abort();
           this.#work.drain();

@@ -85,6 +85,7 @@ async function workOnRun({ options, settings, process, messages, metrics }: Work
     {
       stop: (name) => {
         messages.note(`${name}: finishing the chunks of this worker; send it again to return them at once`);
+        metrics?.drain();
         work.drain();
       },
       abort: (message) => {
