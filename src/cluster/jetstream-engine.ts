@@ -7,7 +7,6 @@ import {
   type BrokerAddress,
   closeConnection,
   connectBroker,
-  permissionError,
   retryUntilBack,
   Troubles,
 } from './broker-connection.ts';
@@ -17,7 +16,6 @@ import { JetStreamQueue, PAUSE_KEY, PauseWatch } from './jetstream-queue.ts';
 import {
   apiErrorCode,
   type BrokerRun,
-  deleteStreams,
   differences,
   isMissing,
   messageFault,
@@ -34,8 +32,8 @@ import { LeaseBucket } from './lease.ts';
 import {
   checkInputs,
   createRunRecord,
-  describeRun,
   type InputRecord,
+  purgeRun,
   type RunRecord,
   RunRegistry,
 } from './run-registry.ts';
@@ -367,25 +365,9 @@ export class JetStreamEngine {
     return redeliverLostChunks(this.#run, this.settings);
   }
 
-  /**
-   * Deletes the run on the broker. The registry comes first: no process then creates the streams again. Throws a `UsageError` if the
-   * user of the broker may not do that.
-   */
-  async purge(): Promise<void> {
-    const { manager, names, nats } = this.#run;
-    try {
-      await this.#registry.remove(this.record).catch(async () => {
-        // The store may be full: its chunks make room for the mark.
-        await manager.streams.purge(names.jobs);
-        await this.#registry.remove(this.record);
-      });
-      await deleteStreams(this.#run);
-    } catch (error) {
-      const forbidden = permissionError(error, nats);
-      if (forbidden === undefined) throw error;
-      const reason = printable(forbidden.message, 200);
-      throw new UsageError(`cannot delete the run ${describeRun(this.record)}: ${reason}`, { cause: error });
-    }
+  /** Deletes the run on the broker. Throws a `UsageError` if the user of the broker may not do that. */
+  purge(): Promise<void> {
+    return purgeRun(this.#run, this.#registry, this.record);
   }
 
   async close(): Promise<void> {

@@ -3,9 +3,11 @@ import type { KV, KvEntry } from '@nats-io/kv';
 import { ulid } from 'ulid';
 import { UsageError } from '../model/errors.ts';
 import { printable } from '../model/printable.ts';
-import { type Nats, RunGoneError } from './broker-connection.ts';
+import { type Nats, permissionError, RunGoneError } from './broker-connection.ts';
 import {
   apiErrorCode,
+  type BrokerRun,
+  deleteStreams,
   isMissing,
   type RunSettings,
   settingsFrom,
@@ -235,6 +237,26 @@ export class RunRegistry {
       if (isMissing(error)) return false;
       throw error;
     }
+  }
+}
+
+/**
+ * Deletes a run on the broker. The registry comes first: no process then creates the streams again. Throws a `UsageError` if the
+ * user of the broker may not do that.
+ */
+export async function purgeRun(run: BrokerRun, registry: RunRegistry, record: RunRecord): Promise<void> {
+  try {
+    await registry.remove(record).catch(async () => {
+      // The store may be full: its chunks make room for the mark.
+      await run.manager.streams.purge(run.names.jobs);
+      await registry.remove(record);
+    });
+    await deleteStreams(run);
+  } catch (error) {
+    const forbidden = permissionError(error, run.nats);
+    if (forbidden === undefined) throw error;
+    const reason = printable(forbidden.message, 200);
+    throw new UsageError(`cannot delete the run ${describeRun(record)}: ${reason}`, { cause: error });
   }
 }
 

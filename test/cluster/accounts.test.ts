@@ -62,15 +62,7 @@ describe('the accounts of docs/deploy/nats.conf', { timeout: 120_000 }, () => {
     const work = startInProcess(['cluster', 'work'], { env: envOf(deployed, 'worker') });
     origin.open('g');
     const output = join(deployed.copy.directory, 'results.jsonl');
-    const collected = await cluster(
-      deployed,
-      'collector',
-      'collect',
-      '-q',
-      '-o',
-      output,
-      ...storeIn(deployed),
-    );
+    const collected = await cluster(deployed, 'collector', 'collect', '-q', '-o', output);
     expect(collected.code).toBe(1);
     const done = await work.done;
     results.push(done, await cluster(deployed, 'feeder', 'feed', list, ...settings));
@@ -94,7 +86,7 @@ describe('the accounts of docs/deploy/nats.conf', { timeout: 120_000 }, () => {
       const work = startInProcess(['cluster', 'work', '-c', '2', '--lanes', '1'], {
         env: envOf(deployed, 'worker'),
       });
-      const collected = await cluster(deployed, 'collector', 'collect', '-q', ...more, ...storeIn(deployed));
+      const collected = await cluster(deployed, 'collector', 'collect', '-q', ...more);
       stderr.push(collected.stderr, (await work.done).stderr);
       expect(collected.code).toBe(1);
     }
@@ -104,11 +96,6 @@ describe('the accounts of docs/deploy/nats.conf', { timeout: 120_000 }, () => {
   });
 });
 
-/** Where a collector keeps its results. */
-function storeIn({ copy }: Deployed): readonly string[] {
-  return ['--store', join(copy.directory, 'store.jsonl')];
-}
-
 const RUN = '01J9Z3M4Q8R5T6V7W8X9YABCDE';
 
 /** What may be published, by subject: `R` is a role that may, and every other role but the operator is refused. */
@@ -116,18 +103,22 @@ const RIGHTS: readonly (readonly [subject: string, roles: readonly Role[]])[] = 
   ['$JS.API.STREAM.DELETE.x', []],
   ['$JS.API.STREAM.UPDATE.x', []],
   ['$JS.API.STREAM.PURGE.x', ['collector']],
-  ['$JS.API.STREAM.MSG.DELETE.x', []],
+  ['$JS.API.STREAM.MSG.DELETE.x', ['feeder']],
   ['$JS.API.STREAM.RESTORE.x', []],
   ['$JS.API.STREAM.CREATE.x', ['feeder']],
   ['$JS.API.CONSUMER.DELETE.x.y', ['worker']],
-  ['$JS.API.CONSUMER.MSG.NEXT.x.y', ['worker', 'collector', 'viewer']],
+  ['$JS.API.CONSUMER.MSG.NEXT.x.y', ['feeder', 'worker', 'collector', 'viewer']],
   [`$KV.fanout_runs.run.${RUN}`, ['feeder']],
   ['$KV.fanout_runs.name.r', ['feeder']],
   [`$KV.fanout_runs.options.${RUN}`, ['feeder', 'worker']],
+  [`$KV.fanout_${RUN}.live.lease.1`, ['worker']],
+  [`$KV.fanout_${RUN}.hosts.1`, ['worker']],
+  ['$JS.API.CONSUMER.CREATE.x.y', ['feeder', 'worker', 'collector', 'viewer']],
   [`fanout.${RUN}.jobs.0`, ['feeder']],
-  [`fanout.${RUN}.log`, ['worker']],
+  [`fanout.${RUN}.log.1`, ['worker']],
   [`fanout.${RUN}.dead.1`, ['worker']],
-  [`fanout.${RUN}.state.left-1`, ['feeder', 'worker', 'collector']],
+  [`fanout.${RUN}.state.left.1`, ['worker']],
+  [`fanout.${RUN}.state.suspect-1`, ['feeder', 'worker', 'collector']],
   [`fanout.${RUN}.state.stop`, ['feeder', 'collector']],
   [`fanout.${RUN}.state.end`, ['feeder', 'collector']],
   [`fanout.${RUN}.state.complete`, ['feeder', 'collector']],
@@ -183,7 +174,7 @@ describe('the rights of each role', { timeout: 60_000 }, () => {
     const connection = await connectAs(await aDeployedBroker(), role);
     const refused = new Set<string>();
     const others = ROLES.filter((other) => other !== role).map((other) => `_INBOX_${other}.>`);
-    const forbidden = [...others, '_INBOX.>', '>', '$JS.API.>', 'fanout.>', `fanout.${RUN}.log`, '$KV.>'];
+    const forbidden = [...others, '_INBOX.>', '>', '$JS.API.>', 'fanout.>', `fanout.${RUN}.log.1`, '$KV.>'];
     for (const subject of forbidden) {
       const callback = (error: Error | null) => {
         if (error?.message.includes(VIOLATION)) refused.add(subject);
