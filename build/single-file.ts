@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
 /** The optional packages: they are loaded where they are installed, beside the file. */
-const EXTERNAL = /^(?:node:|@nats-io\/|prom-client)/;
+const EXTERNAL = /^(?:node:|@nats-io\/|@aws-sdk\/|prom-client)/;
 
 const ENTRY = 'virtual:fanout';
 

@@ -8,7 +8,8 @@ import { type JetStreamEngine, type NewRun, openRun } from '../cluster/jetstream
 import type { RunSettings } from '../cluster/jetstream-setup.ts';
 import type { Metrics } from '../cluster/metrics.ts';
 import { describeRun, type InputRecord } from '../cluster/run-registry.ts';
-import { ShardReader, ShardWriter } from '../cluster/shards.ts';
+import { openShardReader, openShardWriter } from '../cluster/shard-bucket.ts';
+import type { ShardReader, ShardWriter } from '../cluster/shards.ts';
 import { brokerOptions, type newRunOptions } from '../config/cluster-options.ts';
 import { workOptions } from '../config/command-options.ts';
 import type { OptionValues, ResolvedOptions, Table } from '../config/option.ts';
@@ -328,24 +329,24 @@ export async function checkSameOptions(engine: JetStreamEngine, options: Program
   );
 }
 
-/** Creates what writes the results of this worker into the directory of `--shards`. Throws an `OutputError`. */
+/** Creates what writes the results of this worker into the directory or bucket of `--shards`. Throws an `OutputError`. */
 export async function createShardWriter(
   options: ProgramOptions,
   process: NodeJS.Process,
 ): Promise<ShardWriter | undefined> {
   const { shards } = options;
   if (shards === undefined) return undefined;
-  return ShardWriter.open(shards, workerName(process.pid), { isPrivate: hasPrivateRecords(options) });
+  return openShardWriter(shards, workerName(process.pid), { isPrivate: hasPrivateRecords(options) });
 }
 
 /**
- * Creates what reads the results that workers write into the directory of `--shards`, which may not exist yet.
- * Throws a `UsageError` if it is not a directory.
+ * Creates what reads the results that workers write into the directory of `--shards`, which may not exist yet, or into its
+ * bucket. Throws a `UsageError` if it is neither.
  */
 export async function createWorkerShardReader({ shards }: ProgramOptions): Promise<ShardReader | undefined> {
   if (shards === undefined) return undefined;
   const status = await stat(shards).catch(() => undefined);
-  if (status === undefined || status.isDirectory()) return new ShardReader(shards);
+  if (status === undefined || status.isDirectory()) return openShardReader(shards);
   throw new UsageError(
     `invalid value "${excerpt(shards)}" for --shards: must be the directory that the workers write to`,
   );

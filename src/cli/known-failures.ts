@@ -86,7 +86,7 @@ async function createBaseline(
     hint: ' (create it with --update-baseline)',
     deadlineMs,
     after: systemClock.after,
-    readSegment: (segment) => createShardReader(path, undefined).read(segment),
+    readSegment: async (segment) => (await createShardReader(path, undefined)).read(segment),
   });
   const annotate = (result: Result) => baseline.annotate(result);
   const compared: KnownFailures = {

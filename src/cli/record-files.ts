@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
-import { ShardReader } from '../cluster/shards.ts';
+import { openShardReader } from '../cluster/shard-bucket.ts';
+import type { ShardReader } from '../cluster/shards.ts';
 import { classifyInput, foreignFormat, quotedInputName } from '../input/input.ts';
 import { type Line, LineSplitter, type LongLine, type RawLine } from '../input/line-splitter.ts';
 import { openFile, readChunks } from '../input/read-stream.ts';
@@ -25,7 +26,7 @@ export interface RecordOptions {
   /** Receives messages about damaged lines. */
   readonly onDamage: (message: string) => void;
   readonly signal?: AbortSignal;
-  /** The directory of shards; that of the file if unset. */
+  /** The directory or bucket of shards; the directory of the file if unset. */
   readonly shards?: string | undefined;
 }
 
@@ -58,6 +59,7 @@ export async function forEachRecord(
   let damaged = 0;
   for (const name of names) {
     const lines = new DamagedLines(name, onDamage);
+    let reader: ShardReader | undefined;
     const stream = name === '-' ? stdin : await openFile(name, signal);
     for await (const records of readRecords(stream, name, signal)) {
       for (const record of records) {
@@ -70,11 +72,11 @@ export async function forEachRecord(
           if (accepted !== undefined) await accepted;
         } else {
           lines.foundRecord();
-          const reader = createShardReader(name, shards);
+          reader ??= await createShardReader(name, shards);
           const found = await reader.read(record);
           if ('fault' in found) {
             lines.add(
-              `${displayName(name)}: cannot read ${describeSegment(record)} in ${excerpt(reader.directory)}: ${found.fault}`,
+              `${displayName(name)}: cannot read ${describeSegment(record)} in ${excerpt(reader.place)}: ${found.fault}`,
             );
           } else {
             for (const result of found) await onResult(result);
@@ -150,10 +152,10 @@ class DamagedLines {
   }
 }
 
-/** Reads the shards of a results file from the directory of `--shards` or, if that is unset, from beside the file. */
-export function createShardReader(name: string, directory: string | undefined): ShardReader {
-  if (directory !== undefined) return new ShardReader(directory);
-  if (name !== '-') return new ShardReader(dirname(name));
+/** Reads the shards of a results file from the place of `--shards` or, if that is unset, from beside the file. */
+export async function createShardReader(name: string, place: string | undefined): Promise<ShardReader> {
+  if (place !== undefined) return openShardReader(place);
+  if (name !== '-') return openShardReader(dirname(name));
   throw new UsageError('cannot find the shards of standard input: name their directory with --shards');
 }
 

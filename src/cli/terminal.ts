@@ -1,11 +1,24 @@
+import type { Table } from '../config/option.ts';
+import { toConfigFile } from '../config/option-sources.ts';
 import { eventText, type RunLog } from '../model/run-event.ts';
 import { type Paint, plain } from '../output/format.ts';
 import { escapeJson } from '../output/jsonl.ts';
+import { EXIT } from './exit-code.ts';
 
 /** Writes a text and ignores errors: the reader may close the pipe early, as in `fanout --help | head`. */
 export function writeText(stream: NodeJS.WriteStream, text: string): void {
   stream.on('error', () => {});
   stream.write(text);
+}
+
+/** `--print-config`: writes the options in effect as a configuration file, with secrets masked. Returns the exit code. */
+export function printConfig(
+  table: Table,
+  values: object,
+  { stdout }: Pick<NodeJS.Process, 'stdout'>,
+): number {
+  writeText(stdout, toConfigFile(table, values, { mask: true }));
+  return EXIT.ok;
 }
 
 /** What each line of `--log json` has besides time, level and message. */

@@ -148,7 +148,7 @@ export function unpackResults(
 }
 
 interface SegmentReaderOptions {
-  readonly shards: Pick<ShardReader, 'directory' | 'read' | 'hasAny'>;
+  readonly shards: Pick<ShardReader, 'place' | 'read' | 'hasAny'>;
   readonly warn: (text: string) => void;
   /** The pauses between reads of a segment that is missing. */
   readonly pausesMs?: readonly number[];
@@ -186,7 +186,7 @@ export class SegmentReader {
     if (found.kind === 'unreadable') throw unreadable(segment, found);
     if (found.kind === 'missing' && !(await shards.hasAny())) {
       throw new OutputError(
-        `cannot read ${describeSegment(segment)}: there are no shards in "${excerpt(shards.directory)}"; name the directory of the workers with --shards`,
+        `cannot read ${describeSegment(segment)}: there are no shards in "${excerpt(shards.place)}"; name the directory of the workers with --shards`,
       );
     }
     this.#warnOfLoss(segment, found);

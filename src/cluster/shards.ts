@@ -26,19 +26,34 @@ export interface SegmentFault {
   readonly kind: 'missing' | 'damaged' | 'unreadable';
 }
 
-/** Reads segments from the shards in one directory. Bytes between the segments are ignored. */
-export class ShardReader {
-  readonly directory: string;
+/** Where shards are: a directory, or a bucket. */
+export interface ShardSource {
+  /** As in `--shards`. */
+  readonly name: string;
+  /** The bytes of a segment; fewer if the shard ends before. */
+  readBytes(segment: ShardSegment): Promise<Buffer>;
+  /** Whether there is any shard. */
+  hasAny(): Promise<boolean>;
+}
 
-  constructor(directory: string) {
-    this.directory = directory;
+/** Reads segments from the shards in one place, such as a directory. Bytes between the segments are ignored. */
+export class ShardReader {
+  readonly #source: ShardSource;
+
+  constructor(source: ShardSource | string) {
+    this.#source = typeof source === 'string' ? new ShardDirectory(source) : source;
+  }
+
+  /** The directory or bucket, for messages. */
+  get place(): string {
+    return this.#source.name;
   }
 
   /** The results of a segment, ordered by index, or why they cannot be read. The segment must come from `decodeSegment`. */
   async read(segment: ShardSegment): Promise<readonly Result[] | SegmentFault> {
     let packed: Buffer;
     try {
-      packed = await this.#readBytes(segment);
+      packed = await this.#source.readBytes(segment);
     } catch (error) {
       const code = errorCode(error);
       // No code: a link, a pipe or a device, which somebody has put there. It must not end the collector.
@@ -46,7 +61,7 @@ export class ShardReader {
       return { fault: systemReason(error), kind };
     }
     if (packed.length < segment.bytes) return { fault: 'the file is too short', kind: 'missing' };
-    if (createHash('sha256').update(packed).digest('hex') !== segment.sha256) {
+    if (sha256Of(packed) !== segment.sha256) {
       return { fault: 'it has other bytes than were written there', kind: 'damaged' };
     }
     const results = await unpackRecords(packed, segment.count);
@@ -54,15 +69,27 @@ export class ShardReader {
     return { fault: 'it does not hold what it should', kind: 'damaged' };
   }
 
-  /** Whether there is any shard in the directory. */
+  /** Whether there is any shard. */
+  hasAny(): Promise<boolean> {
+    return this.#source.hasAny();
+  }
+}
+
+class ShardDirectory implements ShardSource {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
   async hasAny(): Promise<boolean> {
-    const names = await readdir(this.directory).catch((): readonly string[] => []);
+    const names = await readdir(this.name).catch((): readonly string[] => []);
     return names.some(isShardName);
   }
 
   // The file is opened for each segment: on a network file system, only that shows what another machine has written.
-  async #readBytes({ shard, offset, bytes }: ShardSegment): Promise<Buffer> {
-    const file = await openOwnFile(join(this.directory, shard), 'read');
+  async readBytes({ shard, offset, bytes }: ShardSegment): Promise<Buffer> {
+    const file = await openOwnFile(join(this.name, shard), 'read');
     try {
       const { size } = await file.stat();
       // Allocated only after this check: a segment may claim any length.
@@ -113,11 +140,27 @@ interface ShardOptions {
   readonly isPrivate?: boolean;
 }
 
+/** Where a segment was written. */
+export type SegmentPlace = Pick<ShardSegment, 'shard' | 'offset' | 'bytes' | 'sha256'>;
+
+interface AppendOptions {
+  /** Whether the segment is for its owner alone. */
+  readonly isPrivate?: boolean;
+}
+
+/** Writes the shards of one worker process. */
+export interface ShardWriter {
+  /** Writes the bytes of one segment, and resolves to their place when they are stored. Throws an `OutputError`. */
+  append(bytes: Uint8Array, options?: AppendOptions): Promise<SegmentPlace>;
+  /** Waits for pending writes. */
+  close(): Promise<void>;
+}
+
 /**
- * Writes the shards of one worker process, in a directory that may be shared. Every file gets a new random name, so that
- * nothing is appended to an incomplete segment of a killed worker.
+ * Writes shards into a directory that may be shared. Every file gets a new random name, so that nothing is appended to an
+ * incomplete segment of a killed worker.
  */
-export class ShardWriter {
+export class ShardFileWriter implements ShardWriter {
   readonly #directory: string;
   readonly #worker: string;
   readonly #maxBytes: number;
@@ -144,33 +187,30 @@ export class ShardWriter {
     directory: string,
     worker: string,
     { maxBytes = MAX_SHARD_BYTES, isPrivate = false }: ShardOptions = {},
-  ): Promise<ShardWriter> {
+  ): Promise<ShardFileWriter> {
     const first = await createShard(directory, worker, isPrivate);
-    return new ShardWriter(first, directory, worker, { maxBytes, isPrivate });
+    return new ShardFileWriter(first, directory, worker, { maxBytes, isPrivate });
   }
 
   /**
-   * Writes the bytes of one segment, and resolves to their place when they are on disk. Throws an `OutputError`; all later
-   * calls then fail too, since the length of the file is unknown. With `isPrivate`, only this user can read the file from then on.
+   * After an error all later calls fail too, since the length of the file is unknown. With `isPrivate`, only this user can read
+   * the file from then on.
    */
-  append(
-    bytes: Uint8Array,
-    options: { readonly isPrivate?: boolean } = {},
-  ): Promise<Pick<ShardSegment, 'shard' | 'offset' | 'bytes' | 'sha256'>> {
+  append(bytes: Uint8Array, options: AppendOptions = {}): Promise<SegmentPlace> {
     const appended = this.#last.then(() => this.#append(bytes, options));
     appended.catch(() => {}); // the caller handles it
     this.#last = appended;
     return appended;
   }
 
-  /** Waits for pending writes. Deletes a file in which nothing was written. */
+  /** Deletes a file in which nothing was written. */
   async close(): Promise<void> {
     await this.#last.catch(() => {});
     await this.#shard.file.close();
     if (this.#length === 0) await unlink(this.#shard.path).catch(() => {});
   }
 
-  async #append(bytes: Uint8Array, { isPrivate = false }) {
+  async #append(bytes: Uint8Array, { isPrivate = false }: AppendOptions): Promise<SegmentPlace> {
     if (this.#length >= this.#maxBytes) await this.#rotate();
     const { name, path, file } = this.#shard;
     const offset = this.#length;
@@ -184,8 +224,7 @@ export class ShardWriter {
     } catch (error) {
       throw toOutputError(path, error);
     }
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    return { shard: name, offset, bytes: bytes.length, sha256 };
+    return { shard: name, offset, bytes: bytes.length, sha256: sha256Of(bytes) };
   }
 
   async #rotate(): Promise<void> {
@@ -197,7 +236,7 @@ export class ShardWriter {
 }
 
 async function createShard(directory: string, worker: string, isPrivate: boolean): Promise<OpenShard> {
-  const name = `${worker}-${randomBytes(4).toString('hex')}.jsonl.gz`;
+  const name = newShardName(worker);
   const path = join(directory, name);
   try {
     makeDirectory(directory);
@@ -207,4 +246,14 @@ async function createShard(directory: string, worker: string, isPrivate: boolean
   } catch (error) {
     throw toOutputError(path, error, 'create');
   }
+}
+
+/** A name that no other shard has. */
+export function newShardName(worker: string): string {
+  return `${worker}-${randomBytes(4).toString('hex')}.jsonl.gz`;
+}
+
+/** In hexadecimal digits. */
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,6 +1,6 @@
 import { option } from './option.ts';
 import { listenAddress } from './parse/addresses.ts';
-import { directoryName, fileName, inboxPrefix, runName } from './parse/names.ts';
+import { fileName, inboxPrefix, runName, shardPlace } from './parse/names.ts';
 import { duration, wholeNumber } from './parse/numbers.ts';
 import { brokerUrl, maskBroker } from './parse/server-urls.ts';
 import { boolean, oneOf } from './parse/texts.ts';
@@ -165,11 +165,11 @@ export const clusterOptions = {
     details: 'Then results so far are handed in, and other workers fetch the rest.',
   }),
   shards: option({
-    flags: '--shards <dir>',
+    flags: '--shards <place>',
     group: 'Cluster',
-    parser: directoryName,
+    parser: shardPlace,
     default: undefined,
-    help: 'write results to files in this shared directory',
+    help: 'write results to files in this directory or s3://BUCKET',
     details: 'Only their places are sent through the broker.',
   }),
   manifest: option({

@@ -2,7 +2,7 @@ import { REPORT_KINDS } from '../model/result.ts';
 import { brokerOptions, clusterOptions, newRunOptions } from './cluster-options.ts';
 import { type OptionValues, option } from './option.ts';
 import { outputOptions } from './output-options.ts';
-import { directoryName, fileName } from './parse/names.ts';
+import { fileName, shardPlace } from './parse/names.ts';
 import { duration, ratio } from './parse/numbers.ts';
 import { boolean, oneOf, reasonText } from './parse/texts.ts';
 import { runOptions } from './run-options.ts';
@@ -39,12 +39,12 @@ export const reportCommandOptions = {
     help: 'print only what is not OK (text format)',
   }),
   shards: option({
-    flags: '--shards <dir>',
+    flags: '--shards <place>',
     group: 'Output',
-    parser: directoryName,
+    parser: shardPlace,
     default: undefined,
     defaultText: 'the directory of the file',
-    help: 'directory of the shards that a result file names',
+    help: 'directory or s3://BUCKET of the shards that a file names',
   }),
   color: outputOptions.color,
 };
@@ -197,11 +197,11 @@ export const collectOptions = {
   ...brokerOptions,
   manifest,
   shards: option({
-    flags: '--shards <dir>',
+    flags: '--shards <place>',
     group: 'Cluster',
-    parser: directoryName,
+    parser: shardPlace,
     default: undefined,
-    help: 'read the results that workers write to this directory',
+    help: 'directory or s3://BUCKET that workers write results to',
     details: 'Without it, they are only counted.',
   }),
   metrics,

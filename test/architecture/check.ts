@@ -13,7 +13,12 @@ const LAYERS: readonly Readonly<Record<string, readonly string[]>>[] = [
   { http: ['undici', 'p-limit', 'ipaddr.js', 'tough-cookie'] },
   { fetch: [] },
   { output: ['cli-progress'], journal: [] },
-  { cluster: ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', 'prom-client', 'ulid'] },
+  {
+    cluster: [
+      ...['@aws-sdk/client-s3', '@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv'],
+      ...['prom-client', 'ulid'],
+    ],
+  },
   { cli: ['commander', 'chalk'], 'index.ts': [] },
 ];
 

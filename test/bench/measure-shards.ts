@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openRun } from '../../src/cluster/jetstream-engine.ts';
 import { createCommit } from '../../src/cluster/result-log.ts';
 import { END_KEY } from '../../src/cluster/run-state.ts';
-import { ShardWriter } from '../../src/cluster/shards.ts';
+import { ShardFileWriter } from '../../src/cluster/shards.ts';
 import type { OkResult } from '../../src/model/result.ts';
 import { encodeSegment } from '../../src/model/result-line.ts';
 import { aNewRun, freePort, NatsServer } from '../cluster/nats-server.ts';
@@ -78,7 +78,7 @@ async function collectWaiting(way: Way, bench: Bench): Promise<number> {
   const { dir } = bench;
   const run = `waiting${++runs}`;
   const engine = await openBenchRun(run, bench);
-  const shards = way === 'log' ? undefined : await ShardWriter.open(dir, run);
+  const shards = way === 'log' ? undefined : await ShardFileWriter.open(dir, run);
   const { signal } = new AbortController();
   for (let chunk = 0; chunk < CHUNKS; chunk++) {
     const results = Array.from({ length: CHUNK }, (_, at) => resultOf(chunk * CHUNK + at));

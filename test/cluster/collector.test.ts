@@ -55,7 +55,7 @@ function aReader(outcomes: readonly (readonly Result[] | SegmentFault)[] = [], h
   const warn = (text: string) => void warnings.push(text);
   let reads = 0;
   const shards = {
-    directory: 'sh',
+    place: 'sh',
     read: async () => outcomes[Math.min(reads++, outcomes.length - 1)] ?? [],
     hasAny: async () => outcomes[0] !== MISSING || outcomes.length > 1,
   };

@@ -1,6 +1,7 @@
 import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { aSegment } from '../model/a-segment.ts';
 import { BIN, runCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 
@@ -61,5 +62,17 @@ describe('where an optional package is missing', { timeout: 60_000 }, () => {
     );
     const { stderr } = await runCli(['cluster', 'work', ...ON, '--wait', '0'], { bin });
     expect(stderr).toContain('cannot connect to the broker');
+  });
+
+  it('--shards with a bucket says how to install its package, which a directory does not need', async () => {
+    const bin = await programWithout('@aws-sdk');
+    const report = (shards: string) =>
+      runCli(['report', '--shards', shards], { bin, stdin: `${JSON.stringify({ v: 1, ...aSegment() })}\n` });
+    const { code, stderr } = await report('s3://bucket');
+    expect([code, stderr]).toEqual([
+      2,
+      'error: the package for --shards s3://… is not installed: run "npm install @aws-sdk/client-s3@3"\n',
+    ]);
+    expect((await report('none')).stderr).toContain('no such file or directory');
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { packResults } from '../../src/cluster/result-log.ts';
 import { ResultSpool } from '../../src/cluster/result-spool.ts';
-import { ShardReader, ShardWriter } from '../../src/cluster/shards.ts';
+import { ShardFileWriter, ShardReader } from '../../src/cluster/shards.ts';
 import { encodeSegment } from '../../src/model/result-line.ts';
 import { okResult } from '../model/a-result.ts';
 import { tempDir } from '../origin/temp-dir.ts';
@@ -99,7 +99,7 @@ describe('ResultSpool', () => {
 
   it('reads the results of segments from their shards, and says which one is lost', async () => {
     const directory = await tempDir();
-    const shards = await ShardWriter.open(directory, 'w');
+    const shards = await ShardFileWriter.open(directory, 'w');
     const place = await shards.append(pack([0, 1]));
     await shards.close();
     const segment = { ...place, chunk: 0, count: 2, first: 0, ok: 2, failed: 0, worker: 'w' };

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { ShardReader, ShardWriter } from '../../src/cluster/shards.ts';
+import { ShardFileWriter, ShardReader } from '../../src/cluster/shards.ts';
 import { encodeRecord } from '../../src/model/record.ts';
 import type { ShardSegment } from '../../src/model/result-line.ts';
 import { failedResult, okResult } from '../model/a-result.ts';
@@ -20,17 +20,17 @@ function packed(results = RESULTS): Buffer {
 
 /** A segment of `RESULTS` in a shard of this directory, or of other bytes. */
 async function written(directory: string, bytes = packed()): Promise<ShardSegment> {
-  const writer = await ShardWriter.open(directory, 'host-1');
+  const writer = await ShardFileWriter.open(directory, 'host-1');
   await writer.append(Buffer.from('what a killed worker has left'));
   const place = await writer.append(bytes);
   await writer.close();
   return aSegment(place);
 }
 
-describe('ShardWriter', () => {
+describe('ShardFileWriter', () => {
   it('resolves to the place of each segment, also of simultaneous writes', async () => {
     const directory = join(await tempDir(), 'made/by/it');
-    const writer = await ShardWriter.open(directory, 'host-1');
+    const writer = await ShardFileWriter.open(directory, 'host-1');
     const places = await Promise.all(['one', 'two', 'three'].map((text) => writer.append(Buffer.from(text))));
     await writer.close();
     const [name = ''] = await readdir(directory);
@@ -46,11 +46,11 @@ describe('ShardWriter', () => {
 
   it('begins a new file at each start, and when a file is long', async () => {
     const directory = await tempDir();
-    const writer = await ShardWriter.open(directory, 'host-1', { maxBytes: 5 });
+    const writer = await ShardFileWriter.open(directory, 'host-1', { maxBytes: 5 });
     const names: string[] = [];
     for (const text of ['123', '45', '6']) names.push((await writer.append(Buffer.from(text))).shard);
     await writer.close();
-    const again = await ShardWriter.open(directory, 'host-1', { maxBytes: 5 });
+    const again = await ShardFileWriter.open(directory, 'host-1', { maxBytes: 5 });
     names.push((await again.append(Buffer.from('7'))).shard);
     await again.close();
     expect(names[1]).toBe(names[0]);
@@ -63,7 +63,7 @@ describe('ShardWriter', () => {
     [false, 0o666],
   ])('creates each file for its owner alone if it is private: %s', async (isPrivate, most) => {
     const directory = await tempDir();
-    const writer = await ShardWriter.open(directory, 'host-1', { maxBytes: 1, isPrivate });
+    const writer = await ShardFileWriter.open(directory, 'host-1', { maxBytes: 1, isPrivate });
     for (const text of ['1', '2']) await writer.append(Buffer.from(text));
     await writer.close();
     const names = await readdir(directory);
@@ -74,14 +74,14 @@ describe('ShardWriter', () => {
 
   it('deletes an empty file', async () => {
     const directory = await tempDir();
-    await (await ShardWriter.open(directory, 'host-1')).close();
+    await (await ShardFileWriter.open(directory, 'host-1')).close();
     expect(await readdir(directory)).toEqual([]);
   });
 
   it('fails at once if the directory cannot be used', async () => {
     const path = join(await tempDir(), 'file');
     await writeFile(path, '');
-    await expect(ShardWriter.open(path, 'host-1')).rejects.toThrow(/^cannot create ".*host-1-.*": /);
+    await expect(ShardFileWriter.open(path, 'host-1')).rejects.toThrow(/^cannot create ".*host-1-.*": /);
   });
 });
 
@@ -95,7 +95,7 @@ describe('ShardReader', () => {
 
   it('can be read by zcat if all segments are complete', async () => {
     const directory = await tempDir();
-    const writer = await ShardWriter.open(directory, 'host-1');
+    const writer = await ShardFileWriter.open(directory, 'host-1');
     const { shard } = await writer.append(packed());
     await writer.append(packed());
     await writer.close();

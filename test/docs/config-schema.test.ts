@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { toConfigFile } from '../../src/cli/print-config.ts';
+import { toConfigFile } from '../../src/config/option-sources.ts';
 import { programOptions } from '../../src/config/program-options.ts';
 import { resolve } from '../config/resolve-given.ts';
 import { configSchema } from './config-schema.ts';

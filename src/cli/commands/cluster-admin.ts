@@ -44,8 +44,7 @@ import {
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
 import { createOutput } from '../output-files.ts';
-import { printConfig } from '../print-config.ts';
-import { createMessages, type Messages, writeText } from '../terminal.ts';
+import { createMessages, type Messages, printConfig, writeText } from '../terminal.ts';
 
 /** How often `--watch` shows the status. */
 const WATCH_INTERVAL_MS = 1000;

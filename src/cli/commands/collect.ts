@@ -24,9 +24,8 @@ import { countFailures, EXIT, summaryExitCode } from '../exit-code.ts';
 import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
 import { checkOutputs, createOutput, outputFiles } from '../output-files.ts';
 import { createOutputs } from '../outputs.ts';
-import { printConfig } from '../print-config.ts';
 import { Signals, Undo } from '../signals.ts';
-import { createMessages, type Messages } from '../terminal.ts';
+import { createMessages, type Messages, printConfig } from '../terminal.ts';
 
 export interface CollectArguments {
   /** The flags that were given, by key, not yet parsed. */

@@ -24,9 +24,8 @@ import {
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
 import { countInputs, resolveInputs } from '../inputs.ts';
-import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
-import { createMessages, type Messages, writeText } from '../terminal.ts';
+import { createMessages, type Messages, printConfig, writeText } from '../terminal.ts';
 
 export interface FeedArguments {
   readonly inputs: readonly string[];

@@ -35,9 +35,8 @@ import { createKnownFailures, type KnownFailures } from '../known-failures.ts';
 import { checkOutputs, createOutput, isStandardOutput, outputFiles, readFiles } from '../output-files.ts';
 import { createOutputs, type OutputParts, type Outputs } from '../outputs.ts';
 import { printBody } from '../print-body.ts';
-import { printConfig } from '../print-config.ts';
 import { interruptedText, Signals, Undo, UndoOnSignal } from '../signals.ts';
-import { createLog, createMessages, type Messages } from '../terminal.ts';
+import { createLog, createMessages, type Messages, printConfig } from '../terminal.ts';
 
 /** Lines of the stack of an error with `--verbose`. */
 const STACK_LINES = 10;

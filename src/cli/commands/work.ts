@@ -24,9 +24,8 @@ import {
 } from '../cluster.ts';
 import { EXIT } from '../exit-code.ts';
 import { type FetchSettings, loadFetchSettings } from '../fetch-settings.ts';
-import { printConfig } from '../print-config.ts';
 import { Signals } from '../signals.ts';
-import { createLog, createMessages, type Messages } from '../terminal.ts';
+import { createLog, createMessages, type Messages, printConfig } from '../terminal.ts';
 
 const DEFAULT_LANES = 3;
 

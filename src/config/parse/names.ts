@@ -67,6 +67,17 @@ export const directoryName: Parser<string> = {
   suggestions: 'directories',
 };
 
+/** Where shards are: the name of a directory, or a bucket as `s3://BUCKET/PREFIX`. */
+export const shardPlace: Parser<string> = {
+  ...directoryName,
+  parse(value) {
+    const name = parsePath(value, 'directory');
+    if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(name)) return name;
+    if (/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[\w./=-]*)?$/.test(name)) return name;
+    throw new InvalidValueError('must be a directory, or a bucket such as s3://BUCKET/PREFIX');
+  },
+};
+
 /** The name of a directory for bodies. Refuses what is meant as an input or as standard output. */
 export const saveDirectoryName: Parser<string> = {
   ...directoryName,

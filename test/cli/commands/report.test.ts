@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { createCommit } from '../../../src/cluster/result-log.ts';
-import { ShardWriter } from '../../../src/cluster/shards.ts';
+import { ShardFileWriter } from '../../../src/cluster/shards.ts';
 import { encodeRecord } from '../../../src/model/record.ts';
 import { REPORT_KINDS, type Result } from '../../../src/model/result.ts';
 import { failedResult, okResult } from '../../model/a-result.ts';
@@ -312,7 +312,7 @@ const RESULTS: readonly Result[] = [
 /** A manifest beside its shard: a segment with the first two results, and the record of the third. */
 async function aManifest(results = RESULTS): Promise<{ readonly path: string; readonly shard: string }> {
   const directory = await tempDir();
-  const shards = await ShardWriter.open(directory, 'host-1');
+  const shards = await ShardFileWriter.open(directory, 'host-1');
   const finished = { chunk: 0, results: results.slice(0, 2), worker: 'host-1' };
   await shards.append(Buffer.from('what the manifest does not name'));
   const { body } = await createCommit(finished, { maxBytes: 1000, shards });

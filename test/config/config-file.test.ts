@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toConfigFile } from '../../src/cli/print-config.ts';
+import { toConfigFile } from '../../src/config/option-sources.ts';
 import {
   type ProgramOptions,
   programOptions,
