@@ -133,7 +133,7 @@ export class World {
       await this.freshDirectory(),
     );
     this.moreCollectors.push(collector);
-    collector.start();
+    collector.startAs(this.#bin === undefined ? {} : { bin: this.#bin });
   }
 
   /** A new directory, as on another machine. */
