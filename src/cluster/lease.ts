@@ -3,7 +3,13 @@ import { type HostState, toHostState } from '../hosts/retry-policy.ts';
 import { printable } from '../model/printable.ts';
 import { pause } from './broker-connection.ts';
 import { partitionOf, textHash } from './chunk.ts';
-import { apiErrorCode, type BrokerRun, type RunSettings, WRONG_LAST_SEQUENCE } from './jetstream-setup.ts';
+import {
+  apiErrorCode,
+  type BrokerRun,
+  parseJson,
+  type RunSettings,
+  WRONG_LAST_SEQUENCE,
+} from './jetstream-setup.ts';
 
 /** Hosts of a partition whose state is passed on, at most. */
 const MAX_HOSTS = 500;
@@ -50,7 +56,7 @@ export interface BucketEntry {
 /** Where workers keep leases, what they say of themselves, and the state of hosts. The broker decides who is first. */
 export class LeaseBucket {
   readonly #run: BrokerRun;
-  #kv: Promise<KV> | undefined;
+  #kv: KV | undefined;
 
   constructor(run: BrokerRun) {
     this.#run = run;
@@ -103,9 +109,9 @@ export class LeaseBucket {
     return found;
   }
 
-  #open(): Promise<KV> {
+  async #open(): Promise<KV> {
     const { nats, client, names } = this.#run;
-    this.#kv ??= new nats.kv.Kvm(client).open(names.leases, { allow_direct: false });
+    this.#kv ??= await new nats.kv.Kvm(client).open(names.leases, { allow_direct: false });
     return this.#kv;
   }
 }
@@ -489,12 +495,4 @@ function entriesIn(value: unknown): readonly (readonly [string, unknown])[] {
   return entries.flatMap((entry) =>
     Array.isArray(entry) && typeof entry[0] === 'string' ? [[entry[0], entry[1]] as const] : [],
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -9,6 +9,7 @@ import {
   type BrokerRun,
   deleteStreams,
   isMissing,
+  parseJson,
   type RunSettings,
   settingsFrom,
   WRONG_LAST_SEQUENCE,
@@ -296,12 +297,4 @@ function decodeRecord(text: string): RunRecord | undefined {
   if (typeof startedAt !== 'string' || !Array.isArray(inputs) || !Array.isArray(list)) return undefined;
   if (!inputs.every((input) => typeof Object(input).name === 'string')) return undefined;
   return { v, id, name, startedAt, settings: checked, inputs, list: list.map(String) };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
