@@ -14,7 +14,7 @@ RUN npm ci --no-audit --no-fund && npm pack --ignore-scripts
 FROM node:22-slim
 COPY --from=build /build/fanout-*.tgz /tmp/fanout.tgz
 RUN npm install --global --no-audit --no-fund /tmp/fanout.tgz @nats-io/transport-node@3.3.1 @nats-io/jetstream@3.3.1 \
-      @nats-io/kv@3.3.1 prom-client@15 \
+      @nats-io/kv@3.3.1 @aws-sdk/client-s3@3 prom-client@15 \
   && rm /tmp/fanout.tgz && install --directory --owner=node --group=node /data
 USER node
 WORKDIR /data

@@ -110,7 +110,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
   it('makes the run short if a file is lost, and feed --reconcile sends its chunks again', async () => {
     const origin = await anOrigin();
     const list = urls(origin, '/ok', 400);
-    const { cwd, sh, on, command, fanout, start, feed } = await aRun(list);
+    const { cwd, sh, on, command, fanout, start, feed } = await aRun(list, 50, '--ack-wait', '5s');
     const first = startCli(command('work', ...sh), SLOW);
     await statusWhen(on, ({ done, underWay }) => done >= 8 && underWay === 0);
     first.child.kill('SIGKILL');

@@ -129,7 +129,9 @@ describe('--fail-fast on many machines', { timeout: 90_000 }, () => {
     expect([status.code, status.stderr, status.stdout]).toEqual([
       1,
       '',
-      expect.stringContaining('): stopped after its first failure; run "fanout cluster collect" to continue'),
+      expect.stringContaining(
+        '): stopped after its first failure; use "fanout cluster resume", or run "fanout cluster collect" to continue',
+      ),
     ]);
     const second = await runInProcess([...fetch, '--summary', 'json']);
     expect([second.code, summaryIn(second.stderr)]).toEqual([

@@ -68,7 +68,7 @@ describe('the packed package', { timeout: 180_000 }, () => {
   it('contains the program, the library, their documentation and the licence, and nothing else', () => {
     const { files, size, unpackedSize } = packed;
     const allowed =
-      /^(bin\/fanout\.js|man\/fanout\.1|dist\/(.+\.(js|d\.ts)|LICENCES)|docs\/[\w-]+\.(md|svg)|(?:package|fanout\.config\.schema)\.json|[A-Z]+(\.md)?)$/;
+      /^(bin\/fanout\.js|man\/fanout\.1|dist\/(.+\.(js|d\.ts)|LICENCES)|docs\/[\w-]+\.(md|svg)|docs\/deploy\/[\w-]+\.(yaml|json|conf|sh)|(?:package|fanout\.config\.schema)\.json|[A-Z]+(\.md)?)$/;
     expect(files.filter((path) => !allowed.test(path))).toEqual([]);
     expect(files).toEqual(
       expect.arrayContaining([
