@@ -84,9 +84,9 @@ describe('the packed package', { timeout: 180_000 }, () => {
         'CHANGELOG.md',
       ]),
     );
-    expect(size).toBeLessThan(0.55e6);
+    expect(size).toBeLessThan(0.6e6);
     // A third of it is undici, which the bundle includes.
-    expect(unpackedSize).toBeLessThan(2.1e6);
+    expect(unpackedSize).toBeLessThan(2.2e6);
     // The library needs about twenty; all of src would be hundreds.
     expect(files.filter((path) => path.endsWith('.d.ts')).length).toBeLessThan(30);
   });
