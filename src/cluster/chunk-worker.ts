@@ -266,9 +266,15 @@ export class ChunkWorker {
     }
   }
 
+  /** Chunks of partitions may be short, and have few hosts: as many URLs are in hand as two whole chunks for each lane have. */
   #mayTake(at: number): boolean {
-    const { lanes, isSaturated } = this.#parts;
-    return this.#busy < lanes || (this.#busy < this.#max && at >= this.#furtherAt && !isSaturated());
+    const { engine, lanes, isSaturated } = this.#parts;
+    if (this.#busy < lanes) return true;
+    if (this.#busy >= this.#max) return false;
+    const { chunk } = engine.settings;
+    const coming = this.#busy - this.#leased.size;
+    const isShort = this.#inFlight.size + (coming + 1) * chunk <= 2 * lanes * chunk;
+    return isShort || (at >= this.#furtherAt && !isSaturated());
   }
 
   /** The partition with waiting chunks of which the fewest are in hand. */

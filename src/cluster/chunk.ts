@@ -104,6 +104,11 @@ export class InFlightJobs {
     this.#batches = new Channel(max);
   }
 
+  /** The number of jobs without a result. */
+  get size(): number {
+    return this.#chunkOf.size;
+  }
+
   /** The batches that were added, until `close()`. */
   async *batches(): AsyncGenerator<readonly Job[], void, void> {
     for (let batch = await this.#batches.receive(); batch; batch = await this.#batches.receive()) yield batch;

@@ -7,6 +7,7 @@ import { runInProcess, startInProcess } from '../cli/run-in-process.ts';
 import { startCli } from '../origin/run-cli.ts';
 import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
+import { statusWhen } from './status-of.ts';
 import { urlsInFile } from './urls-in.ts';
 
 describe('--partitions', { timeout: 90_000 }, () => {
@@ -44,6 +45,20 @@ describe('--partitions', { timeout: 90_000 }, () => {
     expect(origin.maxInFlight).toBeLessThanOrEqual(2);
     const leastMs = (1000 * (chunks * size - 1)) / perSecond;
     expect(Number(await last) - Number(await first)).toBeGreaterThan(0.95 * leastMs);
+  });
+
+  it('has many short chunks in hand, so that few hosts do not get all its requests', async () => {
+    const [broker, origin] = [await aNatsServer(), await anOrigin()];
+    const list = Array.from({ length: 40 }, (_, index) => `http://host${index}.test/hang`);
+    const on = ['--broker', broker.url, '--run', 'short'];
+    expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on])).code).toBe(0);
+    const { host } = new URL(origin.url);
+    const work = ['cluster', 'work', ...on, '--connect-to', `::${host}`, '-c', '2', '--lanes', '1'];
+    const worker = startCli(work, { killAfterMs: 60_000 });
+    await statusWhen(on, ({ underWay }) => underWay >= 10);
+    worker.child.kill('SIGKILL');
+    await worker.done;
+    expect(origin.maxInFlight).toBe(2);
   });
 
   it('divides --rate between the workers', async () => {
