@@ -39,6 +39,8 @@ interface SendParts {
   readonly now: () => number;
   /** Ends the sending. */
   readonly signal: AbortSignal;
+  /** The number of jobs in the whole list, or `undefined` if it cannot be counted. */
+  readonly count?: (signal: AbortSignal) => Promise<number | undefined>;
   /** Called for each chunk that this process has sent. */
   readonly sent?: ((chunk: EncodedChunk) => void) | undefined;
 }
@@ -46,8 +48,7 @@ interface SendParts {
 interface FeedParts extends Omit<SendParts, 'signal'> {
   /** Ends the reading of the list; also aborted here, when the run is stopped. */
   readonly reading: AbortController;
-  /** The number of jobs in the whole list, or `undefined` if it cannot be counted. */
-  readonly count: (signal: AbortSignal) => Promise<number | undefined>;
+  readonly count: NonNullable<SendParts['count']>;
   /** Ends the counting. */
   readonly leaving: AbortSignal;
 }
@@ -107,10 +108,18 @@ export async function sendList(parts: SendParts): Promise<RunEnd | undefined> {
     onLine: (line) => list.add(line),
   });
   const chunks = encodeNeeded(cutList(chunker, parts, list), isNeeded);
+  const counting = new AbortController();
+  let expected: number | undefined;
   const beforeSending = () =>
-    engine.setState(FED_KEY, { ...progressOf(tally), ...list.sent(), chunks: chunker.count });
+    engine.setState(FED_KEY, { ...progressOf(tally), ...list.sent(), chunks: chunker.count, expected });
+  const tellExpected = async () => {
+    expected = await parts.count?.(AbortSignal.any([signal, counting.signal]));
+    if (!counting.signal.aborted) await beforeSending();
+  };
+  tellExpected().catch(() => {}); // only the status shows it
   const options = { ...parts, beforeSending };
-  await (reconcile ? engine.queue.republish(chunks, options) : engine.queue.publish(chunks, options));
+  const sending = reconcile ? engine.queue.republish(chunks, options) : engine.queue.publish(chunks, options);
+  await sending.finally(() => counting.abort());
   if (signal.aborted) return undefined;
   if (tally.read === 0 && !parts.allowEmpty) {
     throw new InputError('no URLs in the input (use --allow-empty to permit this)');

@@ -197,6 +197,8 @@ export interface RunStatus {
   readonly chunks?: number;
   /** URLs of the run without those that --unique left out, once the end of the list was sent. */
   readonly urls?: number;
+  /** Until then, the number of URLs in the list, if it could be counted. */
+  readonly expectedUrls?: number;
   /** Chunks that wait for a worker. */
   readonly queued: number;
   /** Chunks leased to workers. */
@@ -242,7 +244,9 @@ export class StatusReader {
     );
     const refused = Math.max(0, ...found.map((state) => state.refused.length));
     const urlsPerSecond = this.#tally.rate;
-    const left = end === undefined ? undefined : end.read - end.skipped - ok - failed;
+    const expectedUrls = end === undefined ? await readExpected(engine) : undefined;
+    const urls = end === undefined ? expectedUrls : end.read - end.skipped;
+    const left = urls === undefined ? undefined : urls - ok - failed;
     const stop = await lastStop(engine);
     const isStopped = stop?.isOver === false && !isComplete;
     const hasAll = end !== undefined && done.count - refused >= end.chunks;
@@ -267,6 +271,7 @@ export class StatusReader {
       collector: collectors === 'silent' ? 'silent' : found.length > 0 ? 'here' : 'none',
       sent,
       ...(end === undefined ? {} : { chunks: end.chunks, urls: end.read - end.skipped }),
+      ...(expectedUrls === undefined ? {} : { expectedUrls }),
       queued,
       underWay: inFlight,
       done: done.count,
@@ -280,6 +285,12 @@ export class StatusReader {
       oldest: done.firstClear,
     };
   }
+}
+
+/** What the feeder has counted before it has sent the whole list. */
+async function readExpected(engine: JetStreamEngine): Promise<number | undefined> {
+  const { read, expected }: Record<string, unknown> = { ...Object(await engine.state(FED_KEY)) };
+  return isCount(expected) && isCount(read) && expected >= read ? expected : undefined;
 }
 
 /** The counts of the log, without chunks that the run does not have. */

@@ -61,6 +61,11 @@ describe('feed --reconcile', { timeout: 90_000 }, () => {
     const on = ['--broker', broker.url, '--run', 'crowded'];
     const waiting = startInProcess(['cluster', 'feed', file, ...on, '--chunk', '10', '--max-queued', '2']);
     await statusWhen(on, ({ queued }) => queued === 2);
+    expect(await statusWhen(on, ({ expectedUrls }) => expectedUrls === 50)).toMatchObject({
+      state: 'feeding',
+    });
+    const status = await runInProcess(['cluster', 'status', ...on]);
+    expect(status.stdout).toContain('chunks so far of a list of 50 URLs\n');
     const address = { servers: [`127.0.0.1:${broker.port}`], isSecure: false };
     const engine = await openRun({ address, run: 'crowded', warn: () => {}, note: () => {} });
     onTestFinished(() => engine.close());

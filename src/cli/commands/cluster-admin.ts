@@ -98,10 +98,11 @@ export async function statusCommand({ flags, process }: AdminArguments): Promise
 }
 
 function statusText(run: string, status: RunStatus): string {
-  const { state, collector, urls, chunks, sent, done, ok, failed, etaSeconds } = status;
+  const { state, collector, urls, expectedUrls, chunks, sent, done, ok, failed, etaSeconds } = status;
+  const listText = expectedUrls === undefined ? '' : ` of a list of ${expectedUrls} URLs`;
   const lines = [
     `${run}: ${stateText(status)}`,
-    `  sent        ${sent}${chunks === undefined ? ' chunks so far' : ` of ${chunks} chunks, ${urls} URLs`}`,
+    `  sent        ${sent}${chunks === undefined ? ` chunks so far${listText}` : ` of ${chunks} chunks, ${urls} URLs`}`,
     `  waiting     ${status.queued} chunks`,
     `  in flight   ${status.underWay} chunks`,
     `  done        ${done} chunks, ${ok} OK, ${failed} failed, ${status.dead} of them dead`,
