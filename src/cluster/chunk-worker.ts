@@ -321,7 +321,8 @@ export class ChunkWorker {
     }
     const foundSome = this.#nextPartition() !== undefined;
     this.#lookMs = foundSome ? FIRST_LOOK_MS : Math.min(IDLE_LOOK_MS, 2 * this.#lookMs);
-    if (this.#busy > 0 || foundSome) this.#idle.reset();
+    // Chunks that wait may be of another worker, or lost by the broker: only one that has come shows that there is work.
+    if (this.#leased.size > 0) this.#idle.reset();
     else if (!signal.aborted && (await this.#idle.isOver())) this.drain();
   }
 

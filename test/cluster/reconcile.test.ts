@@ -75,3 +75,24 @@ describe('feed --reconcile', { timeout: 90_000 }, () => {
     expect((await waiting.done).code).toBe(0);
   });
 });
+
+it.each(['1', '64'])(
+  'a worker ends with its run (--partitions %s), although the queue has a chunk',
+  {
+    timeout: 60_000,
+  },
+  async (partitions) => {
+    const broker = await aNatsServer();
+    const on = ['--broker', broker.url, '--run', 'held'];
+    const feed = ['cluster', 'feed', await aFile(['http://127.0.0.1:1/']), ...on, '--ack-wait', '10m'];
+    expect((await runInProcess([...feed, '--partitions', partitions])).code).toBe(0);
+    const engine = await openRun({ address: broker.address, run: 'held', warn: () => {}, note: () => {} });
+    onTestFinished(() => engine.close());
+    const { signal } = new AbortController();
+    const [partition = 0] = [...(await engine.queue.chunks(signal)).keys()];
+    // Another worker has the chunk, and does not send it back.
+    expect(await engine.queue.next(partition, signal)).toMatchObject({ id: 0 });
+    await engine.setState(COMPLETE_KEY, true);
+    expect((await runInProcess(['cluster', 'work', ...on])).code).toBe(0);
+  },
+);
