@@ -283,12 +283,12 @@ export function countSentChunks(
 }
 
 /** Throws a `UsageError` if records with bodies would have to go through the broker, or workers would have to share cookies. */
-export function checkWorkerOptions({ inlineBody, shards, cookies }: ProgramOptions): void {
+export function checkWorkerOptions({ inlineBody, store, cookies }: ProgramOptions): void {
   if (typeof cookies === 'string')
     throw new UsageError('cannot use --cookies in a cluster: each worker would have others');
-  if (inlineBody === undefined || shards !== undefined) return;
+  if (inlineBody === undefined || store !== undefined) return;
   throw new UsageError(
-    '--inline-body needs --shards DIR, because messages of a broker are too small for bodies; or use --save-dir DIR',
+    '--inline-body needs --store DIR, because messages of a broker are too small for bodies; or use --save-dir DIR',
   );
 }
 
@@ -329,26 +329,26 @@ export async function checkSameOptions(engine: JetStreamEngine, options: Program
   );
 }
 
-/** Creates what writes the results of this worker into the directory or bucket of `--shards`. Throws an `OutputError`. */
+/** Creates what writes the results of this worker into the directory or bucket of `--store`. Throws an `OutputError`. */
 export async function createShardWriter(
   options: ProgramOptions,
   process: NodeJS.Process,
 ): Promise<ShardWriter | undefined> {
-  const { shards } = options;
-  if (shards === undefined) return undefined;
-  return openShardWriter(shards, workerName(process.pid), { isPrivate: hasPrivateRecords(options) });
+  const { store } = options;
+  if (store === undefined) return undefined;
+  return openShardWriter(store, workerName(process.pid), { isPrivate: hasPrivateRecords(options) });
 }
 
 /**
- * Creates what reads the results that workers write into the directory of `--shards`, which may not exist yet, or into its
+ * Creates what reads the results that workers write into the directory of `--store`, which may not exist yet, or into its
  * bucket. Throws a `UsageError` if it is neither.
  */
-export async function createWorkerShardReader({ shards }: ProgramOptions): Promise<ShardReader | undefined> {
-  if (shards === undefined) return undefined;
-  const status = await stat(shards).catch(() => undefined);
-  if (status === undefined || status.isDirectory()) return openShardReader(shards);
+export async function createWorkerShardReader({ store }: ProgramOptions): Promise<ShardReader | undefined> {
+  if (store === undefined) return undefined;
+  const status = await stat(store).catch(() => undefined);
+  if (status === undefined || status.isDirectory()) return openShardReader(store);
   throw new UsageError(
-    `invalid value "${excerpt(shards)}" for --shards: must be the directory that the workers write to`,
+    `invalid value "${excerpt(store)}" for --store: must be what the workers write to: a directory, or a bucket such as s3://BUCKET/PREFIX`,
   );
 }
 

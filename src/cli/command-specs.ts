@@ -179,7 +179,7 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
       'Sends the URLs of the inputs to a broker, fetches them, and collects the results. Other machines may join with fanout cluster work.',
     operands: [INPUTS],
     options: clusterFetchOptions,
-    common: ['broker', 'run', 'shards', 'manifest', ...COMMON_FETCH.filter((key) => key !== 'journal')],
+    common: ['broker', 'run', 'store', 'manifest', ...COMMON_FETCH.filter((key) => key !== 'journal')],
     examples: CLUSTER_EXAMPLES,
   },
   {
@@ -199,7 +199,7 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     operands: [],
     options: workOptions,
     common: [
-      ...['broker', 'run', 'lanes', 'shards', 'metrics', 'concurrency', 'perHost', 'rate', 'hostRate'],
+      ...['broker', 'run', 'lanes', 'store', 'metrics', 'concurrency', 'perHost', 'rate', 'hostRate'],
       ...['timeout', 'retries', 'accept', 'header', 'headerFor', 'insecure', 'proxy', 'saveDir', 'config'],
     ],
     examples: CLUSTER_EXAMPLES,
@@ -215,7 +215,7 @@ const CLUSTER_COMMANDS: readonly CommandSpec[] = [
       ...[
         'broker',
         'run',
-        'shards',
+        'store',
         'manifest',
         'metrics',
         'deadline',

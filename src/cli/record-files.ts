@@ -152,11 +152,11 @@ class DamagedLines {
   }
 }
 
-/** Reads the shards of a results file from the place of `--shards` or, if that is unset, from beside the file. */
+/** Reads the shards of a results file from the place of `--store` or, if that is unset, from beside the file. */
 export async function createShardReader(name: string, place: string | undefined): Promise<ShardReader> {
   if (place !== undefined) return openShardReader(place);
   if (name !== '-') return openShardReader(dirname(name));
-  throw new UsageError('cannot find the shards of standard input: name their directory with --shards');
+  throw new UsageError('cannot find the shards of standard input: name their directory with --store');
 }
 
 function displayName(name: string): string {

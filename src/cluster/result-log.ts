@@ -186,7 +186,7 @@ export class SegmentReader {
     if (found.kind === 'unreadable') throw unreadable(segment, found);
     if (found.kind === 'missing' && !(await shards.hasAny())) {
       throw new OutputError(
-        `cannot read ${describeSegment(segment)}: there are no shards in "${excerpt(shards.place)}"; name the directory of the workers with --shards`,
+        `cannot read ${describeSegment(segment)}: there are no shards in "${excerpt(shards.place)}"; name the directory of the workers with --store`,
       );
     }
     this.#warnOfLoss(segment, found);
@@ -209,6 +209,6 @@ export class SegmentReader {
 
 function unreadable(segment: ShardSegment, { fault }: SegmentFault): OutputError {
   return new OutputError(
-    `cannot read ${describeSegment(segment)}: ${fault}; start again when it can be read, or without --shards to count the results only`,
+    `cannot read ${describeSegment(segment)}: ${fault}; start again when it can be read, or without --store to count the results only`,
   );
 }

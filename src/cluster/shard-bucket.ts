@@ -22,12 +22,12 @@ const REQUEST_TIMEOUTS = { connectionTimeout: 10_000, socketTimeout: 60_000, req
 /** How many objects are looked at to find a shard. */
 const MAX_LISTED = 100;
 
-/** Opens a directory or a bucket, as `--shards` names it, for reading. */
+/** Opens a directory or a bucket, as `--store` names it, for reading. */
 export async function openShardReader(place: string): Promise<ShardReader> {
   return new ShardReader(isBucketUrl(place) ? await ShardBucket.open(place) : place);
 }
 
-/** Opens a directory or a bucket, as `--shards` names it, for one worker. */
+/** Opens a directory or a bucket, as `--store` names it, for one worker. */
 export async function openShardWriter(
   place: string,
   worker: string,
@@ -128,7 +128,7 @@ class ShardBucket implements ShardSource {
       const fault = isNamed(error, 'NotFound')
         ? 'there is no such bucket'
         : `${reason(error)}; set AWS_REGION, the credentials and, for other servers than those of AWS, AWS_ENDPOINT_URL`;
-      throw new UsageError(`cannot use --shards ${excerpt(this.name)}: ${fault}`, { cause: error });
+      throw new UsageError(`cannot use --store ${excerpt(this.name)}: ${fault}`, { cause: error });
     }
   }
 }
@@ -165,7 +165,7 @@ async function loadS3(): Promise<S3> {
   } catch (error) {
     if (!/MODULE_NOT_FOUND$/.test(errorCode(error) ?? '')) throw error;
     throw new UsageError(
-      'the package for --shards s3://… is not installed: run "npm install @aws-sdk/client-s3@3"',
+      'the package for --store s3://… is not installed: run "npm install @aws-sdk/client-s3@3"',
       { cause: error },
     );
   }

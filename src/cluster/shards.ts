@@ -28,7 +28,7 @@ export interface SegmentFault {
 
 /** Where shards are: a directory, or a bucket. */
 export interface ShardSource {
-  /** As in `--shards`. */
+  /** As in `--store`. */
   readonly name: string;
   /** The bytes of a segment; fewer if the shard ends before. */
   readBytes(segment: ShardSegment): Promise<Buffer>;

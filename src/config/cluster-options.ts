@@ -164,8 +164,8 @@ export const clusterOptions = {
     help: 'time to finish chunks after SIGTERM or SIGINT',
     details: 'Then results so far are handed in, and other workers fetch the rest.',
   }),
-  shards: option({
-    flags: '--shards <place>',
+  store: option({
+    flags: '--store <place>',
     group: 'Cluster',
     parser: shardPlace,
     default: undefined,
@@ -179,7 +179,7 @@ export const clusterOptions = {
     default: undefined,
     help: 'write where the results in shards are',
     details:
-      'One line of JSON for each chunk, for fanout report --shards. Results that are not in shards are records in this file.',
+      'One line of JSON for each chunk, for fanout report --store. Results that are not in shards are records in this file.',
   }),
   metrics: option({
     flags: '--metrics <address>',

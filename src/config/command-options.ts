@@ -38,8 +38,8 @@ export const reportCommandOptions = {
     default: false,
     help: 'print only what is not OK (text format)',
   }),
-  shards: option({
-    flags: '--shards <place>',
+  store: option({
+    flags: '--store <place>',
     group: 'Output',
     parser: shardPlace,
     default: undefined,
@@ -99,7 +99,7 @@ export const diffOptions = {
     default: false,
     help: 'print only newly failing URLs',
   }),
-  shards: reportCommandOptions.shards,
+  store: reportCommandOptions.store,
   color: outputOptions.color,
 };
 
@@ -137,7 +137,7 @@ const {
   ...collectorOutputs
 } = clusterOutputs;
 
-const { lanes, drainTimeout, shards, manifest, metrics } = clusterOptions;
+const { lanes, drainTimeout, store, manifest, metrics } = clusterOptions;
 
 const { run: runName, ...withoutRun } = brokerOptions;
 
@@ -182,7 +182,7 @@ export const workOptions = {
   ...brokerOptions,
   lanes,
   drainTimeout,
-  shards,
+  store,
   metrics,
   config,
   printConfig,
@@ -196,8 +196,8 @@ export const collectOptions = {
   ...collectorOutputs,
   ...brokerOptions,
   manifest,
-  shards: option({
-    flags: '--shards <place>',
+  store: option({
+    flags: '--store <place>',
     group: 'Cluster',
     parser: shardPlace,
     default: undefined,

@@ -124,7 +124,7 @@ async function shardBytes(
   await mkdir(shards);
   const broker = await BenchBroker.start(join(dir, 'shards-store'));
   try {
-    const flags = [...FLAGS, '--shards', shards];
+    const flags = [...FLAGS, '--store', shards];
     const { logBytes } = await runCluster({ program, broker, run: 'shards', list, workers: 1, flags });
     const sizes = (await readdir(shards)).map(async (name) => (await stat(join(shards, name))).size);
     return (await Promise.all(sizes)).reduce((sum, size) => sum + size, logBytes);

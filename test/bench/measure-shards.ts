@@ -48,7 +48,7 @@ function resultOf(index: number): OkResult {
 }
 
 function flagsOf(way: Way, dir: string): readonly string[] {
-  return way === 'shards, read' ? ['--shards', dir] : [];
+  return way === 'shards, read' ? ['--store', dir] : [];
 }
 
 function openBenchRun(run: string, { broker }: Bench) {
@@ -135,7 +135,7 @@ async function wholeRun(way: Way, bench: Bench, list: string): Promise<Record<st
   const run = `whole${++runs}`;
   const on = ['--broker', broker.url, '--run', run];
   await timed([process.execPath, BIN, 'cluster', 'feed', list, ...on]);
-  const shards = way === 'log' ? [] : ['--shards', dir];
+  const shards = way === 'log' ? [] : ['--store', dir];
   const work = () => timed([process.execPath, BIN, 'cluster', 'work', '-c', '64', ...on, ...shards]);
   const before = performance.now();
   const [collected, ...workers] = await Promise.all([collect(run, way, bench), work(), work()]);

@@ -182,7 +182,7 @@ export class World {
   }
 
   get #shards(): readonly string[] {
-    return this.plan.hasShards ? ['--shards', join(this.dir, 'shards')] : [];
+    return this.plan.hasShards ? ['--store', join(this.dir, 'shards')] : [];
   }
 
   #createCollector(name: string, cwd: string): Part {

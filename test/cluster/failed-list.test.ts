@@ -10,7 +10,7 @@ import { tempDir } from '../origin/temp-dir.ts';
 import { aNatsServer } from './nats-server.ts';
 
 describe('a list of --failed of a cluster', { timeout: 120_000 }, () => {
-  it.each([[[]], [['--shards']], [['--ordered']]])('is that of fetch, with %j', async (flags) => {
+  it.each([[[]], [['--store']], [['--ordered']]])('is that of fetch, with %j', async (flags) => {
     const [broker, origin, directory] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const url = `${origin.url}/status/500`;
     const jobs = [
@@ -26,7 +26,7 @@ describe('a list of --failed of a cluster', { timeout: 120_000 }, () => {
     const [alone, cluster] = [join(directory, 'alone.txt'), join(directory, 'cluster.txt')];
     const common = ['--retries', '0', '--json', '-o', join(directory, 'records.jsonl'), list];
     const first = await runInProcess(['fetch', ...common, '--failed', alone]);
-    const more = flags.flatMap((flag) => (flag === '--shards' ? [flag, join(directory, 'shards')] : [flag]));
+    const more = flags.flatMap((flag) => (flag === '--store' ? [flag, join(directory, 'shards')] : [flag]));
     const on = ['--broker', broker.url, '--run', 'failed', '--manifest', join(directory, 'store.jsonl')];
     const second = await runInProcess(['cluster', 'fetch', ...on, ...common, '--failed', cluster, ...more]);
     expect([first.code, second.code]).toEqual([1, 1]);
@@ -35,7 +35,7 @@ describe('a list of --failed of a cluster', { timeout: 120_000 }, () => {
     expect(second.stderr).toContain('headers that may be secret; pass them again with -H: x-key\n');
     // Bodies of requests are for this list only.
     expect(await readFile(join(directory, 'records.jsonl'), 'utf8')).not.toContain('"request"');
-    if (!flags.includes('--shards')) return;
+    if (!flags.includes('--store')) return;
     const [shard = ''] = await readdir(join(directory, 'shards'));
     expect((await stat(join(directory, 'shards', shard))).mode & 0o777).toBe(0o600);
   });

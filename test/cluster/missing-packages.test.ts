@@ -64,14 +64,14 @@ describe('where an optional package is missing', { timeout: 60_000 }, () => {
     expect(stderr).toContain('cannot connect to the broker');
   });
 
-  it('--shards with a bucket says how to install its package, which a directory does not need', async () => {
+  it('--store with a bucket says how to install its package, which a directory does not need', async () => {
     const bin = await programWithout('@aws-sdk');
     const report = (shards: string) =>
-      runCli(['report', '--shards', shards], { bin, stdin: `${JSON.stringify({ v: 1, ...aSegment() })}\n` });
+      runCli(['report', '--store', shards], { bin, stdin: `${JSON.stringify({ v: 1, ...aSegment() })}\n` });
     const { code, stderr } = await report('s3://bucket');
     expect([code, stderr]).toEqual([
       2,
-      'error: the package for --shards s3://… is not installed: run "npm install @aws-sdk/client-s3@3"\n',
+      'error: the package for --store s3://… is not installed: run "npm install @aws-sdk/client-s3@3"\n',
     ]);
     expect((await report('none')).stderr).toContain('no such file or directory');
   });

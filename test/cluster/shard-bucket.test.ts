@@ -77,11 +77,11 @@ describe('shards in a bucket', () => {
   });
 
   it('are refused at the start if there is no such bucket, or nobody can be reached', async () => {
-    const message = 'cannot use --shards s3://other: there is no such bucket';
+    const message = 'cannot use --store s3://other: there is no such bucket';
     await expect(openShardReader('s3://other')).rejects.toThrow(message);
     await expect(openShardWriter('s3://other', 'host-1', OPEN)).rejects.toThrow(message);
     vi.stubEnv('AWS_ENDPOINT_URL', 'http://127.0.0.1:1');
-    await expect(openShardReader(PLACE)).rejects.toThrow(/^cannot use --shards s3:.*: .*ECONNREFUSED/);
+    await expect(openShardReader(PLACE)).rejects.toThrow(/^cannot use --store s3:.*: .*ECONNREFUSED/);
   });
 
   it('fail with an OutputError that names the object if it cannot be stored', async () => {
@@ -101,8 +101,8 @@ it('a run whose workers write to a bucket has all results', { timeout: 90_000 },
   const run = ['--broker', broker.url, '--run', 'r'];
   expect((await cli('cluster', 'feed', await aFile(list), ...run, '--chunk', '50')).code).toBe(0);
   const [collected, worked] = await Promise.all([
-    cli('cluster', 'collect', ...run, '--shards', PLACE, '--json'),
-    cli('cluster', 'work', ...run, '--shards', PLACE),
+    cli('cluster', 'collect', ...run, '--store', PLACE, '--json'),
+    cli('cluster', 'work', ...run, '--store', PLACE),
   ]);
   expect([collected.code, worked.code]).toEqual([1, 0]);
   const urlOf = (line: string): unknown => JSON.parse(line).url;

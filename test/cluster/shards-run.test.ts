@@ -26,7 +26,7 @@ async function aRun(list: readonly string[], chunk = 50, ...settings: string[]) 
   const fanout = (name: string, ...args: string[]) => runInProcess(command(name, ...args));
   const start = (name: string, ...args: string[]) => startInProcess(command(name, ...args));
   expect((await runInProcess(feed)).code).toBe(0);
-  return { cwd, sh: ['--shards', join(cwd, 'sh')], on, command, fanout, start, store, feed };
+  return { cwd, sh: ['--store', join(cwd, 'sh')], on, command, fanout, start, store, feed };
 }
 
 /** The files and sockets that this process has open. */
@@ -42,7 +42,7 @@ async function kindsIn(path: string): Promise<ReadonlySet<string>> {
   return new Set(lines.map((line) => (JSON.parse(line).shard === undefined ? 'record' : 'segment')));
 }
 
-describe('work --shards', { timeout: 90_000 }, () => {
+describe('work --store', { timeout: 90_000 }, () => {
   it('writes results into files that the collector reads, next to workers that use the log', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/ok', 1500), `${origin.url}/status/404`];
@@ -71,7 +71,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     expect([again.code, await urlsInFile(output)]).toEqual([1, list.toSorted()]);
   });
 
-  it('is only counted by a collector without --shards, which warns once', async () => {
+  it('is only counted by a collector without --store, which warns once', async () => {
     const origin = await anOrigin();
     const list = [...urls(origin, '/ok', 200), ...urls(origin, '/status/404', 3)];
     const { cwd, sh, on, fanout, start, store } = await aRun(list);
@@ -87,7 +87,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const work = start('work', ...sh);
     const { code, stdout, stderr } = await fanout('collect', '--json');
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr.split('use --shards DIR to write them')).toHaveLength(2);
+    expect(stderr.split('use --store DIR to write them')).toHaveLength(2);
     expect(stderr).toContain('Done: 200 succeeded, 3 failed');
     expect((await work.done).code).toBe(0);
     // One of the failures, which this collector has not read, may be that of this URL.
@@ -141,7 +141,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const collect = start('collect', '--json', '--silent', '-o', output, ...sh);
     const work = ['cluster', 'work', '-c', '8', ...on];
     const disk = await tempDir();
-    const full = await runOnSmallDisk(disk, [...work, '--shards', disk], { ...SLOW, kilobytes: 4 });
+    const full = await runOnSmallDisk(disk, [...work, '--store', disk], { ...SLOW, kilobytes: 4 });
     expect([full.code, full.stderr]).toEqual([3, expect.stringContaining('no space left on device')]);
     const second = start('work', ...sh);
     expect([(await collect.done).code, (await second.done).code]).toEqual([0, 0]);
@@ -154,7 +154,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const refused = await fanout('work', '--inline-body', '1mb');
     expect([refused.code, refused.stderr]).toEqual([
       2,
-      expect.stringContaining('--inline-body needs --shards DIR'),
+      expect.stringContaining('--inline-body needs --store DIR'),
     ]);
     const work = start('work', '--inline-body', '1mb', ...sh);
     const { code, stdout } = await fanout('collect', '--json', ...sh);
@@ -167,7 +167,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const [broker, origin, cwd] = [await aNatsServer(), await anOrigin(), await tempDir()];
     const list = urls(origin, '/ok', 300);
     const fetch = ['cluster', 'fetch', await aFile(list), '--broker', broker.url, '--chunk', '100', '--json'];
-    const fetched = await runCli([...fetch, '--shards', '.', '--inline-body', '--manifest', 'm.jsonl'], {
+    const fetched = await runCli([...fetch, '--store', '.', '--inline-body', '--manifest', 'm.jsonl'], {
       ...SLOW,
       cwd,
     });
@@ -177,7 +177,7 @@ describe('work --shards', { timeout: 90_000 }, () => {
     const refused = await runInProcess([...fetch, '--inline-body']);
     expect([refused.code, refused.stderr]).toEqual([
       2,
-      expect.stringContaining('--inline-body needs --shards DIR'),
+      expect.stringContaining('--inline-body needs --store DIR'),
     ]);
   });
 });

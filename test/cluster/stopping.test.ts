@@ -280,7 +280,7 @@ describe('--deadline on many machines', { timeout: 90_000 }, () => {
   });
 });
 
-describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
+describe('--fail-fast with --store', { timeout: 90_000 }, () => {
   it.each([
     ['read', true],
     ['only counted', false],
@@ -299,7 +299,7 @@ describe('--fail-fast with --shards', { timeout: 90_000 }, () => {
       expect((await runInProcess(['cluster', 'feed', await aFile(list), ...on, '--chunk', '20'])).code).toBe(
         0,
       );
-      const [store, shards] = [join(cwd, 'store.jsonl'), ['--shards', join(cwd, 'sh')]];
+      const [store, shards] = [join(cwd, 'store.jsonl'), ['--store', join(cwd, 'sh')]];
       const work = ['cluster', 'work', ...on, '--per-host', '1', ...shards];
       const worker = startInProcess(work);
       const collect = [

@@ -241,7 +241,7 @@ export class CollectRun {
     if (segment !== undefined && !this.#hasWarned) {
       this.#hasWarned = true;
       this.#parts.messages.warn(
-        'some workers write results to shards, which are only counted here: use --shards DIR to write them, or write --manifest FILE for "fanout report FILE --shards DIR"',
+        'some workers write results to shards, which are only counted here: use --store DIR to write them, or write --manifest FILE for "fanout report FILE --store DIR"',
       );
     }
     this.#fold.ok += ok;

@@ -34,7 +34,7 @@ export async function diffCommand({ names, flags, process }: DiffArguments): Pro
   const sink = await createSink(options, output, process);
   const diff = new RunDiff({ ratio: options.slower, floorMs: options.slowerBy });
   const { warn, error } = createMessages(process);
-  const records = { stdin: process.stdin, shards: options.shards, onDamage: error };
+  const records = { stdin: process.stdin, shards: options.store, onDamage: error };
   let isUsable = false;
   try {
     let damaged = await forEachRecord([earlier], records, (result) => diff.addEarlier(result));

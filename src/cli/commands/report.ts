@@ -47,7 +47,7 @@ export async function reportCommand({ names, flags, process }: ReportArguments):
   const sink = await createSink(options, output, process);
   const { stdin } = process;
   const { error } = createMessages(process);
-  const records = { stdin, shards: options.shards, signal: reading.signal, onDamage: error };
+  const records = { stdin, shards: options.store, signal: reading.signal, onDamage: error };
   let results = 0;
   let damaged: number | undefined;
   try {

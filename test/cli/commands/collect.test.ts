@@ -14,7 +14,7 @@ test('fanout cluster collect leaves no partial file of a baseline behind if it c
   await writeFile(store, 'not a directory\n');
   const run = ['--broker', url, '--run', 'a'];
   expect((await runInProcess(['cluster', 'feed', ...run, list])).code).toBe(0);
-  const files = ['--shards', store, '--baseline', join(directory, 'known'), '--update-baseline'];
+  const files = ['--store', store, '--baseline', join(directory, 'known'), '--update-baseline'];
   expect((await runInProcess(['cluster', 'collect', ...run, ...files])).code).toBe(2);
   expect((await readdir(directory)).sort()).toEqual(['shards', 'urls.txt']);
 });

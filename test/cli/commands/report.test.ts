@@ -330,11 +330,11 @@ describe('a file of results with shards', () => {
     expect((await runInProcess(['report', path])).stdout).toContain('Done: 2 succeeded, 1 failed');
   });
 
-  it('is read with --shards where they are elsewhere, and from standard input', async () => {
+  it('is read with --store where they are elsewhere, and from standard input', async () => {
     const { path, shard } = await aManifest();
     const other = await tempDir();
     await rename(shard, join(other, shard.slice(shard.lastIndexOf('/'))));
-    const named = await runInProcess(['report', path, '--format', 'jsonl', '--shards', other]);
+    const named = await runInProcess(['report', path, '--format', 'jsonl', '--store', other]);
     expect([named.code, named.stdout.trim().split('\n')]).toEqual([0, lines(RESULTS)]);
     const alone = await runInProcess(['report', path, '--format', 'jsonl']);
     expect([alone.code, alone.stdout.trim()]).toEqual([2, lines(RESULTS)[2]]);
