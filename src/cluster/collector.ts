@@ -86,7 +86,7 @@ export class Collector {
   #stop: StopCoordinator | undefined;
   #error: unknown;
   #hasWarnedShort = false;
-  /** The number of chunks that the list has so far, as far as it is known. */
+  /** The number of chunks of the list that are known. */
   #known = 0;
   /** The lowest chunk with a commit that is not among them. A broker that has lost its data may know less than before. */
   #unknown = Number.POSITIVE_INFINITY;

@@ -164,7 +164,7 @@ export interface LeasesParts {
   };
   /** Monotonic, in ms. */
   readonly now: () => number;
-  /** Called each third of the ack wait, before the broker is told that this worker is alive. */
+  /** Called each third of the ack wait, before this worker says that it is alive. */
   readonly extend: () => void;
   /** Called when the leases of these partitions are over, or of all if unset: others may fetch from their hosts. */
   readonly lost: (partitions?: readonly number[]) => void;
@@ -187,7 +187,7 @@ interface SeenEntry extends BucketEntry {
  * The partitions that this worker has leased, and what it knows of the other workers.
  * - A worker says that it is alive each third of the ack wait. Another one may take over its partitions when it has not seen that for
  *   the ack wait. Each measures this with its own monotonic clock: clocks are not compared.
- * - A worker whose last sign was sent an ack wait ago, as far as the broker has confirmed, has lost its leases. Since it counts
+ * - A worker whose last sign that the broker has confirmed was sent an ack wait ago has lost its leases. Since it counts
  *   from the time of sending, it notices before the others do.
  * - The state of the hosts of a partition is written each third of the ack wait, and when it is released; who takes it next
  *   continues with it.
@@ -260,7 +260,7 @@ export class Leases {
   }
 
   /**
-   * Which of the partitions that have chunks this worker should take now. All workers get equal parts, as far as that is possible.
+   * Which of the partitions that have chunks this worker should take now. All workers get equal parts; what is left over goes to some of them, one each.
    */
   toTake(active: ReadonlySet<number>): readonly number[] {
     const { id } = this.#parts;

@@ -253,19 +253,14 @@ export class StatusReader {
     const paused = isComplete || isStopped || hasAll ? undefined : pauseFrom(await engine.state(PAUSE_KEY));
     const isShort = queued + inFlight === 0 && (end !== undefined || done.count > sent) && !hasAll;
     return {
-      state: isComplete
-        ? 'complete'
-        : isStopped
-          ? 'stopped'
-          : hasAll
-            ? 'fetched'
-            : isShort
-              ? 'short'
-              : paused
-                ? 'paused'
-                : end === undefined
-                  ? 'feeding'
-                  : 'working',
+      state: stateName({
+        isComplete,
+        isStopped,
+        hasAll,
+        isShort,
+        isPaused: paused !== undefined,
+        isFed: end !== undefined,
+      }),
       ...(isStopped ? { stopped: reasonOf(stop) } : {}),
       ...(paused && { paused }),
       collector: collectors === 'silent' ? 'silent' : found.length > 0 ? 'here' : 'none',
@@ -285,6 +280,22 @@ export class StatusReader {
       oldest: done.firstClear,
     };
   }
+}
+
+function stateName(run: {
+  readonly isComplete: boolean;
+  readonly isStopped: boolean;
+  readonly hasAll: boolean;
+  readonly isShort: boolean;
+  readonly isPaused: boolean;
+  readonly isFed: boolean;
+}): RunStatus['state'] {
+  if (run.isComplete) return 'complete';
+  if (run.isStopped) return 'stopped';
+  if (run.hasAll) return 'fetched';
+  if (run.isShort) return 'short';
+  if (run.isPaused) return 'paused';
+  return run.isFed ? 'working' : 'feeding';
 }
 
 /** What the feeder has counted before it has sent the whole list. */

@@ -123,7 +123,7 @@ class ShardBucket implements ShardSource {
     try {
       await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }));
     } catch (error) {
-      // Whoever may only write or read objects is refused here.
+      // A user who may only write or read objects is refused here.
       if (isNamed(error, '403')) return;
       const fault = isNamed(error, 'NotFound')
         ? 'there is no such bucket'

@@ -30,8 +30,8 @@ const MAX_FIRST_GAP_MS = 1_000;
 const MAX_GAP_MS = 30_000;
 
 /**
- * A host that has a rate serves at that rate, whatever the gap is. If the rate fell as the gap was made longer, by a factor
- * between these, so many times, push-backs are not due to the rate.
+ * A host that has a rate serves at that rate, whatever the gap is. If the gap was made longer by a factor between these, and the
+ * rate fell each time, `MAX_GAP_RAISES` times in all, push-backs are not due to the rate.
  */
 const MIN_GAP_GROWTH = 1.05;
 const MAX_GAP_GROWTH = 2.5;

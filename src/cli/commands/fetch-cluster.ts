@@ -80,7 +80,7 @@ async function fetchAsRun(run: string, parts: FetchParts, metrics: Metrics | und
     const shards = await createShardWriter(options, process);
     try {
       const code = await new ClusterFetch(parts, { ...connected, shards, metrics }).run();
-      // Nobody else knows this name.
+      // No other process knows this name.
       if (options.run === undefined && (await engine.state(COMPLETE_KEY)) === true) await engine.purge();
       return code;
     } finally {
